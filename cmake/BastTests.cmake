@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Unit tests live beside the code as lib/bast/<layer>/<concept>_test.cpp and are found by pattern.
+# Three functions:
+#   bast_add_testing(target core)           the helpers in lib/bast/testing, built against a core
+#   bast_layer_tests(layer)                 one executable, bast_<layer>_test, per layer
+#   bast_variant_core(name definitions...)  a second build of the core, and the tests that need it
+
+if(CMAKE_CROSSCOMPILING)
+  # Debian has no GoogleTest for a foreign CPU, but it ships the sources.
+  add_subdirectory(/usr/src/googletest "${PROJECT_BINARY_DIR}/googletest" EXCLUDE_FROM_ALL SYSTEM)
+  foreach(name IN ITEMS gtest gtest_main gmock)
+    if(NOT TARGET GTest::${name})
+      add_library(GTest::${name} ALIAS ${name})
+    endif()
+  endforeach()
+else()
+  find_package(GTest REQUIRED)
+endif()
+include(GoogleTest)
+
+# bast_add_testing(<target> <core>)
+#
+# The helpers that tests share. Without sources, but with headers, there is nothing to compile and
+# the target only carries the include directories; without any file there is no target.
+function(bast_add_testing target core)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/bast/testing/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/bast/testing/*.hpp")
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_link_libraries(${target} PUBLIC ${core} GTest::gtest GTest::gmock)
+    bast_setup_target(${target})
+  elseif(headers)
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE ${core} GTest::gtest GTest::gmock)
+  else()
+    return()
+  endif()
+  if(target STREQUAL "bast_testing")
+    add_library(bast::testing ALIAS ${target})
+  endif()
+endfunction()
+
+# bast_test_executable(<target> <core> <testing> <label> <sources...>)
+function(bast_test_executable target core testing label)
+  add_executable(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE ${core} GTest::gtest GTest::gmock GTest::gtest_main)
+  if(TARGET ${testing})
+    target_link_libraries(${target} PRIVATE ${testing})
+  endif()
+  bast_setup_target(${target})
+  # Each test runs in its own process, so a crash or a leak belongs to one name.
+  gtest_discover_tests(${target}
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 120 LABELS ${label})
+endfunction()
+
+# bast_layer_tests(<layer>)
+function(bast_layer_tests layer)
+  set(directory "${PROJECT_SOURCE_DIR}/lib/bast/${layer}")
+  set(patterns "${directory}/*_test.cpp")
+  if(layer STREQUAL "arch")
+    list(APPEND patterns "${directory}/${BAST_CPU}/*_test.cpp")
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  list(FILTER sources EXCLUDE REGEX "_variant_test\\.cpp$")
+  if(sources)
+    bast_test_executable(bast_${layer}_test bast_core bast_testing ${layer} ${sources})
+  endif()
+endfunction()
+
+# bast_variant_core(<name> <NAME=VALUE...>)
+#
+# Some laws can only be reached in a library built otherwise: a counter that wraps, a switch that is
+# forced out of line. The variant is the same sources with its own config.hpp. Its tests are all
+# files lib/bast/<layer>/<name>_variant_test.cpp; they link to the variant and never to bast::core,
+# because one program must not contain both.
+function(bast_variant_core name)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/bast/*/${name}_variant_test.cpp")
+  if(NOT sources)
+    return()
+  endif()
+  add_library(bast_core_${name} STATIC)
+  bast_setup_core(bast_core_${name} ${ARGN})
+  bast_add_testing(bast_testing_${name} bast_core_${name})
+  bast_test_executable(
+    bast_${name}_variant_test bast_core_${name} bast_testing_${name} variant ${sources})
+endfunction()

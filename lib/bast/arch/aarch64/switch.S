@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The out-of-line switch for aarch64, the way into a fresh stack, and the end of every stack.
+//
+//   context           the suspended stack (160 bytes)
+//   sp  ----------->  x19 x20 | x21 x22 | x23 x24 | x25 x26 | x27 x28
+//   pc -> .Lcontinue  d8 d9   | d10 d11 | d12 d13 | d14 d15
+//   fp  = x29         x30 (the return address), padding
+//
+// A fresh context, made by prepare():
+//
+//   sp  ----------->  the entry function, padding
+//   pc -> bast_arch_enter
+//   fp  = 0
+//
+        .text
+
+// void bast_arch_exchange(context* other)
+        .globl  bast_arch_exchange
+        .type   bast_arch_exchange, %function
+        .p2align 4
+bast_arch_exchange:
+        .cfi_startproc
+        hint    #34                     // bti c
+        // The callee-saved registers but x29, which travels in the context.
+        sub     sp, sp, #160
+        .cfi_adjust_cfa_offset 160
+        stp     x19, x20, [sp, #0]
+        .cfi_rel_offset x19, 0
+        .cfi_rel_offset x20, 8
+        stp     x21, x22, [sp, #16]
+        .cfi_rel_offset x21, 16
+        .cfi_rel_offset x22, 24
+        stp     x23, x24, [sp, #32]
+        .cfi_rel_offset x23, 32
+        .cfi_rel_offset x24, 40
+        stp     x25, x26, [sp, #48]
+        .cfi_rel_offset x25, 48
+        .cfi_rel_offset x26, 56
+        stp     x27, x28, [sp, #64]
+        .cfi_rel_offset x27, 64
+        .cfi_rel_offset x28, 72
+        stp     d8, d9, [sp, #80]
+        .cfi_rel_offset d8, 80
+        .cfi_rel_offset d9, 88
+        stp     d10, d11, [sp, #96]
+        .cfi_rel_offset d10, 96
+        .cfi_rel_offset d11, 104
+        stp     d12, d13, [sp, #112]
+        .cfi_rel_offset d12, 112
+        .cfi_rel_offset d13, 120
+        stp     d14, d15, [sp, #128]
+        .cfi_rel_offset d14, 128
+        .cfi_rel_offset d15, 136
+        str     x30, [sp, #144]
+        .cfi_rel_offset x30, 144
+        // Load the other side in full before the block becomes ours.
+        adr     x9, .Lcontinue
+        ldp     x10, x17, [x0]
+        ldr     x11, [x0, #16]
+        mov     x12, sp
+        stp     x12, x9, [x0]
+        str     x29, [x0, #16]
+        mov     x29, x11
+        mov     sp, x10
+        br      x17                     // x0 still holds the block
+.Lcontinue:
+        hint    #36                     // bti j
+        ldp     x19, x20, [sp, #0]
+        ldp     x21, x22, [sp, #16]
+        ldp     x23, x24, [sp, #32]
+        ldp     x25, x26, [sp, #48]
+        ldp     x27, x28, [sp, #64]
+        ldp     d8, d9, [sp, #80]
+        ldp     d10, d11, [sp, #96]
+        ldp     d12, d13, [sp, #112]
+        ldp     d14, d15, [sp, #128]
+        ldr     x30, [sp, #144]
+        add     sp, sp, #160
+        .cfi_adjust_cfa_offset -160
+        .cfi_restore x30
+        // A return is not checked against landing pads; a jump to a return address would be.
+        ret
+        .cfi_endproc
+        .size   bast_arch_exchange, . - bast_arch_exchange
+
+// The first instructions on a fresh stack: the return address lives in a register on this CPU, so
+// somebody has to set it before the entry function runs.
+        .globl  bast_arch_enter
+        .hidden bast_arch_enter
+        .type   bast_arch_enter, %function
+        .p2align 4
+bast_arch_enter:
+        .cfi_startproc
+        .cfi_undefined x30
+        hint    #36                     // bti j
+        ldr     x17, [sp], #16          // the entry function
+        adr     x30, bast_arch_stack_end
+        br      x17                     // x0 still holds the block
+        .cfi_endproc
+        .size   bast_arch_enter, . - bast_arch_enter
+
+// The return address of every entry function; see the x86-64 twin.
+        .type   bast_arch_stack_end_procedure, %function
+bast_arch_stack_end_procedure:
+        .cfi_startproc
+        .cfi_undefined x30
+        nop
+        .globl  bast_arch_stack_end
+        .hidden bast_arch_stack_end
+bast_arch_stack_end:
+        brk     #0xba57
+        .cfi_endproc
+        .size   bast_arch_stack_end_procedure, . - bast_arch_stack_end_procedure
+
+        .section .note.GNU-stack, "", %progbits
+
+// Ready for branch-target identification, and says so: one silent object would strip the protection
+// from the whole program. Return addresses are not signed here, so no claim for PAC is made.
+        .section .note.gnu.property, "a", %note
+        .p2align 3
+        .long   4               // length of the name
+        .long   16              // length of the description
+        .long   5               // NT_GNU_PROPERTY_TYPE_0
+        .asciz  "GNU"
+        .long   0xc0000000      // GNU_PROPERTY_AARCH64_FEATURE_1_AND
+        .long   4
+        .long   1               // GNU_PROPERTY_AARCH64_FEATURE_1_BTI
+        .long   0               // padding to 8

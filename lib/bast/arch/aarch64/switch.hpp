@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inline switch for aarch64. docs/context-switch.md explains the idea; here is what is peculiar
+// to this CPU.
+//
+// - x29 is the frame pointer and cannot be a clobber: saved by hand, as rbp is on x86-64.
+// - x30 is an ordinary clobber: the compiler reloads the return address from the frame.
+// - x18 is a temporary on Linux and a clobber like the others.
+// - The ABI preserves the low halves of v8..v15; naming the vector registers covers them.
+// - The jump goes through x17: with branch-target identification a jump through x16 or x17 may land
+//   on `bti c` (the start of a fresh entry function) as well as on `bti j` (the label).
+#pragma once
+
+#include <cstring>
+
+#include "bast/arch/context.hpp"
+#include "bast/base.hpp"
+
+extern "C" void bast_arch_enter() noexcept;  // switch.S
+
+#if defined(__ARM_FEATURE_BTI_DEFAULT)
+#define BAST_ARCH_LANDING_PAD "hint #36\n\t"  // bti j
+#else
+#define BAST_ARCH_LANDING_PAD ""
+#endif
+
+namespace bast::arch {
+
+[[gnu::always_inline]] inline void exchange_inline(context& other) noexcept {
+  register context* block asm("x0") = &other;
+  asm volatile(
+      "adr x9, 1f\n\t"          // where we will continue
+      "ldp x10, x17, [x0]\n\t"  // load the other side in full ...
+      "ldr x11, [x0, #16]\n\t"
+      "mov x12, sp\n\t"
+      "stp x12, x9, [x0]\n\t"  // ... before the block becomes ours
+      "str x29, [x0, #16]\n\t"
+      "mov x29, x11\n\t"
+      "mov sp, x10\n\t"
+      "br x17\n\t"  // x0 still holds the block
+      "1:\n\t" BAST_ARCH_LANDING_PAD
+      : "+r"(block)
+      :
+      : "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
+        "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27",
+        "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11",
+        "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24",
+        "v25", "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory");
+}
+
+inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
+  BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
+  // bast_arch_enter pops the entry function and sets the link register.
+  void* frame[2] = {};
+  static_assert(sizeof frame <= entry_frame_bytes);
+  std::memcpy(&frame[0], &entry, sizeof entry);
+  std::memcpy(top - sizeof frame, frame, sizeof frame);
+  fresh.sp = top - sizeof frame;
+  fresh.pc = reinterpret_cast<void*>(&bast_arch_enter);
+  fresh.fp = nullptr;  // Frame-pointer profilers stop at a zero frame pointer.
+}
+
+}  // namespace bast::arch
+
+#undef BAST_ARCH_LANDING_PAD

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The C++ runtime keeps two words per thread: the stack of exceptions being handled, and the number
+// of those in flight. They belong to the flow of control, not to the thread: without exchanging
+// them, `throw;` after a switch inside a handler rethrows another coroutine's exception, and
+// std::uncaught_exceptions() lies (law F-7).
+//
+// Both words are nearly always zero at a switch, so the usual cost is two loads and a branch.
+#pragma once
+
+#include <cxxabi.h>
+
+#include <cstddef>
+#include <type_traits>
+
+namespace bast::arch {
+
+/// The runtime's words, as the Itanium C++ ABI (section 2.2.2) lays out __cxa_eh_globals.
+struct exception_state {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+
+  bool empty() const noexcept { return caught == nullptr && uncaught == 0; }
+};
+static_assert(std::is_standard_layout_v<exception_state>);
+static_assert(offsetof(exception_state, uncaught) == sizeof(void*));
+
+/// The calling thread's words. The address is constant for the life of the thread.
+inline exception_state* exception_state_of_thread() noexcept {
+  // The runtime declares the type and hides its layout; the ABI fixes it.
+  return reinterpret_cast<exception_state*>(abi::__cxa_get_globals());
+}
+
+}  // namespace bast::arch

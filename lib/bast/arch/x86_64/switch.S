@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The out-of-line switch for x86-64, and the end of every coroutine's stack.
+//
+// A context suspended here looks like this; one suspended by the inline form has its own frame in
+// place of the six words. Who resumes it need not know: it loads sp, pc and rbp and jumps.
+//
+//   context           the suspended stack
+//   sp  ----------->  r15
+//   pc -> .Lcontinue  r14
+//   fp  = rbp         r13
+//                     r12
+//                     rbx
+//                     return address into the caller of bast_arch_exchange
+//
+// A fresh context, made by prepare():
+//
+//   sp  ----------->  bast_arch_stack_end   the "return address" of the entry function: at entry
+//   pc -> the entry   (top of the stack)    rsp is 8 below a multiple of 16, as after a call
+//   fp  = 0
+//
+        .text
+
+// void bast_arch_exchange(context* other)
+        .globl  bast_arch_exchange
+        .type   bast_arch_exchange, @function
+        .p2align 4
+bast_arch_exchange:
+        .cfi_startproc
+        endbr64
+        // The callee-saved registers but rbp, which travels in the context.
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbx, 0
+        pushq   %r12
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r12, 0
+        pushq   %r13
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r13, 0
+        pushq   %r14
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r14, 0
+        pushq   %r15
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %r15, 0
+        // Load the other side in full before the block becomes ours.
+        leaq    .Lcontinue(%rip), %rax
+        movq    0(%rdi), %rcx
+        movq    8(%rdi), %rdx
+        movq    16(%rdi), %rsi
+        movq    %rsp, 0(%rdi)
+        movq    %rax, 8(%rdi)
+        movq    %rbp, 16(%rdi)
+        movq    %rsi, %rbp
+        movq    %rcx, %rsp
+        // rdi still holds the block: it is the first argument of a fresh entry function.
+        jmpq    *%rdx
+.Lcontinue:
+        // The same five words are on the stack again, so the unwind rules above hold unchanged.
+        endbr64
+        popq    %r15
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r15
+        popq    %r14
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r14
+        popq    %r13
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r13
+        popq    %r12
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %r12
+        popq    %rbx
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %rbx
+        // Not `ret`: the return-address predictor holds the calls of the stack that was left, and a
+        // misprediction costs five times this jump. The return address is no landing pad, so the
+        // jump asks not to be tracked.
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register %rip, %rcx
+        notrack jmpq *%rcx
+        .cfi_endproc
+        .size   bast_arch_exchange, . - bast_arch_exchange
+
+// The return address of every entry function. Never executed; it exists to be looked up. Unwinders
+// search for the instruction before a return address, hence the nop inside the same procedure, and
+// read there that nobody called.
+        .type   bast_arch_stack_end_procedure, @function
+bast_arch_stack_end_procedure:
+        .cfi_startproc
+        .cfi_undefined %rip
+        nop
+        .globl  bast_arch_stack_end
+        .hidden bast_arch_stack_end
+bast_arch_stack_end:
+        ud2
+        .cfi_endproc
+        .size   bast_arch_stack_end_procedure, . - bast_arch_stack_end_procedure
+
+        .section .note.GNU-stack, "", @progbits
+
+// This object is ready for indirect-branch tracking, and says so: one silent object would strip the
+// protection from the whole program. It does not claim shadow stacks: a coroutine has none of its
+// own, and a program that links bast must not be started with them enforced.
+        .section .note.gnu.property, "a", @note
+        .p2align 3
+        .long   4               // length of the name
+        .long   16              // length of the description
+        .long   5               // NT_GNU_PROPERTY_TYPE_0
+        .asciz  "GNU"
+        .long   0xc0000002      // GNU_PROPERTY_X86_FEATURE_1_AND
+        .long   4
+        .long   1               // GNU_PROPERTY_X86_FEATURE_1_IBT
+        .long   0               // padding to 8

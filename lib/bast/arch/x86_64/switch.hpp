@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inline switch for x86-64. docs/context-switch.md explains the idea; here is what is peculiar
+// to this CPU.
+//
+//   A suspended context                        The stack that it left, untouched by the switch
+//   +0   sp ------------------------------->   [ frame of whoever called exchange ]
+//   +8   pc -> label 1 in that function        [ its red zone, below sp           ]
+//   +16  rbp of that function
+//
+// - The context is loaded in full before it is stored to, so one block serves both directions.
+// - Nothing is pushed: the caller's red zone below rsp may be in use, and stays intact.
+// - rbp cannot be named as a clobber (the function may address its frame through it), so it is the
+//   one register saved by hand. Every other callee-saved register is a clobber.
+// - The x87 and MMX registers are clobbers too: a switch in the middle of long double arithmetic is
+//   legal. With AVX-512 the upper sixteen vector registers and the mask registers exist as well;
+//   the lower sixteen are covered in full width by their xmm names.
+// - At the label the compiler's unwind information for this function is exact: rsp is back to what
+//   it was. Between the two moves before the jump it is not; a profiler that unwinds from a signal
+//   there sees the new stack with the old function.
+#pragma once
+
+#include <cstring>
+
+#include "bast/arch/context.hpp"
+#include "bast/base.hpp"
+
+extern "C" const char bast_arch_stack_end[];  // switch.S
+
+// An indirect jump must land on endbr64 where indirect-branch tracking is on (bit 0 of __CET__).
+#if defined(__CET__) && (__CET__ & 1)
+#define BAST_ARCH_LANDING_PAD "endbr64\n\t"
+#else
+#define BAST_ARCH_LANDING_PAD ""
+#endif
+
+#if defined(__AVX512F__)
+#define BAST_ARCH_AVX512_CLOBBERS                                                               \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",   \
+      "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", \
+      "k6", "k7"
+#else
+#define BAST_ARCH_AVX512_CLOBBERS
+#endif
+
+namespace bast::arch {
+
+[[gnu::always_inline]] inline void exchange_inline(context& other) noexcept {
+  context* block = &other;
+  asm volatile(
+      "leaq 1f(%%rip), %%rax\n\t"  // where we will continue
+      "movq 0(%0), %%rcx\n\t"      // load the other side in full ...
+      "movq 8(%0), %%rdx\n\t"
+      "movq 16(%0), %%rsi\n\t"
+      "movq %%rsp, 0(%0)\n\t"  // ... before the block becomes ours
+      "movq %%rax, 8(%0)\n\t"
+      "movq %%rbp, 16(%0)\n\t"
+      "movq %%rsi, %%rbp\n\t"
+      "movq %%rcx, %%rsp\n\t"
+      "jmpq *%%rdx\n\t"  // rdi still holds the block: a fresh entry's first argument
+      "1:\n\t" BAST_ARCH_LANDING_PAD
+      : "+D"(block)
+      :
+      : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+        "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)",
+        "st(5)", "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "cc",
+        "memory" BAST_ARCH_AVX512_CLOBBERS);
+}
+
+inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
+  BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
+  // At entry rsp is what it is after a call: 8 below a multiple of 16, the return address there.
+  const char* const return_address = bast_arch_stack_end;
+  static_assert(sizeof return_address <= entry_frame_bytes);
+  std::memcpy(top - sizeof return_address, &return_address, sizeof return_address);
+  fresh.sp = top - sizeof return_address;
+  std::memcpy(&fresh.pc, &entry, sizeof entry);
+  fresh.fp = nullptr;  // Frame-pointer profilers stop at a zero frame pointer.
+}
+
+}  // namespace bast::arch
+
+#undef BAST_ARCH_LANDING_PAD
+#undef BAST_ARCH_AVX512_CLOBBERS

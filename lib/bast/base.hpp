@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The face of layer `base`: the vocabulary that every other layer speaks. It knows neither the
+// operating system nor the CPU; base/README.md says what it promises.
+#pragma once
+
+#include "bast/base/bytes.hpp"
+#include "bast/base/check.hpp"
+#include "bast/base/error.hpp"
+#include "bast/base/mitigation.hpp"
+#include "bast/base/text.hpp"

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `text`: a line of diagnostics composed in a fixed buffer. Async-signal-safe: no allocation, no
+// locale, no stdio. The overflow report and every failed check are written with it, from inside
+// signal handlers, when nothing else can be trusted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace bast {
+
+/// A bounded text in place. What does not fit is cut, and the cut is marked with "...".
+/// Not thread-safe; allocates nothing; never fails.
+class text {
+ public:
+  static constexpr std::size_t capacity = 1024;
+
+  text& operator<<(std::string_view s);
+  text& operator<<(const char* s) { return *this << std::string_view(s == nullptr ? "?" : s); }
+  text& operator<<(char c) { return *this << std::string_view(&c, 1); }
+  text& operator<<(std::uint64_t n);
+  text& operator<<(std::int64_t n);
+  text& operator<<(std::uint32_t n) { return *this << std::uint64_t{n}; }
+  text& operator<<(std::int32_t n) { return *this << std::int64_t{n}; }
+
+  /// Appends `address` as 0x and lower-case hexadecimal digits.
+  text& hex(std::uintptr_t address);
+  /// Appends a size for a reader: "17 B", "32 KiB", "1.5 MiB".
+  text& size(std::size_t byte_count);
+
+  std::string_view view() const { return {buffer_, used_}; }
+  const char* c_str() const { return buffer_; }
+
+ private:
+  std::size_t used_ = 0;
+  char buffer_[capacity + 1] = {};
+};
+
+}  // namespace bast

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `activation`: one run of a callable on a coroutine's stack. It sits at the top of that stack, so
+// that starting allocates nothing: the callable, then its outcome, then the frames.
+//
+//   top of the stack ->  [ activation: callable, outcome ]
+//                        [ entry frame                   ]  arch::prepare
+//                        [ enter()'s frame ...           ]
+#pragma once
+
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "bast/coro/outcome.hpp"
+#include "bast/coro/transfer.hpp"
+#include "bast/coro/unwind.hpp"
+#include "bast/coro/yielder.hpp"
+
+namespace bast::internal {
+
+template <class F, class Yield, class Resume, class Return>
+class activation : public outcome<Return> {
+ public:
+  template <class G>
+  explicit activation(G&& callable) : callable_(std::forward<G>(callable)) {}
+  ~activation() {}
+  activation(const activation&) = delete;
+  activation& operator=(const activation&) = delete;
+
+  /// The entry function: what arch::prepare starts. `self` is the block's context.
+  static void enter(arch::context* self) noexcept {
+    coro_block& block = *reinterpret_cast<coro_block*>(self);
+    block.hooks.entered();
+    auto& mine = *static_cast<activation*>(block.transfer);
+    const coro_tag flags = mine.run_to_the_end(block);
+    outcome_base* const left = &mine;
+    finish(block, left, flags | (left->pending() ? flag_has_outcome : 0));
+  }
+
+ private:
+  // Whatever leaves the callable stays here: an exception never crosses a switch (F-6).
+  coro_tag run_to_the_end(coro_block& block) noexcept {
+#if BAST_EXCEPTIONS
+    bool unwound = false;
+    try {
+      call(block);
+    } catch (const forced_unwind&) {
+      unwound = true;
+    } catch (...) {
+      this->failure = std::current_exception();
+      unwound = true;
+    }
+    callable_.~F();
+    const bool swallowed = !unwound && (block.tag & flag_unwinding) != 0;
+    return swallowed ? flag_swallowed : 0;
+#else
+    call(block);
+    callable_.~F();
+    return 0;
+#endif
+  }
+
+  void call(coro_block& block) {
+    yielder<Yield, Resume> out(block);
+    this->set_from([&]() -> Return {
+      if constexpr (std::is_invocable_v<F&, yielder<Yield, Resume>&>) {
+        return static_cast<Return>(callable_(out));
+      } else {
+        return static_cast<Return>(callable_());
+      }
+    });
+  }
+
+  union {
+    F callable_;
+  };
+};
+
+/// The alignment that an activation may ask for: a page would not fit a small window.
+inline constexpr std::size_t activation_alignment_max = 1024;
+
+}  // namespace bast::internal

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `coro_block`: the control block of a coroutine, one cache line, far away from its stack (D1).
+//
+// The tag is the whole truth about a coroutine in one word, so that one comparison answers "is this
+// handle current, is this the right thread, is it in the right state":
+//
+//   63        32 31      16 15     8 7      0
+//   [ generation | thread    | flags  | state ]
+//
+//   I1  The generation changes at each release and never repeats: a block whose generation would
+//       wrap is retired (F-3).
+//   I2  Only the owner thread writes the tag.
+#pragma once
+
+#include <bast/config.hpp>
+#include <cstddef>
+#include <cstdint>
+
+#include "bast/arch.hpp"
+#include "bast/stack.hpp"
+
+namespace bast {
+
+/// Where a coroutine is in its life. See coro/README.md for the table of legal operations.
+enum class coro_state : std::uint8_t { free, ready, running, suspended, finished, retired };
+
+const char* name_of(coro_state state) noexcept;
+
+namespace internal {
+
+class pool_core;
+
+using coro_tag = std::uint64_t;
+
+inline constexpr coro_tag tag_state_mask = 0xff;
+inline constexpr coro_tag tag_flags_mask = 0xff00;
+inline constexpr int tag_thread_shift = 16;
+inline constexpr int tag_generation_shift = 32;
+
+inline constexpr coro_tag flag_unwinding = 1 << 8;     // every suspension throws (F-10)
+inline constexpr coro_tag flag_own_float = 1 << 9;     // float control words travel with it
+inline constexpr coro_tag flag_has_outcome = 1 << 10;  // finished, and its outcome is not taken
+inline constexpr coro_tag flag_swallowed = 1 << 11;    // finished normally while unwinding
+inline constexpr coro_tag flag_untyped = 1 << 12;      // yields and takes nothing: this_coro::yield
+
+static_assert(BAST_GENERATION_BITS >= 1 && BAST_GENERATION_BITS <= 32);
+inline constexpr std::uint32_t generation_max =
+    static_cast<std::uint32_t>((std::uint64_t{1} << BAST_GENERATION_BITS) - 1);
+
+constexpr coro_tag make_tag(std::uint32_t generation, std::uint16_t thread,
+                            coro_state state) noexcept {
+  return coro_tag{generation} << tag_generation_shift | coro_tag{thread} << tag_thread_shift |
+         static_cast<coro_tag>(state);
+}
+constexpr std::uint32_t generation_of(coro_tag tag) noexcept {
+  return static_cast<std::uint32_t>(tag >> tag_generation_shift);
+}
+constexpr std::uint16_t thread_of(coro_tag tag) noexcept {
+  return static_cast<std::uint16_t>(tag >> tag_thread_shift);
+}
+constexpr coro_state state_of(coro_tag tag) noexcept {
+  return static_cast<coro_state>(tag & tag_state_mask);
+}
+constexpr coro_tag with_state(coro_tag tag, coro_state state) noexcept {
+  return (tag & ~tag_state_mask) | static_cast<coro_tag>(state);
+}
+
+struct alignas(64) coro_block {
+  // Running: who resumed it. Otherwise: itself. First, so that the entry function, which is given
+  // the context's address, is given the block's.
+  arch::context context;
+  coro_tag tag = 0;
+  // What crosses the next switch: the activation at start, the value at yield and resume, the
+  // outcome once finished.
+  void* transfer = nullptr;
+  slot* stack = nullptr;  // from start to release
+  void* user_data = nullptr;
+  std::uint32_t next = 0;      // in the pool's free list
+  std::uint32_t sequence = 0;  // of its acquisition: pools unwind newest first (F-17)
+  [[no_unique_address]] arch::fiber_hooks hooks;
+};
+static_assert(offsetof(coro_block, context) == 0);
+#if !(BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN)
+static_assert(sizeof(coro_block) == 64);
+#endif
+
+}  // namespace internal
+}  // namespace bast

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `coro_pool`: where coroutines come from and where their stacks are kept.
+//
+//   auto pool = bast::coro_pool::create({.stack = {.limit = 1_MiB}, .max_coros = 10'000});
+//   if (!pool) return pool.error();
+//   auto walker = pool->acquire();
+//
+// A pool and its coroutines belong to the thread that made it; other threads are answered with
+// wrong_thread. Threads that each have a pool share nothing but the process's budgets.
+#pragma once
+
+#include <utility>
+
+#include "bast/coro/coro.hpp"
+
+namespace bast {
+
+class coro_pool {
+ public:
+  /// Makes a pool for the calling thread and prepares the thread (alternate signal stack) and the
+  /// process (fault handler). Errors: `invalid`, naming the option; no_memory; unsupported.
+  [[nodiscard]] static result<coro_pool> create(const coro_pool_options& options = {}) noexcept {
+    const auto core = internal::pool_core::create(options);
+    if (!core) return std::unexpected(core.error());
+    return coro_pool(*core);
+  }
+
+  coro_pool(coro_pool&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  coro_pool& operator=(coro_pool&& other) noexcept {
+    if (this != &other) {
+      if (core_ != nullptr) internal::pool_core::destroy(core_);
+      core_ = std::exchange(other.core_, nullptr);
+    }
+    return *this;
+  }
+  /// Unwinds what is suspended, newest acquired first (F-17), and gives everything back. Ends the
+  /// process when a coroutine of this pool is running, or on another thread than the pool's.
+  ~coro_pool() {
+    if (core_ != nullptr) internal::pool_core::destroy(core_);
+  }
+
+  /// A coroutine, ready to be started; it owns no stack until then. Never blocks, never throws.
+  /// Errors: wrong_thread, `limit` (max_coros), no_memory.
+  template <class Yield = void, class Resume = void, class Return = void>
+  [[nodiscard]] result<coro<Yield, Resume, Return>> acquire() noexcept {
+    using ref = coro_ref<Yield, Resume, Return>;
+    const auto block = core_->acquire();
+    if (!block) [[unlikely]]
+      return std::unexpected(block.error());
+    return coro<Yield, Resume, Return>(ref(*core_, **block));
+  }
+
+  /// True when `handle` came from this pool; it may be stale.
+  template <class Yield, class Resume, class Return>
+  bool owns(const coro_ref<Yield, Resume, Return>& handle) const noexcept {
+    return handle.pool_ == core_;
+  }
+  /// handle.release(), refused with stale_handle when the coroutine is another pool's (F-16).
+  template <class Yield, class Resume, class Return>
+  [[nodiscard]] result<void> release(coro_ref<Yield, Resume, Return>& handle) noexcept {
+    if (!owns(handle)) {
+      return fail(errc::stale_handle, "coro_pool.release", "the coroutine is not from this pool");
+    }
+    return handle.release();
+  }
+
+  /// Makes the calling thread the owner. Errors: busy when a coroutine has started and has not
+  /// finished: it never changes its thread.
+  [[nodiscard]] result<void> adopt() noexcept { return core_->adopt(); }
+
+  /// Prepares `count` stacks ahead of use. Errors: wrong_thread, `limit`, no_memory.
+  [[nodiscard]] result<void> reserve(std::size_t count) noexcept { return core_->reserve(count); }
+  /// Gives back the memory of idle stacks, and whole slabs where nothing is live. Returns the bytes
+  /// of address space unmapped. Never fails.
+  bytes shrink() noexcept { return core_->shrink(); }
+
+  /// O(coroutines + stacks).
+  coro_pool_stats stats() const noexcept { return core_->stats(); }
+  /// Calls `f(const site_stats&)` for every spawn site that had a stack released.
+  template <class F>
+  void for_each_site(F&& f) {
+    core_->stacks().read_pending_marks();
+    const site_table& sites = core_->stacks().sites();
+    for (std::uint16_t i = 0; i < sites.size(); ++i) {
+      if (sites[i].uses != 0) f(stats_of(sites[i]));
+    }
+  }
+  /// The pool's budget of open stack bytes; its limit may be changed at any time.
+  stack_budget& budget() noexcept { return core_->stacks().budget(); }
+
+  /// Verifies every invariant of the pool and its stacks; ends the process where one fails.
+  /// O(everything). For tests and fuzzers.
+  void check_invariants() noexcept { core_->check_invariants(); }
+
+ private:
+  explicit coro_pool(internal::pool_core* core) noexcept : core_(core) {}
+
+  internal::pool_core* core_;
+};
+
+}  // namespace bast

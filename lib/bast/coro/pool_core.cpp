@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/coro/pool_core.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "bast/coro/outcome.hpp"
+#include "bast/coro/transfer.hpp"
+#include "bast/coro/unwind.hpp"
+#include "bast/os.hpp"
+
+namespace bast {
+
+const char* name_of(coro_state state) noexcept {
+  static constexpr const char* names[] = {"free",      "ready",    "running",
+                                          "suspended", "finished", "retired"};
+  return names[static_cast<std::size_t>(state)];
+}
+
+namespace internal {
+namespace {
+
+#if BAST_EXCEPTIONS
+void report_unhandled(void*, std::exception_ptr failure, const char* name) noexcept {
+  text line;
+  line << "bast: nobody took the exception that left coroutine "
+       << (name != nullptr ? name : "(unnamed)") << ": ";
+  try {
+    std::rethrow_exception(std::move(failure));
+  } catch (const std::exception& e) {
+    line << e.what();
+  } catch (...) {
+    line << "not a std::exception";
+  }
+  line << '\n';
+  os::write_diagnostic(line.view().data(), line.view().size());
+}
+#endif
+
+std::size_t mapping_bytes() noexcept { return round_up(sizeof(pool_core), os::page_bytes()); }
+
+}  // namespace
+
+#if BAST_EXCEPTIONS
+void throw_forced_unwind() { throw forced_unwind(); }
+#endif
+
+// --- life ----------------------------------------------------------------------------------------
+
+result<pool_core*> pool_core::create(const coro_pool_options& options) noexcept {
+  if (options.max_coros == 0) {
+    return fail(errc::invalid, "coro_pool.create", "max_coros must be at least 1");
+  }
+  if (auto prepared = prepare_thread(); !prepared) return std::unexpected(prepared.error());
+  const auto memory = os::map(mapping_bytes());
+  if (!memory) return std::unexpected(memory.error());
+  auto* const pool = new (*memory) pool_core;
+  if (auto ready = pool->stacks_.init(options.stack, options.max_coros); !ready) {
+    pool->~pool_core();
+    os::release(*memory, mapping_bytes());
+    return std::unexpected(ready.error());
+  }
+  pool->thread_ = this_thread.id;
+  pool->flags_ = options.own_float_control ? flag_own_float : 0;
+  pool->max_ = options.max_coros;
+  pool->next_fresh_ = chunk_blocks;
+  pool->sink_ = options.unhandled;
+#if BAST_EXCEPTIONS
+  if (pool->sink_.take == nullptr) pool->sink_.take = report_unhandled;
+#endif
+  return pool;
+}
+
+void pool_core::destroy(pool_core* dead) noexcept {
+  BAST_CHECK(dead->thread_ == this_thread.id, "a coro_pool was destroyed on another thread");
+  dead->release_everything();
+  std::uint32_t chunk = dead->chunks_;
+  for (bool more = dead->any_chunk_; more;) {
+    const std::uint32_t next = head_of_chunk(chunk).next;
+    more = next != chunk;
+    give_chunk(chunk);
+    chunk = next;
+  }
+  dead->~pool_core();
+  os::release(reinterpret_cast<std::byte*>(dead), mapping_bytes());
+}
+
+template <class F>
+void pool_core::for_each_block(F f) const noexcept {
+  std::uint32_t chunk = chunks_;
+  std::uint32_t end = next_fresh_;  // The newest chunk is used up to here, older ones in full.
+  for (bool more = any_chunk_; more; end = chunk_blocks) {
+    for (std::uint32_t i = 1; i < end; ++i) f(block_at(chunk + i));
+    const std::uint32_t next = head_of_chunk(chunk).next;
+    more = next != chunk;
+    chunk = next;
+  }
+}
+
+namespace {
+
+struct order_entry {
+  std::uint32_t sequence;
+  std::uint32_t index;
+};
+
+/// Sequences wrap; their difference tells which is newer while fewer than 2^31 are alive.
+bool is_newer(std::uint32_t a, std::uint32_t b) noexcept {
+  return static_cast<std::int32_t>(a - b) > 0;
+}
+
+bool is_held(const coro_block& block) noexcept {
+  const coro_state state = state_of(block.tag);
+  return state != coro_state::free && state != coro_state::retired;
+}
+
+}  // namespace
+
+void pool_core::release_at_death(coro_block& block) noexcept {
+  if (state_of(block.tag) == coro_state::running) {
+    const char* const name = block.stack->name;
+    text diagnostic;
+    diagnostic << "bast: a coro_pool was destroyed while coroutine '"
+               << (name != nullptr ? name : "(unnamed)") << "' was running\n";
+    violation(diagnostic);
+  }
+  // Without exceptions there is no unwinding; what is suspended is abandoned, and counted.
+  if (!release(block)) (void)release_abandoning(block);
+}
+
+/// Newest first (F-17). Unwinding runs destructors that may release, acquire and start in this very
+/// pool, so the order is written down first and every entry is looked at again.
+void pool_core::release_everything() noexcept {
+  std::size_t held = 0;
+  for_each_block([&](const coro_block& block) { held += is_held(block) ? 1U : 0U; });
+  const std::size_t size = round_up(held * sizeof(order_entry) + 1, os::page_bytes());
+  if (const auto memory = os::map(size)) {
+    auto* const order = reinterpret_cast<order_entry*>(*memory);
+    std::size_t count = 0;
+    for_each_block([&](const coro_block& block) {
+      if (is_held(block)) order[count++] = {block.sequence, index_of(block)};
+    });
+    std::sort(order, order + count, [](const order_entry& a, const order_entry& b) {
+      return is_newer(a.sequence, b.sequence);
+    });
+    for (std::size_t i = 0; i < count; ++i) {
+      coro_block& block = block_at(order[i].index);
+      if (is_held(block) && block.sequence == order[i].sequence) release_at_death(block);
+    }
+    os::release(*memory, size);
+  }
+  // What the destructors started meanwhile; or everything, slowly, when there was no memory.
+  for (;;) {
+    coro_block* newest = nullptr;
+    for_each_block([&](coro_block& block) {
+      if (!is_held(block)) return;
+      if (newest == nullptr || is_newer(block.sequence, newest->sequence)) newest = &block;
+    });
+    if (newest == nullptr) return;
+    release_at_death(*newest);
+  }
+}
+
+// --- acquire and release -------------------------------------------------------------------------
+
+result<void> pool_core::refill() noexcept {
+  if (thread_ != this_thread.id) {
+    return fail(errc::wrong_thread, "coro_pool.acquire", "the pool belongs to another thread");
+  }
+  while (free_head_ == 0) {
+    if (next_fresh_ == chunk_blocks) {
+      if (created_ >= max_) {
+        return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
+                    static_cast<std::int64_t>(max_));
+      }
+      const auto chunk = take_chunk(this);
+      if (!chunk) return std::unexpected(chunk.error());
+      head_of_chunk(*chunk).next = any_chunk_ ? chunks_ : *chunk;
+      chunks_ = *chunk;
+      any_chunk_ = true;
+      next_fresh_ = 1;
+    }
+    if (created_ >= max_) {
+      return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
+                  static_cast<std::int64_t>(max_));
+    }
+    coro_block& block = block_at(chunks_ + next_fresh_++);
+    ++created_;
+    if (state_of(block.tag) == coro_state::retired) continue;  // Retired by an earlier pool.
+    block.tag = make_tag(generation_of(block.tag), thread_, coro_state::free);  // I2
+    block.next = 0;
+    free_head_ = index_of(block);
+  }
+  return {};
+}
+
+result<void> pool_core::release_slow(coro_block& block) noexcept {
+  switch (state_of(block.tag)) {
+    case coro_state::ready: break;
+    case coro_state::suspended:
+#if BAST_EXCEPTIONS
+      unwind(block);
+      break;
+#else
+      return fail(errc::busy, "release",
+                  "the coroutine is suspended and this build cannot unwind it: run it to its end, "
+                  "or pass bast::abandon");
+#endif
+    case coro_state::running: return fail(errc::busy, "release", "the coroutine is running");
+    case coro_state::finished: break;
+    case coro_state::free:
+    case coro_state::retired:
+      return fail(errc::stale_handle, "release", "the coroutine was released before");
+  }
+  if ((block.tag & flag_swallowed) != 0) ++swallowed_unwinds_;
+  if ((block.tag & flag_has_outcome) != 0) dispose_outcome(block);
+  recycle(block);
+  return {};
+}
+
+result<void> pool_core::release_abandoning(coro_block& block) noexcept {
+  if (state_of(block.tag) != coro_state::suspended) return release(block);
+  ++abandoned_;
+  recycle(block);
+  return {};
+}
+
+void pool_core::unwind(coro_block& block) noexcept {
+  block.tag |= flag_unwinding;
+  run(block, this_thread);
+  // F-10: while unwinding nothing suspends, so the only way back is the end.
+  BAST_ASSERT(state_of(block.tag) == coro_state::finished);
+}
+
+void pool_core::forget_outcome(coro_block& block) noexcept {
+  auto& left = *static_cast<outcome_base*>(block.transfer);
+  if (left.destroy_value != nullptr) left.destroy_value(left);
+  left.destroy_value = nullptr;
+#if BAST_EXCEPTIONS
+  left.failure = nullptr;
+#endif
+  block.tag &= ~flag_has_outcome;
+}
+
+void pool_core::dispose_outcome(coro_block& block) noexcept {
+#if BAST_EXCEPTIONS
+  auto& left = *static_cast<outcome_base*>(block.transfer);
+  if (left.failed()) {
+    ++unhandled_;
+    sink_.take(sink_.context, std::move(left.failure), block.stack->name);
+  }
+#endif
+  forget_outcome(block);
+}
+
+// --- upkeep --------------------------------------------------------------------------------------
+
+result<void> pool_core::adopt() noexcept {
+  bool started = false;
+  for_each_block([&](const coro_block& block) {
+    const coro_state state = state_of(block.tag);
+    started |= state == coro_state::running || state == coro_state::suspended;
+  });
+  if (started) {
+    return fail(errc::busy, "coro_pool.adopt",
+                "a coroutine has started and is not finished; it stays on its thread");
+  }
+  if (auto prepared = prepare_thread(); !prepared) return prepared;
+  thread_ = this_thread.id;
+  for_each_block([&](coro_block& block) {
+    const coro_tag flags = block.tag & tag_flags_mask;
+    block.tag = make_tag(generation_of(block.tag), thread_, state_of(block.tag)) | flags;
+  });
+  return {};
+}
+
+result<void> pool_core::reserve(std::size_t count) noexcept {
+  if (thread_ != this_thread.id) {
+    return fail(errc::wrong_thread, "coro_pool.reserve", "the pool belongs to another thread");
+  }
+  if (count > max_) {
+    return fail(errc::limit, "coro_pool.reserve", "more than the pool's maximum of coroutines",
+                static_cast<std::int64_t>(max_));
+  }
+  return stacks_.reserve(count);
+}
+
+coro_pool_stats pool_core::stats() const noexcept {
+  coro_pool_stats all;
+  for_each_block([&](const coro_block& block) {
+    switch (state_of(block.tag)) {
+      case coro_state::free: ++all.free; break;
+      case coro_state::ready: ++all.ready; break;
+      case coro_state::running: ++all.running; break;
+      case coro_state::suspended: ++all.suspended; break;
+      case coro_state::finished: ++all.finished; break;
+      case coro_state::retired: ++all.retired; break;
+    }
+  });
+  all.created = created_;
+  all.max = max_;
+  all.swallowed_unwinds = swallowed_unwinds_;
+  all.abandoned = abandoned_;
+  all.unhandled = unhandled_;
+  all.stacks = stacks_.stats();
+  return all;
+}
+
+void pool_core::check_invariants() noexcept {
+  const coro_pool_stats all = stats();
+  const std::size_t sum =
+      all.free + all.ready + all.running + all.suspended + all.finished + all.retired;
+  BAST_CHECK(all.created == sum, "coro_pool: I1");
+  BAST_CHECK(all.created <= all.max, "coro_pool: I1");
+  std::size_t stacks = 0;
+  for_each_block([&](const coro_block& block) {
+    const coro_state state = state_of(block.tag);
+    const bool has_stack = state == coro_state::running || state == coro_state::suspended ||
+                           state == coro_state::finished;
+    BAST_CHECK(has_stack == (block.stack != nullptr), "coro_pool: I3");
+    BAST_CHECK(state == coro_state::retired || thread_of(block.tag) == thread_, "coro_pool: I2");
+    stacks += has_stack ? 1U : 0U;
+  });
+  BAST_CHECK(stacks == all.stacks.live, "coro_pool: I3");
+  std::size_t listed = 0;
+  for (std::uint32_t at = free_head_; at != 0; at = block_at(at).next) {
+    BAST_CHECK(state_of(block_at(at).tag) == coro_state::free, "coro_pool: the free list");
+    ++listed;
+  }
+  BAST_CHECK(listed == all.free, "coro_pool: the free list");
+  stacks_.check_invariants();
+}
+
+error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
+  static constexpr const char* operations[] = {"start", "resume", "release", "take", "describe"};
+  const char* const operation = operations[static_cast<std::size_t>(op)];
+  const coro_tag tag = block.tag;
+  const coro_state state = state_of(tag);
+  if (generation_of(tag) != generation || state == coro_state::free ||
+      state == coro_state::retired) {
+    return {errc::stale_handle, operation, "the coroutine was released, or its pool is gone"};
+  }
+  if (thread_of(tag) != this_thread.id) {
+    return {errc::wrong_thread, operation, "the coroutine belongs to another thread"};
+  }
+  switch (state) {
+    case coro_state::running:
+      if (op == coro_op::start || op == coro_op::take) break;
+      return {errc::busy, operation, "the coroutine is running"};
+    case coro_state::finished:
+      if (op != coro_op::resume) break;
+      return {errc::finished, operation, "the coroutine ran to its end"};
+    default: break;
+  }
+  static constexpr const char* not_legal[] = {
+      "the coroutine is free",     "the coroutine has not been started",
+      "the coroutine is running",  "the coroutine is suspended",
+      "the coroutine is finished", "the coroutine is retired"};
+  return {errc::bad_state, operation, not_legal[static_cast<std::size_t>(state)]};
+}
+
+}  // namespace internal
+}  // namespace bast

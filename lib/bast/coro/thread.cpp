@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/coro/thread.hpp"
+
+#include <mutex>
+
+#include "bast/os.hpp"
+
+namespace bast::internal {
+namespace {
+
+constexpr std::uint32_t threads_max = UINT16_MAX;  // ids 1 .. 65,535
+
+/// Ids of ended threads are used again. A pool that outlives its thread may so be taken for the
+/// new thread's own; nobody else is using it, and `adopt` is the declared way.
+struct id_allocator {
+  std::mutex lock;
+  std::uint32_t issued = 0;
+  std::uint32_t free_count = 0;
+  std::uint16_t free[threads_max] = {};
+
+  std::uint16_t take() noexcept {
+    const std::lock_guard guard(lock);
+    if (free_count != 0) return free[--free_count];
+    if (issued == threads_max) return 0;
+    return static_cast<std::uint16_t>(++issued);
+  }
+  void give(std::uint16_t id) noexcept {
+    const std::lock_guard guard(lock);
+    free[free_count++] = id;
+  }
+};
+constinit id_allocator ids;
+
+/// Gives the id back when the thread ends.
+struct id_lease {
+  ~id_lease() {
+    if (this_thread.id != 0) ids.give(this_thread.id);
+    this_thread = {};
+  }
+  bool held = false;
+};
+constinit thread_local id_lease lease;
+
+/// For diagnostics: who runs on this thread. Async-signal-safe.
+void describe_current(text& out) noexcept {
+  const coro_block* const running = this_thread.current;
+  if (running == nullptr || running->stack == nullptr) return;
+  out << ", in coroutine ";
+  if (running->stack->name != nullptr) {
+    out << '\'' << running->stack->name << '\'';
+  } else {
+    out << "(unnamed)";
+  }
+}
+
+}  // namespace
+
+constinit thread_local thread_state this_thread;
+
+result<void> prepare_thread() noexcept {
+  if (this_thread.id != 0) return {};
+  if (auto ready = os::ensure_alternate_stack(); !ready) return ready;
+  const std::uint16_t id = ids.take();
+  if (id == 0) {
+    return fail(errc::limit, "coro_pool", "the process has its maximum of threads with coroutines",
+                threads_max);
+  }
+  lease.held = true;  // Touches it, so that its destructor runs.
+  this_thread.id = id;
+  this_thread.exceptions = arch::exception_state_of_thread();
+  set_check_context(describe_current);
+  return {};
+}
+
+}  // namespace bast::internal

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a thread knows about coroutines. A coroutine never leaves its thread (D5), so reading these
+// through thread-local storage on either side of a switch is safe.
+#pragma once
+
+#include <cstdint>
+
+#include "bast/coro/block.hpp"
+
+namespace bast::internal {
+
+struct thread_state {
+  coro_block* current = nullptr;  // who runs here, or null: the thread itself
+  arch::exception_state* exceptions = nullptr;
+  std::uint16_t id = 0;  // unique among living threads; 0: not prepared
+};
+
+// constinit on the declaration: access needs no initialisation guard.
+extern constinit thread_local thread_state this_thread;
+
+/// Prepares the calling thread: an id, an alternate signal stack, the runtime's exception words.
+/// Undone when the thread ends. Errors: `limit` (65,535 threads), and those of
+/// os::ensure_alternate_stack.
+[[nodiscard]] result<void> prepare_thread() noexcept;
+
+}  // namespace bast::internal

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `yielder`: how a coroutine suspends itself. Each coroutine's function is handed its own.
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include "bast/coro/transfer.hpp"
+#include "bast/coro/unwind.hpp"
+
+namespace bast {
+
+namespace internal {
+
+/// Suspends the calling coroutine, which must be `block`: anything else would suspend somebody
+/// else's frames, so it ends the process. While the coroutine is unwound it never switches,
+/// it throws (F-10, F-11).
+[[gnu::always_inline]] inline void suspend_self(coro_block& block, void* value) {
+  thread_state& thread = this_thread;
+  BAST_CHECK(thread.current == &block, "a yielder was used outside its coroutine");
+#if BAST_EXCEPTIONS
+  if ((block.tag & flag_unwinding) != 0) [[unlikely]]
+    throw_forced_unwind();
+#endif
+  block.transfer = value;
+  suspend(block, thread);
+#if BAST_EXCEPTIONS
+  if ((block.tag & flag_unwinding) != 0) [[unlikely]]
+    throw_forced_unwind();
+#endif
+}
+
+/// A value crosses a switch by being moved once, from the frame of the one side to the other's.
+template <class T>
+inline constexpr bool can_cross =
+    std::is_void_v<T> || (std::is_object_v<T> && std::is_nothrow_move_constructible_v<T>);
+
+}  // namespace internal
+
+/// Yields values of type `Yield` and is answered with values of type `Resume`; either may be void.
+/// Belongs to one coroutine: using it anywhere else ends the process. Throws `forced_unwind` when
+/// the coroutine is released while suspended.
+template <class Yield = void, class Resume = void>
+class yielder {
+  static_assert(internal::can_cross<Yield>, "values that are yielded must be nothrow movable");
+  static_assert(internal::can_cross<Resume>, "values that resume must be nothrow movable");
+
+ public:
+  explicit yielder(internal::coro_block& block) noexcept : block_(block) {}
+  yielder(const yielder&) = delete;
+  yielder& operator=(const yielder&) = delete;
+
+  /// Suspends, handing `value` to whoever resumed; returns what it is resumed with.
+  [[gnu::always_inline]] Resume yield(Yield value)
+    requires(!std::is_void_v<Yield>)
+  {
+    internal::suspend_self(block_, &value);
+    return answer();
+  }
+  [[gnu::always_inline]] Resume yield()
+    requires(std::is_void_v<Yield>)
+  {
+    internal::suspend_self(block_, nullptr);
+    return answer();
+  }
+
+ private:
+  [[gnu::always_inline]] Resume answer() noexcept {
+    if constexpr (!std::is_void_v<Resume>) {
+      return std::move(*static_cast<Resume*>(block_.transfer));
+    }
+  }
+  internal::coro_block& block_;
+};
+
+}  // namespace bast

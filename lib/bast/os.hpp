@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The face of layer `os`: the single door to the kernel (decision D12). Nothing above this layer
+// makes a kernel call of its own; everything here can be made to fail by fault injection.
+#pragma once
+
+#include "bast/os/alternate_stack.hpp"
+#include "bast/os/door.hpp"
+#include "bast/os/memory.hpp"
+#include "bast/os/signal.hpp"

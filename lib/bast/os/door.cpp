@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/door.hpp"
+
+#include "bast/base.hpp"
+
+namespace bast::os {
+namespace {
+
+// Written only while unarmed, read only while armed: the store to door_armed publishes them.
+constinit fault_plan plan_in_force;
+constinit std::atomic<std::uint64_t> calls_seen{0};
+constinit std::atomic<std::uint64_t> faults_injected{0};
+
+}  // namespace
+
+const char* name_of(call kind) noexcept {
+  static constexpr const char* names[] = {"mmap",
+                                          "munmap",
+                                          "mprotect",
+                                          "madvise",
+                                          "madvise(GUARD_INSTALL)",
+                                          "madvise(GUARD_REMOVE)",
+                                          "mincore",
+                                          "sigaction",
+                                          "sigaltstack",
+                                          "any"};
+  static_assert(sizeof names / sizeof *names == call_kinds + 1);
+  return names[static_cast<int>(kind)];
+}
+
+fault_scope::fault_scope(fault_plan plan) noexcept {
+  BAST_CHECK(!internal::door_armed.load(), "only one fault_scope may be alive at a time");
+  plan_in_force = plan;
+  calls_seen.store(0);
+  faults_injected.store(0);
+  internal::door_armed.store(true);
+}
+
+fault_scope::~fault_scope() { internal::door_armed.store(false); }
+
+std::uint64_t fault_scope::seen() const noexcept { return calls_seen.load(); }
+std::uint64_t fault_scope::injected() const noexcept { return faults_injected.load(); }
+
+int internal::injected_errno(call kind) noexcept {
+  const fault_plan& plan = plan_in_force;
+  if (plan.kind != call::any && plan.kind != kind) return 0;
+  const std::uint64_t ordinal = calls_seen.fetch_add(1) + 1;
+  if (plan.nth == 0) return 0;
+  const bool fails = plan.persistent ? ordinal >= plan.nth : ordinal == plan.nth;
+  if (!fails) return 0;
+  faults_injected.fetch_add(1);
+  return plan.error_number;
+}
+
+}  // namespace bast::os

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/memory.hpp"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include "bast/os/door.hpp"
+
+namespace bast::os {
+namespace {
+
+using internal::through;
+
+// From <asm-generic/mman-common.h> of Linux 6.13; Debian 12's headers are older.
+constexpr int madv_guard_install = 102;
+constexpr int madv_guard_remove = 103;
+
+std::unexpected<error> failed(const char* operation, const char* detail,
+                              std::size_t size) noexcept {
+  return std::unexpected<error>(
+      error::from_errno(errno, operation, detail, static_cast<std::int64_t>(size)));
+}
+
+std::byte* raw_map(std::size_t size, int protection) noexcept {
+  void* const base = through(call::map, MAP_FAILED, [=] {
+    return ::mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  });
+  return base == MAP_FAILED ? nullptr : static_cast<std::byte*>(base);
+}
+
+bool raw_unmap(std::byte* base, std::size_t size) noexcept {
+  return through(call::unmap, -1, [=] { return ::munmap(base, size); }) == 0;
+}
+
+/// Regions that munmap refused. Bounded: past the bound their memory is still given back and only
+/// their addresses are lost, which the count of `dropped` would tell a debugger.
+struct pending_releases {
+  static constexpr std::size_t capacity = 256;
+  struct region {
+    std::byte* base = nullptr;
+    std::size_t size = 0;
+  };
+  std::mutex lock;
+  region regions[capacity] = {};
+  std::size_t count = 0;
+  std::size_t dropped = 0;
+};
+constinit pending_releases pending;
+
+void remember(std::byte* base, std::size_t size) noexcept {
+  const std::lock_guard guard(pending.lock);
+  if (pending.count < pending_releases::capacity) {
+    pending.regions[pending.count++] = {.base = base, .size = size};
+  } else {
+    ++pending.dropped;
+  }
+}
+
+}  // namespace
+
+std::size_t page_bytes() noexcept {
+  static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+result<std::byte*> reserve(std::size_t size, std::size_t alignment) noexcept {
+  BAST_ASSERT(bast::internal::is_power_of_two(alignment));
+  BAST_ASSERT(size % page_bytes() == 0);
+  // The kernel aligns to a page only: take more, give the ends back.
+  const std::size_t slack = alignment - page_bytes();
+  std::byte* const whole = raw_map(size + slack, PROT_NONE);
+  if (whole == nullptr) return failed("os.reserve", "mmap refused this many bytes", size + slack);
+  const auto address = reinterpret_cast<std::uintptr_t>(whole);
+  const std::size_t before = bast::internal::round_up(address, alignment) - address;
+  std::byte* const base = whole + before;
+  if (before != 0) release(whole, before);
+  if (before != slack) release(base + size, slack - before);
+  return base;
+}
+
+result<std::byte*> map(std::size_t size) noexcept {
+  std::byte* const base = raw_map(size, PROT_READ | PROT_WRITE);
+  if (base == nullptr) return failed("os.map", "mmap refused this many bytes", size);
+  return base;
+}
+
+void release(std::byte* base, std::size_t size) noexcept {
+  if (pending.count != 0) retry_pending_releases();
+  if (raw_unmap(base, size)) return;
+  // The memory goes back now, whatever becomes of the addresses. Neither call splits a mapping
+  // that is whole; both are best effort, the retry is what counts.
+  (void)::madvise(base, size, MADV_DONTNEED);
+  remember(base, size);
+}
+
+std::size_t retry_pending_releases() noexcept {
+  const std::lock_guard guard(pending.lock);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < pending.count; ++i) {
+    const auto region = pending.regions[i];
+    if (!raw_unmap(region.base, region.size)) pending.regions[kept++] = region;
+  }
+  pending.count = kept;
+  return kept;
+}
+
+result<void> protect(std::byte* base, std::size_t size, access mode) noexcept {
+  const int protection = mode == access::none ? PROT_NONE : PROT_READ | PROT_WRITE;
+  const int status = through(call::protect, -1, [=] { return ::mprotect(base, size, protection); });
+  if (status != 0) {
+    return failed("os.protect", "mprotect refused (memory accounting or vm.max_map_count)", size);
+  }
+  return {};
+}
+
+result<void> install_guard(std::byte* base, std::size_t size) noexcept {
+  const int status =
+      through(call::guard_install, -1, [=] { return ::madvise(base, size, madv_guard_install); });
+  if (status != 0) {
+    return failed("os.install_guard", "madvise(MADV_GUARD_INSTALL) refused", size);
+  }
+  return {};
+}
+
+result<void> remove_guard(std::byte* base, std::size_t size) noexcept {
+  const int status =
+      through(call::guard_remove, -1, [=] { return ::madvise(base, size, madv_guard_remove); });
+  if (status != 0) return failed("os.remove_guard", "madvise(MADV_GUARD_REMOVE) refused", size);
+  return {};
+}
+
+result<void> discard(std::byte* base, std::size_t size) noexcept {
+  const int status =
+      through(call::advise, -1, [=] { return ::madvise(base, size, MADV_DONTNEED); });
+  if (status != 0) return failed("os.discard", "madvise(MADV_DONTNEED) refused", size);
+  return {};
+}
+
+void avoid_huge_pages(std::byte* base, std::size_t size) noexcept {
+  (void)through(call::advise, -1, [=] { return ::madvise(base, size, MADV_NOHUGEPAGE); });
+}
+
+result<void> residency(const std::byte* base, std::span<unsigned char> resident) noexcept {
+  // mincore takes a non-const pointer and does not write through it.
+  void* const address =
+      const_cast<std::byte*>(base);  // NOLINT(cppcoreguidelines-pro-type-const-cast): see above
+  const std::size_t size = resident.size() * page_bytes();
+  const int status =
+      through(call::residency, -1, [=] { return ::mincore(address, size, resident.data()); });
+  if (status != 0) return failed("os.residency", "mincore refused", size);
+  return {};
+}
+
+bool kernel_can_write(std::byte* where) noexcept {
+  // Through syscall(2), not the vDSO, which would write from user mode and fault.
+  static_assert(sizeof(timespec) <= 16);
+  return ::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, where) == 0;
+}
+
+}  // namespace bast::os

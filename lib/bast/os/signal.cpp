@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/signal.hpp"
+
+#include <execinfo.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "bast/os/door.hpp"
+
+namespace bast::os {
+namespace {
+
+using internal::through;
+
+constinit std::mutex install_lock;
+constinit std::atomic<fault_filter> filter_in_force{nullptr};
+// Written under install_lock before filter_in_force is set, constant afterwards.
+constinit struct sigaction previous_action{};
+
+int set_action(const struct sigaction* action, struct sigaction* before) noexcept {
+  return through(call::sigaction, -1, [=] { return ::sigaction(SIGSEGV, action, before); });
+}
+
+/// As if this library were absent: restores the default action. A genuine fault happens again when
+/// the handler returns and kills the process at the faulting instruction, with its core file.
+/// A signal that somebody sent does not repeat itself, so it is raised once more.
+void fall_to_default(const siginfo_t* info) noexcept {
+  struct sigaction fallback{};
+  fallback.sa_handler = SIG_DFL;
+  (void)::sigaction(SIGSEGV, &fallback, nullptr);
+  // si_code <= 0 is "sent by a process" (SI_USER, SI_TKILL, SI_QUEUE); the kernel's own are > 0.
+  if (info->si_code <= 0) (void)::raise(SIGSEGV);
+}
+
+void forward(int signal_number, siginfo_t* info, void* context) noexcept {
+  const struct sigaction& before = previous_action;
+  if ((before.sa_flags & SA_SIGINFO) != 0) {
+    before.sa_sigaction(signal_number, info, context);
+  } else if (before.sa_handler == SIG_IGN && info->si_code <= 0) {
+    return;  // Sent, and ignored before us. A genuine fault cannot be ignored.
+  } else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) {
+    fall_to_default(info);
+  } else {
+    before.sa_handler(signal_number);
+  }
+}
+
+void on_sigsegv(int signal_number, siginfo_t* info, void* context) {
+  handle_fault(signal_number, info, context);
+}
+
+}  // namespace
+
+void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept {
+  const int saved_errno = errno;  // The interrupted code may be between a call and its errno.
+  const fault_filter filter = filter_in_force.load(std::memory_order_relaxed);
+  if (filter == nullptr || !filter(info, context)) forward(signal_number, info, context);
+  errno = saved_errno;
+}
+
+result<void> install_fault_filter(fault_filter filter) noexcept {
+  const std::lock_guard guard(install_lock);
+  if (filter_in_force.load() != nullptr) return {};
+  // The first backtrace() loads the unwinder with malloc and dlopen; later ones are signal-safe.
+  void* frame = nullptr;
+  (void)::backtrace(&frame, 1);
+
+  // SA_ONSTACK: the stack that faulted has no room. No SA_NODEFER: a fault inside the handler is
+  // our bug and must kill at once instead of recursing. SA_RESTART is moot: faults are synchronous.
+  struct sigaction ours{};
+  ours.sa_sigaction = on_sigsegv;
+  ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigemptyset(&ours.sa_mask);
+  struct sigaction before{};
+  if (set_action(&ours, &before) != 0) {
+    return std::unexpected<error>(
+        error::from_errno(errno, "os.install_fault_filter", "sigaction(SIGSEGV) refused"));
+  }
+  struct sigaction now{};
+  if (::sigaction(SIGSEGV, nullptr, &now) != 0 || now.sa_sigaction != on_sigsegv) {
+    return fail(errc::unsupported, "os.install_fault_filter",
+                "the SIGSEGV handler was swallowed; a sanitizer runs with handle_segv=2 or "
+                "allow_user_segv_handler=0");
+  }
+  previous_action = before;
+  // release: pairs with nothing but the signal itself, which runs on a thread that saw this store
+  // or finds no filter and forwards; kept seq_cst for simplicity.
+  filter_in_force.store(filter);
+  return {};
+}
+
+#if defined(__x86_64__)
+namespace {
+std::uintptr_t register_of(const void* context, int index) noexcept {
+  const auto* const machine = static_cast<const ucontext_t*>(context);
+  return static_cast<std::uintptr_t>(machine->uc_mcontext.gregs[index]);
+}
+}  // namespace
+std::uintptr_t stack_pointer_of(const void* context) noexcept {
+  return register_of(context, REG_RSP);
+}
+std::uintptr_t program_counter_of(const void* context) noexcept {
+  return register_of(context, REG_RIP);
+}
+std::uintptr_t frame_pointer_of(const void* context) noexcept {
+  return register_of(context, REG_RBP);
+}
+#elif defined(__aarch64__)
+std::uintptr_t stack_pointer_of(const void* context) noexcept {
+  return static_cast<const ucontext_t*>(context)->uc_mcontext.sp;
+}
+std::uintptr_t program_counter_of(const void* context) noexcept {
+  return static_cast<const ucontext_t*>(context)->uc_mcontext.pc;
+}
+std::uintptr_t frame_pointer_of(const void* context) noexcept {
+  return static_cast<const ucontext_t*>(context)->uc_mcontext.regs[29];
+}
+#else
+#error "bast runs on x86-64 and aarch64 Linux"
+#endif
+
+void write_backtrace() noexcept {
+  constexpr int frames_max = 48;
+  void* frames[frames_max];
+  const int count = ::backtrace(frames, frames_max);
+  ::backtrace_symbols_fd(frames, count, STDERR_FILENO);
+}
+
+}  // namespace bast::os

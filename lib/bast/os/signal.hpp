@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SIGSEGV: installing the one process-wide handler, and passing on what is not ours to whoever was
+// there before, as if this library were absent.
+#pragma once
+
+#include <csignal>
+#include <cstddef>
+
+#include "bast/base.hpp"
+
+namespace bast::os {
+
+/// Sees every SIGSEGV of the process first, on the alternate stack. Returns true when the fault is
+/// cured and the instruction may run again; false passes it on. Must be async-signal-safe.
+using fault_filter = bool (*)(siginfo_t* info, void* context) noexcept;
+
+/// Installs the handler that asks `filter`. Idempotent and thread-safe; the first filter stays.
+/// Errors: `unsupported` when something swallows the installation (a sanitizer with
+/// handle_segv=2), io when sigaction fails.
+[[nodiscard]] result<void> install_fault_filter(fault_filter filter) noexcept;
+
+/// What the handler does with a fault: the filter first, then whoever was there before. For an
+/// application that installs its own SIGSEGV handler later and must call ours from it.
+/// Async-signal-safe.
+void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept;
+
+/// The interrupted stack pointer, and the interrupted instruction, of a signal's context.
+std::uintptr_t stack_pointer_of(const void* context) noexcept;
+std::uintptr_t program_counter_of(const void* context) noexcept;
+std::uintptr_t frame_pointer_of(const void* context) noexcept;
+
+/// Writes to standard error, all of it if anybody reads. Async-signal-safe, never fails.
+void write_diagnostic(const char* diagnostic, std::size_t length) noexcept;
+
+/// Writes the current backtrace to standard error, one frame a line. Async-signal-safe once
+/// `install_fault_filter` has run (it loads the unwinder ahead of time). Needs 16 KiB of stack.
+void write_backtrace() noexcept;
+
+}  // namespace bast::os

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Budgets of open stack bytes: one for each pool, one for the process. Open means that the program
+// can touch it without asking; it bounds what can become resident.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "bast/base.hpp"
+
+namespace bast {
+
+/// A bounded count of bytes. All operations are lock-free and async-signal-safe; they never
+/// allocate. `charge` may refuse, `refund` never fails.
+class stack_budget {
+ public:
+  constexpr explicit stack_budget(bytes limit) noexcept : limit_(limit.count) {}
+
+  /// Takes `size` bytes if the limit allows, all or nothing.
+  [[nodiscard]] bool charge(std::size_t size) noexcept {
+    const std::size_t before = open_.fetch_add(size, std::memory_order_relaxed);
+    const std::size_t limit = limit_.load(std::memory_order_relaxed);
+    if (before <= limit && size <= limit - before) [[likely]]
+      return true;
+    open_.fetch_sub(size, std::memory_order_relaxed);
+    return false;
+  }
+  void refund(std::size_t size) noexcept { open_.fetch_sub(size, std::memory_order_relaxed); }
+
+  bytes open() const noexcept { return {open_.load(std::memory_order_relaxed)}; }
+  bytes limit() const noexcept { return {limit_.load(std::memory_order_relaxed)}; }
+  /// Lowering the limit below what is open takes nothing away; it refuses the next charge.
+  void set_limit(bytes limit) noexcept { limit_.store(limit.count, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::size_t> open_{0};
+  std::atomic<std::size_t> limit_;
+};
+
+/// The budget that all pools of the process share; unlimited until somebody sets a limit.
+stack_budget& process_stack_budget() noexcept;
+
+}  // namespace bast

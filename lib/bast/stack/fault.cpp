@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/stack/fault.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include "bast/os.hpp"
+#include "bast/stack/directory.hpp"
+#include "bast/stack/report.hpp"
+#include "bast/stack/site.hpp"
+
+namespace bast {
+namespace {
+
+constinit std::atomic<overflow_hook> hook_in_force{nullptr};
+
+std::uintptr_t address_of(const std::byte* pointer) noexcept {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+void count_growth(slot& s) noexcept {
+  const std::uint16_t grows = s.grows.load(std::memory_order_relaxed);
+  if (grows != UINT16_MAX) s.grows.store(grows + 1, std::memory_order_relaxed);
+  // The next release must look: the stack is deeper than its window and has to be trimmed. The
+  // period shrinks with the countdown, so that the uses pending stay what they are.
+  const std::uint16_t left = s.countdown.load(std::memory_order_relaxed);
+  s.period = static_cast<std::uint16_t>(s.period - left + 1);
+  s.countdown.store(1, std::memory_order_relaxed);
+}
+
+/// Opens from the page of `target` up, and more if the doubling rule says so and the budgets allow.
+slab::outcome grow(slab& home, slot& s, std::byte* target) noexcept {
+  std::byte* const floor = home.low(s) + home.geometry.guard;
+  BAST_ASSERT(target >= floor);
+  std::byte* const old_low = home.open_low(s);
+  const std::size_t offset =
+      internal::round_down(static_cast<std::size_t>(target - floor), home.geometry.page);
+  std::byte* const needed = floor + offset;
+  const std::size_t room = static_cast<std::size_t>(old_low - floor);
+  std::byte* const doubled = old_low - std::min(room, home.open_bytes(s));
+  std::byte* const generous = std::min(needed, doubled);
+  slab::outcome done = home.open_down_to(s, generous);
+  if (done != slab::outcome::opened && generous != needed) done = home.open_down_to(s, needed);
+  if (done == slab::outcome::opened) count_growth(s);
+  return done;
+}
+
+overflow_cause cause_of(slab::outcome refusal) noexcept {
+  switch (refusal) {
+    case slab::outcome::over_pool_budget: return overflow_cause::pool_budget;
+    case slab::outcome::over_process_budget: return overflow_cause::process_budget;
+    case slab::outcome::opened:
+    case slab::outcome::refused: break;
+  }
+  return overflow_cause::kernel;
+}
+
+struct interrupted {
+  std::uintptr_t fault = 0;
+  std::uintptr_t sp = 0;
+  std::uintptr_t pc = 0;
+};
+
+overflow_info describe(slab& home, slot& s, const interrupted& at, overflow_cause cause) noexcept {
+  const std::uintptr_t deepest = std::min(at.fault, at.sp);
+  return {.cause = cause,
+          .name = s.state == slot_state::live ? s.name : nullptr,
+          .site = (*home.owner->sites)[s.site].key,
+          .fault_address = at.fault,
+          .stack_pointer = at.sp,
+          .program_counter = at.pc,
+          .limit = {home.geometry.limit()},
+          .open = {home.open_bytes(s)},
+          .depth = {address_of(home.high(s)) - deepest},
+          .grows = s.grows.load(std::memory_order_relaxed)};
+}
+
+void report(const overflow_info& info) noexcept {
+  const overflow_hook hook = hook_in_force.load(std::memory_order_relaxed);
+  if (hook != nullptr) hook(info);
+  write_overflow_report(info);
+}
+
+/// A signal arrived whose handler runs on the interrupted stack (no SA_ONSTACK), and the kernel
+/// found no room for its frame: it sends SIGSEGV with no address instead, and the first signal is
+/// lost. Nothing can be saved, but the reader of the core file should know.
+void explain_lost_signal(slab& home, const slot& s, std::uintptr_t sp) noexcept {
+  if (sp - address_of(home.open_low(s)) > probe_distance) return;
+  text note;
+  note << "bast: a signal whose handler was installed without SA_ONSTACK arrived near the end of "
+          "the open part of a coroutine's stack; the kernel could not deliver it\n";
+  os::write_diagnostic(note.view().data(), note.view().size());
+}
+
+bool on_fault(siginfo_t* info, void* context) noexcept {
+  if (info->si_code <= 0) return false;  // Somebody sent it.
+  const interrupted at{reinterpret_cast<std::uintptr_t>(info->si_addr),
+                       os::stack_pointer_of(context), os::program_counter_of(context)};
+  // By the stack pointer, not by the address: this thread is running on that slab, so it is alive.
+  slab* const home = directory_find(at.sp);
+  if (home == nullptr) return false;
+  slot* const s = home->slot_at(at.sp);
+  if (s == nullptr) return false;
+  if (info->si_code == SI_KERNEL) {
+    explain_lost_signal(*home, *s, at.sp);
+    return false;
+  }
+  if (at.fault < address_of(home->low(*s))) return false;
+  if (at.fault >= address_of(home->open_low(*s))) return false;  // Open there: not about room.
+  if (at.fault + probe_distance < at.sp) return false;           // Wild.
+  if (at.fault < address_of(home->low(*s)) + home->geometry.guard) {
+    report(describe(*home, *s, at, overflow_cause::limit));
+    return false;
+  }
+  std::byte* const target = home->low(*s) + (at.fault - address_of(home->low(*s)));
+  const slab::outcome done = grow(*home, *s, target);
+  if (done == slab::outcome::opened) return true;
+  report(describe(*home, *s, at, cause_of(done)));
+  return false;
+}
+
+}  // namespace
+
+overflow_hook set_overflow_hook(overflow_hook hook) noexcept {
+  return hook_in_force.exchange(hook);
+}
+
+result<void> install_growth_handler() noexcept { return os::install_fault_filter(on_fault); }
+
+result<void> ensure_open(slot& s, const std::byte* down_to) noexcept {
+  slab& home = slab::of(s);
+  if (down_to >= home.open_low(s)) return {};
+  if (down_to < home.low(s) + home.geometry.guard) {
+    return fail(errc::limit, "ensure_stack", "more than the stack's limit, in bytes",
+                static_cast<std::int64_t>(home.geometry.limit()));
+  }
+  std::byte* const target = home.low(s) + (down_to - home.low(s));
+  switch (grow(home, s, target)) {
+    case slab::outcome::opened: return {};
+    case slab::outcome::over_pool_budget:
+      return fail(errc::limit, "ensure_stack", "the pool's budget of open stack bytes is spent");
+    case slab::outcome::over_process_budget:
+      return fail(errc::limit, "ensure_stack", "the process's budget of open stack bytes is spent");
+    case slab::outcome::refused: break;
+  }
+  return fail(errc::no_memory, "ensure_stack", "the kernel refused to open more of the stack");
+}
+
+result<void> ensure_stack(bytes wanted) noexcept {
+  const auto* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
+  const stack_view view = find_stack(here);
+  if (view.record == nullptr) return {};
+  if (wanted.count > static_cast<std::size_t>(here - view.low)) {
+    return fail(errc::limit, "ensure_stack", "more than the stack has left, in bytes",
+                here - view.low);
+  }
+  return ensure_open(*view.record, here - wanted.count);
+}
+
+stack_view find_stack(const void* address) noexcept {
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  slab* const home = directory_find(at);
+  if (home == nullptr) return {};
+  slot* const s = home->slot_at(at);
+  if (s == nullptr) return {};
+  return {s, home->low(*s) + home->geometry.guard, home->open_low(*s), home->stack_top(*s)};
+}
+
+}  // namespace bast

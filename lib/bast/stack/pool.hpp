@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `stack_pool`: the stacks of one owner. Hands them out, takes them back, measures, scrubs, trims.
+//
+//   I1  A slot is in exactly one place: unopened in its slab, in one idle list, in the quarantine,
+//       or live.
+//   I2  An idle slot is open from its top to at most `retain` bytes below it, guarded below that.
+//   I3  A slot returns to the idle list of the site that used it: a site that goes deep finds its
+//       stacks as deep as they were. When a site has none, it takes one from another site, which is
+//       then measured first.
+//   I4  Under zero_used every byte of an idle slot is zero.
+//
+// Not thread-safe: the owner's thread only. acquire and release of a warm pool allocate nothing and
+// make no system call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bast/arch.hpp"
+#include "bast/base.hpp"
+#include "bast/stack/site.hpp"
+#include "bast/stack/slab.hpp"
+
+namespace bast {
+
+struct stack_pool_stats {
+  std::size_t slots_opened = 0;  // ever used or ready for use
+  std::size_t idle = 0;
+  std::size_t live = 0;
+  std::size_t quarantined = 0;
+  std::size_t slabs = 0;
+  bytes open;                            // what the budget is charged with
+  bytes reserved;                        // address space
+  std::size_t stacks_guard_markers = 0;  // opened, by the tier of their slab
+  std::size_t stacks_protection = 0;
+};
+
+class stack_pool {
+ public:
+  stack_pool() = default;
+  ~stack_pool();
+  stack_pool(const stack_pool&) = delete;
+  stack_pool& operator=(const stack_pool&) = delete;
+
+  /// Installs the growth handler and validates. `stacks_max` bounds the slots. Errors: `invalid`
+  /// (which option), unsupported (tier), no_memory.
+  [[nodiscard]] result<void> init(const stack_options& options, std::size_t stacks_max) noexcept;
+
+  /// A stack for a user from `site`. Errors: `limit` (stacks_max, a budget), no_memory.
+  [[nodiscard]] result<slot*> acquire(const site_key& site) noexcept {
+    const std::uint16_t at = sites_.find(site);
+    site_record& record = sites_[at];
+    slot* const s = record.idle;
+    if (s == nullptr) [[unlikely]]
+      return acquire_slow(at);
+    record.idle = s->next;
+    take(*s);
+    return s;
+  }
+
+  /// Takes a stack back. Nothing runs on it any more. Never fails.
+  void release(slot& s) noexcept {
+    BAST_ASSERT(s.state == slot_state::live);
+    arch::fiber_hooks::recycle(bounds_of(s));
+    const auto left = static_cast<std::uint16_t>(s.countdown.load(std::memory_order_relaxed) - 1);
+    s.countdown.store(left, std::memory_order_relaxed);
+    if (left == 0) [[unlikely]]
+      return release_slow(s);
+    put_back(s);
+  }
+
+  /// Opens stacks until `count` are idle or live. Errors as acquire.
+  [[nodiscard]] result<void> reserve(std::size_t count) noexcept;
+
+  /// Gives back all that idle stacks hold: their pages, and whole slabs where nothing is live.
+  /// Returns the bytes of address space unmapped. Never fails.
+  bytes shrink() noexcept;
+
+  /// Reads every idle stack that has uses pending. Call before looking at `sites`.
+  void read_pending_marks() noexcept;
+  const site_table& sites() const noexcept { return sites_; }
+
+  /// Walks all slots: O(slots).
+  stack_pool_stats stats() const noexcept;
+  const stack_geometry& geometry() const noexcept { return geometry_; }
+  stack_budget& budget() noexcept { return owner_.budget; }
+
+  static arch::stack_bounds bounds_of(slot& s) noexcept {
+    const slab& home = slab::of(s);
+    const std::byte* const low = home.low(s) + home.geometry.guard;
+    return {low, static_cast<std::size_t>(home.high(s) - low)};
+  }
+
+  /// Verifies I1 .. I4. O(bytes open). For tests and fuzzers.
+  void check_invariants() noexcept;
+
+ private:
+  void take(slot& s) noexcept {
+    BAST_ASSERT(s.state == slot_state::idle);
+    s.name = nullptr;
+    s.state = slot_state::live;
+  }
+  void put_back(slot& s) noexcept {  // I3
+    site_record& record = sites_[s.site];
+    s.state = slot_state::idle;
+    s.next = record.idle;
+    record.idle = &s;
+  }
+  result<slot*> acquire_slow(std::uint16_t site) noexcept;
+  slot* take_from_another_site(std::uint16_t sites_to_try) noexcept;
+  slot* take_from_quarantine() noexcept;
+  result<void> open_more() noexcept;
+  result<void> add_slab() noexcept;
+  void assign(slot& s, std::uint16_t site) noexcept;
+  void release_slow(slot& s) noexcept;
+  void quarantine(slot& s) noexcept;
+  bool unseal(slot& s) noexcept;
+  void settle(slot& s) noexcept;
+  std::byte* mark_of(slot& s) const noexcept;
+  void scrub(slot& s, std::byte* mark) const noexcept;
+  static void trim(slot& s, std::size_t keep) noexcept;
+  static void start_period(slot& s, std::uint16_t period) noexcept;
+  std::uint16_t next_period(const site_record& record) const noexcept;
+
+  stack_geometry geometry_;
+  stack_tier tier_ = stack_tier::automatic;
+  bool tier_is_demanded_ = false;
+  bool measure_ = true;
+  stack_scrub scrub_ = stack_scrub::none;
+  std::size_t stacks_max_ = 0;
+  std::size_t stacks_opened_ = 0;
+  slab* slabs_ = nullptr;  // newest first; only the newest has slots to open
+  std::uint16_t steal_cursor_ = 0;
+  slab_owner owner_;
+  site_table sites_;
+  // FIFO; the head is the oldest.
+  slot* quarantine_head_ = nullptr;
+  slot* quarantine_tail_ = nullptr;
+  std::size_t quarantine_size_ = 0;
+};
+
+}  // namespace bast

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Spawn sites: who used how much stack. Every stack's depth is recorded under the place in the
+// source that started it, or under a label, because the average over a program says nothing about
+// any of its coroutines.
+//
+// A reading is one look at a stack after one or more uses of it. Uses are counted exactly. Depths
+// are readings: each of a site's first `readings_each_use` uses is one; after that a stack is read
+// whenever it grew, whenever it changes its site, at trimming and at every query, and at the latest
+// after `uses_per_reading` uses. A reading after several uses is their maximum: none is lost.
+// With stack_scrub::zero_used every use is read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <source_location>
+#include <string_view>
+
+#include "bast/base.hpp"
+
+namespace bast {
+
+inline constexpr std::uint16_t readings_each_use = 1024;
+inline constexpr std::uint16_t uses_per_reading = 1024;
+
+/// A histogram of sizes in bytes with four buckets to the octave: a quantile is exact to within
+/// 25 %, and its maximum is exact. Not thread-safe; allocates nothing.
+class depth_histogram {
+ public:
+  static constexpr std::size_t bucket_count = 92;
+
+  void add(std::size_t depth) noexcept;
+  std::uint64_t count() const noexcept { return count_; }
+  std::size_t max() const noexcept { return max_; }
+  /// The upper bound of the bucket that holds the `q`-quantile (0 < q <= 1), at most the maximum;
+  /// 0 when empty.
+  std::size_t quantile(double q) const noexcept;
+
+  static std::size_t bucket_of(std::size_t depth) noexcept;
+  static std::size_t upper_bound_of(std::size_t bucket) noexcept;
+
+ private:
+  std::uint64_t count_ = 0;
+  std::size_t max_ = 0;
+  std::uint64_t buckets_[bucket_count] = {};
+};
+
+/// What identifies a site: a label, or a place in the source. Compared by address first.
+struct site_key {
+  const char* where = nullptr;  // the label (line 0), or the file; static lifetime
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+
+  static constexpr site_key at(const std::source_location& where) noexcept {
+    return {where.file_name(), where.line(), where.column()};
+  }
+  static constexpr site_key labelled(const char* label) noexcept { return {label, 0, 0}; }
+  friend constexpr bool operator==(const site_key&, const site_key&) = default;
+
+  void describe(text& out) const noexcept;
+};
+
+struct slot;
+
+/// The record of one site in one pool. Plain data, for whoever owns the pool.
+struct site_record {
+  site_key key;
+  slot* idle = nullptr;     // released stacks return to the site that used them (LIFO)
+  std::uint64_t uses = 0;   // releases, exact
+  std::uint64_t grows = 0;  // faults that opened more
+  depth_histogram depths;   // of readings, bytes
+};
+
+/// The sites of one pool: a small hash table in memory of its own. Not thread-safe.
+///
+///   I1  Record 0 is "(other)": stacks that never had a user, and sites beyond the limit.
+///   I2  A site has one record, whichever translation unit spells its file name.
+class site_table {
+ public:
+  static constexpr std::size_t sites_max = 4096;  // records; more sites share record 0
+
+  site_table() = default;
+  ~site_table();
+  site_table(const site_table&) = delete;
+  site_table& operator=(const site_table&) = delete;
+
+  /// Errors: no_memory.
+  [[nodiscard]] result<void> init() noexcept;
+
+  /// The record of `key`, made if it is new. Never fails: see I1. O(1), a few ns when it is the
+  /// same site as the time before.
+  std::uint16_t find(const site_key& key) noexcept {
+    if (records_[last_].key == key) [[likely]]
+      return last_;
+    return find_slow(key);
+  }
+
+  site_record& operator[](std::uint16_t index) noexcept { return records_[index]; }
+  const site_record& operator[](std::uint16_t index) const noexcept { return records_[index]; }
+  std::uint16_t size() const noexcept { return size_; }
+
+ private:
+  struct entry {
+    site_key key;
+    std::uint16_t record = 0;  // 0: free
+  };
+  std::uint16_t find_slow(const site_key& key) noexcept;
+  std::uint16_t find_by_text(const site_key& key) const noexcept;
+  std::uint16_t add_record(const site_key& key) noexcept;
+  entry* probe(const site_key& key) noexcept;
+  [[nodiscard]] bool grow() noexcept;
+  [[nodiscard]] static std::size_t bytes_for(std::size_t capacity) noexcept;
+
+  site_record* records_ = nullptr;  // one mapping: records, then entries
+  entry* entries_ = nullptr;        // 4 * capacity_
+  std::size_t capacity_ = 0;
+  std::size_t entries_used_ = 0;
+  std::uint16_t size_ = 0;
+  std::uint16_t last_ = 0;
+};
+
+/// One line of statistics, as a user sees it.
+struct site_stats {
+  site_key key;
+  std::uint64_t uses = 0;
+  std::uint64_t readings = 0;
+  std::uint64_t grows = 0;
+  bytes p50;
+  bytes p99;
+  bytes max;
+};
+site_stats stats_of(const site_record& record) noexcept;
+
+}  // namespace bast

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `slab`: one reservation cut into equal slots, and, in a mapping of its own, their records.
+//
+//   base                                                       base + opened slots       end
+//   | guard | can grow | window | guard | can grow | window | ...   | not opened: inaccessible |
+//   '------- slot 0 ------------'------- slot 1 ------------'
+//
+//   I1  Nothing is ever readable that is not guarded: markers are installed while the slots are
+//       still inaccessible, and only then are the slots opened.
+//   I2  Slots are opened in order, in batches; what lies above the last opened one is inaccessible,
+//       so every top has a guard above it: the next slot's, or the unopened rest, or the slab's end
+//       margin.
+//   I3  [frontier, top) of an opened slot is accessible, [low, frontier) is not. No holes.
+//   I4  Open bytes are charged to the budgets of the pool and the process before they are opened,
+//       and refunded after they are closed.
+#pragma once
+
+#include <cstddef>
+
+#include "bast/base.hpp"
+#include "bast/stack/budget.hpp"
+#include "bast/stack/geometry.hpp"
+#include "bast/stack/slot.hpp"
+
+namespace bast {
+
+class site_table;
+
+/// What the slabs of one pool have in common. Outlives them.
+struct slab_owner {
+  stack_budget budget{unlimited_bytes};
+  const site_table* sites = nullptr;  // to name spawn sites in reports
+};
+
+/// Lives at the start of its record mapping, its slots right behind it.
+struct slab {
+  stack_geometry geometry;
+  stack_tier tier = stack_tier::automatic;  // guard_markers or protection
+  std::uint32_t capacity = 0;               // slots
+  std::uint32_t opened = 0;                 // slots, from the low end
+  bool sealed = false;                      // the kernel refuses to open more of it
+  std::byte* base = nullptr;
+  std::size_t reserved = 0;  // bytes from base, a multiple of directory_granule
+  std::size_t recorded = 0;  // bytes of this mapping
+  slab_owner* owner = nullptr;
+  slab* next = nullptr;  // in the pool
+
+  slot* slots() noexcept { return reinterpret_cast<slot*>(this + 1); }
+
+  /// The slab of a slot.
+  static slab& of(slot& s) noexcept { return *(reinterpret_cast<slab*>(&s - s.index) - 1); }
+
+  std::byte* low(const slot& s) const noexcept { return base + s.index * geometry.stride; }
+  /// The slot's upper end; `stack_top` is below it by the colour.
+  std::byte* high(const slot& s) const noexcept { return low(s) + geometry.stride; }
+  std::byte* stack_top(const slot& s) const noexcept {
+    return high(s) - geometry.colour_of(s.index);
+  }
+  std::byte* open_low(const slot& s) const noexcept {
+    return low(s) + s.frontier.load(std::memory_order_relaxed) * geometry.page;
+  }
+  std::size_t open_bytes(const slot& s) const noexcept {
+    return static_cast<std::size_t>(high(s) - open_low(s));
+  }
+  /// The slot that holds `address`, which is inside the opened part, or null.
+  slot* slot_at(std::uintptr_t address) noexcept;
+
+  /// Reserves a slab of about `slots_wanted` slots; fewer when the kernel has no room for them.
+  /// Errors: no_memory, `limit` (not even one slot fits), unsupported.
+  [[nodiscard]] static result<slab*> create(const stack_geometry& geometry, stack_tier tier,
+                                            bool tier_is_demanded, std::size_t slots_wanted,
+                                            slab_owner& owner) noexcept;
+  /// Refunds, removes from the directory and unmaps. Nobody uses a slot any more. Never fails.
+  static void destroy(slab* dead) noexcept;
+
+  bool full() const noexcept { return sealed || opened == capacity; }
+  /// Opens the next slots, at least one and at most `most`. They come idle. Returns how many.
+  /// Errors: `limit` (budget), no_memory.
+  [[nodiscard]] result<std::size_t> open_batch(std::size_t most) noexcept;
+
+  /// Opens `s` from `new_low` (a page boundary above the guard, below the frontier) on.
+  /// Async-signal-safe. Charges the budgets.
+  enum class outcome : std::uint8_t { opened, over_pool_budget, over_process_budget, refused };
+  [[nodiscard]] outcome open_down_to(slot& s, std::byte* new_low) noexcept;
+
+  /// Closes what lies below `new_low` and gives its memory back: trims a stack, or, with the slot's
+  /// high end, seals all of it. False when the kernel refuses: then the slot stays open as it was,
+  /// its contents too, and its budget stays charged.
+  bool close_below(slot& s, std::byte* new_low) noexcept;
+
+  /// Verifies I1 .. I4 as far as the records show. For tests and fuzzers.
+  void check_invariants() noexcept;
+
+ private:
+  result<std::size_t> charge_batch(std::size_t count) noexcept;
+  result<std::size_t> open_marked(std::byte* start, std::size_t count) noexcept;
+  result<std::size_t> open_protected(std::byte* start, std::size_t count) const noexcept;
+};
+
+static_assert(sizeof(slab) % alignof(slot) == 0);
+
+}  // namespace bast

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which way of guarding this kernel really has (decision D2). Accepting the advice proves nothing:
+// qemu-user accepts MADV_GUARD_INSTALL and does nothing. So a scratch page is guarded and the
+// kernel is asked to write to it; only a refusal counts.
+#pragma once
+
+#include "bast/base.hpp"
+#include "bast/stack/options.hpp"
+
+namespace bast {
+
+/// Probes now: true when guard markers guard. Errors: no_memory (no scratch page).
+[[nodiscard]] result<bool> probe_guard_markers() noexcept;
+
+/// The tier that `wanted` means here: `automatic` becomes what the first successful probe found.
+/// Errors: `unsupported` when guard markers are demanded and do not work; no_memory.
+/// Never answers with an unguarded tier. Thread-safe.
+[[nodiscard]] result<stack_tier> resolve_tier(stack_tier wanted) noexcept;
+
+}  // namespace bast
