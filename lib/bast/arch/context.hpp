@@ -21,8 +21,8 @@ static_assert(offsetof(context, pc) == 8);
 static_assert(offsetof(context, fp) == 16);
 static_assert(sizeof(context) == 24);
 
-/// The first function on a fresh stack. It gets the address of the context that was exchanged to
-/// enter it, must not return, and must not let an exception escape.
+/// The first function on a fresh stack. It gets the address of the context that was switched to in
+/// order to enter it, must not return, and must not let an exception escape.
 using entry_function = void (*)(context* self) noexcept;
 
 /// The stack pointer of every fresh frame is a multiple of this, less what `call` pushes.
@@ -42,7 +42,7 @@ inline constexpr std::size_t entry_frame_bytes = 16;
 //
 //   void prepare(context& fresh, std::byte* top, entry_function entry) noexcept;
 //
-// It makes `fresh` a context that, when exchanged, runs `entry` on the stack that ends at `top` (a
+// It makes `fresh` a context that, when switched to, runs `entry` on the stack that ends at `top` (a
 // multiple of stack_alignment). The words below `top` become a frame whose return address has no
 // caller, so that unwinders, gdb and frame-pointer profilers stop there.
 

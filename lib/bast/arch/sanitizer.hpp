@@ -5,17 +5,17 @@
 //
 //   resumer                          coroutine
 //   before_resume(bounds)
-//      exchange  ------------------> entered()            at its first entry
+//      switch    ------------------> entered()            at its first entry
 //                                    ... runs ...
 //                                    before_suspend()
 //   after_resume()  <--------------- exchange
 //   before_resume(bounds)
-//      exchange  ------------------> after_suspend()
+//      switch    ------------------> after_suspend()
 //                                    before_exit()
-//   after_resume()  <--------------- exchange             never to return
+//   after_resume()  <--------------- switch               never to return
 //   recycle(bounds)
 //
-// The calls stand directly beside the exchange, inlined: the thread sanitizer keeps a shadow call
+// The calls stand directly beside the switch, inlined: the thread sanitizer keeps a shadow call
 // stack per fiber, and an instrumented wrapper would pop the wrong one.
 // Sources: sanitizer/common_interface_defs.h, sanitizer/tsan_interface.h, msan_interface.h.
 #pragma once

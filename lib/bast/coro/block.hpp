@@ -67,8 +67,8 @@ constexpr coro_tag with_state(coro_tag tag, coro_state state) noexcept {
 }
 
 struct alignas(64) coro_block {
-  // Running: who resumed it. Otherwise: itself. First, so that the entry function, which is given
-  // the context's address, is given the block's.
+  // Where it continues, unless it is running. First, so that the entry function, which is given the
+  // context's address, is given the block's.
   arch::context context;
   coro_tag tag = 0;
   // What crosses the next switch: the activation at start, the value at yield and resume, the

@@ -80,17 +80,17 @@ class coro_ref {
   template <class V = Resume>
     requires(!std::is_void_v<Resume> && std::is_convertible_v<V, Resume>)
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume(V&& value) {
-    if (!is(coro_state::suspended)) [[unlikely]]
-      return refuse(internal::coro_op::resume);
+    internal::coro_tag flags = usual_flags;
+    if (!is(coro_state::suspended, flags)) [[unlikely]] return refuse(internal::coro_op::resume);
     Resume crossing(std::forward<V>(value));
-    return continue_with(&crossing);
+    return continue_with(&crossing, flags);
   }
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume()
     requires(std::is_void_v<Resume>)
   {
-    if (!is(coro_state::suspended)) [[unlikely]]
-      return refuse(internal::coro_op::resume);
-    return continue_with(nullptr);
+    internal::coro_tag flags = usual_flags;
+    if (!is(coro_state::suspended, flags)) [[unlikely]] return refuse(internal::coro_op::resume);
+    return continue_with(nullptr, flags);
   }
 
   /// Takes what a finished coroutine returned, once. Rethrows the exception that left it.
@@ -114,7 +114,8 @@ class coro_ref {
   /// The state, `free` for a stale handle. Any thread may ask; only the owner can rely on it.
   coro_state state() const noexcept {
     const internal::coro_tag tag = block().tag;
-    return internal::generation_of(tag) == generation_ ? internal::state_of(tag) : coro_state::free;
+    return (tag & generation_mask) == (id_ & generation_mask) ? internal::state_of(tag)
+                                                              : coro_state::free;
   }
 
   /// A name for reports; static lifetime. From start to release. Errors: table F-1, bad_state
@@ -147,23 +148,41 @@ class coro_ref {
 
   friend bool operator==(const coro_ref&, const coro_ref&) = default;
 
+ protected:
+  bool refers_to_nothing() const noexcept { return pool_ == nullptr; }
+
  private:
   friend class coro_pool;
   coro_ref(internal::pool_core& pool, const internal::coro_block& block) noexcept
       : pool_(&pool),
-        index_(internal::index_of(block)),
-        generation_(internal::generation_of(block.tag)) {}
+        id_((block.tag & generation_mask) | internal::index_of(block)) {}
 
-  internal::coro_block& block() const noexcept { return internal::block_at(index_); }
+  static constexpr internal::coro_tag generation_mask = ~internal::coro_tag{0}
+                                                        << internal::tag_generation_shift;
 
-  /// Current, on this thread, and in `state`: one comparison.
-  [[gnu::always_inline]] bool is(coro_state state) const noexcept {
-    return (block().tag & ~internal::tag_flags_mask) ==
-           internal::make_tag(generation_, internal::this_thread.id, state);
+  internal::coro_block& block() const noexcept {
+    return internal::block_at(static_cast<std::uint32_t>(id_));
+  }
+  /// The tag of this handle's coroutine, were it on this thread and in `state`.
+  internal::coro_tag tag_in(coro_state state) const noexcept {
+    return (id_ & generation_mask) | internal::make_tag(0, internal::this_thread.id, state);
+  }
+
+  static constexpr internal::coro_tag usual_flags =
+      std::is_void_v<Yield> && std::is_void_v<Resume> ? internal::flag_untyped : 0;
+
+  /// Current, on this thread, and in `state`: one comparison when the flags are the usual ones.
+  /// Otherwise `flags` becomes what they are.
+  [[gnu::always_inline]] bool is(coro_state state, internal::coro_tag& flags) const noexcept {
+    const internal::coro_tag tag = block().tag;
+    const internal::coro_tag wanted = tag_in(state);
+    if (tag == (wanted | flags)) [[likely]] return true;
+    flags = tag & internal::tag_flags_mask;
+    return tag == (wanted | flags);
   }
 
   std::unexpected<error> refuse(internal::coro_op op) const noexcept {
-    return std::unexpected(internal::pool_core::diagnose(block(), generation_, op));
+    return std::unexpected(internal::pool_core::diagnose(block(), internal::generation_of(id_), op));
   }
 
   /// The block of a current handle on its own thread, in any state.
@@ -172,7 +191,7 @@ class coro_ref {
     const internal::coro_tag any_state =
         found.tag & ~(internal::tag_flags_mask | internal::tag_state_mask);
     const auto state = internal::state_of(found.tag);
-    if (any_state != internal::make_tag(generation_, internal::this_thread.id, coro_state::free) ||
+    if (any_state != tag_in(coro_state::free) ||
         state == coro_state::free || state == coro_state::retired) [[unlikely]] {
       return refuse(op);
     }
@@ -182,10 +201,11 @@ class coro_ref {
   template <class F>
   result<step<Yield>> start_at(const site_key& site, F&& callable, const char* name = nullptr);
 
-  [[gnu::always_inline]] result<step<Yield>> continue_with(void* value) {
+  [[gnu::always_inline]] result<step<Yield>> continue_with(void* value, internal::coro_tag flags) {
     internal::coro_block& b = block();
+    internal::thread_state& thread = internal::this_thread;
     b.transfer = value;
-    internal::run(b, internal::this_thread);
+    internal::run(b, thread, tag_in(coro_state::running) | flags);
     const bool suspended = internal::state_of(b.tag) == coro_state::suspended;
     if constexpr (std::is_void_v<Yield>) {
       return step<Yield>(suspended);
@@ -196,8 +216,9 @@ class coro_ref {
   }
 
   internal::pool_core* pool_ = nullptr;  // Valid whenever the generation is.
-  std::uint32_t index_ = 0;
-  std::uint32_t generation_ = 0;
+  // Generation above, index below. One word, because handles are copied right after they are made,
+  // and a processor stalls when it loads as one what was just stored as two.
+  std::uint64_t id_ = 0;
 };
 
 /// The owner of a coroutine: releases it when destroyed. Where release is refused (it is running,
@@ -218,7 +239,21 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
     }
     return *this;
   }
-  ~coro() { (void)this->release(); }  // A stale handle has nothing to release.
+  ~coro() {
+    if (!this->refers_to_nothing()) (void)this->release();  // A stale handle has nothing to release.
+  }
+
+  /// As coro_ref::release; once it succeeded this handle refers to nothing.
+  [[nodiscard]] result<void> release() noexcept {
+    auto released = ref::release();
+    if (released) static_cast<ref&>(*this) = ref();
+    return released;
+  }
+  [[nodiscard]] result<void> release(abandon_t) noexcept {
+    auto released = ref::release(abandon);
+    if (released) static_cast<ref&>(*this) = ref();
+    return released;
+  }
 
   /// Gives up ownership.
   ref detach() noexcept { return std::exchange(static_cast<ref&>(*this), ref()); }
@@ -238,8 +273,8 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
   static_assert(alignof(activation) <= internal::activation_alignment_max,
                 "the callable or the result is over-aligned for the top of a stack");
 
-  if (!is(coro_state::ready)) [[unlikely]]
-    return refuse(internal::coro_op::start);
+  internal::coro_tag flags = 0;
+  if (!is(coro_state::ready, flags)) [[unlikely]] return refuse(internal::coro_op::start);
   const result<slot*> stack = pool_->stacks().acquire(site);
   if (!stack) [[unlikely]]
     return std::unexpected(stack.error());
@@ -271,21 +306,20 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
   internal::coro_block& b = block();
   home.name = name;
   b.stack = &home;
-  if constexpr (std::is_void_v<Yield> && std::is_void_v<Resume>) b.tag |= internal::flag_untyped;
   const auto entry_top = reinterpret_cast<std::uintptr_t>(place) % arch::stack_alignment;
   arch::prepare(b.context, place - entry_top, &activation::enter);
-  return continue_with(created);
+  return continue_with(created, flags | usual_flags);
 }
 
 template <class Yield, class Resume, class Return>
 result<Return> coro_ref<Yield, Resume, Return>::take() {
-  if (!is(coro_state::finished)) [[unlikely]]
-    return refuse(internal::coro_op::take);
+  internal::coro_tag flags = usual_flags;
+  if (!is(coro_state::finished, flags)) [[unlikely]] return refuse(internal::coro_op::take);
   internal::coro_block& b = block();
   auto& left =
       *static_cast<internal::outcome<Return>*>(static_cast<internal::outcome_base*>(b.transfer));
   if constexpr (!std::is_void_v<Return>) {
-    if ((b.tag & internal::flag_has_outcome) == 0) {
+    if ((flags & internal::flag_has_outcome) == 0) {
       return fail(errc::bad_state, "take", "the outcome was taken before");
     }
   }

@@ -226,8 +226,7 @@ result<void> pool_core::release_abandoning(coro_block& block) noexcept {
 }
 
 void pool_core::unwind(coro_block& block) noexcept {
-  block.tag |= flag_unwinding;
-  run(block, this_thread);
+  run(block, this_thread, with_state(block.tag | flag_unwinding, coro_state::running));
   // F-10: while unwinding nothing suspends, so the only way back is the end.
   BAST_ASSERT(state_of(block.tag) == coro_state::finished);
 }

@@ -12,6 +12,9 @@ namespace bast::internal {
 
 struct thread_state {
   coro_block* current = nullptr;  // who runs here, or null: the thread itself
+  // Who resumed `current`. Here rather than in its block, at an address that no switch both loads
+  // and stores; a nested resume keeps the outer one on its own stack meanwhile.
+  arch::context resumer;
   arch::exception_state* exceptions = nullptr;
   std::uint16_t id = 0;  // unique among living threads; 0: not prepared
 };

@@ -9,23 +9,51 @@
 
 namespace bast::internal {
 
-/// Sets aside what belongs to this flow of control but lives in the thread: the exception state,
-/// and, for a coroutine that asked for it, the floating-point control words. Puts it back when
-/// control returns (F-7).
+/// Runs `block` until it suspends or finishes. `running` is its tag with that state: handed in rather
+/// than computed from the block's, so that one switch does not wait for the tag stored by the last.
+[[gnu::always_inline]] inline void run_plainly(coro_block& block, thread_state& thread,
+                                               coro_tag running) noexcept {
+  block.tag = running;
+  coro_block* const resumer = thread.current;
+  thread.current = &block;
+  if (resumer == nullptr) [[likely]] {
+    block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
+    arch::switch_context(thread.resumer, block.context);
+    block.hooks.after_resume();
+  } else {  // A coroutine resumes another: nested.
+    const arch::context outer = thread.resumer;
+    block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
+    arch::switch_context(thread.resumer, block.context);
+    block.hooks.after_resume();
+    thread.resumer = outer;
+  }
+  thread.current = resumer;
+}
+
+[[gnu::always_inline]] inline void suspend_plainly(coro_block& block, thread_state& thread) noexcept {
+  block.tag = with_state(block.tag, coro_state::suspended);
+  block.hooks.before_suspend();
+  arch::switch_context(block.context, thread.resumer);
+  block.hooks.after_suspend();
+}
+
+/// What belongs to a flow of control but lives in the thread: the exception state, and, for a
+/// coroutine that asked for it, the floating-point control words. Each side sets its own aside
+/// before it leaves, leaves the thread's empty, and puts its own back when it returns (F-7).
 class set_aside {
  public:
-  [[gnu::always_inline]] set_aside(thread_state& thread, coro_tag tag) noexcept
+  set_aside(thread_state& thread, coro_tag tag) noexcept
       : exceptions_(*thread.exceptions), own_float_((tag & flag_own_float) != 0) {
-    if (!exceptions_.empty()) [[unlikely]]
-      *thread.exceptions = {};
-    if (own_float_) [[unlikely]]
-      float_ = arch::float_control::read();
+    *thread.exceptions = {};
+    if (own_float_) float_ = arch::float_control::read();
   }
-  [[gnu::always_inline]] void restore(thread_state& thread) const noexcept {
-    if (!exceptions_.empty()) [[unlikely]]
-      *thread.exceptions = exceptions_;
-    if (own_float_) [[unlikely]]
-      float_.write();
+  void restore(thread_state& thread) const noexcept {
+    *thread.exceptions = exceptions_;
+    if (own_float_) float_.write();
+  }
+  /// True when there is nothing to set aside: the usual case, two loads.
+  [[gnu::always_inline]] static bool unnecessary(const thread_state& thread, coro_tag tag) noexcept {
+    return thread.exceptions->empty() && (tag & flag_own_float) == 0;
   }
 
  private:
@@ -34,27 +62,27 @@ class set_aside {
   arch::float_control float_;
 };
 
-/// Runs `block` until it suspends or finishes. Its tag is ready or suspended.
-[[gnu::always_inline]] inline void run(coro_block& block, thread_state& thread) noexcept {
-  const set_aside mine(thread, block.tag);
-  coro_block* const resumer = thread.current;
-  thread.current = &block;
-  block.tag = with_state(block.tag, coro_state::running);
-  block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
-  arch::exchange(block.context);
-  block.hooks.after_resume();
-  thread.current = resumer;
-  mine.restore(thread);
+/// The same with the above around it: for handlers, destructors and own_float_control.
+[[gnu::noinline]] void run_setting_aside(coro_block& block, thread_state& thread,
+                                         coro_tag running) noexcept;
+[[gnu::noinline]] void suspend_setting_aside(coro_block& block, thread_state& thread) noexcept;
+
+[[gnu::always_inline]] inline void run(coro_block& block, thread_state& thread,
+                                       coro_tag running) noexcept {
+  if (set_aside::unnecessary(thread, running)) [[likely]] {
+    run_plainly(block, thread, running);
+  } else {
+    run_setting_aside(block, thread, running);
+  }
 }
 
 /// Suspends the running `block` and returns when it is resumed. Its tag is still running.
 [[gnu::always_inline]] inline void suspend(coro_block& block, thread_state& thread) noexcept {
-  const set_aside mine(thread, block.tag);
-  block.tag = with_state(block.tag, coro_state::suspended);
-  block.hooks.before_suspend();
-  arch::exchange(block.context);
-  block.hooks.after_suspend();
-  mine.restore(thread);
+  if (set_aside::unnecessary(thread, block.tag)) [[likely]] {
+    suspend_plainly(block, thread);
+  } else {
+    suspend_setting_aside(block, thread);
+  }
 }
 
 /// Ends the running `block`: never returns. `outcome` stays where it is until it is taken.
@@ -63,7 +91,7 @@ class set_aside {
   block.transfer = outcome;
   block.tag = with_state(block.tag, coro_state::finished) | flags;
   block.hooks.before_exit();
-  arch::exchange(block.context);
+  arch::switch_context(block.context, this_thread.resumer);
   __builtin_unreachable();
 }
 

@@ -52,10 +52,11 @@ class yielder {
   yielder& operator=(const yielder&) = delete;
 
   /// Suspends, handing `value` to whoever resumed; returns what it is resumed with.
-  [[gnu::always_inline]] Resume yield(Yield value)
-    requires(!std::is_void_v<Yield>)
-  {
-    internal::suspend_self(block_, &value);
+  template <class V = Yield>
+    requires(!std::is_void_v<Yield> && std::is_convertible_v<V, Yield>)
+  [[gnu::always_inline]] Resume yield(V&& value) {
+    Yield crossing(std::forward<V>(value));
+    internal::suspend_self(block_, &crossing);
     return answer();
   }
   [[gnu::always_inline]] Resume yield()

@@ -15,11 +15,11 @@
 //
         .text
 
-// void bast_arch_exchange(context* other)
-        .globl  bast_arch_exchange
-        .type   bast_arch_exchange, %function
+// void bast_arch_switch(context* to, context* from)
+        .globl  bast_arch_switch
+        .type   bast_arch_switch, %function
         .p2align 4
-bast_arch_exchange:
+bast_arch_switch:
         .cfi_startproc
         hint    #34                     // bti c
         // The callee-saved registers but x29, which travels in the context.
@@ -54,16 +54,14 @@ bast_arch_exchange:
         .cfi_rel_offset d15, 136
         str     x30, [sp, #144]
         .cfi_rel_offset x30, 144
-        // Load the other side in full before the block becomes ours.
         adr     x9, .Lcontinue
+        mov     x10, sp
+        stp     x10, x9, [x1]
+        str     x29, [x1, #16]
         ldp     x10, x17, [x0]
-        ldr     x11, [x0, #16]
-        mov     x12, sp
-        stp     x12, x9, [x0]
-        str     x29, [x0, #16]
-        mov     x29, x11
+        ldr     x29, [x0, #16]
         mov     sp, x10
-        br      x17                     // x0 still holds the block
+        br      x17                     // x0 holds `to`: a fresh entry function's argument
 .Lcontinue:
         hint    #36                     // bti j
         ldp     x19, x20, [sp, #0]
@@ -82,7 +80,7 @@ bast_arch_exchange:
         // A return is not checked against landing pads; a jump to a return address would be.
         ret
         .cfi_endproc
-        .size   bast_arch_exchange, . - bast_arch_exchange
+        .size   bast_arch_switch, . - bast_arch_switch
 
 // The first instructions on a fresh stack: the return address lives in a register on this CPU, so
 // somebody has to set it before the entry function runs.
@@ -96,7 +94,7 @@ bast_arch_enter:
         hint    #36                     // bti j
         ldr     x17, [sp], #16          // the entry function
         adr     x30, bast_arch_stack_end
-        br      x17                     // x0 still holds the block
+        br      x17                     // x0 holds `to`
         .cfi_endproc
         .size   bast_arch_enter, . - bast_arch_enter
 

@@ -26,26 +26,26 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 
 namespace bast::arch {
 
-[[gnu::always_inline]] inline void exchange_inline(context& other) noexcept {
-  register context* block asm("x0") = &other;
+[[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
+  register context* load asm("x0") = &to;
+  register context* save asm("x1") = &from;
   asm volatile(
-      "adr x9, 1f\n\t"          // where we will continue
-      "ldp x10, x17, [x0]\n\t"  // load the other side in full ...
-      "ldr x11, [x0, #16]\n\t"
-      "mov x12, sp\n\t"
-      "stp x12, x9, [x0]\n\t"  // ... before the block becomes ours
-      "str x29, [x0, #16]\n\t"
-      "mov x29, x11\n\t"
+      "adr x9, 1f\n\t"  // where we will continue
+      "mov x10, sp\n\t"
+      "stp x10, x9, [x1]\n\t"
+      "str x29, [x1, #16]\n\t"
+      "ldp x10, x17, [x0]\n\t"
+      "ldr x29, [x0, #16]\n\t"
       "mov sp, x10\n\t"
-      "br x17\n\t"  // x0 still holds the block
+      "br x17\n\t"  // x0 holds `to`: a fresh entry function's argument
       "1:\n\t" BAST_ARCH_LANDING_PAD
-      : "+r"(block)
+      : "+r"(load), "+r"(save)
       :
-      : "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
-        "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27",
-        "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11",
-        "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24",
-        "v25", "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory");
+      : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
+        "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28",
+        "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",
+        "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
+        "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory");
 }
 
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {

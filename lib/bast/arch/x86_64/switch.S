@@ -11,7 +11,7 @@
 //   fp  = rbp         r13
 //                     r12
 //                     rbx
-//                     return address into the caller of bast_arch_exchange
+//                     return address into the caller of bast_arch_switch
 //
 // A fresh context, made by prepare():
 //
@@ -21,11 +21,11 @@
 //
         .text
 
-// void bast_arch_exchange(context* other)
-        .globl  bast_arch_exchange
-        .type   bast_arch_exchange, @function
+// void bast_arch_switch(context* to, context* from)
+        .globl  bast_arch_switch
+        .type   bast_arch_switch, @function
         .p2align 4
-bast_arch_exchange:
+bast_arch_switch:
         .cfi_startproc
         endbr64
         // The callee-saved registers but rbp, which travels in the context.
@@ -44,18 +44,14 @@ bast_arch_exchange:
         pushq   %r15
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %r15, 0
-        // Load the other side in full before the block becomes ours.
         leaq    .Lcontinue(%rip), %rax
-        movq    0(%rdi), %rcx
-        movq    8(%rdi), %rdx
-        movq    16(%rdi), %rsi
-        movq    %rsp, 0(%rdi)
-        movq    %rax, 8(%rdi)
-        movq    %rbp, 16(%rdi)
-        movq    %rsi, %rbp
-        movq    %rcx, %rsp
-        // rdi still holds the block: it is the first argument of a fresh entry function.
-        jmpq    *%rdx
+        movq    %rsp, 0(%rsi)
+        movq    %rax, 8(%rsi)
+        movq    %rbp, 16(%rsi)
+        movq    16(%rdi), %rbp
+        movq    0(%rdi), %rsp
+        // rdi holds `to`: it is the argument of a fresh entry function.
+        jmpq    *8(%rdi)
 .Lcontinue:
         // The same five words are on the stack again, so the unwind rules above hold unchanged.
         endbr64
@@ -82,7 +78,7 @@ bast_arch_exchange:
         .cfi_register %rip, %rcx
         notrack jmpq *%rcx
         .cfi_endproc
-        .size   bast_arch_exchange, . - bast_arch_exchange
+        .size   bast_arch_switch, . - bast_arch_switch
 
 // The return address of every entry function. Never executed; it exists to be looked up. Unwinders
 // search for the instruction before a return address, hence the nop inside the same procedure, and

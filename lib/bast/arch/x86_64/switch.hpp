@@ -8,7 +8,6 @@
 //   +8   pc -> label 1 in that function        [ its red zone, below sp           ]
 //   +16  rbp of that function
 //
-// - The context is loaded in full before it is stored to, so one block serves both directions.
 // - Nothing is pushed: the caller's red zone below rsp may be in use, and stays intact.
 // - rbp cannot be named as a clobber (the function may address its frame through it), so it is the
 //   one register saved by hand. Every other callee-saved register is a clobber.
@@ -45,26 +44,24 @@ extern "C" const char bast_arch_stack_end[];  // switch.S
 
 namespace bast::arch {
 
-[[gnu::always_inline]] inline void exchange_inline(context& other) noexcept {
-  context* block = &other;
+[[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
+  context* load = &to;
+  context* save = &from;
   asm volatile(
       "leaq 1f(%%rip), %%rax\n\t"  // where we will continue
-      "movq 0(%0), %%rcx\n\t"      // load the other side in full ...
-      "movq 8(%0), %%rdx\n\t"
-      "movq 16(%0), %%rsi\n\t"
-      "movq %%rsp, 0(%0)\n\t"  // ... before the block becomes ours
-      "movq %%rax, 8(%0)\n\t"
-      "movq %%rbp, 16(%0)\n\t"
-      "movq %%rsi, %%rbp\n\t"
-      "movq %%rcx, %%rsp\n\t"
-      "jmpq *%%rdx\n\t"  // rdi still holds the block: a fresh entry's first argument
+      "movq %%rsp, 0(%1)\n\t"
+      "movq %%rax, 8(%1)\n\t"
+      "movq %%rbp, 16(%1)\n\t"
+      "movq 16(%0), %%rbp\n\t"
+      "movq 0(%0), %%rsp\n\t"
+      "jmpq *8(%0)\n\t"  // rdi holds `to`: a fresh entry function's argument
       "1:\n\t" BAST_ARCH_LANDING_PAD
-      : "+D"(block)
+      : "+D"(load), "+S"(save)
       :
-      : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-        "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)",
-        "st(5)", "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "cc",
+      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",
+        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+        "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
+        "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "cc",
         "memory" BAST_ARCH_AVX512_CLOBBERS);
 }
 
