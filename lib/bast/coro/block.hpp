@@ -29,13 +29,12 @@ const char* name_of(coro_state state) noexcept;
 
 namespace internal {
 
-class pool_core;
-
 using coro_tag = std::uint64_t;
 
 inline constexpr coro_tag tag_state_mask = 0xff;
 inline constexpr coro_tag tag_flags_mask = 0xff00;
 inline constexpr int tag_thread_shift = 16;
+inline constexpr coro_tag tag_thread_mask = coro_tag{0xffff} << tag_thread_shift;
 inline constexpr int tag_generation_shift = 32;
 
 inline constexpr coro_tag flag_unwinding = 1 << 8;     // every suspension throws (F-10)
@@ -48,17 +47,13 @@ static_assert(BAST_GENERATION_BITS >= 1 && BAST_GENERATION_BITS <= 32);
 inline constexpr std::uint32_t generation_max =
     static_cast<std::uint32_t>((std::uint64_t{1} << BAST_GENERATION_BITS) - 1);
 
-constexpr coro_tag make_tag(std::uint32_t generation, std::uint16_t thread,
-                            coro_state state) noexcept {
-  return coro_tag{generation} << tag_generation_shift | coro_tag{thread} << tag_thread_shift |
-         static_cast<coro_tag>(state);
+constexpr coro_tag make_tag(std::uint32_t generation, coro_tag thread, coro_state state) noexcept {
+  return coro_tag{generation} << tag_generation_shift | thread | static_cast<coro_tag>(state);
 }
 constexpr std::uint32_t generation_of(coro_tag tag) noexcept {
   return static_cast<std::uint32_t>(tag >> tag_generation_shift);
 }
-constexpr std::uint16_t thread_of(coro_tag tag) noexcept {
-  return static_cast<std::uint16_t>(tag >> tag_thread_shift);
-}
+constexpr coro_tag thread_of(coro_tag tag) noexcept { return tag & tag_thread_mask; }
 constexpr coro_state state_of(coro_tag tag) noexcept {
   return static_cast<coro_state>(tag & tag_state_mask);
 }
@@ -76,13 +71,15 @@ struct alignas(64) coro_block {
   void* transfer = nullptr;
   slot* stack = nullptr;  // from start to release
   void* user_data = nullptr;
-  std::uint32_t next = 0;      // in the pool's free list
-  std::uint32_t sequence = 0;  // of its acquisition: pools unwind newest first (F-17)
+  union {
+    coro_block* next = nullptr;  // free: in the pool's list
+    std::uint64_t sequence;      // else: of its acquisition; pools unwind newest first (F-17)
+  };
   [[no_unique_address]] arch::fiber_hooks hooks;
 };
 static_assert(offsetof(coro_block, context) == 0);
 #if !(BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN)
-static_assert(sizeof(coro_block) == 64);
+static_assert(sizeof(coro_block) == 64);  // the context's 24 bytes and five words
 #endif
 
 }  // namespace internal

@@ -99,23 +99,25 @@ class coro_ref {
 
   /// Ends the coroutine and gives its stack back: a suspended one is unwound first, an outcome that
   /// nobody took is disposed of (F-6). Errors: busy while it runs; stale_handle, wrong_thread.
-  [[nodiscard]] result<void> release() noexcept {
-    const auto found = find(internal::coro_op::release);
-    if (!found) return std::unexpected(found.error());
-    return pool_->release(**found);
+  [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
+    internal::coro_tag flags = usual_flags;
+    if (is(coro_state::finished, flags) && flags == usual_flags) [[likely]] {
+      pool().recycle(*block_);
+      return {};
+    }
+    return release_slow();
   }
   /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12).
   [[nodiscard]] result<void> release(abandon_t) noexcept {
     const auto found = find(internal::coro_op::release);
     if (!found) return std::unexpected(found.error());
-    return pool_->release_abandoning(**found);
+    return pool().release_abandoning(**found);
   }
 
   /// The state, `free` for a stale handle. Any thread may ask; only the owner can rely on it.
   coro_state state() const noexcept {
-    const internal::coro_tag tag = block().tag;
-    return (tag & generation_mask) == (id_ & generation_mask) ? internal::state_of(tag)
-                                                              : coro_state::free;
+    const internal::coro_tag tag = block_->tag;
+    return (tag & generation_mask) == generation_ ? internal::state_of(tag) : coro_state::free;
   }
 
   /// A name for reports; static lifetime. From start to release. Errors: table F-1, bad_state
@@ -149,24 +151,22 @@ class coro_ref {
   friend bool operator==(const coro_ref&, const coro_ref&) = default;
 
  protected:
-  bool refers_to_nothing() const noexcept { return pool_ == nullptr; }
+  bool refers_to_nothing() const noexcept { return block_ == &internal::never_valid; }
 
  private:
   friend class coro_pool;
-  coro_ref(internal::pool_core& pool, const internal::coro_block& block) noexcept
-      : pool_(&pool),
-        id_((block.tag & generation_mask) | internal::index_of(block)) {}
+  explicit coro_ref(internal::coro_block& block) noexcept
+      : block_(&block), generation_(block.tag & generation_mask) {}
 
   static constexpr internal::coro_tag generation_mask = ~internal::coro_tag{0}
                                                         << internal::tag_generation_shift;
 
-  internal::coro_block& block() const noexcept {
-    return internal::block_at(static_cast<std::uint32_t>(id_));
-  }
   /// The tag of this handle's coroutine, were it on this thread and in `state`.
   internal::coro_tag tag_in(coro_state state) const noexcept {
-    return (id_ & generation_mask) | internal::make_tag(0, internal::this_thread.id, state);
+    return generation_ | internal::this_thread.tag | static_cast<internal::coro_tag>(state);
   }
+  /// The pool of a current handle.
+  internal::pool_core& pool() const noexcept { return *internal::chunk::of(*block_).owner; }
 
   static constexpr internal::coro_tag usual_flags =
       std::is_void_v<Yield> && std::is_void_v<Resume> ? internal::flag_untyped : 0;
@@ -174,7 +174,7 @@ class coro_ref {
   /// Current, on this thread, and in `state`: one comparison when the flags are the usual ones.
   /// Otherwise `flags` becomes what they are.
   [[gnu::always_inline]] bool is(coro_state state, internal::coro_tag& flags) const noexcept {
-    const internal::coro_tag tag = block().tag;
+    const internal::coro_tag tag = block_->tag;
     const internal::coro_tag wanted = tag_in(state);
     if (tag == (wanted | flags)) [[likely]] return true;
     flags = tag & internal::tag_flags_mask;
@@ -182,12 +182,12 @@ class coro_ref {
   }
 
   std::unexpected<error> refuse(internal::coro_op op) const noexcept {
-    return std::unexpected(internal::pool_core::diagnose(block(), internal::generation_of(id_), op));
+    return std::unexpected(internal::pool_core::diagnose(*block_, internal::generation_of(generation_), op));
   }
 
   /// The block of a current handle on its own thread, in any state.
   result<internal::coro_block*> find(internal::coro_op op) const noexcept {
-    internal::coro_block& found = block();
+    internal::coro_block& found = *block_;
     const internal::coro_tag any_state =
         found.tag & ~(internal::tag_flags_mask | internal::tag_state_mask);
     const auto state = internal::state_of(found.tag);
@@ -195,14 +195,20 @@ class coro_ref {
         state == coro_state::free || state == coro_state::retired) [[unlikely]] {
       return refuse(op);
     }
-    return &found;
+    return block_;
+  }
+
+  [[gnu::noinline]] result<void> release_slow() noexcept {
+    const auto found = find(internal::coro_op::release);
+    if (!found) return std::unexpected(found.error());
+    return pool().release(**found);
   }
 
   template <class F>
   result<step<Yield>> start_at(const site_key& site, F&& callable, const char* name = nullptr);
 
   [[gnu::always_inline]] result<step<Yield>> continue_with(void* value, internal::coro_tag flags) {
-    internal::coro_block& b = block();
+    internal::coro_block& b = *block_;
     internal::thread_state& thread = internal::this_thread;
     b.transfer = value;
     internal::run(b, thread, tag_in(coro_state::running) | flags);
@@ -215,10 +221,8 @@ class coro_ref {
     }
   }
 
-  internal::pool_core* pool_ = nullptr;  // Valid whenever the generation is.
-  // Generation above, index below. One word, because handles are copied right after they are made,
-  // and a processor stalls when it loads as one what was just stored as two.
-  std::uint64_t id_ = 0;
+  internal::coro_block* block_ = &internal::never_valid;
+  internal::coro_tag generation_ = 0;  // in its place in the tag
 };
 
 /// The owner of a coroutine: releases it when destroyed. Where release is refused (it is running,
@@ -244,7 +248,7 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
   }
 
   /// As coro_ref::release; once it succeeded this handle refers to nothing.
-  [[nodiscard]] result<void> release() noexcept {
+  [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
     auto released = ref::release();
     if (released) static_cast<ref&>(*this) = ref();
     return released;
@@ -275,7 +279,7 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
 
   internal::coro_tag flags = 0;
   if (!is(coro_state::ready, flags)) [[unlikely]] return refuse(internal::coro_op::start);
-  const result<slot*> stack = pool_->stacks().acquire(site);
+  const result<slot*> stack = pool().stacks().acquire(site);
   if (!stack) [[unlikely]]
     return std::unexpected(stack.error());
 
@@ -283,12 +287,12 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
   constexpr std::size_t room =
       sizeof(activation) + alignof(activation) + arch::stack_alignment + arch::entry_frame_bytes;
   slot& home = **stack;
-  std::byte* const top = slab::of(home).stack_top(home);
+  std::byte* const top = home.top;
   const auto ceiling = reinterpret_cast<std::uintptr_t>(top) - sizeof(activation);
   std::byte* const place = top - sizeof(activation) - ceiling % alignof(activation);
   if constexpr (room > 4096) {  // The smallest page, hence the smallest window.
     if (auto open = ensure_open(home, top - room); !open) {
-      pool_->stacks().release(home);
+      pool().stacks().release(home);
       return std::unexpected(open.error());
     }
   }
@@ -297,13 +301,13 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
   try {
     created = new (place) activation(std::forward<F>(callable));
   } catch (...) {
-    pool_->stacks().release(home);
+    pool().stacks().release(home);
     throw;
   }
 #else
   created = new (place) activation(std::forward<F>(callable));
 #endif
-  internal::coro_block& b = block();
+  internal::coro_block& b = *block_;
   home.name = name;
   b.stack = &home;
   const auto entry_top = reinterpret_cast<std::uintptr_t>(place) % arch::stack_alignment;
@@ -315,7 +319,7 @@ template <class Yield, class Resume, class Return>
 result<Return> coro_ref<Yield, Resume, Return>::take() {
   internal::coro_tag flags = usual_flags;
   if (!is(coro_state::finished, flags)) [[unlikely]] return refuse(internal::coro_op::take);
-  internal::coro_block& b = block();
+  internal::coro_block& b = *block_;
   auto& left =
       *static_cast<internal::outcome<Return>*>(static_cast<internal::outcome_base*>(b.transfer));
   if constexpr (!std::is_void_v<Return>) {

@@ -48,13 +48,13 @@ class coro_pool {
     const auto block = core_->acquire();
     if (!block) [[unlikely]]
       return std::unexpected(block.error());
-    return coro<Yield, Resume, Return>(ref(*core_, **block));
+    return coro<Yield, Resume, Return>(ref(**block));
   }
 
   /// True when `handle` came from this pool; it may be stale.
   template <class Yield, class Resume, class Return>
   bool owns(const coro_ref<Yield, Resume, Return>& handle) const noexcept {
-    return handle.pool_ == core_;
+    return internal::chunk::of(*handle.block_).owner == core_;
   }
   /// handle.release(), refused with stale_handle when the coroutine is another pool's (F-16).
   template <class Yield, class Resume, class Return>
@@ -83,7 +83,7 @@ class coro_pool {
     core_->stacks().read_pending_marks();
     const site_table& sites = core_->stacks().sites();
     for (std::uint16_t i = 0; i < sites.size(); ++i) {
-      if (sites[i].uses != 0) f(stats_of(sites[i]));
+      if (sites[i].uses != 0) f(sites.stats(i));
     }
   }
   /// The pool's budget of open stack bytes; its limit may be changed at any time.

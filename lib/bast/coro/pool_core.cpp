@@ -60,10 +60,9 @@ result<pool_core*> pool_core::create(const coro_pool_options& options) noexcept 
     os::release(*memory, mapping_bytes());
     return std::unexpected(ready.error());
   }
-  pool->thread_ = this_thread.id;
+  pool->thread_ = this_thread.tag;
   pool->flags_ = options.own_float_control ? flag_own_float : 0;
   pool->max_ = options.max_coros;
-  pool->next_fresh_ = chunk_blocks;
   pool->sink_ = options.unhandled;
 #if BAST_EXCEPTIONS
   if (pool->sink_.take == nullptr) pool->sink_.take = report_unhandled;
@@ -72,14 +71,11 @@ result<pool_core*> pool_core::create(const coro_pool_options& options) noexcept 
 }
 
 void pool_core::destroy(pool_core* dead) noexcept {
-  BAST_CHECK(dead->thread_ == this_thread.id, "a coro_pool was destroyed on another thread");
+  BAST_CHECK(dead->thread_ == this_thread.tag, "a coro_pool was destroyed on another thread");
   dead->release_everything();
-  std::uint32_t chunk = dead->chunks_;
-  for (bool more = dead->any_chunk_; more;) {
-    const std::uint32_t next = head_of_chunk(chunk).next;
-    more = next != chunk;
-    give_chunk(chunk);
-    chunk = next;
+  for (chunk* next = nullptr; dead->chunks_ != nullptr; dead->chunks_ = next) {
+    next = dead->chunks_->next;
+    give_chunk(*dead->chunks_);
   }
   dead->~pool_core();
   os::release(reinterpret_cast<std::byte*>(dead), mapping_bytes());
@@ -87,27 +83,19 @@ void pool_core::destroy(pool_core* dead) noexcept {
 
 template <class F>
 void pool_core::for_each_block(F f) const noexcept {
-  std::uint32_t chunk = chunks_;
-  std::uint32_t end = next_fresh_;  // The newest chunk is used up to here, older ones in full.
-  for (bool more = any_chunk_; more; end = chunk_blocks) {
-    for (std::uint32_t i = 1; i < end; ++i) f(block_at(chunk + i));
-    const std::uint32_t next = head_of_chunk(chunk).next;
-    more = next != chunk;
-    chunk = next;
+  std::size_t end = next_fresh_;  // The newest chunk is used up to here, older ones in full.
+  for (chunk* at = chunks_; at != nullptr; at = at->next) {
+    for (std::size_t i = 1; i < end; ++i) f(at->block(i));
+    end = chunk_blocks;
   }
 }
 
 namespace {
 
 struct order_entry {
-  std::uint32_t sequence;
-  std::uint32_t index;
+  std::uint64_t sequence;
+  coro_block* block;
 };
-
-/// Sequences wrap; their difference tells which is newer while fewer than 2^31 are alive.
-bool is_newer(std::uint32_t a, std::uint32_t b) noexcept {
-  return static_cast<std::int32_t>(a - b) > 0;
-}
 
 bool is_held(const coro_block& block) noexcept {
   const coro_state state = state_of(block.tag);
@@ -137,14 +125,14 @@ void pool_core::release_everything() noexcept {
   if (const auto memory = os::map(size)) {
     auto* const order = reinterpret_cast<order_entry*>(*memory);
     std::size_t count = 0;
-    for_each_block([&](const coro_block& block) {
-      if (is_held(block)) order[count++] = {block.sequence, index_of(block)};
+    for_each_block([&](coro_block& block) {
+      if (is_held(block)) order[count++] = {block.sequence, &block};
     });
     std::sort(order, order + count, [](const order_entry& a, const order_entry& b) {
-      return is_newer(a.sequence, b.sequence);
+      return a.sequence > b.sequence;
     });
     for (std::size_t i = 0; i < count; ++i) {
-      coro_block& block = block_at(order[i].index);
+      coro_block& block = *order[i].block;
       if (is_held(block) && block.sequence == order[i].sequence) release_at_death(block);
     }
     os::release(*memory, size);
@@ -154,7 +142,7 @@ void pool_core::release_everything() noexcept {
     coro_block* newest = nullptr;
     for_each_block([&](coro_block& block) {
       if (!is_held(block)) return;
-      if (newest == nullptr || is_newer(block.sequence, newest->sequence)) newest = &block;
+      if (newest == nullptr || block.sequence > newest->sequence) newest = &block;
     });
     if (newest == nullptr) return;
     release_at_death(*newest);
@@ -164,37 +152,36 @@ void pool_core::release_everything() noexcept {
 // --- acquire and release -------------------------------------------------------------------------
 
 result<void> pool_core::refill() noexcept {
-  if (thread_ != this_thread.id) {
+  if (thread_ != this_thread.tag) {
     return fail(errc::wrong_thread, "coro_pool.acquire", "the pool belongs to another thread");
   }
-  while (free_head_ == 0) {
+  while (free_ == nullptr) {
     if (next_fresh_ == chunk_blocks) {
       if (created_ >= max_) {
         return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
                     static_cast<std::int64_t>(max_));
       }
-      const auto chunk = take_chunk(this);
-      if (!chunk) return std::unexpected(chunk.error());
-      head_of_chunk(*chunk).next = any_chunk_ ? chunks_ : *chunk;
-      chunks_ = *chunk;
-      any_chunk_ = true;
+      const auto taken = take_chunk(this);
+      if (!taken) return std::unexpected(taken.error());
+      (*taken)->next = chunks_;
+      chunks_ = *taken;
       next_fresh_ = 1;
     }
     if (created_ >= max_) {
       return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
                   static_cast<std::int64_t>(max_));
     }
-    coro_block& block = block_at(chunks_ + next_fresh_++);
+    coro_block& block = chunks_->block(next_fresh_++);
     ++created_;
     if (state_of(block.tag) == coro_state::retired) continue;  // Retired by an earlier pool.
     block.tag = make_tag(generation_of(block.tag), thread_, coro_state::free);  // I2
-    block.next = 0;
-    free_head_ = index_of(block);
+    block.next = nullptr;
+    free_ = &block;
   }
   return {};
 }
 
-result<void> pool_core::release_slow(coro_block& block) noexcept {
+result<void> pool_core::release(coro_block& block) noexcept {
   switch (state_of(block.tag)) {
     case coro_state::ready: break;
     case coro_state::suspended:
@@ -265,7 +252,7 @@ result<void> pool_core::adopt() noexcept {
                 "a coroutine has started and is not finished; it stays on its thread");
   }
   if (auto prepared = prepare_thread(); !prepared) return prepared;
-  thread_ = this_thread.id;
+  thread_ = this_thread.tag;
   for_each_block([&](coro_block& block) {
     const coro_tag flags = block.tag & tag_flags_mask;
     block.tag = make_tag(generation_of(block.tag), thread_, state_of(block.tag)) | flags;
@@ -274,7 +261,7 @@ result<void> pool_core::adopt() noexcept {
 }
 
 result<void> pool_core::reserve(std::size_t count) noexcept {
-  if (thread_ != this_thread.id) {
+  if (thread_ != this_thread.tag) {
     return fail(errc::wrong_thread, "coro_pool.reserve", "the pool belongs to another thread");
   }
   if (count > max_) {
@@ -322,8 +309,8 @@ void pool_core::check_invariants() noexcept {
   });
   BAST_CHECK(stacks == all.stacks.live, "coro_pool: I3");
   std::size_t listed = 0;
-  for (std::uint32_t at = free_head_; at != 0; at = block_at(at).next) {
-    BAST_CHECK(state_of(block_at(at).tag) == coro_state::free, "coro_pool: the free list");
+  for (const coro_block* at = free_; at != nullptr; at = at->next) {
+    BAST_CHECK(state_of(at->tag) == coro_state::free, "coro_pool: the free list");
     ++listed;
   }
   BAST_CHECK(listed == all.free, "coro_pool: the free list");
@@ -339,7 +326,7 @@ error pool_core::diagnose(const coro_block& block, std::uint32_t generation, cor
       state == coro_state::retired) {
     return {errc::stale_handle, operation, "the coroutine was released, or its pool is gone"};
   }
-  if (thread_of(tag) != this_thread.id) {
+  if (thread_of(tag) != this_thread.tag) {
     return {errc::wrong_thread, operation, "the coroutine belongs to another thread"};
   }
   switch (state) {

@@ -58,7 +58,7 @@ bytes stack_left() noexcept {
 bytes stack_used() noexcept {
   if (!exists()) return {};
   slot& stack = *running()->stack;
-  return {static_cast<std::size_t>(slab::of(stack).stack_top(stack) - here())};
+  return {static_cast<std::size_t>(stack.top - here())};
 }
 
 }  // namespace bast::this_coro

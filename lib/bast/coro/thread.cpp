@@ -34,7 +34,9 @@ constinit id_allocator ids;
 /// Gives the id back when the thread ends.
 struct id_lease {
   ~id_lease() {
-    if (this_thread.id != 0) ids.give(this_thread.id);
+    if (this_thread.tag != 0) {
+      ids.give(static_cast<std::uint16_t>(this_thread.tag >> tag_thread_shift));
+    }
     this_thread = {};
   }
   bool held = false;
@@ -58,7 +60,7 @@ void describe_current(text& out) noexcept {
 constinit thread_local thread_state this_thread;
 
 result<void> prepare_thread() noexcept {
-  if (this_thread.id != 0) return {};
+  if (this_thread.tag != 0) return {};
   if (auto ready = os::ensure_alternate_stack(); !ready) return ready;
   const std::uint16_t id = ids.take();
   if (id == 0) {
@@ -66,7 +68,7 @@ result<void> prepare_thread() noexcept {
                 threads_max);
   }
   lease.held = true;  // Touches it, so that its destructor runs.
-  this_thread.id = id;
+  this_thread.tag = coro_tag{id} << tag_thread_shift;
   this_thread.exceptions = arch::exception_state_of_thread();
   set_check_context(describe_current);
   return {};

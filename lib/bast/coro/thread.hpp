@@ -16,7 +16,7 @@ struct thread_state {
   // and stores; a nested resume keeps the outer one on its own stack meanwhile.
   arch::context resumer;
   arch::exception_state* exceptions = nullptr;
-  std::uint16_t id = 0;  // unique among living threads; 0: not prepared
+  coro_tag tag = 0;  // this thread's part of a tag: its id, unique among living threads, or 0
 };
 
 // constinit on the declaration: access needs no initialisation guard.

@@ -163,7 +163,7 @@ stack_view find_stack(const void* address) noexcept {
   if (home == nullptr) return {};
   slot* const s = home->slot_at(at);
   if (s == nullptr) return {};
-  return {s, home->low(*s) + home->geometry.guard, home->open_low(*s), home->stack_top(*s)};
+  return {s, home->low(*s) + home->geometry.guard, home->open_low(*s), s->top};
 }
 
 }  // namespace bast

@@ -75,10 +75,10 @@ slot* stack_pool::take_from_another_site(std::uint16_t sites_to_try) noexcept {
   for (std::uint16_t i = 0; i < tries; ++i) {
     steal_cursor_ = static_cast<std::uint16_t>((steal_cursor_ + 1) % sites_.size());
     if (steal_cursor_ == 0) continue;  // Record 0 holds the fresh ones.
-    site_record& record = sites_[steal_cursor_];
-    if (record.idle == nullptr) continue;
-    slot* const s = record.idle;
-    record.idle = s->next;
+    site_head& head = sites_[steal_cursor_];
+    if (head.idle == nullptr) continue;
+    slot* const s = head.idle;
+    head.idle = s->next;
     return s;
   }
   return nullptr;
@@ -88,7 +88,7 @@ slot* stack_pool::take_from_another_site(std::uint16_t sites_to_try) noexcept {
 void stack_pool::assign(slot& s, std::uint16_t site) noexcept {
   if (s.period != s.countdown.load(std::memory_order_relaxed)) settle(s);
   s.site = site;
-  start_period(s, next_period(sites_[site]));
+  start_period(s, next_period(site));
 }
 
 result<void> stack_pool::open_more() noexcept {
@@ -173,10 +173,10 @@ bool stack_pool::unseal(slot& s) noexcept {
   return home.open_down_to(s, window) == slab::outcome::opened;
 }
 
-std::uint16_t stack_pool::next_period(const site_record& record) const noexcept {
+std::uint16_t stack_pool::next_period(std::uint16_t site) const noexcept {
   if (scrub_ != stack_scrub::none || mitigation::quarantine_slots != 0) return 1;
   if (!measure_) return period_unmeasured;
-  return record.depths.count() < readings_each_use ? 1 : uses_per_reading;
+  return sites_.record(site).depths.count() < readings_each_use ? 1 : uses_per_reading;
 }
 
 void stack_pool::start_period(slot& s, std::uint16_t period) noexcept {
@@ -187,28 +187,28 @@ void stack_pool::start_period(slot& s, std::uint16_t period) noexcept {
 
 /// Closes the books on the uses since the last reading: count, measure, trim, scrub.
 void stack_pool::settle(slot& s) noexcept {
-  site_record& record = sites_[s.site];
+  site_record& record = sites_.record(s.site);
   const auto uses =
       static_cast<std::uint16_t>(s.period - s.countdown.load(std::memory_order_relaxed));
-  record.uses += uses;
+  sites_[s.site].uses += uses;
   record.grows += s.grows.load(std::memory_order_relaxed);
   if (measure_ || scrub_ != stack_scrub::none) {
     slab& home = slab::of(s);
     std::byte* const mark = mark_of(s);
-    if (measure_) record.depths.add(static_cast<std::size_t>(home.stack_top(s) - mark));
+    if (measure_) record.depths.add(static_cast<std::size_t>(s.top - mark));
     trim(s, geometry_.retain);
     scrub(s, std::max(mark, home.open_low(s)));
   } else {
     trim(s, geometry_.retain);
   }
-  start_period(s, next_period(record));
+  start_period(s, next_period(s.site));
 }
 
 /// The deepest byte used since the last scrub; to the page where poison hides the bytes.
 std::byte* stack_pool::mark_of(slot& s) const noexcept {
   slab& home = slab::of(s);
   std::byte* const low = home.open_low(s);
-  std::byte* const top = home.stack_top(s);
+  std::byte* const top = s.top;
   const std::byte* from = low;
   // zero_used promises that nothing survives, so it may not trust what the kernel says of pages
   // that were swapped out: it reads them all.
@@ -219,8 +219,7 @@ std::byte* stack_pool::mark_of(slot& s) const noexcept {
 }
 
 void stack_pool::scrub(slot& s, std::byte* mark) const noexcept {
-  const slab& home = slab::of(s);
-  const auto used = static_cast<std::size_t>(home.stack_top(s) - mark);
+  const auto used = static_cast<std::size_t>(s.top - mark);
   // Under `none` the used part is zeroed as well: that is what makes the next reading exact.
   std::memset(mark, scrub_ == stack_scrub::poison ? poison_byte : 0, used);
 }

@@ -50,11 +50,11 @@ class stack_pool {
   /// A stack for a user from `site`. Errors: `limit` (stacks_max, a budget), no_memory.
   [[nodiscard]] result<slot*> acquire(const site_key& site) noexcept {
     const std::uint16_t at = sites_.find(site);
-    site_record& record = sites_[at];
-    slot* const s = record.idle;
+    site_head& head = sites_[at];
+    slot* const s = head.idle;
     if (s == nullptr) [[unlikely]]
       return acquire_slow(at);
-    record.idle = s->next;
+    head.idle = s->next;
     take(*s);
     return s;
   }
@@ -102,10 +102,10 @@ class stack_pool {
     s.state = slot_state::live;
   }
   void put_back(slot& s) noexcept {  // I3
-    site_record& record = sites_[s.site];
+    site_head& head = sites_[s.site];
     s.state = slot_state::idle;
-    s.next = record.idle;
-    record.idle = &s;
+    s.next = head.idle;
+    head.idle = &s;
   }
   result<slot*> acquire_slow(std::uint16_t site) noexcept;
   slot* take_from_another_site(std::uint16_t sites_to_try) noexcept;
@@ -121,7 +121,7 @@ class stack_pool {
   void scrub(slot& s, std::byte* mark) const noexcept;
   static void trim(slot& s, std::size_t keep) noexcept;
   static void start_period(slot& s, std::uint16_t period) noexcept;
-  std::uint16_t next_period(const site_record& record) const noexcept;
+  std::uint16_t next_period(std::uint16_t site) const noexcept;
 
   stack_geometry geometry_;
   stack_tier tier_ = stack_tier::automatic;

@@ -57,16 +57,6 @@ std::size_t depth_histogram::quantile(double q) const noexcept {
   return max_;
 }
 
-site_stats stats_of(const site_record& record) noexcept {
-  return {.key = record.key,
-          .uses = record.uses,
-          .readings = record.depths.count(),
-          .grows = record.grows,
-          .p50 = {record.depths.quantile(0.50)},
-          .p99 = {record.depths.quantile(0.99)},
-          .max = {record.depths.max()}};
-}
-
 // --- site_key, site_table ------------------------------------------------------------------------
 
 void site_key::describe(text& out) const noexcept {
@@ -75,22 +65,39 @@ void site_key::describe(text& out) const noexcept {
 }
 
 site_table::~site_table() {
-  if (records_ != nullptr) {
-    os::release(reinterpret_cast<std::byte*>(records_), bytes_for(capacity_));
-  }
+  if (heads_ != nullptr) os::release(reinterpret_cast<std::byte*>(heads_), bytes_for(capacity_));
+}
+
+site_stats site_table::stats(std::uint16_t index) const noexcept {
+  const depth_histogram& depths = records_[index].depths;
+  return {.key = heads_[index].key,
+          .uses = heads_[index].uses,
+          .readings = depths.count(),
+          .grows = records_[index].grows,
+          .p50 = {depths.quantile(0.50)},
+          .p99 = {depths.quantile(0.99)},
+          .max = {depths.max()}};
 }
 
 std::size_t site_table::bytes_for(std::size_t capacity) noexcept {
-  return internal::round_up(capacity * (sizeof(site_record) + 4 * sizeof(entry)), os::page_bytes());
+  return internal::round_up(
+      capacity * (sizeof(site_head) + sizeof(site_record) + 4 * sizeof(entry)), os::page_bytes());
+}
+
+void site_table::move_into(std::byte* memory, std::size_t capacity) noexcept {
+  heads_ = new (memory) site_head[capacity];
+  memory += capacity * sizeof(site_head);
+  records_ = new (memory) site_record[capacity];
+  memory += capacity * sizeof(site_record);
+  entries_ = new (memory) entry[4 * capacity];
+  capacity_ = capacity;
 }
 
 result<void> site_table::init() noexcept {
   const auto memory = os::map(bytes_for(first_capacity));
   if (!memory) return std::unexpected(memory.error());
-  capacity_ = first_capacity;
-  records_ = new (*memory) site_record[capacity_];
-  entries_ = new (*memory + capacity_ * sizeof(site_record)) entry[4 * capacity_];
-  records_[0].key = other_key;  // I1
+  move_into(*memory, first_capacity);
+  heads_[0].key = other_key;  // I1
   size_ = 1;
   return {};
 }
@@ -111,23 +118,23 @@ bool site_table::grow() noexcept {
   const std::size_t capacity = 2 * capacity_;
   const auto memory = os::map(bytes_for(capacity));
   if (!memory) return false;
-  site_record* const old_records = records_;
-  entry* const old_entries = entries_;
+  site_head* const old_heads = heads_;
+  const site_record* const old_records = records_;
+  const entry* const old_entries = entries_;
   const std::size_t old_capacity = capacity_;
-  records_ = new (*memory) site_record[capacity];
-  entries_ = new (*memory + capacity * sizeof(site_record)) entry[4 * capacity];
-  capacity_ = capacity;
+  move_into(*memory, capacity);
+  std::copy_n(old_heads, size_, heads_);
   std::copy_n(old_records, size_, records_);
   for (std::size_t i = 0; i < 4 * old_capacity; ++i) {
     if (old_entries[i].record != 0) *probe(old_entries[i].key) = old_entries[i];
   }
-  os::release(reinterpret_cast<std::byte*>(old_records), bytes_for(old_capacity));
+  os::release(reinterpret_cast<std::byte*>(old_heads), bytes_for(old_capacity));
   return true;
 }
 
 std::uint16_t site_table::find_by_text(const site_key& key) const noexcept {
   for (std::uint16_t i = 1; i < size_; ++i) {
-    const site_key& known = records_[i].key;
+    const site_key& known = heads_[i].key;
     if (known.line == key.line && known.column == key.column &&
         std::strcmp(known.where, key.where) == 0) {
       return i;
@@ -139,7 +146,7 @@ std::uint16_t site_table::find_by_text(const site_key& key) const noexcept {
 std::uint16_t site_table::add_record(const site_key& key) noexcept {
   if (size_ == sites_max) return 0;
   if (size_ == capacity_ && !grow()) return 0;
-  records_[size_].key = key;
+  heads_[size_].key = key;
   return size_++;
 }
 

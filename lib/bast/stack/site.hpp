@@ -62,15 +62,31 @@ struct site_key {
 
 struct slot;
 
-/// The record of one site in one pool. Plain data, for whoever owns the pool.
-struct site_record {
+/// What every acquire and release of a site touches; apart from the record, and of a size that is
+/// cheap to index.
+struct site_head {
   site_key key;
-  slot* idle = nullptr;     // released stacks return to the site that used them (LIFO)
-  std::uint64_t uses = 0;   // releases, exact
+  slot* idle = nullptr;  // released stacks return to the site that used them (LIFO)
+  std::uint64_t uses = 0;  // releases read so far
+};
+static_assert(sizeof(site_head) == 32);
+
+/// The record of one site in one pool.
+struct site_record {
   std::uint64_t grows = 0;  // faults that opened more
   depth_histogram depths;   // of readings, bytes
 };
 
+/// One line of statistics, as a user sees it.
+struct site_stats {
+  site_key key;
+  std::uint64_t uses = 0;
+  std::uint64_t readings = 0;
+  std::uint64_t grows = 0;
+  bytes p50;
+  bytes p99;
+  bytes max;
+};
 /// The sites of one pool: a small hash table in memory of its own. Not thread-safe.
 ///
 ///   I1  Record 0 is "(other)": stacks that never had a user, and sites beyond the limit.
@@ -90,13 +106,16 @@ class site_table {
   /// The record of `key`, made if it is new. Never fails: see I1. O(1), a few ns when it is the
   /// same site as the time before.
   std::uint16_t find(const site_key& key) noexcept {
-    if (records_[last_].key == key) [[likely]]
+    if (heads_[last_].key == key) [[likely]]
       return last_;
     return find_slow(key);
   }
 
-  site_record& operator[](std::uint16_t index) noexcept { return records_[index]; }
-  const site_record& operator[](std::uint16_t index) const noexcept { return records_[index]; }
+  site_head& operator[](std::uint16_t index) noexcept { return heads_[index]; }
+  const site_head& operator[](std::uint16_t index) const noexcept { return heads_[index]; }
+  site_record& record(std::uint16_t index) noexcept { return records_[index]; }
+  const site_record& record(std::uint16_t index) const noexcept { return records_[index]; }
+  site_stats stats(std::uint16_t index) const noexcept;
   std::uint16_t size() const noexcept { return size_; }
 
  private:
@@ -109,9 +128,11 @@ class site_table {
   std::uint16_t add_record(const site_key& key) noexcept;
   entry* probe(const site_key& key) noexcept;
   [[nodiscard]] bool grow() noexcept;
+  void move_into(std::byte* memory, std::size_t capacity) noexcept;
   [[nodiscard]] static std::size_t bytes_for(std::size_t capacity) noexcept;
 
-  site_record* records_ = nullptr;  // one mapping: records, then entries
+  site_head* heads_ = nullptr;  // one mapping: heads, records, entries
+  site_record* records_ = nullptr;
   entry* entries_ = nullptr;        // 4 * capacity_
   std::size_t capacity_ = 0;
   std::size_t entries_used_ = 0;
@@ -119,16 +140,5 @@ class site_table {
   std::uint16_t last_ = 0;
 };
 
-/// One line of statistics, as a user sees it.
-struct site_stats {
-  site_key key;
-  std::uint64_t uses = 0;
-  std::uint64_t readings = 0;
-  std::uint64_t grows = 0;
-  bytes p50;
-  bytes p99;
-  bytes max;
-};
-site_stats stats_of(const site_record& record) noexcept;
 
 }  // namespace bast

@@ -168,6 +168,7 @@ result<std::size_t> slab::open_batch(std::size_t most) noexcept {
   for (std::size_t i = 0; i < *done; ++i) {
     slot* const s = new (slots() + opened + i) slot;
     s->index = static_cast<std::uint32_t>(opened + i);
+    s->top = high(*s) - geometry.colour_of(s->index);
     s->frontier.store(static_cast<std::uint16_t>(closed_pages), std::memory_order_relaxed);
     s->state = slot_state::idle;
   }
@@ -224,6 +225,7 @@ void slab::check_invariants() noexcept {
   for (std::uint32_t i = 0; i < opened; ++i) {
     slot& s = slots()[i];
     BAST_CHECK(s.index == i, "slab: a slot knows its place");
+    BAST_CHECK(s.top == high(s) - geometry.colour_of(i), "slab: a slot knows its place");
     BAST_CHECK(s.state != slot_state::unopened, "slab: I2");
     BAST_CHECK(open_low(s) >= low(s) + geometry.guard, "slab: the guard is never opened");
     BAST_CHECK(open_low(s) <= high(s), "slab: I3");

@@ -52,11 +52,8 @@ struct slab {
   static slab& of(slot& s) noexcept { return *(reinterpret_cast<slab*>(&s - s.index) - 1); }
 
   std::byte* low(const slot& s) const noexcept { return base + s.index * geometry.stride; }
-  /// The slot's upper end; `stack_top` is below it by the colour.
+  /// The slot's upper end; `slot::top` is below it by the colour.
   std::byte* high(const slot& s) const noexcept { return low(s) + geometry.stride; }
-  std::byte* stack_top(const slot& s) const noexcept {
-    return high(s) - geometry.colour_of(s.index);
-  }
   std::byte* open_low(const slot& s) const noexcept {
     return low(s) + s.frontier.load(std::memory_order_relaxed) * geometry.page;
   }

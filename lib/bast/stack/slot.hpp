@@ -3,7 +3,7 @@
 // `slot`: what is known of one stack, kept far away from the stack itself (decision D1), so that a
 // frame that overflows upward hits a guard and never the library's own bookkeeping.
 //
-// A slot is 24 bytes because a million of them are carried for a million stacks. `frontier`,
+// A slot is 32 bytes because a million of them are carried for a million stacks. `frontier`,
 // `grows` and `countdown` are written by the fault handler, on the thread that owns the slot.
 #pragma once
 
@@ -25,7 +25,8 @@ struct slot {
     slot* next = nullptr;  // idle, quarantined: the next in its list
     const char* name;      // live: what to call it in reports, or null; static lifetime
   };
-  std::uint32_t index = 0;  // within its slab; leads back to the slab's head
+  std::byte* top = nullptr;  // where the stack begins, the colour taken off
+  std::uint32_t index = 0;   // within its slab; leads back to the slab's head
   std::uint16_t site = 0;   // spawn site of the present and pending uses
   // Uses until the next measurement, and what it was set to: the difference is uses pending.
   std::atomic<std::uint16_t> countdown{0};
@@ -35,7 +36,7 @@ struct slot {
   std::atomic<std::uint16_t> frontier{0};
   slot_state state = slot_state::unopened;
 };
-static_assert(sizeof(slot) == 24);
+static_assert(sizeof(slot) == 32);
 static_assert(std::atomic<std::uint16_t>::is_always_lock_free);
 
 }  // namespace bast

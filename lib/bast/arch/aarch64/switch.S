@@ -76,6 +76,25 @@ bast_arch_switch:
         ldr     x30, [sp, #144]
         add     sp, sp, #160
         .cfi_adjust_cfa_offset -160
+        // What lies below the stack pointer belongs to signal frames.
+        .cfi_restore x19
+        .cfi_restore x20
+        .cfi_restore x21
+        .cfi_restore x22
+        .cfi_restore x23
+        .cfi_restore x24
+        .cfi_restore x25
+        .cfi_restore x26
+        .cfi_restore x27
+        .cfi_restore x28
+        .cfi_restore d8
+        .cfi_restore d9
+        .cfi_restore d10
+        .cfi_restore d11
+        .cfi_restore d12
+        .cfi_restore d13
+        .cfi_restore d14
+        .cfi_restore d15
         .cfi_restore x30
         // A return is not checked against landing pads; a jump to a return address would be.
         ret
@@ -85,7 +104,6 @@ bast_arch_switch:
 // The first instructions on a fresh stack: the return address lives in a register on this CPU, so
 // somebody has to set it before the entry function runs.
         .globl  bast_arch_enter
-        .hidden bast_arch_enter
         .type   bast_arch_enter, %function
         .p2align 4
 bast_arch_enter:
@@ -93,7 +111,7 @@ bast_arch_enter:
         .cfi_undefined x30
         hint    #36                     // bti j
         ldr     x17, [sp], #16          // the entry function
-        adr     x30, bast_arch_stack_end
+        adr     x30, .Lstack_end
         br      x17                     // x0 holds `to`
         .cfi_endproc
         .size   bast_arch_enter, . - bast_arch_enter
@@ -104,12 +122,19 @@ bast_arch_stack_end_procedure:
         .cfi_startproc
         .cfi_undefined x30
         nop
-        .globl  bast_arch_stack_end
-        .hidden bast_arch_stack_end
-bast_arch_stack_end:
+.Lstack_end:
         brk     #0xba57
         .cfi_endproc
         .size   bast_arch_stack_end_procedure, . - bast_arch_stack_end_procedure
+
+// Its address, as on x86-64. Here bast_arch_enter sets it, and only tests read this variable.
+        .section .data.rel.ro, "aw", %progbits
+        .p2align 3
+        .globl  bast_arch_stack_end
+        .type   bast_arch_stack_end, %object
+        .size   bast_arch_stack_end, 8
+bast_arch_stack_end:
+        .quad   .Lstack_end
 
         .section .note.GNU-stack, "", %progbits
 

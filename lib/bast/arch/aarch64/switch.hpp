@@ -6,7 +6,8 @@
 // - x29 is the frame pointer and cannot be a clobber: saved by hand, as rbp is on x86-64.
 // - x30 is an ordinary clobber: the compiler reloads the return address from the frame.
 // - x18 is a temporary on Linux and a clobber like the others.
-// - The ABI preserves the low halves of v8..v15; naming the vector registers covers them.
+// - The ABI preserves the low halves of v8..v15; naming the vector registers covers them, and the
+//   full width of their SVE twins. With SVE the predicate registers exist as well.
 // - The jump goes through x17: with branch-target identification a jump through x16 or x17 may land
 //   on `bti c` (the start of a fresh entry function) as well as on `bti j` (the label).
 #pragma once
@@ -22,6 +23,14 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 #define BAST_ARCH_LANDING_PAD "hint #36\n\t"  // bti j
 #else
 #define BAST_ARCH_LANDING_PAD ""
+#endif
+
+#if defined(__ARM_FEATURE_SVE)
+#define BAST_ARCH_SVE_CLOBBERS                                                                     \
+  , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", \
+      "p15", "ffr"
+#else
+#define BAST_ARCH_SVE_CLOBBERS
 #endif
 
 namespace bast::arch {
@@ -45,7 +54,7 @@ namespace bast::arch {
         "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28",
         "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",
         "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
-        "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory");
+        "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory" BAST_ARCH_SVE_CLOBBERS);
 }
 
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
@@ -63,3 +72,4 @@ inline void prepare(context& fresh, std::byte* top, entry_function entry) noexce
 }  // namespace bast::arch
 
 #undef BAST_ARCH_LANDING_PAD
+#undef BAST_ARCH_SVE_CLOBBERS

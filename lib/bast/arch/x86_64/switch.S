@@ -88,12 +88,21 @@ bast_arch_stack_end_procedure:
         .cfi_startproc
         .cfi_undefined %rip
         nop
-        .globl  bast_arch_stack_end
-        .hidden bast_arch_stack_end
-bast_arch_stack_end:
+.Lstack_end:
         ud2
         .cfi_endproc
         .size   bast_arch_stack_end_procedure, . - bast_arch_stack_end_procedure
+
+// Its address, for prepare(), which is inlined into the users of a shared library. A variable and
+// not the label itself: for a function of another object a linker may substitute its own stub, where
+// no unwinder would find the end.
+        .section .data.rel.ro, "aw", @progbits
+        .p2align 3
+        .globl  bast_arch_stack_end
+        .type   bast_arch_stack_end, @object
+        .size   bast_arch_stack_end, 8
+bast_arch_stack_end:
+        .quad   .Lstack_end
 
         .section .note.GNU-stack, "", @progbits
 

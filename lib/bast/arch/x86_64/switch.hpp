@@ -24,7 +24,7 @@
 #include "bast/arch/context.hpp"
 #include "bast/base.hpp"
 
-extern "C" const char bast_arch_stack_end[];  // switch.S
+extern "C" const void* const bast_arch_stack_end;  // switch.S
 
 // An indirect jump must land on endbr64 where indirect-branch tracking is on (bit 0 of __CET__).
 #if defined(__CET__) && (__CET__ & 1)
@@ -68,7 +68,7 @@ namespace bast::arch {
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
   // At entry rsp is what it is after a call: 8 below a multiple of 16, the return address there.
-  const char* const return_address = bast_arch_stack_end;
+  const void* const return_address = bast_arch_stack_end;
   static_assert(sizeof return_address <= entry_frame_bytes);
   std::memcpy(top - sizeof return_address, &return_address, sizeof return_address);
   fresh.sp = top - sizeof return_address;
