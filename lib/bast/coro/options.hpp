@@ -23,13 +23,13 @@ struct unhandled_sink {
 };
 
 struct coro_pool_options {
-  stack_options stack;
+  stack_options stack = {};
   /// Coroutines at one time, ready ones included.
   std::size_t max_coros = std::size_t{1} << 26;
   /// Save and restore rounding mode, exception masks and flush-to-zero at each switch. Costs about
   /// four plain switches; needed only by code that changes them and suspends.
   bool own_float_control = false;
-  unhandled_sink unhandled;
+  unhandled_sink unhandled = {};
 };
 
 struct coro_pool_stats {

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// F-3, F-16: a handle that is no longer current is an error for ever, and never somebody else's.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <set>
+
+#include "bast/coro.hpp"
+
+namespace bast {
+namespace {
+
+TEST(Handle, F3_AStaleHandleNeverAliasesTheNextUser) {
+  coro_pool pool = *coro_pool::create();
+  auto first = pool.acquire();
+  const coro_ref<> old = *first;
+  ASSERT_TRUE(first->release());
+  auto second = pool.acquire();  // LIFO: the same block.
+  coro_ref<> stale = old;
+  EXPECT_FALSE(stale == static_cast<coro_ref<>&>(*second));
+  EXPECT_EQ(stale.start([] {}).error(), errc::stale_handle);
+  EXPECT_EQ(stale.release().error(), errc::stale_handle);
+  EXPECT_EQ(stale.set_user_data(&stale).error(), errc::stale_handle);
+  EXPECT_EQ(stale.user_data(), nullptr);
+  EXPECT_EQ(stale.state(), coro_state::free);
+  EXPECT_EQ(second->state(), coro_state::ready);
+}
+
+TEST(Handle, F3_EveryReleaseChangesTheGeneration) {
+  coro_pool pool = *coro_pool::create();
+  std::optional<coro_ref<>> before;
+  for (int i = 0; i < 1000; ++i) {
+    auto c = pool.acquire();
+    const coro_ref<> now = *c;
+    if (before) {
+      EXPECT_FALSE(*before == now);
+    }
+    before = now;
+    ASSERT_TRUE(c->start([] {}));
+    ASSERT_TRUE(c->release());
+  }
+  EXPECT_EQ(pool.stats().created, 1U);
+}
+
+TEST(Handle, F16_DoubleReleaseIsAnError) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire()->detach();
+  EXPECT_TRUE(c.release());
+  EXPECT_EQ(c.release().error(), errc::stale_handle);
+  EXPECT_EQ(c.release(abandon).error(), errc::stale_handle);
+  pool.check_invariants();
+}
+
+TEST(Handle, F16_ReleaseThroughAnotherPoolIsAnError) {
+  coro_pool pool = *coro_pool::create();
+  coro_pool other = *coro_pool::create();
+  auto c = pool.acquire();
+  EXPECT_EQ(other.release(*c).error(), errc::stale_handle);
+  EXPECT_EQ(c->state(), coro_state::ready);
+  EXPECT_TRUE(pool.release(*c));
+  coro_ref<> nothing;
+  EXPECT_EQ(pool.release(nothing).error(), errc::stale_handle);
+}
+
+TEST(Handle, F16_UseAfterThePoolsDeathIsAnError) {
+  coro_ref<> survivor;
+  {
+    coro_pool pool = *coro_pool::create();
+    survivor = pool.acquire()->detach();
+    ASSERT_TRUE(survivor.start([](yielder<>& out) {
+      for (;;) out.yield();
+    }));
+  }
+  EXPECT_EQ(survivor.resume().error(), errc::stale_handle);
+  EXPECT_EQ(survivor.release().error(), errc::stale_handle);
+  // The next pool takes over the same control blocks; the old handle stays dead.
+  coro_pool next = *coro_pool::create();
+  auto fresh = next.acquire();
+  EXPECT_EQ(survivor.resume().error(), errc::stale_handle);
+  EXPECT_EQ(survivor.state(), coro_state::free);
+  EXPECT_EQ(fresh->state(), coro_state::ready);
+}
+
+TEST(Handle, ADefaultHandleRefersToNothing) {
+  coro_ref<int, int, int> nothing;
+  EXPECT_EQ(nothing.resume(1).error(), errc::stale_handle);
+  EXPECT_EQ(nothing.release().error(), errc::stale_handle);
+  EXPECT_EQ(nothing.take().error(), errc::stale_handle);
+  EXPECT_EQ(nothing.set_name("x").error(), errc::stale_handle);
+  EXPECT_EQ(nothing.name(), nullptr);
+  EXPECT_EQ(nothing.state(), coro_state::free);
+}
+
+TEST(Handle, AnOwnerReleasesWhenItDies) {
+  coro_pool pool = *coro_pool::create();
+  {
+    auto c = pool.acquire();
+    EXPECT_EQ(pool.stats().ready, 1U);
+    auto moved = std::move(*c);
+    EXPECT_EQ(pool.stats().ready, 1U);
+    *c = std::move(moved);
+    EXPECT_EQ(pool.stats().ready, 1U);
+  }
+  EXPECT_EQ(pool.stats().ready, 0U);
+  EXPECT_EQ(pool.stats().free, 1U);
+}
+
+TEST(Handle, AnOwnerThatDiesInsideItsCoroutineLeavesItToThePool) {
+  coro_pool pool = *coro_pool::create();
+  std::optional<coro<>> c = *pool.acquire();
+  coro_ref<> watching = *c;
+  ASSERT_TRUE(watching.start([&] { c.reset(); })->finished());
+  EXPECT_EQ(watching.state(), coro_state::finished);
+  EXPECT_TRUE(watching.release());
+}
+
+TEST(Handle, UserDataAndNameBelongToOneLife) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  int mine = 0;
+  EXPECT_TRUE(c->set_user_data(&mine));
+  EXPECT_EQ(c->user_data(), &mine);
+  EXPECT_EQ(c->set_name("early").error(), errc::bad_state);
+  ASSERT_TRUE(c->start("walker", [&](yielder<>& out) {
+    EXPECT_STREQ(this_coro::name(), "walker");
+    EXPECT_EQ(this_coro::user_data(), &mine);
+    EXPECT_TRUE(this_coro::set_name("renamed"));
+    out.yield();
+  }));
+  EXPECT_STREQ(c->name(), "renamed");
+  EXPECT_TRUE(c->set_name("again"));
+  EXPECT_STREQ(c->name(), "again");
+  ASSERT_TRUE(c->resume());
+  ASSERT_TRUE(c->release());
+  auto next = pool.acquire();
+  EXPECT_EQ(next->user_data(), nullptr);
+  EXPECT_EQ(next->name(), nullptr);
+  ASSERT_TRUE(next->start([] { EXPECT_EQ(this_coro::name(), nullptr); }));
+}
+
+}  // namespace
+}  // namespace bast
