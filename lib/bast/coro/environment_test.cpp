@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Circumstances that a library meets in somebody else's process: fork, locked memory, little
+// address space, kernels without markers. Each runs in a child process, which tells by its exit
+// status.
+#include <gtest/gtest.h>
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <vector>
+
+#include "bast/coro.hpp"
+#include "bast/os.hpp"
+
+namespace bast {
+namespace {
+
+using namespace bast::literals;
+
+constexpr int fine = 0;
+
+/// Runs `f` in a child; its return value is the child's exit status.
+template <class F>
+int status_of_child(F f) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(f());
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+[[gnu::noinline]] int recurse(int levels) {
+  volatile char frame[1000];
+  frame[0] = 1;
+  return levels == 0 ? 0 : recurse(levels - 1) + frame[0];
+}
+
+/// Uses a pool in every ordinary way; 0 when all went well.
+int use(coro_pool& pool) {
+  std::vector<coro<>> several;
+  for (int i = 0; i < 10; ++i) {
+    auto c = pool.acquire();
+    if (!c) return 10;
+    if (!c->start([](yielder<>& out) {
+          (void)recurse(100);
+          out.yield();
+          (void)recurse(150);
+        })) {
+      return 11;
+    }
+    several.push_back(std::move(*c));
+  }
+  for (auto& c : several) {
+    const auto step = c.resume();
+    if (!step || !step->finished()) return 12;
+  }
+  several.clear();
+  pool.check_invariants();
+  return fine;
+}
+
+TEST(Environment, AfterForkTheChildsCopyWorksAndGrows) {
+  coro_pool pool = *coro_pool::create();
+  auto before = pool.acquire<void, void, int>();
+  ASSERT_TRUE(before->start([](yielder<>& out) {
+    const int shallow = recurse(10);
+    out.yield();
+    return shallow + recurse(150);
+  }));
+  EXPECT_EQ(status_of_child([&] {
+              // The coroutine that was suspended at fork goes on in the child, and grows there.
+              const auto step = before->resume();
+              if (!step || !step->finished()) return 1;
+              if (*before->take() != 160) return 2;
+              return use(pool);
+            }),
+            fine);
+  // The parent's copy is untouched.
+  ASSERT_TRUE(before->resume()->finished());
+  EXPECT_EQ(*before->take(), 160);
+  EXPECT_EQ(use(pool), fine);
+}
+
+TEST(Environment, AfterForkInsideACoroutineBothGoOn) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  ASSERT_TRUE(c->start([] {
+    EXPECT_EQ(status_of_child([] { return recurse(150) == 150 ? fine : 1; }), fine);
+    EXPECT_EQ(recurse(150), 150);
+  }));
+}
+
+TEST(Environment, LockedMemoryFallsBackToProtection) {
+  const int status = status_of_child([] {
+    if (::mlockall(MCL_FUTURE) != 0) return 77;
+    auto pool = coro_pool::create({.stack = {.limit = 256_KiB}});
+    if (!pool) return 1;
+    if (const int failed = use(*pool); failed != fine) return failed;
+    return pool->stats().stacks.stacks_guard_markers == 0 ? fine : 2;
+  });
+  if (status == 77) GTEST_SKIP() << "mlockall is not allowed here";
+  EXPECT_EQ(status, fine);
+}
+
+TEST(Environment, LockedMemoryRefusesDemandedMarkersWithAnError) {
+  if (!*probe_guard_markers()) GTEST_SKIP() << "this kernel has no guard markers";
+  const int status = status_of_child([] {
+    if (::mlockall(MCL_FUTURE) != 0) return 77;
+    auto pool = coro_pool::create({.stack = {.tier = stack_tier::guard_markers}});
+    if (!pool) return 1;
+    auto c = pool->acquire();
+    const auto step = c->start([] {});
+    if (step) return 2;
+    return step.error() == errc::invalid ? fine : 3;
+  });
+  if (status == 77) GTEST_SKIP() << "mlockall is not allowed here";
+  EXPECT_EQ(status, fine);
+}
+
+TEST(Environment, MemoryLockedLaterMovesNewStacksToProtection) {
+  if (!*probe_guard_markers()) GTEST_SKIP() << "this kernel has no guard markers";
+  const int status = status_of_child([] {
+    auto pool = coro_pool::create({.stack = {.tier = stack_tier::automatic}});
+    if (!pool) return 1;
+    if (const int failed = use(*pool); failed != fine) return failed;
+    if (::mlockall(MCL_FUTURE) != 0) return 77;
+    // More stacks than the first slab has.
+    std::vector<coro<>> many;
+    for (int i = 0; i < 40; ++i) {
+      auto c = pool->acquire();
+      if (!c) return 3;
+      if (!c->start([](yielder<>& out) { out.yield(); })) return 4;
+      many.push_back(std::move(*c));
+    }
+    for (auto& c : many) {
+      if (!c.resume()) return 5;
+    }
+    return fine;
+  });
+  if (status == 77) GTEST_SKIP() << "mlockall is not allowed here";
+  EXPECT_EQ(status, fine);
+}
+
+TEST(Environment, LittleAddressSpaceIsAClearErrorAndNothingIsLost) {
+  if (BAST_WITH_ASAN || BAST_WITH_TSAN) GTEST_SKIP() << "the sanitizer needs terabytes";
+  EXPECT_EQ(status_of_child([] {
+              // 128 MiB more than what the tests before this one took.
+              std::size_t pages = 0;
+              std::ifstream("/proc/self/statm") >> pages;
+              const rlim_t limit = pages * os::page_bytes() + (128 << 20);
+              const rlimit little{.rlim_cur = limit, .rlim_max = limit};
+              if (::setrlimit(RLIMIT_AS, &little) != 0) return 1;
+              auto pool = coro_pool::create();
+              if (!pool) return 2;  // A small pool fits.
+              if (const int failed = use(*pool); failed != fine) return failed;
+              std::vector<coro<>> many;
+              for (;;) {
+                auto c = pool->acquire();
+                if (!c) return c.error() == errc::no_memory ? fine : 3;
+                const auto step = c->start([](yielder<>& out) { out.yield(); });
+                if (!step) {
+                  if (!(step.error() == errc::no_memory)) return 4;
+                  break;
+                }
+                many.push_back(std::move(*c));
+                if (many.size() > 2000) return 5;
+              }
+              if (many.size() < 100) return 6;
+              for (auto& c : many) {
+                if (!c.resume()) return 7;
+              }
+              many.clear();
+              return use(*pool);
+            }),
+            fine);
+}
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Growth by the fault handler (D2, D3), with real frames, on both tiers: how deep, from where,
+// under which circumstances. The arithmetic of slots and budgets is tested in the stack layer.
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <numeric>
+#include <regex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bast/coro.hpp"
+
+namespace bast {
+namespace {
+
+using namespace bast::literals;
+
+class Growth : public testing::TestWithParam<stack_tier> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == stack_tier::guard_markers && !*probe_guard_markers()) {
+      GTEST_SKIP() << "this kernel has no guard markers (Linux 6.13 has)";
+    }
+  }
+  coro_pool make_pool(bytes limit) {
+    return *coro_pool::create({.stack = {.limit = limit, .tier = GetParam()}});
+  }
+  /// Runs `f` on a stack of its own, and returns what was recorded about it.
+  template <class F>
+  site_stats run(F f, bytes limit = 1_MiB) {
+    coro_pool pool = make_pool(limit);
+    {
+      auto c = pool.acquire();
+      const auto step = c->start("run", std::move(f));
+      EXPECT_TRUE(step && step->finished());
+    }
+    site_stats found;
+    pool.for_each_site([&](const site_stats& site) { found = site; });
+    pool.check_invariants();
+    return found;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Tiers, Growth,
+                         testing::Values(stack_tier::guard_markers, stack_tier::protection),
+                         [](const auto& tier) {
+                           return tier.param == stack_tier::guard_markers ? "markers"
+                                                                          : "protection";
+                         });
+
+/// Recurses until `deep` bytes of stack are used, touching all of them, and checks them on the way
+/// back: growth must not disturb what was there.
+[[gnu::noinline]] int recurse(const std::byte* top, std::size_t deep) {
+  std::array<unsigned char, 700> frame;
+  const auto* const here = reinterpret_cast<const std::byte*>(frame.data());
+  const auto used = static_cast<std::size_t>(top - here);
+  std::memset(frame.data(), static_cast<int>(used % 251), frame.size());
+  asm volatile("" : : "r"(frame.data()) : "memory");
+  const int below = used < deep ? recurse(top, deep) : 0;
+  for (const unsigned char byte : frame) {
+    if (byte != used % 251) return -1'000'000;
+  }
+  return below + 1;
+}
+
+int recurse_to(std::size_t deep) {
+  return recurse(static_cast<const std::byte*>(__builtin_frame_address(0)), deep);
+}
+
+TEST_P(Growth, AShallowCoroutineNeverFaults) {
+  const site_stats site = run([] { EXPECT_GT(recurse_to(10'000), 0); });
+  EXPECT_EQ(site.grows, 0U);
+}
+
+TEST_P(Growth, ADeepOneGrowsGeometricallyAndIsMeasured) {
+  const site_stats site = run([] { EXPECT_GT(recurse_to(800'000), 0); });
+  EXPECT_GE(site.grows, 1U);
+  EXPECT_LE(site.grows, 5U);  // 32 KiB, 64, 128, 256, 512, 1024.
+  EXPECT_GE(site.max, 800'000_B);
+  EXPECT_LE(site.max, 1_MiB);
+}
+
+TEST_P(Growth, EveryDepthUpToTheLimitWorks) {
+  coro_pool pool = make_pool(256_KiB);
+  for (std::size_t deep = 1000; deep < 250'000; deep += 7777) {
+    auto c = pool.acquire<void, void, int>();
+    ASSERT_TRUE(c->start([deep] { return recurse_to(deep); }));
+    EXPECT_GT(*c->take(), 0);
+  }
+  pool.check_invariants();
+}
+
+TEST_P(Growth, OneHugeFrameOpensEverythingAboveIt) {
+  run([] {
+    // One frame of 400 KiB, first touched at its low end: no hole may stay above.
+    volatile char frame[400 << 10];
+    frame[0] = 1;
+    std::size_t sum = 0;
+    for (std::size_t i = 0; i < sizeof frame; i += 1024) {
+      frame[i] = 2;
+      sum += static_cast<std::size_t>(frame[i]);
+    }
+    EXPECT_EQ(sum, sizeof frame / 1024 * 2);
+  });
+}
+
+TEST_P(Growth, ASuspendedCoroutineKeepsWhatItGrew) {
+  coro_pool pool = make_pool(1_MiB);
+  struct deep {
+    [[gnu::noinline]] static void yield_at(yielder<>& out, int levels) {
+      volatile char frame[1000];
+      frame[0] = static_cast<char>(levels);
+      frame[999] = static_cast<char>(levels);
+      if (levels == 0) {
+        out.yield();
+      } else {
+        yield_at(out, levels - 1);
+      }
+      EXPECT_EQ(frame[0], static_cast<char>(levels));
+      EXPECT_EQ(frame[999], static_cast<char>(levels));
+    }
+  };
+  std::vector<coro<>> many;
+  for (int i = 0; i < 20; ++i) {
+    many.push_back(*pool.acquire());
+    ASSERT_TRUE(many.back().start([i](yielder<>& out) { deep::yield_at(out, 20 * i); }));
+  }
+  for (auto& c : many) ASSERT_TRUE(c.resume()->finished());
+  pool.check_invariants();
+}
+
+TEST_P(Growth, ANestedCoroutineAndItsResumerBothGrow) {
+  coro_pool pool = make_pool(1_MiB);
+  auto outer = pool.acquire();
+  ASSERT_TRUE(outer->start([&] {
+    EXPECT_GT(recurse_to(100'000), 0);
+    auto inner = pool.acquire();
+    ASSERT_TRUE(inner->start([](yielder<>& out) {
+      EXPECT_GT(recurse_to(300'000), 0);
+      out.yield();
+      EXPECT_GT(recurse_to(600'000), 0);
+    }));
+    EXPECT_GT(recurse_to(500'000), 0);
+    ASSERT_TRUE(inner->resume());
+    EXPECT_GT(recurse_to(900'000), 0);
+  }));
+}
+
+TEST_P(Growth, TheKernelIsHandedOnlyOpenMemory) {
+  // A call pushes its return address below every live buffer, so the caller faults before the
+  // kernel would have to: read(2) into an untouched large buffer works.
+  run([] {
+    int pipe_ends[2];
+    ASSERT_EQ(::pipe(pipe_ends), 0);
+    std::array<char, 200'000> buffer;
+    const std::string message(60'000, 'x');
+    std::size_t written = 0;
+    while (written < message.size()) {
+      const ssize_t n = ::write(pipe_ends[1], message.data(), message.size() - written);
+      ASSERT_GT(n, 0);
+      const ssize_t got = ::read(pipe_ends[0], buffer.data(), buffer.size());
+      ASSERT_EQ(got, n) << std::strerror(errno);
+      written += static_cast<std::size_t>(n);
+    }
+    ::close(pipe_ends[0]);
+    ::close(pipe_ends[1]);
+  });
+}
+
+TEST_P(Growth, EnsureStackOpensAheadOfUse) {
+  const site_stats site = run([] {
+    ASSERT_TRUE(ensure_stack(300_KiB));
+    const std::byte* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
+    const stack_view view = find_stack(here);
+    EXPECT_LE(view.open_low, here - (300 << 10));
+    EXPECT_EQ(ensure_stack(2_MiB).error(), errc::limit);
+    EXPECT_GT(this_coro::stack_left(), 500_KiB);
+    EXPECT_GT(this_coro::stack_used(), 0_B);
+  });
+  EXPECT_EQ(site.grows, 1U);
+  EXPECT_TRUE(ensure_stack(1_GiB));  // On a thread's own stack there is nothing to ensure.
+  EXPECT_EQ(this_coro::stack_left(), 0_B);
+}
+
+TEST_P(Growth, ErrnoSurvivesAFault) {
+  run([] {
+    errno = 4711;
+    EXPECT_GT(recurse_to(200'000), 0);
+    EXPECT_EQ(errno, 4711);
+  });
+}
+
+TEST_P(Growth, WhileASignalHandlerRunsOnTheAlternateStack) {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_ONSTACK;
+  struct sigaction before{};
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+  run([] {
+    for (std::size_t deep = 20'000; deep < 400'000; deep += 20'000) {
+      ASSERT_EQ(::raise(SIGUSR1), 0);
+      EXPECT_GT(recurse_to(deep), 0);
+    }
+  });
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST_P(Growth, RegexGoesDeep) {
+  const site_stats site = run(
+      [] {
+        const std::regex comment(R"(/\*([^*]|\*[^/])*\*/)");
+        const std::string text = "/*" + std::string(2000, 'a') + "*/";
+        EXPECT_TRUE(std::regex_match(text, comment));
+      },
+      16_MiB);
+  EXPECT_GT(site.max, 100_KiB);
+}
+
+TEST_P(Growth, FourThreadsGrowAtOnce) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this] {
+      coro_pool pool = make_pool(512_KiB);
+      for (int i = 0; i < 50; ++i) {
+        auto c = pool.acquire<void, void, int>();
+        ASSERT_TRUE(c->start([i] { return recurse_to(static_cast<std::size_t>(8000 * (i + 1))); }));
+        EXPECT_GT(*c->take(), 0);
+      }
+      pool.check_invariants();
+    });
+  }
+  for (std::thread& t : threads) t.join();
+}
+
+TEST_P(Growth, DemandPagingNeedsNoFaultHandler) {
+  coro_pool pool = *coro_pool::create(
+      {.stack = {.limit = 1_MiB, .tier = GetParam(), .growth = stack_growth::demand}});
+  auto c = pool.acquire<void, void, int>();
+  ASSERT_TRUE(c->start("demand", [] { return recurse_to(900'000); }));
+  EXPECT_GT(*c->take(), 0);
+  ASSERT_TRUE(c->release());
+  pool.for_each_site([](const site_stats& site) {
+    EXPECT_EQ(site.grows, 0U);
+    EXPECT_GE(site.max, 900'000_B);
+  });
+}
+
+}  // namespace
+}  // namespace bast
