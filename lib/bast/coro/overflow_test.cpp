@@ -191,6 +191,7 @@ TEST(OverflowDeath, D3_ALostSignalIsExplained) {
   EXPECT_DEATH(
       {
         std::signal(SIGUSR1, [](int) {});  // No SA_ONSTACK.
+        ::syscall(SYS_gettid);             // Bound ahead: lazy binding needs kilobytes of stack.
         coro_pool pool = *coro_pool::create({.stack = {.limit = 64_KiB, .window = 4_KiB}});
         auto c = pool.acquire();
         (void)c->start([] {
