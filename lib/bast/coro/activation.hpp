@@ -35,30 +35,33 @@ class activation : public outcome<Return> {
     auto& mine = *static_cast<activation*>(block.transfer);
     const coro_tag flags = mine.run_to_the_end(block);
     outcome_base* const left = &mine;
-    finish(block, left, flags | (left->pending() ? flag_has_outcome : 0));
+    finish(block, left, flags);
   }
 
  private:
-  // Whatever leaves the callable stays here: an exception never crosses a switch (F-6).
+  // What a normal return leaves: a value, unless there is none.
+  static constexpr coro_tag returned = std::is_void_v<Return> ? 0 : flag_has_outcome;
+
+  // Whatever leaves the callable stays here: an exception never crosses a switch (F-6). Returns
+  // what the tag has to say about it.
   coro_tag run_to_the_end(coro_block& block) noexcept {
+    coro_tag flags = returned;
 #if BAST_EXCEPTIONS
-    bool unwound = false;
     try {
       call(block);
+      if ((block.tag & flag_unwinding) != 0) [[unlikely]]
+        flags |= flag_swallowed;
     } catch (const forced_unwind&) {
-      unwound = true;
+      flags = 0;
     } catch (...) {
       this->failure = std::current_exception();
-      unwound = true;
+      flags = flag_has_outcome;
     }
-    callable_.~F();
-    const bool swallowed = !unwound && (block.tag & flag_unwinding) != 0;
-    return swallowed ? flag_swallowed : 0;
 #else
     call(block);
-    callable_.~F();
-    return 0;
 #endif
+    callable_.~F();
+    return flags;
   }
 
   void call(coro_block& block) {

@@ -36,6 +36,7 @@ inline constexpr coro_tag tag_flags_mask = 0xff00;
 inline constexpr int tag_thread_shift = 16;
 inline constexpr coro_tag tag_thread_mask = coro_tag{0xffff} << tag_thread_shift;
 inline constexpr int tag_generation_shift = 32;
+inline constexpr coro_tag tag_generation_mask = ~coro_tag{0} << tag_generation_shift;
 
 inline constexpr coro_tag flag_unwinding = 1 << 8;     // every suspension throws (F-10)
 inline constexpr coro_tag flag_own_float = 1 << 9;     // float control words travel with it

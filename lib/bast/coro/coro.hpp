@@ -81,7 +81,8 @@ class coro_ref {
     requires(!std::is_void_v<Resume> && std::is_convertible_v<V, Resume>)
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume(V&& value) {
     internal::coro_tag flags = usual_flags;
-    if (!is(coro_state::suspended, flags)) [[unlikely]] return refuse(internal::coro_op::resume);
+    if (!is(coro_state::suspended, flags)) [[unlikely]]
+      return refuse(internal::coro_op::resume);
     Resume crossing(std::forward<V>(value));
     return continue_with(&crossing, flags);
   }
@@ -89,7 +90,8 @@ class coro_ref {
     requires(std::is_void_v<Resume>)
   {
     internal::coro_tag flags = usual_flags;
-    if (!is(coro_state::suspended, flags)) [[unlikely]] return refuse(internal::coro_op::resume);
+    if (!is(coro_state::suspended, flags)) [[unlikely]]
+      return refuse(internal::coro_op::resume);
     return continue_with(nullptr, flags);
   }
 
@@ -102,7 +104,7 @@ class coro_ref {
   [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
     internal::coro_tag flags = usual_flags;
     if (is(coro_state::finished, flags) && flags == usual_flags) [[likely]] {
-      pool().recycle(*block_);
+      pool().recycle(*block_, generation_);
       return {};
     }
     return release_slow();
@@ -117,7 +119,8 @@ class coro_ref {
   /// The state, `free` for a stale handle. Any thread may ask; only the owner can rely on it.
   coro_state state() const noexcept {
     const internal::coro_tag tag = block_->tag;
-    return (tag & generation_mask) == generation_ ? internal::state_of(tag) : coro_state::free;
+    return (tag & internal::tag_generation_mask) == generation_ ? internal::state_of(tag)
+                                                                : coro_state::free;
   }
 
   /// A name for reports; static lifetime. From start to release. Errors: table F-1, bad_state
@@ -156,10 +159,7 @@ class coro_ref {
  private:
   friend class coro_pool;
   explicit coro_ref(internal::coro_block& block) noexcept
-      : block_(&block), generation_(block.tag & generation_mask) {}
-
-  static constexpr internal::coro_tag generation_mask = ~internal::coro_tag{0}
-                                                        << internal::tag_generation_shift;
+      : block_(&block), generation_(block.tag & internal::tag_generation_mask) {}
 
   /// The tag of this handle's coroutine, were it on this thread and in `state`.
   internal::coro_tag tag_in(coro_state state) const noexcept {
@@ -176,13 +176,15 @@ class coro_ref {
   [[gnu::always_inline]] bool is(coro_state state, internal::coro_tag& flags) const noexcept {
     const internal::coro_tag tag = block_->tag;
     const internal::coro_tag wanted = tag_in(state);
-    if (tag == (wanted | flags)) [[likely]] return true;
+    if (tag == (wanted | flags)) [[likely]]
+      return true;
     flags = tag & internal::tag_flags_mask;
     return tag == (wanted | flags);
   }
 
   std::unexpected<error> refuse(internal::coro_op op) const noexcept {
-    return std::unexpected(internal::pool_core::diagnose(*block_, internal::generation_of(generation_), op));
+    return std::unexpected(
+        internal::pool_core::diagnose(*block_, internal::generation_of(generation_), op));
   }
 
   /// The block of a current handle on its own thread, in any state.
@@ -191,8 +193,8 @@ class coro_ref {
     const internal::coro_tag any_state =
         found.tag & ~(internal::tag_flags_mask | internal::tag_state_mask);
     const auto state = internal::state_of(found.tag);
-    if (any_state != tag_in(coro_state::free) ||
-        state == coro_state::free || state == coro_state::retired) [[unlikely]] {
+    if (any_state != tag_in(coro_state::free) || state == coro_state::free ||
+        state == coro_state::retired) [[unlikely]] {
       return refuse(op);
     }
     return block_;
@@ -205,7 +207,7 @@ class coro_ref {
   }
 
   template <class F>
-  result<step<Yield>> start_at(const site_key& site, F&& callable, const char* name = nullptr);
+  result<step<Yield>> start_at(site_key site, F&& callable, const char* name = nullptr);
 
   [[gnu::always_inline]] result<step<Yield>> continue_with(void* value, internal::coro_tag flags) {
     internal::coro_block& b = *block_;
@@ -244,7 +246,8 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
     return *this;
   }
   ~coro() {
-    if (!this->refers_to_nothing()) (void)this->release();  // A stale handle has nothing to release.
+    if (!this->refers_to_nothing())
+      (void)this->release();  // A stale handle has nothing to release.
   }
 
   /// As coro_ref::release; once it succeeded this handle refers to nothing.
@@ -267,7 +270,7 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
 
 template <class Yield, class Resume, class Return>
 template <class F>
-result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& site, F&& callable,
+result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&& callable,
                                                               const char* name) {
   using callable_type = std::decay_t<F>;
   using activation = internal::activation<callable_type, Yield, Resume, Return>;
@@ -278,8 +281,9 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
                 "the callable or the result is over-aligned for the top of a stack");
 
   internal::coro_tag flags = 0;
-  if (!is(coro_state::ready, flags)) [[unlikely]] return refuse(internal::coro_op::start);
-  const result<slot*> stack = pool().stacks().acquire(site);
+  if (!is(coro_state::ready, flags)) [[unlikely]]
+    return refuse(internal::coro_op::start);
+  const result<slot*> stack = pool().stacks().acquire(site, name);
   if (!stack) [[unlikely]]
     return std::unexpected(stack.error());
 
@@ -308,7 +312,6 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
   created = new (place) activation(std::forward<F>(callable));
 #endif
   internal::coro_block& b = *block_;
-  home.name = name;
   b.stack = &home;
   const auto entry_top = reinterpret_cast<std::uintptr_t>(place) % arch::stack_alignment;
   arch::prepare(b.context, place - entry_top, &activation::enter);
@@ -318,7 +321,8 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(const site_key& si
 template <class Yield, class Resume, class Return>
 result<Return> coro_ref<Yield, Resume, Return>::take() {
   internal::coro_tag flags = usual_flags;
-  if (!is(coro_state::finished, flags)) [[unlikely]] return refuse(internal::coro_op::take);
+  if (!is(coro_state::finished, flags)) [[unlikely]]
+    return refuse(internal::coro_op::take);
   internal::coro_block& b = *block_;
   auto& left =
       *static_cast<internal::outcome<Return>*>(static_cast<internal::outcome_base*>(b.transfer));

@@ -26,7 +26,6 @@ struct outcome_base {
     return false;
 #endif
   }
-  bool pending() const noexcept { return failed() || destroy_value != nullptr; }
 };
 
 template <class T>

@@ -191,17 +191,19 @@ TEST(OverflowDeath, D3_ALostSignalIsExplained) {
   EXPECT_DEATH(
       {
         std::signal(SIGUSR1, [](int) {});  // No SA_ONSTACK.
-        ::syscall(SYS_gettid);             // Bound ahead: lazy binding needs kilobytes of stack.
+        // Bound and asked ahead: lazy binding of a function needs kilobytes of stack.
+        const long process = ::syscall(SYS_getpid);
+        const long thread = ::syscall(SYS_gettid);
         coro_pool pool = *coro_pool::create({.stack = {.limit = 64_KiB, .window = 4_KiB}});
         auto c = pool.acquire();
-        (void)c->start([] {
+        (void)c->start([process, thread] {
           // Use up the window but for less than the kernel's frame needs (a kilobyte and more),
           // then have a signal delivered here. syscall() itself needs a few bytes only.
           const auto* const here = static_cast<const std::byte*>(__builtin_frame_address(0));
           const auto left = static_cast<std::size_t>(here - find_stack(here).open_low);
           volatile char* const rest = static_cast<volatile char*>(__builtin_alloca(left - 700));
           rest[0] = 1;
-          ::syscall(SYS_tgkill, ::getpid(), ::gettid(), SIGUSR1);
+          ::syscall(SYS_tgkill, process, thread, SIGUSR1);
         });
       },
       "installed without SA_ONSTACK");

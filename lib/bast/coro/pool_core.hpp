@@ -45,25 +45,25 @@ class pool_core {
   /// Frees a suspended coroutine's stack without unwinding it (F-12). Errors: busy.
   [[nodiscard]] result<void> release_abandoning(coro_block& block) noexcept;
 
-  /// Frees a block that has nothing more to say: it is finished and its outcome was taken, or it never ran.
-  void recycle(coro_block& block) noexcept {
+  /// Frees a block that has nothing more to say: it is finished and its outcome was taken, or it
+  /// never ran. `generation` is its tag's, in place.
+  void recycle(coro_block& block, coro_tag generation) noexcept {
     if (block.stack != nullptr) {
       block.hooks.ended();
       stacks_.release(*block.stack);
       block.stack = nullptr;
     }
     block.user_data = nullptr;
-    block.transfer = nullptr;
-    const std::uint32_t generation = generation_of(block.tag);
-    if (generation == generation_max) [[unlikely]] {
-      block.tag = make_tag(generation, thread_, coro_state::retired);
+    if (generation_of(generation) == generation_max) [[unlikely]] {
+      block.tag = generation | thread_ | static_cast<coro_tag>(coro_state::retired);
       return;
     }
-    block.tag = make_tag(generation + 1, thread_, coro_state::free);
+    // One generation on, and free, which is 0.
+    static_assert(static_cast<coro_tag>(coro_state::free) == 0);
+    block.tag = (generation + (coro_tag{1} << tag_generation_shift)) | thread_;
     block.next = free_;
     free_ = &block;
   }
-
   /// After its outcome was moved or rethrown.
   static void forget_outcome(coro_block& block) noexcept;
 

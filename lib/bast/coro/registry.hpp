@@ -36,14 +36,13 @@ struct chunk {
     return reinterpret_cast<coro_block*>(this)[index];
   }
   static chunk& of(coro_block& block) noexcept {
-    return *reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(&block) &
-                                     ~(chunk_bytes - 1));
+    return *reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(&block) & ~(chunk_bytes - 1));
   }
 };
 static_assert(sizeof(chunk) <= sizeof(coro_block));
 
-/// What a default-constructed handle refers to: free for ever, so that looking it up needs no check.
-/// Aligned like a chunk, so that it is its own head, with no owner.
+/// What a default-constructed handle refers to: free for ever, so that looking it up needs no
+/// check. Aligned like a chunk, so that it is its own head, with no owner.
 alignas(chunk_bytes) extern constinit coro_block never_valid;
 
 /// Takes a chunk for `owner`. Its blocks keep their generations. Thread-safe.

@@ -9,8 +9,9 @@
 
 namespace bast::internal {
 
-/// Runs `block` until it suspends or finishes. `running` is its tag with that state: handed in rather
-/// than computed from the block's, so that one switch does not wait for the tag stored by the last.
+/// Runs `block` until it suspends or finishes. `running` is its tag with that state: handed in
+/// rather than computed from the block's, so that one switch does not wait for the tag stored by
+/// the last.
 [[gnu::always_inline]] inline void run_plainly(coro_block& block, thread_state& thread,
                                                coro_tag running) noexcept {
   block.tag = running;
@@ -30,7 +31,8 @@ namespace bast::internal {
   thread.current = resumer;
 }
 
-[[gnu::always_inline]] inline void suspend_plainly(coro_block& block, thread_state& thread) noexcept {
+[[gnu::always_inline]] inline void suspend_plainly(coro_block& block,
+                                                   thread_state& thread) noexcept {
   block.tag = with_state(block.tag, coro_state::suspended);
   block.hooks.before_suspend();
   arch::switch_context(block.context, thread.resumer);
@@ -52,7 +54,8 @@ class set_aside {
     if (own_float_) float_.write();
   }
   /// True when there is nothing to set aside: the usual case, two loads.
-  [[gnu::always_inline]] static bool unnecessary(const thread_state& thread, coro_tag tag) noexcept {
+  [[gnu::always_inline]] static bool unnecessary(const thread_state& thread,
+                                                 coro_tag tag) noexcept {
     return thread.exceptions->empty() && (tag & flag_own_float) == 0;
   }
 
@@ -91,8 +94,7 @@ class set_aside {
   block.transfer = outcome;
   block.tag = with_state(block.tag, coro_state::finished) | flags;
   block.hooks.before_exit();
-  arch::switch_context(block.context, this_thread.resumer);
-  __builtin_unreachable();
+  arch::leave_for(this_thread.resumer);
 }
 
 }  // namespace bast::internal

@@ -54,7 +54,7 @@ result<void> stack_pool::init(const stack_options& options, std::size_t stacks_m
 
 // --- acquire -------------------------------------------------------------------------------------
 
-result<slot*> stack_pool::acquire_slow(std::uint16_t site) noexcept {
+result<slot*> stack_pool::acquire_slow(std::uint16_t site, const char* name) noexcept {
   slot* s = take_from_another_site(sites_to_try_first);
   result<void> opened;
   if (s == nullptr) {
@@ -66,7 +66,7 @@ result<slot*> stack_pool::acquire_slow(std::uint16_t site) noexcept {
   if (s == nullptr) s = take_from_quarantine();
   if (s == nullptr) return std::unexpected(opened.error());
   assign(*s, site);
-  take(*s);
+  take(*s, name);
   return s;
 }
 
@@ -106,7 +106,9 @@ result<void> stack_pool::open_more() noexcept {
     stacks_opened_ += *opened;
     // Backwards, so that the lowest is used first.
     for (std::size_t i = 0; i < *opened; ++i) {
-      put_back(slabs_->slots()[slabs_->opened - 1 - i]);
+      slot& fresh = slabs_->slots()[slabs_->opened - 1 - i];
+      start_period(fresh, next_period(0));  // A user without a site takes it as it is.
+      put_back(fresh);
     }
     return {};
   }
@@ -146,13 +148,29 @@ void stack_pool::quarantine(slot& s) noexcept {
   // Sealing is best effort: a slot that the kernel refuses to close still waits its turn, scrubbed.
   slab& home = slab::of(s);
   if (mitigation::seal_quarantined) (void)home.close_below(s, home.high(s));
+  queue_up(s);
+  if (quarantine_size_ <= mitigation::quarantine_slots) return;
+  slot* const oldest = take_from_quarantine();
+  if (oldest != nullptr) put_back(*oldest);
+}
+
+void stack_pool::queue_up(slot& s) noexcept {
   s.next = nullptr;
   (quarantine_tail_ == nullptr ? quarantine_head_ : quarantine_tail_->next) = &s;
   quarantine_tail_ = &s;
   ++quarantine_size_;
-  if (quarantine_size_ <= mitigation::quarantine_slots) return;
-  slot* const oldest = take_from_quarantine();
-  if (oldest != nullptr) put_back(*oldest);
+}
+
+/// Forgets what is no longer quarantined; the rest keeps its order.
+void stack_pool::filter_quarantine() noexcept {
+  slot* s = quarantine_head_;
+  quarantine_head_ = quarantine_tail_ = nullptr;
+  quarantine_size_ = 0;
+  while (s != nullptr) {
+    slot* const next = s->next;
+    if (s->state == slot_state::quarantined) queue_up(*s);
+    s = next;
+  }
 }
 
 slot* stack_pool::take_from_quarantine() noexcept {
@@ -232,7 +250,7 @@ void stack_pool::trim(slot& s, std::size_t keep) noexcept {
 // --- upkeep --------------------------------------------------------------------------------------
 
 void stack_pool::read_pending_marks() noexcept {
-  for (std::uint16_t i = 1; i < sites_.size(); ++i) {
+  for (std::uint16_t i = 0; i < sites_.size(); ++i) {
     for (slot* s = sites_[i].idle; s != nullptr; s = s->next) {
       if (s->period != s->countdown.load(std::memory_order_relaxed)) settle(*s);
     }
@@ -242,37 +260,47 @@ void stack_pool::read_pending_marks() noexcept {
 bytes stack_pool::shrink() noexcept {
   read_pending_marks();
   for (std::uint16_t i = 0; i < sites_.size(); ++i) sites_[i].idle = nullptr;
-  quarantine_head_ = quarantine_tail_ = nullptr;
-  quarantine_size_ = 0;
 
-  std::size_t unmapped = 0;
+  slab* dead = nullptr;
   slab** link = &slabs_;
   while (*link != nullptr) {
     slab* const home = *link;
     slot* const slots = home->slots();
     const bool in_use = std::any_of(slots, slots + home->opened,
                                     [](const slot& s) { return s.state == slot_state::live; });
-    if (!in_use) {
-      *link = home->next;
-      stacks_opened_ -= home->opened;
-      unmapped += home->reserved;
-      slab::destroy(home);
+    if (in_use) {
+      empty_idle_slots(*home);
+      link = &home->next;
       continue;
     }
-    for (std::uint32_t i = home->opened; i-- > 0;) {
-      slot& s = slots[i];
-      if (s.state == slot_state::live) continue;
-      if (s.state == slot_state::quarantined) {
-        quarantine(s);
-        continue;
-      }
-      trim(s, geometry_.window);
-      (void)os::discard(home->open_low(s), home->open_bytes(s));
-      put_back(s);
-    }
-    link = &home->next;
+    // Out of the quarantine first, then unmapped.
+    std::for_each(slots, slots + home->opened, [](slot& s) { s.state = slot_state::unopened; });
+    *link = home->next;
+    home->next = dead;
+    dead = home;
+  }
+  filter_quarantine();
+
+  std::size_t unmapped = 0;
+  while (dead != nullptr) {
+    slab* const home = dead;
+    dead = home->next;
+    stacks_opened_ -= home->opened;
+    unmapped += home->reserved;
+    slab::destroy(home);
   }
   return {unmapped};
+}
+
+/// Gives back what the idle slots of `home` hold and lists them again, the lowest first.
+void stack_pool::empty_idle_slots(slab& home) noexcept {
+  for (std::uint32_t i = home.opened; i-- > 0;) {
+    slot& s = home.slots()[i];
+    if (s.state != slot_state::idle) continue;
+    trim(s, geometry_.window);
+    (void)os::discard(home.open_low(s), home.open_bytes(s));
+    put_back(s);
+  }
 }
 
 stack_pool_stats stack_pool::stats() const noexcept {

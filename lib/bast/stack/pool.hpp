@@ -47,15 +47,16 @@ class stack_pool {
   /// (which option), unsupported (tier), no_memory.
   [[nodiscard]] result<void> init(const stack_options& options, std::size_t stacks_max) noexcept;
 
-  /// A stack for a user from `site`. Errors: `limit` (stacks_max, a budget), no_memory.
-  [[nodiscard]] result<slot*> acquire(const site_key& site) noexcept {
+  /// A stack for a user from `site`, called `name` in reports (static lifetime, or null). Errors:
+  /// `limit` (stacks_max, a budget), no_memory.
+  [[nodiscard]] result<slot*> acquire(site_key site, const char* name = nullptr) noexcept {
     const std::uint16_t at = sites_.find(site);
     site_head& head = sites_[at];
     slot* const s = head.idle;
     if (s == nullptr) [[unlikely]]
-      return acquire_slow(at);
+      return acquire_slow(at, name);
     head.idle = s->next;
-    take(*s);
+    take(*s, name);
     return s;
   }
 
@@ -96,9 +97,9 @@ class stack_pool {
   void check_invariants() noexcept;
 
  private:
-  void take(slot& s) noexcept {
+  static void take(slot& s, const char* name) noexcept {
     BAST_ASSERT(s.state == slot_state::idle);
-    s.name = nullptr;
+    s.name = name;
     s.state = slot_state::live;
   }
   void put_back(slot& s) noexcept {  // I3
@@ -107,7 +108,7 @@ class stack_pool {
     s.next = head.idle;
     head.idle = &s;
   }
-  result<slot*> acquire_slow(std::uint16_t site) noexcept;
+  result<slot*> acquire_slow(std::uint16_t site, const char* name) noexcept;
   slot* take_from_another_site(std::uint16_t sites_to_try) noexcept;
   slot* take_from_quarantine() noexcept;
   result<void> open_more() noexcept;
@@ -115,6 +116,9 @@ class stack_pool {
   void assign(slot& s, std::uint16_t site) noexcept;
   void release_slow(slot& s) noexcept;
   void quarantine(slot& s) noexcept;
+  void queue_up(slot& s) noexcept;
+  void filter_quarantine() noexcept;
+  void empty_idle_slots(slab& home) noexcept;
   bool unseal(slot& s) noexcept;
   void settle(slot& s) noexcept;
   std::byte* mark_of(slot& s) const noexcept;

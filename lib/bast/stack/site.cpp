@@ -150,7 +150,7 @@ std::uint16_t site_table::add_record(const site_key& key) noexcept {
   return size_++;
 }
 
-std::uint16_t site_table::find_slow(const site_key& key) noexcept {
+std::uint16_t site_table::find_slow(site_key key) noexcept {
   if (key.where == nullptr) return 0;
   entry* known = probe(key);
   if (known->record != 0) return last_ = known->record;

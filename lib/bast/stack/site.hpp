@@ -55,7 +55,7 @@ struct site_key {
     return {where.file_name(), where.line(), where.column()};
   }
   static constexpr site_key labelled(const char* label) noexcept { return {label, 0, 0}; }
-  friend constexpr bool operator==(const site_key&, const site_key&) = default;
+  friend constexpr bool operator==(const site_key&, const site_key&) noexcept = default;
 
   void describe(text& out) const noexcept;
 };
@@ -66,7 +66,7 @@ struct slot;
 /// cheap to index.
 struct site_head {
   site_key key;
-  slot* idle = nullptr;  // released stacks return to the site that used them (LIFO)
+  slot* idle = nullptr;    // released stacks return to the site that used them (LIFO)
   std::uint64_t uses = 0;  // releases read so far
 };
 static_assert(sizeof(site_head) == 32);
@@ -105,7 +105,7 @@ class site_table {
 
   /// The record of `key`, made if it is new. Never fails: see I1. O(1), a few ns when it is the
   /// same site as the time before.
-  std::uint16_t find(const site_key& key) noexcept {
+  std::uint16_t find(site_key key) noexcept {
     if (heads_[last_].key == key) [[likely]]
       return last_;
     return find_slow(key);
@@ -123,7 +123,7 @@ class site_table {
     site_key key;
     std::uint16_t record = 0;  // 0: free
   };
-  std::uint16_t find_slow(const site_key& key) noexcept;
+  std::uint16_t find_slow(site_key key) noexcept;
   std::uint16_t find_by_text(const site_key& key) const noexcept;
   std::uint16_t add_record(const site_key& key) noexcept;
   entry* probe(const site_key& key) noexcept;
@@ -133,12 +133,11 @@ class site_table {
 
   site_head* heads_ = nullptr;  // one mapping: heads, records, entries
   site_record* records_ = nullptr;
-  entry* entries_ = nullptr;        // 4 * capacity_
+  entry* entries_ = nullptr;  // 4 * capacity_
   std::size_t capacity_ = 0;
   std::size_t entries_used_ = 0;
   std::uint16_t size_ = 0;
   std::uint16_t last_ = 0;
 };
-
 
 }  // namespace bast

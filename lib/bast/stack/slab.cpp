@@ -80,7 +80,7 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
   os::avoid_huge_pages(*base, reserved);
 
   const std::size_t recorded =
-      internal::round_up(sizeof(slab) + capacity * sizeof(slot), geometry.page);
+      internal::round_up(slots_offset + capacity * sizeof(slot), geometry.page);
   const auto records = os::map(recorded);
   if (!records) {
     os::release(*base, reserved);
@@ -204,12 +204,10 @@ bool slab::close_below(slot& s, std::byte* new_low) noexcept {
   if (tier == stack_tier::guard_markers) {
     if (!os::install_guard(old_low, size)) return false;  // guards and discards in one call
   } else {
+    // The contents first. The kernel refuses to discard locked memory, and what was inaccessible
+    // but still there would be found by whoever opens it again (F-14).
+    if (!os::discard(old_low, size)) return false;
     if (!os::protect(old_low, size, os::access::none)) return false;
-    // Locked memory cannot be discarded. It is inaccessible, and zeroed when it is opened again
-    // would be too late to promise: report the refusal only if the access can be restored.
-    if (!os::discard(old_low, size)) {
-      if (os::protect(old_low, size, os::access::read_write)) return false;
-    }
   }
   s.frontier.store(
       static_cast<std::uint16_t>(static_cast<std::size_t>(new_low - low(s)) / geometry.page),

@@ -33,8 +33,12 @@ struct slab_owner {
   const site_table* sites = nullptr;  // to name spawn sites in reports
 };
 
-/// Lives at the start of its record mapping, its slots right behind it.
+/// Lives at the start of its record mapping, its slots behind it at a distance: a pool's hot words,
+/// its control blocks and its first slots must not share the low twelve bits of their addresses, by
+/// which processors match loads to earlier stores (bench: create).
 struct slab {
+  static constexpr std::size_t slots_offset = 0x500;
+
   stack_geometry geometry;
   stack_tier tier = stack_tier::automatic;  // guard_markers or protection
   std::uint32_t capacity = 0;               // slots
@@ -46,10 +50,14 @@ struct slab {
   slab_owner* owner = nullptr;
   slab* next = nullptr;  // in the pool
 
-  slot* slots() noexcept { return reinterpret_cast<slot*>(this + 1); }
+  slot* slots() noexcept {
+    return reinterpret_cast<slot*>(reinterpret_cast<std::byte*>(this) + slots_offset);
+  }
 
   /// The slab of a slot.
-  static slab& of(slot& s) noexcept { return *(reinterpret_cast<slab*>(&s - s.index) - 1); }
+  static slab& of(slot& s) noexcept {
+    return *reinterpret_cast<slab*>(reinterpret_cast<std::byte*>(&s - s.index) - slots_offset);
+  }
 
   std::byte* low(const slot& s) const noexcept { return base + s.index * geometry.stride; }
   /// The slot's upper end; `slot::top` is below it by the colour.
@@ -82,8 +90,8 @@ struct slab {
   [[nodiscard]] outcome open_down_to(slot& s, std::byte* new_low) noexcept;
 
   /// Closes what lies below `new_low` and gives its memory back: trims a stack, or, with the slot's
-  /// high end, seals all of it. False when the kernel refuses: then the slot stays open as it was,
-  /// its contents too, and its budget stays charged.
+  /// high end, seals all of it. False when the kernel refuses: then the slot stays open as it was
+  /// and its budget stays charged; the contents may be gone.
   bool close_below(slot& s, std::byte* new_low) noexcept;
 
   /// Verifies I1 .. I4 as far as the records show. For tests and fuzzers.
@@ -95,6 +103,7 @@ struct slab {
   result<std::size_t> open_protected(std::byte* start, std::size_t count) const noexcept;
 };
 
-static_assert(sizeof(slab) % alignof(slot) == 0);
+static_assert(sizeof(slab) <= slab::slots_offset);
+static_assert(slab::slots_offset % alignof(slot) == 0);
 
 }  // namespace bast

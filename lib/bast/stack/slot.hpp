@@ -27,7 +27,7 @@ struct slot {
   };
   std::byte* top = nullptr;  // where the stack begins, the colour taken off
   std::uint32_t index = 0;   // within its slab; leads back to the slab's head
-  std::uint16_t site = 0;   // spawn site of the present and pending uses
+  std::uint16_t site = 0;    // spawn site of the present and pending uses
   // Uses until the next measurement, and what it was set to: the difference is uses pending.
   std::atomic<std::uint16_t> countdown{0};
   std::uint16_t period = 0;

@@ -57,6 +57,21 @@ namespace bast::arch {
         "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory" BAST_ARCH_SVE_CLOBBERS);
 }
 
+/// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
+/// compiler need not save anything either.
+[[noreturn, gnu::always_inline]] inline void leave_for(context& to) noexcept {
+  register context* load asm("x0") = &to;
+  asm volatile(
+      "ldp x10, x17, [x0]\n\t"
+      "ldr x29, [x0, #16]\n\t"
+      "mov sp, x10\n\t"
+      "br x17\n\t"
+      :
+      : "r"(load)
+      : "memory");
+  __builtin_unreachable();
+}
+
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
   // bast_arch_enter pops the entry function and sets the link register.

@@ -65,6 +65,19 @@ namespace bast::arch {
         "memory" BAST_ARCH_AVX512_CLOBBERS);
 }
 
+/// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
+/// compiler need not save anything either.
+[[noreturn, gnu::always_inline]] inline void leave_for(context& to) noexcept {
+  asm volatile(
+      "movq 16(%0), %%rbp\n\t"
+      "movq 0(%0), %%rsp\n\t"
+      "jmpq *8(%0)\n\t"
+      :
+      : "D"(&to)
+      : "memory");
+  __builtin_unreachable();
+}
+
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
   // At entry rsp is what it is after a call: 8 below a multiple of 16, the return address there.
