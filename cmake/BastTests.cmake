@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Unit tests live beside the code as lib/bast/<layer>/<concept>_test.cpp and are found by pattern.
-# Three functions:
+# Four functions:
 #   bast_add_testing(target core)           the helpers in lib/bast/testing, built against a core
 #   bast_layer_tests(layer)                 one executable, bast_<layer>_test, per layer
+#   bast_script_tests()                     what a script checks: refused programs, ELF notes
 #   bast_variant_core(name definitions...)  a second build of the core, and the tests that need it
 
 if(CMAKE_CROSSCOMPILING)
@@ -54,6 +55,32 @@ function(bast_test_executable target core testing label)
   gtest_discover_tests(${target}
     DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT 120 LABELS ${label})
+endfunction()
+
+# bast_script_tests()
+#
+# Laws about what the compiler refuses and what the linker reads. They are asked of the compiler and
+# the flags of this build, by scripts with a self-test of their own.
+function(bast_script_tests)
+  set(flags ${BAST_INSTRUMENTATION} "-I${PROJECT_SOURCE_DIR}/lib"
+    "-I${CMAKE_CURRENT_BINARY_DIR}/generated/bast_core")
+  if(NOT BAST_EXCEPTIONS)
+    list(APPEND flags -fno-exceptions -fno-rtti)
+  endif()
+  add_test(NAME nodiscard.X8_ignoring_a_result_does_not_build
+    COMMAND "${PROJECT_SOURCE_DIR}/ci/nodiscard" "${CMAKE_CXX_COMPILER}" ${flags})
+  set_tests_properties(nodiscard.X8_ignoring_a_result_does_not_build PROPERTIES
+    TIMEOUT 120 LABELS base)
+
+  # Notes are read from a static library, and not from the bitcode of link-time optimisation.
+  get_target_property(type bast_core TYPE)
+  if(type STREQUAL "STATIC_LIBRARY" AND NOT CMAKE_INTERPROCEDURAL_OPTIMIZATION)
+    add_test(NAME elf_notes.D13_no_object_strips_a_program_of_its_protection
+      COMMAND "${PROJECT_SOURCE_DIR}/ci/elf_notes" ${BAST_CPU} "$<TARGET_FILE:bast_core>"
+        $<BOOL:${BAST_HARDENED}> "${CMAKE_CXX_COMPILER}")
+    set_tests_properties(elf_notes.D13_no_object_strips_a_program_of_its_protection PROPERTIES
+      TIMEOUT 60 LABELS arch ENVIRONMENT "READELF=${CMAKE_READELF}")
+  endif()
 endfunction()
 
 # bast_layer_tests(<layer>)

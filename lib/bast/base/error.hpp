@@ -57,7 +57,7 @@ std::error_code make_error_code(errc code) noexcept;
 /// whether it asked for the cancellation.
 errc errc_of_errno(int error_number) noexcept;
 
-/// An error with its context. Trivially copyable, 40 bytes, allocates nothing.
+/// An error with its context. Trivially copyable, 32 bytes, allocates nothing.
 class error {
  public:
   /// `operation` and `detail` must be string literals or otherwise outlive the error.
@@ -96,6 +96,7 @@ class error {
 };
 
 static_assert(std::is_trivially_copyable_v<error>);
+static_assert(sizeof(error) == 32);
 
 template <class T>
 using result = std::expected<T, error>;

@@ -9,7 +9,7 @@ text& text::operator<<(std::string_view s) {
   static constexpr std::string_view cut = "...";
   const std::size_t room = capacity - used_;
   const std::size_t take = s.size() < room ? s.size() : room;
-  std::memcpy(buffer_ + used_, s.data(), take);
+  if (take != 0) std::memcpy(buffer_ + used_, s.data(), take);  // An empty view may hold null.
   used_ += take;
   if (take < s.size()) std::memcpy(buffer_ + capacity - cut.size(), cut.data(), cut.size());
   buffer_[used_] = '\0';

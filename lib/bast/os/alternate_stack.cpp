@@ -49,6 +49,25 @@ class thread_stack {
   }
 
   result<void> install() noexcept {
+    // Ours may be mapped already: somebody installed another one over it and took that one down.
+    if (base_ == nullptr) {
+      if (const auto mapped = map_guarded(); !mapped) return mapped;
+    }
+    stack_t next{};
+    next.ss_sp = base_ + page_bytes();
+    next.ss_size = total_ - page_bytes();
+    if (set_alternate(&next, &before_) != 0) {
+      const int cause = errno;
+      release(base_, total_);
+      base_ = nullptr;
+      return std::unexpected<error>(
+          error::from_errno(cause, "os.ensure_alternate_stack", "sigaltstack refused"));
+    }
+    return {};
+  }
+
+ private:
+  result<void> map_guarded() noexcept {
     const std::size_t size =
         bast::internal::round_up(std::max(own_stack_bytes, 4 * signal_frame_bytes()), page_bytes());
     const std::size_t total = size + page_bytes();
@@ -58,21 +77,11 @@ class thread_stack {
       release(*mapped, total);
       return guarded;  // I2
     }
-    stack_t next{};
-    next.ss_sp = *mapped + page_bytes();
-    next.ss_size = size;
-    if (set_alternate(&next, &before_) != 0) {
-      const int cause = errno;
-      release(*mapped, total);
-      return std::unexpected<error>(
-          error::from_errno(cause, "os.ensure_alternate_stack", "sigaltstack refused"));
-    }
     base_ = *mapped;
     total_ = total;
     return {};
   }
 
- private:
   std::byte* base_ = nullptr;
   std::size_t total_ = 0;
   stack_t before_{};

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <limits>
 #include <mutex>
 
 #include "bast/os/door.hpp"
@@ -46,15 +48,17 @@ struct pending_releases {
   };
   std::mutex lock;
   region regions[capacity] = {};
-  std::size_t count = 0;
+  std::atomic<std::size_t> count{0};  // changed under the lock, peeked at without
   std::size_t dropped = 0;
 };
 constinit pending_releases pending;
 
 void remember(std::byte* base, std::size_t size) noexcept {
   const std::lock_guard guard(pending.lock);
-  if (pending.count < pending_releases::capacity) {
-    pending.regions[pending.count++] = {.base = base, .size = size};
+  const std::size_t count = pending.count.load();
+  if (count < pending_releases::capacity) {
+    pending.regions[count] = {.base = base, .size = size};
+    pending.count.store(count + 1);
   } else {
     ++pending.dropped;
   }
@@ -69,9 +73,13 @@ std::size_t page_bytes() noexcept {
 
 result<std::byte*> reserve(std::size_t size, std::size_t alignment) noexcept {
   BAST_ASSERT(bast::internal::is_power_of_two(alignment));
+  BAST_ASSERT(alignment >= page_bytes());
   BAST_ASSERT(size % page_bytes() == 0);
   // The kernel aligns to a page only: take more, give the ends back.
   const std::size_t slack = alignment - page_bytes();
+  if (size > std::numeric_limits<std::size_t>::max() - slack) {
+    return fail(errc::no_memory, "os.reserve", "more bytes than there are addresses");
+  }
   std::byte* const whole = raw_map(size + slack, PROT_NONE);
   if (whole == nullptr) return failed("os.reserve", "mmap refused this many bytes", size + slack);
   const auto address = reinterpret_cast<std::uintptr_t>(whole);
@@ -89,7 +97,7 @@ result<std::byte*> map(std::size_t size) noexcept {
 }
 
 void release(std::byte* base, std::size_t size) noexcept {
-  if (pending.count != 0) retry_pending_releases();
+  if (pending.count.load(std::memory_order_relaxed) != 0) retry_pending_releases();
   if (raw_unmap(base, size)) return;
   // The memory goes back now, whatever becomes of the addresses. Neither call splits a mapping
   // that is whole; both are best effort, the retry is what counts.
@@ -99,12 +107,13 @@ void release(std::byte* base, std::size_t size) noexcept {
 
 std::size_t retry_pending_releases() noexcept {
   const std::lock_guard guard(pending.lock);
+  const std::size_t count = pending.count.load();
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < pending.count; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const auto region = pending.regions[i];
     if (!raw_unmap(region.base, region.size)) pending.regions[kept++] = region;
   }
-  pending.count = kept;
+  pending.count.store(kept);
   return kept;
 }
 

@@ -17,8 +17,9 @@ using internal::through;
 
 constinit std::mutex install_lock;
 constinit std::atomic<fault_filter> filter_in_force{nullptr};
-// Written under install_lock before filter_in_force is set, constant afterwards.
+// Written under install_lock before our handler is installed, constant afterwards.
 constinit struct sigaction previous_action{};
+constinit std::atomic<bool> previous_is_spent{false};  // it was for one signal only: SA_RESETHAND
 
 int set_action(const struct sigaction* action, struct sigaction* before) noexcept {
   return through(call::sigaction, -1, [=] { return ::sigaction(SIGSEGV, action, before); });
@@ -26,18 +27,34 @@ int set_action(const struct sigaction* action, struct sigaction* before) noexcep
 
 /// As if this library were absent: restores the default action. A genuine fault happens again when
 /// the handler returns and kills the process at the faulting instruction, with its core file.
-/// A signal that somebody sent does not repeat itself, so it is raised once more.
+/// What does not repeat itself is raised once more, and dies at the interrupted instruction: a
+/// signal that somebody sent, and the kernel's own complaint (SI_KERNEL) that it found no room for
+/// another signal's frame.
 void fall_to_default(const siginfo_t* info) noexcept {
   struct sigaction fallback{};
   fallback.sa_handler = SIG_DFL;
   (void)::sigaction(SIGSEGV, &fallback, nullptr);
-  // si_code <= 0 is "sent by a process" (SI_USER, SI_TKILL, SI_QUEUE); the kernel's own are > 0.
-  if (info->si_code <= 0) (void)::raise(SIGSEGV);
+  // si_code <= 0 is "sent by a process" (SI_USER, SI_TKILL, SI_QUEUE).
+  if (info->si_code <= 0 || info->si_code == SI_KERNEL) (void)::raise(SIGSEGV);
 }
 
 void forward(int signal_number, siginfo_t* info, void* context) noexcept {
   const struct sigaction& before = previous_action;
-  if ((before.sa_flags & SA_SIGINFO) != 0) {
+  const bool is_function = before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN;
+  if (is_function) {
+    // A crash reporter that asked for one signal returns and expects the repeated fault to kill.
+    const bool once = (before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0;
+    if (once && previous_is_spent.exchange(true)) return fall_to_default(info);
+    // Its signal mask too; the kernel restores the interrupted one when our handler returns.
+    sigset_t blocked = before.sa_mask;
+    (void)::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+    if ((before.sa_flags & SA_NODEFER) != 0) {
+      sigemptyset(&blocked);
+      sigaddset(&blocked, SIGSEGV);
+      (void)::pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
+    }
+  }
+  if ((before.sa_flags & SA_SIGINFO) != 0 && is_function) {
     before.sa_sigaction(signal_number, info, context);
   } else if (before.sa_handler == SIG_IGN && info->si_code <= 0) {
     return;  // Sent, and ignored before us. A genuine fault cannot be ignored.
@@ -74,8 +91,8 @@ result<void> install_fault_filter(fault_filter filter) noexcept {
   ours.sa_sigaction = on_sigsegv;
   ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&ours.sa_mask);
-  struct sigaction before{};
-  if (set_action(&ours, &before) != 0) {
+  // Read before, not during, the exchange: a fault in another thread may arrive at once.
+  if (::sigaction(SIGSEGV, nullptr, &previous_action) != 0 || set_action(&ours, nullptr) != 0) {
     return std::unexpected<error>(
         error::from_errno(errno, "os.install_fault_filter", "sigaction(SIGSEGV) refused"));
   }
@@ -85,7 +102,6 @@ result<void> install_fault_filter(fault_filter filter) noexcept {
                 "the SIGSEGV handler was swallowed; a sanitizer runs with handle_segv=2 or "
                 "allow_user_segv_handler=0");
   }
-  previous_action = before;
   // release: pairs with nothing but the signal itself, which runs on a thread that saw this store
   // or finds no filter and forwards; kept seq_cst for simplicity.
   filter_in_force.store(filter);

@@ -4,6 +4,7 @@
 // to this CPU.
 //
 // - x29 is the frame pointer and cannot be a clobber: saved by hand, as rbp is on x86-64.
+// - Clang addresses locals through x19 where it uses rbx on x86-64: saved by hand, likewise.
 // - x30 is an ordinary clobber: the compiler reloads the return address from the frame.
 // - x18 is a temporary on Linux and a clobber like the others.
 // - The ABI preserves the low halves of v8..v15; naming the vector registers covers them, and the
@@ -25,6 +26,16 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 #define BAST_ARCH_LANDING_PAD ""
 #endif
 
+#if defined(__clang__)
+#define BAST_ARCH_SAVE_BASE "str x19, [sp, #-16]!\n\t"
+#define BAST_ARCH_RESTORE_BASE "ldr x19, [sp], #16\n\t"
+#define BAST_ARCH_BASE_CLOBBER
+#else
+#define BAST_ARCH_SAVE_BASE ""
+#define BAST_ARCH_RESTORE_BASE ""
+#define BAST_ARCH_BASE_CLOBBER "x19",
+#endif
+
 #if defined(__ARM_FEATURE_SVE)
 #define BAST_ARCH_SVE_CLOBBERS                                                                     \
   , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", \
@@ -38,23 +49,27 @@ namespace bast::arch {
 [[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
   register context* load asm("x0") = &to;
   register context* save asm("x1") = &from;
-  asm volatile(
-      "adr x9, 1f\n\t"  // where we will continue
-      "mov x10, sp\n\t"
-      "stp x10, x9, [x1]\n\t"
-      "str x29, [x1, #16]\n\t"
-      "ldp x10, x17, [x0]\n\t"
-      "ldr x29, [x0, #16]\n\t"
-      "mov sp, x10\n\t"
-      "br x17\n\t"  // x0 holds `to`: a fresh entry function's argument
-      "1:\n\t" BAST_ARCH_LANDING_PAD
-      : "+r"(load), "+r"(save)
-      :
-      : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
-        "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28",
-        "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",
-        "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
-        "v26", "v27", "v28", "v29", "v30", "v31", "cc", "memory" BAST_ARCH_SVE_CLOBBERS);
+#if defined(__clang__)
+  from.fp = __builtin_frame_address(0);  // This is what asks for a frame pointer.
+#endif
+  asm volatile("adr x9, 1f\n\t"  // where we will continue
+               BAST_ARCH_SAVE_BASE
+               "mov x10, sp\n\t"
+               "stp x10, x9, [x1]\n\t"
+               "str x29, [x1, #16]\n\t"
+               "ldp x10, x17, [x0]\n\t"
+               "ldr x29, [x0, #16]\n\t"
+               "mov sp, x10\n\t"
+               "br x17\n\t"  // x0 holds `to`: a fresh entry function's argument
+               "1:\n\t" BAST_ARCH_LANDING_PAD BAST_ARCH_RESTORE_BASE
+               : "+r"(load), "+r"(save)
+               :
+               : BAST_ARCH_BASE_CLOBBER "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10",
+                 "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x20", "x21", "x22", "x23",
+                 "x24", "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6",
+                 "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18",
+                 "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
+                 "v31", "cc", "memory" BAST_ARCH_SVE_CLOBBERS);
 }
 
 /// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
@@ -87,4 +102,7 @@ inline void prepare(context& fresh, std::byte* top, entry_function entry) noexce
 }  // namespace bast::arch
 
 #undef BAST_ARCH_LANDING_PAD
+#undef BAST_ARCH_SAVE_BASE
+#undef BAST_ARCH_RESTORE_BASE
+#undef BAST_ARCH_BASE_CLOBBER
 #undef BAST_ARCH_SVE_CLOBBERS

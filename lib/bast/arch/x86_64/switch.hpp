@@ -9,6 +9,10 @@
 //   +16  rbp of that function
 //
 // - Nothing is pushed: the caller's red zone below rsp may be in use, and stays intact.
+// - Clang needs one word more. A function that realigns its stack and also moves it (over-aligned
+//   locals and alloca) addresses its locals through rbx there, and saves it for no asm statement.
+//   So rbx is saved by hand, below the red zone, and is no clobber. The frame pointer that such a
+//   function has anyway is asked of every one, so that no unwind rule depends on rsp.
 // - rbp cannot be named as a clobber (the function may address its frame through it), so it is the
 //   one register saved by hand. Every other callee-saved register is a clobber.
 // - The x87 and MMX registers are clobbers too: a switch in the middle of long double arithmetic is
@@ -33,6 +37,20 @@ extern "C" const void* const bast_arch_stack_end;  // switch.S
 #define BAST_ARCH_LANDING_PAD ""
 #endif
 
+#if defined(__clang__)
+#define BAST_ARCH_SAVE_BASE     \
+  "leaq -136(%%rsp), %%rsp\n\t" \
+  "movq %%rbx, 0(%%rsp)\n\t"
+#define BAST_ARCH_RESTORE_BASE \
+  "movq 0(%%rsp), %%rbx\n\t"   \
+  "leaq 136(%%rsp), %%rsp\n\t"
+#define BAST_ARCH_BASE_CLOBBER
+#else
+#define BAST_ARCH_SAVE_BASE ""
+#define BAST_ARCH_RESTORE_BASE ""
+#define BAST_ARCH_BASE_CLOBBER "rbx",
+#endif
+
 #if defined(__AVX512F__)
 #define BAST_ARCH_AVX512_CLOBBERS                                                               \
   , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",   \
@@ -47,22 +65,25 @@ namespace bast::arch {
 [[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
   context* load = &to;
   context* save = &from;
-  asm volatile(
-      "leaq 1f(%%rip), %%rax\n\t"  // where we will continue
-      "movq %%rsp, 0(%1)\n\t"
-      "movq %%rax, 8(%1)\n\t"
-      "movq %%rbp, 16(%1)\n\t"
-      "movq 16(%0), %%rbp\n\t"
-      "movq 0(%0), %%rsp\n\t"
-      "jmpq *8(%0)\n\t"  // rdi holds `to`: a fresh entry function's argument
-      "1:\n\t" BAST_ARCH_LANDING_PAD
-      : "+D"(load), "+S"(save)
-      :
-      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",
-        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-        "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
-        "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "cc",
-        "memory" BAST_ARCH_AVX512_CLOBBERS);
+#if defined(__clang__)
+  from.fp = __builtin_frame_address(0);  // This is what asks for a frame pointer.
+#endif
+  asm volatile("leaq 1f(%%rip), %%rax\n\t"  // where we will continue
+               BAST_ARCH_SAVE_BASE
+               "movq %%rsp, 0(%1)\n\t"
+               "movq %%rax, 8(%1)\n\t"
+               "movq %%rbp, 16(%1)\n\t"
+               "movq 16(%0), %%rbp\n\t"
+               "movq 0(%0), %%rsp\n\t"
+               "jmpq *8(%0)\n\t"  // rdi holds `to`: a fresh entry function's argument
+               "1:\n\t" BAST_ARCH_LANDING_PAD BAST_ARCH_RESTORE_BASE
+               : "+D"(load), "+S"(save)
+               :
+               : BAST_ARCH_BASE_CLOBBER "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",
+                 "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+                 "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st",
+                 "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "mm0", "mm1", "mm2",
+                 "mm3", "mm4", "mm5", "mm6", "mm7", "cc", "memory" BAST_ARCH_AVX512_CLOBBERS);
 }
 
 /// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
@@ -92,4 +113,7 @@ inline void prepare(context& fresh, std::byte* top, entry_function entry) noexce
 }  // namespace bast::arch
 
 #undef BAST_ARCH_LANDING_PAD
+#undef BAST_ARCH_SAVE_BASE
+#undef BAST_ARCH_RESTORE_BASE
+#undef BAST_ARCH_BASE_CLOBBER
 #undef BAST_ARCH_AVX512_CLOBBERS

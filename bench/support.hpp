@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the benchmarks share: loops, clocks, fresh memory, and pools that must exist.
+#pragma once
+
+#include <benchmark/benchmark.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bast/coro.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace bench {
+
+/// Ends the program: a benchmark that measures a failure is worse than none.
+[[noreturn]] inline void give_up(const char* what) {
+  std::fprintf(stderr, "bench: %s failed\n", what);
+  std::exit(1);
+}
+
+/// The value of a result that must have one.
+template <class T>
+T must(bast::result<T> given, const char* what) {
+  if (!given) give_up(what);
+  if constexpr (!std::is_void_v<T>) return std::move(*given);
+}
+
+/// Runs `f` in batches, so that Google Benchmark's own loop costs nothing even beside 1 ns.
+template <class F>
+void repeat(benchmark::State& state, F f) {
+  constexpr int batch = 1000;
+  while (state.KeepRunningBatch(batch)) {
+    for (int i = 0; i < batch; ++i) f();
+  }
+}
+
+using clock = std::chrono::steady_clock;
+
+inline double seconds_since(clock::time_point start) {
+  return std::chrono::duration<double>(clock::now() - start).count();
+}
+
+/// Processor time of this thread: what other programs take does not count.
+inline double processor_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+/// Times `f()`, which does `operations` operations, as one iteration. For calls of 100 us and more:
+/// the clock itself takes a system call.
+template <class F>
+void timed(benchmark::State& state, std::size_t operations, F f) {
+  const double start = processor_seconds();
+  f();
+  state.SetIterationTime((processor_seconds() - start) / static_cast<double>(operations));
+}
+
+/// Operations timed one by one, because each needs a preparation that is not timed. The median, so
+/// that one interrupted by another program does not count. Reading the clock adds about 30 ns.
+class stopwatch {
+ public:
+  explicit stopwatch(std::size_t operations) { laps_.reserve(operations); }
+
+  template <class F>
+  void lap(F f) {
+    const clock::time_point start = clock::now();
+    f();
+    laps_.push_back(seconds_since(start));  // Within the reserved memory: allocates nothing.
+  }
+  double median() {
+    if (laps_.empty()) give_up("timing");
+    const auto middle = laps_.begin() + static_cast<std::ptrdiff_t>(laps_.size() / 2);
+    std::nth_element(laps_.begin(), middle, laps_.end());
+    return *middle;
+  }
+
+ private:
+  std::vector<double> laps_;
+};
+
+/// What a benchmark with a fixed number of iterations needs, where the preparation takes longer
+/// than what is timed and calibration would take for ever.
+inline void by_hand(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(8); }
+
+/// Fresh anonymous memory, small pages only, as bast's slabs are. Unmapped at the end.
+class fresh_memory {
+ public:
+  explicit fresh_memory(std::size_t size) : size_(size) {
+    void* const mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) give_up("mmap");
+    base_ = static_cast<std::byte*>(mapped);
+    (void)::madvise(base_, size, MADV_NOHUGEPAGE);  // A kernel without huge pages refuses.
+  }
+  ~fresh_memory() { ::munmap(base_, size_); }
+  fresh_memory(const fresh_memory&) = delete;
+  fresh_memory& operator=(const fresh_memory&) = delete;
+
+  std::byte* base() const { return base_; }
+
+  /// Touches the lowest page of each stride, so that the page tables exist, as they do for a slot
+  /// whose guard is installed; what is touched later then costs page faults and nothing else.
+  void make_page_tables(std::size_t stride) {
+    for (std::size_t at = 0; at < size_; at += stride) {
+      *static_cast<volatile std::byte*>(base_ + at) = std::byte{1};
+    }
+  }
+
+ private:
+  std::byte* base_ = nullptr;
+  std::size_t size_;
+};
+
+inline constexpr std::size_t page = 4096;
+inline constexpr std::size_t slot_bytes = std::size_t{256} << 10;  // default guard + limit
+
+/// Writes one byte in each of `count` pages: that of `highest`, and those below it.
+[[gnu::noinline]] inline void touch_down(std::byte* highest, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    *static_cast<volatile std::byte*>(highest - i * page) = std::byte{1};
+  }
+}
+
+}  // namespace bench

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+namespace demo {
+namespace {
+
+/// 1234567 as "1,234,567".
+std::string count(std::size_t n) {
+  std::string digits = std::to_string(n);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
+  return digits;
+}
+
+std::string size(std::size_t n) {
+  bast::text t;
+  t.size(n);
+  return std::string(t.view());
+}
+
+void print_ranking(const pattern_summary& s, const char* title) {
+  std::vector<std::pair<std::size_t, std::string>> ranking;
+  ranking.reserve(s.words.size());
+  for (const auto& [word, times] : s.words) ranking.emplace_back(times, word);
+  const std::size_t shown = std::min<std::size_t>(5, ranking.size());
+  const auto middle = ranking.begin() + static_cast<std::ptrdiff_t>(shown);
+  std::ranges::partial_sort(ranking, middle, std::greater<>());
+  std::printf("  %s:", title);
+  for (std::size_t i = 0; i < shown; ++i) {
+    std::printf("%s %s %s", i == 0 ? "" : ",", ranking[i].second.c_str(),
+                count(ranking[i].first).c_str());
+  }
+  std::printf("\n");
+}
+
+/// "  what: n", unless there were none.
+void print_if_any(const std::string& what, std::size_t n, const std::vector<std::string>& places) {
+  if (n == 0) return;
+  std::printf("  %s: %s%s\n", what.c_str(), count(n).c_str(), places.empty() ? "" : ", such as");
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, places.size()); ++i) {
+    std::printf("    %s\n", places[i].c_str());
+  }
+}
+
+void print_left_out(const counters& n, const summary& found, const std::vector<pattern>& patterns,
+                    const run_facts& facts) {
+  std::size_t left_out = n.links + n.others + n.binaries + n.problems.size();
+  for (const pattern_summary& s : found) left_out += s.too_deep.size() + s.too_long.size();
+  std::printf("\nleft out%s\n", left_out == 0 ? ": nothing" : "");
+  print_if_any("symbolic links, not followed", n.links, {});
+  print_if_any("devices, sockets and pipes", n.others, {});
+  print_if_any("files that hold no text", n.binaries, {});
+  print_if_any("could not be read", n.problems.size(), n.problems);
+  const std::string full =
+      ", given up before a stack of " + size(facts.stack.limit.count) + " was full";
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    const std::string title = patterns[i].title;
+    print_if_any(title + full, found[i].too_deep.size(), found[i].too_deep);
+    print_if_any(title + ", given up after 20 million steps", found[i].too_long.size(),
+                 found[i].too_long);
+  }
+}
+
+}  // namespace
+
+void print_findings(const crew& c, const summary& found, const std::vector<pattern>& patterns,
+                    const run_facts& facts) {
+  const counters& n = c.numbers();
+  std::printf("%s: %s files in %s directories, %s, searched in %.1f s on one thread\n",
+              facts.directory.c_str(), count(n.files).c_str(), count(n.directories).c_str(),
+              size(n.bytes_read).c_str(), facts.seconds);
+  std::printf("by %s coroutines, up to %s alive at a time, resumed %s times\n\n",
+              count(n.coroutines).c_str(), count(c.memory().peak_alive()).c_str(),
+              count(n.resumes).c_str());
+
+  std::printf("%-18s %10s %8s %10s  %s\n", "found", "finds", "files", "longest", "such as");
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    const pattern_summary& s = found[i];
+    const bool has_text = !patterns[i].report_absence && s.finds != 0;
+    const std::string& where = s.longest_at.empty() ? s.first_at : s.longest_at;
+    std::printf("%-18s %10s %8s %10s  %s\n", patterns[i].title, count(s.finds).c_str(),
+                count(n.files_with_finds[i]).c_str(), has_text ? size(s.longest).c_str() : "",
+                where.c_str());
+  }
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    if (patterns[i].ranked != nullptr && !found[i].words.empty()) {
+      print_ranking(found[i], patterns[i].ranked);
+    }
+  }
+  print_left_out(n, found, patterns, facts);
+}
+
+void print_sites(bast::coro_pool& pool, const run_facts& facts) {
+  std::printf("\n%-20s %9s %9s %9s %9s %9s %9s\n", "stacks by spawn site", "used", "readings",
+              "p50", "p99", "max", "grows");
+  pool.for_each_site([](const bast::site_stats& s) {
+    bast::text label;
+    s.key.describe(label);
+    std::printf("%-20s %9s %9s %9s %9s %9s %9s\n", label.c_str(), count(s.uses).c_str(),
+                count(s.readings).c_str(), size(s.p50.count).c_str(), size(s.p99.count).c_str(),
+                size(s.max.count).c_str(), count(s.grows).c_str());
+  });
+  std::printf(
+      "Each stack starts with %s and may grow to %s. A reading is the depth of all uses of a\n"
+      "stack since the reading before; p50 and p99 are exact to 25 %%, max is exact.\n",
+      size(facts.stack.window.count).c_str(), size(facts.stack.limit.count).c_str());
+}
+
+void print_memory(const crew& c, bast::coro_pool& pool, const run_facts& facts) {
+  const memory_meter& memory = c.memory();
+  const bast::stack_pool_stats stacks = pool.stats().stacks;
+  const std::size_t limits = stacks.slots_opened * facts.stack.limit.count;
+  const std::size_t guards = stacks.slots_opened * facts.stack.guard.count;
+  const bool fixed = facts.stack.growth == bast::stack_growth::demand;
+
+  const auto row = [&](const char* what, const std::string& here, const std::string& there) {
+    std::printf("%-32s %12s", what, here.c_str());
+    // What this run measured needs no estimate beside it.
+    if (!fixed && !there.empty()) std::printf("   %s", there.c_str());
+    std::printf("\n");
+  };
+  std::printf("\n");
+  row(fixed ? "memory of the fixed stacks" : "memory of the stacks", "this run",
+      "fixed stacks of " + size(facts.stack.limit.count));
+  row("stacks made", count(stacks.slots_opened), "as many");
+  row("open, so to be backed (peak)", size(memory.peak_open().count), size(limits));
+  row("resident (peak)", size(memory.peak().resident.count), "bast_demo --fixed measures it");
+  row("page tables of the process", size(memory.peak().page_tables.count), "");
+  row("mappings of the process", count(memory.peak().mappings),
+      count(2 * stacks.slots_opened) + " if each stack has a guard of its own");
+  row("address space", size(stacks.reserved.count), size(limits + guards));
+}
+
+}  // namespace demo

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the demo prints.
+#pragma once
+
+#include <bast/coro.hpp>
+#include <string>
+
+#include "crew.hpp"
+
+namespace demo {
+
+struct run_facts {
+  std::string directory;
+  bast::stack_options stack;
+  double seconds = 0;
+};
+
+void print_findings(const crew& c, const summary& found, const std::vector<pattern>& patterns,
+                    const run_facts& facts);
+/// The stacks by spawn site.
+void print_sites(bast::coro_pool& pool, const run_facts& facts);
+/// What they cost against fixed ones.
+void print_memory(const crew& c, bast::coro_pool& pool, const run_facts& facts);
+
+}  // namespace demo

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// This file asks for the absence of BAST_ASSERT in every build, the mirror of check_test.cpp.
+#include <bast/config.hpp>
+#undef BAST_ASSERTIONS
+#define BAST_ASSERTIONS 0
+#include "bast/base/check.hpp"
+
+#include <gtest/gtest.h>
+
+namespace bast {
+namespace {
+
+constexpr int evaluations_of_an_assertion() {
+  int evaluated = 0;
+  BAST_ASSERT(++evaluated == 1);
+  return evaluated;
+}
+
+TEST(check_off, an_assertion_that_is_off_is_not_evaluated) {
+  static_assert(evaluations_of_an_assertion() == 0);
+}
+
+TEST(check_off, an_assertion_that_is_off_uses_its_variables) {
+  // Would be an unused variable, which -Werror refuses, if the name vanished with the check.
+  const bool only_asserted = false;
+  BAST_ASSERT(only_asserted);
+}
+
+TEST(check_off_death, a_check_stays_on) {
+  EXPECT_DEATH(BAST_CHECK(1 + 1 == 3, "arithmetic"),
+               "bast: arithmetic: check failed: 1 \\+ 1 == 3");
+}
+
+}  // namespace
+}  // namespace bast

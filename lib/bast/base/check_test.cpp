@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// This file asks for BAST_ASSERT in every build; check_off_test.cpp asks for its absence.
+#include <bast/config.hpp>
+#undef BAST_ASSERTIONS
+#define BAST_ASSERTIONS 1
+#include "bast/base/check.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+
+namespace bast {
+namespace {
+
+TEST(check, a_check_that_holds_does_nothing_and_evaluates_once) {
+  int evaluated = 0;
+  BAST_CHECK(++evaluated == 1, "the expression is evaluated once");
+  BAST_ASSERT(++evaluated == 2);
+  EXPECT_EQ(evaluated, 2);
+}
+
+TEST(check, is_one_statement) {
+  bool reached_else = false;
+  if (reached_else)
+    BAST_CHECK(true, "an `else` after a check belongs to the `if` before it");
+  else
+    reached_else = true;
+  EXPECT_TRUE(reached_else);
+}
+
+TEST(check_death, X5_the_diagnostic_names_the_reason_the_expression_and_the_site) {
+  const int owners = 2;
+  EXPECT_EXIT(BAST_CHECK(owners == 1, "a coroutine has one owner"),
+              testing::KilledBySignal(SIGABRT),
+              "bast: a coroutine has one owner: check failed: owners == 1, "
+              "at .*check_test\\.cpp:[0-9]+\n");
+}
+
+TEST(check_death, an_assertion_says_that_an_invariant_is_broken) {
+  const bool linked = false;
+  EXPECT_EXIT(BAST_ASSERT(linked), testing::KilledBySignal(SIGABRT),
+              "bast: an invariant of bast does not hold: check failed: linked, "
+              "at .*check_test\\.cpp:[0-9]+\n");
+}
+
+void append_name(text& out) noexcept { out << ", in coroutine 'walker'"; }
+
+TEST(check_death, the_diagnostic_names_who_runs) {
+  EXPECT_EXIT(
+      {
+        internal::set_check_context(append_name);
+        BAST_CHECK(false, "why");
+      },
+      testing::KilledBySignal(SIGABRT), "check_test\\.cpp:[0-9]+, in coroutine 'walker'\n");
+}
+
+TEST(check, the_context_is_empty_until_a_layer_sets_it) {
+  text line;
+  internal::append_check_context(line);
+  EXPECT_EQ(line.view(), "");
+  internal::set_check_context(append_name);
+  internal::append_check_context(line);
+  internal::set_check_context(nullptr);
+  EXPECT_EQ(line.view(), ", in coroutine 'walker'");
+}
+
+void leave_with_7(const char* diagnostic) noexcept {
+  const bool told = std::strstr(diagnostic, "check failed: false") != nullptr;
+  _exit(told ? 7 : 8);
+}
+
+void log_and_return(const char* diagnostic) noexcept {
+  static constexpr char said[] = "the handler saw: ";
+  (void)!write(STDERR_FILENO, said, sizeof said - 1);
+  (void)!write(STDERR_FILENO, diagnostic, std::strlen(diagnostic));
+}
+
+TEST(check_death, X5_the_violation_handler_gets_the_diagnostic) {
+  EXPECT_EXIT(
+      {
+        set_violation_handler(leave_with_7);
+        BAST_CHECK(false, "why");
+      },
+      testing::ExitedWithCode(7), "");
+}
+
+TEST(check_death, X5_the_process_aborts_when_the_handler_returns) {
+  const auto fail_with_handler = [] {
+    set_violation_handler(log_and_return);
+    BAST_CHECK(false, "why");
+  };
+  EXPECT_EXIT(fail_with_handler(), testing::KilledBySignal(SIGABRT),
+              "the handler saw: bast: why: check failed");
+}
+
+TEST(check, installing_a_handler_returns_the_one_before) {
+  EXPECT_EQ(set_violation_handler(leave_with_7), nullptr);
+  EXPECT_EQ(set_violation_handler(log_and_return), &leave_with_7);
+  EXPECT_EQ(set_violation_handler(nullptr), &log_and_return);
+  EXPECT_EQ(set_violation_handler(nullptr), nullptr);
+}
+
+TEST(check_death, a_check_may_fail_where_standard_error_is_closed) {
+  const auto fail_silently = [] {
+    close(STDERR_FILENO);
+    BAST_CHECK(false, "nobody reads this");
+  };
+  EXPECT_EXIT(fail_silently(), testing::KilledBySignal(SIGABRT), "");
+}
+
+TEST(check_death, a_diagnostic_too_long_is_cut_and_still_ends_the_process) {
+  static char why[2 * text::capacity] = {};
+  std::memset(why, 'w', sizeof why - 1);
+  EXPECT_EXIT(BAST_CHECK(false, why), testing::KilledBySignal(SIGABRT), "bast: www.*w\\.\\.\\.");
+}
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/base/error.hpp"
+
+#include <gtest/gtest.h>
+#include <bast/config.hpp>
+
+#include <cerrno>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <new>
+#include <set>
+
+// A sanitizer has an operator new of its own, which must stay.
+#define COUNTS_ALLOCATIONS (!BAST_WITH_ASAN && !BAST_WITH_TSAN && !BAST_WITH_MSAN)
+
+namespace {
+std::size_t allocations = 0;
+}
+
+#if COUNTS_ALLOCATIONS
+// Every allocation of this program passes here, so that a test can see that there was none.
+void* operator new(std::size_t size) {
+  ++allocations;
+  void* const memory = std::malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
+
+namespace bast {
+namespace {
+
+constexpr int errc_first = static_cast<int>(errc::cancelled);
+constexpr int errc_last = static_cast<int>(errc::io);
+constexpr int errno_last = 133;  // EHWPOISON, the last of <asm-generic/errno.h>
+
+TEST(error, X1_is_trivially_copyable_and_small) {
+  static_assert(std::is_trivially_copyable_v<error>);
+  static_assert(std::is_trivially_destructible_v<error>);
+  static_assert(std::is_nothrow_move_constructible_v<result<int>>);
+  static_assert(sizeof(error) <= 40);
+}
+
+TEST(error, X1_making_copying_and_describing_one_allocates_nothing) {
+  (void)bast_category();  // The first use may register its destructor.
+  const std::size_t before = allocations;
+  const error own(errc::limit, "spawn", "max_fibers reached", 64);
+  const error kernels = error::from_errno(ENOMEM, "os.map", "mmap refused", 4096);
+  const error copy = own;
+  const result<int> failed = fail(errc::busy, "release", "the coroutine runs");
+  text line;
+  copy.describe(line);
+  kernels.describe(line);
+  const bool same = own.code() == make_error_code(errc::limit) && failed.error() == errc::busy;
+  EXPECT_EQ(allocations, before);
+  EXPECT_TRUE(same);
+}
+
+TEST(error, the_allocation_counter_of_this_test_counts) {
+  if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer owns operator new";
+  const std::size_t before = allocations;
+  const std::string message =
+      error(errc::limit, "a long name of an operation", "a detail").message();
+  EXPECT_GT(allocations, before);
+  EXPECT_FALSE(message.empty());
+}
+
+// The whole table, written a second time: what is not here is `io`.
+const std::map<int, errc> errno_table = {
+    {ENOMEM, errc::no_memory},    {EMFILE, errc::limit},       {ENFILE, errc::limit},
+    {EAGAIN, errc::limit},        {ENOSPC, errc::limit},       {EDQUOT, errc::limit},
+    {EINVAL, errc::invalid},      {ENOSYS, errc::unsupported}, {EOPNOTSUPP, errc::unsupported},
+    {ETIMEDOUT, errc::timed_out}, {ETIME, errc::timed_out},    {EPIPE, errc::closed},
+    {ECONNRESET, errc::closed},   {EBUSY, errc::busy},         {EDEADLK, errc::deadlock},
+};
+
+TEST(error, X2_each_errno_maps_to_exactly_one_code) {
+  for (int number = 1; number <= errno_last; ++number) {
+    const auto row = errno_table.find(number);
+    const errc expected = row == errno_table.end() ? errc::io : row->second;
+    EXPECT_EQ(errc_of_errno(number), expected) << "errno " << number;
+    const error e = error::from_errno(number, "operation", "detail");
+    EXPECT_EQ(e.kind(), expected);
+    EXPECT_EQ(e.error_number(), number);
+    EXPECT_EQ(e.code(), std::error_code(number, std::system_category()));
+  }
+}
+
+TEST(error, X2_the_mapping_is_total) {
+  for (int number : {0, -1, errno_last + 1, 4095, std::numeric_limits<int>::min(),
+                     std::numeric_limits<int>::max()}) {
+    EXPECT_EQ(errc_of_errno(number), errc::io) << number;
+  }
+  // Without an errno there is nothing for the system category to say.
+  const error nothing = error::from_errno(0, "operation", "detail");
+  EXPECT_EQ(nothing.code(), make_error_code(errc::io));
+}
+
+TEST(error, X2_every_code_has_words_of_its_own) {
+  std::set<std::string> seen;
+  for (int value = errc_first; value <= errc_last; ++value) {
+    const std::string words = bast_category().message(value);
+    EXPECT_NE(words, "unknown error") << value;
+    EXPECT_TRUE(seen.insert(words).second) << words;
+  }
+  EXPECT_EQ(seen.size(), 22U);
+  EXPECT_EQ(bast_category().message(0), "unknown error");
+  EXPECT_EQ(bast_category().message(errc_last + 1), "unknown error");
+  EXPECT_STREQ(bast_category().name(), "bast");
+}
+
+TEST(error, X2_conditions_hold_only_where_they_are_true) {
+  const std::map<errc, std::errc> table = {
+      {errc::cancelled, std::errc::operation_canceled},
+      {errc::timed_out, std::errc::timed_out},
+      {errc::no_memory, std::errc::not_enough_memory},
+      {errc::invalid, std::errc::invalid_argument},
+  };
+  for (int value = errc_first; value <= errc_last; ++value) {
+    const std::error_code code = static_cast<errc>(value);
+    EXPECT_TRUE(code) << "no error is equal to success";
+    for (const auto& [kind, condition] : table) {
+      EXPECT_EQ(code == condition, static_cast<errc>(value) == kind) << value;
+    }
+  }
+  // A limit that we chose is not a machine out of memory.
+  EXPECT_FALSE(std::error_code(errc::limit) == std::errc::not_enough_memory);
+}
+
+TEST(error, X3_cancelled_timed_out_and_closed_are_three_things) {
+  const errc three[] = {errc::cancelled, errc::timed_out, errc::closed};
+  for (const errc a : three) {
+    for (const errc b : three) {
+      EXPECT_EQ(make_error_code(a) == make_error_code(b), a == b);
+      EXPECT_EQ(error(a, "operation", "detail") == b, a == b);
+      EXPECT_EQ(make_error_code(a) == make_error_code(b).default_error_condition(), a == b);
+    }
+  }
+}
+
+TEST(error, X3_a_cancellation_by_the_kernel_is_not_ours) {
+  const error e = error::from_errno(ECANCELED, "io.read", "the request was cancelled");
+  EXPECT_EQ(e.kind(), errc::io);
+  EXPECT_NE(e.code(), make_error_code(errc::cancelled));
+  for (int number = 1; number <= errno_last; ++number) {
+    EXPECT_NE(errc_of_errno(number), errc::cancelled) << "only the library says so: " << number;
+  }
+}
+
+TEST(error, a_message_names_the_operation_the_kind_the_detail_and_the_number) {
+  EXPECT_EQ(error(errc::invalid, "coro_pool.create", "max_coros must be at least 1").message(),
+            "coro_pool.create: invalid argument: max_coros must be at least 1");
+  EXPECT_EQ(error(errc::limit, "spawn", "fibers", 64).message(),
+            "spawn: limit reached: fibers (64)");
+  EXPECT_EQ(error(errc::limit, "spawn", "fibers", -1).message(),
+            "spawn: limit reached: fibers (-1)");
+  EXPECT_EQ(error::from_errno(ENOMEM, "os.map", "mmap refused", 4096).message(),
+            "os.map: no memory: mmap refused (4096) [errno 12]");
+  EXPECT_EQ(error(static_cast<errc>(99), nullptr, nullptr).message(), "?: unknown error: ?");
+}
+
+TEST(error, a_long_message_is_cut_and_marked) {
+  const std::string detail(2000, 'd');
+  const std::string message = error(errc::io, "operation", detail.c_str()).message();
+  EXPECT_EQ(message.size(), text::capacity);
+  EXPECT_TRUE(message.starts_with("operation: system error: ddd"));
+  EXPECT_TRUE(message.ends_with("d..."));
+}
+
+TEST(error, fail_is_the_failing_branch_of_any_result) {
+  const result<int> number = fail(errc::busy, "release", "the coroutine runs", 7);
+  const result<void> nothing = fail(errc::busy, "release", "the coroutine runs");
+  ASSERT_FALSE(number);
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(number.error().kind(), errc::busy);
+  EXPECT_STREQ(number.error().operation(), "release");
+  EXPECT_STREQ(number.error().detail(), "the coroutine runs");
+  EXPECT_EQ(number.error().error_number(), 0);
+  EXPECT_EQ(nothing.error() == errc::busy, true);
+  static_assert(errc_first == 1, "zero is success to std::error_code");
+}
+
+}  // namespace
+}  // namespace bast

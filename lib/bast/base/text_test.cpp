@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/base/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <limits>
+#include <string>
+
+namespace bast {
+namespace {
+
+/// What every text must satisfy, whatever was appended.
+void check_invariants(const text& t) {
+  ASSERT_LE(t.view().size(), text::capacity);
+  EXPECT_EQ(std::strlen(t.c_str()), t.view().size()) << "terminated where the view ends";
+  EXPECT_EQ(t.view().data(), t.c_str());
+}
+
+template <class T>
+std::string written(T value) {
+  text t;
+  t << value;
+  check_invariants(t);
+  return std::string(t.view());
+}
+
+TEST(text, starts_empty_and_terminated) {
+  const text t;
+  check_invariants(t);
+  EXPECT_EQ(t.view(), "");
+}
+
+TEST(text, appends_in_order) {
+  text t;
+  t << "a " << 'b' << std::string_view(" c") << ' ' << std::uint32_t{7} << ' ' << std::int32_t{-7};
+  check_invariants(t);
+  EXPECT_EQ(t.view(), "a b c 7 -7");
+}
+
+TEST(text, a_null_string_is_a_question_mark_and_an_empty_view_is_nothing) {
+  text t;
+  t << static_cast<const char*>(nullptr) << std::string_view();
+  check_invariants(t);
+  EXPECT_EQ(t.view(), "?");
+}
+
+TEST(text, writes_every_integer_at_its_limits) {
+  EXPECT_EQ(written(std::uint64_t{0}), "0");
+  EXPECT_EQ(written(std::int64_t{0}), "0");
+  EXPECT_EQ(written(std::int64_t{-1}), "-1");
+  EXPECT_EQ(written(std::int64_t{1000}), "1000");
+  EXPECT_EQ(written(std::numeric_limits<std::uint64_t>::max()), "18446744073709551615");
+  EXPECT_EQ(written(std::numeric_limits<std::int64_t>::max()), "9223372036854775807");
+  EXPECT_EQ(written(std::numeric_limits<std::int64_t>::min()), "-9223372036854775808");
+  EXPECT_EQ(written(std::numeric_limits<std::int32_t>::min()), "-2147483648");
+  EXPECT_EQ(written(std::numeric_limits<std::uint32_t>::max()), "4294967295");
+}
+
+TEST(text, hexadecimal_is_lower_case_and_without_leading_zeros) {
+  text t;
+  t.hex(0) << ' ';
+  t.hex(0xabcdef0123) << ' ';
+  t.hex(std::numeric_limits<std::uintptr_t>::max());
+  check_invariants(t);
+  EXPECT_EQ(t.view(), "0x0 0xabcdef0123 0xffffffffffffffff");
+}
+
+TEST(text, a_size_has_one_truncated_decimal_and_the_largest_unit_that_fits) {
+  const auto size = [](std::size_t n) {
+    text t;
+    t.size(n);
+    check_invariants(t);
+    return std::string(t.view());
+  };
+  EXPECT_EQ(size(0), "0 B");
+  EXPECT_EQ(size(17), "17 B");
+  EXPECT_EQ(size(1023), "1023 B");
+  EXPECT_EQ(size(1024), "1 KiB");
+  EXPECT_EQ(size(1024 + 102), "1 KiB");
+  EXPECT_EQ(size(1024 + 103), "1.1 KiB");
+  EXPECT_EQ(size(32 << 10), "32 KiB");
+  EXPECT_EQ(size((1 << 20) - 1), "1023.9 KiB");
+  EXPECT_EQ(size(3 << 19), "1.5 MiB");
+  EXPECT_EQ(size(std::size_t{2} << 30), "2 GiB");
+  EXPECT_EQ(size(std::size_t{1} << 40), "1 TiB");
+  // There is no unit beyond TiB; the number grows instead.
+  EXPECT_EQ(size(std::size_t{1} << 50), "1024 TiB");
+  EXPECT_EQ(size(std::numeric_limits<std::size_t>::max()), "16777215.9 TiB");
+}
+
+TEST(text, exactly_full_is_not_cut) {
+  text t;
+  t << std::string(text::capacity, 'x');
+  check_invariants(t);
+  EXPECT_EQ(t.view(), std::string(text::capacity, 'x'));
+  t << "";
+  EXPECT_EQ(t.view().back(), 'x') << "nothing was lost, so nothing is marked";
+}
+
+TEST(text, what_does_not_fit_is_cut_and_the_cut_is_marked) {
+  // Every way to reach the end: how much was there before, how much comes.
+  for (std::size_t before = text::capacity - 8; before <= text::capacity; ++before) {
+    for (std::size_t more = 0; more < 12; ++more) {
+      text t;
+      t << std::string(before, 'x') << std::string(more, 'y');
+      check_invariants(t);
+      const bool fits = before + more <= text::capacity;
+      const std::string whole = std::string(before, 'x') + std::string(more, 'y');
+      const std::string expected = fits ? whole : whole.substr(0, text::capacity - 3) + "...";
+      EXPECT_EQ(t.view(), expected) << before << " + " << more;
+    }
+  }
+}
+
+TEST(text, a_cut_text_stays_cut) {
+  text t;
+  t << std::string(2 * text::capacity, 'x');
+  const std::string cut(t.view());
+  t << "more" << std::int64_t{42} << 'c';
+  t.hex(1).size(1);
+  check_invariants(t);
+  EXPECT_EQ(t.view(), cut);
+  EXPECT_TRUE(t.view().ends_with("x..."));
+}
+
+}  // namespace
+}  // namespace bast

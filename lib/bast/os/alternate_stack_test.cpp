@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The invariants I1 to I3 of alternate_stack.hpp. Every test runs on a thread of its own, which
+// begins without an alternate stack: a sanitizer's is set aside first and put back at the very end.
+#include "bast/os/alternate_stack.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/auxv.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bast/os/door.hpp"
+#include "bast/testing/fault.hpp"
+#include "bast/testing/mappings.hpp"
+
+namespace bast::os {
+namespace {
+
+using test::mappings;
+
+stack_t installed_now() {
+  stack_t installed{};
+  EXPECT_EQ(sigaltstack(nullptr, &installed), 0);
+  return installed;
+}
+
+bool is_disabled(const stack_t& s) { return (s.ss_flags & SS_DISABLE) != 0; }
+
+/// What the thread looked like before the body ran, and after its thread_locals were destroyed.
+struct observation {
+  mappings before;
+  mappings after;
+  stack_t at_exit{};
+};
+
+/// Made before the library's thread_local, so destroyed after it.
+struct observer {
+  ~observer() {
+    seen->after = mappings::now();
+    seen->at_exit = installed_now();
+    (void)sigaltstack(&foreign, nullptr);
+  }
+  observation* seen = nullptr;
+  stack_t foreign{};
+};
+
+template <class Body>
+observation on_a_bare_thread(Body body) {
+  observation seen;
+  std::thread([&] {
+    thread_local observer last;
+    last.seen = &seen;
+    last.foreign = installed_now();
+    stack_t none{};
+    none.ss_flags = SS_DISABLE;
+    (void)sigaltstack(&none, nullptr);
+    (void)mappings::now();
+    seen.before = mappings::now();
+    body();
+  }).join();
+  return seen;
+}
+
+void expect_nothing_left(const observation& seen) {
+  EXPECT_TRUE(is_disabled(seen.at_exit));
+  EXPECT_EQ(seen.after, seen.before);
+}
+
+TEST(alternate_stack, I2_is_guarded_below_and_sized_for_this_cpu) {
+  expect_nothing_left(on_a_bare_thread([] {
+    ASSERT_TRUE(ensure_alternate_stack());
+    const stack_t ours = installed_now();
+    ASSERT_FALSE(is_disabled(ours));
+    EXPECT_GE(ours.ss_size, alternate_stack_bytes_min());
+    EXPECT_GE(ours.ss_size, 4 * getauxval(AT_MINSIGSTKSZ));
+    auto* const base = static_cast<std::byte*>(ours.ss_sp);
+    EXPECT_FALSE(kernel_can_write(base - 16)) << "the guard is directly below";
+    EXPECT_FALSE(kernel_can_write(base - page_bytes()));
+    EXPECT_TRUE(kernel_can_write(base));
+    EXPECT_TRUE(kernel_can_write(base + ours.ss_size - 16));
+  }));
+}
+
+TEST(alternate_stack, the_minimum_holds_a_signal_frame_and_the_handler) {
+  EXPECT_GE(alternate_stack_bytes_min(), getauxval(AT_MINSIGSTKSZ) + 2048);
+  EXPECT_GE(alternate_stack_bytes_min(), 4096U);
+}
+
+TEST(alternate_stack, is_installed_once) {
+  expect_nothing_left(on_a_bare_thread([] {
+    ASSERT_TRUE(ensure_alternate_stack());
+    const stack_t first = installed_now();
+    const mappings mapped = mappings::now();
+    const fault_scope scope({.kind = call::map});
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(ensure_alternate_stack());
+    EXPECT_EQ(installed_now().ss_sp, first.ss_sp);
+    EXPECT_EQ(scope.seen(), 0U) << "cheap when there is one";
+    EXPECT_EQ(mappings::now(), mapped);
+  }));
+}
+
+TEST(alternate_stack, I3_is_taken_down_with_its_memory_before_each_thread_ends) {
+  for (int round = 0; round < 20; ++round) {
+    expect_nothing_left(on_a_bare_thread([] { ASSERT_TRUE(ensure_alternate_stack()); }));
+  }
+}
+
+/// An application's own stack of a chosen size. Installing it must succeed.
+class own_stack {
+ public:
+  explicit own_stack(std::size_t size) : memory_(size) {
+    stack_t next{};
+    next.ss_sp = memory_.data();
+    next.ss_size = size;
+    EXPECT_EQ(sigaltstack(&next, nullptr), 0);
+  }
+  bool is_installed() const { return installed_now().ss_sp == memory_.data(); }
+  static void disable() {
+    stack_t none{};
+    none.ss_flags = SS_DISABLE;
+    EXPECT_EQ(sigaltstack(&none, nullptr), 0);
+  }
+
+ private:
+  std::vector<std::byte> memory_;
+};
+
+TEST(alternate_stack, I1_an_applications_own_stack_is_used_and_never_replaced) {
+  own_stack* theirs = nullptr;
+  const observation seen = on_a_bare_thread([&] {
+    theirs = new own_stack(alternate_stack_bytes_min());
+    ASSERT_TRUE(ensure_alternate_stack());
+    EXPECT_TRUE(theirs->is_installed());
+  });
+  EXPECT_FALSE(is_disabled(seen.at_exit)) << "theirs stays to the end";
+  delete theirs;
+}
+
+TEST(alternate_stack, I1_a_stack_that_is_too_small_is_refused_with_the_bytes_needed) {
+  (void)on_a_bare_thread([] {
+    const own_stack theirs(alternate_stack_bytes_min() - 1);
+    const fault_scope scope({.kind = call::map});
+    const auto refused = ensure_alternate_stack();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), errc::invalid);
+    const std::string message = refused.error().message();
+    EXPECT_TRUE(message.starts_with("os.ensure_alternate_stack: invalid argument: ")) << message;
+    EXPECT_TRUE(message.ends_with('(' + std::to_string(alternate_stack_bytes_min()) + ')'))
+        << message;
+    EXPECT_TRUE(theirs.is_installed()) << "not replaced";
+    EXPECT_EQ(scope.seen(), 0U);
+    own_stack::disable();
+  });
+}
+
+TEST(alternate_stack, I1_a_stack_installed_over_ours_stays_when_the_thread_ends) {
+  own_stack* theirs = nullptr;
+  const observation seen = on_a_bare_thread([&] {
+    ASSERT_TRUE(ensure_alternate_stack());
+    theirs = new own_stack(64 << 10);
+  });
+  EXPECT_FALSE(is_disabled(seen.at_exit));
+  delete theirs;
+}
+
+TEST(alternate_stack, ours_is_installed_again_and_not_mapped_again_when_somebody_disabled_it) {
+  expect_nothing_left(on_a_bare_thread([] {
+    ASSERT_TRUE(ensure_alternate_stack());
+    const stack_t first = installed_now();
+    const mappings mapped = mappings::now();
+    own_stack::disable();
+    ASSERT_TRUE(ensure_alternate_stack());
+    EXPECT_EQ(installed_now().ss_sp, first.ss_sp);
+    EXPECT_EQ(mappings::now(), mapped);
+  }));
+}
+
+TEST(alternate_stack, each_refused_call_leaves_nothing_behind_and_a_later_attempt_succeeds) {
+  const fault_plan plans[] = {
+      {.kind = call::map, .nth = 1, .error_number = ENOMEM},
+      {.kind = call::protect, .nth = 1, .error_number = ENOMEM},
+      {.kind = call::sigaltstack, .nth = 1, .error_number = EPERM},  // the question
+      {.kind = call::sigaltstack, .nth = 2, .error_number = EPERM},  // the installation
+  };
+  for (const fault_plan& plan : plans) {
+    SCOPED_TRACE(name_of(plan.kind));
+    expect_nothing_left(on_a_bare_thread([&] {
+      const mappings before = mappings::now();
+      {
+        const fault_scope fault(plan);
+        const auto refused = ensure_alternate_stack();
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(fault.injected(), 1U);
+        EXPECT_EQ(refused.error().error_number(), plan.error_number);
+      }
+      EXPECT_TRUE(is_disabled(installed_now()));
+      EXPECT_EQ(mappings::now(), before);
+      ASSERT_TRUE(ensure_alternate_stack());
+      EXPECT_FALSE(is_disabled(installed_now()));
+    }));
+  }
+}
+
+TEST(alternate_stack, X6_when_even_giving_back_is_refused_it_is_retried) {
+  expect_nothing_left(on_a_bare_thread([] {
+    const mappings before = mappings::now();
+    {
+      // The question, the mapping; then the guard and everything after it fails.
+      const fault_scope fault({.kind = call::any, .nth = 3, .persistent = true});
+      ASSERT_FALSE(ensure_alternate_stack());
+      EXPECT_GE(fault.injected(), 2U);
+    }
+    EXPECT_EQ(retry_pending_releases(), 0U);
+    EXPECT_EQ(mappings::now(), before);
+  }));
+}
+
+bool handler_was_on_it = false;
+constinit const test::forbidden_page* page_to_open = nullptr;
+
+bool look_where_we_run(siginfo_t*, void*) noexcept {
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const stack_t ours = installed_now();
+  const auto base = reinterpret_cast<std::uintptr_t>(ours.ss_sp);
+  handler_was_on_it = here > base && here < base + ours.ss_size;
+  return page_to_open->open();
+}
+
+TEST(alternate_stack_death, D3_the_fault_handler_runs_on_it) {
+  const auto child = [] {
+    test::start_from_default_action();
+    test::require(install_fault_filter(look_where_we_run).has_value(), "installed");
+    const test::forbidden_page page;
+    page_to_open = &page;
+    (void)on_a_bare_thread([&] {
+      test::require(ensure_alternate_stack().has_value(), "ensured");
+      test::load_from(page.address());
+    });
+    test::require(handler_was_on_it, "the handler's frame is on the alternate stack");
+    _exit(0);
+  };
+  EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace bast::os

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/door.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace bast::os {
+namespace {
+
+/// A stand-in for a kernel call: returns 7, and counts how often the door let it through.
+struct stand_in {
+  int made = 0;
+  int operator()(call kind) {
+    return internal::through(kind, -1, [this] {
+      ++made;
+      return 7;
+    });
+  }
+};
+
+TEST(door, unarmed_it_lets_everything_through) {
+  stand_in kernel;
+  for (int kind = 0; kind < call_kinds; ++kind) EXPECT_EQ(kernel(static_cast<call>(kind)), 7);
+  EXPECT_EQ(kernel.made, call_kinds);
+}
+
+TEST(door, a_scope_without_a_plan_only_counts) {
+  stand_in kernel;
+  const fault_scope scope;
+  EXPECT_EQ(kernel(call::map), 7);
+  EXPECT_EQ(kernel(call::unmap), 7);
+  EXPECT_EQ(scope.seen(), 2U);
+  EXPECT_EQ(scope.injected(), 0U);
+  EXPECT_EQ(kernel.made, 2);
+}
+
+TEST(door, D12_the_nth_call_fails_once) {
+  for (std::uint64_t nth = 1; nth <= 5; ++nth) {
+    stand_in kernel;
+    const fault_scope fault({.kind = call::protect, .nth = nth, .error_number = ENOMEM});
+    for (std::uint64_t i = 1; i <= 6; ++i) {
+      errno = 0;
+      EXPECT_EQ(kernel(call::protect), i == nth ? -1 : 7);
+      EXPECT_EQ(errno, i == nth ? ENOMEM : 0);
+    }
+    EXPECT_EQ(fault.seen(), 6U);
+    EXPECT_EQ(fault.injected(), 1U);
+    EXPECT_EQ(kernel.made, 5) << "a failed call is not made";
+  }
+}
+
+TEST(door, D12_a_persistent_fault_fails_from_the_nth_call_on) {
+  stand_in kernel;
+  const fault_scope fault({.kind = call::map, .nth = 3, .persistent = true});
+  for (int i = 1; i <= 6; ++i) EXPECT_EQ(kernel(call::map), i < 3 ? 7 : -1);
+  EXPECT_EQ(fault.injected(), 4U);
+  EXPECT_EQ(kernel.made, 2);
+}
+
+TEST(door, D12_the_errno_is_the_plans) {
+  for (const int error_number : {EINVAL, EAGAIN, EPERM, 1, 133}) {
+    stand_in kernel;
+    const fault_scope fault({.kind = call::advise, .nth = 1, .error_number = error_number});
+    EXPECT_EQ(kernel(call::advise), -1);
+    EXPECT_EQ(errno, error_number);
+  }
+}
+
+TEST(door, a_plan_for_one_kind_neither_counts_nor_fails_another) {
+  for (int planned = 0; planned < call_kinds; ++planned) {
+    stand_in kernel;
+    const fault_scope fault({.kind = static_cast<call>(planned), .nth = 1, .persistent = true});
+    for (int made = 0; made < call_kinds; ++made) {
+      EXPECT_EQ(kernel(static_cast<call>(made)), made == planned ? -1 : 7)
+          << name_of(static_cast<call>(made));
+    }
+    EXPECT_EQ(fault.seen(), 1U);
+    EXPECT_EQ(fault.injected(), 1U);
+  }
+}
+
+TEST(door, any_counts_calls_of_every_kind) {
+  stand_in kernel;
+  const fault_scope fault({.kind = call::any, .nth = 4});
+  for (int kind = 0; kind < call_kinds; ++kind) {
+    EXPECT_EQ(kernel(static_cast<call>(kind)), kind + 1 == 4 ? -1 : 7);
+  }
+  EXPECT_EQ(fault.seen(), static_cast<std::uint64_t>(call_kinds));
+}
+
+TEST(door, the_end_of_a_scope_disarms_and_the_next_starts_at_zero) {
+  stand_in kernel;
+  for (int round = 0; round < 3; ++round) {
+    {
+      const fault_scope fault({.kind = call::map, .nth = 2});
+      EXPECT_EQ(kernel(call::map), 7);
+      EXPECT_EQ(kernel(call::map), -1);
+      EXPECT_EQ(fault.seen(), 2U);
+    }
+    EXPECT_EQ(kernel(call::map), 7);
+  }
+}
+
+TEST(door, two_threads_are_counted_exactly) {
+  constexpr int calls_each = 20'000;
+  constexpr std::uint64_t nth = 9'999;
+  const fault_scope fault({.kind = call::map, .nth = nth, .persistent = true});
+  std::atomic<int> failed{0};
+  const auto work = [&] {
+    stand_in kernel;
+    for (int i = 0; i < calls_each; ++i) failed += kernel(call::map) == -1 ? 1 : 0;
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  constexpr std::uint64_t total = 2 * calls_each;
+  EXPECT_EQ(fault.seen(), total);
+  EXPECT_EQ(fault.injected(), total - nth + 1);
+  EXPECT_EQ(static_cast<std::uint64_t>(failed.load()), fault.injected());
+}
+
+TEST(door, of_two_racing_threads_exactly_one_gets_the_single_fault) {
+  const fault_scope fault({.kind = call::map, .nth = 5'000});
+  std::atomic<int> failed{0};
+  const auto work = [&] {
+    stand_in kernel;
+    for (int i = 0; i < 5'000; ++i) failed += kernel(call::map) == -1 ? 1 : 0;
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_EQ(failed.load(), 1);
+  EXPECT_EQ(fault.injected(), 1U);
+}
+
+TEST(door, every_kind_has_a_name_of_its_own) {
+  std::set<std::string> names;
+  for (int kind = 0; kind <= call_kinds; ++kind) names.insert(name_of(static_cast<call>(kind)));
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(call_kinds) + 1);
+  EXPECT_STREQ(name_of(call::map), "mmap");
+  EXPECT_STREQ(name_of(call::sigaltstack), "sigaltstack");
+}
+
+TEST(door_death, X5_two_scopes_at_once_are_a_violation) {
+  const fault_scope first;
+  EXPECT_DEATH(fault_scope{}, "only one fault_scope may be alive at a time");
+}
+
+}  // namespace
+}  // namespace bast::os

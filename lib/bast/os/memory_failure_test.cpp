@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What layer `os` does when the kernel refuses: each call is failed in turn; the error must name
+// the call, and the address space must be what it was before.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bast/os/door.hpp"
+#include "bast/os/memory.hpp"
+#include "bast/testing/mappings.hpp"
+
+namespace bast::os {
+namespace {
+
+using bast::test::mappings;
+
+constexpr std::size_t alignment = std::size_t{1} << 20;
+
+TEST(memory_failure, a_refused_reservation_leaves_nothing) {
+  const mappings before = mappings::now();
+  const fault_scope fault({.kind = call::map, .nth = 1, .error_number = ENOMEM});
+  const auto reserved = reserve(4 * page_bytes(), alignment);
+  ASSERT_FALSE(reserved);
+  EXPECT_EQ(reserved.error().kind(), errc::no_memory);
+  EXPECT_EQ(reserved.error().error_number(), ENOMEM);
+  EXPECT_NE(reserved.error().message().find("os.reserve: no memory: mmap refused"),
+            std::string::npos);
+  EXPECT_EQ(fault.injected(), 1U);
+  EXPECT_EQ(mappings::now(), before);
+}
+
+TEST(memory_failure, X6_a_reservation_whose_ends_cannot_be_unmapped_succeeds_and_loses_nothing) {
+  const std::size_t size = 4 * page_bytes();
+  const mappings before = mappings::now();
+  std::byte* base = nullptr;
+  {
+    const fault_scope fault({.kind = call::unmap, .nth = 1, .persistent = true});
+    const auto reserved = reserve(size, alignment);
+    ASSERT_TRUE(reserved) << "giving back never fails for the caller";
+    base = *reserved;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) % alignment, 0U);
+    EXPECT_GE(fault.injected(), 1U);
+    test::expect_grown_by(before, size + alignment - page_bytes());
+  }
+  EXPECT_EQ(retry_pending_releases(), 0U);
+  test::expect_grown_by(before, size);
+  release(base, size);
+  EXPECT_EQ(mappings::now(), before);
+}
+
+TEST(memory_failure, X6_a_refused_release_gives_the_memory_back_and_is_retried_by_the_next) {
+  const std::size_t size = 4 * page_bytes();
+  const mappings before = mappings::now();
+  const auto first = map(size);
+  const auto second = map(size);
+  ASSERT_TRUE(first && second);
+  std::memset(*first, 0x77, size);
+  {
+    const fault_scope fault({.kind = call::unmap, .nth = 1});
+    release(*first, size);
+    EXPECT_EQ(fault.injected(), 1U);
+    test::expect_grown_by(before, 2 * size);  // The addresses are still taken.
+    std::vector<unsigned char> flags(size / page_bytes());
+    ASSERT_TRUE(residency(*first, flags));
+    for (const unsigned char flag : flags) EXPECT_EQ(flag & 1, 0) << "the memory is not";
+    release(*second, size);
+    EXPECT_EQ(fault.seen(), 3U) << "refused, retried, the second";
+  }
+  test::expect_grown_by(before, 0);
+  EXPECT_EQ(retry_pending_releases(), 0U);
+}
+
+TEST(memory_failure, X6_every_remembered_region_is_unmapped_in_the_end) {
+  constexpr std::size_t regions = 256;  // what pending_releases can hold
+  std::vector<std::byte*> bases(regions);
+  const mappings before = mappings::now();
+  for (std::byte*& base : bases) base = map(page_bytes()).value();
+  {
+    const fault_scope fault({.kind = call::unmap, .nth = 1, .persistent = true});
+    for (std::byte* const base : bases) release(base, page_bytes());
+    EXPECT_EQ(retry_pending_releases(), regions);
+    test::expect_grown_by(before, regions * page_bytes());
+  }
+  {
+    // One of the retries fails: that region alone stays pending.
+    const fault_scope fault({.kind = call::unmap, .nth = 100});
+    EXPECT_EQ(retry_pending_releases(), 1U);
+  }
+  EXPECT_EQ(retry_pending_releases(), 0U);
+  test::expect_grown_by(before, 0);
+}
+
+TEST(memory_failure, X6_two_threads_may_release_while_releases_are_refused) {
+  constexpr int rounds = 60;
+  std::thread([] {}).join();  // The C library keeps one stack and one arena for the next thread.
+  const mappings before = mappings::now();
+  {
+    const fault_scope fault({.kind = call::unmap, .nth = 20, .persistent = true});
+    const auto churn = [] {
+      for (int i = 0; i < rounds; ++i) release(map(page_bytes()).value(), page_bytes());
+    };
+    std::thread other(churn);
+    churn();
+    other.join();
+    EXPECT_GT(fault.injected(), 0U);
+  }
+  EXPECT_EQ(retry_pending_releases(), 0U);
+  test::expect_grown_by(before, 0);
+}
+
+/// One call on mapped memory, the kind it makes, and the name its error must have.
+struct refusal {
+  const char* operation;
+  call kind;
+  result<void> (*make)(std::byte* base, std::size_t size);
+};
+
+const refusal refusals[] = {
+    {"os.protect", call::protect,
+     [](std::byte* b, std::size_t n) { return protect(b, n, access::none); }},
+    {"os.install_guard", call::guard_install,
+     [](std::byte* b, std::size_t n) { return install_guard(b, n); }},
+    {"os.remove_guard", call::guard_remove,
+     [](std::byte* b, std::size_t n) { return remove_guard(b, n); }},
+    {"os.discard", call::advise, [](std::byte* b, std::size_t n) { return discard(b, n); }},
+    {"os.residency", call::residency,
+     [](std::byte* b, std::size_t n) {
+       unsigned char flags[2];
+       return residency(b, std::span(flags, n / page_bytes()));
+     }},
+};
+
+TEST(memory_failure, each_refused_call_is_one_clear_error_and_changes_nothing) {
+  const std::size_t size = 2 * page_bytes();
+  const auto mapped = map(size);
+  ASSERT_TRUE(mapped);
+  std::memset(*mapped, 0x66, size);
+  const mappings before = mappings::now();
+  for (const refusal& row : refusals) {
+    for (const int error_number : {ENOMEM, EINVAL, EPERM}) {
+      const fault_scope fault({.kind = row.kind, .nth = 1, .error_number = error_number});
+      const auto status = row.make(*mapped, size);
+      ASSERT_FALSE(status) << row.operation;
+      EXPECT_STREQ(status.error().operation(), row.operation);
+      EXPECT_EQ(status.error().error_number(), error_number);
+      EXPECT_EQ(status.error().kind(), errc_of_errno(error_number));
+      EXPECT_NE(status.error().message().find('(' + std::to_string(size) + ')'), std::string::npos);
+      EXPECT_EQ(fault.seen(), 1U) << "one call each";
+    }
+  }
+  EXPECT_EQ(mappings::now(), before);
+  EXPECT_EQ((*mapped)[size - 1], std::byte{0x66});
+  release(*mapped, size);
+}
+
+TEST(memory_failure, a_refused_map_names_the_bytes) {
+  const fault_scope fault({.kind = call::map, .nth = 1, .error_number = ENOMEM});
+  const auto refused = map(page_bytes());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(), "os.map: no memory: mmap refused this many bytes (" +
+                                           std::to_string(page_bytes()) + ") [errno 12]");
+}
+
+TEST(memory_failure, advice_on_huge_pages_is_best_effort) {
+  const auto mapped = map(page_bytes());
+  ASSERT_TRUE(mapped);
+  {
+    const fault_scope fault({.kind = call::advise, .nth = 1, .error_number = EINVAL});
+    avoid_huge_pages(*mapped, page_bytes());
+    EXPECT_EQ(fault.injected(), 1U);
+  }
+  (*mapped)[0] = std::byte{1};
+  release(*mapped, page_bytes());
+}
+
+}  // namespace
+}  // namespace bast::os

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/stack/directory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+#include "bast/os.hpp"
+#include "bast/stack/slab.hpp"
+
+namespace bast {
+namespace {
+
+constexpr std::uintptr_t granule = directory_granule;
+constexpr std::uintptr_t leaf_reach = std::uintptr_t{1} << 34;
+// The directory never looks at the memory, so the addresses may be invented; these are far from
+// where the kernel maps anything, and each test takes a leaf of its own.
+constexpr std::uintptr_t invented = std::uintptr_t{0x1234} << 32;
+
+const std::byte* at(std::uintptr_t address) {
+  return reinterpret_cast<const std::byte*>(
+      address);  // NOLINT(performance-no-int-to-ptr): they are invented
+}
+
+TEST(StackDirectory, FindsEveryAddressOfASlabAndNoOther) {
+  slab one;
+  const std::uintptr_t base = invented;
+  const std::uintptr_t size = 3 * granule;
+  ASSERT_TRUE(directory_enter(at(base), size, &one).has_value());
+  for (std::uintptr_t offset = 0; offset < size; offset += granule / 4) {
+    EXPECT_EQ(directory_find(base + offset), &one);
+  }
+  EXPECT_EQ(directory_find(base + size - 1), &one);
+  EXPECT_EQ(directory_find(base - 1), nullptr);
+  EXPECT_EQ(directory_find(base + size), nullptr);
+  directory_remove(at(base), size);
+  EXPECT_EQ(directory_find(base), nullptr);
+  EXPECT_EQ(directory_find(base + size - 1), nullptr);
+}
+
+TEST(StackDirectory, NeighboursDoNotTouchEachOther) {
+  slab one;
+  slab two;
+  const std::uintptr_t base = invented + leaf_reach;
+  ASSERT_TRUE(directory_enter(at(base), granule, &one).has_value());
+  ASSERT_TRUE(directory_enter(at(base + granule), granule, &two).has_value());
+  EXPECT_EQ(directory_find(base + granule - 1), &one);
+  EXPECT_EQ(directory_find(base + granule), &two);
+  directory_remove(at(base), granule);
+  EXPECT_EQ(directory_find(base + granule - 1), nullptr);
+  EXPECT_EQ(directory_find(base + granule), &two);
+  directory_remove(at(base + granule), granule);
+}
+
+TEST(StackDirectory, SlabMayCrossFromOneLeafToTheNext) {
+  slab one;
+  const std::uintptr_t base = invented + 3 * leaf_reach - granule;
+  ASSERT_TRUE(directory_enter(at(base), 2 * granule, &one).has_value());
+  EXPECT_EQ(directory_find(base), &one);
+  EXPECT_EQ(directory_find(base + granule), &one);
+  EXPECT_EQ(directory_find(base + 2 * granule), nullptr);
+  directory_remove(at(base), 2 * granule);
+  EXPECT_EQ(directory_find(base), nullptr);
+  EXPECT_EQ(directory_find(base + granule), nullptr);
+}
+
+TEST(StackDirectory, UnknownAddressesAreNobodys) {
+  int local = 0;
+  EXPECT_EQ(directory_find(reinterpret_cast<std::uintptr_t>(&local)), nullptr);
+  EXPECT_EQ(directory_find(0), nullptr);
+  EXPECT_EQ(directory_find((std::uintptr_t{1} << 48) - 1), nullptr);
+  // Not canonical, or the kernel's half: an index taken from them would be out of bounds.
+  EXPECT_EQ(directory_find(std::uintptr_t{1} << 48), nullptr);
+  EXPECT_EQ(directory_find(UINTPTR_MAX), nullptr);
+  EXPECT_EQ(directory_find(0xfbfbfbfbfbfbfbfbU), nullptr);
+}
+
+TEST(StackDirectory, X6_FailingLeafIsNoMemoryAndEntersNothing) {
+  slab one;
+  // Two leaves are needed; the second fails.
+  const std::uintptr_t base = invented + 5 * leaf_reach - granule;
+  {
+    const os::fault_scope fault({.kind = os::call::map, .nth = 2});
+    const auto entered = directory_enter(at(base), 2 * granule, &one);
+    ASSERT_FALSE(entered.has_value());
+    EXPECT_EQ(entered.error().kind(), errc::no_memory);
+    EXPECT_EQ(fault.injected(), 1U);
+  }
+  EXPECT_EQ(directory_find(base), nullptr);
+  EXPECT_EQ(directory_find(base + granule), nullptr);
+  ASSERT_TRUE(directory_enter(at(base), 2 * granule, &one).has_value());
+  EXPECT_EQ(directory_find(base + granule), &one);
+  directory_remove(at(base), 2 * granule);
+}
+
+TEST(StackDirectory, AddressesAbove48BitsAreRefusedClearly) {
+  slab one;
+  const auto entered = directory_enter(at(std::uintptr_t{1} << 52), granule, &one);
+  ASSERT_FALSE(entered.has_value());
+  EXPECT_EQ(entered.error().kind(), errc::unsupported);
+}
+
+}  // namespace
+}  // namespace bast

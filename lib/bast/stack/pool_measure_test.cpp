@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Marks: what a pool knows of the depth of each use, and when it looks (decision D4, site.hpp).
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "bast/os.hpp"
+#include "bast/testing/stack_pool_fixture.hpp"
+
+namespace bast {
+namespace {
+
+using test::site_a;
+using test::site_b;
+
+struct StackMeasure : test::pool_fixture {
+  /// Uses until the site is past the readings of each single use.
+  void settle_in() {
+    for (int i = 0; i < readings_each_use; ++i) use(site_a, 1000);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Tiers, StackMeasure, ::testing::ValuesIn(test::all_tiers),
+                         test::tier_name);
+
+TEST_P(StackMeasure, D4_DepthIsExactToTheByte) {
+  make({.limit = 1_MiB, .scrub = stack_scrub::none}, 8);
+  static constexpr std::array<site_key, 9> sites{
+      {{"d", 1}, {"d", 2}, {"d", 3}, {"d", 4}, {"d", 5}, {"d", 6}, {"d", 7}, {"d", 8}, {"d", 9}}};
+  constexpr std::array<std::size_t, 9> depths{1, 63, 64, 65, 4095, 12345, 32768, 100001, 900 << 10};
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    use(sites[i], depths[i]);
+    EXPECT_EQ(stats_of(sites[i]).max, bytes{depths[i]});
+    EXPECT_EQ(stats_of(sites[i]).readings, 1U);
+    EXPECT_EQ(stats_of(sites[i]).uses, 1U);
+  }
+}
+
+TEST_P(StackMeasure, D4_AUseThatWritesNothingHasDepthZero) {
+  make({}, 8);
+  use(site_a, 0);
+  EXPECT_EQ(stats_of(site_a).readings, 1U);
+  EXPECT_EQ(stats_of(site_a).max, 0_B);
+}
+
+TEST_P(StackMeasure, D4_ADeepUseDoesNotShadowAShallowOne) {
+  for (const stack_scrub scrub : {stack_scrub::none, stack_scrub::zero_used}) {
+    stack_pool other;
+    ASSERT_TRUE(other.init({.tier = GetParam(), .scrub = scrub}, 1).has_value());
+    for (const auto& [site, depth] :
+         {std::pair{site_a, std::size_t{20000}}, std::pair{site_b, std::size_t{300}}}) {
+      slot& s = **other.acquire(site);
+      test::fill(s, depth);
+      other.release(s);
+    }
+    EXPECT_EQ(other.sites().stats(1).max, 20000_B);
+    EXPECT_EQ(other.sites().stats(2).max, 300_B);
+  }
+}
+
+TEST_P(StackMeasure, EachOfTheFirstUsesIsRead) {
+  make({.scrub = stack_scrub::none}, 8);
+  for (std::uint64_t i = 1; i <= readings_each_use; ++i) {
+    use(site_a, 64 + i);
+    ASSERT_EQ(stats_of(site_a).readings, i);
+    ASSERT_EQ(stats_of(site_a).uses, i);
+  }
+}
+
+TEST_P(StackMeasure, ThenOneReadingForEvery1024Uses) {
+  if (test::quarantined) GTEST_SKIP() << "hardened: every use is read";
+  make({.scrub = stack_scrub::none}, 8);
+  settle_in();
+  for (int i = 1; i < uses_per_reading; ++i) use(site_a, 100);
+  EXPECT_EQ(stats_of(site_a).readings, readings_each_use);
+  EXPECT_EQ(stats_of(site_a).uses, readings_each_use);
+  use(site_a, 100);
+  EXPECT_EQ(stats_of(site_a).readings, readings_each_use + 1U);
+  EXPECT_EQ(stats_of(site_a).uses, readings_each_use + uses_per_reading);
+}
+
+TEST_P(StackMeasure, AReadingAfterSeveralUsesIsTheirMaximumAndNoneIsLost) {
+  make({.scrub = stack_scrub::none}, 8);
+  settle_in();
+  for (const std::size_t depth : {2000U, 9000U, 3000U}) use(site_a, depth);
+  pool.read_pending_marks();
+  const site_stats seen = stats_of(site_a);
+  EXPECT_EQ(seen.max, 9000_B);
+  EXPECT_EQ(seen.uses, readings_each_use + 3U);
+  EXPECT_EQ(seen.readings, readings_each_use + (test::quarantined ? 3U : 1U));
+  pool.read_pending_marks();
+  EXPECT_EQ(stats_of(site_a).uses, seen.uses) << "nothing is pending twice";
+  EXPECT_EQ(stats_of(site_a).readings, seen.readings);
+}
+
+TEST_P(StackMeasure, GrowthForcesAReading) {
+  make({.window = 16_KiB, .scrub = stack_scrub::none}, 8);
+  settle_in();
+  use(site_a, 100);
+  use(site_a, 100);
+  use(site_a, 50000);  // Grows: read at once, with the two before it.
+  const site_stats seen = stats_of(site_a);
+  EXPECT_EQ(seen.uses, readings_each_use + 3U);
+  EXPECT_EQ(seen.max, 50000_B);
+  EXPECT_EQ(seen.grows, 1U);
+  EXPECT_EQ(seen.readings, readings_each_use + (test::quarantined ? 3U : 1U));
+}
+
+TEST_P(StackMeasure, GrowingTwiceInOneUseCountsOneUse) {
+  make({.window = 16_KiB, .scrub = stack_scrub::none}, 8);
+  settle_in();
+  slot& s = acquire(site_a);
+  test::touch(s, 20000);
+  test::touch(s, 150000);
+  pool.release(s);
+  EXPECT_EQ(stats_of(site_a).uses, readings_each_use + 1U);
+  EXPECT_EQ(stats_of(site_a).grows, 2U);
+  EXPECT_EQ(stats_of(site_a).max, 150000_B);
+}
+
+TEST_P(StackMeasure, I3_AStolenStackIsReadFirst) {
+  make({.scrub = stack_scrub::none}, 1);
+  settle_in();
+  for (int i = 0; i < 5; ++i) use(site_a, 7000);
+  use(site_b, 100);
+  EXPECT_EQ(stats_of(site_a).uses, readings_each_use + 5U);
+  EXPECT_EQ(stats_of(site_a).max, 7000_B);
+  EXPECT_EQ(stats_of(site_b).uses, 1U);
+  EXPECT_EQ(stats_of(site_b).max, 100_B) << "the thief's depth is its own";
+}
+
+TEST_P(StackMeasure, UsesAreCountedExactlyThroughShrinkAndTheft) {
+  make({.scrub = stack_scrub::none}, 3);
+  std::uint64_t uses_a = 0;
+  std::uint64_t uses_b = 0;
+  for (int round = 0; round < 3000; ++round) {
+    use(site_a, 500);
+    ++uses_a;
+    if (round % 3 == 0) use(site_b, 600), ++uses_b;
+    if (round % 700 == 0) pool.shrink();
+  }
+  pool.read_pending_marks();
+  EXPECT_EQ(stats_of(site_a).uses, uses_a);
+  EXPECT_EQ(stats_of(site_b).uses, uses_b);
+  EXPECT_EQ(stats_of(site_a).max, 500_B);
+  EXPECT_EQ(stats_of(site_b).max, 600_B);
+}
+
+TEST_P(StackMeasure, UsesWithoutASiteAreReadUnderOther) {
+  make({.scrub = stack_scrub::none}, 8);
+  const std::vector<slot*> all = acquire_many(site_key{}, 4);
+  for (slot* const s : all) test::touch(*s, 5000);
+  release_all(all);
+  pool.check_invariants();
+  EXPECT_EQ(pool.sites().stats(0).uses, 4U);
+  EXPECT_EQ(pool.sites().stats(0).readings, 4U);
+  for (int i = 0; i < 2 * readings_each_use; ++i) use(site_key{}, 100);
+  use(site_key{}, 6000);
+  pool.read_pending_marks();
+  EXPECT_EQ(pool.sites().stats(0).uses, 2U * readings_each_use + 5);
+  EXPECT_EQ(pool.sites().stats(0).max, 6000_B);
+}
+
+TEST_P(StackMeasure, ZeroUsedReadsEveryUseForEver) {
+  make({.scrub = stack_scrub::zero_used}, 8);
+  for (std::uint64_t i = 1; i <= 2 * readings_each_use; ++i) use(site_a, 64 + i);
+  EXPECT_EQ(stats_of(site_a).readings, 2U * readings_each_use);
+  EXPECT_EQ(stats_of(site_a).max, bytes{64 + 2 * readings_each_use});
+}
+
+TEST_P(StackMeasure, PoisonMeasuresToThePage) {
+  make({.scrub = stack_scrub::poison, .colour = false}, 8);
+  const std::size_t page = pool.geometry().page;
+  use(site_a, page + 1);
+  EXPECT_EQ(stats_of(site_a).max, bytes{2 * page});
+}
+
+TEST_P(StackMeasure, WithoutMeasuringUsesAreCountedAndDepthsAreNot) {
+  make({.scrub = stack_scrub::none, .measure = false}, 8);
+  for (int i = 0; i < 100; ++i) use(site_a, 5000);
+  pool.read_pending_marks();
+  EXPECT_EQ(stats_of(site_a).uses, 100U);
+  EXPECT_EQ(stats_of(site_a).readings, 0U);
+  EXPECT_EQ(stats_of(site_a).max, 0_B);
+}
+
+}  // namespace
+}  // namespace bast

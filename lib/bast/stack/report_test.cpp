@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/stack/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace bast {
+namespace {
+
+overflow_info example(overflow_cause cause) {
+  return {.cause = cause,
+          .name = "walker",
+          .site = {"tree.cpp", 42, 7},
+          .fault_address = 0x7f00deadb000,
+          .stack_pointer = 0x7f00deadb010,
+          .program_counter = 0x401234,
+          .limit = 192_KiB,
+          .open = 64_KiB,
+          .depth = 65_KiB,
+          .grows = 3};
+}
+
+std::string report_of(const overflow_info& info) {
+  text out;
+  compose_overflow_report(info, out);
+  return std::string(out.view());
+}
+
+TEST(OverflowReport, F19_SaysWhoWhereHowDeepAndWhatToDo) {
+  EXPECT_EQ(report_of(example(overflow_cause::limit)),
+            "bast: stack overflow in coroutine 'walker', spawned at tree.cpp:42\n"
+            "  the stack reached its limit: limit 192 KiB, open 64 KiB, depth 65 KiB, grown 3 "
+            "times\n"
+            "  fault address 0x7f00deadb000, stack pointer 0x7f00deadb010, instruction 0x401234\n"
+            "  to mend it: raise stack_options::limit or recurse less\n");
+}
+
+TEST(OverflowReport, F19_EveryCauseHasItsWordsAndItsRemedy) {
+  const struct {
+    overflow_cause cause;
+    const char* what;
+    const char* remedy;
+  } rows[] = {
+      {overflow_cause::limit, "the stack reached its limit", "raise stack_options::limit"},
+      {overflow_cause::pool_budget, "the pool's budget of open stack bytes is spent",
+       "raise stack_options::budget"},
+      {overflow_cause::process_budget, "the process's budget of open stack bytes is spent",
+       "raise the limit of process_stack_budget()"},
+      {overflow_cause::kernel, "the kernel refused to open more of the stack",
+       "memory, vm.max_map_count or locked memory"},
+  };
+  for (const auto& row : rows) {
+    const std::string words = report_of(example(row.cause));
+    EXPECT_NE(words.find(row.what), std::string::npos) << words;
+    EXPECT_NE(words.find(row.remedy), std::string::npos) << words;
+    EXPECT_EQ(words.find('?'), std::string::npos) << words;
+  }
+}
+
+TEST(OverflowReport, UnnamedCoroutineWithALabel) {
+  overflow_info info = example(overflow_cause::limit);
+  info.name = nullptr;
+  info.site = site_key::labelled("parser");
+  const std::string words = report_of(info);
+  EXPECT_EQ(words.find("bast: stack overflow in coroutine (unnamed), spawned at parser\n"), 0U)
+      << words;
+}
+
+TEST(OverflowReport, LongNamesAreCutNotOverrun) {
+  const std::string name(4000, 'n');
+  overflow_info info = example(overflow_cause::limit);
+  info.name = name.c_str();
+  const std::string words = report_of(info);
+  EXPECT_EQ(words.size(), text::capacity);
+  EXPECT_EQ(words.substr(words.size() - 3), "...");
+}
+
+}  // namespace
+}  // namespace bast

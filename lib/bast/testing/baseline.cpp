@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/testing/baseline.hpp"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "bast/testing/mappings.hpp"
+
+namespace bast::test {
+namespace {
+
+// Their allocators map and unmap whenever they like.
+constexpr bool sanitizer_maps = BAST_WITH_ASAN != 0 || BAST_WITH_TSAN != 0 || BAST_WITH_MSAN != 0;
+
+// One more line would be one more of the same.
+constexpr std::size_t complaints_max = 2000;
+
+/// The names in a directory of /proc, "." and ".." left out. By getdents64, because opendir
+/// allocates.
+std::size_t entries_of(const char* path) {
+  const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  std::size_t count = 0;
+  alignas(8) char buffer[4096];
+  for (long size = 1; size > 0;) {
+    size = ::syscall(SYS_getdents64, fd, buffer, sizeof buffer);
+    for (long at = 0; at < size;) {
+      // struct linux_dirent64: ino 8 bytes, off 8, reclen 2, type 1, name.
+      std::uint16_t length = 0;
+      std::memcpy(&length, buffer + at + 16, sizeof length);
+      if (buffer[at + 19] != '.') ++count;
+      at += length;
+    }
+  }
+  ::close(fd);
+  return count;
+}
+
+void compare(std::string& out, const char* what, std::size_t before, std::size_t now) {
+  if (before == now) return;
+  out += std::string(what) + ": " + std::to_string(before) + " before, " + std::to_string(now) +
+         " now\n";
+}
+
+std::string describe(const os::fault_plan& plan) {
+  return "call " + std::to_string(plan.nth) + (plan.persistent ? " and all later" : "") +
+         " failing with " + (plan.error_number == ENOMEM ? "ENOMEM" : "") +
+         (plan.error_number == EINVAL ? "EINVAL" : "") + " (" + std::to_string(plan.error_number) +
+         ")";
+}
+
+}  // namespace
+
+process_counts process_counts::now() {
+  process_counts seen;
+  if constexpr (!sanitizer_maps) {
+    const test::mappings all = test::mappings::now();
+    seen.mappings = all.count;
+    // The heap moves in steps of its own; its end moves with it.
+    seen.mapped_bytes = all.byte_count - reinterpret_cast<std::uintptr_t>(::sbrk(0));
+  }
+  seen.fds = entries_of("/proc/self/fd");
+  seen.threads = entries_of("/proc/self/task");
+  return seen;
+}
+
+std::string leak_baseline::differences() const {
+  const std::size_t pending = os::retry_pending_releases();
+  const process_counts now = process_counts::now();
+  std::string out;
+  compare(out, "unmappings pending", 0, pending);
+  compare(out, "mappings", before_.mappings, now.mappings);
+  if (before_.mapped_bytes != now.mapped_bytes) {
+    const auto more = static_cast<std::ptrdiff_t>(now.mapped_bytes - before_.mapped_bytes);
+    out += "mapped bytes: " + std::to_string(more) + " more than before\n";
+  }
+  compare(out, "descriptors", before_.fds, now.fds);
+  compare(out, "threads", before_.threads, now.threads);
+  return out;
+}
+
+std::string fault_loop::summary() const {
+  return std::to_string(injected) + " faults injected in " + std::to_string(runs) + " runs of " +
+         std::to_string(calls) + " calls";
+}
+
+namespace internal {
+namespace {
+
+void run_once(fault_loop& loop, void* scenario, erased_scenario call, const os::fault_plan& plan) {
+  const leak_baseline before;
+  injection faults(plan);
+  std::string complaint = call(scenario, faults);
+  faults.end();
+  complaint += before.differences();
+  loop.injected += faults.injected();
+  if (plan.nth == 0) {
+    loop.calls = faults.seen();
+  } else {
+    ++loop.runs;
+  }
+  if (complaint.empty() || loop.complaints.size() > complaints_max) return;
+  loop.complaints += (plan.nth == 0 ? "nothing failing" : describe(plan)) + ": " + complaint + "\n";
+}
+
+}  // namespace
+
+fault_loop loop_over(void* scenario, erased_scenario call, std::span<const int> errnos) {
+  fault_loop loop;
+  {
+    // Warm up: what is made once for the process (handlers, directory leaves) is no leak.
+    injection faults({});
+    (void)call(scenario, faults);
+  }
+  run_once(loop, scenario, call, {});
+  for (std::uint64_t nth = 1; nth <= loop.calls; ++nth) {
+    for (const int error_number : errnos) {
+      for (const bool persistent : {false, true}) {
+        run_once(loop, scenario, call,
+                 {.kind = os::call::any,
+                  .nth = nth,
+                  .persistent = persistent,
+                  .error_number = error_number});
+      }
+    }
+  }
+  std::printf("[ faults   ] %s\n", loop.summary().c_str());
+  return loop;
+}
+
+}  // namespace internal
+}  // namespace bast::test

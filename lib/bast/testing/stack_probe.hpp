@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a test can ask about a stack from outside: which pages the kernel lets the program touch,
+// how many are resident; and the two tiers, for value-parameterised tests.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "bast/os.hpp"
+#include "bast/stack.hpp"
+#include "bast/stack/directory.hpp"
+
+namespace bast {
+
+/// How GoogleTest prints the parameter.
+inline void PrintTo(stack_tier tier, std::ostream* out) {
+  *out << (tier == stack_tier::guard_markers ? "guard_markers"
+           : tier == stack_tier::protection  ? "protection"
+                                             : "automatic");
+}
+
+}  // namespace bast
+
+namespace bast::test {
+
+/// True when the kernel can read and write the 16 bytes at `where`; they are what they were
+/// afterwards. Asked of the kernel, so that a guard answers with an errno and not with a signal.
+inline bool accessible(const std::byte* where) {
+  constexpr std::size_t probed = 16;  // what os::kernel_can_write writes
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+  const bool readable = ::write(ends[1], where, probed) == probed;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): put back below as it was
+  auto* const place = const_cast<std::byte*>(where);
+  const bool writable = os::kernel_can_write(place);
+  if (readable && writable) {
+    EXPECT_EQ(::read(ends[0], place, probed), probed);
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
+  EXPECT_EQ(readable, writable);
+  return writable;
+}
+
+/// The pages of [low, high) that are not as accessible as `expected`.
+inline std::size_t pages_other_than(bool expected, const std::byte* low, const std::byte* high) {
+  std::size_t wrong = 0;
+  for (const std::byte* page = low; page < high; page += os::page_bytes()) {
+    if (accessible(page) != expected) ++wrong;
+  }
+  return wrong;
+}
+
+/// How many pages of [low, high) are resident.
+inline std::size_t resident_pages(const std::byte* low, const std::byte* high) {
+  std::vector<unsigned char> resident(static_cast<std::size_t>(high - low) / os::page_bytes());
+  EXPECT_TRUE(os::residency(low, resident).has_value());
+  return static_cast<std::size_t>(
+      std::count_if(resident.begin(), resident.end(), [](auto r) { return (r & 1) != 0; }));
+}
+
+/// A directory leaf is made once for each 16 GiB of addresses and stays. Makes those around here,
+/// so that a baseline taken afterwards does not depend on where the next slab lies.
+inline void warm_directory() {
+  const auto page = os::map(os::page_bytes());
+  if (!page) return;
+  constexpr std::ptrdiff_t leaf_reach = std::ptrdiff_t{16} << 30;
+  const auto here = reinterpret_cast<std::uintptr_t>(*page);
+  auto* const granule = *page - here % directory_granule;
+  for (const std::ptrdiff_t step : {-leaf_reach, std::ptrdiff_t{0}, leaf_reach}) {
+    const std::byte* const at = granule + step;
+    if (directory_find(reinterpret_cast<std::uintptr_t>(at)) != nullptr) continue;
+    if (directory_enter(at, directory_granule, nullptr)) directory_remove(at, directory_granule);
+  }
+  os::release(*page, os::page_bytes());
+}
+
+/// True when the tier works here. Guard markers: Linux 6.13, not qemu-user, memory not locked.
+inline bool tier_works(stack_tier tier) {
+  return tier == stack_tier::protection || probe_guard_markers().value_or(false);
+}
+
+/// A test that runs in both tiers.
+class each_tier : public ::testing::TestWithParam<stack_tier> {
+ protected:
+  void SetUp() override {
+    if (!tier_works(GetParam())) GTEST_SKIP() << "guard markers do not guard on this kernel";
+    warm_directory();
+  }
+};
+
+inline constexpr stack_tier all_tiers[] = {stack_tier::guard_markers, stack_tier::protection};
+
+inline std::string tier_name(const ::testing::TestParamInfo<stack_tier>& info) {
+  return info.param == stack_tier::guard_markers ? "guard_markers" : "protection";
+}
+
+}  // namespace bast::test
