@@ -140,6 +140,9 @@ int search(const arguments& given) {
   if (given.fixed) {
     options.stack.growth = bast::stack_growth::demand;
     options.stack.retain = given.limit;
+  } else {
+    // A stack that is zeroed after each use is measured after each use, exactly.
+    options.stack.scrub = bast::stack_scrub::zero_used;
   }
   auto pool = bast::coro_pool::create(options);
   if (!pool) throw std::runtime_error(pool.error().message());

@@ -64,6 +64,16 @@ TEST(StackDirectory, SlabMayCrossFromOneLeafToTheNext) {
   EXPECT_EQ(directory_find(base + granule), nullptr);
 }
 
+TEST(StackDirectory, EveryBitOfAnAddressCounts) {
+  slab one;
+  const std::uintptr_t base = invented + 7 * leaf_reach + 5 * granule;
+  ASSERT_TRUE(directory_enter(at(base), granule, &one).has_value());
+  for (std::uintptr_t bit = 1; bit != 0; bit <<= 1) {
+    EXPECT_EQ(directory_find(base ^ bit), bit < granule ? &one : nullptr) << std::hex << bit;
+  }
+  directory_remove(at(base), granule);
+}
+
 TEST(StackDirectory, UnknownAddressesAreNobodys) {
   int local = 0;
   EXPECT_EQ(directory_find(reinterpret_cast<std::uintptr_t>(&local)), nullptr);

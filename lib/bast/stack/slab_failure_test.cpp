@@ -75,6 +75,20 @@ TEST_P(SlabFailure, X6_WithoutRecordsIsNoMemoryAndLeavesNothing) {
   EXPECT_EQ(before.differences(), "");
 }
 
+TEST_P(SlabFailure, X6_WithoutADirectoryLeafIsNoMemoryAndLeavesNothing) {
+  // 500 GiB, so that it reaches where no slab was before and needs a leaf of the directory.
+  const auto vast = stack_geometry::make({.limit = 64_MiB, .guard = 64_MiB}).value();
+  const test::leak_baseline before;
+  {
+    const os::fault_scope fault({.kind = call::map, .nth = 3});
+    const auto made = slab::create(vast, GetParam(), true, 4000, owner);
+    ASSERT_EQ(fault.injected(), 1U) << "the reservation, the records, the leaf";
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(made.error().kind(), errc::no_memory);
+  }
+  EXPECT_EQ(before.differences(), "");
+}
+
 TEST_P(SlabFailure, I4_OpenBatchRefundsWhatItCouldNotOpen) {
   make(8);
   {
