@@ -95,13 +95,13 @@ void print_findings(const crew& c, const summary& found, const std::vector<patte
 }
 
 void print_sites(bast::coro_pool& pool, const run_facts& facts) {
-  std::printf("\n%-20s %9s %9s %9s %9s %9s %9s\n", "stacks by spawn site", "used", "readings",
+  std::printf("\n%-20s %9s %9s %9s %9s %9s %9s\n", "stacks by spawn site", "used", "samples",
               "p50", "p99", "max", "grows");
   pool.for_each_site([](const bast::site_stats& s) {
     bast::text label;
     s.key.describe(label);
     std::printf("%-20s %9s %9s %9s %9s %9s %9s\n", label.c_str(), count(s.uses).c_str(),
-                count(s.readings).c_str(), size(s.p50.count).c_str(), size(s.p99.count).c_str(),
+                count(s.samples).c_str(), size(s.p50.count).c_str(), size(s.p99.count).c_str(),
                 size(s.max.count).c_str(), count(s.grows).c_str());
   });
   std::printf("Each stack starts with %s and may grow to %s; p50 and p99 are exact to 25 %%.\n",

@@ -221,7 +221,7 @@ TEST(Pool, EverySiteIsRecordedUnderItsOwnName) {
     if (site.key.line == 0) {
       EXPECT_EQ(name.view(), "labelled");
       EXPECT_EQ(site.uses, 3U);
-      EXPECT_EQ(site.readings, 3U);
+      EXPECT_EQ(site.samples, 3U);
     } else {
       EXPECT_EQ(site.key.line, line);
       EXPECT_NE(std::string(name.view()).find("pool_test.cpp:"), std::string::npos);

@@ -194,11 +194,12 @@ bool stack_pool::unseal(slot& s) noexcept {
 std::uint16_t stack_pool::next_period(std::uint16_t site) const noexcept {
   if (scrub_ != stack_scrub::none || mitigation::quarantine_slots != 0) return 1;
   if (!measure_) return period_unmeasured;
-  return sites_.record(site).depths.count() < readings_each_use ? 1 : uses_per_reading;
+  return sites_.record(site).depths.count() < samples_in_full ? 1 : uses_between_samples;
 }
 
 void stack_pool::start_period(slot& s, std::uint16_t period) noexcept {
   s.period = period;
+  s.sampled = period == 1;
   s.countdown.store(period, std::memory_order_relaxed);
   s.grows.store(0, std::memory_order_relaxed);
 }
@@ -213,13 +214,15 @@ void stack_pool::settle(slot& s) noexcept {
   if (measure_ || scrub_ != stack_scrub::none) {
     slab& home = slab::of(s);
     std::byte* const mark = mark_of(s);
-    if (measure_) record.depths.add(static_cast<std::size_t>(s.top - mark));
+    const auto depth = static_cast<std::size_t>(s.top - mark);
+    if (measure_) s.sampled ? record.depths.add(depth) : record.depths.raise_max(depth);
     trim(s, geometry_.retain);
     scrub(s, std::max(mark, home.open_low(s)));
   } else {
     trim(s, geometry_.retain);
   }
-  start_period(s, next_period(s.site));
+  // After a group of uses comes a sample: chosen now, whatever it will be like.
+  start_period(s, s.sampled || !measure_ ? next_period(s.site) : 1);
 }
 
 /// The deepest byte used since the last scrub; to the page where poison hides the bytes.

@@ -15,9 +15,9 @@ using test::site_a;
 using test::site_b;
 
 struct StackMeasure : test::pool_fixture {
-  /// Uses until the site is past the readings of each single use.
+  /// Uses until the site is past the samples of each single use.
   void settle_in() {
-    for (int i = 0; i < readings_each_use; ++i) use(site_a, 1000);
+    for (int i = 0; i < samples_in_full; ++i) use(site_a, 1000);
   }
 };
 INSTANTIATE_TEST_SUITE_P(Tiers, StackMeasure, ::testing::ValuesIn(test::all_tiers),
@@ -31,7 +31,7 @@ TEST_P(StackMeasure, D4_DepthIsExactToTheByte) {
   for (std::size_t i = 0; i < sites.size(); ++i) {
     use(sites[i], depths[i]);
     EXPECT_EQ(stats_of(sites[i]).max, bytes{depths[i]});
-    EXPECT_EQ(stats_of(sites[i]).readings, 1U);
+    EXPECT_EQ(stats_of(sites[i]).samples, 1U);
     EXPECT_EQ(stats_of(sites[i]).uses, 1U);
   }
 }
@@ -39,7 +39,7 @@ TEST_P(StackMeasure, D4_DepthIsExactToTheByte) {
 TEST_P(StackMeasure, D4_AUseThatWritesNothingHasDepthZero) {
   make({}, 8);
   use(site_a, 0);
-  EXPECT_EQ(stats_of(site_a).readings, 1U);
+  EXPECT_EQ(stats_of(site_a).samples, 1U);
   EXPECT_EQ(stats_of(site_a).max, 0_B);
 }
 
@@ -58,39 +58,53 @@ TEST_P(StackMeasure, D4_ADeepUseDoesNotShadowAShallowOne) {
   }
 }
 
-TEST_P(StackMeasure, EachOfTheFirstUsesIsRead) {
+TEST_P(StackMeasure, EachOfTheFirstUsesIsASample) {
   make({.scrub = stack_scrub::none}, 8);
-  for (std::uint64_t i = 1; i <= readings_each_use; ++i) {
+  for (std::uint64_t i = 1; i <= samples_in_full; ++i) {
     use(site_a, 64 + i);
-    ASSERT_EQ(stats_of(site_a).readings, i);
+    ASSERT_EQ(stats_of(site_a).samples, i);
     ASSERT_EQ(stats_of(site_a).uses, i);
   }
 }
 
-TEST_P(StackMeasure, ThenOneReadingForEvery1024Uses) {
-  if (test::quarantined) GTEST_SKIP() << "hardened: every use is read";
+TEST_P(StackMeasure, ThenOneSampleAfterEveryGroupOfUses) {
+  if (test::quarantined) GTEST_SKIP() << "hardened: every use is a sample";
   make({.scrub = stack_scrub::none}, 8);
   settle_in();
-  for (int i = 1; i < uses_per_reading; ++i) use(site_a, 100);
-  EXPECT_EQ(stats_of(site_a).readings, readings_each_use);
-  EXPECT_EQ(stats_of(site_a).uses, readings_each_use);
+  for (int i = 0; i < uses_between_samples; ++i) use(site_a, 5000);
+  EXPECT_EQ(stats_of(site_a).samples, samples_in_full) << "the group is no sample";
+  EXPECT_EQ(stats_of(site_a).max, 5000_B) << "but its maximum counts";
+  EXPECT_EQ(stats_of(site_a).uses, samples_in_full + uses_between_samples);
   use(site_a, 100);
-  EXPECT_EQ(stats_of(site_a).readings, readings_each_use + 1U);
-  EXPECT_EQ(stats_of(site_a).uses, readings_each_use + uses_per_reading);
+  EXPECT_EQ(stats_of(site_a).samples, samples_in_full + 1U);
+  use(site_a, 100);
+  EXPECT_EQ(stats_of(site_a).samples, samples_in_full + 1U) << "the next group began";
 }
 
-TEST_P(StackMeasure, AReadingAfterSeveralUsesIsTheirMaximumAndNoneIsLost) {
+TEST_P(StackMeasure, DeepUsesDoNotBendTheQuantiles) {
+  make({.window = 16_KiB, .scrub = stack_scrub::none}, 8);
+  // One use in ten grows and is therefore read at once, sample or not.
+  for (int i = 0; i < 20'000; ++i) use(site_a, i % 10 == 0 ? 60'000 : 1000);
+  pool.read_pending_marks();
+  const site_stats seen = stats_of(site_a);
+  EXPECT_LT(seen.p50, 1300_B);
+  EXPECT_GE(seen.p99, 60'000_B);
+  EXPECT_EQ(seen.max, 60'000_B);
+  EXPECT_EQ(seen.uses, 20'000U);
+}
+
+TEST_P(StackMeasure, BetweenSamplesTheMaximumIsKeptAndNoneIsLost) {
   make({.scrub = stack_scrub::none}, 8);
   settle_in();
   for (const std::size_t depth : {2000U, 9000U, 3000U}) use(site_a, depth);
   pool.read_pending_marks();
   const site_stats seen = stats_of(site_a);
   EXPECT_EQ(seen.max, 9000_B);
-  EXPECT_EQ(seen.uses, readings_each_use + 3U);
-  EXPECT_EQ(seen.readings, readings_each_use + (test::quarantined ? 3U : 1U));
+  EXPECT_EQ(seen.uses, samples_in_full + 3U);
+  EXPECT_EQ(seen.samples, samples_in_full + (test::quarantined ? 3U : 0U));
   pool.read_pending_marks();
   EXPECT_EQ(stats_of(site_a).uses, seen.uses) << "nothing is pending twice";
-  EXPECT_EQ(stats_of(site_a).readings, seen.readings);
+  EXPECT_EQ(stats_of(site_a).samples, seen.samples);
 }
 
 TEST_P(StackMeasure, GrowthForcesAReading) {
@@ -100,10 +114,10 @@ TEST_P(StackMeasure, GrowthForcesAReading) {
   use(site_a, 100);
   use(site_a, 50000);  // Grows: read at once, with the two before it.
   const site_stats seen = stats_of(site_a);
-  EXPECT_EQ(seen.uses, readings_each_use + 3U);
+  EXPECT_EQ(seen.uses, samples_in_full + 3U);
   EXPECT_EQ(seen.max, 50000_B);
   EXPECT_EQ(seen.grows, 1U);
-  EXPECT_EQ(seen.readings, readings_each_use + (test::quarantined ? 3U : 1U));
+  EXPECT_EQ(seen.samples, samples_in_full + (test::quarantined ? 3U : 0U));
 }
 
 TEST_P(StackMeasure, GrowingTwiceInOneUseCountsOneUse) {
@@ -113,7 +127,7 @@ TEST_P(StackMeasure, GrowingTwiceInOneUseCountsOneUse) {
   test::touch(s, 20000);
   test::touch(s, 150000);
   pool.release(s);
-  EXPECT_EQ(stats_of(site_a).uses, readings_each_use + 1U);
+  EXPECT_EQ(stats_of(site_a).uses, samples_in_full + 1U);
   EXPECT_EQ(stats_of(site_a).grows, 2U);
   EXPECT_EQ(stats_of(site_a).max, 150000_B);
 }
@@ -123,7 +137,7 @@ TEST_P(StackMeasure, I3_AStolenStackIsReadFirst) {
   settle_in();
   for (int i = 0; i < 5; ++i) use(site_a, 7000);
   use(site_b, 100);
-  EXPECT_EQ(stats_of(site_a).uses, readings_each_use + 5U);
+  EXPECT_EQ(stats_of(site_a).uses, samples_in_full + 5U);
   EXPECT_EQ(stats_of(site_a).max, 7000_B);
   EXPECT_EQ(stats_of(site_b).uses, 1U);
   EXPECT_EQ(stats_of(site_b).max, 100_B) << "the thief's depth is its own";
@@ -153,19 +167,19 @@ TEST_P(StackMeasure, UsesWithoutASiteAreReadUnderOther) {
   release_all(all);
   pool.check_invariants();
   EXPECT_EQ(pool.sites().stats(0).uses, 4U);
-  EXPECT_EQ(pool.sites().stats(0).readings, 4U);
-  for (int i = 0; i < 2 * readings_each_use; ++i) use(site_key{}, 100);
+  EXPECT_EQ(pool.sites().stats(0).samples, 4U);
+  for (int i = 0; i < 2 * samples_in_full; ++i) use(site_key{}, 100);
   use(site_key{}, 6000);
   pool.read_pending_marks();
-  EXPECT_EQ(pool.sites().stats(0).uses, 2U * readings_each_use + 5);
+  EXPECT_EQ(pool.sites().stats(0).uses, 2U * samples_in_full + 5);
   EXPECT_EQ(pool.sites().stats(0).max, 6000_B);
 }
 
 TEST_P(StackMeasure, ZeroUsedReadsEveryUseForEver) {
   make({.scrub = stack_scrub::zero_used}, 8);
-  for (std::uint64_t i = 1; i <= 2 * readings_each_use; ++i) use(site_a, 64 + i);
-  EXPECT_EQ(stats_of(site_a).readings, 2U * readings_each_use);
-  EXPECT_EQ(stats_of(site_a).max, bytes{64 + 2 * readings_each_use});
+  for (std::uint64_t i = 1; i <= 2 * samples_in_full; ++i) use(site_a, 64 + i);
+  EXPECT_EQ(stats_of(site_a).samples, 2U * samples_in_full);
+  EXPECT_EQ(stats_of(site_a).max, bytes{64 + 2 * samples_in_full});
 }
 
 TEST_P(StackMeasure, PoisonMeasuresToThePage) {
@@ -180,7 +194,7 @@ TEST_P(StackMeasure, WithoutMeasuringUsesAreCountedAndDepthsAreNot) {
   for (int i = 0; i < 100; ++i) use(site_a, 5000);
   pool.read_pending_marks();
   EXPECT_EQ(stats_of(site_a).uses, 100U);
-  EXPECT_EQ(stats_of(site_a).readings, 0U);
+  EXPECT_EQ(stats_of(site_a).samples, 0U);
   EXPECT_EQ(stats_of(site_a).max, 0_B);
 }
 

@@ -185,7 +185,7 @@ TEST_P(StackPool, D10_AWarmPoolMakesNoKernelCall) {
     stack_pool warm;
     ASSERT_TRUE(warm.init({.tier = GetParam(), .scrub = scrub}, 8).has_value());
     const auto use = [&] { warm.release(**warm.acquire(site_a)); };
-    for (int i = 0; i <= readings_each_use; ++i) use();
+    for (int i = 0; i <= samples_in_full; ++i) use();
     const os::fault_scope calls;
     for (int i = 0; i < 500; ++i) use();
     EXPECT_EQ(calls.seen(), 0U);

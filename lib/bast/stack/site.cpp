@@ -42,8 +42,10 @@ std::size_t depth_histogram::upper_bound_of(std::size_t bucket) noexcept {
 void depth_histogram::add(std::size_t depth) noexcept {
   ++buckets_[bucket_of(depth)];
   ++count_;
-  max_ = std::max(max_, depth);
+  raise_max(depth);
 }
+
+void depth_histogram::raise_max(std::size_t depth) noexcept { max_ = std::max(max_, depth); }
 
 std::size_t depth_histogram::quantile(double q) const noexcept {
   if (count_ == 0) return 0;
@@ -72,7 +74,7 @@ site_stats site_table::stats(std::uint16_t index) const noexcept {
   const depth_histogram& depths = records_[index].depths;
   return {.key = heads_[index].key,
           .uses = heads_[index].uses,
-          .readings = depths.count(),
+          .samples = depths.count(),
           .grows = records_[index].grows,
           .p50 = {depths.quantile(0.50)},
           .p99 = {depths.quantile(0.99)},

@@ -4,11 +4,13 @@
 // source that started it, or under a label, because the average over a program says nothing about
 // any of its coroutines.
 //
-// A reading is one look at a stack after one or more uses of it. Uses are counted exactly. Depths
-// are readings: each of a site's first `readings_each_use` uses is one; after that a stack is read
-// whenever it grew, whenever it changes its site, at trimming and at every query, and at the latest
-// after `uses_per_reading` uses. A reading after several uses is their maximum: none is lost.
-// With stack_scrub::zero_used every use is read.
+// Uses are counted exactly. Depths are of two kinds:
+//   - samples: the depth of one use that was chosen before it ran. They make the quantiles, which so
+//     say what a use is like. Each of a site's first `samples_in_full` uses is one, later one after
+//     every `uses_between_samples`. With stack_scrub::zero_used every use is one.
+//   - everything else between two samples raises the maximum, whenever its stack is read: when it
+//     grew, when another site takes it, at trimming, at every query, and before the next sample.
+//     No depth is lost.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +22,10 @@
 
 namespace bast {
 
-inline constexpr std::uint16_t readings_each_use = 1024;
-inline constexpr std::uint16_t uses_per_reading = 1024;
+inline constexpr std::uint16_t samples_in_full = 1024;
+// A reading costs about a microsecond, a life from acquire to release ten nanoseconds: at this
+// distance the readings are lost in the lives (bench: create).
+inline constexpr std::uint16_t uses_between_samples = 8192;
 
 /// A histogram of sizes in bytes with four buckets to the octave: a quantile is exact to within
 /// 25 %, and its maximum is exact. Not thread-safe; allocates nothing.
@@ -30,6 +34,9 @@ class depth_histogram {
   static constexpr std::size_t bucket_count = 92;
 
   void add(std::size_t depth) noexcept;
+  /// Takes note of a depth that is no sample.
+  void raise_max(std::size_t depth) noexcept;
+  /// The samples.
   std::uint64_t count() const noexcept { return count_; }
   std::size_t max() const noexcept { return max_; }
   /// The upper bound of the bucket that holds the `q`-quantile (0 < q <= 1), at most the maximum;
@@ -74,14 +81,14 @@ static_assert(sizeof(site_head) == 32);
 /// The record of one site in one pool.
 struct site_record {
   std::uint64_t grows = 0;  // faults that opened more
-  depth_histogram depths;   // of readings, bytes
+  depth_histogram depths;   // bytes
 };
 
 /// One line of statistics, as a user sees it.
 struct site_stats {
   site_key key;
   std::uint64_t uses = 0;
-  std::uint64_t readings = 0;
+  std::uint64_t samples = 0;  // uses that p50 and p99 are of; `max` is of all
   std::uint64_t grows = 0;
   bytes p50;
   bytes p99;

@@ -152,7 +152,7 @@ TEST_F(SiteTable, GrowthKeepsDataAndPlaces) {
     ASSERT_EQ(seen.key, (site_key{"grow.cpp", line, 0}));
     ASSERT_EQ(seen.uses, line * 10);
     ASSERT_EQ(seen.grows, line * 3);
-    ASSERT_EQ(seen.readings, 1U);
+    ASSERT_EQ(seen.samples, 1U);
     ASSERT_EQ(seen.max, bytes{line * 100});
     ASSERT_EQ(seen.p50, seen.max);
     ASSERT_EQ(seen.p99, seen.max);

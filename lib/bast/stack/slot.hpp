@@ -35,6 +35,7 @@ struct slot {
   // Pages between the slot's low end and its lowest open byte.
   std::atomic<std::uint16_t> frontier{0};
   slot_state state = slot_state::unopened;
+  bool sampled = false;  // the pending use was chosen as a sample
 };
 static_assert(sizeof(slot) == 32);
 static_assert(std::atomic<std::uint16_t>::is_always_lock_free);
