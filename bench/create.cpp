@@ -14,8 +14,7 @@ void live_and_die(benchmark::State& state, const bast::coro_pool_options& option
   auto pool = bench::must(bast::coro_pool::create(options), "create");
   bench::repeat(state, [&pool] {
     auto one = pool.acquire();
-    auto first = one->start([] {});
-    benchmark::DoNotOptimize(first);
+    (void)one->start([] {});
     (void)one->release();
   });
 }
@@ -63,7 +62,6 @@ void boost_life(benchmark::State& state, Allocator allocator) {
   bench::repeat(state, [&allocator] {
     fiber one(std::allocator_arg, allocator, [](fiber&& main) { return std::move(main); });
     one = std::move(one).resume();
-    benchmark::DoNotOptimize(one);
   });
 }
 

@@ -95,8 +95,8 @@ void print_findings(const crew& c, const summary& found, const std::vector<patte
 }
 
 void print_sites(bast::coro_pool& pool, const run_facts& facts) {
-  std::printf("\n%-20s %9s %9s %9s %9s %9s %9s\n", "stacks by spawn site", "used", "samples",
-              "p50", "p99", "max", "grows");
+  std::printf("\n%-20s %9s %9s %9s %9s %9s %9s\n", "stacks by spawn site", "used", "samples", "p50",
+              "p99", "max", "grows");
   pool.for_each_site([](const bast::site_stats& s) {
     bast::text label;
     s.key.describe(label);

@@ -42,8 +42,8 @@ inline constexpr std::size_t entry_frame_bytes = 16;
 //
 //   void prepare(context& fresh, std::byte* top, entry_function entry) noexcept;
 //
-// It makes `fresh` a context that, when switched to, runs `entry` on the stack that ends at `top` (a
-// multiple of stack_alignment). The words below `top` become a frame whose return address has no
+// It makes `fresh` a context that, when switched to, runs `entry` on the stack that ends at `top`
+// (a multiple of stack_alignment). The words below `top` become a frame whose return address has no
 // caller, so that unwinders, gdb and frame-pointer profilers stop there.
 
 }  // namespace bast::arch

@@ -139,26 +139,5 @@ TEST(live_values, D13_a_chain_may_meet_another_peer_at_each_switch) {
   for (std::uint64_t i = 0; i < 3; ++i) EXPECT_EQ(digests[i], oracle(10 + i));
 }
 
-/// Calls nothing when the switch is inline, so its locals lie in the red zone below its stack
-/// pointer where there is one.
-template <form Form>
-[[gnu::noinline]] int leaf(raw_fiber& fiber, int seed) {
-  volatile int zone[24];
-  for (int i = 0; i < 24; ++i) zone[i] = seed * i;
-  fiber.resume<Form>();
-  int wrong = 0;
-  for (int i = 0; i < 24; ++i) wrong += zone[i] == seed * i ? 0 : 1;
-  return wrong;
-}
-
-TEST(live_values, D13_the_red_zone_of_a_leaf_is_intact) {
-  for_each_mixture([]<form Resumer, form Fiber>() {
-    raw_fiber fiber(Fiber, [](raw_fiber& self) {
-      for (;;) self.suspend<Fiber>();
-    });
-    for (int seed = 1; seed < 100; ++seed) ASSERT_EQ(leaf<Resumer>(fiber, seed), 0);
-  });
-}
-
 }  // namespace
 }  // namespace bast::arch

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `switch_context(from, to)`: suspends the running flow of control into `from` and continues the one
-// that is suspended in `to`. One contract, two forms that can be mixed freely, each proven against
-// the other:
+// `switch_context(from, to)`: suspends the running flow of control into `from` and continues the
+// one that is suspended in `to`. One contract, two forms that can be mixed freely, each proven
+// against the other:
 //
 //   switch_inline       expands at the call site and tells the compiler that every register is
 //                       lost, so only what is live is saved, and by the compiler. Little live: less
@@ -12,10 +12,10 @@
 //
 // Contract. `to` is a suspended context, or one made by `prepare`; it is not `from`. The call
 // returns when somebody continues `from`, on the same thread or another. Preserved: stack and frame
-// pointer, every callee-saved register, the direction flag (clear, as the ABI demands). Not touched:
-// floating-point control words (float_control.hpp), the signal mask, exception state, thread-locals.
-// Never returns through `ret`: the processor's return-address prediction belongs to the stack that
-// was left.
+// pointer, every callee-saved register, the direction flag (clear, as the ABI demands). Not
+// touched: floating-point control words (float_control.hpp), the signal mask, exception state,
+// thread-locals. Never returns through `ret`: the processor's return-address prediction belongs to
+// the stack that was left.
 //
 // Two contexts rather than one block that is exchanged: loading and storing the same words in every
 // switch makes each wait for the one before, and more than doubles its cost (bench: switch).

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/coro/pool_core.hpp"
 
-#include <algorithm>
 #include <new>
 
 #include "bast/coro/outcome.hpp"
@@ -87,73 +86,6 @@ void pool_core::destroy(pool_core* dead) noexcept {
   }
   dead->~pool_core();
   os::release(reinterpret_cast<std::byte*>(dead) - offset_in_page, mapping_bytes());
-}
-
-template <class F>
-void pool_core::for_each_block(F f) const noexcept {
-  std::size_t end = next_fresh_;  // The newest chunk is used up to here, older ones in full.
-  for (chunk* at = chunks_; at != nullptr; at = at->next) {
-    for (std::size_t i = 1; i < end; ++i) f(at->block(i));
-    end = chunk_blocks;
-  }
-}
-
-namespace {
-
-struct order_entry {
-  std::uint64_t sequence;
-  coro_block* block;
-};
-
-bool is_held(const coro_block& block) noexcept {
-  const coro_state state = state_of(block.tag);
-  return state != coro_state::free && state != coro_state::retired;
-}
-
-}  // namespace
-
-void pool_core::release_at_death(coro_block& block) noexcept {
-  if (state_of(block.tag) == coro_state::running) {
-    const char* const name = block.stack->name;
-    text diagnostic;
-    diagnostic << "bast: a coro_pool was destroyed while coroutine '"
-               << (name != nullptr ? name : "(unnamed)") << "' was running\n";
-    violation(diagnostic);
-  }
-  // Without exceptions there is no unwinding; what is suspended is abandoned, and counted.
-  if (!release(block)) (void)release_abandoning(block);
-}
-
-/// Newest first (F-17). Unwinding runs destructors that may release, acquire and start in this very
-/// pool, so the order is written down first and every entry is looked at again.
-void pool_core::release_everything() noexcept {
-  std::size_t held = 0;
-  for_each_block([&](const coro_block& block) { held += is_held(block) ? 1U : 0U; });
-  const std::size_t size = round_up(held * sizeof(order_entry) + 1, os::page_bytes());
-  if (const auto memory = os::map(size)) {
-    auto* const order = reinterpret_cast<order_entry*>(*memory);
-    std::size_t count = 0;
-    for_each_block([&](coro_block& block) {
-      if (is_held(block)) order[count++] = {block.sequence, &block};
-    });
-    std::sort(order, order + count,
-              [](const order_entry& a, const order_entry& b) { return a.sequence > b.sequence; });
-    for (std::size_t i = 0; i < count; ++i) {
-      coro_block& block = *order[i].block;
-      if (is_held(block) && block.sequence == order[i].sequence) release_at_death(block);
-    }
-    os::release(*memory, size);
-  }
-  // What the destructors started meanwhile; or everything, slowly, when there was no memory.
-  for (;;) {
-    coro_block* newest = nullptr;
-    for_each_block([&](coro_block& block) {
-      if (!is_held(block)) return;
-      if (newest == nullptr || block.sequence > newest->sequence) newest = &block;
-    });
-    if (newest == nullptr) return;
-    release_at_death(*newest);
-  }
 }
 
 // --- acquire and release -------------------------------------------------------------------------

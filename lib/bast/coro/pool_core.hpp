@@ -90,7 +90,13 @@ class pool_core {
   void release_at_death(coro_block& block) noexcept;
 
   template <class F>
-  void for_each_block(F f) const noexcept;
+  void for_each_block(F f) const noexcept {
+    std::size_t end = next_fresh_;  // The newest chunk is used up to here, older ones in full.
+    for (chunk* at = chunks_; at != nullptr; at = at->next) {
+      for (std::size_t i = 1; i < end; ++i) f(at->block(i));
+      end = chunk_blocks;
+    }
+  }
 
   coro_block* free_ = nullptr;  // LIFO
   coro_tag thread_ = 0;

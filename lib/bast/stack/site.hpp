@@ -5,7 +5,8 @@
 // any of its coroutines.
 //
 // Uses are counted exactly. Depths are of two kinds:
-//   - samples: the depth of one use that was chosen before it ran. They make the quantiles, which so
+//   - samples: the depth of one use that was chosen before it ran. They make the quantiles, which
+//   so
 //     say what a use is like. Each of a site's first `samples_in_full` uses is one, later one after
 //     every `uses_between_samples`. With stack_scrub::zero_used every use is one.
 //   - everything else between two samples raises the maximum, whenever its stack is read: when it

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `coro_ref`: the handle of a coroutine. Owns nothing; coro.hpp has the owner.
+//
+// A handle is an index and a generation. Every operation first compares them, the calling thread
+// and the state in one step, and answers with the error of table F-1 if anything differs; nothing
+// is changed then. No operation here allocates from the heap.
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include "bast/coro/activation.hpp"
+#include "bast/coro/pool_core.hpp"
+#include "bast/coro/step.hpp"
+
+namespace bast {
+
+class coro_pool;
+
+/// A coroutine that yields `Yield`, is resumed with `Resume` and returns `Return`. Copyable, 16
+/// bytes, owns nothing; harmless when stale. Use on the pool's thread.
+template <class Yield = void, class Resume = void, class Return = void>
+class coro_ref {
+ public:
+  /// Refers to nothing: every operation answers stale_handle.
+  coro_ref() = default;
+
+  /// Runs `callable` on a stack of its own until it first suspends or finishes. It is called as
+  /// callable(yielder<Yield, Resume>&) or callable(), is stored on the new stack, and is destroyed
+  /// there when it returned. Its depth is recorded under the caller's source location.
+  /// Errors: table F-1; `limit` and no_memory when no stack can be had, the coroutine then stays
+  /// ready. What the callable's constructor throws passes through, likewise.
+  template <class F>
+  [[nodiscard]] result<step<Yield>> start(
+      F&& callable, std::source_location where = std::source_location::current()) {
+    return start_at(site_key::at(where), std::forward<F>(callable));
+  }
+  /// The same, recorded under a label of static lifetime, which also becomes the name.
+  template <class F>
+  [[nodiscard]] result<step<Yield>> start(const char* label, F&& callable) {
+    auto first = start_at(site_key::labelled(label), std::forward<F>(callable), label);
+    return first;
+  }
+
+  /// Continues a suspended coroutine, handing it `value`, until it suspends again or finishes.
+  /// Errors: table F-1; the value is then still the caller's.
+  template <class V = Resume>
+    requires(!std::is_void_v<Resume> && std::is_convertible_v<V, Resume>)
+  [[nodiscard, gnu::always_inline]] result<step<Yield>> resume(V&& value) {
+    internal::coro_tag flags = usual_flags;
+    if (!is(coro_state::suspended, flags)) [[unlikely]]
+      return refuse(internal::coro_op::resume);
+    Resume crossing(std::forward<V>(value));
+    return continue_with(&crossing, flags);
+  }
+  [[nodiscard, gnu::always_inline]] result<step<Yield>> resume()
+    requires(std::is_void_v<Resume>)
+  {
+    internal::coro_tag flags = usual_flags;
+    if (!is(coro_state::suspended, flags)) [[unlikely]]
+      return refuse(internal::coro_op::resume);
+    return continue_with(nullptr, flags);
+  }
+
+  /// Takes what a finished coroutine returned, once. Rethrows the exception that left it.
+  /// Errors: table F-1; bad_state when it was taken before.
+  [[nodiscard]] result<Return> take();
+
+  /// Ends the coroutine and gives its stack back: a suspended one is unwound first, an outcome that
+  /// nobody took is disposed of (F-6). Errors: busy while it runs; stale_handle, wrong_thread.
+  [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
+    internal::coro_tag flags = usual_flags;
+    if (is(coro_state::finished, flags) && flags == usual_flags) [[likely]] {
+      pool().recycle(*block_, generation_);
+      return {};
+    }
+    return release_slow();
+  }
+  /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12).
+  [[nodiscard]] result<void> release(abandon_t) noexcept {
+    const auto found = find(internal::coro_op::release);
+    if (!found) return std::unexpected(found.error());
+    return pool().release_abandoning(**found);
+  }
+
+  /// The state, `free` for a stale handle. Any thread may ask; only the owner can rely on it.
+  coro_state state() const noexcept {
+    const internal::coro_tag tag = block_->tag;
+    return (tag & internal::tag_generation_mask) == generation_ ? internal::state_of(tag)
+                                                                : coro_state::free;
+  }
+
+  /// A name for reports; static lifetime. From start to release. Errors: table F-1, bad_state
+  /// before start.
+  [[nodiscard]] result<void> set_name(const char* name) noexcept {
+    const auto found = find(internal::coro_op::describe);
+    if (!found) return std::unexpected(found.error());
+    if ((*found)->stack == nullptr) return refuse(internal::coro_op::describe);
+    (*found)->stack->name = name;
+    return {};
+  }
+  /// The name, or null when there is none or the handle is stale.
+  const char* name() const noexcept {
+    const auto found = find(internal::coro_op::describe);
+    return found && (*found)->stack != nullptr ? (*found)->stack->name : nullptr;
+  }
+
+  /// A pointer of the user's, null at acquire and again after release. Errors: stale_handle,
+  /// wrong_thread, busy.
+  [[nodiscard]] result<void> set_user_data(void* data) noexcept {
+    const auto found = find(internal::coro_op::describe);
+    if (!found) return std::unexpected(found.error());
+    (*found)->user_data = data;
+    return {};
+  }
+  void* user_data() const noexcept {
+    const auto found = find(internal::coro_op::describe);
+    return found ? (*found)->user_data : nullptr;
+  }
+
+  friend bool operator==(const coro_ref&, const coro_ref&) = default;
+
+ protected:
+  bool refers_to_nothing() const noexcept { return block_ == &internal::never_valid; }
+
+ private:
+  friend class coro_pool;
+  explicit coro_ref(internal::coro_block& block) noexcept
+      : block_(&block), generation_(block.tag & internal::tag_generation_mask) {}
+
+  /// The tag of this handle's coroutine, were it on this thread and in `state`.
+  internal::coro_tag tag_in(coro_state state) const noexcept {
+    return generation_ | internal::this_thread.tag | static_cast<internal::coro_tag>(state);
+  }
+  /// The pool of a current handle.
+  internal::pool_core& pool() const noexcept { return *internal::chunk::of(*block_).owner; }
+
+  static constexpr internal::coro_tag usual_flags =
+      std::is_void_v<Yield> && std::is_void_v<Resume> ? internal::flag_untyped : 0;
+
+  /// Current, on this thread, and in `state`: one comparison when the flags are the usual ones.
+  /// Otherwise `flags` becomes what they are.
+  [[gnu::always_inline]] bool is(coro_state state, internal::coro_tag& flags) const noexcept {
+    const internal::coro_tag tag = block_->tag;
+    const internal::coro_tag wanted = tag_in(state);
+    if (tag == (wanted | flags)) [[likely]]
+      return true;
+    flags = tag & internal::tag_flags_mask;
+    return tag == (wanted | flags);
+  }
+
+  std::unexpected<error> refuse(internal::coro_op op) const noexcept {
+    return std::unexpected(
+        internal::pool_core::diagnose(*block_, internal::generation_of(generation_), op));
+  }
+
+  /// The block of a current handle on its own thread, in any state.
+  result<internal::coro_block*> find(internal::coro_op op) const noexcept {
+    internal::coro_block& found = *block_;
+    const internal::coro_tag any_state =
+        found.tag & ~(internal::tag_flags_mask | internal::tag_state_mask);
+    const auto state = internal::state_of(found.tag);
+    if (any_state != tag_in(coro_state::free) || state == coro_state::free ||
+        state == coro_state::retired) [[unlikely]] {
+      return refuse(op);
+    }
+    return block_;
+  }
+
+  [[gnu::noinline]] result<void> release_slow() noexcept {
+    const auto found = find(internal::coro_op::release);
+    if (!found) return std::unexpected(found.error());
+    return pool().release(**found);
+  }
+
+  template <class F>
+  result<step<Yield>> start_at(site_key site, F&& callable, const char* name = nullptr);
+
+  [[gnu::always_inline]] result<step<Yield>> continue_with(void* value, internal::coro_tag flags) {
+    internal::coro_block& b = *block_;
+    internal::thread_state& thread = internal::this_thread;
+    b.transfer = value;
+    internal::run(b, thread, tag_in(coro_state::running) | flags);
+    const bool suspended = internal::state_of(b.tag) == coro_state::suspended;
+    if constexpr (std::is_void_v<Yield>) {
+      return step<Yield>(suspended);
+    } else {
+      if (!suspended) return step<Yield>();
+      return step<Yield>(std::move(*static_cast<Yield*>(b.transfer)));
+    }
+  }
+
+  internal::coro_block* block_ = &internal::never_valid;
+  internal::coro_tag generation_ = 0;  // in its place in the tag
+};
+
+// --- implementation ------------------------------------------------------------------------------
+
+template <class Yield, class Resume, class Return>
+template <class F>
+result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&& callable,
+                                                              const char* name) {
+  using callable_type = std::decay_t<F>;
+  using activation = internal::activation<callable_type, Yield, Resume, Return>;
+  static_assert(std::is_invocable_v<callable_type&, yielder<Yield, Resume>&> ||
+                    std::is_invocable_v<callable_type&>,
+                "a coroutine is called with its yielder or with nothing");
+  static_assert(alignof(activation) <= internal::activation_alignment_max,
+                "the callable or the result is over-aligned for the top of a stack");
+
+  internal::coro_tag flags = 0;
+  if (!is(coro_state::ready, flags)) [[unlikely]]
+    return refuse(internal::coro_op::start);
+  const result<slot*> stack = pool().stacks().acquire(site, name);
+  if (!stack) [[unlikely]]
+    return std::unexpected(stack.error());
+
+  // The activation at the top, the entry frame below it.
+  constexpr std::size_t room =
+      sizeof(activation) + alignof(activation) + arch::stack_alignment + arch::entry_frame_bytes;
+  slot& home = **stack;
+  std::byte* const top = home.top;
+  const auto ceiling = reinterpret_cast<std::uintptr_t>(top) - sizeof(activation);
+  std::byte* const place = top - sizeof(activation) - ceiling % alignof(activation);
+  if constexpr (room > 4096) {  // The smallest page, hence the smallest window.
+    if (auto open = ensure_open(home, top - room); !open) {
+      pool().stacks().release(home);
+      return std::unexpected(open.error());
+    }
+  }
+  activation* created = nullptr;
+#if BAST_EXCEPTIONS
+  try {
+    created = new (place) activation(std::forward<F>(callable));
+  } catch (...) {
+    pool().stacks().release(home);
+    throw;
+  }
+#else
+  created = new (place) activation(std::forward<F>(callable));
+#endif
+  internal::coro_block& b = *block_;
+  b.stack = &home;
+  const auto entry_top = reinterpret_cast<std::uintptr_t>(place) % arch::stack_alignment;
+  arch::prepare(b.context, place - entry_top, &activation::enter);
+  return continue_with(created, flags | usual_flags);
+}
+
+template <class Yield, class Resume, class Return>
+result<Return> coro_ref<Yield, Resume, Return>::take() {
+  internal::coro_tag flags = usual_flags;
+  if (!is(coro_state::finished, flags)) [[unlikely]]
+    return refuse(internal::coro_op::take);
+  internal::coro_block& b = *block_;
+  auto& left =
+      *static_cast<internal::outcome<Return>*>(static_cast<internal::outcome_base*>(b.transfer));
+  if constexpr (!std::is_void_v<Return>) {
+    if ((flags & internal::flag_has_outcome) == 0) {
+      return fail(errc::bad_state, "take", "the outcome was taken before");
+    }
+  }
+#if BAST_EXCEPTIONS
+  if (left.failed()) {
+    const std::exception_ptr failure = left.failure;
+    internal::pool_core::forget_outcome(b);
+    std::rethrow_exception(failure);
+  }
+#endif
+  if constexpr (std::is_void_v<Return>) {
+    (void)left;
+    return {};
+  } else {
+    result<Return> taken(std::move(left.value));
+    internal::pool_core::forget_outcome(b);
+    return taken;
+  }
+}
+
+}  // namespace bast
