@@ -31,7 +31,7 @@ bast_arch_switch:
         leaq    .Lcontinue(%rip), %rax
         movq    8(%rdi), %rcx           // where `to` continues
         // The callee-saved registers but rbp, which travels in the context. Stored in the red zone,
-        // which no signal touches, rather than pushed: rsp moves once, and the frame's address stays
+        // which no signal touches, rather than pushed: rsp moves once, and the frame stays
         // a constant distance from it.
         movq    %rbx, -8(%rsp)
         movq    %r12, -16(%rsp)
@@ -44,7 +44,7 @@ bast_arch_switch:
         movq    %rbp, 16(%rsi)
         movq    16(%rdi), %rbp
         movq    0(%rdi), %rsp
-        // Now on the other stack. If it was left through this function too, it continues right here,
+        // Now on the other stack. If it was left through this function too, it continues here,
         // and the only indirect jump is the one at the end: two in a row mispredict each other.
         .cfi_adjust_cfa_offset 40
         .cfi_rel_offset %rbx, 32
@@ -95,8 +95,8 @@ bast_arch_stack_end_procedure:
         .size   bast_arch_stack_end_procedure, . - bast_arch_stack_end_procedure
 
 // Its address, for prepare(), which is inlined into the users of a shared library. A variable and
-// not the label itself: for a function of another object a linker may substitute its own stub, where
-// no unwinder would find the end.
+// not the label itself: for a function of another object a linker may substitute its own stub,
+// where no unwinder would find the end.
         .section .data.rel.ro, "aw", @progbits
         .p2align 3
         .globl  bast_arch_stack_end
