@@ -2,9 +2,9 @@
 //
 // `coro_ref`: the handle of a coroutine. Owns nothing; coro.hpp has the owner.
 //
-// A handle is an index and a generation. Every operation first compares them, the calling thread
-// and the state in one step, and answers with the error of table F-1 if anything differs; nothing
-// is changed then. No operation here allocates from the heap.
+// A handle is a place in the registry and a generation. Every operation first compares the
+// generation, the calling thread and the state in one step, and answers with the error of table F-1
+// if anything differs; nothing is changed then. No operation here allocates from the heap.
 #pragma once
 
 #include <exception>
@@ -42,8 +42,7 @@ class coro_ref {
   /// The same, recorded under a label of static lifetime, which also becomes the name.
   template <class F>
   [[nodiscard]] result<step<Yield>> start(const char* label, F&& callable) {
-    auto first = start_at(site_key::labelled(label), std::forward<F>(callable), label);
-    return first;
+    return start_at(site_key::labelled(label), std::forward<F>(callable), label);
   }
 
   /// Continues a suspended coroutine, handing it `value`, until it suspends again or finishes.

@@ -2,6 +2,7 @@
 #include "bast/coro/pool_core.hpp"
 
 #include <new>
+#include <utility>
 
 #include "bast/coro/outcome.hpp"
 #include "bast/coro/transfer.hpp"
@@ -95,20 +96,16 @@ result<void> pool_core::refill() noexcept {
     return fail(errc::wrong_thread, "coro_pool.acquire", "the pool belongs to another thread");
   }
   while (free_ == nullptr) {
+    if (created_ >= max_) {
+      return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
+                  static_cast<std::int64_t>(max_));
+    }
     if (next_fresh_ == chunk_blocks) {
-      if (created_ >= max_) {
-        return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
-                    static_cast<std::int64_t>(max_));
-      }
       const auto taken = take_chunk(this);
       if (!taken) return std::unexpected(taken.error());
       (*taken)->next = chunks_;
       chunks_ = *taken;
       next_fresh_ = 1;
-    }
-    if (created_ >= max_) {
-      return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
-                  static_cast<std::int64_t>(max_));
     }
     coro_block& block = chunks_->block(next_fresh_++);
     ++created_;
@@ -158,13 +155,13 @@ void pool_core::unwind(coro_block& block) noexcept {
 }
 
 void pool_core::forget_outcome(coro_block& block) noexcept {
+  // Forgotten first: a destructor may come back here through its own coroutine's handle.
+  block.tag &= ~flag_has_outcome;
   auto& left = *static_cast<outcome_base*>(block.transfer);
-  if (left.destroy_value != nullptr) left.destroy_value(left);
-  left.destroy_value = nullptr;
+  if (const auto destroy = std::exchange(left.destroy_value, nullptr)) destroy(left);
 #if BAST_EXCEPTIONS
   left.failure = nullptr;
 #endif
-  block.tag &= ~flag_has_outcome;
 }
 
 void pool_core::dispose_outcome(coro_block& block) noexcept {

@@ -4,6 +4,7 @@
 // coroutine is a fresh one.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -176,6 +177,17 @@ TEST(PoolDeath, F5_DestroyingAPoolElsewhereEndsTheProcess) {
         std::thread([&] { const coro_pool gone = std::move(pool); }).join();
       },
       "a coro_pool was destroyed on another thread");
+}
+
+TEST(PoolDeath, APoolOfStaticStorageDurationIsDestroyedAtExit) {
+  EXPECT_EXIT(
+      {
+        static coro_pool pool = *coro_pool::create();
+        coro_ref<> c = pool.acquire()->detach();
+        (void)c.start([](yielder<>& out) { out.yield(); });
+        std::exit(0);
+      },
+      testing::ExitedWithCode(0), "^$");
 }
 
 TEST(Pool, ReservePreparesStacksAndRefusesTooMany) {

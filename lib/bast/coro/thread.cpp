@@ -31,15 +31,13 @@ struct id_allocator {
 };
 constinit id_allocator ids;
 
-/// Gives the id back when the thread ends.
+/// Gives the id back when the thread ends. The thread keeps using it until then: pools of static
+/// storage duration are destroyed after the main thread's thread-locals.
 struct id_lease {
+  std::uint16_t id = 0;
   ~id_lease() {
-    if (this_thread.tag != 0) {
-      ids.give(static_cast<std::uint16_t>(this_thread.tag >> tag_thread_shift));
-    }
-    this_thread = {};
+    if (id != 0) ids.give(id);
   }
-  bool held = false;
 };
 constinit thread_local id_lease lease;
 
@@ -67,7 +65,7 @@ result<void> prepare_thread() noexcept {
     return fail(errc::limit, "coro_pool", "the process has its maximum of threads with coroutines",
                 threads_max);
   }
-  lease.held = true;  // Touches it, so that its destructor runs.
+  lease.id = id;  // Touched, so that its destructor runs.
   this_thread.tag = coro_tag{id} << tag_thread_shift;
   this_thread.exceptions = arch::exception_state_of_thread();
   set_check_context(describe_current);
