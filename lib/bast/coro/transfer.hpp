@@ -21,14 +21,15 @@ namespace bast::internal {
     block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
     arch::switch_context(thread.resumer, block.context);
     block.hooks.after_resume();
+    thread.current = nullptr;
   } else {  // A coroutine resumes another: nested.
     const arch::context outer = thread.resumer;
     block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
     arch::switch_context(thread.resumer, block.context);
     block.hooks.after_resume();
     thread.resumer = outer;
+    thread.current = resumer;
   }
-  thread.current = resumer;
 }
 
 [[gnu::always_inline]] inline void suspend_plainly(coro_block& block,

@@ -26,7 +26,7 @@ enum class stack_growth : std::uint8_t {
 
 /// What is done to the bytes that a coroutine leaves behind on its stack.
 enum class stack_scrub : std::uint8_t {
-  none,       // they stay until the stack is measured, trimmed or given to another spawn site
+  none,       // they stay; measuring zeroes them now and then, trimming gives them back
   zero_used,  // zeroed at every release: no byte is readable by the next user; exact marks
   poison,     // filled with 0xfb at every release: stale pointers become non-canonical; page marks
 };

@@ -44,22 +44,19 @@ bast_arch_switch:
         movq    %rbp, 16(%rsi)
         movq    16(%rdi), %rbp
         movq    0(%rdi), %rsp
-        // Now on the other stack. If it was left through this function too, it continues here,
-        // and the only indirect jump is the one at the end: two in a row mispredict each other.
+        // Now on the other stack. If it was left through this function too, it continues right
+        // below, and the only indirect jump is the one at the end: two in a row mispredict each
+        // other.
+        cmpq    %rax, %rcx
+        jne     .Lother
         .cfi_adjust_cfa_offset 40
         .cfi_rel_offset %rbx, 32
         .cfi_rel_offset %r12, 24
         .cfi_rel_offset %r13, 16
         .cfi_rel_offset %r14, 8
         .cfi_rel_offset %r15, 0
-        cmpq    %rax, %rcx
-        je      .Lresume
-        // A fresh context, or one suspended by the inline form. rdi holds `to`: it is the argument
-        // of a fresh entry function.
-        jmpq    *%rcx
 .Lcontinue:
         endbr64
-.Lresume:
         movq    0(%rsp), %r15
         movq    8(%rsp), %r14
         movq    16(%rsp), %r13
@@ -78,6 +75,10 @@ bast_arch_switch:
         // misprediction costs five times this jump. The return address is no landing pad, so the
         // jump asks not to be tracked.
         notrack jmpq *%rcx
+.Lother:
+        // A fresh context, or one suspended by the inline form. rdi holds `to`: it is the argument
+        // of a fresh entry function.
+        jmpq    *%rcx
         .cfi_endproc
         .size   bast_arch_switch, . - bast_arch_switch
 
