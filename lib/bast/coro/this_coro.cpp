@@ -57,7 +57,7 @@ bytes stack_left() noexcept {
 
 bytes stack_used() noexcept {
   if (!exists()) return {};
-  slot& stack = *running()->stack;
+  const slot& stack = *running()->stack;
   return {static_cast<std::size_t>(stack.top - here())};
 }
 

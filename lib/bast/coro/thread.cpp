@@ -35,6 +35,9 @@ constinit id_allocator ids;
 /// storage duration are destroyed after the main thread's thread-locals.
 struct id_lease {
   std::uint16_t id = 0;
+  constexpr id_lease() = default;
+  id_lease(const id_lease&) = delete;
+  id_lease& operator=(const id_lease&) = delete;
   ~id_lease() {
     if (id != 0) ids.give(id);
   }

@@ -50,6 +50,7 @@ class yielder {
   explicit yielder(internal::coro_block& block) noexcept : block_(block) {}
   yielder(const yielder&) = delete;
   yielder& operator=(const yielder&) = delete;
+  ~yielder() = default;
 
   /// Suspends, handing `value` to whoever resumed; returns what it is resumed with.
   template <class V = Yield>

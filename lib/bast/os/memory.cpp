@@ -67,7 +67,7 @@ void remember(std::byte* base, std::size_t size) noexcept {
 }  // namespace
 
 std::size_t page_bytes() noexcept {
-  static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return size;
 }
 

@@ -36,7 +36,7 @@ slab::outcome grow(slab& home, slot& s, std::byte* target) noexcept {
   const std::size_t offset =
       internal::round_down(static_cast<std::size_t>(target - floor), home.geometry.page);
   std::byte* const needed = floor + offset;
-  const std::size_t room = static_cast<std::size_t>(old_low - floor);
+  const auto room = static_cast<std::size_t>(old_low - floor);
   std::byte* const doubled = old_low - std::min(room, home.open_bytes(s));
   std::byte* const generous = std::min(needed, doubled);
   slab::outcome done = home.open_down_to(s, generous);

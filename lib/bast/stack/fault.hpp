@@ -37,16 +37,16 @@ enum class overflow_cause : std::uint8_t {
 
 /// What is known of an overflow. All pointers have static lifetime or are null.
 struct overflow_info {
-  overflow_cause cause;
-  const char* name;  // of the coroutine, or null
+  overflow_cause cause{};
+  const char* name = nullptr;  // of the coroutine, or null
   site_key site;
-  std::uintptr_t fault_address;
-  std::uintptr_t stack_pointer;
-  std::uintptr_t program_counter;
+  std::uintptr_t fault_address = 0;
+  std::uintptr_t stack_pointer = 0;
+  std::uintptr_t program_counter = 0;
   bytes limit;
   bytes open;
   bytes depth;  // from the top to the lower of fault address and stack pointer
-  std::uint32_t grows;
+  std::uint32_t grows = 0;
 };
 
 /// Called in the signal handler, before the report is written. It may log with async-signal-safe

@@ -38,7 +38,7 @@ void stack_pool::settle(slot& s) noexcept {
   sites_[s.site].uses += uses;
   record.grows += s.grows.load(std::memory_order_relaxed);
   if (measure_ || scrub_ != stack_scrub::none) {
-    slab& home = slab::of(s);
+    const slab& home = slab::of(s);
     std::byte* const mark = mark_of(s);
     const auto depth = static_cast<std::size_t>(s.top - mark);
     if (measure_) s.sampled ? record.depths.add(depth) : record.depths.raise_max(depth);
@@ -53,7 +53,7 @@ void stack_pool::settle(slot& s) noexcept {
 
 /// The deepest byte used since the last scrub; to the page where poison hides the bytes.
 std::byte* stack_pool::mark_of(slot& s) const noexcept {
-  slab& home = slab::of(s);
+  const slab& home = slab::of(s);
   std::byte* const low = home.open_low(s);
   std::byte* const top = s.top;
   const std::byte* from = low;

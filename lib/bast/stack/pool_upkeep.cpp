@@ -88,7 +88,7 @@ void stack_pool::check_invariants() noexcept {
   std::size_t listed = 0;
   for (std::uint16_t i = 0; i < sites_.size(); ++i) {
     for (slot* s = sites_[i].idle; s != nullptr; s = s->next) {
-      slab& home = slab::of(*s);
+      const slab& home = slab::of(*s);
       BAST_CHECK(s->state == slot_state::idle, "stack_pool: I1");
       BAST_CHECK(s->site == i, "stack_pool: I3");
       BAST_CHECK(s->countdown.load() <= s->period, "stack_pool: uses pending");

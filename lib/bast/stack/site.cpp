@@ -160,7 +160,7 @@ std::uint16_t site_table::find_slow(site_key key) noexcept {
   if (record == 0) record = add_record(key);
   if (record == 0) return 0;
   // Room for one more spelling: the entries stay at most three quarters full.
-  if (4 * (entries_used_ + 1) > 3 * 4 * capacity_ && !grow()) return record;
+  if (4 * (entries_used_ + 1) > 12 * capacity_ && !grow()) return record;
   known = probe(key);
   *known = {key, record};
   ++entries_used_;

@@ -105,7 +105,7 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
 
 void slab::destroy(slab* dead) noexcept {
   for (std::uint32_t i = 0; i < dead->opened; ++i) {
-    slot& s = dead->slots()[i];
+    const slot& s = dead->slots()[i];
     BAST_ASSERT(s.state != slot_state::live);
     refund_both(*dead->owner, dead->open_bytes(s));
   }
@@ -221,7 +221,7 @@ void slab::check_invariants() noexcept {
   BAST_CHECK(directory_find(reinterpret_cast<std::uintptr_t>(base)) == this, "slab");
   std::size_t open = 0;
   for (std::uint32_t i = 0; i < opened; ++i) {
-    slot& s = slots()[i];
+    const slot& s = slots()[i];
     BAST_CHECK(s.index == i, "slab: a slot knows its place");
     BAST_CHECK(s.top == high(s) - geometry.colour_of(i), "slab: a slot knows its place");
     BAST_CHECK(s.state != slot_state::unopened, "slab: I2");
