@@ -47,43 +47,46 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 namespace bast::arch {
 
 [[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
-  register context* load asm("x0") = &to;
-  register context* save asm("x1") = &from;
-#if defined(__clang__)
-  from.fp = __builtin_frame_address(0);  // This is what asks for a frame pointer.
-#endif
-  asm volatile("adr x9, 1f\n\t"  // where we will continue
-               BAST_ARCH_SAVE_BASE
-               "mov x10, sp\n\t"
-               "stp x10, x9, [x1]\n\t"
-               "str x29, [x1, #16]\n\t"
-               "ldp x10, x17, [x0]\n\t"
-               "ldr x29, [x0, #16]\n\t"
-               "mov sp, x10\n\t"
-               "br x17\n\t"  // x0 holds `to`: a fresh entry function's argument
-               "1:\n\t" BAST_ARCH_LANDING_PAD BAST_ARCH_RESTORE_BASE
-               : "+r"(load), "+r"(save)
-               :
-               : BAST_ARCH_BASE_CLOBBER "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10",
-                 "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x20", "x21", "x22", "x23",
-                 "x24", "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6",
-                 "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18",
-                 "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
-                 "v31", "cc", "memory" BAST_ARCH_SVE_CLOBBERS);
+  // Operands in whatever registers are left, moved into fixed ones here: a local register variable
+  // does not survive the call that finds a thread-local's address on the way to this statement.
+  context* load = &to;
+  context* save = &from;
+  asm volatile(
+      "mov x10, %[to]\n\t"
+      "mov x11, %[from]\n\t"
+      "adr x9, 1f\n\t"  // where we will continue
+      "mov x12, sp\n\t"
+      "stp x12, x9, [x11]\n\t"
+      "str x29, [x11, #16]\n\t"
+      "ldp x12, x17, [x10]\n\t"
+      "ldr x29, [x10, #16]\n\t"
+      "mov sp, x12\n\t"
+      "mov x0, x10\n\t"  // `to`: a fresh entry function's argument
+      "br x17\n\t"
+      "1:\n\t" BAST_ARCH_LANDING_PAD
+      : [to] "+&r"(load), [from] "+&r"(save)
+      :
+      : BAST_ARCH_BASE_CLOBBER "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
+        "x13", "x14", "x15", "x16", "x17", "x18", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+        "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10",
+        "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23",
+        "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31", "cc",
+        "memory" BAST_ARCH_SVE_CLOBBERS);
 }
 
 /// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
 /// compiler need not save anything either.
 [[noreturn, gnu::always_inline]] inline void leave_for(context& to) noexcept {
-  register context* load asm("x0") = &to;
   asm volatile(
-      "ldp x10, x17, [x0]\n\t"
-      "ldr x29, [x0, #16]\n\t"
-      "mov sp, x10\n\t"
+      "mov x10, %[to]\n\t"
+      "ldp x12, x17, [x10]\n\t"
+      "ldr x29, [x10, #16]\n\t"
+      "mov sp, x12\n\t"
+      "mov x0, x10\n\t"
       "br x17\n\t"
       :
-      : "r"(load)
-      : "memory");
+      : [to] "r"(&to)
+      : "x0", "x10", "x12", "x17", "memory");
   __builtin_unreachable();
 }
 
