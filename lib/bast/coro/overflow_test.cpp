@@ -20,7 +20,17 @@ namespace {
 using namespace bast::literals;
 
 // A sanitizer reports the death in its own words after ours and exits instead of dying by signal.
-constexpr bool sanitized = BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN;
+// Clang's runtime for undefined behaviour does so too.
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define BAST_TEST_WITH_UBSAN 1
+#endif
+#endif
+#if !defined(BAST_TEST_WITH_UBSAN)
+#define BAST_TEST_WITH_UBSAN 0
+#endif
+constexpr bool sanitized =
+    BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN || BAST_TEST_WITH_UBSAN;
 
 volatile bool stop = false;  // Never set; the compiler must not know.
 
