@@ -13,8 +13,8 @@
 
 namespace bast {
 
-/// A number of bytes. A value type; arithmetic wraps as std::size_t does, so code that adds sizes
-/// that came from a user goes through `checked_add`.
+/// A number of bytes. A value type; arithmetic wraps as std::size_t does, so sizes that come from a
+/// user are bounded before they are added (stack_geometry::make).
 struct bytes {
   std::size_t count = 0;
 
