@@ -51,6 +51,7 @@ function(bast_test_executable target core testing label)
     target_link_libraries(${target} PRIVATE ${testing})
   endif()
   bast_setup_target(${target})
+  target_compile_definitions(${target} PRIVATE BAST_EMULATED=$<BOOL:${CMAKE_CROSSCOMPILING}>)
   # Each test runs in its own process, so a crash or a leak belongs to one name.
   gtest_discover_tests(${target}
     DISCOVERY_TIMEOUT 60

@@ -10,6 +10,7 @@
 
 #include "bast/coro.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/stack_probe.hpp"
 
 namespace bast {
 namespace {
@@ -68,12 +69,9 @@ std::string life(const coro_pool_options& options, test::injection& faults) {
   return "";
 }
 
-class FaultLoop : public testing::TestWithParam<stack_tier> {
+class FaultLoop : public test::each_tier {
  protected:
   void run(const coro_pool_options& options) {
-    if (GetParam() == stack_tier::guard_markers && !*probe_guard_markers()) {
-      GTEST_SKIP() << "this kernel has no guard markers (Linux 6.13 has)";
-    }
     const auto loop =
         test::for_each_failing_call([&](test::injection& faults) { return life(options, faults); });
     EXPECT_EQ(loop.complaints, "");
@@ -81,16 +79,7 @@ class FaultLoop : public testing::TestWithParam<stack_tier> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Tiers, FaultLoop,
-                         testing::Values(stack_tier::automatic, stack_tier::guard_markers,
-                                         stack_tier::protection),
-                         [](const auto& tier) {
-                           switch (tier.param) {
-                             case stack_tier::guard_markers: return "markers";
-                             case stack_tier::protection: return "protection";
-                             default: return "automatic";
-                           }
-                         });
+INSTANTIATE_TEST_SUITE_P(Tiers, FaultLoop, testing::ValuesIn(test::all_tiers), test::tier_name);
 
 TEST_P(FaultLoop, X6_APoolsLifeWithEachCallFailed) { run({.stack = {.tier = GetParam()}}); }
 
@@ -99,6 +88,7 @@ TEST_P(FaultLoop, X6_TheSameWithScrubbing) {
 }
 
 TEST(FaultLoopThread, X6_PreparingAThreadWithEachCallFailed) {
+  test::warm_directory();
   const auto loop = test::for_each_failing_call([](test::injection& faults) {
     std::string wrong;
     std::thread([&] {

@@ -124,7 +124,7 @@ TEST_P(Slab, SlotsTileExactlyAndKnowTheirPlaces) {
 TEST_P(Slab, OpeningTouchesNothing) {
   make(small, 12);
   open_all();
-  EXPECT_EQ(test::resident_pages(home->base, home->base + home->reserved), 0U);
+  test::expect_none_resident(home->base, home->base + home->reserved);
 }
 
 TEST_P(Slab, I3_OpenDownToLeavesNoHole) {
@@ -162,7 +162,7 @@ TEST_P(Slab, I3_CloseBelowClosesExactlyAndFreesTheMemory) {
   EXPECT_EQ(pages_other_than(true, keep, home->high(s)), 0U);
   EXPECT_EQ(*keep, std::byte{0xaa}) << "what stays open keeps its contents";
   EXPECT_EQ(owner.budget.open().count, 2 * page) << "I4";
-  EXPECT_EQ(test::resident_pages(floor, keep), 0U);
+  test::expect_none_resident(floor, keep);
   ASSERT_EQ(home->open_down_to(s, floor), slab::outcome::opened);
   for (const std::byte* at = floor; at < keep; at += page) ASSERT_EQ(*at, std::byte{0});
 }

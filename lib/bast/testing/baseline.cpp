@@ -70,7 +70,12 @@ process_counts process_counts::now() {
 
 std::string leak_baseline::differences() const {
   const std::size_t pending = os::retry_pending_releases();
-  const process_counts now = process_counts::now();
+  process_counts now = process_counts::now();
+  // A joined thread is still listed until the kernel has taken it down, and nobody tells when.
+  for (int patience = 1000; now.threads > before_.threads && patience > 0; --patience) {
+    ::usleep(1000);
+    now = process_counts::now();
+  }
   std::string out;
   compare(out, "unmappings pending", 0, pending);
   compare(out, "mappings", before_.mappings, now.mappings);

@@ -17,6 +17,7 @@
 #include "bast/os.hpp"
 #include "bast/stack.hpp"
 #include "bast/stack/directory.hpp"
+#include "bast/testing/emulation.hpp"
 
 namespace bast {
 
@@ -65,6 +66,13 @@ inline std::size_t resident_pages(const std::byte* low, const std::byte* high) {
   EXPECT_TRUE(os::residency(low, resident).has_value());
   return static_cast<std::size_t>(
       std::count_if(resident.begin(), resident.end(), [](auto r) { return (r & 1) != 0; }));
+}
+
+/// Expects that no page of [low, high) is resident, where somebody can tell.
+inline void expect_none_resident(const std::byte* low, const std::byte* high) {
+  if (!emulated) {
+    EXPECT_EQ(resident_pages(low, high), 0U);
+  }
 }
 
 /// A directory leaf is made once for each 16 GiB of addresses and stays. Makes those around here,

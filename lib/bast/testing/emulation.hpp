@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `emulated`: true when this program runs under qemu-user, which every build for a foreign CPU does
+// (cmake/BastTests.cmake). It runs our code as it is, but it refuses mincore of inaccessible
+// pages, does not serve RLIMIT_AS, and writes a line of its own when a signal kills the program.
+#pragma once
+
+namespace bast::test {
+
+#if BAST_EMULATED
+inline constexpr bool emulated = true;
+inline constexpr const char* killed_silently = "^qemu: uncaught target signal";
+#else
+inline constexpr bool emulated = false;
+/// What a death test sees when the kernel ends the program and nobody says a word.
+inline constexpr const char* killed_silently = "^$";
+#endif
+
+}  // namespace bast::test
