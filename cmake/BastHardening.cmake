@@ -20,6 +20,12 @@ if(NOT BAST_SANITIZER STREQUAL "")
   endif()
 endif()
 
+if(BAST_BUILD_FUZZERS)
+  # Without stack depth as a signal: with many stacks it is noise.
+  list(APPEND BAST_INSTRUMENTATION
+    -fsanitize=fuzzer-no-link -fno-sanitize-coverage=stack-depth)
+endif()
+
 if(BAST_COVERAGE)
   # Counters are updated from several threads, so they must be atomic or gcov reports negative hits.
   list(APPEND BAST_INSTRUMENTATION --coverage -fprofile-update=atomic)

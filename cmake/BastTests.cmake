@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Unit tests live beside the code as lib/bast/<layer>/<concept>_test.cpp and are found by pattern.
-# Four functions:
-#   bast_add_testing(target core)           the helpers in lib/bast/testing, built against a core
+# Three functions:
 #   bast_layer_tests(layer)                 one executable, bast_<layer>_test, per layer
 #   bast_script_tests()                     what a script checks: refused programs, ELF notes
 #   bast_variant_core(name definitions...)  a second build of the core, and the tests that need it
@@ -19,29 +18,7 @@ else()
   find_package(GTest REQUIRED)
 endif()
 include(GoogleTest)
-
-# bast_add_testing(<target> <core>)
-#
-# The helpers that tests share. Without sources, but with headers, there is nothing to compile and
-# the target only carries the include directories; without any file there is no target.
-function(bast_add_testing target core)
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/bast/testing/*.cpp")
-  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
-  file(GLOB headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/bast/testing/*.hpp")
-  if(sources)
-    add_library(${target} STATIC ${sources})
-    target_link_libraries(${target} PUBLIC ${core} GTest::gtest GTest::gmock)
-    bast_setup_target(${target})
-  elseif(headers)
-    add_library(${target} INTERFACE)
-    target_link_libraries(${target} INTERFACE ${core} GTest::gtest GTest::gmock)
-  else()
-    return()
-  endif()
-  if(target STREQUAL "bast_testing")
-    add_library(bast::testing ALIAS ${target})
-  endif()
-endfunction()
+include(BastTesting)
 
 # bast_test_executable(<target> <core> <testing> <label> <sources...>)
 function(bast_test_executable target core testing label)

@@ -46,8 +46,9 @@ int internal::injected_errno(call kind) noexcept {
   if (plan.kind != call::any && plan.kind != kind) return 0;
   const std::uint64_t ordinal = calls_seen.fetch_add(1) + 1;
   if (plan.nth == 0) return 0;
-  const bool fails = plan.persistent ? ordinal >= plan.nth : ordinal == plan.nth;
-  if (!fails) return 0;
+  const bool first = plan.persistent ? ordinal >= plan.nth : ordinal == plan.nth;
+  const bool second = plan.also_nth != 0 && ordinal == plan.also_nth;
+  if (!first && !second) return 0;
   faults_injected.fetch_add(1);
   return plan.error_number;
 }

@@ -37,10 +37,12 @@ inline constexpr int call_kinds = static_cast<int>(call::any);
 const char* name_of(call kind) noexcept;
 
 /// Which calls fail: those of `kind` from the `nth` (counted from 1 since the scope began) on, one
-/// of them, or all of them when `persistent`.
+/// of them, or all of them when `persistent`; and one more, for what fails while a failure is
+/// cleaned up.
 struct fault_plan {
   call kind = call::any;
-  std::uint64_t nth = 0;  // 0: none fails, the scope only counts
+  std::uint64_t nth = 0;       // 0: none fails, the scope only counts
+  std::uint64_t also_nth = 0;  // 0: no second one
   bool persistent = false;
   int error_number = ENOMEM;
 };

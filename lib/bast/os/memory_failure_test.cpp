@@ -11,7 +11,7 @@
 
 #include "bast/os/door.hpp"
 #include "bast/os/memory.hpp"
-#include "bast/testing/mappings.hpp"
+#include "bast/testing/expect_mappings.hpp"
 
 namespace bast::os {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "bast/os/door.hpp"
 #include "bast/testing/fault.hpp"
-#include "bast/testing/mappings.hpp"
+#include "bast/testing/expect_mappings.hpp"
 
 namespace bast::os {
 namespace {

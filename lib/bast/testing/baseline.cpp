@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "bast/stack.hpp"
+#include "bast/stack/directory.hpp"
 #include "bast/testing/mappings.hpp"
 
 namespace bast::test {
@@ -86,6 +88,20 @@ std::string leak_baseline::differences() const {
   compare(out, "descriptors", before_.fds, now.fds);
   compare(out, "threads", before_.threads, now.threads);
   return out;
+}
+
+void warm_directory() {
+  const auto page = os::map(os::page_bytes());
+  if (!page) return;
+  constexpr std::ptrdiff_t leaf_reach = std::ptrdiff_t{16} << 30;
+  const auto here = reinterpret_cast<std::uintptr_t>(*page);
+  auto* const granule = *page - here % directory_granule;
+  for (const std::ptrdiff_t step : {-leaf_reach, std::ptrdiff_t{0}, leaf_reach}) {
+    const std::byte* const at = granule + step;
+    if (directory_find(reinterpret_cast<std::uintptr_t>(at)) != nullptr) continue;
+    if (directory_enter(at, directory_granule, nullptr)) directory_remove(at, directory_granule);
+  }
+  os::release(*page, os::page_bytes());
 }
 
 std::string fault_loop::summary() const {

@@ -3,7 +3,7 @@
 // Two things that tests of every layer need:
 //
 //   - `leak_baseline`: what the process holds now (address space, descriptors, threads), and later,
-//     in words, what it holds more or less. Knows nothing of GoogleTest.
+//     in words, what it holds more or less. Any harness can use it: no GoogleTest here.
 //   - `for_each_failing_call`: the loop that fails every kernel call of a scenario, one after the
 //     other, and looks at what the scenario makes of it (law X-6).
 //
@@ -53,6 +53,10 @@ class leak_baseline {
  private:
   process_counts before_;
 };
+
+/// A directory leaf is made once for each 16 GiB of addresses and stays. Makes those around here,
+/// so that a baseline taken afterwards does not depend on where the next slab lies.
+void warm_directory();
 
 /// The faults of one run of a scenario.
 class injection {

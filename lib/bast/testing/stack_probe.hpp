@@ -16,7 +16,7 @@
 
 #include "bast/os.hpp"
 #include "bast/stack.hpp"
-#include "bast/stack/directory.hpp"
+#include "bast/testing/baseline.hpp"
 #include "bast/testing/emulation.hpp"
 
 namespace bast {
@@ -73,22 +73,6 @@ inline void expect_none_resident(const std::byte* low, const std::byte* high) {
   if (!emulated) {
     EXPECT_EQ(resident_pages(low, high), 0U);
   }
-}
-
-/// A directory leaf is made once for each 16 GiB of addresses and stays. Makes those around here,
-/// so that a baseline taken afterwards does not depend on where the next slab lies.
-inline void warm_directory() {
-  const auto page = os::map(os::page_bytes());
-  if (!page) return;
-  constexpr std::ptrdiff_t leaf_reach = std::ptrdiff_t{16} << 30;
-  const auto here = reinterpret_cast<std::uintptr_t>(*page);
-  auto* const granule = *page - here % directory_granule;
-  for (const std::ptrdiff_t step : {-leaf_reach, std::ptrdiff_t{0}, leaf_reach}) {
-    const std::byte* const at = granule + step;
-    if (directory_find(reinterpret_cast<std::uintptr_t>(at)) != nullptr) continue;
-    if (directory_enter(at, directory_granule, nullptr)) directory_remove(at, directory_granule);
-  }
-  os::release(*page, os::page_bytes());
 }
 
 /// True when the tier works here. Guard markers: Linux 6.13, not qemu-user, memory not locked.

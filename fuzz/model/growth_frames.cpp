@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The part of growth_machine that runs on the stacks under test.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include "model/growth_machine.hpp"
+
+namespace bast::model {
+
+namespace {
+
+/// What a command's own frames and the unwinder below them need beyond what the command uses.
+constexpr std::size_t margin = 24 << 10;
+/// A frame of `descend` and `throw_deep` besides its buffer, sanitizers' red zones included.
+constexpr std::size_t frame_overhead = 1024;
+/// What a signal's frame may need: AVX-512 state is 2.7 KiB, AMX about 11 KiB.
+constexpr std::size_t signal_frame = 16 << 10;
+
+volatile std::sig_atomic_t signals_taken = 0;
+void count_signal(int) { signals_taken = signals_taken + 1; }
+
+struct thrown_through {};
+
+[[gnu::noinline]] void throw_deep(unsigned count) {
+  volatile unsigned here = count;
+#if BAST_EXCEPTIONS
+  if (count == 0) throw thrown_through{};
+#endif
+  if (count != 0) throw_deep(count - 1);
+  here = here + 1;  // Keeps the frame: this is no tail call.
+}
+
+int zeros() {
+  static const int fd = ::open("/dev/zero", O_RDONLY | O_CLOEXEC);
+  return fd;
+}
+
+}  // namespace
+
+/// G6.
+class growth_machine::counted_frame {
+ public:
+  explicit counted_frame(fiber& f) : fiber_(f) { ++f.frames; }
+  ~counted_frame() { --fiber_.frames; }
+  counted_frame(const counted_frame&) = delete;
+  counted_frame& operator=(const counted_frame&) = delete;
+
+ private:
+  fiber& fiber_;
+};
+
+int growth_machine::body(fiber& f, commands& out) {
+  const counted_frame counted(f);
+  f.stack = find_stack(__builtin_frame_address(0)).record;
+  f.deepest = f.stack->top;
+  wrote(f, &counted);
+  obey(f, out);
+  return 0;
+}
+
+/// Obeys until told to go back. Suspends only here, with room for what comes later: where memory is
+/// short, what cannot grow ends the process.
+void growth_machine::obey(fiber& f, commands& out) {
+  if (!lacks() && !ensure_stack(bytes{margin})) complain("no room where there must be some");
+  for (;;) {
+    const command c = out.yield(0);
+    const std::size_t size = std::size_t{c.value} * 64;
+    switch (c.kind) {
+      case growth_op::back: return;
+      case growth_op::recurse: {
+        const auto [count, each] = frames_of(c.value);
+        if (has_room(count * (each + frame_overhead))) descend(f, out, count, each);
+        break;
+      }
+      case growth_op::touch:
+      case growth_op::fill:
+        if (size != 0 && has_room(size)) touch(f, size, c.kind == growth_op::fill);
+        break;
+      case growth_op::read:
+        if (size != 0 && has_room(size)) read(f, size);
+        break;
+      case growth_op::throw_through:
+        if (has_room(c.value * frame_overhead)) throw_through(f, c.value);
+        break;
+      case growth_op::signal:
+        if (has_room(signal_frame)) take_signal(c.value != 0);
+        break;
+      case growth_op::ask:
+        if (!ensure_stack(bytes{size}) && !lacks() && this_coro::stack_left().count > size) {
+          complain("ensure_stack refused what there is");
+        }
+        break;
+      default: break;
+    }
+  }
+}
+
+/// True when `wanted` bytes and the margin fit. Where memory is short they are opened ahead.
+bool growth_machine::has_room(std::size_t wanted) const {
+  if (this_coro::stack_left().count < wanted + 2 * margin) return false;
+  return !lacks() || ensure_stack(bytes{wanted + margin}).has_value();
+}
+
+void growth_machine::wrote(fiber& f, const void* lowest) {
+  f.deepest = std::min(f.deepest, static_cast<const std::byte*>(lowest));
+}
+
+/// G1: each frame writes its own pattern and looks at it when it is the last one again.
+[[gnu::noinline]] void growth_machine::descend(fiber& f, commands& out, unsigned count,
+                                               std::size_t size) {
+  const counted_frame counted(f);
+  auto* const mine = static_cast<unsigned char*>(__builtin_alloca(size));
+  const auto pattern = static_cast<unsigned char>(1 + (f.frames * 7 + f.number) % 255);
+  std::memset(mine, pattern, size);
+  wrote(f, mine);
+  if (count > 1) {
+    descend(f, out, count - 1, size);
+  } else {
+    obey(f, out);
+  }
+  if (std::any_of(mine, mine + size, [=](unsigned char b) { return b != pattern; })) {
+    complain("G1: a frame was changed");
+  }
+}
+
+/// G5: errno survives the fault.
+[[gnu::noinline]] void growth_machine::touch(fiber& f, std::size_t depth, bool all) {
+  auto* const mine = static_cast<volatile unsigned char*>(__builtin_alloca(depth));
+  errno = EXDEV;
+  mine[0] = 0x5a;
+  if (errno != EXDEV) complain("G5: a fault changed errno");
+  for (std::size_t i = 0; all && i < depth; ++i) mine[i] = 0x5a;
+  wrote(f, const_cast<const unsigned char*>(mine));
+}
+
+/// G5: the kernel gets no EFAULT, because whoever called it pushed something below the buffer.
+[[gnu::noinline]] void growth_machine::read(fiber& f, std::size_t size) {
+  auto* const mine = static_cast<unsigned char*>(__builtin_alloca(size));
+  const ssize_t got = ::read(zeros(), mine, size);
+  if (got != static_cast<ssize_t>(size)) complain("G5: the kernel refused a buffer on the stack");
+  mine[0] = 1;
+  wrote(f, mine);
+}
+
+void growth_machine::throw_through(fiber& f, unsigned count) {
+  const counted_frame counted(f);
+#if BAST_EXCEPTIONS
+  try {
+    throw_deep(count);
+    complain("an exception went missing");
+  } catch (const thrown_through&) {
+  }
+#else
+  throw_deep(count);
+#endif
+}
+
+void growth_machine::take_signal(bool on_this_stack) {
+  // Where the frame goes onto this stack the kernel writes it, and the kernel does not grow stacks.
+  if (on_this_stack && !ensure_stack(bytes{signal_frame + margin})) return;
+  struct sigaction action{};
+  action.sa_handler = count_signal;
+  action.sa_flags = on_this_stack ? 0 : SA_ONSTACK;
+  struct sigaction before{};
+  ::sigaction(SIGUSR1, &action, &before);
+  const auto taken = signals_taken;
+  ::raise(SIGUSR1);
+  if (signals_taken == taken) complain("a signal was lost");
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
+
+/// F-5: another thread has a pool of its own and shares nothing with this one.
+void growth_machine::hop(unsigned count) {
+  bool fine = false;
+  std::thread([&] {
+    weather calm{{}};
+    growth_machine there(options_, calm);
+    if (!there.ready()) return;
+    const auto perform = [&](growth_op kind, std::uint16_t value) {
+      there.perform({.kind = static_cast<std::uint8_t>(kind), .who = 0, .value = value});
+    };
+    perform(growth_op::spawn, 0);
+    perform(growth_op::recurse, static_cast<std::uint16_t>(count | 5 << 6));
+    perform(growth_op::touch, 512);
+    perform(growth_op::back, 0);
+    there.end();
+    fine = there.complaint().empty();
+  }).join();
+  if (!fine) complain("another thread's coroutine failed");
+}
+
+}  // namespace bast::model

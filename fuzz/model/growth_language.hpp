@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The language of `growth` programs: coroutines that use their stacks in every way, while others
+// hold frames on theirs. Subjects are coroutines.
+#pragma once
+
+#include "bast/coro.hpp"
+#include "model/program.hpp"
+
+namespace bast::model {
+
+enum class growth_op : std::uint8_t {
+  spawn,          // a coroutine that obeys the commands below; nothing if who lives
+  recurse,        // value: that many frames of that size (see frames_of); stays at the bottom
+  back,           // returns from the latest recursion, looking at each frame; ends at the last
+  touch,          // value * 64 bytes: writes one byte that deep, and comes back
+  fill,           // value * 64 bytes: writes them all
+  throw_through,  // value: an exception passes that many frames
+  read,           // value * 64 bytes: the kernel writes into a buffer that nobody touched
+  signal,         // value: SIGUSR1 is handled on the alternate stack, or on this one
+  ask,            // value * 64 bytes: ensure_stack
+  unwind,         // released while suspended
+  abandon,        // released without unwinding
+  probe,          // asks the kernel what is accessible of who's stack
+  hop,            // value frames on another thread, with a pool of its own
+  shrink,         //
+  fault,          // value: which kernel call fails from here on
+  mend,           //
+  budget,         // value: how many pages the pool may still open; 0: all
+  restart,        // the pool is destroyed and made again
+  check,          // every invariant of the pool, and of what it measured
+};
+inline constexpr std::size_t growth_op_kinds = static_cast<std::size_t>(growth_op::check) + 1;
+
+extern const language growth_language;
+
+struct frames {
+  unsigned count;
+  std::size_t size;  // bytes each
+};
+frames frames_of(std::uint16_t value);
+
+coro_pool_options growth_options(std::uint16_t options);
+
+}  // namespace bast::model

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/growth_machine.hpp"
+
+#include <algorithm>
+
+namespace bast::model {
+
+growth_machine::growth_machine(const coro_pool_options& options, weather& sky)
+    : options_(options), sky_(sky) {
+  for (fiber& f : fibers_) forget(f);
+  make();
+}
+
+void growth_machine::forget(fiber& f) {
+  f = fiber();
+  f.number = static_cast<std::size_t>(&f - fibers_.data());
+}
+
+void growth_machine::make() {
+  auto made = coro_pool::create(options_);
+  if (made) {
+    pool_.emplace(std::move(*made));
+  } else if (!lacks() || made.error().operation() == nullptr) {
+    complain("the pool could not be made");
+  }
+}
+
+void growth_machine::end() {
+  if (!pool_) return;
+  check();
+  pool_.reset();
+  for (fiber& f : fibers_) {
+    const bool unwound = BAST_EXCEPTIONS != 0;
+    if (unwound && f.frames != 0) complain("G6: a frame outlived its pool");
+    forget(f);
+  }
+  known_depth_ = 0;
+}
+
+void growth_machine::restart() {
+  end();
+  budget_is_limited_ = false;
+  sky_.mend();
+  make();
+}
+
+void growth_machine::perform(const op& o) {
+  fiber& f = fibers_[o.who];
+  switch (static_cast<growth_op>(o.kind)) {
+    case growth_op::spawn: spawn(f); break;
+    case growth_op::unwind: release(f, true); break;
+    case growth_op::abandon: release(f, false); break;
+    case growth_op::probe: probe(f); break;
+    case growth_op::hop:
+      if (!lacks()) hop(o.value);
+      break;
+    case growth_op::shrink: (void)pool_->shrink(); break;
+    case growth_op::fault: sky_.spoil(o.value); break;
+    case growth_op::mend: sky_.mend(); break;
+    case growth_op::budget:
+      budget_is_limited_ = o.value != 0;
+      pool_->budget().set_limit(budget_is_limited_ ? bytes{pool_->budget().open().count +
+                                                           (o.value - 1U) * os::page_bytes()}
+                                                   : unlimited_bytes);
+      break;
+    case growth_op::restart: restart(); return;
+    case growth_op::check: check(); break;
+    default: command_to(f, o); break;
+  }
+  look_at(f);
+}
+
+void growth_machine::spawn(fiber& f) {
+  if (f.stack != nullptr) return;
+  auto got = pool_->acquire<int, command, int>();
+  if (!got) {
+    if (!lacks()) complain("acquire failed");
+    return;
+  }
+  f.coroutine = got->detach();
+  const auto step = f.coroutine.start("growth", [this, &f](commands& out) { return body(f, out); });
+  if (step) return;
+  if (!lacks()) complain("start failed");
+  if (!f.coroutine.release()) complain("a coroutine that never ran was not released");
+  forget(f);
+}
+
+void growth_machine::command_to(fiber& f, const op& o) {
+  if (f.stack == nullptr) return;
+  const auto step =
+      f.coroutine.resume(command{.kind = static_cast<growth_op>(o.kind), .value = o.value});
+  if (!step) return complain("resume must not fail");
+  if (step->finished()) release(f, true);
+}
+
+void growth_machine::release(fiber& f, bool unwinding) {
+  if (f.stack == nullptr) return;
+  const auto depth = static_cast<std::size_t>(f.stack->top - f.deepest);
+  known_depth_ = std::max(known_depth_, depth);
+  if (unwinding && f.coroutine.release()) {
+    if (f.frames != 0) complain("G6: a frame was not unwound");
+  } else if (!f.coroutine.release(abandon)) {
+    complain("release failed");
+  }
+  forget(f);
+}
+
+/// G2, G4, without asking the kernel.
+void growth_machine::look_at(fiber& f) {
+  if (f.stack == nullptr) return;
+  const std::byte* const open_low = slab::of(*f.stack).open_low(*f.stack);
+  if (f.open_low != nullptr && open_low > f.open_low) complain("G4: the open part shrank");
+  if (f.deepest < open_low) complain("G2: bytes in use are not open");
+  f.open_low = open_low;
+}
+
+/// G2, G3: asks the kernel. Its writes go to what must refuse them, or to a page of ours.
+void growth_machine::probe(const fiber& f) {
+  if (f.stack == nullptr) return;
+  const slab& home = slab::of(*f.stack);
+  std::byte* const low = home.low(*f.stack);
+  std::byte* const open_low = home.open_low(*f.stack);
+  const std::size_t page = home.geometry.page;
+  if (os::kernel_can_write(low)) complain("G3: the guard's low end is accessible");
+  if (os::kernel_can_write(low + home.geometry.guard - page)) {
+    complain("G3: the guard's high end is accessible");
+  }
+  if (open_low - page >= low && os::kernel_can_write(open_low - page)) {
+    complain("G3: a page below the open part is accessible");
+  }
+  // A hole would end the process here: it is not near the stack pointer.
+  for (const std::byte* at = open_low; at < home.high(*f.stack); at += page) {
+    (void)*static_cast<const volatile std::byte*>(at);
+  }
+}
+
+void growth_machine::check() {
+  pool_->check_invariants();
+  if (!options_.stack.measure || known_depth_ == 0) return;
+  std::size_t measured = 0;
+  pool_->for_each_site([&](const site_stats& s) { measured = std::max(measured, s.max.count); });
+  if (measured < known_depth_) complain("G7: measured less than what was used");
+}
+
+}  // namespace bast::model

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `growth_machine`: coroutines that grow on command, and what must be true of their stacks after
+// every command:
+//
+//   G1  What a coroutine wrote is there when it looks again, whatever the others did meanwhile.
+//   G2  The open part reaches from the top down without a hole, past the deepest byte in use.
+//   G3  Nothing below it is accessible; the guard never is.
+//   G4  The open part of a live stack never shrinks.
+//   G5  A fault leaves errno alone, and the kernel can write to whatever a function was handed.
+//   G6  Locals are destroyed exactly once, unless they were abandoned.
+//   G7  What is measured is at least as deep as what was seen.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "bast/coro.hpp"
+#include "model/growth_language.hpp"
+#include "model/weather.hpp"
+
+namespace bast::model {
+
+class growth_machine {
+ public:
+  growth_machine(const coro_pool_options& options, weather& sky);
+  ~growth_machine() { end(); }
+  growth_machine(const growth_machine&) = delete;
+  growth_machine& operator=(const growth_machine&) = delete;
+
+  /// False when the pool could not be made.
+  bool ready() const { return pool_.has_value(); }
+  void perform(const op& o);
+  void end();
+  const std::string& complaint() const { return complaint_; }
+
+ private:
+  struct command {
+    growth_op kind;
+    std::uint16_t value;
+  };
+  using handle = coro_ref<int, command, int>;
+  using commands = yielder<int, command>;
+
+  struct fiber {
+    std::size_t number = 0;
+    handle coroutine = {};
+    unsigned recursions = 0;  // held
+    std::size_t frames = 0;   // alive on its stack
+    slot* stack = nullptr;
+    const std::byte* deepest = nullptr;   // lowest byte that it is known to have written
+    const std::byte* open_low = nullptr;  // as last seen
+  };
+  class counted_frame;
+
+  void complain(const char* what) {
+    if (complaint_.empty()) complaint_ = what;
+  }
+  bool lacks() const { return !sky_.fair() || budget_is_limited_; }
+  void forget(fiber& f);
+  void make();
+  void restart();
+  void spawn(fiber& f);
+  void command_to(fiber& f, const op& o);
+  void release(fiber& f, bool unwinding);
+  void look_at(fiber& f);
+  void probe(const fiber& f);
+  void check();
+  void hop(unsigned count);
+
+  // On a coroutine's stack.
+  int body(fiber& f, commands& out);
+  void obey(fiber& f, commands& out);
+  bool has_room(std::size_t wanted) const;
+  void wrote(fiber& f, const void* lowest);
+  void descend(fiber& f, commands& out, unsigned count, std::size_t size);
+  void touch(fiber& f, std::size_t depth, bool all);
+  void read(fiber& f, std::size_t size);
+  void throw_through(fiber& f, unsigned count);
+  void take_signal(bool on_this_stack);
+
+  coro_pool_options options_;
+  weather& sky_;
+  std::optional<coro_pool> pool_;
+  bool budget_is_limited_ = false;
+  std::array<fiber, subjects_max> fibers_;
+  std::size_t known_depth_ = 0;  // of any use since the pool was made
+  std::string complaint_;
+};
+
+}  // namespace bast::model

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/growth_machine.hpp"
+#include "model/target.hpp"
+
+namespace bast::model {
+
+run_result run_growth(const program& p, const run_settings& how) {
+  run_result out;
+  weather sky(how.plan);
+  {
+    growth_machine machine(growth_options(p.options), sky);
+    for (std::size_t i = 0; i < p.ops.size() && machine.ready(); ++i) {
+      machine.perform(p.ops[i]);
+      if (machine.complaint().empty()) continue;
+      out.complaint = at_operation(i, p.ops[i], growth_language, machine.complaint());
+      break;
+    }
+    machine.end();
+    if (out.complaint.empty()) out.complaint = machine.complaint();
+  }
+  sky.end();
+  out.calls = sky.seen();
+  out.injected = sky.injected();
+  return out;
+}
+
+}  // namespace bast::model

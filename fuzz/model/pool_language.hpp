@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The language of `pool` programs: everything a user can do with a coroutine pool and its handles,
+// legal or not. Subjects are handles; two may refer to one coroutine, and most become stale.
+#pragma once
+
+#include "bast/coro.hpp"
+#include "model/program.hpp"
+
+namespace bast::model {
+
+enum class pool_op : std::uint8_t {
+  acquire,     // who = a new coroutine; what the handle referred to lives on in the pool
+  start,       // value: the script of its body
+  resume,      // value: what it is resumed with
+  take,        //
+  release,     //
+  abandon,     //
+  set_data,    // value
+  set_name,    // value: which name
+  copy,        // value: the handle that becomes a copy of who
+  forget,      // who = a handle to nothing
+  inside,      // who is resumed and performs another operation (value) before it yields again
+  elsewhere,   // value: an operation tried from another thread
+  wrong_pool,  // released through another pool
+  shrink,      //
+  reserve,     // value: how many
+  adopt,       //
+  fault,       // value: which kernel call fails from here on
+  mend,        // no call fails any more
+  budget,      // value: how many pages the pool may still open; 0: all
+  restart,     // the pool is destroyed, with all that it holds, and made again
+  check,       // every invariant of the pool
+};
+inline constexpr std::size_t pool_op_kinds = static_cast<std::size_t>(pool_op::check) + 1;
+
+extern const language pool_language;
+
+/// What a coroutine does, packed into the value of `start`.
+struct script {
+  unsigned yields;  // 0 .. 3
+  bool throws;      // it ends with an exception instead of a value
+  enum class when_unwound : std::uint8_t { pass_on, swallow, replace } unwound;
+  std::size_t depth;  // bytes of stack that it uses before its first yield
+  bool labelled;      // started under a label, which becomes its name
+
+  static script of(std::uint16_t value);
+};
+
+/// The operation that `inside` performs, packed into its value.
+op inner_op(std::uint16_t value);
+
+/// What the option bits choose for the pool.
+coro_pool_options pool_options(std::uint16_t options);
+
+inline constexpr const char* names[] = {"ash", "birch", "cedar", "willow"};
+inline constexpr const char* label = "labelled";
+
+/// What the n-th yield of coroutine `id` hands out, and what it returns.
+constexpr int yielded_value(int id, unsigned n) { return id * 8 + static_cast<int>(n); }
+constexpr int returned_value(int id) { return id * 8 + 7; }
+
+}  // namespace bast::model

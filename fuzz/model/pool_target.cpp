@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs a pool program on the model and on the real pool, and compares after every operation.
+#include "model/pool_machine.hpp"
+#include "model/target.hpp"
+
+namespace bast::model {
+
+namespace {
+
+/// What a lack of memory or room may turn an answer into.
+bool is_lack(const reply& r) {
+  return !r.done &&
+         (r.refused == errc::no_memory || r.refused == errc::limit || r.refused == errc::invalid);
+}
+
+bool acceptable(const op& o, const answer& seen, const answer& expected, bool lacks) {
+  if (seen == expected) return true;
+  if (!lacks) return false;
+  if (static_cast<pool_op>(o.kind) != pool_op::inside) {
+    return pool_model::may_lack(o) && is_lack(seen.outer);
+  }
+  return seen.outer == expected.outer && seen.inner && pool_model::may_lack(inner_op(o.value)) &&
+         is_lack(*seen.inner);
+}
+
+/// What must be true of the model after every operation; null when it is.
+using law = const char* (*)(const pool_model& state);
+
+run_result run(const program& p, const run_settings& how, law beyond) {
+  run_result out;
+  weather sky(how.plan);
+  const bytes open_before = process_stack_budget().open();
+  const coro_pool_options options = pool_options(p.options);
+  pool_model expected(options);
+  {
+    pool_machine machine(options, sky);
+    for (std::size_t i = 0; i < p.ops.size() && machine.ready() && out.complaint.empty(); ++i) {
+      const op& o = p.ops[i];
+      const bool lacks = machine.lacks();
+      const answer wanted = expected.expect(o);
+      const answer seen = machine.perform(o);
+      if (!acceptable(o, seen, wanted, lacks || machine.lacks())) {
+        out.complaint =
+            at_operation(i, o, pool_language, to_text(seen) + ", not " + to_text(wanted));
+        break;
+      }
+      if (!machine.ready()) break;
+      expected.follow(o, seen);
+      machine.compare(expected);
+      if (const char* const broken = beyond(expected)) machine.complain(broken);
+      if (!machine.complaint().empty())
+        out.complaint = at_operation(i, o, pool_language, machine.complaint());
+    }
+    machine.end();
+    if (out.complaint.empty()) out.complaint = machine.complaint();
+  }
+  sky.end();
+  const bytes open_after = process_stack_budget().open();
+  if (out.complaint.empty() && how.alone && open_after.count != open_before.count) {
+    out.complaint = "the process's budget is not what it was";
+  }
+  out.calls = sky.seen();
+  out.injected = sky.injected();
+  return out;
+}
+
+}  // namespace
+
+run_result run_pool(const program& p, const run_settings& how) {
+  return run(p, how, [](const pool_model&) -> const char* { return nullptr; });
+}
+
+run_result run_canary(const program& p, const run_settings& how) {
+  return run(p, how, [](const pool_model& state) -> const char* {
+    const bool bug =
+        state.count(coro_state::suspended) == 3 && state.count(coro_state::finished) == 2;
+    return bug ? "the canary: three are suspended and two are finished" : nullptr;
+  });
+}
+
+}  // namespace bast::model

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/target.hpp"
+
+#include "bast/testing/baseline.hpp"
+#include "model/growth_language.hpp"
+#include "model/pool_language.hpp"
+
+namespace bast::model {
+
+namespace {
+
+const target all[] = {
+    {.name = "pool", .words = pool_language, .run = run_pool},
+    {.name = "growth", .words = growth_language, .run = run_growth},
+    {.name = "canary", .words = pool_language, .run = run_canary},
+};
+
+}  // namespace
+
+std::span<const target> targets() { return all; }
+
+const target* find_target(std::string_view name) {
+  for (const target& t : all) {
+    if (name == t.name) return &t;
+  }
+  return nullptr;
+}
+
+void warm_up() {
+  test::warm_directory();
+  const auto one = [](auto kind, std::uint16_t value) {
+    return op{.kind = static_cast<std::uint8_t>(kind), .who = 0, .value = value};
+  };
+  (void)run_pool({.ops = {one(pool_op::acquire, 0), one(pool_op::elsewhere, 0)}}, {});
+  (void)run_growth({.ops = {one(growth_op::spawn, 0), one(growth_op::read, 1),
+                            one(growth_op::throw_through, 1), one(growth_op::hop, 1)}},
+                   {});
+}
+
+std::string at_operation(std::size_t at, const op& o, const language& words,
+                         std::string_view what) {
+  return "operation " + std::to_string(at) + " (" + words.words[o.kind].name +
+         "): " + std::string(what);
+}
+
+}  // namespace bast::model

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `target`: something that runs programs. The fuzzers, the replay of corpora, the fault loops, the
+// properties and the stress tests differ only in where the programs come from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bast/os.hpp"
+#include "model/program.hpp"
+
+namespace bast::model {
+
+struct run_settings {
+  /// Makes the kernel fail, by this plan alone: the program's own `fault` is ignored.
+  std::optional<os::fault_plan> plan;
+  /// Nobody else in the process uses bast meanwhile, so its totals must be what they were.
+  bool alone = true;
+};
+
+struct run_result {
+  std::string complaint;       // empty: every answer and every invariant was right
+  std::uint64_t calls = 0;     // kernel calls, when a plan was imposed
+  std::uint64_t injected = 0;  // of them, how many were made to fail
+};
+
+/// Runs a program from a fresh start to an empty end, and leaves nothing behind. Thread-safe for
+/// programs without `fault` and settings without a plan, as one plan rules the process.
+using runner = run_result (*)(const program& p, const run_settings& how);
+
+run_result run_pool(const program& p, const run_settings& how);
+run_result run_growth(const program& p, const run_settings& how);
+/// The same as run_pool with one law more, which is wrong: never are three coroutines suspended
+/// while two are finished. Whoever looks for bugs must find this one first.
+run_result run_canary(const program& p, const run_settings& how);
+
+struct target {
+  const char* name;
+  const language& words;
+  runner run;
+};
+std::span<const target> targets();
+/// Null when there is none of that name.
+const target* find_target(std::string_view name);
+
+/// Makes whatever is made once for the process: handlers, a thread's arena, descriptors. Call it
+/// before the first leak baseline.
+void warm_up();
+
+/// "operation 3 (release): what"
+std::string at_operation(std::size_t at, const op& o, const language& words, std::string_view what);
+
+}  // namespace bast::model

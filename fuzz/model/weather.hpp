@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `weather`: what a program makes the kernel do to the library. Either the program's own `fault`
+// operations decide, or whoever runs it: the fault loops fail one call after the other.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+
+#include "bast/os.hpp"
+
+namespace bast::model {
+
+class weather {
+ public:
+  /// With a plan, it rules the whole run, and the program's own operations are ignored.
+  explicit weather(const std::optional<os::fault_plan>& imposed) : imposed_(imposed.has_value()) {
+    if (imposed) scope_.emplace(*imposed);
+  }
+
+  /// From here on the call that `value` chooses fails: its number from 1 to 128, then whether all
+  /// later ones do, then with which errno.
+  void spoil(std::uint16_t value) {
+    if (imposed_) return;
+    scope_.reset();
+    scope_.emplace(os::fault_plan{.kind = os::call::any,
+                                  .nth = (value & 127U) + 1,
+                                  .persistent = (value & 128) != 0,
+                                  .error_number = (value & 256) != 0 ? EINVAL : ENOMEM});
+  }
+  void mend() {
+    if (!imposed_) scope_.reset();
+  }
+  /// Nothing fails any more, whoever decided it. The counts stay.
+  void end() {
+    if (!scope_) return;
+    seen_ = scope_->seen();
+    injected_ = scope_->injected();
+    scope_.reset();
+  }
+  bool fair() const { return !scope_; }
+  std::uint64_t seen() const { return scope_ ? scope_->seen() : seen_; }
+  std::uint64_t injected() const { return scope_ ? scope_->injected() : injected_; }
+
+ private:
+  bool imposed_;
+  std::optional<os::fault_scope> scope_;
+  std::uint64_t seen_ = 0;
+  std::uint64_t injected_ = 0;
+};
+
+}  // namespace bast::model
