@@ -27,23 +27,8 @@ const model::target& chosen = *model::find_target(BAST_STRING(BAST_FUZZ_TARGET))
   std::abort();
 }
 
-/// Mappings and descriptors, which take a while to count, are compared now and then.
-class leak_watch {
- public:
-  void look(const model::program& p) {
-    if (++runs_ % 512 != 0) return;
-    if (before_) {
-      if (const std::string lost = before_->differences(); !lost.empty()) {
-        fail(p, "in the last 512 inputs: " + lost);
-      }
-    }
-    before_.emplace();
-  }
-
- private:
-  std::uint64_t runs_ = 0;
-  std::optional<test::leak_baseline> before_;
-};
+/// Looking at all mappings and descriptors takes as long as a short input, so one in this many.
+constexpr std::uint64_t inputs_between_looks = 64;
 
 }  // namespace
 
@@ -63,9 +48,13 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto p = model::decode({data, size}, chosen.words);
   if (!p) return -1;  // Not to be kept in a corpus.
+  static std::uint64_t inputs = 0;
+  std::optional<test::leak_baseline> before;
+  if (++inputs % inputs_between_looks == 0) before.emplace();
   const model::run_result out = chosen.run(*p, {});
   if (!out.complaint.empty()) fail(*p, out.complaint);
-  static leak_watch watch;
-  watch.look(*p);
+  if (before) {
+    if (const std::string lost = before->differences(); !lost.empty()) fail(*p, lost);
+  }
   return 0;
 }

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <thread>
 
+#include "model/errand.hpp"
 #include "model/growth_machine.hpp"
 
 namespace bast::model {
@@ -58,9 +58,9 @@ class growth_machine::counted_frame {
 
 int growth_machine::body(fiber& f, commands& out) {
   const counted_frame counted(f);
+  // Frame addresses and alloca are on the stack itself; a local may be on a sanitizer's fake one.
   f.stack = find_stack(__builtin_frame_address(0)).record;
-  f.deepest = f.stack->top;
-  wrote(f, &counted);
+  f.deepest = static_cast<const std::byte*>(__builtin_frame_address(0));
   obey(f, out);
   return 0;
 }
@@ -179,7 +179,7 @@ void growth_machine::take_signal(bool on_this_stack) {
 /// F-5: another thread has a pool of its own and shares nothing with this one.
 void growth_machine::hop(unsigned count) {
   bool fine = false;
-  std::thread([&] {
+  elsewhere([&] {
     weather calm{{}};
     growth_machine there(options_, calm);
     if (!there.ready()) return;
@@ -192,7 +192,7 @@ void growth_machine::hop(unsigned count) {
     perform(growth_op::back, 0);
     there.end();
     fine = there.complaint().empty();
-  }).join();
+  });
   if (!fine) complain("another thread's coroutine failed");
 }
 

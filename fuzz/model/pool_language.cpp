@@ -48,6 +48,9 @@ constexpr pool_op inner_kinds[] = {
 
 }  // namespace
 
+const char* const names[4] = {"ash", "birch", "cedar", "willow"};
+const char* const label = "labelled";
+
 const language pool_language{.name = "pool", .words = words, .options = fields};
 
 script script::of(std::uint16_t value) {

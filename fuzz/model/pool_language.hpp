@@ -53,8 +53,9 @@ op inner_op(std::uint16_t value);
 /// What the option bits choose for the pool.
 coro_pool_options pool_options(std::uint16_t options);
 
-inline constexpr const char* names[] = {"ash", "birch", "cedar", "willow"};
-inline constexpr const char* label = "labelled";
+// Compared by address, and a literal may have another one in each translation unit.
+extern const char* const names[4];
+extern const char* const label;
 
 /// What the n-th yield of coroutine `id` hands out, and what it returns.
 constexpr int yielded_value(int id, unsigned n) { return id * 8 + static_cast<int>(n); }

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
+
+#include "model/errand.hpp"
 
 namespace bast::model {
 
@@ -185,10 +186,10 @@ reply pool_machine::take(std::size_t who) {
 #endif
 }
 
-/// F-5. The thread is gone before anything else happens, so the program stays deterministic.
+/// F-5.
 reply pool_machine::elsewhere(std::size_t who, std::uint16_t value) {
   reply came;
-  std::thread([&] {
+  model::elsewhere([&] {
     handle& h = handles_[who];
     switch (value) {
       case 0: came = describe(h.resume(0)); break;
@@ -196,7 +197,7 @@ reply pool_machine::elsewhere(std::size_t who, std::uint16_t value) {
       case 2: came = describe(h.take()); break;
       default: came = describe(h.start([](yielder<int, int>&) { return 0; })); break;
     }
-  }).join();
+  });
   return came;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/testing/mappings.hpp"
+#include "bast/testing/expect_mappings.hpp"
 
 #include <sys/mman.h>
 
