@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/errand.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace bast::model::internal {
+
+namespace {
+
+class other_thread {
+ public:
+  other_thread() {
+    std::thread([this] { serve(); }).detach();
+  }
+
+  void run(void (*call)(void*), void* errand) {
+    const std::scoped_lock one_at_a_time(callers_);
+    std::unique_lock lock(mutex_);
+    call_ = call;
+    errand_ = errand;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return call_ == nullptr; });
+  }
+
+ private:
+  [[noreturn]] void serve() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return call_ != nullptr; });
+      call_(errand_);
+      call_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex callers_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  void (*call_)(void*) = nullptr;
+  void* errand_ = nullptr;
+};
+
+}  // namespace
+
+void run_elsewhere(void (*call)(void* errand), void* errand) {
+  // Never destroyed: its thread waits until the process ends.
+  static other_thread* const other = new other_thread;
+  other->run(call, errand);
+}
+
+}  // namespace bast::model::internal
