@@ -56,7 +56,8 @@ endif()
 # library (see bast_variant_core) differs from the ordinary one.
 function(bast_generate_config directory)
   set(config_BAST_GENERATION_BITS ${BAST_GENERATION_BITS})
-  foreach(name IN ITEMS BAST_HARDENED BAST_EXCEPTIONS BAST_FORCE_OUT_OF_LINE_SWITCH)
+  foreach(name IN ITEMS BAST_HARDENED BAST_EXCEPTIONS BAST_FORCE_OUT_OF_LINE_SWITCH BAST_MUTANTS
+      BAST_COVERAGE)
     set(config_${name} 0)
     if(${name})
       set(config_${name} 1)

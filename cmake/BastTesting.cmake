@@ -10,6 +10,11 @@ function(bast_add_testing target core)
   add_library(${target} STATIC ${sources})
   target_link_libraries(${target} PUBLIC ${core})
   bast_setup_target(${target})
+  if(BAST_COVERAGE)
+    # See lib/bast/testing/coverage_exits.cpp. -u: the linker must take that file from the archive.
+    target_link_options(${target} INTERFACE
+      LINKER:--wrap=_exit,--wrap=abort,--wrap=sigaction LINKER:-u,__wrap__exit)
+  endif()
   if(target STREQUAL "bast_testing")
     add_library(bast::testing ALIAS ${target})
   endif()

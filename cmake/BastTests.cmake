@@ -81,13 +81,18 @@ endfunction()
 # forced out of line. The variant is the same sources with its own config.hpp. Its tests are all
 # files lib/bast/<layer>/<name>_variant_test.cpp; they link to the variant and never to bast::core,
 # because one program must not contain both.
+#
+# TESTS names more files, relative to lib/bast, that run against the variant too.
 function(bast_variant_core name)
+  cmake_parse_arguments(PARSE_ARGV 1 variant "" "" TESTS)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/bast/*/${name}_variant_test.cpp")
+  list(TRANSFORM variant_TESTS PREPEND "${PROJECT_SOURCE_DIR}/lib/bast/")
+  list(APPEND sources ${variant_TESTS})
   if(NOT sources)
     return()
   endif()
   add_library(bast_core_${name} STATIC)
-  bast_setup_core(bast_core_${name} ${ARGN})
+  bast_setup_core(bast_core_${name} ${variant_UNPARSED_ARGUMENTS})
   bast_add_testing(bast_testing_${name} bast_core_${name})
   bast_test_executable(
     bast_${name}_variant_test bast_core_${name} bast_testing_${name} variant ${sources})

@@ -8,4 +8,5 @@
 #include "bast/base/check.hpp"
 #include "bast/base/error.hpp"
 #include "bast/base/mitigation.hpp"
+#include "bast/base/mutant.hpp"
 #include "bast/base/text.hpp"

@@ -96,7 +96,7 @@ result<void> pool_core::refill() noexcept {
     return fail(errc::wrong_thread, "coro_pool.acquire", "the pool belongs to another thread");
   }
   while (free_ == nullptr) {
-    if (created_ >= max_) {
+    if (created_ >= max_ + (BAST_MUTANT(one_coroutine_too_many) ? 1 : 0)) {
       return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
                   static_cast<std::int64_t>(max_));
     }
@@ -135,7 +135,8 @@ result<void> pool_core::release(coro_block& block) noexcept {
     case coro_state::retired:
       return fail(errc::stale_handle, "release", "the coroutine was released before");
   }
-  if ((block.tag & flag_swallowed) != 0) ++swallowed_unwinds_;
+  const bool swallowed = (block.tag & flag_swallowed) != 0;
+  if (swallowed && !BAST_MUTANT(swallowed_not_counted)) ++swallowed_unwinds_;
   if ((block.tag & flag_has_outcome) != 0) dispose_outcome(block);
   recycle(block, block.tag & tag_generation_mask);
   return {};
@@ -167,7 +168,7 @@ void pool_core::forget_outcome(coro_block& block) noexcept {
 void pool_core::dispose_outcome(coro_block& block) noexcept {
 #if BAST_EXCEPTIONS
   auto& left = *static_cast<outcome_base*>(block.transfer);
-  if (left.failed()) {
+  if (left.failed() && !BAST_MUTANT(outcome_dropped)) {
     ++unhandled_;
     sink_.take(sink_.context, std::move(left.failure), block.stack->name);
   }

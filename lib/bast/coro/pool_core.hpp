@@ -53,13 +53,14 @@ class pool_core {
       stacks_.release(*block.stack);
       block.stack = nullptr;
     }
-    block.user_data = nullptr;
+    if (!BAST_MUTANT(user_data_kept)) block.user_data = nullptr;
     if (generation_of(generation) == generation_max) [[unlikely]] {
       block.tag = generation | thread_ | static_cast<coro_tag>(coro_state::retired);
       return;
     }
     // One generation on, and free, which is 0.
     static_assert(static_cast<coro_tag>(coro_state::free) == 0);
+    if (BAST_MUTANT(generation_not_bumped)) generation -= coro_tag{1} << tag_generation_shift;
     block.tag = (generation + (coro_tag{1} << tag_generation_shift)) | thread_;
     block.next = free_;
     free_ = &block;

@@ -46,8 +46,10 @@ void pool_core::release_everything() noexcept {
     for_each_block([&](coro_block& block) {
       if (is_held(block)) order[count++] = {block.sequence, &block};
     });
-    std::sort(order, order + count,
-              [](const order_entry& a, const order_entry& b) { return a.sequence > b.sequence; });
+    std::sort(order, order + count, [](const order_entry& a, const order_entry& b) {
+      if (BAST_MUTANT(oldest_unwound_first)) return a.sequence < b.sequence;
+      return a.sequence > b.sequence;
+    });
     for (std::size_t i = 0; i < count; ++i) {
       coro_block& block = *order[i].block;
       if (is_held(block) && block.sequence == order[i].sequence) release_at_death(block);

@@ -27,7 +27,7 @@ namespace bast::internal {
     block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
     arch::switch_context(thread.resumer, block.context);
     block.hooks.after_resume();
-    thread.resumer = outer;
+    if (!BAST_MUTANT(nested_resumer_forgotten)) thread.resumer = outer;
     thread.current = resumer;
   }
 }
@@ -52,12 +52,14 @@ class set_aside {
   }
   void restore(thread_state& thread) const noexcept {
     *thread.exceptions = exceptions_;
-    if (own_float_) float_.write();
+    if (own_float_ && !BAST_MUTANT(float_control_not_restored)) float_.write();
   }
   /// True when there is nothing to set aside: the usual case, two loads.
   [[gnu::always_inline]] static bool unnecessary(const thread_state& thread,
                                                  coro_tag tag) noexcept {
-    return thread.exceptions->empty() && (tag & flag_own_float) == 0;
+    const bool nothing_in_flight = thread.exceptions->empty();
+    return (nothing_in_flight || BAST_MUTANT(exceptions_not_set_aside)) &&
+           (tag & flag_own_float) == 0;
   }
 
  private:

@@ -20,7 +20,7 @@ namespace internal {
   thread_state& thread = this_thread;
   BAST_CHECK(thread.current == &block, "a yielder was used outside its coroutine");
 #if BAST_EXCEPTIONS
-  if ((block.tag & flag_unwinding) != 0) [[unlikely]]
+  if ((block.tag & flag_unwinding) != 0 && !BAST_MUTANT(suspends_while_unwinding)) [[unlikely]]
     throw_forced_unwind();
 #endif
   block.transfer = value;

@@ -44,7 +44,8 @@ class thread_stack {
     // If somebody installed another one over ours, theirs stays (I1).
     const bool ours_is_installed =
         ::sigaltstack(nullptr, &installed) == 0 && installed.ss_sp == base_ + page_bytes();
-    if (ours_is_installed) (void)::sigaltstack(&before_, nullptr);
+    if (ours_is_installed && !BAST_MUTANT(altstack_not_restored))
+      (void)::sigaltstack(&before_, nullptr);
     release(base_, total_);
   }
 

@@ -98,6 +98,7 @@ result<std::byte*> map(std::size_t size) noexcept {
 
 void release(std::byte* base, std::size_t size) noexcept {
   if (pending.count.load(std::memory_order_relaxed) != 0) retry_pending_releases();
+  if (BAST_MUTANT(unmap_forgotten)) return;
   if (raw_unmap(base, size)) return;
   // The memory goes back now, whatever becomes of the addresses. Neither call splits a mapping
   // that is whole; both are best effort, the retry is what counts.
@@ -108,6 +109,7 @@ void release(std::byte* base, std::size_t size) noexcept {
 std::size_t retry_pending_releases() noexcept {
   const std::lock_guard guard(pending.lock);
   const std::size_t count = pending.count.load();
+  if (BAST_MUTANT(pending_release_forgotten)) return count;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const auto region = pending.regions[i];

@@ -39,6 +39,7 @@ void fall_to_default(const siginfo_t* info) noexcept {
 }
 
 void forward(int signal_number, siginfo_t* info, void* context) noexcept {
+  if (BAST_MUTANT(chain_to_wrong_handler)) return fall_to_default(info);
   const struct sigaction& before = previous_action;
   const bool is_function = before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN;
   if (is_function) {
@@ -75,7 +76,7 @@ void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept {
   const int saved_errno = errno;  // The interrupted code may be between a call and its errno.
   const fault_filter filter = filter_in_force.load(std::memory_order_relaxed);
   if (filter == nullptr || !filter(info, context)) forward(signal_number, info, context);
-  errno = saved_errno;
+  errno = BAST_MUTANT(errno_clobbered) ? EDOM : saved_errno;
 }
 
 result<void> install_fault_filter(fault_filter filter) noexcept {

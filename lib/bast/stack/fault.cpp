@@ -31,14 +31,15 @@ void count_growth(slot& s) noexcept {
 /// Opens from the page of `target` up, and more if the doubling rule says so and the budgets allow.
 slab::outcome grow(slab& home, slot& s, std::byte* target) noexcept {
   std::byte* const floor = home.low(s) + home.geometry.guard;
-  BAST_ASSERT(target >= floor);
+  BAST_ASSERT(target >= floor || BAST_MUTANT(guard_grows));
   std::byte* const old_low = home.open_low(s);
   const std::size_t offset =
       internal::round_down(static_cast<std::size_t>(target - floor), home.geometry.page);
-  std::byte* const needed = floor + offset;
+  std::byte* const needed =
+      floor + offset + (BAST_MUTANT(grow_one_page_short) ? home.geometry.page : 0);
   const auto room = static_cast<std::size_t>(old_low - floor);
   std::byte* const doubled = old_low - std::min(room, home.open_bytes(s));
-  std::byte* const generous = std::min(needed, doubled);
+  std::byte* const generous = BAST_MUTANT(grow_one_page_short) ? needed : std::min(needed, doubled);
   slab::outcome done = home.open_down_to(s, generous);
   if (done != slab::outcome::opened && generous != needed) done = home.open_down_to(s, needed);
   if (done == slab::outcome::opened) count_growth(s);
@@ -107,8 +108,10 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   }
   if (at.fault < address_of(home->low(*s))) return false;
   if (at.fault >= address_of(home->open_low(*s))) return false;  // Open there: not about room.
-  if (at.fault + probe_distance < at.sp) return false;           // Wild.
-  if (at.fault < address_of(home->low(*s)) + home->geometry.guard) {
+  const bool wild = at.fault + probe_distance < at.sp;
+  if (wild && !BAST_MUTANT(wild_write_grows)) return false;
+  const bool in_guard = at.fault < address_of(home->low(*s)) + home->geometry.guard;
+  if (in_guard && !BAST_MUTANT(guard_grows)) {
     report(describe(*home, *s, at, overflow_cause::limit));
     return false;
   }

@@ -63,7 +63,7 @@ class stack_pool {
   /// Takes a stack back. Nothing runs on it any more. Never fails.
   void release(slot& s) noexcept {
     BAST_ASSERT(s.state == slot_state::live);
-    arch::fiber_hooks::recycle(bounds_of(s));
+    if (!BAST_MUTANT(unpoison_forgotten)) arch::fiber_hooks::recycle(bounds_of(s));
     const auto left = static_cast<std::uint16_t>(s.countdown.load(std::memory_order_relaxed) - 1);
     s.countdown.store(left, std::memory_order_relaxed);
     if (left == 0) [[unlikely]]

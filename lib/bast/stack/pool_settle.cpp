@@ -56,7 +56,7 @@ std::byte* stack_pool::mark_of(slot& s) const noexcept {
   const slab& home = slab::of(s);
   std::byte* const low = home.open_low(s);
   std::byte* const top = s.top;
-  const std::byte* from = low;
+  const std::byte* from = low + (BAST_MUTANT(mark_one_page_short) ? home.geometry.page : 0);
   // zero_used promises that nothing survives, so it may not trust what the kernel says of pages
   // that were swapped out: it reads them all.
   if (scrub_ != stack_scrub::zero_used)
@@ -66,6 +66,7 @@ std::byte* stack_pool::mark_of(slot& s) const noexcept {
 }
 
 void stack_pool::scrub(slot& s, std::byte* mark) const noexcept {
+  if (BAST_MUTANT(scrub_one_word_short) && mark < s.top) mark += sizeof(void*);
   const auto used = static_cast<std::size_t>(s.top - mark);
   // Under `none` the used part is zeroed as well: that is what makes the next reading exact.
   std::memset(mark, scrub_ == stack_scrub::poison ? poison_byte : 0, used);
@@ -73,6 +74,7 @@ void stack_pool::scrub(slot& s, std::byte* mark) const noexcept {
 
 void stack_pool::trim(slot& s, std::size_t keep) noexcept {
   slab& home = slab::of(s);
+  if (BAST_MUTANT(retained_not_trimmed)) return;
   if (home.open_bytes(s) > keep) (void)home.close_below(s, home.high(s) - keep);
 }
 

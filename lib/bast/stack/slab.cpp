@@ -110,8 +110,10 @@ void slab::destroy(slab* dead) noexcept {
     refund_both(*dead->owner, dead->open_bytes(s));
   }
   if (dead->tier == stack_tier::protection) arch::unregister_leak_root(dead->base, dead->reserved);
-  directory_remove(dead->base, dead->reserved);
-  arch::fiber_hooks::recycle({dead->base, dead->reserved});
+  if (!BAST_MUTANT(directory_not_removed)) directory_remove(dead->base, dead->reserved);
+  if (!BAST_MUTANT(unpoison_forgotten)) {
+    arch::fiber_hooks::recycle({dead->base, dead->reserved});
+  }
   os::release(dead->base, dead->reserved);
   os::release(reinterpret_cast<std::byte*>(dead), dead->recorded);
 }
@@ -130,8 +132,10 @@ result<std::size_t> slab::charge_batch(std::size_t count) noexcept {
 result<std::size_t> slab::open_marked(std::byte* start, std::size_t count) noexcept {
   // I1: markers while the slots are still inaccessible, then access for the batch as a whole.
   for (std::size_t i = 0; i < count; ++i) {
-    const auto guarded =
-        os::install_guard(start + i * geometry.stride, geometry.stride - geometry.window);
+    if (BAST_MUTANT(skipped_guard) && i % 2 != 0) continue;
+    const std::size_t skipped = BAST_MUTANT(guard_one_page_short) ? geometry.page : 0;
+    const auto guarded = os::install_guard(start + i * geometry.stride + skipped,
+                                           geometry.stride - geometry.window - skipped);
     if (guarded) continue;
     // Locked since the slab was made: it opens no more, the next one will use mprotect.
     if (guarded.error().kind() == errc::invalid) sealed = true;
@@ -183,9 +187,11 @@ slab::outcome slab::open_down_to(slot& s, std::byte* new_low) noexcept {
   const auto size = static_cast<std::size_t>(old_low - new_low);
   outcome why{};
   if (!charge_both(*owner, size, why)) return why;
+  const bool leave_a_hole = BAST_MUTANT(hole_when_growing) && size > geometry.page;
+  const std::size_t opened_size = leave_a_hole ? size - geometry.page : size;
   const auto opened_now = tier == stack_tier::guard_markers
-                              ? os::remove_guard(new_low, size)
-                              : os::protect(new_low, size, os::access::read_write);
+                              ? os::remove_guard(new_low, opened_size)
+                              : os::protect(new_low, opened_size, os::access::read_write);
   if (!opened_now) {
     refund_both(*owner, size);
     return outcome::refused;
@@ -212,7 +218,7 @@ bool slab::close_below(slot& s, std::byte* new_low) noexcept {
   s.frontier.store(
       static_cast<std::uint16_t>(static_cast<std::size_t>(new_low - low(s)) / geometry.page),
       std::memory_order_relaxed);
-  refund_both(*owner, size);
+  if (!BAST_MUTANT(budget_leak)) refund_both(*owner, size);
   return true;
 }
 

@@ -92,6 +92,7 @@ namespace bast::arch {
 
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
+  if (BAST_MUTANT(misaligned_entry)) top -= stack_alignment / 2;
   // bast_arch_enter pops the entry function and sets the link register.
   void* frame[2] = {};
   static_assert(sizeof frame <= entry_frame_bytes);

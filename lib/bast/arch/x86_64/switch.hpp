@@ -101,6 +101,7 @@ namespace bast::arch {
 
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
+  if (BAST_MUTANT(misaligned_entry)) top -= stack_alignment / 2;
   // At entry rsp is what it is after a call: 8 below a multiple of 16, the return address there.
   const void* const return_address = bast_arch_stack_end;
   static_assert(sizeof return_address <= entry_frame_bytes);

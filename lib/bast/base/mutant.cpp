@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/base/mutant.hpp"
+
+#if BAST_MUTANTS
+
+#include <cstdlib>
+#include <cstring>
+
+#include "bast/base/check.hpp"
+
+namespace bast::internal {
+
+constinit mutant chosen_mutant = mutant::none;
+
+namespace {
+
+constexpr const char* names[] = {
+#define BAST_MUTANT_NAME(name) #name,
+    BAST_FOR_EACH_MUTANT(BAST_MUTANT_NAME)
+#undef BAST_MUTANT_NAME
+};
+
+/// Before main, and before anything of this library can run. A misspelt name must not pass for a
+/// mutant that survived.
+[[gnu::constructor]] void choose_mutant() {
+  const char* const wanted = std::getenv("BAST_MUTANT");
+  if (wanted == nullptr || *wanted == '\0') return;
+  int number = 1;
+  for (const char* const name : names) {
+    if (std::strcmp(name, wanted) == 0) {
+      chosen_mutant = static_cast<mutant>(number);
+      return;
+    }
+    ++number;
+  }
+  BAST_CHECK(false, "BAST_MUTANT names no mutant; see ci/mutants.toml");
+}
+
+}  // namespace
+}  // namespace bast::internal
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mutants: bugs that are planted on purpose, so that the tests can prove that they would notice.
+//
+//   if (BAST_MUTANT(budget_leak)) return;
+//
+// A build with -DBAST_MUTANTS=ON contains them all, and the environment variable BAST_MUTANT picks
+// one when the process starts. In every other build BAST_MUTANT(...) is the constant false and
+// nothing of this exists (`ci/run mutants` looks). ci/mutants.toml says what each does and which
+// harness must notice it.
+#pragma once
+
+#include <bast/config.hpp>
+
+// In the order of the layers.
+#define BAST_FOR_EACH_MUTANT(X) \
+  X(unmap_forgotten)            \
+  X(pending_release_forgotten)  \
+  X(altstack_not_restored)      \
+  X(chain_to_wrong_handler)     \
+  X(errno_clobbered)            \
+  X(misaligned_entry)           \
+  X(skipped_guard)              \
+  X(guard_one_page_short)       \
+  X(grow_one_page_short)        \
+  X(hole_when_growing)          \
+  X(wild_write_grows)           \
+  X(guard_grows)                \
+  X(budget_leak)                \
+  X(directory_not_removed)      \
+  X(scrub_one_word_short)       \
+  X(mark_one_page_short)        \
+  X(retained_not_trimmed)       \
+  X(unpoison_forgotten)         \
+  X(exceptions_not_set_aside)   \
+  X(float_control_not_restored) \
+  X(nested_resumer_forgotten)   \
+  X(generation_not_bumped)      \
+  X(user_data_kept)             \
+  X(one_coroutine_too_many)     \
+  X(outcome_dropped)            \
+  X(swallowed_not_counted)      \
+  X(suspends_while_unwinding)   \
+  X(oldest_unwound_first)
+
+#if BAST_MUTANTS
+
+namespace bast::internal {
+
+enum class mutant {
+  none,
+#define BAST_MUTANT_NAME(name) name,
+  BAST_FOR_EACH_MUTANT(BAST_MUTANT_NAME)
+#undef BAST_MUTANT_NAME
+};
+extern constinit mutant chosen_mutant;
+
+}  // namespace bast::internal
+
+#define BAST_MUTANT(name) (::bast::internal::chosen_mutant == ::bast::internal::mutant::name)
+
+#else
+#define BAST_MUTANT(name) false
+#endif
