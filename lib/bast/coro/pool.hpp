@@ -86,6 +86,13 @@ class coro_pool {
       if (sites[i].uses != 0) f(sites.stats(i));
     }
   }
+  /// Calls `f(const stack_view&)` for every stack of the pool, live or idle.
+  template <class F>
+  void for_each_stack(F&& f) {
+    core_->stacks().for_each_stack([&](slab& home, slot& s) {
+      f(stack_view{&s, home.low(s) + home.geometry.guard, home.open_low(s), s.top});
+    });
+  }
   /// The pool's budget of open stack bytes; its limit may be changed at any time.
   stack_budget& budget() noexcept { return core_->stacks().budget(); }
 

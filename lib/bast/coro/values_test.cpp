@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,23 @@ TEST(Values, TheResultIsTakenOnce) {
   EXPECT_EQ(*c->take(), "a result that does not fit in place");
   EXPECT_EQ(c->take().error(), errc::bad_state);
   EXPECT_TRUE(c->release());
+}
+
+TEST(Values, F18_WhatWasTakenOutlivesTheCoroutineAndItsPool) {
+  std::optional<std::string> taken;
+  {
+    coro_pool pool = *coro_pool::create({.stack = {.scrub = stack_scrub::poison}});
+    auto c = pool.acquire<void, void, std::string>();
+    // Long enough to be on the heap, and short enough to be inside the object.
+    for (const std::string& word : {std::string(100, 'w'), std::string("short")}) {
+      c = pool.acquire<void, void, std::string>();
+      ASSERT_TRUE(c->start([&] { return word; }));
+      taken = *c->take();
+      ASSERT_TRUE(c->release());
+      EXPECT_EQ(*taken, word);
+    }
+  }
+  EXPECT_EQ(*taken, "short");
 }
 
 TEST(Values, AResultThatNobodyTakesIsDestroyed) {

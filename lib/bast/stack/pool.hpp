@@ -82,6 +82,14 @@ class stack_pool {
   void read_pending_marks() noexcept;
   const site_table& sites() const noexcept { return sites_; }
 
+  /// Calls `f(slab&, slot&)` for every stack that was ever opened, live or not.
+  template <class F>
+  void for_each_stack(F&& f) {
+    for (slab* home = slabs_; home != nullptr; home = home->next) {
+      for (std::uint32_t i = 0; i < home->opened; ++i) f(*home, home->slots()[i]);
+    }
+  }
+
   /// Walks all slots: O(slots).
   stack_pool_stats stats() const noexcept;
   const stack_geometry& geometry() const noexcept { return geometry_; }

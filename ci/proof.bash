@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The part of ci/run that proves: fuzzers, fault loops, properties, stress, mutants. Sourced by it.
+
+fuzz_targets=(pool growth)
+
+# fuzz_one TARGET SECONDS: one fuzzer on one core; keeps its corpus between runs.
+fuzz_one() {
+  local target="$1" seconds="$2" directory="build/fuzz/run/$1"
+  mkdir -p "$directory/corpus" "$directory/seeds"
+  build/fuzz/fuzz/bast_replay --bytes "$directory/seeds" "$target" "fuzz/seeds/$target"
+  local inputs=("$directory/corpus" "$directory/seeds") kept
+  for kept in "fuzz/corpus/$target" "fuzz/regressions/$target"; do
+    [[ ! -d "$kept" ]] || inputs+=("$kept")
+  done
+  # Locals stay on the stack, where growth is what is tested; the replay of the corpora under the
+  # preset asan has them moved.
+  ASAN_OPTIONS=detect_stack_use_after_return=0 \
+    "build/fuzz/fuzz/bast_fuzz_$target" -max_total_time="$seconds" -max_len=2055 -timeout=60 \
+    -rss_limit_mb=6000 -print_final_stats=1 -artifact_prefix="$directory/" \
+    "${inputs[@]}" >"$directory/log" 2>&1
+}
+
+# A harness that finds nothing must first show that it would.
+fuzz_canary() {
+  local log=build/fuzz/run/canary.log start=$SECONDS
+  ASAN_OPTIONS=detect_stack_use_after_return=0 build/fuzz/fuzz/bast_fuzz_canary \
+    -max_total_time=60 -max_len=300 -artifact_prefix=build/fuzz/run/ >"$log" 2>&1 || true
+  grep -q 'the canary: three are suspended' "$log" || die "the canary was not found; see $log"
+  note "fuzz: the canary was found after $((SECONDS - start)) s"
+}
+
+job_fuzz() {
+  local seconds=60 target failed=0 targets=() running=()
+  while [[ $# != 0 ]]; do
+    case "$1" in
+      --seconds)
+        [[ "${2:-}" =~ ^[0-9]+$ ]] || die "--seconds needs a number" 2
+        seconds="$2"
+        shift 2
+        ;;
+      *)
+        targets+=("$1")
+        shift
+        ;;
+    esac
+  done
+  [[ ${#targets[@]} != 0 ]] || targets=("${fuzz_targets[@]}")
+  for target in "${targets[@]}"; do
+    [[ " ${fuzz_targets[*]} " == *" $target "* ]] || die "no fuzzer '$target': ${fuzz_targets[*]}" 2
+  done
+  build_preset fuzz
+  mkdir -p build/fuzz/run
+  fuzz_canary
+  for target in "${targets[@]}"; do
+    fuzz_one "$target" "$seconds" &
+    running+=("$!")
+  done
+  for i in "${!targets[@]}"; do
+    target="${targets[$i]}"
+    local log="build/fuzz/run/$target/log" result=ok
+    wait "${running[$i]}" || result=FOUND
+    if [[ "$result" != ok ]]; then
+      failed=1
+      # The program in words, and what the sanitizer says of it.
+      grep -A 40 -m 1 -E '^bast fuzz|ERROR: ' "$log" || tail -n 40 "$log"
+      note "the input is kept in build/fuzz/run/$target/; fuzz/README.md says how to replay it"
+    fi
+    note "fuzz $target: $result, $(awk '/number_of_executed_units/ { n = $2 }
+      /average_exec_per_sec/ { r = $2 } END { print n + 0 " executions, " r + 0 " a second" }' \
+      "$log"), $(find "build/fuzz/run/$target/corpus" -type f | wc -l) inputs kept"
+  done
+  [[ "$failed" == 0 ]]
+}
+
+job_corpus() {
+  build_preset fuzz
+  local target
+  for target in "${fuzz_targets[@]}"; do
+    local old="fuzz/corpus/$target" new="build/fuzz/run/$target/merged"
+    rm -rf "$new"
+    mkdir -p "$new" "$old" "build/fuzz/run/$target/corpus"
+    ASAN_OPTIONS=detect_stack_use_after_return=0 "build/fuzz/fuzz/bast_fuzz_$target" -merge=1 \
+      -max_len=2055 "$new" "$old" "build/fuzz/run/$target/corpus" >/dev/null 2>&1
+    rm -rf "$old"
+    mv "$new" "$old"
+    note "corpus $target: $(find "$old" -type f | wc -l) inputs, $(du -sh --apparent-size "$old" |
+      cut -f1)"
+  done
+}
+
+job_faults() {
+  build_preset dev --target bast_replay
+  local target
+  for target in "${fuzz_targets[@]}"; do
+    (cd fuzz && ../build/dev/fuzz/bast_replay --pairs "$target" "seeds/$target" "corpus/$target")
+  done
+}
+
+job_properties() {
+  build_preset release --target bast_property_test
+  BAST_PROPERTY_RUNS="${1:-100000}" build/release/proptest/bast_property_test
+}
+
+job_stress() {
+  build_preset dev --target bast_stress
+  build/dev/stress/bast_stress "$@"
+}
+
+job_soak() {
+  build_preset release --target bast_soak
+  build/release/stress/bast_soak "$@"
+}
+
+job_mutants() { ci/mutants "$@"; }
+
+job_flake() {
+  build_preset dev
+  run_ctest build/dev/flake.log --preset dev -E '^(consumers|snippets)' \
+    --repeat "until-fail:${1:-200}"
+}
+
+# Every job that proves something, with the time each took.
+all_jobs=(test 'preset asan-no-uar' 'preset tsan-nosync' 'preset msan-core' 'preset valgrind'
+  'preset protection' coverage matrix faults mutants 'fuzz --seconds 1800' 'properties 100000'
+  'stress --seconds 60' 'soak --minutes 30' 'flake 200' bench)
+
+job_all() {
+  local job start result row failures=0
+  local table=()
+  for job in "${all_jobs[@]}"; do
+    start=$SECONDS
+    result=ok
+    # shellcheck disable=SC2086 # reason: a job and its arguments are separate words
+    bash ci/run ${job} || result=FAILED
+    [[ "$result" == ok ]] || failures=$((failures + 1))
+    printf -v row '%-24s %-7s %6d s' "$job" "$result" "$((SECONDS - start))"
+    table+=("$row")
+  done
+  echo
+  printf '%s\n' "${table[@]}"
+  [[ "$failures" == 0 ]] || die "$failures jobs failed"
+}
