@@ -14,6 +14,14 @@ if(BAST_SANITIZER STREQUAL "memory" AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang
     "BAST_SANITIZER=memory needs clang; ${CMAKE_CXX_COMPILER_ID} has no MemorySanitizer.")
 endif()
 
+if(BAST_TSAN_NO_SYNC AND NOT BAST_SANITIZER STREQUAL "thread")
+  message(FATAL_ERROR "BAST_TSAN_NO_SYNC needs BAST_SANITIZER=thread.")
+endif()
+
+if(BAST_VALGRIND AND NOT BAST_SANITIZER STREQUAL "")
+  message(FATAL_ERROR "BAST_VALGRIND excludes BAST_SANITIZER: valgrind cannot run such a program.")
+endif()
+
 if(NOT BAST_GENERATION_BITS MATCHES "^([1-9]|[12][0-9]|3[0-2])$")
   message(FATAL_ERROR
     "BAST_GENERATION_BITS is '${BAST_GENERATION_BITS}'; use a number from 1 to 32.")
@@ -51,12 +59,17 @@ endif()
 # library (see bast_variant_core) differs from the ordinary one.
 function(bast_generate_config directory)
   set(config_BAST_GENERATION_BITS ${BAST_GENERATION_BITS})
-  foreach(name IN ITEMS BAST_HARDENED BAST_EXCEPTIONS BAST_FORCE_OUT_OF_LINE_SWITCH)
+  foreach(name IN ITEMS BAST_HARDENED BAST_EXCEPTIONS BAST_FORCE_OUT_OF_LINE_SWITCH
+      BAST_FORCE_PROTECTION_TIER BAST_TSAN_NO_SYNC)
     set(config_${name} 0)
     if(${name})
       set(config_${name} 1)
     endif()
   endforeach()
+  set(config_BAST_WITH_VALGRIND 0)
+  if(BAST_VALGRIND)
+    set(config_BAST_WITH_VALGRIND 1)
+  endif()
   set(config_BAST_ASSERTIONS 0)
   if(BAST_ASSERTIONS_RESOLVED)
     set(config_BAST_ASSERTIONS 1)

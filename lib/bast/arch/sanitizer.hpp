@@ -26,13 +26,17 @@
 #if BAST_WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#include <sanitizer/lsan_interface.h>
 #endif
 #if BAST_WITH_TSAN
 #include <sanitizer/tsan_interface.h>
+
+#include <atomic>
 #endif
 #if BAST_WITH_MSAN
 #include <sanitizer/msan_interface.h>
+#endif
+#if BAST_WITH_VALGRIND
+#include <valgrind/memcheck.h>
 #endif
 
 namespace bast::arch {
@@ -85,16 +89,19 @@ class fiber_hooks {
 
 class fiber_hooks {
  public:
-  // Flag 0: the switch synchronises, as a call would. A fiber is made at the first resume, so that
-  // one that never runs is never destroyed, which older runtimes do not survive.
+  // A fiber is made at the first resume, so that one that never runs is never destroyed, which
+  // older runtimes do not survive.
   [[gnu::always_inline]] void before_resume(stack_bounds) noexcept {
     if (own_ == nullptr) own_ = __tsan_create_fiber(0);
-    resumer_ = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(own_, 0);
+    // Relaxed: orders nothing. Atomic because both sides use it outside the edges of hand_over().
+    std::atomic_ref(resumer_).store(__tsan_get_current_fiber(), std::memory_order_relaxed);
+    __tsan_switch_to_fiber(own_, flags);
   }
   [[gnu::always_inline]] void after_resume() noexcept {}
   [[gnu::always_inline]] void entered() noexcept {}
-  [[gnu::always_inline]] void before_suspend() noexcept { __tsan_switch_to_fiber(resumer_, 0); }
+  [[gnu::always_inline]] void before_suspend() noexcept {
+    __tsan_switch_to_fiber(std::atomic_ref(resumer_).load(std::memory_order_relaxed), flags);
+  }
   [[gnu::always_inline]] void after_suspend() noexcept {}
   [[gnu::always_inline]] void before_exit() noexcept { before_suspend(); }
   static void recycle(stack_bounds) noexcept {}
@@ -104,6 +111,8 @@ class fiber_hooks {
   }
 
  private:
+  // 0: the switch synchronises, as a call would. Otherwise hand_over() says what does.
+  static constexpr unsigned flags = BAST_TSAN_NO_SYNC ? __tsan_switch_to_fiber_no_sync : 0;
   void* own_ = nullptr;
   void* resumer_ = nullptr;
 };
@@ -146,28 +155,31 @@ class fiber_hooks {
   static void before_suspend() noexcept {}
   static void after_suspend() noexcept {}
   static void before_exit() noexcept {}
+#if BAST_WITH_VALGRIND
+  // What is below the stack pointer counts as inaccessible; measuring and scrubbing look there.
+  static void recycle(stack_bounds own) noexcept {
+    (void)VALGRIND_MAKE_MEM_DEFINED(own.base, own.size);
+  }
+#else
   static void recycle(stack_bounds) noexcept {}
+#endif
   static void ended() noexcept {}
 };
 
 #endif
 
-/// Tells the leak sanitizer that pointers may live in a slab of stacks. Only for slabs whose
-/// inaccessible parts are separate mappings: its tracer dies on guard markers, which it cannot see.
-inline void register_leak_root([[maybe_unused]] const std::byte* base,
-                               [[maybe_unused]] std::size_t size) noexcept {
-#if BAST_WITH_ASAN
-  __lsan_register_root_region(base, size);
+/// The two ends of the edge "what I did before, you may rely on" that resuming and suspending mean,
+/// where the switch itself carries none (BAST_TSAN_NO_SYNC). `meeting` is any address that both
+/// sides know. Before the hook that leaves, and after the hook that arrives.
+[[gnu::always_inline]] inline void hand_over([[maybe_unused]] void* meeting) noexcept {
+#if BAST_TSAN_NO_SYNC
+  __tsan_release(meeting);
 #endif
 }
-inline void unregister_leak_root([[maybe_unused]] const std::byte* base,
-                                 [[maybe_unused]] std::size_t size) noexcept {
-#if BAST_WITH_ASAN
-  __lsan_unregister_root_region(base, size);
+[[gnu::always_inline]] inline void take_over([[maybe_unused]] void* meeting) noexcept {
+#if BAST_TSAN_NO_SYNC
+  __tsan_acquire(meeting);
 #endif
 }
-
-/// True where leaks are looked for through `register_leak_root`.
-inline constexpr bool leak_roots_in_use = BAST_WITH_ASAN != 0;
 
 }  // namespace bast::arch

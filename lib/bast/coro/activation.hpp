@@ -32,6 +32,7 @@ class activation : public outcome<Return> {
   static void enter(arch::context* self) noexcept {
     coro_block& block = *reinterpret_cast<coro_block*>(self);
     block.hooks.entered();
+    arch::take_over(&block);
     auto& mine = *static_cast<activation*>(block.transfer);
     const coro_tag flags = mine.run_to_the_end(block);
     outcome_base* const left = &mine;

@@ -18,15 +18,19 @@ namespace bast::internal {
   coro_block* const resumer = thread.current;
   thread.current = &block;
   if (resumer == nullptr) [[likely]] {
+    arch::hand_over(&block);
     block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
     arch::switch_context(thread.resumer, block.context);
     block.hooks.after_resume();
+    arch::take_over(&block);
     thread.current = nullptr;
   } else {  // A coroutine resumes another: nested.
     const arch::context outer = thread.resumer;
+    arch::hand_over(&block);
     block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
     arch::switch_context(thread.resumer, block.context);
     block.hooks.after_resume();
+    arch::take_over(&block);
     thread.resumer = outer;
     thread.current = resumer;
   }
@@ -35,9 +39,11 @@ namespace bast::internal {
 [[gnu::always_inline]] inline void suspend_plainly(coro_block& block,
                                                    thread_state& thread) noexcept {
   block.tag = with_state(block.tag, coro_state::suspended);
+  arch::hand_over(&block);
   block.hooks.before_suspend();
   arch::switch_context(block.context, thread.resumer);
   block.hooks.after_suspend();
+  arch::take_over(&block);
 }
 
 /// What belongs to a flow of control but lives in the thread: the exception state, and, for a
@@ -94,6 +100,7 @@ class set_aside {
                                                     coro_tag flags) noexcept {
   block.transfer = outcome;
   block.tag = with_state(block.tag, coro_state::finished) | flags;
+  arch::hand_over(&block);
   block.hooks.before_exit();
   arch::leave_for(this_thread.resumer);
 }

@@ -9,6 +9,7 @@
 //       stacks as deep as they were. When a site has none, it takes one from another site, which is
 //       then measured first.
 //   I4  Under zero_used every byte of an idle slot is zero.
+//   I5  Sanitizers that watch stacks know an idle slot as forbidden and a live one as its user's.
 //
 // Not thread-safe: the owner's thread only. acquire and release of a warm pool allocate nothing and
 // make no system call.
@@ -99,14 +100,22 @@ class stack_pool {
  private:
   static void take(slot& s, const char* name) noexcept {
     BAST_ASSERT(s.state == slot_state::idle);
+    if constexpr (arch::stacks_are_watched) arch::grant_stack(bounds_of(s));  // I5
     s.name = name;
     s.state = slot_state::live;
   }
   void put_back(slot& s) noexcept {  // I3
     site_head& head = sites_[s.site];
+    revoke(s);
     s.state = slot_state::idle;
     s.next = head.idle;
     head.idle = &s;
+  }
+  static void revoke(slot& s) noexcept {  // I5
+    if constexpr (arch::stacks_are_watched) {
+      const slab& home = slab::of(s);
+      arch::revoke_stack({home.open_low(s), home.open_bytes(s)});
+    }
   }
   result<slot*> acquire_slow(std::uint16_t site, const char* name) noexcept;
   slot* take_from_another_site(std::uint16_t sites_to_try) noexcept;

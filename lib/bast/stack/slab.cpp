@@ -100,6 +100,10 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
     return std::unexpected(entered.error());
   }
   if (tier == stack_tier::protection) arch::register_leak_root(made->base, made->reserved);
+#if BAST_WITH_VALGRIND
+  // It would call memory inaccessible for ever that was so when it was mapped.
+  arch::fiber_hooks::recycle({made->base, made->reserved});
+#endif
   return made;
 }
 
@@ -108,6 +112,9 @@ void slab::destroy(slab* dead) noexcept {
     const slot& s = dead->slots()[i];
     BAST_ASSERT(s.state != slot_state::live);
     refund_both(*dead->owner, dead->open_bytes(s));
+#if BAST_WITH_VALGRIND
+    arch::forget_stack(s.introduced_as);
+#endif
   }
   if (dead->tier == stack_tier::protection) arch::unregister_leak_root(dead->base, dead->reserved);
   directory_remove(dead->base, dead->reserved);
@@ -171,6 +178,9 @@ result<std::size_t> slab::open_batch(std::size_t most) noexcept {
     s->top = high(*s) - geometry.colour_of(s->index);
     s->frontier.store(static_cast<std::uint16_t>(closed_pages), std::memory_order_relaxed);
     s->state = slot_state::idle;
+#if BAST_WITH_VALGRIND
+    s->introduced_as = arch::introduce_stack({low(*s), geometry.stride});
+#endif
   }
   opened += static_cast<std::uint32_t>(*done);
   return done;
