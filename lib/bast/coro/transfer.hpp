@@ -18,19 +18,15 @@ namespace bast::internal {
   coro_block* const resumer = thread.current;
   thread.current = &block;
   if (resumer == nullptr) [[likely]] {
-    arch::hand_over(&block);
-    block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
+    block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer, block.context);
-    block.hooks.after_resume();
-    arch::take_over(&block);
+    block.hooks.after_resume(&block);
     thread.current = nullptr;
   } else {  // A coroutine resumes another: nested.
     const arch::context outer = thread.resumer;
-    arch::hand_over(&block);
-    block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
+    block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer, block.context);
-    block.hooks.after_resume();
-    arch::take_over(&block);
+    block.hooks.after_resume(&block);
     thread.resumer = outer;
     thread.current = resumer;
   }
@@ -39,11 +35,9 @@ namespace bast::internal {
 [[gnu::always_inline]] inline void suspend_plainly(coro_block& block,
                                                    thread_state& thread) noexcept {
   block.tag = with_state(block.tag, coro_state::suspended);
-  arch::hand_over(&block);
-  block.hooks.before_suspend();
+  block.hooks.before_suspend(&block);
   arch::switch_context(block.context, thread.resumer);
-  block.hooks.after_suspend();
-  arch::take_over(&block);
+  block.hooks.after_suspend(&block);
 }
 
 /// What belongs to a flow of control but lives in the thread: the exception state, and, for a
@@ -100,8 +94,7 @@ class set_aside {
                                                     coro_tag flags) noexcept {
   block.transfer = outcome;
   block.tag = with_state(block.tag, coro_state::finished) | flags;
-  arch::hand_over(&block);
-  block.hooks.before_exit();
+  block.hooks.before_exit(&block);
   arch::leave_for(this_thread.resumer);
 }
 

@@ -78,7 +78,7 @@ class raw_fiber {
 
   /// `last` tells how the fiber is left for ever: in_line is leave_for(), out_of_line a switch.
   raw_fiber(form last, body run, edges memory = edges::carried)
-      : carried_(memory == edges::carried), body_(std::move(run)) {
+      : meeting_(memory == edges::carried ? this : nullptr), body_(std::move(run)) {
     arch::prepare(record_.own, stack_.top(),
                   last == form::in_line ? &enter<form::in_line> : &enter<form::out_of_line>);
     record_.fiber = this;
@@ -89,19 +89,15 @@ class raw_fiber {
 
   template <form Form>
   [[gnu::always_inline]] void resume() noexcept {
-    leave();
-    hooks_.before_resume(stack_.bounds());
+    hooks_.before_resume(stack_.bounds(), meeting_);
     switch_by<Form>(resumer_, record_.own);
-    hooks_.after_resume();
-    arrive();
+    hooks_.after_resume(meeting_);
   }
   template <form Form>
   [[gnu::always_inline]] void suspend() noexcept {
-    leave();
-    hooks_.before_suspend();
+    hooks_.before_suspend(meeting_);
     switch_by<Form>(record_.own, resumer_);
-    hooks_.after_suspend();
-    arrive();
+    hooks_.after_suspend(meeting_);
   }
 
   bool finished() const { return finished_; }
@@ -113,12 +109,10 @@ class raw_fiber {
   template <form Form>
   static void enter(arch::context* self) noexcept {
     raw_fiber& fiber = *reinterpret_cast<record*>(self)->fiber;
-    fiber.hooks_.entered();
-    fiber.arrive();
+    fiber.hooks_.entered(fiber.meeting_);
     fiber.body_(fiber);
     fiber.finished_ = true;
-    fiber.leave();
-    fiber.hooks_.before_exit();
+    fiber.hooks_.before_exit(fiber.meeting_);
     if constexpr (Form == form::in_line) {
       arch::leave_for(fiber.resumer_);
     } else {
@@ -127,20 +121,13 @@ class raw_fiber {
     __builtin_unreachable();
   }
 
-  [[gnu::always_inline]] void leave() noexcept {
-    if (carried_) arch::hand_over(this);
-  }
-  [[gnu::always_inline]] void arrive() noexcept {
-    if (carried_) arch::take_over(this);
-  }
-
   /// The context first: an entry function gets its address.
   struct record {
     arch::context own;
     raw_fiber* fiber = nullptr;
   };
   record record_;
-  bool carried_;
+  void* meeting_;  // for the hooks
   arch::context resumer_;
   [[no_unique_address]] arch::fiber_hooks hooks_;
   raw_stack stack_;
