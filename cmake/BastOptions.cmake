@@ -22,6 +22,14 @@ if(BAST_VALGRIND AND NOT BAST_SANITIZER STREQUAL "")
   message(FATAL_ERROR "BAST_VALGRIND excludes BAST_SANITIZER: valgrind cannot run such a program.")
 endif()
 
+if(BAST_VALGRIND)
+  find_path(BAST_VALGRIND_HEADERS valgrind/memcheck.h)
+  mark_as_advanced(BAST_VALGRIND_HEADERS)
+  if(NOT BAST_VALGRIND_HEADERS)
+    message(FATAL_ERROR "BAST_VALGRIND needs valgrind/memcheck.h: install the package valgrind.")
+  endif()
+endif()
+
 if(NOT BAST_GENERATION_BITS MATCHES "^([1-9]|[12][0-9]|3[0-2])$")
   message(FATAL_ERROR
     "BAST_GENERATION_BITS is '${BAST_GENERATION_BITS}'; use a number from 1 to 32.")
