@@ -2,11 +2,12 @@
 //
 // The face of layer `arch`: the context switch, one contract in two forms for each CPU, and what
 // travels with it: frame geometry, floating-point control words, the C++ runtime's exception state,
-// the hooks of the sanitizers. docs/context-switch.md holds the theory shared by the CPUs.
+// what the sanitizers are told. docs/context-switch.md holds the theory shared by the CPUs.
 #pragma once
 
 #include "bast/arch/context.hpp"
 #include "bast/arch/exception_state.hpp"
 #include "bast/arch/float_control.hpp"
 #include "bast/arch/sanitizer.hpp"
+#include "bast/arch/stack_watch.hpp"
 #include "bast/arch/switch.hpp"

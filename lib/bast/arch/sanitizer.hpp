@@ -15,6 +15,11 @@
 //   after_resume()  <--------------- switch               never to return
 //   recycle(bounds)
 //
+// Each call may be given a `meeting`: an address that both sides know, the same for each switch
+// between them. Under BAST_TSAN_NO_SYNC the switch itself orders no memory, and a meeting is the
+// edge "what I did before, you may rely on" that resuming and suspending mean; without one there is
+// none.
+//
 // The calls stand directly beside the switch, inlined: the thread sanitizer keeps a shadow call
 // stack per fiber, and an instrumented wrapper would pop the wrong one.
 // Sources: sanitizer/common_interface_defs.h, sanitizer/tsan_interface.h, msan_interface.h.
@@ -26,13 +31,17 @@
 #if BAST_WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#include <sanitizer/lsan_interface.h>
 #endif
 #if BAST_WITH_TSAN
 #include <sanitizer/tsan_interface.h>
+
+#include <atomic>
 #endif
 #if BAST_WITH_MSAN
 #include <sanitizer/msan_interface.h>
+#endif
+#if BAST_WITH_VALGRIND
+#include <valgrind/memcheck.h>
 #endif
 
 namespace bast::arch {
@@ -48,20 +57,20 @@ struct stack_bounds {
 
 class fiber_hooks {
  public:
-  [[gnu::always_inline]] void before_resume(stack_bounds own) noexcept {
+  [[gnu::always_inline]] void before_resume(stack_bounds own, void* = nullptr) noexcept {
     __sanitizer_start_switch_fiber(&resumer_fake_, own.base, own.size);
   }
-  [[gnu::always_inline]] void after_resume() noexcept {
+  [[gnu::always_inline]] void after_resume(void* = nullptr) noexcept {
     __sanitizer_finish_switch_fiber(resumer_fake_, nullptr, nullptr);
   }
   // The resumer's bounds are learnt at every arrival: it may be another stack each time.
-  [[gnu::always_inline]] void entered() noexcept { arrive(nullptr); }
-  [[gnu::always_inline]] void before_suspend() noexcept {
+  [[gnu::always_inline]] void entered(void* = nullptr) noexcept { arrive(nullptr); }
+  [[gnu::always_inline]] void before_suspend(void* = nullptr) noexcept {
     __sanitizer_start_switch_fiber(&own_fake_, resumer_.base, resumer_.size);
   }
-  [[gnu::always_inline]] void after_suspend() noexcept { arrive(own_fake_); }
+  [[gnu::always_inline]] void after_suspend(void* = nullptr) noexcept { arrive(own_fake_); }
   // Null tells the runtime to free this fiber's fake stack; otherwise it would leak megabytes.
-  [[gnu::always_inline]] void before_exit() noexcept {
+  [[gnu::always_inline]] void before_exit(void* = nullptr) noexcept {
     __sanitizer_start_switch_fiber(nullptr, resumer_.base, resumer_.size);
   }
   /// After the last exit, from another stack: frames that never returned left poison behind.
@@ -85,18 +94,23 @@ class fiber_hooks {
 
 class fiber_hooks {
  public:
-  // Flag 0: the switch synchronises, as a call would. A fiber is made at the first resume, so that
-  // one that never runs is never destroyed, which older runtimes do not survive.
-  [[gnu::always_inline]] void before_resume(stack_bounds) noexcept {
+  // A fiber is made at the first resume, so that one that never runs is never destroyed, which
+  // older runtimes do not survive.
+  [[gnu::always_inline]] void before_resume(stack_bounds, void* meeting = nullptr) noexcept {
     if (own_ == nullptr) own_ = __tsan_create_fiber(0);
-    resumer_ = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(own_, 0);
+    // Relaxed: orders nothing. Atomic because without a meeting nothing orders the two sides.
+    std::atomic_ref(resumer_).store(__tsan_get_current_fiber(), std::memory_order_relaxed);
+    leave_for(own_, meeting);
   }
-  [[gnu::always_inline]] void after_resume() noexcept {}
-  [[gnu::always_inline]] void entered() noexcept {}
-  [[gnu::always_inline]] void before_suspend() noexcept { __tsan_switch_to_fiber(resumer_, 0); }
-  [[gnu::always_inline]] void after_suspend() noexcept {}
-  [[gnu::always_inline]] void before_exit() noexcept { before_suspend(); }
+  [[gnu::always_inline]] void after_resume(void* meeting = nullptr) noexcept { arrive(meeting); }
+  [[gnu::always_inline]] void entered(void* meeting = nullptr) noexcept { arrive(meeting); }
+  [[gnu::always_inline]] void before_suspend(void* meeting = nullptr) noexcept {
+    leave_for(std::atomic_ref(resumer_).load(std::memory_order_relaxed), meeting);
+  }
+  [[gnu::always_inline]] void after_suspend(void* meeting = nullptr) noexcept { arrive(meeting); }
+  [[gnu::always_inline]] void before_exit(void* meeting = nullptr) noexcept {
+    before_suspend(meeting);
+  }
   static void recycle(stack_bounds) noexcept {}
   void ended() noexcept {
     if (own_ != nullptr) __tsan_destroy_fiber(own_);
@@ -104,6 +118,16 @@ class fiber_hooks {
   }
 
  private:
+  // Either the switch synchronises, as a call would, or the two ends of the meeting do. The release
+  // comes last, after this object was used: the other side may destroy it.
+  static constexpr bool by_meeting = BAST_TSAN_NO_SYNC != 0;
+  [[gnu::always_inline]] static void leave_for(void* fiber, void* meeting) noexcept {
+    if (by_meeting && meeting != nullptr) __tsan_release(meeting);
+    __tsan_switch_to_fiber(fiber, by_meeting ? __tsan_switch_to_fiber_no_sync : 0);
+  }
+  [[gnu::always_inline]] static void arrive(void* meeting) noexcept {
+    if (by_meeting && meeting != nullptr) __tsan_acquire(meeting);
+  }
   void* own_ = nullptr;
   void* resumer_ = nullptr;
 };
@@ -112,18 +136,18 @@ class fiber_hooks {
 
 class fiber_hooks {
  public:
-  [[gnu::always_inline]] void before_resume(stack_bounds own) noexcept {
+  [[gnu::always_inline]] void before_resume(stack_bounds own, void* = nullptr) noexcept {
     __msan_start_switch_fiber(own.base, own.size);
   }
-  [[gnu::always_inline]] void after_resume() noexcept {
+  [[gnu::always_inline]] void after_resume(void* = nullptr) noexcept {
     __msan_finish_switch_fiber(nullptr, nullptr);
   }
-  [[gnu::always_inline]] void entered() noexcept { arrive(); }
-  [[gnu::always_inline]] void before_suspend() noexcept {
+  [[gnu::always_inline]] void entered(void* = nullptr) noexcept { arrive(); }
+  [[gnu::always_inline]] void before_suspend(void* = nullptr) noexcept {
     __msan_start_switch_fiber(resumer_.base, resumer_.size);
   }
-  [[gnu::always_inline]] void after_suspend() noexcept { arrive(); }
-  [[gnu::always_inline]] void before_exit() noexcept { before_suspend(); }
+  [[gnu::always_inline]] void after_suspend(void* = nullptr) noexcept { arrive(); }
+  [[gnu::always_inline]] void before_exit(void* = nullptr) noexcept { before_suspend(); }
   static void recycle(stack_bounds own) noexcept { __msan_unpoison(own.base, own.size); }
   void ended() noexcept {}
 
@@ -140,34 +164,23 @@ class fiber_hooks {
 
 class fiber_hooks {
  public:
-  static void before_resume(stack_bounds) noexcept {}
-  static void after_resume() noexcept {}
-  static void entered() noexcept {}
-  static void before_suspend() noexcept {}
-  static void after_suspend() noexcept {}
-  static void before_exit() noexcept {}
+  static void before_resume(stack_bounds, void* = nullptr) noexcept {}
+  static void after_resume(void* = nullptr) noexcept {}
+  static void entered(void* = nullptr) noexcept {}
+  static void before_suspend(void* = nullptr) noexcept {}
+  static void after_suspend(void* = nullptr) noexcept {}
+  static void before_exit(void* = nullptr) noexcept {}
+#if BAST_WITH_VALGRIND
+  // What is below the stack pointer counts as inaccessible; measuring and scrubbing look there.
+  static void recycle(stack_bounds own) noexcept {
+    (void)VALGRIND_MAKE_MEM_DEFINED(own.base, own.size);
+  }
+#else
   static void recycle(stack_bounds) noexcept {}
+#endif
   static void ended() noexcept {}
 };
 
 #endif
-
-/// Tells the leak sanitizer that pointers may live in a slab of stacks. Only for slabs whose
-/// inaccessible parts are separate mappings: its tracer dies on guard markers, which it cannot see.
-inline void register_leak_root([[maybe_unused]] const std::byte* base,
-                               [[maybe_unused]] std::size_t size) noexcept {
-#if BAST_WITH_ASAN
-  __lsan_register_root_region(base, size);
-#endif
-}
-inline void unregister_leak_root([[maybe_unused]] const std::byte* base,
-                                 [[maybe_unused]] std::size_t size) noexcept {
-#if BAST_WITH_ASAN
-  __lsan_unregister_root_region(base, size);
-#endif
-}
-
-/// True where leaks are looked for through `register_leak_root`.
-inline constexpr bool leak_roots_in_use = BAST_WITH_ASAN != 0;
 
 }  // namespace bast::arch

@@ -147,10 +147,10 @@ fp_walk* fp_test = nullptr;
 
 void enter_with_frame(context*) noexcept {
   const void* volatile mine = __builtin_frame_address(0);
-  fp_test->hooks.entered();
+  fp_test->hooks.entered(fp_test);
   frame_in_the_middle();
   (void)mine;
-  fp_test->hooks.before_exit();
+  fp_test->hooks.before_exit(fp_test);
   switch_context(fp_test->own, fp_test->resumer);
   __builtin_unreachable();
 }
@@ -161,9 +161,9 @@ TEST(arch_unwind, a_walk_along_frame_pointers_ends_at_zero) {
   test.stack = &stack;
   fp_test = &test;
   prepare(test.own, stack.top(), enter_with_frame);
-  test.hooks.before_resume(stack.bounds());
+  test.hooks.before_resume(stack.bounds(), &test);
   switch_context(test.resumer, test.own);
-  test.hooks.after_resume();
+  test.hooks.after_resume(&test);
   test.hooks.ended();
   ASSERT_EQ(test.frames.size(), 3U);
   EXPECT_LT(test.frames[0], test.frames[1]);

@@ -18,15 +18,15 @@ namespace bast::internal {
   coro_block* const resumer = thread.current;
   thread.current = &block;
   if (resumer == nullptr) [[likely]] {
-    block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
+    block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer, block.context);
-    block.hooks.after_resume();
+    block.hooks.after_resume(&block);
     thread.current = nullptr;
   } else {  // A coroutine resumes another: nested.
     const arch::context outer = thread.resumer;
-    block.hooks.before_resume(stack_pool::bounds_of(*block.stack));
+    block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer, block.context);
-    block.hooks.after_resume();
+    block.hooks.after_resume(&block);
     if (!BAST_MUTANT(nested_resumer_forgotten)) thread.resumer = outer;
     thread.current = resumer;
   }
@@ -35,9 +35,9 @@ namespace bast::internal {
 [[gnu::always_inline]] inline void suspend_plainly(coro_block& block,
                                                    thread_state& thread) noexcept {
   block.tag = with_state(block.tag, coro_state::suspended);
-  block.hooks.before_suspend();
+  block.hooks.before_suspend(&block);
   arch::switch_context(block.context, thread.resumer);
-  block.hooks.after_suspend();
+  block.hooks.after_suspend(&block);
 }
 
 /// What belongs to a flow of control but lives in the thread: the exception state, and, for a
@@ -96,7 +96,7 @@ class set_aside {
                                                     coro_tag flags) noexcept {
   block.transfer = outcome;
   block.tag = with_state(block.tag, coro_state::finished) | flags;
-  block.hooks.before_exit();
+  block.hooks.before_exit(&block);
   arch::leave_for(this_thread.resumer);
 }
 

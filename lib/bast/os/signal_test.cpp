@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "bast/os/door.hpp"
+#include "bast/testing/emulation.hpp"
 #include "bast/testing/fault.hpp"
 
 namespace bast::os {
@@ -179,6 +180,8 @@ bool swallow_installations() {
 }
 
 TEST(signal_death, D3_a_swallowed_installation_is_refused) {
+  if (test::under_valgrind)
+    GTEST_SKIP() << "valgrind answers from its own table, not from the kernel";
   if (BAST_WITH_TSAN != 0) {
     GTEST_SKIP() << "the thread sanitizer answers from its own table, not from the kernel";
   }

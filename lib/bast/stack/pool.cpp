@@ -139,6 +139,7 @@ void stack_pool::release_slow(slot& s) noexcept {
 
 void stack_pool::quarantine(slot& s) noexcept {
   s.state = slot_state::quarantined;
+  revoke(s);
   // Sealing is best effort: a slot that the kernel refuses to close still waits its turn, scrubbed.
   slab& home = slab::of(s);
   if (mitigation::seal_quarantined) (void)home.close_below(s, home.high(s));

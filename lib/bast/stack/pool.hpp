@@ -9,6 +9,7 @@
 //       stacks as deep as they were. When a site has none, it takes one from another site, which is
 //       then measured first.
 //   I4  Under zero_used every byte of an idle slot is zero.
+//   I5  Sanitizers that watch stacks know an idle slot as forbidden and a live one as its user's.
 //
 // Not thread-safe: the owner's thread only. acquire and release of a warm pool allocate nothing and
 // make no system call.
@@ -63,7 +64,7 @@ class stack_pool {
   /// Takes a stack back. Nothing runs on it any more. Never fails.
   void release(slot& s) noexcept {
     BAST_ASSERT(s.state == slot_state::live);
-    if (!BAST_MUTANT(unpoison_forgotten)) arch::fiber_hooks::recycle(bounds_of(s));
+    arch::fiber_hooks::recycle(open_bounds_of(s));
     const auto left = static_cast<std::uint16_t>(s.countdown.load(std::memory_order_relaxed) - 1);
     s.countdown.store(left, std::memory_order_relaxed);
     if (left == 0) [[unlikely]]
@@ -101,20 +102,34 @@ class stack_pool {
     return {low, static_cast<std::size_t>(home.high(s) - low)};
   }
 
+  /// The part of it that is open now: all that a user can have written, and all that a sanitizer
+  /// can have marks on, as what is closed is cleared of them (slab::close_below).
+  static arch::stack_bounds open_bounds_of(slot& s) noexcept {
+    const slab& home = slab::of(s);
+    return {home.open_low(s), home.open_bytes(s)};
+  }
+
   /// Verifies I1 .. I4. O(bytes open). For tests and fuzzers.
   void check_invariants() noexcept;
 
  private:
   static void take(slot& s, const char* name) noexcept {
     BAST_ASSERT(s.state == slot_state::idle);
+    if constexpr (arch::stacks_are_watched) {
+      if (!BAST_MUTANT(unpoison_forgotten)) arch::grant_stack(open_bounds_of(s));  // I5
+    }
     s.name = name;
     s.state = slot_state::live;
   }
   void put_back(slot& s) noexcept {  // I3
     site_head& head = sites_[s.site];
+    revoke(s);
     s.state = slot_state::idle;
     s.next = head.idle;
     head.idle = &s;
+  }
+  static void revoke(slot& s) noexcept {  // I5
+    if constexpr (arch::stacks_are_watched) arch::revoke_stack(open_bounds_of(s));
   }
   result<slot*> acquire_slow(std::uint16_t site, const char* name) noexcept;
   slot* take_from_another_site(std::uint16_t sites_to_try) noexcept;

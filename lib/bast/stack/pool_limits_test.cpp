@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "bast/os.hpp"
+#include "bast/testing/emulation.hpp"
 #include "bast/testing/mappings.hpp"
 #include "bast/testing/stack_pool_fixture.hpp"
 
@@ -41,6 +42,7 @@ int failed(int step, const error& why) {
 }
 
 TEST(StackPoolLimits, AMillionStacksAreAHandfulOfMappings) {
+  if (test::under_valgrind) GTEST_SKIP() << "valgrind looks for a stack in a list of all of them";
   if (sanitized) GTEST_SKIP() << "page tables and shadow of a million stacks";
   if (!test::tier_works(stack_tier::guard_markers)) GTEST_SKIP() << "guard markers do not guard";
   constexpr std::size_t million = 1'000'000;
@@ -146,6 +148,7 @@ TEST(StackPoolLimits, D2_MemoryLockedLaterSealsTheSlabAndTheNextOneProtects) {
 }
 
 TEST(StackPoolLimits, X6_WithoutAddressSpaceIsNoMemoryAndWhatThereIsWorks) {
+  if (test::under_valgrind) GTEST_SKIP() << "valgrind itself needs address space";
   if (sanitized) GTEST_SKIP() << "the sanitizer itself needs address space";
   const int answer = in_child([] {
     stack_pool pool;

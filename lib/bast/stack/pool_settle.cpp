@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bast/arch.hpp"
 #include "bast/stack/mark.hpp"
 #include "bast/stack/pool.hpp"
 
@@ -37,6 +38,7 @@ void stack_pool::settle(slot& s) noexcept {
       static_cast<std::uint16_t>(s.period - s.countdown.load(std::memory_order_relaxed));
   sites_[s.site].uses += uses;
   record.grows += s.grows.load(std::memory_order_relaxed);
+  arch::fiber_hooks::recycle(open_bounds_of(s));  // It may be idle and forbidden until here (I5).
   if (measure_ || scrub_ != stack_scrub::none) {
     const slab& home = slab::of(s);
     std::byte* const mark = mark_of(s);

@@ -12,7 +12,9 @@ namespace bast {
 void stack_pool::read_pending_marks() noexcept {
   for (std::uint16_t i = 0; i < sites_.size(); ++i) {
     for (slot* s = sites_[i].idle; s != nullptr; s = s->next) {
-      if (s->period != s->countdown.load(std::memory_order_relaxed)) settle(*s);
+      if (s->period == s->countdown.load(std::memory_order_relaxed)) continue;
+      settle(*s);
+      revoke(*s);
     }
   }
 }
@@ -93,8 +95,10 @@ void stack_pool::check_invariants() noexcept {
       BAST_CHECK(s->site == i, "stack_pool: I3");
       BAST_CHECK(s->countdown.load() <= s->period, "stack_pool: uses pending");
       if (scrub_ == stack_scrub::zero_used) {
+        arch::fiber_hooks::recycle(open_bounds_of(*s));
         const std::byte* const low = first_resident(home.open_low(*s), home.high(*s));
         BAST_CHECK(first_nonzero(low, home.high(*s)) == home.high(*s), "stack_pool: I4");
+        revoke(*s);
       }
       ++listed;
     }

@@ -100,6 +100,10 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
     return std::unexpected(entered.error());
   }
   if (tier == stack_tier::protection) arch::register_leak_root(made->base, made->reserved);
+#if BAST_WITH_VALGRIND
+  // It would call memory inaccessible for ever that was so when it was mapped.
+  arch::fiber_hooks::recycle({made->base, made->reserved});
+#endif
   return made;
 }
 
@@ -108,12 +112,13 @@ void slab::destroy(slab* dead) noexcept {
     const slot& s = dead->slots()[i];
     BAST_ASSERT(s.state != slot_state::live);
     refund_both(*dead->owner, dead->open_bytes(s));
+    arch::fiber_hooks::recycle({dead->open_low(s), dead->open_bytes(s)});
+#if BAST_WITH_VALGRIND
+    arch::forget_stack(s.introduced_as);
+#endif
   }
   if (dead->tier == stack_tier::protection) arch::unregister_leak_root(dead->base, dead->reserved);
   if (!BAST_MUTANT(directory_not_removed)) directory_remove(dead->base, dead->reserved);
-  if (!BAST_MUTANT(unpoison_forgotten)) {
-    arch::fiber_hooks::recycle({dead->base, dead->reserved});
-  }
   os::release(dead->base, dead->reserved);
   os::release(reinterpret_cast<std::byte*>(dead), dead->recorded);
 }
@@ -175,6 +180,9 @@ result<std::size_t> slab::open_batch(std::size_t most) noexcept {
     s->top = high(*s) - geometry.colour_of(s->index);
     s->frontier.store(static_cast<std::uint16_t>(closed_pages), std::memory_order_relaxed);
     s->state = slot_state::idle;
+#if BAST_WITH_VALGRIND
+    s->introduced_as = arch::introduce_stack({low(*s), geometry.stride});
+#endif
   }
   opened += static_cast<std::uint32_t>(*done);
   return done;
@@ -207,6 +215,7 @@ bool slab::close_below(slot& s, std::byte* new_low) noexcept {
   BAST_ASSERT(new_low > old_low);
   BAST_ASSERT(new_low <= high(s));
   const auto size = static_cast<std::size_t>(new_low - old_low);
+  arch::fiber_hooks::recycle({old_low, size});  // Whoever opens it again finds no marks.
   if (tier == stack_tier::guard_markers) {
     if (!os::install_guard(old_low, size)) return false;  // guards and discards in one call
   } else {

@@ -6,6 +6,7 @@
 #include "bast/os.hpp"
 #include "bast/stack/slab.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/emulation.hpp"
 #include "bast/testing/stack_probe.hpp"
 
 namespace bast {
@@ -76,6 +77,8 @@ TEST_P(SlabFailure, X6_WithoutRecordsIsNoMemoryAndLeavesNothing) {
 }
 
 TEST_P(SlabFailure, X6_WithoutADirectoryLeafIsNoMemoryAndLeavesNothing) {
+  if (test::under_valgrind)
+    GTEST_SKIP() << "valgrind maps in another order: the third is not the leaf";
   // 500 GiB, so that it reaches where no slab was before and needs a leaf of the directory.
   const auto vast = stack_geometry::make({.limit = 64_MiB, .guard = 64_MiB}).value();
   const test::leak_baseline before;

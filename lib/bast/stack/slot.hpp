@@ -7,6 +7,8 @@
 // `grows` and `countdown` are written by the fault handler, on the thread that owns the slot.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -36,8 +38,13 @@ struct slot {
   std::atomic<std::uint16_t> frontier{0};
   slot_state state = slot_state::unopened;
   bool sampled = false;  // the pending use was chosen as a sample
+#if BAST_WITH_VALGRIND
+  unsigned introduced_as = 0;  // to valgrind, until the slab's end
+#endif
 };
+#if !BAST_WITH_VALGRIND
 static_assert(sizeof(slot) == 32);
+#endif
 static_assert(std::atomic<std::uint16_t>::is_always_lock_free);
 
 }  // namespace bast

@@ -15,6 +15,7 @@ constinit std::atomic<finding> known{finding::unknown};
 }  // namespace
 
 result<bool> probe_guard_markers() noexcept {
+  if constexpr (protection_is_forced) return false;
   const std::size_t page = os::page_bytes();
   const auto scratch = os::map(page);
   if (!scratch) return std::unexpected(scratch.error());
@@ -35,7 +36,10 @@ result<stack_tier> resolve_tier(stack_tier wanted) noexcept {
   }
   if (wanted == stack_tier::guard_markers && found == finding::does_not) {
     return fail(errc::unsupported, "stack_options",
-                "tier guard_markers: MADV_GUARD_INSTALL does not guard here (Linux 6.13 has it)");
+                protection_is_forced
+                    ? "tier guard_markers: this build has BAST_FORCE_PROTECTION_TIER"
+                    : "tier guard_markers: MADV_GUARD_INSTALL does not guard here (Linux 6.13 has "
+                      "it)");
   }
   // The leak sanitizer must scan stacks and cannot see markers: there, automatic means protection.
   if (wanted == stack_tier::automatic && (found == finding::does_not || arch::leak_roots_in_use)) {

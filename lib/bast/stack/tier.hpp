@@ -5,10 +5,15 @@
 // kernel is asked to write to it; only a refusal counts.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/base.hpp"
 #include "bast/stack/options.hpp"
 
 namespace bast {
+
+/// True in builds with BAST_FORCE_PROTECTION_TIER, which behave as on a kernel without markers.
+inline constexpr bool protection_is_forced = BAST_FORCE_PROTECTION_TIER != 0;
 
 /// Probes now: true when guard markers guard. Errors: no_memory (no scratch page).
 [[nodiscard]] result<bool> probe_guard_markers() noexcept;

@@ -25,6 +25,7 @@ TEST(StackTier, ProbeAnswersAndLeavesNothingBehind) {
 }
 
 TEST(StackTier, ProbeAgreesWithWhatMarkersDo) {
+  if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
   const std::size_t page = os::page_bytes();
   const auto scratch = os::map(page);
   ASSERT_TRUE(scratch.has_value());
@@ -34,6 +35,7 @@ TEST(StackTier, ProbeAgreesWithWhatMarkersDo) {
 }
 
 TEST(StackTier, ProbeSaysNoWhenTheKernelRefusesMarkers) {
+  if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
   for (const int error_number : {EINVAL, ENOMEM, ENOSYS}) {
     const os::fault_scope fault(
         {.kind = call::guard_install, .nth = 1, .error_number = error_number});
@@ -45,6 +47,7 @@ TEST(StackTier, ProbeSaysNoWhenTheKernelRefusesMarkers) {
 }
 
 TEST(StackTier, X6_ProbeWithoutScratchPageIsNoMemoryAndNotAnAnswer) {
+  if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
   const os::fault_scope fault({.kind = call::map, .nth = 1});
   const auto probed = probe_guard_markers();
   ASSERT_FALSE(probed.has_value());

@@ -16,7 +16,8 @@ namespace bast::test {
 namespace {
 
 // Their allocators map and unmap whenever they like.
-constexpr bool sanitizer_maps = BAST_WITH_ASAN != 0 || BAST_WITH_TSAN != 0 || BAST_WITH_MSAN != 0;
+constexpr bool sanitizer_maps =
+    BAST_WITH_ASAN != 0 || BAST_WITH_TSAN != 0 || BAST_WITH_MSAN != 0 || BAST_WITH_VALGRIND != 0;
 
 // One more line would be one more of the same.
 constexpr std::size_t complaints_max = 2000;

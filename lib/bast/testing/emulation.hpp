@@ -5,6 +5,8 @@
 // pages, does not serve RLIMIT_AS, and writes a line of its own when a signal kills the program.
 #pragma once
 
+#include <bast/config.hpp>
+
 namespace bast::test {
 
 #if BAST_EMULATED
@@ -15,5 +17,9 @@ inline constexpr bool emulated = false;
 /// What a death test sees when the kernel ends the program and nobody says a word.
 inline constexpr const char* killed_silently = "^$";
 #endif
+
+/// True in builds whose tests run under valgrind. It opens the stacks of coroutines as a whole, and
+/// has its own opinion of signals and limits.
+inline constexpr bool under_valgrind = BAST_WITH_VALGRIND != 0;
 
 }  // namespace bast::test

@@ -21,7 +21,8 @@ struct mappings {
   std::size_t count = 0;       // lines; neighbours of the same kind share one
   std::size_t byte_count = 0;  // address space, whether or not it is resident
 
-  static constexpr bool counted = !BAST_WITH_ASAN && !BAST_WITH_TSAN && !BAST_WITH_MSAN;
+  static constexpr bool counted =
+      !BAST_WITH_ASAN && !BAST_WITH_TSAN && !BAST_WITH_MSAN && !BAST_WITH_VALGRIND;
 
   /// Reads without allocating, so that looking changes nothing.
   static mappings now() {

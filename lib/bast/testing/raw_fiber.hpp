@@ -50,8 +50,9 @@ class raw_stack {
  public:
   static constexpr std::size_t size = std::size_t{256} << 10;
 
-  raw_stack() : base_(os::map(size).value()) {}
+  raw_stack() : base_(os::map(size).value()), id_(arch::introduce_stack(bounds())) {}
   ~raw_stack() {
+    arch::forget_stack(id_);
     arch::fiber_hooks::recycle(bounds());
     os::release(base_, size);
   }
@@ -64,14 +65,20 @@ class raw_stack {
 
  private:
   std::byte* base_;
+  unsigned id_;  // for valgrind
 };
+
+/// Whether switching orders memory for the thread sanitizer where its own switches do not: a test
+/// that is its own scheduler resumes and suspends in the order that it wants.
+enum class edges { carried, none };
 
 class raw_fiber {
  public:
   using body = std::function<void(raw_fiber&)>;
 
   /// `last` tells how the fiber is left for ever: in_line is leave_for(), out_of_line a switch.
-  raw_fiber(form last, body run) : body_(std::move(run)) {
+  raw_fiber(form last, body run, edges memory = edges::carried)
+      : meeting_(memory == edges::carried ? this : nullptr), body_(std::move(run)) {
     arch::prepare(record_.own, stack_.top(),
                   last == form::in_line ? &enter<form::in_line> : &enter<form::out_of_line>);
     record_.fiber = this;
@@ -82,15 +89,15 @@ class raw_fiber {
 
   template <form Form>
   [[gnu::always_inline]] void resume() noexcept {
-    hooks_.before_resume(stack_.bounds());
+    hooks_.before_resume(stack_.bounds(), meeting_);
     switch_by<Form>(resumer_, record_.own);
-    hooks_.after_resume();
+    hooks_.after_resume(meeting_);
   }
   template <form Form>
   [[gnu::always_inline]] void suspend() noexcept {
-    hooks_.before_suspend();
+    hooks_.before_suspend(meeting_);
     switch_by<Form>(record_.own, resumer_);
-    hooks_.after_suspend();
+    hooks_.after_suspend(meeting_);
   }
 
   bool finished() const { return finished_; }
@@ -102,10 +109,10 @@ class raw_fiber {
   template <form Form>
   static void enter(arch::context* self) noexcept {
     raw_fiber& fiber = *reinterpret_cast<record*>(self)->fiber;
-    fiber.hooks_.entered();
+    fiber.hooks_.entered(fiber.meeting_);
     fiber.body_(fiber);
     fiber.finished_ = true;
-    fiber.hooks_.before_exit();
+    fiber.hooks_.before_exit(fiber.meeting_);
     if constexpr (Form == form::in_line) {
       arch::leave_for(fiber.resumer_);
     } else {
@@ -120,6 +127,7 @@ class raw_fiber {
     raw_fiber* fiber = nullptr;
   };
   record record_;
+  void* meeting_;  // for the hooks
   arch::context resumer_;
   [[no_unique_address]] arch::fiber_hooks hooks_;
   raw_stack stack_;

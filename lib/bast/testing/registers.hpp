@@ -43,9 +43,9 @@ class register_ping_pong {
     arch::prepare(context_, stack_.top(), &enter);
     for (int round = 0; round < rounds && lost_.empty(); ++round) {
       outer_.fill(random_);
-      hooks_.before_resume(stack_.bounds());
+      hooks_.before_resume(stack_.bounds(), this);
       File::switch_with(outer_, context_, outside_, mine_);
-      hooks_.after_resume();
+      hooks_.after_resume(this);
       if (lost_.empty()) lost_ = outer_.lost(inner_);
     }
     hooks_.ended();
@@ -55,12 +55,12 @@ class register_ping_pong {
  private:
   static void enter(arch::context*) noexcept {
     register_ping_pong& test = *in_test_;
-    test.hooks_.entered();
+    test.hooks_.entered(&test);
     for (;;) {
       test.inner_.fill(test.random_);
-      test.hooks_.before_suspend();
+      test.hooks_.before_suspend(&test);
       File::switch_with(test.inner_, test.outside_, test.context_, test.others_);
-      test.hooks_.after_suspend();
+      test.hooks_.after_suspend(&test);
       if (test.lost_.empty()) test.lost_ = test.inner_.lost(test.outer_);
     }
   }

@@ -25,8 +25,9 @@ inline void fill(slot& s, std::size_t depth) {
   std::fill(s.top - depth, s.top, std::byte{0x5a});
 }
 
-/// True if every byte of the open part is `expected`.
+/// True if every byte of the open part is `expected`. It may look: it knows what it looks for.
 inline bool open_part_is(slot& s, std::byte expected) {
+  arch::fiber_hooks::recycle(stack_pool::bounds_of(s));
   const std::byte* const low = slab::of(s).open_low(s);
   return std::all_of(low, static_cast<const std::byte*>(s.top),
                      [=](std::byte b) { return b == expected; });

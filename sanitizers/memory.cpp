@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bugs in memory that is a coroutine's stack. The sanitizers must call them what they would call
+// them on a thread's stack.
+#include <bast/coro.hpp>
+#include <cstdio>
+
+#include "plants.hpp"
+
+namespace plants {
+namespace {
+
+using bast::yielder;
+
+bast::coro_pool make_pool() { return bast::coro_pool::create().value(); }
+
+/// Runs `f` to its end in a coroutine of `pool`, whose stack is idle afterwards.
+template <class F>
+void run(bast::coro_pool& pool, F f) {
+  auto c = pool.acquire().value();
+  if (!c.start(f)) std::puts("start failed");
+}
+
+/// A pointer whose origin the compiler can no longer see. A call and no asm statement: a function
+/// with one keeps its locals on its own stack, also while use after return is looked for.
+template <class T>
+[[gnu::noinline]] T* launder(T* pointer) {
+  static T* volatile kept;
+  kept = pointer;
+  return kept;
+}
+
+[[gnu::noinline]] volatile char* address_of_a_local() {
+  volatile char local[64];
+  local[0] = 1;
+  return launder(local);
+}
+
+[[gnu::noinline]] bool is_magic(volatile int* word) { return *word == 4711; }
+
+}  // namespace
+
+void clean() {
+  bast::coro_pool pool = make_pool();
+  auto c = pool.acquire<int, int>().value();
+  auto step = c.start([](yielder<int, int>& out) {
+    int given = 0;
+    for (int i = 0; i < 3; ++i) given += out.yield(given);
+  });
+  while (step && step->suspended()) step = c.resume(step->value() + 1);
+}
+
+void use_after_return() {
+  bast::coro_pool pool = make_pool();
+  run(pool, [] { *address_of_a_local() = 2; });
+}
+
+void buffer_overflow() {
+  bast::coro_pool pool = make_pool();
+  run(pool, [] {
+    volatile char buffer[16];
+    launder(buffer)[16] = 1;
+  });
+}
+
+void uninitialised_read() {
+  bast::coro_pool pool = make_pool();
+  // The first user leaves initialised bytes; on its stack the second one's locals are new again.
+  run(pool, [] {
+    volatile char all[2048];
+    for (volatile char& byte : all) byte = 0x5a;
+  });
+  run(pool, [] {
+    volatile int words[64];
+    if (is_magic(launder(words) + 32)) std::puts("magic");
+  });
+}
+
+void released_stack() {
+  bast::coro_pool pool = make_pool();
+  volatile char* stale = nullptr;
+  // The frame's own address: an address sanitizer keeps locals elsewhere.
+  run(pool, [&] { stale = static_cast<volatile char*>(__builtin_frame_address(0)) - 64; });
+  *stale = 1;
+}
+
+}  // namespace plants
