@@ -72,6 +72,17 @@ TEST(Exception, F6_TheDefaultSinkWritesOneLine) {
             "bast: nobody took the exception that left coroutine loud: unheard\n");
 }
 
+TEST(Exception, F6_TheDefaultSinkKnowsNothingOfWhatIsNoException) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  ASSERT_TRUE(c->start([] { throw 7; }));
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(c->release());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "bast: nobody took the exception that left coroutine (unnamed): "
+            "not a std::exception\n");
+}
+
 TEST(Exception, WhatTheCallablesCopyThrowsReachesTheStarter) {
   struct refuses_copies {
     refuses_copies() = default;

@@ -139,5 +139,41 @@ TEST(Handle, UserDataAndNameBelongToOneLife) {
   ASSERT_TRUE(next->start([] { EXPECT_EQ(this_coro::name(), nullptr); }));
 }
 
+TEST(Handle, OutsideACoroutineThereIsNoneToAskAbout) {
+  EXPECT_FALSE(this_coro::exists());
+  EXPECT_EQ(this_coro::name(), nullptr);
+  EXPECT_EQ(this_coro::user_data(), nullptr);
+  EXPECT_FALSE(this_coro::unwinding());
+  EXPECT_EQ(this_coro::stack_left(), bytes{0});
+  EXPECT_EQ(this_coro::stack_used(), bytes{0});
+  EXPECT_EQ(this_coro::set_name("nobody").error(), errc::not_in_fiber);
+  EXPECT_EQ(this_coro::set_user_data(nullptr).error(), errc::not_in_fiber);
+}
+
+TEST(Handle, ARunningCoroutineSetsItsOwnData) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  int mine = 0;
+  ASSERT_TRUE(c->start([&] {
+    EXPECT_TRUE(this_coro::set_user_data(&mine));
+    EXPECT_EQ(this_coro::user_data(), &mine);
+  }));
+  EXPECT_EQ(c->user_data(), &mine);
+}
+
+TEST(Handle, MovingACoroutineOrAPoolOntoItselfKeepsIt) {
+  coro_pool pool = *coro_pool::create();
+  coro_pool& same_pool = pool;
+  pool = std::move(same_pool);
+  auto c = *pool.acquire();
+  auto& same = c;
+  c = std::move(same);
+  EXPECT_TRUE(c.start([] {})->finished());
+  coro_pool other = *coro_pool::create();
+  c = coro<>();
+  other = std::move(pool);  // What it held is gone, and it is the moved one now.
+  EXPECT_TRUE(other.acquire().has_value());
+}
+
 }  // namespace
 }  // namespace bast
