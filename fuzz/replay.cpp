@@ -26,7 +26,7 @@ TARGET is pool, growth or canary. PATH is a program, as bytes or as text (*.ops)
   (no option)       run each program once; exit 1 if one complains
   --faults          run each once for each of its kernel calls, that call failing once, and
                     once more for each, with all later calls failing too
-  --pairs           as --faults; programs of up to 120 calls also once for every pair of them
+  --pairs           as --faults; programs of up to 48 calls also once for every pair of them
   --expect-failure  exit 0 if some program complains, and 1 if none does
   --print           print each program as text
   --bytes DIRECTORY write each program as bytes, for a fuzzer's corpus
@@ -73,7 +73,7 @@ model::program load(const files::path& path, const model::target& t) {
 
 class player {
   /// Programs of more calls are left out of the pairs: their number is the square.
-  static constexpr std::uint64_t pairs_up_to = 120;
+  static constexpr std::uint64_t pairs_up_to = 48;
 
  public:
   explicit player(const model::target& t) : target_(t) {}
