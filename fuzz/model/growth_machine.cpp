@@ -10,7 +10,7 @@ namespace {
 /// A hole would end the process here, as the pages are not near the stack pointer. What a sanitizer
 /// thinks of frames that lie there does not matter.
 [[gnu::no_sanitize_address]] void read_pages(const std::byte* low, const std::byte* high,
-                                                std::size_t page) {
+                                             std::size_t page) {
   for (; low < high; low += page) (void)*static_cast<const volatile std::byte*>(low);
 }
 
