@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "bast/os/door.hpp"
-#include "bast/testing/fault.hpp"
 #include "bast/testing/expect_mappings.hpp"
+#include "bast/testing/fault.hpp"
 
 namespace bast::os {
 namespace {
