@@ -23,8 +23,24 @@ constexpr std::size_t frame_overhead = 1024;
 /// What a signal's frame may need: AVX-512 state is 2.7 KiB, AMX about 11 KiB.
 constexpr std::size_t signal_frame = 16 << 10;
 
-volatile std::sig_atomic_t signals_taken = 0;
+/// Of this thread: its signals are its own, whatever other threads do.
+thread_local volatile std::sig_atomic_t signals_taken = 0;
 void count_signal(int) { signals_taken = signals_taken + 1; }
+
+/// A signal whose handler runs on the alternate stack, and one whose handler does not. Two, and
+/// installed once, because dispositions are the process's and other threads run programs too.
+struct test_signals {
+  int on_alternate = SIGRTMIN;
+  int on_this = SIGRTMIN + 1;
+
+  test_signals() {
+    struct sigaction action{};
+    action.sa_handler = count_signal;
+    ::sigaction(on_this, &action, nullptr);
+    action.sa_flags = SA_ONSTACK;
+    ::sigaction(on_alternate, &action, nullptr);
+  }
+};
 
 struct thrown_through {};
 
@@ -144,8 +160,13 @@ void growth_machine::wrote(fiber& f, const void* lowest) {
 /// G5: the kernel gets no EFAULT, because whoever called it pushed something below the buffer.
 [[gnu::noinline]] void growth_machine::read(fiber& f, std::size_t size) {
   auto* const mine = static_cast<unsigned char*>(__builtin_alloca(size));
-  const ssize_t got = ::read(zeros(), mine, size);
-  if (got != static_cast<ssize_t>(size)) complain("G5: the kernel refused a buffer on the stack");
+  std::size_t filled = 0;
+  ssize_t got = 1;
+  // In parts, when a signal arrives meanwhile.
+  for (; filled < size && got > 0; filled += static_cast<std::size_t>(std::max<ssize_t>(got, 0))) {
+    got = ::read(zeros(), mine + filled, size - filled);
+  }
+  if (filled != size) complain("G5: the kernel refused a buffer on the stack");
   mine[0] = 1;
   wrote(f, mine);
 }
@@ -166,15 +187,10 @@ void growth_machine::throw_through(fiber& f, unsigned count) {
 void growth_machine::take_signal(bool on_this_stack) {
   // Where the frame goes onto this stack the kernel writes it, and the kernel does not grow stacks.
   if (on_this_stack && !ensure_stack(bytes{signal_frame + margin})) return;
-  struct sigaction action{};
-  action.sa_handler = count_signal;
-  action.sa_flags = on_this_stack ? 0 : SA_ONSTACK;
-  struct sigaction before{};
-  ::sigaction(SIGUSR1, &action, &before);
+  static const test_signals signals;
   const auto taken = signals_taken;
-  ::raise(SIGUSR1);
+  ::raise(on_this_stack ? signals.on_this : signals.on_alternate);
   if (signals_taken == taken) complain("a signal was lost");
-  ::sigaction(SIGUSR1, &before, nullptr);
 }
 
 /// F-5: another thread has a pool of its own and shares nothing with this one.

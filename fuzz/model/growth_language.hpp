@@ -17,7 +17,7 @@ enum class growth_op : std::uint8_t {
   fill,           // value * 64 bytes: writes them all
   throw_through,  // value: an exception passes that many frames
   read,           // value * 64 bytes: the kernel writes into a buffer that nobody touched
-  signal,         // value: SIGUSR1 is handled on the alternate stack, or on this one
+  signal,         // value: a signal is handled on the alternate stack, or on this one
   ask,            // value * 64 bytes: ensure_stack
   unwind,         // released while suspended
   abandon,        // released without unwinding

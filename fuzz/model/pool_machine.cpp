@@ -73,8 +73,23 @@ void pool_machine::end() {
   }
 }
 
+void pool_machine::release_everything() {
+  for (handle& h : acquired_) {
+    // A stale handle is no complaint: the program released that coroutine itself.
+    const auto released = h.release();
+    if (!released && released.error().kind() != errc::stale_handle) {
+      complain("release: " + released.error().message());
+    }
+  }
+  acquired_.clear();
+  handles_.fill(handle());
+  ids_.fill(0);
+  next_id_ = 0;
+}
+
 void pool_machine::restart() {
   end();
+  acquired_.clear();
   taken_by_sink_ = 0;
   budget_is_limited_ = false;
   sky_.mend();
@@ -150,6 +165,7 @@ reply pool_machine::acquire(std::size_t who) {
   auto got = pool_->acquire<int, int, int>();
   if (!got) return describe(got);
   handles_[who] = got->detach();
+  acquired_.push_back(handles_[who]);
   ids_[who] = next_id_++;
   return reply::of(no_value);
 }
@@ -276,7 +292,7 @@ void pool_machine::yield_in_play(int value, yielder<int, int>& out) {
 
 // --- what can be seen ----------------------------------------------------------------------------
 
-void pool_machine::compare(const pool_model& expected) {
+void pool_machine::compare_handles(const pool_model& expected) {
   for (std::size_t i = 0; i < handles_.size(); ++i) {
     const handle& h = handles_[i];
     const std::string whose = "handle " + std::to_string(i) + ": ";
@@ -290,6 +306,10 @@ void pool_machine::compare(const pool_model& expected) {
       complain(whose + "F-13: another user's data");
     }
   }
+}
+
+void pool_machine::compare(const pool_model& expected) {
+  compare_handles(expected);
   const coro_pool_stats seen = pool_->stats();
   const auto same = [&](const char* what, std::uint64_t actual, std::uint64_t wanted) {
     if (actual == wanted) return;

@@ -29,6 +29,13 @@ class pool_machine {
   answer perform(const op& o);
   /// Compares what can be seen of the pool with the model. Cheap.
   void compare(const pool_model& expected);
+  /// The part of it that concerns the handles, without the counts of what happened before.
+  void compare_handles(const pool_model& expected);
+  /// Releases every coroutine, those without a handle too, and forgets the handles: the next
+  /// program finds the pool as if it were new, but for its counts and its memory.
+  void release_everything();
+  /// Only when ready.
+  coro_pool& pool() { return *pool_; }
   /// True while the pool may lack memory or room.
   bool lacks() const { return !sky_.fair() || budget_is_limited_; }
   /// Destroys the pool.
@@ -67,6 +74,7 @@ class pool_machine {
   bool budget_is_limited_ = false;
   std::array<handle, subjects_max> handles_;
   std::array<int, subjects_max> ids_{};
+  std::vector<handle> acquired_;  // since the pool was made, or everything was released
   int next_id_ = 0;
 
   // Between a resume and the body that it wakes.

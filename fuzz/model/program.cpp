@@ -164,6 +164,10 @@ std::expected<program, std::string> decode(std::span<const std::uint8_t> bytes,
   return p;
 }
 
+void leave_out(program& p, std::uint32_t kinds) {
+  std::erase_if(p.ops, [=](const op& o) { return (kinds >> o.kind & 1) != 0; });
+}
+
 std::vector<std::uint8_t> encode(const program& p) {
   std::vector<std::uint8_t> out;
   out.reserve(header_bytes + p.ops.size() * op_bytes);

@@ -86,6 +86,14 @@ std::string print(const program& p, const language& words);
 /// The complaint names the line.
 std::expected<program, std::string> parse(std::string_view text, const language& words);
 
+/// Takes away the operations whose kinds are in `kinds`, a mask like `allowed`: for those who run
+/// programs where some operation has no meaning.
+void leave_out(program& p, std::uint32_t kinds);
+template <class Kind>
+constexpr std::uint32_t mask_of(Kind kind) {
+  return std::uint32_t{1} << static_cast<unsigned>(kind);
+}
+
 /// A random program of `count` operations, with a swarm mask of its own. `random` returns 64 random
 /// bits at each call.
 template <class Random>

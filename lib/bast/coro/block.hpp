@@ -13,6 +13,7 @@
 //   I2  Only the owner thread writes the tag.
 #pragma once
 
+#include <atomic>
 #include <bast/config.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -62,11 +63,32 @@ constexpr coro_tag with_state(coro_tag tag, coro_state state) noexcept {
   return (tag & ~tag_state_mask) | static_cast<coro_tag>(state);
 }
 
+/// A word that any thread may read: a stale handle leads to a block, and a block to a chunk, that
+/// may be another thread's by then (F-16). No order is needed, because nobody goes on from what
+/// another thread wrote: the thread and the generation in a tag tell that it is not one's own.
+template <class T>
+class shared_word {
+ public:
+  constexpr shared_word(T value = {}) noexcept : value_(value) {}
+  shared_word(const shared_word&) = delete;
+  shared_word& operator=(const shared_word&) = delete;
+  ~shared_word() = default;
+  shared_word& operator=(T value) noexcept {
+    value_.store(value, std::memory_order_relaxed);
+    return *this;
+  }
+  operator T() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<T> value_;
+  static_assert(std::atomic<T>::is_always_lock_free && sizeof(std::atomic<T>) == sizeof(T));
+};
+
 struct alignas(64) coro_block {
   // Where it continues, unless it is running. First, so that the entry function, which is given the
   // context's address, is given the block's.
   arch::context context;
-  coro_tag tag = 0;
+  shared_word<coro_tag> tag = 0;
   // What crosses the next switch: the activation at start, the value at yield and resume, the
   // outcome once finished.
   void* transfer = nullptr;

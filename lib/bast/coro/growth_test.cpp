@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "bast/coro.hpp"
+#include "bast/os.hpp"
 #include "bast/testing/emulation.hpp"
 
 namespace bast {
@@ -75,6 +76,37 @@ INSTANTIATE_TEST_SUITE_P(Tiers, Growth,
 
 int recurse_to(std::size_t deep) {
   return recurse(static_cast<const std::byte*>(__builtin_frame_address(0)), deep);
+}
+
+/// Uses `deep` bytes of stack and asks for more from there. The kernel's part of asking needs some
+/// stack itself: where too little is left open for it, it faults in the middle of growing.
+[[gnu::noinline, gnu::no_sanitize_address]] bool ask_from(std::size_t deep, bytes more) {
+  auto* const used = static_cast<volatile char*>(__builtin_alloca(deep));
+  used[0] = 1;
+  return ensure_stack(more).has_value();
+}
+
+TEST_P(Growth, GrowingWhileGrowingIsChargedOnce) {
+  coro_pool pool = *coro_pool::create(
+      {.stack = {.limit = 256_KiB, .window = 32_KiB, .retain = 32_KiB, .tier = GetParam()},
+       .max_coros = 1});
+  const std::size_t page = os::page_bytes();
+  // From two pages above the end of the window to its very end, in the smallest steps there are.
+  for (std::size_t deep = (32 << 10) - 2 * page; deep < (32 << 10); deep += 16) {
+    auto c = pool.acquire();
+    bool fine = false;
+    const auto step = c->start([&](yielder<>& out) {
+      slot& own = *find_stack(__builtin_frame_address(0)).record;
+      const std::size_t room = this_coro::stack_used().count;
+      fine = room >= deep || ask_from(deep - room, 48_KiB);
+      EXPECT_EQ(pool.budget().open().count, slab::of(own).open_bytes(own)) << deep;
+      out.yield();
+    });
+    ASSERT_TRUE(step && fine) << deep;
+  }
+  EXPECT_TRUE(pool.shrink().count != 0);
+  EXPECT_EQ(pool.budget().open().count, 0U);
+  EXPECT_EQ(process_stack_budget().open().count, 0U);
 }
 
 TEST_P(Growth, AShallowCoroutineNeverFaults) {

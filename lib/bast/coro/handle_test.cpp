@@ -3,8 +3,10 @@
 // F-3, F-16: a handle that is no longer current is an error for ever, and never somebody else's.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "bast/coro.hpp"
 
@@ -50,6 +52,32 @@ TEST(Handle, F16_DoubleReleaseIsAnError) {
   EXPECT_EQ(c.release().error(), errc::stale_handle);
   EXPECT_EQ(c.release(abandon).error(), errc::stale_handle);
   pool.check_invariants();
+}
+
+/// Places in the registry are used again by whoever comes next. TSan sees here whether looking at
+/// one is a data race.
+TEST(Handle, F16_AStaleHandleMayBeAskedWhileAnotherThreadUsesItsPlace) {
+  coro_ref<> stale;
+  {
+    coro_pool pool = *coro_pool::create();
+    stale = pool.acquire()->detach();
+  }
+  std::atomic<bool> over = false;
+  std::thread other([&] {
+    for (int i = 0; i < 300; ++i) {
+      coro_pool pool = *coro_pool::create();
+      auto c = pool.acquire();
+      EXPECT_TRUE(c->start([] {}));
+    }
+    over = true;
+  });
+  coro_pool own = *coro_pool::create();
+  while (!over) {
+    EXPECT_EQ(stale.state(), coro_state::free);
+    EXPECT_EQ(stale.release().error(), errc::stale_handle);
+    EXPECT_EQ(own.release(stale).error(), errc::stale_handle);
+  }
+  other.join();
 }
 
 TEST(Handle, F16_ReleaseThroughAnotherPoolIsAnError) {

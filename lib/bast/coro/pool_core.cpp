@@ -161,7 +161,7 @@ void pool_core::unwind(coro_block& block) noexcept {
 
 void pool_core::forget_outcome(coro_block& block) noexcept {
   // Forgotten first: a destructor may come back here through its own coroutine's handle.
-  block.tag &= ~flag_has_outcome;
+  block.tag = block.tag & ~flag_has_outcome;
   auto& left = *static_cast<outcome_base*>(block.transfer);
   if (const auto destroy = std::exchange(left.destroy_value, nullptr)) destroy(left);
 #if BAST_EXCEPTIONS

@@ -28,7 +28,7 @@ inline constexpr std::size_t registry_blocks_max = std::size_t{1} << 26;
 
 /// What the first block of a chunk holds instead of a coroutine.
 struct chunk {
-  pool_core* owner;
+  shared_word<pool_core*> owner;
   chunk* next;  // in the owner's or the registry's list
 
   /// The blocks that can be coroutines are 1 .. chunk_blocks - 1.

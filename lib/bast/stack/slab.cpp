@@ -188,13 +188,17 @@ result<std::size_t> slab::open_batch(std::size_t most) noexcept {
   return done;
 }
 
+// Whoever asks for room runs on the very stack that grows, and near its open end: any call below
+// may fault, and the handler then opens some of what is asked for here, or all, and charges it. So
+// the frontier is read again afterwards. What the handler opens is opened once more, which is
+// nothing to the kernel, and its charge is given back here.
 slab::outcome slab::open_down_to(slot& s, std::byte* new_low) noexcept {
-  std::byte* const old_low = open_low(s);
   BAST_ASSERT(new_low >= low(s) + geometry.guard);
-  BAST_ASSERT(new_low < old_low);
+  std::byte* const old_low = open_low(s);
+  if (new_low >= old_low) return outcome::opened;
   const auto size = static_cast<std::size_t>(old_low - new_low);
   outcome why{};
-  if (!charge_both(*owner, size, why)) return why;
+  if (!charge_both(*owner, size, why)) return open_low(s) <= new_low ? outcome::opened : why;
   const bool leave_a_hole = BAST_MUTANT(hole_when_growing) && size > geometry.page;
   const std::size_t opened_size = leave_a_hole ? size - geometry.page : size;
   const auto opened_now = tier == stack_tier::guard_markers
@@ -202,11 +206,16 @@ slab::outcome slab::open_down_to(slot& s, std::byte* new_low) noexcept {
                               : os::protect(new_low, opened_size, os::access::read_write);
   if (!opened_now) {
     refund_both(*owner, size);
-    return outcome::refused;
+    return open_low(s) <= new_low ? outcome::opened : outcome::refused;
   }
-  s.frontier.store(
-      static_cast<std::uint16_t>(static_cast<std::size_t>(new_low - low(s)) / geometry.page),
-      std::memory_order_relaxed);
+  // Nothing faults from here to the store: the way into the kernel went deeper than this.
+  std::byte* const now_low = open_low(s);
+  if (now_low > new_low) {
+    s.frontier.store(
+        static_cast<std::uint16_t>(static_cast<std::size_t>(new_low - low(s)) / geometry.page),
+        std::memory_order_relaxed);
+  }
+  refund_both(*owner, static_cast<std::size_t>(old_low - std::max(now_low, new_low)));
   return outcome::opened;
 }
 

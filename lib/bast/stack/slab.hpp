@@ -84,8 +84,9 @@ struct slab {
   /// Errors: `limit` (budget), no_memory.
   [[nodiscard]] result<std::size_t> open_batch(std::size_t most) noexcept;
 
-  /// Opens `s` from `new_low` (a page boundary above the guard, below the frontier) on.
-  /// Async-signal-safe. Charges the budgets.
+  /// Opens `s` from `new_low` (a page boundary above the guard) on, if it is not open yet.
+  /// Async-signal-safe. Charges the budgets. May run on `s` itself, and be interrupted by the fault
+  /// handler that opens more of it.
   enum class outcome : std::uint8_t { opened, over_pool_budget, over_process_budget, refused };
   [[nodiscard]] outcome open_down_to(slot& s, std::byte* new_low) noexcept;
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How many programs each property tries, and which: the same ones in every run, so that a failure
+// repeats. BAST_PROPERTY_RUNS asks for more, BAST_SEED for others; RC_PARAMS, rapidcheck's own
+// variable, overrules both. The line that repeats a test is printed when it starts.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace {
+
+std::string environment(const char* name, const char* otherwise) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? otherwise : value;
+}
+
+/// What rapidcheck will read: the user's parameters, and ours where the user said nothing.
+std::string parameters() {
+  std::string all = environment("RC_PARAMS", "");
+  const auto add = [&](const char* key, const std::string& value) {
+    if (all.find(key) != std::string::npos) return;
+    all += (all.empty() ? "" : " ") + std::string(key) + "=" + value;
+  };
+  add("seed", std::to_string(std::strtoull(environment("BAST_SEED", "0xba57").c_str(), {}, 0)));
+  add("max_success", environment("BAST_PROPERTY_RUNS", "300"));
+  return all;
+}
+
+class announcer : public ::testing::EmptyTestEventListener {
+  void OnTestStart(const ::testing::TestInfo& test) override {
+    std::printf("reproduce with: RC_PARAMS=\"%s\" --gtest_filter=%s.%s\n", std::getenv("RC_PARAMS"),
+                test.test_suite_name(), test.name());
+    std::fflush(stdout);
+  }
+};
+
+}  // namespace
+
+int main(int count, char** values) {
+  ::testing::InitGoogleTest(&count, values);
+  // Before the first property: rapidcheck reads it once.
+  ::setenv("RC_PARAMS", parameters().c_str(), 1);
+  // GoogleTest owns and deletes it.
+  ::testing::UnitTest::GetInstance()->listeners().Append(new announcer);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One pool operation as a command of rapidcheck's state machines: pool_model says what must come of
+// it, pool_machine what did. Commands run on the test's thread and on no coroutine: what an
+// assertion throws never passes through one.
+#pragma once
+
+#include <rapidcheck.h>
+#include <rapidcheck/state.h>
+
+#include <array>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "model/pool_machine.hpp"
+#include "model/pool_model.hpp"
+
+namespace bast::model {
+
+/// The system under test, and what has happened to it.
+struct pool_under_test {
+  explicit pool_under_test(const coro_pool_options& options) : machine(options, sky) {}
+
+  weather sky{{}};
+  pool_machine machine;
+  std::array<std::size_t, pool_op_kinds> performed{};  // operations that were not refused
+};
+
+/// One more law, for those who want to see whether a broken one is found. Null: it holds.
+using pool_law = const char* (*)(const pool_model& state);
+
+class pool_command : public rc::state::Command<pool_model, pool_under_test> {
+ public:
+  pool_command(const op& o, pool_law beyond) : op_(o), beyond_(beyond) {}
+
+  void apply(pool_model& state) const override { state.follow(op_, state.expect(op_)); }
+
+  void run(const pool_model& before, pool_under_test& under_test) const override {
+    pool_machine& machine = under_test.machine;
+    const answer wanted = before.expect(op_);
+    const answer seen = machine.perform(op_);
+    RC_ASSERT(to_text(seen) == to_text(wanted));
+    RC_ASSERT(seen == wanted);
+    const pool_model after = nextState(before);
+    machine.compare(after);
+    if (const char* const broken = beyond_(after)) machine.complain(broken);
+    RC_ASSERT(machine.complaint() == "");
+    if (seen.outer.done) ++under_test.performed[op_.kind];
+  }
+
+  void show(std::ostream& out) const override {
+    // The line of the printed program, without its head.
+    const std::string text = print({.ops = {op_}}, pool_language);
+    const std::size_t line = text.find('\n', text.find("\noptions") + 1) + 1;
+    out << text.substr(line, text.size() - line - 1);
+  }
+
+ private:
+  op op_;
+  pool_law beyond_;
+};
+
+using any_command = std::shared_ptr<const rc::state::Command<pool_model, pool_under_test>>;
+
+/// Commands that suit the state: mostly an operation that its subject allows, often on a subject
+/// that lives; the rest is anything at all.
+rc::Gen<any_command> commands_for(const pool_model& state, pool_law beyond);
+
+/// Runs a random list of commands on a pool with these options, from its making to its end.
+/// Asserts.
+void check_commands(std::uint16_t options, pool_law beyond);
+
+}  // namespace bast::model

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Threads that each run pool programs on pools of their own. What they share is the registry, the
+// directory, the process's budget and the fault handler.
+#include <atomic>
+#include <thread>
+
+#include "storm.hpp"
+
+namespace bast::stress {
+
+std::string pools(run& r) {
+  model::warm_up();
+  const books before;
+  const char* const target = r.planted("canary") ? "canary" : "pool";
+  std::atomic<std::uint64_t> programs = 0;
+  {
+    std::vector<std::jthread> workers;
+    for (unsigned n = 0; n < thread_count(); ++n) {
+      workers.emplace_back([&, n] { programs += storm(r, target, no_pool_weather, r.random(n)); });
+    }
+  }
+  before.balance(r);
+  return std::to_string(programs) + " programs on " + std::to_string(thread_count()) + " threads";
+}
+
+}  // namespace bast::stress

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `storm`: random programs, one after the other, on the calling thread; and whether the process is
+// what it was when all are done.
+#pragma once
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "bast/coro.hpp"
+#include "bast/testing/baseline.hpp"
+#include "model/growth_language.hpp"
+#include "model/pool_language.hpp"
+#include "model/target.hpp"
+#include "scenario.hpp"
+
+namespace bast::stress {
+
+/// What makes calls fail does so for the whole process, and what limits a budget ends coroutines:
+/// neither has a meaning while others are at work.
+inline constexpr std::uint32_t no_pool_weather = model::mask_of(model::pool_op::fault) |
+                                                 model::mask_of(model::pool_op::mend) |
+                                                 model::mask_of(model::pool_op::budget);
+inline constexpr std::uint32_t no_growth_weather = model::mask_of(model::growth_op::fault) |
+                                                   model::mask_of(model::growth_op::mend) |
+                                                   model::mask_of(model::growth_op::budget);
+
+/// One random program. False when it complained, which is then said.
+inline bool one_program(run& r, const char* target, std::uint32_t left_out,
+                        std::mt19937_64& random) {
+  const model::target& t = *model::find_target(target);
+  model::program p = model::generate(random, t.words, 1 + random() % 100);
+  model::leave_out(p, left_out);
+  const model::run_result out = t.run(p, {.plan = {}, .alone = false});
+  if (out.complaint.empty()) return true;
+  r.fail(out.complaint + "\n" + model::print(p, t.words));
+  return false;
+}
+
+/// Programs until the time is over. Returns their number.
+inline std::uint64_t storm(run& r, const char* target, std::uint32_t left_out,
+                           std::mt19937_64 random) {
+  std::uint64_t programs = 0;
+  while (r.goes_on() && one_program(r, target, left_out, random)) ++programs;
+  return programs;
+}
+
+/// What the process must hold again when a scenario is over. The counts of mappings are left out:
+/// the C library keeps stacks and arenas of ended threads.
+class books {
+ public:
+  books() : held_(test::process_counts::now()), open_(process_stack_budget().open().count) {}
+
+  void balance(run& r) const {
+    if (const std::size_t open = process_stack_budget().open().count; open != open_) {
+      r.fail("the process's budget is charged with " + std::to_string(open) + " bytes, not " +
+             std::to_string(open_));
+    }
+    const test::process_counts now = test::process_counts::now();
+    if (now.fds != held_.fds) {
+      r.fail("descriptors: " + std::to_string(held_.fds) + " before, " + std::to_string(now.fds) +
+             " now");
+    }
+    if (const std::size_t pending = os::retry_pending_releases(); pending != 0) {
+      r.fail(std::to_string(pending) + " unmappings are pending");
+    }
+  }
+
+ private:
+  test::process_counts held_;
+  std::size_t open_;
+};
+
+}  // namespace bast::stress
