@@ -80,7 +80,7 @@ job_corpus() {
     local old="fuzz/corpus/$target" new="build/fuzz/run/$target/merged"
     rm -rf "$new"
     mkdir -p "$new" "$old" "build/fuzz/run/$target/corpus"
-    ASAN_OPTIONS=detect_stack_use_after_return=0 "build/fuzz/fuzz/bast_fuzz_$target" -merge=1 \
+    ASAN_OPTIONS=detect_stack_use_after_return=0 "build/fuzz/fuzz/bast_fuzz_$target" -set_cover_merge=1 \
       -max_len=2055 "$new" "$old" "build/fuzz/run/$target/corpus" >/dev/null 2>&1
     rm -rf "$old"
     mv "$new" "$old"
@@ -93,7 +93,8 @@ job_faults() {
   build_preset dev --target bast_replay
   local target
   for target in "${fuzz_targets[@]}"; do
-    (cd fuzz && ../build/dev/fuzz/bast_replay --pairs "$target" "seeds/$target" "corpus/$target")
+    (cd fuzz && ../build/dev/fuzz/bast_replay --pairs "$target" "seeds/$target")
+    (cd fuzz && ../build/dev/fuzz/bast_replay --faults "$target" "corpus/$target")
   done
 }
 

@@ -117,7 +117,11 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   }
   std::byte* const target = home->low(*s) + (at.fault - address_of(home->low(*s)));
   const slab::outcome done = grow(*home, *s, target);
-  if (done == slab::outcome::opened) return true;
+  if (done == slab::outcome::opened) {
+    // Or the same instruction would fault for ever.
+    BAST_CHECK(at.fault >= address_of(home->open_low(*s)), "growth reaches what faulted");
+    return true;
+  }
   report(describe(*home, *s, at, cause_of(done)));
   return false;
 }
