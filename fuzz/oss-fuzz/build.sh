@@ -1,8 +1,8 @@
 #!/bin/bash -eu
 # SPDX-License-Identifier: Apache-2.0
 #
-# Called by OSS-Fuzz with CXX, CXXFLAGS, LIB_FUZZING_ENGINE, SANITIZER, OUT and WORK set. The engine's
-# flags come with CXXFLAGS; bast must know the sanitizer too, because it tells it of every switch.
+# Called by OSS-Fuzz with CXX, CXXFLAGS, LIB_FUZZING_ENGINE, SANITIZER, OUT and WORK set. The
+# engine's flags come with CXXFLAGS; bast must know the sanitizer too: it tells it of every switch.
 
 case "$SANITIZER" in
   address | memory | undefined) sanitizer="$SANITIZER" ;;
@@ -18,7 +18,8 @@ cmake --build "$WORK/bast"
 
 for target in pool growth; do
   cp "$WORK/bast/fuzz/bast_fuzz_$target" "$OUT/"
-  "$WORK/bast/fuzz/bast_replay" --bytes "$WORK/seeds/$target" "$target" "$SRC/bast/fuzz/seeds/$target"
+  "$WORK/bast/fuzz/bast_replay" --bytes "$WORK/seeds/$target" "$target" \
+    "$SRC/bast/fuzz/seeds/$target"
   corpora=("$WORK/seeds/$target")
   for directory in "$SRC/bast/fuzz/corpus/$target" "$SRC/bast/fuzz/regressions/$target"; do
     [[ ! -d "$directory" ]] || corpora+=("$directory")
