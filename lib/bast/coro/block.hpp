@@ -81,8 +81,9 @@ class shared_word {
 
  private:
   std::atomic<T> value_;
-  static_assert(std::atomic<T>::is_always_lock_free && sizeof(std::atomic<T>) == sizeof(T));
+  static_assert(std::atomic<T>::is_always_lock_free);
 };
+static_assert(sizeof(shared_word<coro_tag>) == sizeof(coro_tag));
 
 struct alignas(64) coro_block {
   // Where it continues, unless it is running. First, so that the entry function, which is given the

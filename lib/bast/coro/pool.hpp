@@ -88,7 +88,7 @@ class coro_pool {
   }
   /// Calls `f(const stack_view&)` for every stack of the pool, live or idle.
   template <class F>
-  void for_each_stack(F&& f) {
+  void for_each_stack(F f) {
     core_->stacks().for_each_stack([&](slab& home, slot& s) {
       f(stack_view{&s, home.low(s) + home.geometry.guard, home.open_low(s), s.top});
     });

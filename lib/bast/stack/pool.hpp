@@ -85,7 +85,7 @@ class stack_pool {
 
   /// Calls `f(slab&, slot&)` for every stack that was ever opened, live or not.
   template <class F>
-  void for_each_stack(F&& f) {
+  void for_each_stack(F f) {
     for (slab* home = slabs_; home != nullptr; home = home->next) {
       for (std::uint32_t i = 0; i < home->opened; ++i) f(*home, home->slots()[i]);
     }
