@@ -109,6 +109,7 @@ job_stress() {
 }
 
 job_soak() {
+  [[ $# != 0 ]] || set -- --minutes 30
   build_preset release --target bast_soak
   build/release/stress/bast_soak "$@"
 }
