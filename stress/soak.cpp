@@ -138,7 +138,7 @@ class worker {
       const auto leaked = os::map(2 * os::page_bytes());
       if (leaked) (void)os::protect(*leaked, os::page_bytes(), os::access::none);
     } else if (plant == "descriptors" && shared_.lives % 64 < 4) {
-      (void)::dup(STDOUT_FILENO);
+      [[maybe_unused]] const int lost = ::dup(STDOUT_FILENO);
     } else if (plant == "threads" && ++threads_leaked_ <= 100) {
       std::thread(::pause).detach();
     }

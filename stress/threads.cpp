@@ -121,7 +121,9 @@ void one_life(run& r, last_look& look, std::mt19937_64 random, std::optional<cor
     const auto leaked = os::map(2 * os::page_bytes());
     if (leaked) (void)os::protect(*leaked, os::page_bytes(), os::access::none);
   }
-  if (r.planted("descriptor")) (void)::dup(STDOUT_FILENO);
+  if (r.planted("descriptor")) {
+    [[maybe_unused]] const int lost = ::dup(STDOUT_FILENO);
+  }
   if (r.planted("alternate") && !own) {
     // Kept for ever, as this thread's end will find it installed.
     static std::byte memory[128 << 10];
