@@ -95,12 +95,11 @@ TEST_P(Growth, GrowingWhileGrowingIsChargedOnce) {
   for (std::size_t deep = (32 << 10) - 2 * page; deep < (32 << 10); deep += 16) {
     auto c = pool.acquire();
     bool fine = false;
-    const auto step = c->start([&](yielder<>& out) {
+    const auto step = c->start([&] {
       slot& own = *find_stack(__builtin_frame_address(0)).record;
       const std::size_t room = this_coro::stack_used().count;
       fine = room >= deep || ask_from(deep - room, 48_KiB);
       EXPECT_EQ(pool.budget().open().count, slab::of(own).open_bytes(own)) << deep;
-      out.yield();
     });
     ASSERT_TRUE(step && fine) << deep;
   }
