@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "bast/testing/baseline.hpp"
+#include "bast/testing/harness.hpp"
 #include "model/target.hpp"
 
 #define BAST_STRING_OF(name) #name
@@ -26,9 +26,6 @@ const model::target& chosen = *model::find_target(BAST_STRING(BAST_FUZZ_TARGET))
                model::print(p, chosen.words).c_str());
   std::abort();
 }
-
-/// Looking at all mappings and descriptors takes as long as a short input, so one in this many.
-constexpr std::uint64_t inputs_between_looks = 64;
 
 }  // namespace
 
@@ -48,13 +45,10 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto p = model::decode({data, size}, chosen.words);
   if (!p) return -1;  // Not to be kept in a corpus.
-  static std::uint64_t inputs = 0;
-  std::optional<test::leak_baseline> before;
-  if (++inputs % inputs_between_looks == 0) before.emplace();
+  static test::input_watch watch;
+  watch.begin();
   const model::run_result out = chosen.run(*p, {});
   if (!out.complaint.empty()) fail(*p, out.complaint);
-  if (before) {
-    if (const std::string lost = before->differences(); !lost.empty()) fail(*p, lost);
-  }
+  if (const std::string lost = watch.lost(); !lost.empty()) fail(*p, lost);
   return 0;
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "bast/testing/harness.hpp"
+
 namespace bast::model {
 
 namespace {
@@ -50,8 +52,7 @@ void growth_machine::end() {
 
 void growth_machine::restart() {
   end();
-  budget_is_limited_ = false;
-  sky_.mend();
+  sky_.clear_up();
   make();
 }
 
@@ -68,12 +69,7 @@ void growth_machine::perform(const op& o) {
     case growth_op::shrink: (void)pool_->shrink(); break;
     case growth_op::fault: sky_.spoil(o.value); break;
     case growth_op::mend: sky_.mend(); break;
-    case growth_op::budget:
-      budget_is_limited_ = o.value != 0;
-      pool_->budget().set_limit(budget_is_limited_ ? bytes{pool_->budget().open().count +
-                                                           (o.value - 1U) * os::page_bytes()}
-                                                   : unlimited_bytes);
-      break;
+    case growth_op::budget: sky_.tighten(pool_->budget(), o.value); break;
     case growth_op::restart: restart(); return;
     case growth_op::check: check(); break;
     default: command_to(f, o); break;
@@ -125,21 +121,15 @@ void growth_machine::look_at(fiber& f) {
   f.open_low = open_low;
 }
 
-/// G2, G3: asks the kernel. Its writes go to what must refuse them, or to a page of ours.
+/// G2, G3: asks the kernel.
 void growth_machine::probe(const fiber& f) {
   if (f.stack == nullptr) return;
   const slab& home = slab::of(*f.stack);
-  std::byte* const low = home.low(*f.stack);
-  std::byte* const open_low = home.open_low(*f.stack);
-  const std::size_t page = home.geometry.page;
-  if (os::kernel_can_write(low)) complain("G3: the guard's low end is accessible");
-  if (os::kernel_can_write(low + home.geometry.guard - page)) {
-    complain("G3: the guard's high end is accessible");
+  const stack_view view = find_stack(home.low(*f.stack));
+  if (const char* const broken = test::broken_guard(view)) {
+    complain(("G3: " + std::string(broken) + " is accessible").c_str());
   }
-  if (open_low - page >= low && os::kernel_can_write(open_low - page)) {
-    complain("G3: a page below the open part is accessible");
-  }
-  read_pages(open_low, home.high(*f.stack), page);
+  read_pages(view.open_low, home.high(*f.stack), home.geometry.page);
 }
 
 void growth_machine::check() {

@@ -57,7 +57,7 @@ class growth_machine {
   void complain(const char* what) {
     if (complaint_.empty()) complaint_ = what;
   }
-  bool lacks() const { return !sky_.fair() || budget_is_limited_; }
+  bool lacks() const { return sky_.is_rough(); }
   void forget(fiber& f);
   void make();
   void restart();
@@ -83,7 +83,6 @@ class growth_machine {
   coro_pool_options options_;
   weather& sky_;
   std::optional<coro_pool> pool_;
-  bool budget_is_limited_ = false;
   std::array<fiber, subjects_max> fibers_;
   std::size_t known_depth_ = 0;  // of any use since the pool was made
   std::string complaint_;

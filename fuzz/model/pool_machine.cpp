@@ -91,8 +91,7 @@ void pool_machine::restart() {
   end();
   acquired_.clear();
   taken_by_sink_ = 0;
-  budget_is_limited_ = false;
-  sky_.mend();
+  sky_.clear_up();
   // Where the faults are imposed from outside, the pool may be lost; the run then ends.
   make();
 }
@@ -148,12 +147,7 @@ reply pool_machine::perform_one(const op& o) {
     case pool_op::adopt: return describe(pool_->adopt());
     case pool_op::fault: sky_.spoil(o.value); return done;
     case pool_op::mend: sky_.mend(); return done;
-    case pool_op::budget:
-      budget_is_limited_ = o.value != 0;
-      pool_->budget().set_limit(budget_is_limited_ ? bytes{pool_->budget().open().count +
-                                                           (o.value - 1U) * os::page_bytes()}
-                                                   : unlimited_bytes);
-      return done;
+    case pool_op::budget: sky_.tighten(pool_->budget(), o.value); return done;
     case pool_op::restart: restart(); return done;
     case pool_op::check: pool_->check_invariants(); return done;
     case pool_op::inside: break;

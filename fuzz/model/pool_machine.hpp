@@ -37,7 +37,7 @@ class pool_machine {
   /// Only when ready.
   coro_pool& pool() { return *pool_; }
   /// True while the pool may lack memory or room.
-  bool lacks() const { return !sky_.fair() || budget_is_limited_; }
+  bool lacks() const { return sky_.is_rough(); }
   /// Destroys the pool.
   void end();
 
@@ -71,7 +71,6 @@ class pool_machine {
   weather& sky_;
   std::optional<coro_pool> pool_;
   std::optional<coro_pool> other_pool_;
-  bool budget_is_limited_ = false;
   std::array<handle, subjects_max> handles_;
   std::array<int, subjects_max> ids_{};
   std::vector<handle> acquired_;  // since the pool was made, or everything was released

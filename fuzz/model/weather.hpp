@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "bast/os.hpp"
+#include "bast/stack.hpp"
 
 namespace bast::model {
 
@@ -32,6 +33,17 @@ class weather {
   void mend() {
     if (!imposed_) scope_.reset();
   }
+  /// From here on `budget` has `pages` - 1 pages left; 0: no limit.
+  void tighten(stack_budget& budget, std::uint16_t pages) {
+    tight_ = pages != 0;
+    const std::size_t more = tight_ ? (pages - 1U) * os::page_bytes() : 0;
+    budget.set_limit(tight_ ? bytes{budget.open().count + more} : unlimited_bytes);
+  }
+  /// A new pool begins: without a limit, and with no failure of the program's own.
+  void clear_up() {
+    tight_ = false;
+    mend();
+  }
   /// Nothing fails any more, whoever decided it. The counts stay.
   void end() {
     if (!scope_) return;
@@ -39,12 +51,14 @@ class weather {
     injected_ = scope_->injected();
     scope_.reset();
   }
-  bool fair() const { return !scope_; }
+  /// True while there may be too little memory, or room.
+  bool is_rough() const { return scope_.has_value() || tight_; }
   std::uint64_t seen() const { return scope_ ? scope_->seen() : seen_; }
   std::uint64_t injected() const { return scope_ ? scope_->injected() : injected_; }
 
  private:
   bool imposed_;
+  bool tight_ = false;
   std::optional<os::fault_scope> scope_;
   std::uint64_t seen_ = 0;
   std::uint64_t injected_ = 0;

@@ -15,23 +15,26 @@ namespace {
 
 }  // namespace
 
+const char* broken_guard(const stack_view& stack) {
+  const slab& home = slab::of(*stack.record);
+  const std::size_t page = home.geometry.page;
+  std::byte* const low = home.low(*stack.record);
+  if (os::kernel_can_write(low)) return "the low end of the guard";
+  if (os::kernel_can_write(low + home.geometry.guard - page)) return "the high end of the guard";
+  std::byte* const open_low = home.open_low(*stack.record);
+  if (open_low > stack.low && os::kernel_can_write(open_low - page)) {
+    return "what lies below the open part";
+  }
+  return nullptr;
+}
+
 std::string broken_guards(coro_pool& pool) {
   std::string found;
-  const std::size_t page = os::page_bytes();
   pool.for_each_stack([&](const stack_view& stack) {
-    const slab& home = slab::of(*stack.record);
-    const auto must_guard = [&](std::byte* at, const char* which) {
-      if (found.empty() && os::kernel_can_write(at)) {
-        found = std::string(which) + " of stack " + std::to_string(stack.record->index) +
-                " is accessible";
-      }
-    };
-    std::byte* const low = home.low(*stack.record);
-    must_guard(low, "the low end of the guard");
-    must_guard(low + home.geometry.guard - page, "the high end of the guard");
-    if (stack.open_low > stack.low) {
-      must_guard(home.open_low(*stack.record) - page, "what lies below the open part");
-    }
+    const char* const broken = broken_guard(stack);
+    if (broken == nullptr || !found.empty()) return;
+    found =
+        std::string(broken) + " of stack " + std::to_string(stack.record->index) + " is accessible";
   });
   return found;
 }
@@ -39,6 +42,14 @@ std::string broken_guards(coro_pool& pool) {
 input_watch::input_watch(std::uint64_t inputs_between_looks)
     : inputs_between_looks_(inputs_between_looks) {
   warm_directory();
+  // What bast makes once: the registry, the handler, this thread's alternate stack.
+  if (auto pool = coro_pool::create()) {
+    if (auto c = pool->acquire()) (void)c->start([] {});
+  }
+}
+
+void input_watch::begin() {
+  if (++inputs_ % inputs_between_looks_ == 0) before_.emplace();
 }
 
 void input_watch::check(coro_pool& pool) {
@@ -46,15 +57,14 @@ void input_watch::check(coro_pool& pool) {
   if (const std::string broken = broken_guards(pool); !broken.empty()) fail(broken);
 }
 
-void input_watch::check_nothing_lost() {
-  constexpr std::uint64_t looks_to_settle = 2;
-  if (++inputs_ % inputs_between_looks_ != 0) return;
-  if (before_ && looks_ >= looks_to_settle) {
-    if (const std::string lost = before_->differences(); !lost.empty()) fail(lost);
-    return;
-  }
-  ++looks_;
-  before_.emplace();
+std::string input_watch::lost() {
+  const std::string found = before_ ? before_->differences() : std::string();
+  before_.reset();
+  return found;
+}
+
+void input_watch::end() {
+  if (const std::string found = lost(); !found.empty()) fail(found);
 }
 
 }  // namespace bast::test

@@ -12,6 +12,7 @@ namespace {
 TEST(InputWatch, IsSilentWhenAllIsWell) {
   input_watch watch(1);
   for (int input = 0; input < 10; ++input) {
+    watch.begin();
     {
       coro_pool pool = *coro_pool::create();
       auto c = pool.acquire();
@@ -20,7 +21,7 @@ TEST(InputWatch, IsSilentWhenAllIsWell) {
       EXPECT_TRUE(c->release(abandon));
       watch.check(pool);
     }
-    watch.check_nothing_lost();
+    watch.end();
   }
 }
 
@@ -29,9 +30,9 @@ TEST(InputWatchDeath, TellsOfWhatWasLost) {
     EXPECT_DEATH(
         {
           input_watch watch(1);
-          for (int input = 0; input < 3; ++input) watch.check_nothing_lost();
+          watch.begin();
           (void)::mmap(nullptr, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-          watch.check_nothing_lost();
+          watch.end();
         },
         "mapped bytes: 1048576 more than before");
   }
@@ -47,8 +48,7 @@ TEST(InputWatchDeath, TellsOfAGuardThatDoesNotGuard) {
           (void)os::protect(slab::of(*stack.record).low(*stack.record), os::page_bytes(),
                             os::access::read_write);
         });
-        input_watch watch;
-        watch.check(pool);
+        input_watch::check(pool);
       },
       "the low end of the guard of stack 0 is accessible");
 }
