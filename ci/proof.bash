@@ -4,6 +4,12 @@
 
 fuzz_targets=(pool growth)
 
+# fuzzer TARGET [OPTION...]: locals stay on the stack, where growth is what is tested; the replay of
+# the corpora under the preset asan has them moved.
+fuzzer() {
+  ASAN_OPTIONS=detect_stack_use_after_return=0 "build/fuzz/fuzz/bast_fuzz_$1" "${@:2}"
+}
+
 # fuzz_one TARGET SECONDS: one fuzzer on one core; keeps its corpus between runs.
 fuzz_one() {
   local target="$1" seconds="$2" directory="build/fuzz/run/$1"
@@ -13,10 +19,7 @@ fuzz_one() {
   for kept in "fuzz/corpus/$target" "fuzz/regressions/$target"; do
     [[ ! -d "$kept" ]] || inputs+=("$kept")
   done
-  # Locals stay on the stack, where growth is what is tested; the replay of the corpora under the
-  # preset asan has them moved.
-  ASAN_OPTIONS=detect_stack_use_after_return=0 \
-    "build/fuzz/fuzz/bast_fuzz_$target" -max_total_time="$seconds" -max_len=2055 -timeout=60 \
+  fuzzer "$target" -max_total_time="$seconds" -max_len=2055 -timeout=60 \
     -rss_limit_mb=6000 -print_final_stats=1 -artifact_prefix="$directory/" \
     "${inputs[@]}" >"$directory/log" 2>&1
 }
@@ -24,8 +27,7 @@ fuzz_one() {
 # A harness that finds nothing must first show that it would.
 fuzz_canary() {
   local log=build/fuzz/run/canary.log start=$SECONDS
-  ASAN_OPTIONS=detect_stack_use_after_return=0 build/fuzz/fuzz/bast_fuzz_canary \
-    -max_total_time=60 -max_len=300 -artifact_prefix=build/fuzz/run/ >"$log" 2>&1 || true
+  fuzzer canary -max_total_time=60 -max_len=300 -artifact_prefix=build/fuzz/run/ >"$log" 2>&1 || true
   grep -q 'the canary: three are suspended' "$log" || die "the canary was not found; see $log"
   note "fuzz: the canary was found after $((SECONDS - start)) s"
 }
@@ -80,8 +82,8 @@ job_corpus() {
     local old="fuzz/corpus/$target" new="build/fuzz/run/$target/merged"
     rm -rf "$new"
     mkdir -p "$new" "$old" "build/fuzz/run/$target/corpus"
-    ASAN_OPTIONS=detect_stack_use_after_return=0 "build/fuzz/fuzz/bast_fuzz_$target" -set_cover_merge=1 \
-      -max_len=2055 "$new" "$old" "build/fuzz/run/$target/corpus" >/dev/null 2>&1
+    fuzzer "$target" -set_cover_merge=1 -max_len=2055 "$new" "$old" \
+      "build/fuzz/run/$target/corpus" >/dev/null 2>&1
     rm -rf "$old"
     mv "$new" "$old"
     note "corpus $target: $(find "$old" -type f | wc -l) inputs, $(du -sh --apparent-size "$old" |

@@ -27,9 +27,6 @@ struct pool_under_test {
   std::array<std::size_t, pool_op_kinds> performed{};  // operations that were not refused
 };
 
-/// One more law, for those who want to see whether a broken one is found. Null: it holds.
-using pool_law = const char* (*)(const pool_model& state);
-
 class pool_command : public rc::state::Command<pool_model, pool_under_test> {
  public:
   pool_command(const op& o, pool_law beyond) : op_(o), beyond_(beyond) {}

@@ -29,12 +29,8 @@ struct random_program {
   program it;
 };
 
-/// What lets calls fail or memory run out: an answer is then no longer determined by the program.
-inline constexpr std::uint32_t rough_weather =
-    mask_of(pool_op::fault) | mask_of(pool_op::mend) | mask_of(pool_op::budget);
-
 using any_pool_program = random_program<pool_language>;
-using calm_pool_program = random_program<pool_language, rough_weather>;
+using calm_pool_program = random_program<pool_language, pool_weather>;
 using any_growth_program = random_program<growth_language>;
 
 template <const language& Words, std::uint32_t LeftOut>

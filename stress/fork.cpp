@@ -114,7 +114,7 @@ std::string fork(run& r) {
   {
     std::vector<std::jthread> workers;
     for (unsigned n = 0; n + 1 < thread_count(); ++n) {
-      workers.emplace_back([&, n] { storm(r, "growth", no_growth_weather, r.random(n)); });
+      workers.emplace_back([&, n] { storm(r, "growth", r.random(n)); });
     }
     auto random = r.random(thread_count());
     for (; r.goes_on(); ++forks) fork_once(r, random, forks % 2 != 0);

@@ -16,8 +16,7 @@ std::string growth(run& r) {
   {
     std::vector<std::jthread> workers;
     for (unsigned n = 0; n < thread_count(); ++n) {
-      workers.emplace_back(
-          [&, n] { programs += storm(r, "growth", no_growth_weather, r.random(n)); });
+      workers.emplace_back([&, n] { programs += storm(r, "growth", r.random(n)); });
     }
   }
   before.balance(r);

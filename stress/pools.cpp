@@ -17,7 +17,7 @@ std::string pools(run& r) {
   {
     std::vector<std::jthread> workers;
     for (unsigned n = 0; n < thread_count(); ++n) {
-      workers.emplace_back([&, n] { programs += storm(r, target, no_pool_weather, r.random(n)); });
+      workers.emplace_back([&, n] { programs += storm(r, target, r.random(n)); });
     }
   }
   before.balance(r);

@@ -108,7 +108,7 @@ std::string signals(run& r) {
         }
         ready.arrive_and_wait();
         for (auto random = r.random(n); r.goes_on(); ++programs) {
-          if (!one_program(r, "growth", no_growth_weather, random)) break;
+          if (!one_program(r, "growth", random)) break;
           keep_errno(r);
         }
         over.wait();

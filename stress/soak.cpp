@@ -13,8 +13,10 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
+#include "arguments.hpp"
 #include "bast/coro.hpp"
 #include "bast/os.hpp"
 #include "frames.hpp"
@@ -165,14 +167,19 @@ arguments read_arguments(int count, char** values) {
     }
     if (++i == count) die(word + " needs a value");
     const char* const value = values[i];
+    const auto read = [&](auto& into) {
+      const auto parsed = stress::number<std::remove_reference_t<decltype(into)>>(value);
+      if (!parsed) die(word + " needs a number that is not negative, not '" + value + "'");
+      into = *parsed;
+    };
     if (word == "--minutes") {
-      out.minutes = std::strtod(value, nullptr);
+      read(out.minutes);
     } else if (word == "--every") {
-      out.every = std::strtod(value, nullptr);
+      read(out.every);
     } else if (word == "--coroutines") {
-      out.coroutines = std::strtoull(value, nullptr, 0);
+      read(out.coroutines);
     } else if (word == "--seed") {
-      out.seed = std::strtoull(value, nullptr, 0);
+      read(out.seed);
     } else if (word == "--plant") {
       // For the tests of this program alone: what it must see rise.
       out.plant = value;

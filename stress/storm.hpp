@@ -17,21 +17,11 @@
 
 namespace bast::stress {
 
-/// What makes calls fail does so for the whole process, and what limits a budget ends coroutines:
-/// neither has a meaning while others are at work.
-inline constexpr std::uint32_t no_pool_weather = model::mask_of(model::pool_op::fault) |
-                                                 model::mask_of(model::pool_op::mend) |
-                                                 model::mask_of(model::pool_op::budget);
-inline constexpr std::uint32_t no_growth_weather = model::mask_of(model::growth_op::fault) |
-                                                   model::mask_of(model::growth_op::mend) |
-                                                   model::mask_of(model::growth_op::budget);
-
-/// One random program. False when it complained, which is then said.
-inline bool one_program(run& r, const char* target, std::uint32_t left_out,
-                        std::mt19937_64& random) {
+/// One random program, in fair weather. False when it complained, which is then said.
+inline bool one_program(run& r, const char* target, std::mt19937_64& random) {
   const model::target& t = *model::find_target(target);
   model::program p = model::generate(random, t.words, 1 + random() % 100);
-  model::leave_out(p, left_out);
+  model::leave_out(p, t.words.weather);
   const model::run_result out = t.run(p, {.plan = {}, .alone = false});
   if (out.complaint.empty()) return true;
   r.fail(out.complaint + "\n" + model::print(p, t.words));
@@ -39,10 +29,9 @@ inline bool one_program(run& r, const char* target, std::uint32_t left_out,
 }
 
 /// Programs until the time is over. Returns their number.
-inline std::uint64_t storm(run& r, const char* target, std::uint32_t left_out,
-                           std::mt19937_64 random) {
+inline std::uint64_t storm(run& r, const char* target, std::mt19937_64 random) {
   std::uint64_t programs = 0;
-  while (r.goes_on() && one_program(r, target, left_out, random)) ++programs;
+  while (r.goes_on() && one_program(r, target, random)) ++programs;
   return programs;
 }
 

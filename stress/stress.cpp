@@ -6,10 +6,12 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include <bast/config.hpp>
 
+#include "arguments.hpp"
 #include "scenario.hpp"
 
 namespace bast::stress {
@@ -88,13 +90,19 @@ arguments read_arguments(int count, char** values) {
       if (++i == count) die(word + " needs a value");
       return values[i];
     };
+    const auto read = [&](auto& into) {
+      const char* const text = value();
+      const auto parsed = number<std::remove_reference_t<decltype(into)>>(text);
+      if (!parsed) die(word + " needs a number that is not negative, not '" + text + "'");
+      into = *parsed;
+    };
     if (word == "--help") {
       std::fputs(help, stdout);
       std::exit(0);
     } else if (word == "--seconds") {
-      out.seconds = std::strtod(value(), nullptr);
+      read(out.seconds);
     } else if (word == "--seed") {
-      out.seed = std::strtoull(value(), nullptr, 0);
+      read(out.seed);
     } else if (word == "--plant") {
       // For the tests of this program alone: a bug that it must find.
       out.plant = value();

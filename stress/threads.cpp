@@ -114,7 +114,7 @@ void one_life(run& r, last_look& look, std::mt19937_64 random, std::optional<cor
   look.begin();
   std::optional<own_alternate_stack> own;
   if (random() % 2 != 0) own.emplace(r);
-  (void)one_program(r, "pool", no_pool_weather, random);
+  (void)one_program(r, "pool", random);
   use_inherited(r, inherited, left);
   if (r.planted("mapping")) {
     // Two of them with a guard between, so that the next one is not merged with it.

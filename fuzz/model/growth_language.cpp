@@ -38,7 +38,8 @@ constexpr option_field fields[] = {
 
 }  // namespace
 
-const language growth_language{.name = "growth", .words = words, .options = fields};
+const language growth_language{
+    .name = "growth", .words = words, .options = fields, .weather = growth_weather};
 
 frames frames_of(std::uint16_t value) {
   // Small, about a page, several pages, and more than the probes of one frame reach.

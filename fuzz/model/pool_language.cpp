@@ -51,7 +51,8 @@ constexpr pool_op inner_kinds[] = {
 const char* const names[4] = {"ash", "birch", "cedar", "willow"};
 const char* const label = "labelled";
 
-const language pool_language{.name = "pool", .words = words, .options = fields};
+const language pool_language{
+    .name = "pool", .words = words, .options = fields, .weather = pool_weather};
 
 script script::of(std::uint16_t value) {
   constexpr when_unwound endings[] = {when_unwound::pass_on, when_unwound::swallow,

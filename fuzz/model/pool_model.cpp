@@ -216,4 +216,10 @@ std::size_t pool_model::stacks() const {
   return count(coro_state::running) + count(coro_state::suspended) + count(coro_state::finished);
 }
 
+const char* canary_law(const pool_model& state) {
+  const bool sings =
+      state.count(coro_state::suspended) == 3 && state.count(coro_state::finished) == 2;
+  return sings ? "the canary: three are suspended and two are finished" : nullptr;
+}
+
 }  // namespace bast::model

@@ -101,4 +101,11 @@ class pool_model {
   std::uint64_t unhandled_ = 0;
 };
 
+/// One more law, for those who want to see whether a broken one is found: null when it holds.
+using pool_law = const char* (*)(const pool_model& state);
+inline const char* no_further_law(const pool_model&) { return nullptr; }
+/// A wrong one: never are three coroutines suspended while two are finished. Whoever looks for bugs
+/// must find that they can be.
+const char* canary_law(const pool_model& state);
+
 }  // namespace bast::model

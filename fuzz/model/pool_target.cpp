@@ -24,10 +24,7 @@ bool acceptable(const op& o, const answer& seen, const answer& expected, bool la
          is_lack(*seen.inner);
 }
 
-/// What must be true of the model after every operation; null when it is.
-using law = const char* (*)(const pool_model& state);
-
-run_result run(const program& p, const run_settings& how, law beyond) {
+run_result run(const program& p, const run_settings& how, pool_law beyond) {
   run_result out;
   weather sky(how.plan);
   const bytes open_before = process_stack_budget().open();
@@ -68,15 +65,9 @@ run_result run(const program& p, const run_settings& how, law beyond) {
 }  // namespace
 
 run_result run_pool(const program& p, const run_settings& how) {
-  return run(p, how, [](const pool_model&) -> const char* { return nullptr; });
+  return run(p, how, no_further_law);
 }
 
-run_result run_canary(const program& p, const run_settings& how) {
-  return run(p, how, [](const pool_model& state) -> const char* {
-    const bool bug =
-        state.count(coro_state::suspended) == 3 && state.count(coro_state::finished) == 2;
-    return bug ? "the canary: three are suspended and two are finished" : nullptr;
-  });
-}
+run_result run_canary(const program& p, const run_settings& how) { return run(p, how, canary_law); }
 
 }  // namespace bast::model

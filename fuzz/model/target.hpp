@@ -34,8 +34,7 @@ using runner = run_result (*)(const program& p, const run_settings& how);
 
 run_result run_pool(const program& p, const run_settings& how);
 run_result run_growth(const program& p, const run_settings& how);
-/// The same as run_pool with one law more, which is wrong: never are three coroutines suspended
-/// while two are finished. Whoever looks for bugs must find this one first.
+/// The same as run_pool with canary_law.
 run_result run_canary(const program& p, const run_settings& how);
 
 struct target {
