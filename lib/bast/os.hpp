@@ -5,6 +5,8 @@
 #pragma once
 
 #include "bast/os/alternate_stack.hpp"
+#include "bast/os/atomics.hpp"
 #include "bast/os/door.hpp"
+#include "bast/os/heap.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/signal.hpp"

@@ -23,6 +23,20 @@ const char* name_of(call kind) noexcept {
                                           "mincore",
                                           "sigaction",
                                           "sigaltstack",
+                                          "malloc",
+                                          "futex",
+                                          "pipe2",
+                                          "memfd_create",
+                                          "eventfd",
+                                          "openat",
+                                          "fcntl(DUPFD)",
+                                          "clone",
+                                          "pidfd_open",
+                                          "waitid",
+                                          "pidfd_send_signal",
+                                          "read",
+                                          "write",
+                                          "epoll",
                                           "any"};
   static_assert(sizeof names / sizeof *names == call_kinds + 1);
   return names[static_cast<int>(kind)];

@@ -30,7 +30,21 @@ enum class call : std::uint8_t {
   residency,      // mincore
   sigaction,
   sigaltstack,
-  any,  // in a plan: whichever comes
+  allocate,     // malloc: memory that is no mapping
+  futex_wait,   // futex(FUTEX_WAIT); waking cannot fail
+  pipe,         // pipe2
+  memory_file,  // memfd_create
+  event,        // eventfd
+  open,         // openat
+  duplicate,    // fcntl(F_DUPFD_CLOEXEC)
+  spawn,        // clone, and fork where that is refused
+  pidfd_open,   // pidfd_open, where clone gave none
+  wait,         // waitid
+  signal,       // pidfd_send_signal, kill
+  read,         // read
+  write,        // write
+  epoll,        // epoll_create1, epoll_ctl
+  any,          // in a plan: whichever comes
 };
 inline constexpr int call_kinds = static_cast<int>(call::any);
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/atomics.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+
+#include "bast/os/door.hpp"
+
+namespace bast::os {
+
+void real_atomics::wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
+  static_assert(sizeof word == sizeof expected && std::atomic<std::uint32_t>::is_always_lock_free);
+  // Whatever it returns (EAGAIN: the word has changed; EINTR: a signal) the caller looks again.
+  (void)internal::through(call::futex_wait, -1L, [&] {
+    return ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr);
+  });
+}
+
+void real_atomics::wake_all(const std::atomic<std::uint32_t>* word) noexcept {
+  ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
+
+void real_atomics::wake_one(const std::atomic<std::uint32_t>* word) noexcept {
+  ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+}  // namespace bast::os

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/heap.hpp"
+
+#include <cstdlib>
+
+#include "bast/os/door.hpp"
+
+namespace bast::os {
+
+void* allocate(std::size_t size) noexcept {
+  return internal::through(call::allocate, static_cast<void*>(nullptr),
+                           [&] { return std::malloc(size); });
+}
+
+void* reallocate(void* block, std::size_t size) noexcept {
+  return internal::through(call::allocate, static_cast<void*>(nullptr),
+                           [&] { return std::realloc(block, size); });
+}
+
+void deallocate(void* block) noexcept { std::free(block); }
+
+}  // namespace bast::os
