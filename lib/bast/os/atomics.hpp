@@ -62,7 +62,7 @@ class basic_lock {
 
   void lock() noexcept {
     std::uint32_t found = 0;
-    // Acquire: pairs with the release in unlock.
+    // Acquire: pairs with the release in unlock().
     if (state_.compare_exchange_strong(found, 1, std::memory_order_acquire,
                                        std::memory_order_relaxed)) [[likely]]
       return;
