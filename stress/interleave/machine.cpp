@@ -73,6 +73,7 @@ void machine::add(unsigned thread, std::function<void()> work) {
   t.work = std::move(work);
   t.state = life::spawned;
   t.started = false;
+  t.has_turn = true;
   t.seen = t.released = t.acquired = {};
   t.seen.at[thread] = 1;
   t.looked_at = t.own_changes = 0;
@@ -169,6 +170,7 @@ void machine::step() {
                 " accesses: a livelock, or a loop that needs relax()");
   }
   if ((ready_ | relaxing_) == bit(running_)) return;  // Nobody else to ask.
+  if (std::exchange(me().has_turn, false)) return;
   pass_on(false);
   give_way();
 }
@@ -242,6 +244,7 @@ void machine::sleep(const cell& word, const place& where) {
   t.waits_at = where;
   if (mode_ == mode::exploring) {
     ready_ &= ~bit(running_);
+    t.has_turn = true;
     pass_on(true);
   }
   rest();
@@ -280,6 +283,7 @@ void machine::relax(const place& where) {
   t.waits_at = where;
   ready_ &= ~bit(running_);
   relaxing_ |= bit(running_);
+  t.has_turn = true;
   pass_on(true);
   give_way();
   t.looked_at = others_changes(t);
@@ -325,14 +329,13 @@ std::string machine::who_waits() const {
   std::string out;
   for (unsigned i = 0; i <= spawned_; ++i) {
     const virtual_thread& t = threads_[i];
-    if (t.state != life::asleep && t.state != life::relaxing) continue;
+    const bool sleeps = t.state == life::asleep;
+    if (!sleeps && t.state != life::relaxing && t.state != life::joining) continue;
     if (!out.empty()) out += "; ";
     out += "thread " + std::to_string(i);
-    if (t.state == life::asleep) {
-      out += " sleeps on " + print(t.word) + " at " + print(t.waits_at);
-    } else {
-      out += " spins at " + print(t.waits_at);
-    }
+    if (sleeps) out += " sleeps on " + print(t.word);
+    if (t.state == life::relaxing) out += " spins";
+    out += t.state == life::joining ? " joins" : " at " + print(t.waits_at);
   }
   return out;
 }

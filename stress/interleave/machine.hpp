@@ -51,6 +51,8 @@ struct virtual_thread {
   std::function<void()> work;
   life state = life::unused;
   bool started = false;
+  // It was given the turn and has done nothing with it: its next access need not ask again.
+  bool has_turn = false;
 
   clock seen;      // what happens before its next step
   clock released;  // the same at its last release fence

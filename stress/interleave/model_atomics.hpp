@@ -41,6 +41,11 @@ std::uint64_t bits_of(const T& value) noexcept {
   return out;
 }
 
+template <class T>
+bool same(const T& a, const T& b) noexcept {
+  return std::memcmp(&a, &b, sizeof(T)) == 0;  // As the hardware compares.
+}
+
 /// A failed compare-exchange loads with this: [atomics.types.operations].
 constexpr std::memory_order order_of_failure(std::memory_order order) noexcept {
   // What pairs with what is the caller's business.
@@ -83,7 +88,7 @@ class model_atomic : public internal::atomic_cell {
                                std::memory_order failure, location where = location::current()) {
     begin({operation::compare_exchange, success, where});
     const T before = value_;
-    if (internal::bits_of(before) != internal::bits_of(expected)) {
+    if (!internal::same(before, expected)) {
       loaded({operation::compare_exchange, failure, where}, internal::bits_of(before));
       expected = before;
       return false;
@@ -189,28 +194,23 @@ class model_atomic : public internal::atomic_cell {
 template <class T>
 class model_plain : public internal::plain_cell {
   using location = std::source_location;
-
-  // Carries the place of an assignment, which operator= cannot ask for.
-  struct assigned {
-    template <class U>
-      requires(std::convertible_to<U, T> && !std::same_as<std::remove_cvref_t<U>, model_plain>)
-    assigned(U&& from, location at = location::current())
-        : value(std::forward<U>(from)), where(at) {}
-    T value;
-    location where;
-  };
+  template <class U>
+  static constexpr bool is_value =
+      std::convertible_to<U, T> && !std::same_as<std::remove_cvref_t<U>, model_plain>;
 
  public:
   model_plain(location where = location::current()) : plain_cell(where) {}
   template <class U>
-    requires(std::convertible_to<U, T> && !std::same_as<std::remove_cvref_t<U>, model_plain>)
+    requires is_value<U>
   model_plain(U&& initial, location where = location::current())
       : plain_cell(where), value_(std::forward<U>(initial)) {}
   model_plain(const model_plain& other, location where = location::current())
       : plain_cell(where), value_(other.read(where)) {}
 
-  model_plain& operator=(assigned from) {
-    write(std::move(from.value), from.where);
+  template <class U>
+    requires is_value<U>
+  [[gnu::noinline]] model_plain& operator=(U&& value) {
+    write(std::forward<U>(value), place(__builtin_return_address(0)));
     return *this;
   }
   [[gnu::noinline]] model_plain& operator=(const model_plain& other) {

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The explorer: which schedules it runs, how it repeats one, and what it leaves behind.
+#include "interleave/explore.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "bast/base.hpp"
+#include "bast/os/atomics.hpp"
+#include "interleave/model_atomics.hpp"
+
+namespace bast::interleave {
+namespace {
+
+template <class T>
+using atomic = model_atomics::atomic<T>;
+template <class T>
+using plain = model_atomics::plain<T>;
+
+const options quietly = {.quiet = true};
+
+/// Contains the words, and says everything where it does not.
+void expect_says(const result& r, const char* words) {
+  EXPECT_NE(r.failure.find(words), std::string::npos) << r.failure << "\n" << r.trace;
+}
+
+/// `Threads` that access one atomic `Accesses` times each.
+template <int Threads, int Accesses>
+void counters(world& w) {
+  atomic<int> count{0};
+  for (int t = 0; t < Threads; ++t) {
+    w.spawn([&] {
+      for (int i = 0; i < Accesses; ++i) ++count;
+    });
+  }
+  w.run();
+  w.check(count == Threads * Accesses, "all are counted");
+}
+
+// An assertion three preemptions away, and one that any schedule fails.
+void needs_three(world& w) {
+  atomic<int> at{0};
+  w.spawn([&] {
+    for (int i = 0; i < 3; ++i) {
+      int even = 2 * i;
+      at.compare_exchange_strong(even, 2 * i + 1);
+    }
+  });
+  w.spawn([&] {
+    for (int i = 0; i < 3; ++i) {
+      int odd = 2 * i + 1;
+      at.compare_exchange_strong(odd, 2 * i + 2);
+    }
+    w.check(at.load() != 6, "they never take turns to the end");
+  });
+  w.run();
+}
+
+// --- which schedules -----------------------------------------------------------------------------
+
+TEST(Explore, RunsEachInterleavingOnce) {
+  const options all = {.preemption_bound = unbounded};
+  EXPECT_EQ((explore(all, counters<1, 5>).schedules), 1U);
+  EXPECT_EQ((explore(all, counters<2, 1>).schedules), 2U);
+  EXPECT_EQ((explore(all, counters<2, 3>).schedules), 20U);      // 6! / 3! 3!
+  EXPECT_EQ((explore(all, counters<2, 6>).schedules), 924U);     // 12! / 6! 6!
+  EXPECT_EQ((explore(all, counters<3, 3>).schedules), 1680U);    // 9! / 3! 3! 3!
+  EXPECT_EQ((explore(all, counters<4, 2>).schedules), 2520U);    // 8! / 2! 2! 2! 2!
+  EXPECT_EQ((explore(all, counters<8, 1>).schedules), 40'320U);  // 8!
+}
+
+TEST(Explore, StaysWithinThePreemptionBound) {
+  EXPECT_EQ((explore({.preemption_bound = 0}, counters<3, 4>).schedules), 6U);  // 3!
+  // Who comes first, and after which of its accesses but the last it is interrupted.
+  EXPECT_EQ((explore({.preemption_bound = 1}, counters<2, 4>).schedules), 2U * (1 + 3));
+  EXPECT_EQ(explore({.preemption_bound = 2}, needs_three).failure, "");
+  expect_says(explore({.preemption_bound = unbounded, .quiet = true}, needs_three), "take turns");
+}
+
+TEST(Explore, ABudgetEndsItUnexhausted) {
+  const result few = explore({.schedules = 7}, counters<3, 3>);
+  EXPECT_EQ(few.schedules, 7U);
+  EXPECT_FALSE(few.exhausted);
+  EXPECT_EQ(few.failure, "");
+  const result brief = explore({.preemption_bound = unbounded, .seconds = 0}, counters<3, 3>);
+  EXPECT_LT(brief.schedules, 1680U);
+  EXPECT_FALSE(brief.exhausted);
+}
+
+TEST(Explore, RandomStrategiesUseTheWholeBudgetAndFindWhatIsDeep) {
+  for (const strategy s : {strategy::pct, strategy::random_walk}) {
+    EXPECT_EQ((explore({.strategy = s, .schedules = 500}, counters<3, 3>).schedules), 500U);
+    const result r = explore({.strategy = s, .depth = 6, .quiet = true}, needs_three);
+    expect_says(r, "take turns");
+  }
+}
+
+TEST(Explore, ASeedRepeatsTheRun) {
+  for (const strategy s : {strategy::pct, strategy::random_walk}) {
+    const options chosen = {.strategy = s, .depth = 6, .seed = 42, .quiet = true};
+    const result once = explore(chosen, needs_three);
+    const result again = explore(chosen, needs_three);
+    EXPECT_EQ(once.schedules, again.schedules);
+    EXPECT_EQ(once.choices, again.choices);
+  }
+}
+
+// --- replay --------------------------------------------------------------------------------------
+
+TEST(Explore, AReplayFailsTheSameUnderAnyStrategy) {
+  for (const strategy found_by : {strategy::exhaustive, strategy::pct, strategy::random_walk}) {
+    options chosen = {
+        .strategy = found_by, .preemption_bound = unbounded, .depth = 6, .quiet = true};
+    const result found = explore(chosen, needs_three);
+    ASSERT_NE(found.failure, "");
+    for (const strategy by : {strategy::exhaustive, strategy::pct, strategy::random_walk}) {
+      const result again =
+          explore({.strategy = by, .preemption_bound = 0, .replay = found.choices, .quiet = true},
+                  needs_three);
+      EXPECT_EQ(again.schedules, 1U);
+      EXPECT_EQ(again.failure, found.failure);
+      EXPECT_EQ(again.choices, found.choices);
+      EXPECT_EQ(again.trace, found.trace);
+    }
+  }
+}
+
+TEST(Explore, AReplayThatPassesIsNoExhaustiveSearch) {
+  const result r = explore({.replay = "0"}, needs_three);
+  EXPECT_EQ(r.failure, "");
+  EXPECT_EQ(r.schedules, 1U);
+  EXPECT_FALSE(r.exhausted);
+}
+
+TEST(Explore, AReplayOfAnotherTestIsRefused) {
+  expect_says(explore({.replay = "7", .quiet = true}, needs_three), "belong to another one");
+  expect_says(explore({.replay = "1.1.1.1.1.1.1.1", .quiet = true}, counters<2, 1>), "were given");
+  for (const char* const no_choices : {"x", "1..0", "1.", ".", "1,0", "300", "-1"}) {
+    const options chosen = {.replay = no_choices, .quiet = true};
+    expect_says(explore(chosen, counters<2, 1>), "not numbers with dots");
+  }
+}
+
+TEST(Explore, ATestThatIsNotDeterministicIsNoticed) {
+  int schedules = 0;
+  const result r = explore(quietly, [&](world& w) {
+    ++schedules;
+    atomic<int> count{0};
+    w.spawn([&] { ++count; });
+    w.spawn([&] { ++count; });
+    if (schedules == 2) w.spawn([&] { ++count; });
+    w.run();
+  });
+  expect_says(r, "not deterministic");
+  EXPECT_EQ(r.schedules, 2U);
+}
+
+// --- waiting -------------------------------------------------------------------------------------
+
+TEST(Explore, ALoopThatNeverEndsIsALivelock) {
+  const auto spins = [](world& w) {
+    atomic<bool> never{false};
+    w.spawn([&] {
+      while (!never.load()) {
+      }
+    });
+    w.run();
+  };
+  expect_says(explore({.steps = 100, .quiet = true}, spins), "a livelock");
+}
+
+TEST(Explore, ASpinThatRelaxesEnds) {
+  const auto spins = [](world& w) {
+    atomic<int> stage{0};
+    for (int i = 0; i < 3; ++i) {
+      w.spawn([&, i] {
+        while (stage.load() != i) model_atomics::relax();
+        stage.store(i + 1);
+      });
+    }
+    w.run();
+    w.check(stage == 3, "each had its turn");
+  };
+  const result r = explore({}, spins);
+  EXPECT_EQ(r.failure, "");
+  EXPECT_TRUE(r.exhausted);
+}
+
+TEST(Explore, SpinsThatWaitForEachOtherAreReported) {
+  const auto spins = [](world& w) {
+    atomic<bool> never{false};
+    for (int i = 0; i < 2; ++i) {
+      w.spawn([&] {
+        while (!never.load()) model_atomics::relax();
+      });
+    }
+    w.run();
+  };
+  expect_says(explore(quietly, spins), "thread 1 spins at");
+}
+
+// Waits a while and then does it itself; only the second of them has nobody to wait for.
+TEST(Explore, ABoundedSpinGetsToItsEnd) {
+  const auto spins = [](world& w) {
+    atomic<int> done{0};
+    w.spawn([&] {
+      for (int i = 0; i < 5 && done.load() == 0; ++i) model_atomics::relax();
+      done.fetch_add(1);
+    });
+    w.run();
+    w.check(done == 1, "it went on");
+  };
+  EXPECT_EQ(explore({}, spins).failure, "");
+}
+
+// --- failures and what they leave behind ---------------------------------------------------------
+
+struct counted {
+  static inline int alive = 0;
+  counted() { ++alive; }
+  counted(const counted&) { ++alive; }
+  counted& operator=(const counted&) = default;
+  ~counted() { --alive; }
+};
+
+TEST(Explore, WhatThreadsHoldIsReleasedAfterAFailure) {
+  // One that is asleep for ever, one in the middle, one that has not started, and the test itself.
+  const auto stuck = [](world& w) {
+    const auto held = std::make_unique<counted>();
+    atomic<std::uint32_t> word{0};
+    const counted by_value;
+    w.spawn([&, by_value] {
+      const auto mine = std::make_unique<counted>();
+      while (word.load() == 0) model_atomics::wait(word, 0);
+    });
+    w.spawn([&, by_value] {
+      const auto mine = std::make_unique<counted>();
+      w.check(false, "fails");
+    });
+    w.spawn([&, by_value] { const auto mine = std::make_unique<counted>(); });
+    w.run();
+    ADD_FAILURE() << "a schedule that failed goes on";
+  };
+  const result r = explore(quietly, stuck);
+  expect_says(r, "thread 2: fails (interleave/explore_test.cpp:");
+  EXPECT_EQ(counted::alive, 0);
+}
+
+TEST(Explore, AGuardsDestructorMayUnlockAfterAFailure) {
+  const auto guarded = [](world& w) {
+    os::basic_lock<model_atomics> lock;
+    plain<int> unguarded = 0;
+    struct guard {
+      os::basic_lock<model_atomics>& held;
+      ~guard() { held.unlock(); }
+    };
+    for (int i = 0; i < 2; ++i) {
+      w.spawn([&] {
+        const auto mine = std::make_unique<counted>();
+        ++unguarded;
+        lock.lock();
+        const guard g{lock};
+      });
+    }
+    w.run();
+  };
+  expect_says(explore(quietly, guarded), "a data race");
+  EXPECT_EQ(counted::alive, 0);
+}
+
+// Nothing can be thrown through lock(); its stack is left, and the process lives.
+TEST(Explore, ANoexceptFunctionIsAbandoned) {
+  const auto twice = [](world& w) {
+    os::basic_lock<model_atomics> lock;
+    w.spawn([&] {
+      lock.lock();
+      lock.lock();
+    });
+    w.run();
+  };
+  for (int i = 0; i < 3; ++i) expect_says(explore(quietly, twice), "thread 1 sleeps on atomic 1");
+}
+
+TEST(Explore, ADestructorThatWaitsForEverIsAbandoned) {
+  const auto waits = [](world& w) {
+    struct joins {
+      atomic<std::uint32_t> done{0};
+      ~joins() {
+        while (done.load() == 0) model_atomics::wait(done, 0);
+      }
+    };
+    joins j;
+    w.spawn([&] { w.check(false, "fails before it is done"); });
+    w.run();
+  };
+  expect_says(explore(quietly, waits), "fails before");
+}
+
+TEST(Explore, AnExceptionOfAThreadIsAFailure) {
+  const auto throws = [](world& w) {
+    w.spawn([] { throw std::runtime_error("out of luck"); });
+    w.run();
+  };
+  expect_says(explore(quietly, throws), "thread 1 ended with an exception: out of luck");
+  expect_says(explore(quietly, [](world&) { throw 1; }), "thread 0 ended with an exception");
+}
+
+TEST(Explore, TerminateIsAFailure) {
+  const auto dies = [](world& w) {
+    w.spawn([]() noexcept { (void)std::string().at(1); });
+    w.run();
+  };
+  expect_says(explore(quietly, dies), "thread 1 called std::terminate");
+}
+
+TEST(Explore, AViolatedContractIsAFailure) {
+  const auto violates = [](world& w) {
+    atomic<int> two{2};
+    w.spawn([&] { BAST_CHECK(two.load() == 3, "two is three"); });
+    w.run();
+  };
+  expect_says(explore(quietly, violates), "two is three");
+}
+
+TEST(Explore, TheTestItselfMayFailBeforeAndAfter) {
+  expect_says(explore(quietly, [](world& w) { w.check(false, "before"); }), "thread 0: before");
+  const auto after = [](world& w) {
+    atomic<int> count{0};
+    w.spawn([&] { ++count; });
+    w.run();
+    w.check(count == 2, "after");
+  };
+  const result r = explore(quietly, after);
+  expect_says(r, "thread 0: after");
+  EXPECT_NE(r.trace.find("atomic 1"), std::string::npos) << r.trace;
+}
+
+TEST(Explore, MisuseIsAFailure) {
+  expect_says(explore(quietly, [](world& w) { w.spawn([] {}); }), "never run");
+  expect_says(explore(quietly,
+                      [](world& w) {
+                        w.spawn([&] { w.spawn([] {}); });
+                        w.run();
+                      }),
+              "only the test itself may");
+  expect_says(explore(quietly,
+                      [](world& w) {
+                        for (int i = 0; i < 9; ++i) w.spawn([] {});
+                        w.run();
+                      }),
+              "a ninth thread");
+}
+
+TEST(Explore, ThreadsRunInRounds) {
+  const auto rounds = [](world& w) {
+    plain<int> sum = 0;
+    w.spawn([&] { sum += 1; });
+    w.run();
+    sum += 10;
+    w.spawn([&] { sum += 100; });
+    w.run();
+    w.check(sum == 111, "each round happens before the next");
+  };
+  const result r = explore({}, rounds);
+  EXPECT_EQ(r.failure, "");
+  EXPECT_EQ(r.schedules, 1U);
+}
+
+TEST(Explore, SeveralOsThreadsExploreAtOnce) {
+  result found[2];
+  {
+    std::jthread a([&] { found[0] = explore({}, counters<3, 3>); });
+    std::jthread b([&] { found[1] = explore({}, counters<3, 3>); });
+  }
+  EXPECT_TRUE(found[0].exhausted);
+  EXPECT_EQ(found[0].schedules, found[1].schedules);
+}
+
+}  // namespace
+}  // namespace bast::interleave
