@@ -10,13 +10,12 @@ namespace {
 constexpr std::uint32_t ended = UINT32_MAX;  // A schedule_ that never runs.
 
 bool acquires(std::memory_order order) noexcept {
-  return order != std::memory_order::relaxed &&
-         order != std::memory_order::release;  // NOLINT(bast-order): asks only
+  using enum std::memory_order;
+  return order != relaxed && order != release;
 }
 bool releases(std::memory_order order) noexcept {
-  return order == std::memory_order::release ||
-         order == std::memory_order::acq_rel ||  // NOLINT(bast-order): asks only
-         order == std::memory_order::seq_cst;
+  using enum std::memory_order;
+  return order == release || order == acq_rel || order == seq_cst;
 }
 
 std::string who(unsigned thread, operation what, const place& where) {

@@ -16,13 +16,7 @@ namespace bast::interleave {
 namespace {
 
 using std::memory_order;
-using ::testing::Test;
-
-// NOLINTBEGIN(bast-order): the orders are what is tested; each test says what pairs with what
-constexpr auto relaxed = memory_order::relaxed;
-constexpr auto acquire = memory_order::acquire;  // pairs with release
-constexpr auto release = memory_order::release;  // pairs with acquire
-constexpr auto acq_rel = memory_order::acq_rel;  // pairs with itself
+using enum std::memory_order;
 
 template <class T>
 using atomic = model_atomics::atomic<T>;
@@ -101,7 +95,7 @@ TEST(Litmus, APublicationWithoutAcquireIsARace) {
 }
 TEST(Litmus, APublicationWithBothIsNone) {
   expect_exhausted(explore({}, publication{release, acquire}));
-  expect_exhausted(explore({}, publication{memory_order::seq_cst, memory_order::seq_cst}));
+  expect_exhausted(explore({}, publication{seq_cst, seq_cst}));
 }
 
 TEST(Litmus, AReleaseOrdersNothingThatFollowsIt) {
@@ -357,7 +351,6 @@ TEST(Litmus, PetersonWithRelaxedOrdersIsARace) {
   expect_failure(explore(quietly, peterson{relaxed, relaxed}), "a data race");
 }
 TEST(Litmus, PetersonExcludes) {
-  constexpr auto seq_cst = memory_order::seq_cst;
   expect_exhausted(explore({.preemption_bound = unbounded}, peterson{seq_cst, seq_cst}));
 }
 
@@ -416,7 +409,6 @@ TEST(Litmus, AForgetfulLockLosesAThread) {
                          }),
                  "nobody can go on");
 }
-// NOLINTEND(bast-order): the orders are what is tested
 
 }  // namespace
 }  // namespace bast::interleave

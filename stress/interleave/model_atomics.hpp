@@ -11,7 +11,6 @@
 #pragma once
 
 #include <atomic>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -48,10 +47,9 @@ bool same(const T& a, const T& b) noexcept {
 
 /// A failed compare-exchange loads with this: [atomics.types.operations].
 constexpr std::memory_order order_of_failure(std::memory_order order) noexcept {
-  // What pairs with what is the caller's business.
-  if (order == std::memory_order::acq_rel) return std::memory_order::acquire;
-  if (order == std::memory_order::release) return std::memory_order::relaxed;
-  return order;
+  using enum std::memory_order;
+  if (order == acq_rel) return acquire;
+  return order == release ? relaxed : order;
 }
 
 }  // namespace internal
@@ -194,23 +192,17 @@ class model_atomic : public internal::atomic_cell {
 template <class T>
 class model_plain : public internal::plain_cell {
   using location = std::source_location;
-  template <class U>
-  static constexpr bool is_value =
-      std::convertible_to<U, T> && !std::same_as<std::remove_cvref_t<U>, model_plain>;
+  using difference = std::conditional_t<std::is_pointer_v<T>, std::ptrdiff_t, T>;
 
  public:
   model_plain(location where = location::current()) : plain_cell(where) {}
-  template <class U>
-    requires is_value<U>
-  model_plain(U&& initial, location where = location::current())
-      : plain_cell(where), value_(std::forward<U>(initial)) {}
+  model_plain(T initial, location where = location::current())
+      : plain_cell(where), value_(std::move(initial)) {}
   model_plain(const model_plain& other, location where = location::current())
       : plain_cell(where), value_(other.read(where)) {}
 
-  template <class U>
-    requires is_value<U>
-  [[gnu::noinline]] model_plain& operator=(U&& value) {
-    write(std::forward<U>(value), place(__builtin_return_address(0)));
+  [[gnu::noinline]] model_plain& operator=(T value) {
+    write(std::move(value), place(__builtin_return_address(0)));
     return *this;
   }
   [[gnu::noinline]] model_plain& operator=(const model_plain& other) {
@@ -226,26 +218,22 @@ class model_plain : public internal::plain_cell {
     return read(place(__builtin_return_address(0)));
   }
 
-  template <class U>
-  [[gnu::noinline]] model_plain& operator+=(const U& by) {
+  [[gnu::noinline]] model_plain& operator+=(difference by) {
     const place where(__builtin_return_address(0));
     write(static_cast<T>(read(where) + by), where);
     return *this;
   }
-  template <class U>
-  [[gnu::noinline]] model_plain& operator-=(const U& by) {
+  [[gnu::noinline]] model_plain& operator-=(difference by) {
     const place where(__builtin_return_address(0));
     write(static_cast<T>(read(where) - by), where);
     return *this;
   }
-  template <class U>
-  [[gnu::noinline]] model_plain& operator|=(const U& with) {
+  [[gnu::noinline]] model_plain& operator|=(T with) {
     const place where(__builtin_return_address(0));
     write(static_cast<T>(read(where) | with), where);
     return *this;
   }
-  template <class U>
-  [[gnu::noinline]] model_plain& operator&=(const U& with) {
+  [[gnu::noinline]] model_plain& operator&=(T with) {
     const place where(__builtin_return_address(0));
     write(static_cast<T>(read(where) & with), where);
     return *this;

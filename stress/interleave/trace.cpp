@@ -84,13 +84,14 @@ const char* print(operation what) noexcept {
 }
 
 const char* print(std::memory_order order) noexcept {
+  using enum std::memory_order;
   switch (order) {
-    case std::memory_order::relaxed: return "relaxed";
-    case std::memory_order::consume: return "consume";
-    case std::memory_order::acquire: return "acquire";  // NOLINT(bast-order): a name only
-    case std::memory_order::release: return "release";  // NOLINT(bast-order): a name only
-    case std::memory_order::acq_rel: return "acq_rel";  // NOLINT(bast-order): a name only
-    case std::memory_order::seq_cst: return "seq_cst";
+    case relaxed: return "relaxed";
+    case consume: return "consume";
+    case acquire: return "acquire";
+    case release: return "release";
+    case acq_rel: return "acq_rel";
+    case seq_cst: return "seq_cst";
   }
   return "?";
 }
