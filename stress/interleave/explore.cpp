@@ -23,21 +23,11 @@ using internal::machine;
 std::terminate_handler terminate_before = nullptr;
 violation_handler violation_before = nullptr;
 
-// The exceptions that no frame of an abandoned stack will ever release, so that they stay
-// reachable.
-std::vector<std::exception_ptr>& never_released() {
-  static auto& all = *new std::vector<std::exception_ptr>;
-  return all;
-}
-
 // Either the code under test throws where it must not, or it is being unwound through a noexcept
 // function: in both cases the process is well, and only this stack cannot go on.
 [[noreturn]] void on_terminate() {
   machine* const m = machine::current();
-  if (m != nullptr && m->is_inside()) {
-    never_released().push_back(std::current_exception());
-    m->lose("thread " + std::to_string(m->running()) + " called std::terminate");
-  }
+  if (m != nullptr && m->is_inside()) m->lose("std::terminate was called");
   if (terminate_before != nullptr) terminate_before();
   std::abort();
 }
@@ -50,12 +40,45 @@ void on_violation(const char* diagnostic) noexcept {
   (void)!::write(STDERR_FILENO, diagnostic, std::strlen(diagnostic));
 }
 
+// What abandoned stacks own is theirs for ever: nobody may destroy it, and it is no leak.
+void keep(coro_pool pool) {
+  static std::mutex one_at_a_time;
+  static auto& kept = *new std::vector<coro_pool>;
+  const std::lock_guard guard(one_at_a_time);
+  kept.push_back(std::move(pool));
+}
+
 void install_handlers() {
   static std::once_flag once;
   std::call_once(once, [] {
     terminate_before = std::set_terminate(on_terminate);
     violation_before = set_violation_handler(on_violation);
   });
+}
+
+result search(machine& m, const options& chosen, const std::function<void(world&)>& test) {
+  using clock = std::chrono::steady_clock;
+  const auto budget = std::chrono::duration<double>(chosen.seconds);
+  const auto end = clock::now() + std::chrono::duration_cast<clock::duration>(budget);
+  result out;
+  while (out.schedules < chosen.schedules) {
+    const bool passed = m.run_schedule(test);
+    ++out.schedules;
+    if (!passed) {
+      out.failure = m.failure();
+      out.choices = m.choices().print();
+      out.trace = m.accesses().print();
+      break;
+    }
+    if (!m.choices().advance()) {
+      out.failure = m.choices().complaint();
+      out.exhausted = out.failure.empty() && chosen.replay.empty();
+      break;
+    }
+    // Asking for the time costs more than a small schedule.
+    if (out.schedules % 64 == 0 && clock::now() >= end) break;
+  }
+  return out;
 }
 
 }  // namespace
@@ -69,35 +92,16 @@ unsigned world::thread() const noexcept { return machine_.running(); }
 
 result explore(const options& chosen, const std::function<void(world&)>& test) {
   install_handlers();
-  result out;
   auto pool = coro_pool::create({.stack = {.limit = bytes{1 << 20}}});
-  if (!pool) {
-    out.failure = "no pool of coroutines";
-    return out;
+  BAST_CHECK(pool.has_value(), "no memory for virtual threads");
+  result out;
+  bool lost = false;
+  {
+    machine m(chosen, *pool);
+    out = search(m, chosen, test);
+    lost = m.lost_a_thread();
   }
-  machine m(chosen, *pool);
-  using clock = std::chrono::steady_clock;
-  const auto end = clock::now() + std::chrono::duration_cast<clock::duration>(
-                                      std::chrono::duration<double>(chosen.seconds));
-  bool more = chosen.schedules > 0;
-  while (more) {
-    const bool passed = m.run_schedule(test);
-    ++out.schedules;
-    if (!passed) {
-      out.failure = m.failure();
-      out.choices = m.choices().print();
-      out.trace = m.accesses().print();
-      return out;
-    }
-    if (!m.choices().advance()) {
-      out.failure = m.choices().complaint();
-      out.exhausted = out.failure.empty() && chosen.replay.empty();
-      return out;
-    }
-    // Asking for the time costs more than a small schedule.
-    const bool look = out.schedules % 64 == 0;
-    more = out.schedules < chosen.schedules && (!look || clock::now() < end);
-  }
+  if (lost) keep(std::move(*pool));
   return out;
 }
 

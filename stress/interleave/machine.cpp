@@ -306,14 +306,14 @@ void machine::fail(const std::string& what) {
   rest();
 }
 
-void machine::lose(const std::string& what) {
-  if (mode_ == mode::exploring) record(what);
+void machine::lose(const char* what) {
+  if (mode_ == mode::exploring) {
+    record("thread " + std::to_string(running_) + " cannot go on: " + what);
+  }
   me().state = life::lost;
   me().out->yield();
   std::abort();  // Nobody resumes it.
 }
-
-bool machine::is_inside() const noexcept { return inside_; }
 
 // Before anything is wound up: should that crash, the choices are known.
 void machine::record(const std::string& what) {
@@ -344,7 +344,7 @@ void machine::step_after_failure() {
   if (mode_ == mode::finishing) return rest();
   if (std::uncaught_exceptions() == 0) throw stopped{};
   // A destructor, on the way out. It may look at things, but not for ever.
-  if (++steps_ > options_.steps) lose("");
+  if (++steps_ > options_.steps) lose("it waits in a destructor");
 }
 
 void machine::wind_up() {
@@ -380,8 +380,8 @@ void machine::unwind(unsigned thread) {
   }
   if (t.state != life::lost) resume(thread);
   if (t.state == life::finished) return;
-  const auto released = t.body.release(abandon);
-  BAST_CHECK(released.has_value(), "a suspended coroutine can be abandoned");
+  lost_a_thread_ = true;
+  (void)t.body.detach();
   t.work = nullptr;
 }
 

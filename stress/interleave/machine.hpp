@@ -12,7 +12,7 @@
 // A failed schedule leaves threads in the middle of things. They are brought to an end in two
 // steps: first each goes on, unwatched, as long as it can, because returning is how code ends best;
 // what then still waits is unwound with an exception. Where a noexcept function is in its way, or
-// it waits in a destructor, its stack is abandoned, and what its locals own leaks.
+// it waits in a destructor, its stack is abandoned: kept, with all it owns, until the process ends.
 #pragma once
 
 #include <array>
@@ -113,10 +113,12 @@ class machine {
   }
   /// Ends the schedule with a failure. Returns when the thread is to go on, unwatched.
   void fail(const std::string& what);
-  /// The same for a thread that cannot go on, as std::terminate or a violated contract demands.
-  [[noreturn]] void lose(const std::string& what);
+  /// The same for the running thread, when it cannot even be unwound. The caller must own nothing.
+  [[noreturn]] void lose(const char* what);
   /// True on the stack of a virtual thread.
-  bool is_inside() const noexcept;
+  bool is_inside() const noexcept { return inside_; }
+  /// True when the pool holds an abandoned stack, which must stay where it is.
+  bool lost_a_thread() const noexcept { return lost_a_thread_; }
 
  private:
   enum class mode : std::uint8_t { exploring, finishing, unwinding };
@@ -147,7 +149,8 @@ class machine {
   std::array<virtual_thread, threads_max> threads_;
 
   mode mode_ = mode::exploring;
-  bool inside_ = false;      // A virtual thread runs, not the hub.
+  bool inside_ = false;  // A virtual thread runs, not the hub.
+  bool lost_a_thread_ = false;
   unsigned spawned_ = 0;     // threads of this schedule besides 0
   unsigned unfinished_ = 0;  // those of them that have not ended
   unsigned running_ = 0;
