@@ -219,6 +219,30 @@ TEST(Explore, ABoundedSpinGetsToItsEnd) {
   EXPECT_EQ(explore({}, spins).failure, "");
 }
 
+// Who was woken may come before whatever the other one does next.
+TEST(Explore, AThreadThatWakesAnotherCanBeOvertaken) {
+  int overtaken[2] = {};
+  const result r = explore({}, [&](world& w) {
+    atomic<std::uint32_t> gate{0};
+    atomic<bool> passed{false};
+    bool saw = false;
+    w.spawn([&] {
+      model_atomics::wait(gate, 0);
+      passed.store(true);
+    });
+    w.spawn([&] {
+      for (int i = 0; i < 3; ++i) model_atomics::relax();  // Until the other one sleeps.
+      model_atomics::wake_all(&gate);
+      saw = passed.load();
+    });
+    w.run();
+    ++overtaken[saw ? 1 : 0];
+  });
+  EXPECT_EQ(r.failure, "");
+  EXPECT_GT(overtaken[0], 0);
+  EXPECT_GT(overtaken[1], 0);
+}
+
 // --- failures and what they leave behind ---------------------------------------------------------
 
 struct counted {
@@ -252,25 +276,21 @@ TEST(Explore, WhatThreadsHoldIsReleasedAfterAFailure) {
   EXPECT_EQ(counted::alive, 0);
 }
 
-TEST(Explore, AGuardsDestructorMayUnlockAfterAFailure) {
-  const auto guarded = [](world& w) {
-    os::basic_lock<model_atomics> lock;
-    plain<int> unguarded = 0;
-    struct guard {
-      os::basic_lock<model_atomics>& held;
-      ~guard() { held.unlock(); }
-    };
-    for (int i = 0; i < 2; ++i) {
-      w.spawn([&] {
-        const auto mine = std::make_unique<counted>();
-        ++unguarded;
-        lock.lock();
-        const guard g{lock};
-      });
-    }
+// Nothing can be thrown through it, so it has to return by itself.
+TEST(Explore, ANoexceptFunctionThatCanGoOnReturnsAfterAFailure) {
+  const auto interrupts = [](world& w) {
+    atomic<int> stage{0};
+    w.spawn([&] {
+      const counted mine;
+      [&]() noexcept {
+        stage.store(1);
+        stage.store(2);
+      }();
+    });
+    w.spawn([&] { w.check(stage.load() != 1, "the other one is between its stores"); });
     w.run();
   };
-  expect_says(explore(quietly, guarded), "a data race");
+  expect_says(explore(quietly, interrupts), "between its stores");
   EXPECT_EQ(counted::alive, 0);
 }
 

@@ -245,6 +245,35 @@ TEST(Litmus, WakingOneOfTwoLeavesTheOther) {
   expect_exhausted(explore({}, two_sleepers<true>));
 }
 
+TEST(Litmus, WhichSleeperWakesIsAChoice) {
+  int first[3] = {};
+  const result r = explore({.preemption_bound = unbounded}, [&](world& w) {
+    atomic<std::uint32_t> gate{0};
+    unsigned woken = 0;
+    for (int i = 0; i < 2; ++i) {
+      w.spawn([&] {
+        model_atomics::wait(gate, 0);
+        if (woken == 0) woken = w.thread();
+      });
+    }
+    w.spawn([&] {
+      // Until nothing changes any more: then relax() returns only because nobody else can go on.
+      const auto settle = [] {
+        for (int i = 0; i < 3; ++i) model_atomics::relax();
+      };
+      settle();
+      model_atomics::wake_one(&gate);
+      settle();
+      model_atomics::wake_all(&gate);
+    });
+    w.run();
+    ++first[woken];
+  });
+  expect_exhausted(r);
+  EXPECT_GT(first[1], 0);
+  EXPECT_GT(first[2], 0);
+}
+
 template <bool Ordered>
 void two_locks(world& w) {
   os::basic_lock<model_atomics> a;

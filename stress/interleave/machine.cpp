@@ -102,7 +102,6 @@ void machine::run() {
     ++unfinished_;
   }
   if (unfinished_ == 0) return;
-  tick();
   test.state = life::joining;
   ready_ &= ~bit(0);
   pass_on(true);
@@ -169,8 +168,9 @@ void machine::step() {
     return fail("more than " + std::to_string(options_.steps) +
                 " accesses: a livelock, or a loop that needs relax()");
   }
-  if ((ready_ | relaxing_) == bit(running_)) return;  // Nobody else to ask.
-  if (std::exchange(me().has_turn, false)) return;
+  const bool has_turn = std::exchange(me().has_turn, false);
+  const bool alone = (ready_ | relaxing_) == bit(running_);
+  if (has_turn || alone) return;
   pass_on(false);
   give_way();
 }
@@ -228,11 +228,10 @@ void machine::give_way() {
   if (next_ != running_) rest();
 }
 
-// Leaves the turn to the hub. After a failure that nothing but unwinding ends, throws; not where
-// that would meet another exception.
+// Leaves the turn to the hub. Throws when nothing but unwinding ends this thread.
 void machine::rest() {
   me().out->yield();
-  if (mode_ == mode::unwinding && std::uncaught_exceptions() == 0) throw stopped{};
+  if (mode_ == mode::unwinding) throw stopped{};
 }
 
 void machine::sleep(const cell& word, const place& where) {
