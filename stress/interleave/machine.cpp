@@ -145,7 +145,6 @@ void machine::ended() {
   me().state = life::finished;
   if (mode_ != mode::exploring || !failure_.empty()) return;
   ready_ &= ~bit(running_);
-  ++changes_;
   if (running_ == 0) {
     next_ = nobody;
     for (unsigned i = 1; i <= spawned_; ++i) {
@@ -268,7 +267,6 @@ void machine::wake(const void* word, bool everybody) {
     threads_[sleepers[i]].state = life::ready;
     ready_ |= bit(sleepers[i]);
   }
-  changed();
 }
 
 // A thread that looks again before anybody changed anything sees the same. So it waits until
