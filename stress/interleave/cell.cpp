@@ -7,7 +7,7 @@ namespace bast::interleave::internal {
 
 namespace {
 
-constexpr std::uint32_t ended = UINT32_MAX;  // A schedule_ that never runs.
+constexpr std::uint64_t ended = UINT64_MAX;  // A schedule_ that never runs.
 
 bool acquires(std::memory_order order) noexcept {
   using enum std::memory_order;
@@ -43,7 +43,7 @@ cell::~cell() {
     m->remember(label_, death, 0, 0);
   }
   // Volatile: this is the last word about the object, which a compiler may drop otherwise.
-  *const_cast<volatile std::uint32_t*>(&schedule_) = ended;
+  *const_cast<volatile std::uint64_t*>(&schedule_) = ended;
 }
 
 machine* cell::watching(const access& a) const {

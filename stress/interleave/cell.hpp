@@ -45,7 +45,7 @@ class cell {
   void conflict(machine& m, const access& a, unsigned thread, const use& other,
                 bool other_writes) const;
 
-  std::uint32_t schedule_ = 0;  // in which it lives; 0: in none
+  std::uint64_t schedule_ = 0;  // in which it lives; 0: in none
   mutable std::uint8_t writer_ = 0;
   mutable use written_;  // For an atomic: its construction.
   mutable use shared_[threads_max];

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <span>
 #include <utility>
 
@@ -17,7 +18,7 @@ constexpr unsigned nobody = threads_max;
 constexpr std::uint64_t idle_rounds_max = 1000;
 
 // Schedules are numbered across the process, so that an object of an earlier one is told apart.
-std::atomic<std::uint32_t> schedules_so_far = 0;
+std::atomic<std::uint64_t> schedules_so_far = 0;
 constinit thread_local machine* of_this_thread = nullptr;
 
 constexpr std::uint32_t bit(unsigned thread) noexcept { return std::uint32_t{1} << thread; }
@@ -161,12 +162,17 @@ void machine::ended() {
 
 // --- the turn ------------------------------------------------------------------------------------
 
+bool machine::goes_on_too_long() {
+  if (++steps_ <= options_.steps) [[likely]]
+    return false;
+  fail("more than " + std::to_string(options_.steps) +
+       " accesses: a livelock, or a loop that needs relax()");
+  return true;
+}
+
 void machine::step() {
   if (mode_ != mode::exploring) return step_after_failure();
-  if (++steps_ > options_.steps) {
-    return fail("more than " + std::to_string(options_.steps) +
-                " accesses: a livelock, or a loop that needs relax()");
-  }
+  if (goes_on_too_long()) return;
   const bool has_turn = std::exchange(me().has_turn, false);
   const bool alone = (ready_ | relaxing_) == bit(running_);
   if (has_turn || alone) return;
@@ -273,7 +279,7 @@ void machine::wake(const void* word, bool everybody) {
 // somebody did since it began to look.
 void machine::relax(const place& where) {
   if (mode_ != mode::exploring) return step_after_failure();
-  if (++steps_ > options_.steps) return fail("a livelock: " + who_waits());
+  if (goes_on_too_long()) return;
   virtual_thread& t = me();
   remember({}, {operation::relax, std::memory_order::relaxed, where}, 0, 0);
   t.state = life::relaxing;

@@ -17,10 +17,8 @@
 
 #include <array>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <string>
-#include <vector>
 
 #include "bast/coro.hpp"
 #include "interleave/cell.hpp"
@@ -92,7 +90,7 @@ class machine {
 
   // What cells and atomics ask for.
   bool watches() const noexcept { return mode_ == mode::exploring; }
-  std::uint32_t schedule_number() const noexcept { return number_; }
+  std::uint64_t schedule_number() const noexcept { return number_; }
   std::uint32_t next_object() noexcept { return ++objects_; }
   virtual_thread& me() noexcept { return threads_[running_]; }
   /// A place where another thread may get the turn.
@@ -132,6 +130,7 @@ class machine {
   void rest();
   void give_way();
   void step_after_failure();
+  bool goes_on_too_long();
   void record(const std::string& what);
   std::uint32_t able_to_go_on() const noexcept;
   std::uint64_t others_changes(const virtual_thread& t) const noexcept {
@@ -161,7 +160,7 @@ class machine {
   std::uint64_t changes_ = 0;
   std::uint64_t idle_rounds_ = 0;  // of threads that all relax
   std::uint64_t idle_since_ = 0;   // the number of changes then
-  std::uint32_t number_ = 0;
+  std::uint64_t number_ = 0;       // of this schedule, in the process
   std::uint32_t objects_ = 0;
   std::string failure_;
 };
