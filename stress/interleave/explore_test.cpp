@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The explorer: which schedules it runs, how it repeats one, and what it leaves behind.
+// The explorer: which schedules it runs, how it repeats one, who waits for whom.
 #include "interleave/explore.hpp"
 
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <thread>
 
-#include "bast/base.hpp"
-#include "bast/os/atomics.hpp"
+#include "interleave/expect.hpp"
 #include "interleave/model_atomics.hpp"
 
 namespace bast::interleave {
@@ -22,13 +18,6 @@ template <class T>
 using atomic = model_atomics::atomic<T>;
 template <class T>
 using plain = model_atomics::plain<T>;
-
-const options quietly = {.quiet = true};
-
-/// Contains the words, and says everything where it does not.
-void expect_says(const result& r, const char* words) {
-  EXPECT_NE(r.failure.find(words), std::string::npos) << r.failure << "\n" << r.trace;
-}
 
 /// `Threads` that access one atomic `Accesses` times each.
 template <int Threads, int Accesses>
@@ -43,7 +32,7 @@ void counters(world& w) {
   w.check(count == Threads * Accesses, "all are counted");
 }
 
-// An assertion three preemptions away, and one that any schedule fails.
+// Fails only where two threads take turns six times.
 void needs_three(world& w) {
   atomic<int> at{0};
   w.spawn([&] {
@@ -80,7 +69,8 @@ TEST(Explore, StaysWithinThePreemptionBound) {
   // Who comes first, and after which of its accesses but the last it is interrupted.
   EXPECT_EQ((explore({.preemption_bound = 1}, counters<2, 4>).schedules), 2U * (1 + 3));
   EXPECT_EQ(explore({.preemption_bound = 2}, needs_three).failure, "");
-  expect_says(explore({.preemption_bound = unbounded, .quiet = true}, needs_three), "take turns");
+  expect_failure(explore({.preemption_bound = unbounded, .quiet = true}, needs_three),
+                 "take turns");
 }
 
 TEST(Explore, ABudgetEndsItUnexhausted) {
@@ -97,7 +87,7 @@ TEST(Explore, RandomStrategiesUseTheWholeBudgetAndFindWhatIsDeep) {
   for (const strategy s : {strategy::pct, strategy::random_walk}) {
     EXPECT_EQ((explore({.strategy = s, .schedules = 500}, counters<3, 3>).schedules), 500U);
     const result r = explore({.strategy = s, .depth = 6, .quiet = true}, needs_three);
-    expect_says(r, "take turns");
+    expect_failure(r, "take turns");
   }
 }
 
@@ -139,11 +129,12 @@ TEST(Explore, AReplayThatPassesIsNoExhaustiveSearch) {
 }
 
 TEST(Explore, AReplayOfAnotherTestIsRefused) {
-  expect_says(explore({.replay = "7", .quiet = true}, needs_three), "belong to another one");
-  expect_says(explore({.replay = "1.1.1.1.1.1.1.1", .quiet = true}, counters<2, 1>), "were given");
+  expect_failure(explore({.replay = "7", .quiet = true}, needs_three), "belong to another one");
+  expect_failure(explore({.replay = "1.1.1.1.1.1.1.1", .quiet = true}, counters<2, 1>),
+                 "were given");
   for (const char* const no_choices : {"x", "1..0", "1.", ".", "1,0", "300", "-1"}) {
     const options chosen = {.replay = no_choices, .quiet = true};
-    expect_says(explore(chosen, counters<2, 1>), "not numbers with dots");
+    expect_failure(explore(chosen, counters<2, 1>), "not numbers with dots");
   }
 }
 
@@ -157,7 +148,7 @@ TEST(Explore, ATestThatIsNotDeterministicIsNoticed) {
     if (schedules == 2) w.spawn([&] { ++count; });
     w.run();
   });
-  expect_says(r, "not deterministic");
+  expect_failure(r, "not deterministic");
   EXPECT_EQ(r.schedules, 2U);
 }
 
@@ -172,7 +163,7 @@ TEST(Explore, ALoopThatNeverEndsIsALivelock) {
     });
     w.run();
   };
-  expect_says(explore({.steps = 100, .quiet = true}, spins), "a livelock");
+  expect_failure(explore({.steps = 100, .quiet = true}, spins), "a livelock");
 }
 
 TEST(Explore, ASpinThatRelaxesEnds) {
@@ -202,7 +193,7 @@ TEST(Explore, SpinsThatWaitForEachOtherAreReported) {
     }
     w.run();
   };
-  expect_says(explore(quietly, spins), "thread 1 spins at");
+  expect_failure(explore(quietly, spins), "thread 1 spins at");
 }
 
 // Waits a while and then does it itself; only the second of them has nobody to wait for.
@@ -243,141 +234,7 @@ TEST(Explore, AThreadThatWakesAnotherCanBeOvertaken) {
   EXPECT_GT(overtaken[1], 0);
 }
 
-// --- failures and what they leave behind ---------------------------------------------------------
-
-struct counted {
-  static inline int alive = 0;
-  counted() { ++alive; }
-  counted(const counted&) { ++alive; }
-  counted& operator=(const counted&) = default;
-  ~counted() { --alive; }
-};
-
-TEST(Explore, WhatThreadsHoldIsReleasedAfterAFailure) {
-  // One that is asleep for ever, one in the middle, one that has not started, and the test itself.
-  const auto stuck = [](world& w) {
-    const auto held = std::make_unique<counted>();
-    atomic<std::uint32_t> word{0};
-    const counted by_value;
-    w.spawn([&, by_value] {
-      const auto mine = std::make_unique<counted>();
-      while (word.load() == 0) model_atomics::wait(word, 0);
-    });
-    w.spawn([&, by_value] {
-      const auto mine = std::make_unique<counted>();
-      w.check(false, "fails");
-    });
-    w.spawn([&, by_value] { const auto mine = std::make_unique<counted>(); });
-    w.run();
-    ADD_FAILURE() << "a schedule that failed goes on";
-  };
-  const result r = explore(quietly, stuck);
-  expect_says(r, "thread 2: fails (interleave/explore_test.cpp:");
-  EXPECT_EQ(counted::alive, 0);
-}
-
-// Nothing can be thrown through it, so it has to return by itself.
-TEST(Explore, ANoexceptFunctionThatCanGoOnReturnsAfterAFailure) {
-  const auto interrupts = [](world& w) {
-    atomic<int> stage{0};
-    w.spawn([&] {
-      const counted mine;
-      [&]() noexcept {
-        stage.store(1);
-        stage.store(2);
-      }();
-    });
-    w.spawn([&] { w.check(stage.load() != 1, "the other one is between its stores"); });
-    w.run();
-  };
-  expect_says(explore(quietly, interrupts), "between its stores");
-  EXPECT_EQ(counted::alive, 0);
-}
-
-// Nothing can be thrown through lock(); its stack is left, and the process lives.
-TEST(Explore, ANoexceptFunctionIsAbandoned) {
-  const auto twice = [](world& w) {
-    os::basic_lock<model_atomics> lock;
-    w.spawn([&] {
-      const auto mine = std::make_unique<int>(7);  // Stays reachable: no leak.
-      lock.lock();
-      lock.lock();
-      w.check(*mine == 7, "it is used");
-    });
-    w.run();
-  };
-  for (int i = 0; i < 3; ++i) expect_says(explore(quietly, twice), "thread 1 sleeps on atomic 1");
-}
-
-TEST(Explore, ADestructorThatWaitsForEverIsAbandoned) {
-  const auto waits = [](world& w) {
-    struct joins {
-      atomic<std::uint32_t> done{0};
-      ~joins() {
-        while (done.load() == 0) model_atomics::wait(done, 0);
-      }
-    };
-    joins j;
-    w.spawn([&] { w.check(false, "fails before it is done"); });
-    w.run();
-  };
-  expect_says(explore(quietly, waits), "fails before");
-}
-
-TEST(Explore, AnExceptionOfAThreadIsAFailure) {
-  const auto throws = [](world& w) {
-    w.spawn([] { throw std::runtime_error("out of luck"); });
-    w.run();
-  };
-  expect_says(explore(quietly, throws), "thread 1 ended with an exception: out of luck");
-  expect_says(explore(quietly, [](world&) { throw 1; }), "thread 0 ended with an exception");
-}
-
-TEST(Explore, TerminateIsAFailure) {
-  const auto dies = [](world& w) {
-    w.spawn([]() noexcept { (void)std::string().at(1); });
-    w.run();
-  };
-  expect_says(explore(quietly, dies), "thread 1 cannot go on: std::terminate was called");
-}
-
-TEST(Explore, AViolatedContractIsAFailure) {
-  const auto violates = [](world& w) {
-    atomic<int> two{2};
-    w.spawn([&] { BAST_CHECK(two.load() == 3, "two is three"); });
-    w.run();
-  };
-  expect_says(explore(quietly, violates), "two is three");
-}
-
-TEST(Explore, TheTestItselfMayFailBeforeAndAfter) {
-  expect_says(explore(quietly, [](world& w) { w.check(false, "before"); }), "thread 0: before");
-  const auto after = [](world& w) {
-    atomic<int> count{0};
-    w.spawn([&] { ++count; });
-    w.run();
-    w.check(count == 2, "after");
-  };
-  const result r = explore(quietly, after);
-  expect_says(r, "thread 0: after");
-  EXPECT_NE(r.trace.find("atomic 1"), std::string::npos) << r.trace;
-}
-
-TEST(Explore, MisuseIsAFailure) {
-  expect_says(explore(quietly, [](world& w) { w.spawn([] {}); }), "never run");
-  expect_says(explore(quietly,
-                      [](world& w) {
-                        w.spawn([&] { w.spawn([] {}); });
-                        w.run();
-                      }),
-              "only the test itself may");
-  expect_says(explore(quietly,
-                      [](world& w) {
-                        for (int i = 0; i < 9; ++i) w.spawn([] {});
-                        w.run();
-                      }),
-              "a ninth thread");
-}
+// --- threads -------------------------------------------------------------------------------------
 
 TEST(Explore, ThreadsRunInRounds) {
   const auto rounds = [](world& w) {

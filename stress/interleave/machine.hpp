@@ -119,6 +119,7 @@ class machine {
   bool lost_a_thread() const noexcept { return lost_a_thread_; }
 
  private:
+  static constexpr unsigned nobody = threads_max;
   enum class mode : std::uint8_t { exploring, finishing, unwinding };
 
   void begin_schedule(const std::function<void(interleave::world&)>& test);

@@ -10,6 +10,7 @@
 #include <string>
 #include <type_traits>
 
+#include "interleave/expect.hpp"
 #include "interleave/explore.hpp"
 
 namespace bast::interleave {
@@ -22,17 +23,6 @@ template <class T>
 using atomic = model_atomics::atomic<T>;
 template <class T>
 using plain = model_atomics::plain<T>;
-
-const options quietly = {.quiet = true};
-
-void expect_says(const result& r, const char* words) {
-  EXPECT_NE(r.failure.find(words), std::string::npos) << r.failure << "\n" << r.trace;
-}
-
-void expect_exhausted(const result& r) {
-  EXPECT_EQ(r.failure, "");
-  EXPECT_TRUE(r.exhausted);
-}
 
 // --- values --------------------------------------------------------------------------------------
 
@@ -147,27 +137,27 @@ TEST(Model, TwoReadersAreNoRaceAndAWriterIs) {
     };
   };
   expect_exhausted(explore({}, uses(false)));
-  expect_says(explore(quietly, uses(true)), "neither happens before the other");
+  expect_failure(explore(quietly, uses(true)), "neither happens before the other");
 }
 
 // The first reader is forgotten by nobody, though others read later.
 TEST(Model, AWriteRacesWithAnyEarlierReader) {
-  expect_says(explore(quietly,
-                      [](world& w) {
-                        plain<int> data = 1;
-                        atomic<int> read{0};
-                        for (int i = 0; i < 2; ++i) {
-                          w.spawn([&, i] {
-                            (void)static_cast<int>(data);
-                            read.store(1 + i, i == 0 ? relaxed : release);
-                          });
-                        }
-                        w.spawn([&] {
-                          if (read.load(acquire) == 2) data = 2;
-                        });
-                        w.run();
-                      }),
-              "a data race");
+  expect_failure(explore(quietly,
+                         [](world& w) {
+                           plain<int> data = 1;
+                           atomic<int> read{0};
+                           for (int i = 0; i < 2; ++i) {
+                             w.spawn([&, i] {
+                               (void)static_cast<int>(data);
+                               read.store(1 + i, i == 0 ? relaxed : release);
+                             });
+                           }
+                           w.spawn([&] {
+                             if (read.load(acquire) == 2) data = 2;
+                           });
+                           w.run();
+                         }),
+                 "a data race");
 }
 
 TEST(Model, AReportNamesTheObjectAndBothPlaces) {
@@ -185,8 +175,8 @@ TEST(Model, AReportNamesTheObjectAndBothPlaces) {
     });
     w.run();
   });
-  expect_says(r, "a data race on the data, plain 1: thread 2 (write at `addr2line");
-  expect_says(r, "and thread 1 (made or wrote it at `addr2line");
+  expect_failure(r, "a data race on the data, plain 1: thread 2 (write at `addr2line");
+  expect_failure(r, "and thread 1 (made or wrote it at `addr2line");
   EXPECT_NE(r.trace.find("the gate, atomic 2: store relaxed 0 -> 1  interleave/model_test.cpp:"),
             std::string::npos)
       << r.trace;
@@ -210,33 +200,33 @@ TEST(Model, AFailedExchangeHasItsOwnOrder) {
     };
   };
   expect_exhausted(explore({}, publishes(acquire)));
-  expect_says(explore(quietly, publishes(relaxed)), "a data race");
+  expect_failure(explore(quietly, publishes(relaxed)), "a data race");
 }
 
 TEST(Model, AWakeUpOrdersNothing) {
-  expect_says(explore(quietly,
-                      [](world& w) {
-                        plain<int> data = 0;
-                        atomic<std::uint32_t> word{0};
-                        w.spawn([&] {
-                          while (word.load(relaxed) == 0) model_atomics::wait(word, 0);
-                          (void)static_cast<int>(data);
-                        });
-                        w.spawn([&] {
-                          data = 7;
-                          word.store(1, relaxed);
-                          model_atomics::wake_all(&word);
-                        });
-                        w.run();
-                      }),
-              "a data race");
+  expect_failure(explore(quietly,
+                         [](world& w) {
+                           plain<int> data = 0;
+                           atomic<std::uint32_t> word{0};
+                           w.spawn([&] {
+                             while (word.load(relaxed) == 0) model_atomics::wait(word, 0);
+                             (void)static_cast<int>(data);
+                           });
+                           w.spawn([&] {
+                             data = 7;
+                             word.store(1, relaxed);
+                             model_atomics::wake_all(&word);
+                           });
+                           w.run();
+                         }),
+                 "a data race");
 }
 
 TEST(Model, ALoadCannotReleaseAndAStoreCannotAcquire) {
   const auto loads = [](world&) { (void)atomic<int>{0}.load(release); };
   const auto stores = [](world&) { atomic<int>{0}.store(1, acquire); };
-  expect_says(explore(quietly, loads), "cannot have the order release");
-  expect_says(explore(quietly, stores), "cannot have the order acquire");
+  expect_failure(explore(quietly, loads), "cannot have the order release");
+  expect_failure(explore(quietly, stores), "cannot have the order acquire");
 }
 
 // --- life ----------------------------------------------------------------------------------------
@@ -257,7 +247,7 @@ TEST(Model, AnObjectThatIsPublishedTooEarlyRacesWithItsBirth) {
     };
   };
   expect_exhausted(explore({}, publishes(release)));
-  expect_says(explore(quietly, publishes(relaxed)), "a data race on atomic 2");
+  expect_failure(explore(quietly, publishes(relaxed)), "a data race on atomic 2");
 }
 
 // Who frees an object must have seen that everybody is done with it.
@@ -277,21 +267,21 @@ TEST(Model, AnObjectThatIsFreedTooEarlyRacesWithItsUse) {
     };
   };
   expect_exhausted(explore({}, frees(acq_rel)));
-  expect_says(explore(quietly, frees(relaxed)), "end of life");
-  expect_says(explore(quietly, frees(release)), "end of life");
+  expect_failure(explore(quietly, frees(relaxed)), "end of life");
+  expect_failure(explore(quietly, frees(release)), "end of life");
 }
 
 TEST(Model, UseAfterTheEndIsFound) {
-  expect_says(explore(quietly,
-                      [](world& w) {
-                        std::optional<atomic<int>> shared;
-                        shared.emplace(0);
-                        atomic<int>& alias = *shared;
-                        shared.reset();
-                        alias.store(1);
-                        w.check(false, "the use itself is the failure");
-                      }),
-              "uses an object after its end");
+  expect_failure(explore(quietly,
+                         [](world& w) {
+                           std::optional<atomic<int>> shared;
+                           shared.emplace(0);
+                           atomic<int>& alias = *shared;
+                           shared.reset();
+                           alias.store(1);
+                           w.check(false, "the use itself is the failure");
+                         }),
+                 "uses an object after its end");
 }
 
 // A wake-up is given an address and looks at nothing.
@@ -314,7 +304,7 @@ TEST(Model, AWakeUpMayComeAfterTheEnd) {
 TEST(Model, AnObjectOfAnotherScheduleIsRefused) {
   atomic<int> outside{0};
   const auto uses = [&](world&) { outside.store(1); };
-  expect_says(explore(quietly, uses), "make it in the test");
+  expect_failure(explore(quietly, uses), "make it in the test");
 }
 
 }  // namespace

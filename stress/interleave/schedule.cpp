@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "bast/base.hpp"
+
 namespace bast::interleave::internal {
 
 schedule::schedule(const options& chosen) : options_(chosen), random_state_(chosen.seed) {
@@ -62,6 +64,7 @@ std::size_t schedule::choose(std::size_t count) { return decide(count, count, co
 
 // `fresh` is what to take where nothing is given; `count` leaves it to the strategy.
 std::size_t schedule::decide(std::size_t count, std::size_t allowed, std::size_t fresh) {
+  BAST_ASSERT(position_ <= path_.size());  // I1
   if (position_ < given_) {
     choice& known = path_[position_++];  // I2
     if (known.count == 0) {

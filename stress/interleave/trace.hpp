@@ -7,8 +7,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <source_location>
 #include <string>
+#include <type_traits>
 
 namespace bast::interleave {
 
@@ -66,6 +68,22 @@ struct event {
 };
 
 namespace internal {
+
+/// A value as the trace shows it; larger ones as a hash, which tells them apart.
+template <class T>
+std::uint64_t bits_of(const T& value) noexcept {
+  std::uint64_t out = 0;
+  if constexpr (!std::is_trivially_copyable_v<T>) {
+    (void)value;
+  } else if constexpr (sizeof(T) <= sizeof out) {
+    std::memcpy(&out, &value, sizeof(T));
+  } else {
+    unsigned char raw[sizeof(T)];
+    std::memcpy(raw, &value, sizeof(T));
+    for (const unsigned char c : raw) out = (out ^ c) * 0x100000001b3;  // FNV-1a
+  }
+  return out;
+}
 
 std::string print(const place& where);
 std::string print(const label& object);
