@@ -11,5 +11,6 @@
 #include "bast/os/heap.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/pipe.hpp"
+#include "bast/os/poller.hpp"
 #include "bast/os/process.hpp"
 #include "bast/os/signal.hpp"

@@ -120,6 +120,8 @@ class process_machine {
 
   // machine_queue.cpp: what goes out.
   void enlist(slot& s) noexcept;
+  void unlist_first() noexcept;
+  void take_turns() noexcept;
   void offer(std::uint16_t number, internal::operation_table& table, role what) noexcept;
   void describe(slot& s, role what) noexcept;
 

@@ -17,6 +17,13 @@ void process_machine::enlist(slot& s) noexcept {
   listed_last_ = &s;
 }
 
+void process_machine::unlist_first() noexcept {
+  slot& s = *listed_first_;
+  listed_first_ = s.next_listed;
+  if (listed_first_ == nullptr) listed_last_ = nullptr;
+  s.listed = false;
+}
+
 const operation* process_machine::next() noexcept {
   offered_ = nullptr;
   for (const role what : {role::output, role::cancel_output}) {
@@ -35,9 +42,7 @@ const operation* process_machine::next() noexcept {
       describe(s, static_cast<role>(i));
       return &current_;
     }
-    listed_first_ = s.next_listed;
-    if (listed_first_ == nullptr) listed_last_ = nullptr;
-    s.listed = false;
+    unlist_first();
   }
   return nullptr;
 }
@@ -110,6 +115,7 @@ void process_machine::sent() noexcept {
   record.cancels = 0;
   generation_ = decode(current_.user_data).generation;
   ++stats_.in_flight;
+  take_turns();
   if (record.kind == operation_kind::cancel) ++target_of(*offered_table_, what)->cancels;
   if (record.kind == operation_kind::close) {
     // I2: from here on nobody has that descriptor.
@@ -118,6 +124,18 @@ void process_machine::sent() noexcept {
       if (stream.fd == life.closing) stream.fd = -1;
     }
     if (life.start.pidfd == life.closing) life.start.pidfd = -1;
+  }
+}
+
+/// Whoever was served goes to the end of the list, so that a child that writes without end does not
+/// keep the others from being served.
+void process_machine::take_turns() noexcept {
+  if (offered_table_ == &wake_) return;
+  slot& s = *listed_first_;
+  BAST_ASSERT(&s.operations == offered_table_);
+  unlist_first();
+  for (const operation_record& record : s.operations.records) {
+    if (record.state == operation_state::wanted) return enlist(s);
   }
 }
 
