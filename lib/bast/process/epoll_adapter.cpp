@@ -29,27 +29,27 @@ result<void> epoll_adapter::init(std::size_t processes_max) noexcept {
   if (!ready) return ready;
   poller_ = std::move(*poller);
   wake_ = std::move(*wake);
-  flush();
+  (void)flush();
   return {};
 }
 
 epoll_adapter::~epoll_adapter() {
   // Nothing of ours is the kernel's: one flush takes back the wake.
   machine_.shut_down();
-  while (machine_.stats().live == 0 && !machine_.idle()) flush();
+  while (machine_.stats().live == 0 && !machine_.idle()) (void)flush();
 }
 
 result<process_id> epoll_adapter::start(const process_start& child) noexcept {
   machine_.tick(os::monotonic_ns());
   auto id = machine_.start(child);
-  flush();
+  (void)flush();
   return id;
 }
 
 result<void> epoll_adapter::cancel(process_id id) noexcept {
   machine_.tick(os::monotonic_ns());
   auto done = machine_.cancel(id);
-  flush();
+  (void)flush();
   return done;
 }
 
@@ -57,9 +57,10 @@ void epoll_adapter::cancel_from_anywhere(process_id id) noexcept {
   if (machine_.request_cancel(id)) (void)os::set_event(wake_.get());
 }
 
-void epoll_adapter::flush() noexcept {
+/// True when there was something to do.
+bool epoll_adapter::flush() noexcept {
   // From inside `finished`: the flush or the turn that called it goes on.
-  if (flushing_) return;
+  if (flushing_) return false;
   flushing_ = true;
   int left = operations_per_flush;
   while (left-- > 0) {
@@ -71,6 +72,7 @@ void epoll_adapter::flush() noexcept {
   }
   has_more_ = left < 0;
   flushing_ = false;
+  return left != operations_per_flush - 1;
 }
 
 void epoll_adapter::carry_out(const operation& wanted) noexcept {
@@ -93,16 +95,18 @@ void epoll_adapter::carry_out(const operation& wanted) noexcept {
 
 result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   machine_.tick(os::monotonic_ns());
-  flush();
+  // Whoever waits for an end, or for output, must hear of it before we sleep.
+  const bool did_something = flush();
+  const std::int64_t now = os::monotonic_ns();
   const std::int64_t deadline =
-      std::min(next_deadline(), internal::later(os::monotonic_ns(), wait_max));
+      did_something ? now : std::min(next_deadline(), internal::later(now, wait_max));
   epoll_event events[events_per_turn];
   const auto count = os::wait_events(poller_.get(), events, deadline);
   machine_.tick(os::monotonic_ns());
   for (std::size_t i = 0; count && i < *count; ++i) {
     machine_.complete(events[i].data.u64, events[i].events);
   }
-  flush();
+  (void)flush();
   if (!count) return std::unexpected(count.error());
   return {};
 }

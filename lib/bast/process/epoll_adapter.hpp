@@ -39,7 +39,8 @@ class epoll_adapter {
   void cancel_from_anywhere(process_id id) noexcept;
 
   /// Waits until something happens, at most `wait_max`, and does what follows from it. Calls the
-  /// `finished` of what has ended. Errors: io, when epoll_wait failed; nothing is lost by it.
+  /// `finished` of what has ended. Does not wait when there was something to do at once. Errors:
+  /// io, when epoll_wait failed; nothing is lost by it.
   [[nodiscard]] result<void> turn(std::chrono::nanoseconds wait_max) noexcept;
   /// Cancels every process and turns until all have ended, which takes as long as their graces.
   /// Afterwards nothing can be started. Not from inside `finished`.
@@ -54,7 +55,7 @@ class epoll_adapter {
   process_machine& machine() noexcept { return machine_; }
 
  private:
-  void flush() noexcept;
+  bool flush() noexcept;
   void carry_out(const operation& wanted) noexcept;
 
   os::descriptor poller_;
