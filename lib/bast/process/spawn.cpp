@@ -113,6 +113,9 @@ class start {
     if (const auto mapped = stack_.map(); !mapped) {
       return failed(spawn_stage::prepare, mapped.error());
     }
+    if (const auto lent = check_borrowed(settings_); !lent) {
+      return failed(spawn_stage::descriptors, lent.error());
+    }
     // From here on nothing that we open is a standard descriptor.
     auto lease = os::standard_descriptors_lease::take();
     if (!lease) return failed(spawn_stage::descriptors, lease.error());

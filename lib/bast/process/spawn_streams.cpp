@@ -12,7 +12,26 @@ namespace {
 constexpr int stream_count = 3;
 constexpr mode_t file_mode = 0666;  // less the umask, as every program makes files
 
+result<void> check_open(int fd) noexcept {
+  const auto open = os::is_open(fd);
+  if (!open) return std::unexpected(open.error());
+  if (*open) return {};
+  return std::unexpected(error::from_errno(EBADF, "command.start",
+                                           "a descriptor that the child should get is closed"));
+}
+
 }  // namespace
+
+result<void> check_borrowed(const command_settings& settings) noexcept {
+  for (const auto& stream : settings.streams) {
+    if (stream.to != stream_settings::kind::fd) continue;
+    if (const auto open = check_open(stream.fd); !open) return open;
+  }
+  for (const auto& move : settings.passed.all()) {
+    if (const auto open = check_open(move.source); !open) return open;
+  }
+  return {};
+}
 
 result<int> stream_plan::keep(int stream, result<os::descriptor> opened) noexcept {
   if (!opened) return std::unexpected(opened.error());

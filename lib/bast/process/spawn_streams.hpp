@@ -8,6 +8,10 @@
 
 namespace bast::internal {
 
+/// Fails with io (EBADF) unless every descriptor that the caller lends is open. Asked before
+/// anything of ours is opened, which might get the very number that the caller has closed.
+[[nodiscard]] result<void> check_borrowed(const command_settings& settings) noexcept;
+
 /// Owns what it opened, until taken or destroyed. Requires that 0, 1 and 2 are taken
 /// (os::standard_descriptors_lease), so nothing that it opens is a standard descriptor.
 class stream_plan {

@@ -189,14 +189,17 @@ TEST_P(Spawn, P3_ACommandStartsOnce) {
 }
 
 TEST_P(Spawn, P7_SignalsStartFromTheirDefaults) {
-  for (const int number : {SIGPIPE, SIGINT, SIGUSR1, SIGRTMIN + 1}) ::signal(number, SIG_IGN);
-  struct sigaction caught{};
-  caught.sa_handler = [](int) {};
-  ::sigaction(SIGTERM, &caught, nullptr);
+  const auto handler = [](int) {};
+  const test::disposition changed[] = {{SIGPIPE, SIG_IGN},
+                                       {SIGINT, SIG_IGN},
+                                       {SIGUSR1, SIG_IGN},
+                                       {SIGRTMIN + 1, SIG_IGN},
+                                       {SIGTERM, handler}};
   sigset_t blocked;
+  sigset_t before;
   sigemptyset(&blocked);
   for (const int number : {SIGHUP, SIGUSR2, SIGSEGV}) sigaddset(&blocked, number);
-  ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   auto c = child({"signals"});
   const auto told = test::keyed(run(c.stdout_pipe()).out);
   for (const char* const field : {"SigBlk", "SigIgn", "SigCgt"}) {
@@ -205,12 +208,12 @@ TEST_P(Spawn, P7_SignalsStartFromTheirDefaults) {
   }
   // And ours are as they were.
   sigset_t now;
-  ::pthread_sigmask(SIG_BLOCK, nullptr, &now);
+  ::pthread_sigmask(SIG_SETMASK, &before, &now);
   EXPECT_TRUE(sigismember(&now, SIGHUP));
   EXPECT_FALSE(sigismember(&now, SIGINT));
   struct sigaction action{};
   ::sigaction(SIGTERM, nullptr, &action);
-  EXPECT_EQ(action.sa_handler, caught.sa_handler);
+  EXPECT_EQ(action.sa_handler, +handler);
 }
 
 }  // namespace

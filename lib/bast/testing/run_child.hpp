@@ -39,10 +39,11 @@ inline command child(std::initializer_list<std::string_view> steps) {
 enum class child_memory { shared, copied };
 
 /// Starts a command, and forces the fallback where memory is to be `copied`.
-inline result<internal::spawned> start(command& c, child_memory memory = child_memory::shared) {
-  if (memory == child_memory::shared) return internal::spawn(c);
+inline result<bast::internal::spawned> start(command& c,
+                                             child_memory memory = child_memory::shared) {
+  if (memory == child_memory::shared) return bast::internal::spawn(c);
   const os::fault_scope refused({.kind = os::call::spawn, .nth = 1, .error_number = EINVAL});
-  auto started = internal::spawn(c);
+  auto started = bast::internal::spawn(c);
   if (started) {
     EXPECT_EQ(refused.injected(), 1U) << "the fallback was not taken";
   }
@@ -86,7 +87,7 @@ inline void read_both(int out, int err, ended& into) {
 }
 
 /// Follows a started process to its end and gives back all it holds.
-inline ended finish(const internal::spawned& p) {
+inline ended finish(const bast::internal::spawned& p) {
   ended result;
   if (p.stdin_pipe >= 0) os::close_descriptor(p.stdin_pipe);
   read_both(p.stdout_pipe, p.stderr_pipe, result);
@@ -132,6 +133,23 @@ inline std::map<std::string, std::string> keyed(const std::string& text) {
   return all;
 }
 
+/// A disposition of this process while it lives.
+class disposition {
+ public:
+  disposition(int number, void (*handler)(int)) : number_(number) {
+    struct sigaction action{};
+    action.sa_handler = handler;
+    ::sigaction(number, &action, &before_);
+  }
+  ~disposition() { ::sigaction(number_, &before_, nullptr); }
+  disposition(const disposition&) = delete;
+  disposition& operator=(const disposition&) = delete;
+
+ private:
+  int number_;
+  struct sigaction before_{};
+};
+
 /// True when this process has no child at all, ended or not.
 inline bool has_no_child() {
   siginfo_t info{};
@@ -142,7 +160,7 @@ inline bool has_no_child() {
 class spawn_test : public ::testing::TestWithParam<child_memory> {
  protected:
   static ended run(command& c) { return test::run(c, GetParam()); }
-  static result<internal::spawned> start(command& c) { return test::start(c, GetParam()); }
+  static result<bast::internal::spawned> start(command& c) { return test::start(c, GetParam()); }
   void TearDown() override { EXPECT_TRUE(has_no_child()) << "a zombie, or worse"; }
 };
 
