@@ -39,8 +39,8 @@ inline command child(std::initializer_list<std::string_view> steps) {
 enum class child_memory { shared, copied };
 
 /// Starts a command, and forces the fallback where memory is to be `copied`.
-inline result<bast::internal::spawned> start(command& c,
-                                             child_memory memory = child_memory::shared) {
+[[nodiscard]] inline result<bast::internal::spawned> start(
+    command& c, child_memory memory = child_memory::shared) {
   if (memory == child_memory::shared) return bast::internal::spawn(c);
   const os::fault_scope refused({.kind = os::call::spawn, .nth = 1, .error_number = EINVAL});
   auto started = bast::internal::spawn(c);
@@ -160,7 +160,9 @@ inline bool has_no_child() {
 class spawn_test : public ::testing::TestWithParam<child_memory> {
  protected:
   static ended run(command& c) { return test::run(c, GetParam()); }
-  static result<bast::internal::spawned> start(command& c) { return test::start(c, GetParam()); }
+  [[nodiscard]] static result<bast::internal::spawned> start(command& c) {
+    return test::start(c, GetParam());
+  }
   void TearDown() override { EXPECT_TRUE(has_no_child()) << "a zombie, or worse"; }
 };
 
