@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/process/spawn.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <string>
 
+#include "bast/testing/emulation.hpp"
 #include "bast/testing/run_child.hpp"
 
 namespace bast {
@@ -111,7 +113,7 @@ TEST_P(Spawn, P2_TheEnvironmentIsReplaced) {
   auto c = child({"env"});
   c.env("FORGOTTEN", "1").clear_env().env("B", "2").env("A", "1");
   const auto ended = run(c.stdout_pipe());
-  EXPECT_EQ(counted(ended.out), (std::vector<std::string>{"B=2", "A=1"}));
+  EXPECT_THAT(counted(ended.out), testing::UnorderedElementsAre("B=2", "A=1"));
   auto none = child({"env"});
   EXPECT_EQ(run(none.clear_env().stdout_pipe()).out, "");
 }
@@ -189,6 +191,7 @@ TEST_P(Spawn, P3_ACommandStartsOnce) {
 }
 
 TEST_P(Spawn, P7_SignalsStartFromTheirDefaults) {
+  if (test::emulated) GTEST_SKIP() << "what is told are qemu-user's own handlers";
   const auto handler = [](int) {};
   const test::disposition changed[] = {{SIGPIPE, SIG_IGN},
                                        {SIGINT, SIG_IGN},

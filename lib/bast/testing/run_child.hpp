@@ -28,9 +28,20 @@
 
 namespace bast::test {
 
+/// What comes before the child's steps: its path, and before that the emulator where it is built
+/// for another CPU, since the kernel only executes what it knows.
+inline std::vector<std::string> child_words() {
+  std::vector<std::string> words;
+  std::istringstream prefix(BAST_TEST_CHILD_PREFIX);
+  for (std::string word; std::getline(prefix, word);) words.push_back(word);
+  words.emplace_back(BAST_TEST_CHILD);
+  return words;
+}
+
 /// A command that runs bast_test_child with these steps.
 inline command child(std::initializer_list<std::string_view> steps) {
-  command c = command::argv({BAST_TEST_CHILD});
+  command c = command::argv(std::initializer_list<std::string_view>{});
+  for (const auto& word : child_words()) c.arg(word);
   for (const auto step : steps) c.arg(step);
   return c;
 }
