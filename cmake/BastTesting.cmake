@@ -38,9 +38,18 @@ endfunction()
 
 # bast_use_test_child(<target>)
 #
-# Gives the path of that program to a test, as the string BAST_TEST_CHILD.
+# Gives the path of that program to a test, as the string BAST_TEST_CHILD; and where it is built for
+# another CPU, what must stand before it on a command line, separated by newlines.
 function(bast_use_test_child target)
   add_dependencies(${target} bast_test_child)
-  target_compile_definitions(${target} PRIVATE
+  set(emulator "")
+  if(CMAKE_CROSSCOMPILING)
+    set(emulator ${CMAKE_CROSSCOMPILING_EMULATOR})
+    list(POP_FRONT emulator program)
+    find_program(BAST_TEST_EMULATOR "${program}" REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+    list(PREPEND emulator "${BAST_TEST_EMULATOR}")
+    list(JOIN emulator "\\n" emulator)
+  endif()
+  target_compile_definitions(${target} PRIVATE "BAST_TEST_CHILD_PREFIX=\"${emulator}\""
     "BAST_TEST_CHILD=\"$<TARGET_FILE:bast_test_child>\"")
 endfunction()

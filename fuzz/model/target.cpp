@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "bast/testing/baseline.hpp"
+#include "model/cancel_language.hpp"
 #include "model/growth_language.hpp"
 #include "model/pool_language.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 const target all[] = {
     {.name = "pool", .words = pool_language, .run = run_pool},
     {.name = "growth", .words = growth_language, .run = run_growth},
+    {.name = "cancel_order", .words = cancel_language, .run = run_cancel_order},
     {.name = "canary", .words = pool_language, .run = run_canary},
 };
 

@@ -17,5 +17,7 @@
 #pragma once
 
 #include "bast/coro/coro.hpp"
+#include "bast/coro/no_suspension.hpp"
+#include "bast/coro/park.hpp"
 #include "bast/coro/pool.hpp"
 #include "bast/coro/this_coro.hpp"

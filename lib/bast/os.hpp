@@ -10,6 +10,7 @@
 #include "bast/os/door.hpp"
 #include "bast/os/heap.hpp"
 #include "bast/os/memory.hpp"
+#include "bast/os/path.hpp"
 #include "bast/os/pipe.hpp"
 #include "bast/os/poller.hpp"
 #include "bast/os/process.hpp"

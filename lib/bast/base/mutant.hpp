@@ -41,7 +41,14 @@
   X(outcome_dropped)            \
   X(swallowed_not_counted)      \
   X(suspends_while_unwinding)   \
-  X(oldest_unwound_first)
+  X(oldest_unwound_first)       \
+  X(oldest_callback_first)      \
+  X(callback_runs_twice)        \
+  X(shield_ignored)             \
+  X(born_free)                  \
+  X(waker_forgets)              \
+  X(unregister_does_not_wait)   \
+  X(hook_not_called)
 
 #if BAST_MUTANTS
 

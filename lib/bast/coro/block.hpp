@@ -44,6 +44,8 @@ inline constexpr coro_tag flag_own_float = 1 << 9;     // float control words tr
 inline constexpr coro_tag flag_has_outcome = 1 << 10;  // finished, and its outcome is not taken
 inline constexpr coro_tag flag_swallowed = 1 << 11;    // finished normally while unwinding
 inline constexpr coro_tag flag_untyped = 1 << 12;      // yields and takes nothing: this_coro::yield
+inline constexpr coro_tag flag_parked = 1 << 13;       // suspended; only its waker resumes it (F-4)
+inline constexpr coro_tag flag_cancelled = 1 << 14;    // coro_ref::cancel was called
 
 static_assert(BAST_GENERATION_BITS >= 1 && BAST_GENERATION_BITS <= 32);
 inline constexpr std::uint32_t generation_max =
@@ -105,6 +107,14 @@ static_assert(offsetof(coro_block, context) == 0);
 #if !(BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN)
 static_assert(sizeof(coro_block) == 64);  // the context's 24 bytes and five words
 #endif
+
+/// One word for the layers above, which know more about coroutines than this one does: null at
+/// start, gone at release. It is the highest word of the coroutine's own stack, beside the callable
+/// and above every frame, so that it costs nothing per coroutine. From start to release.
+struct coro_attachment;
+inline coro_attachment*& attachment_of(const coro_block& block) noexcept {
+  return *(reinterpret_cast<coro_attachment**>(block.stack->top) - 1);
+}
 
 }  // namespace internal
 }  // namespace bast

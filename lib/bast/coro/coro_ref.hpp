@@ -65,6 +65,28 @@ class coro_ref {
     return continue_with(nullptr, flags);
   }
 
+  /// What resume would have come back with, had the caller continued it, and not a waker:
+  /// suspended, finished or parked. A yielded value is moved out. Errors: table F-1; busy,
+  /// bad_state.
+  [[nodiscard]] result<step<Yield>> look() noexcept {
+    const auto found = find(internal::coro_op::look);
+    if (!found) return std::unexpected(found.error());
+    const coro_state state = internal::state_of((*found)->tag);
+    if (state == coro_state::running || state == coro_state::ready) {
+      return refuse(internal::coro_op::look);
+    }
+    return came_back();
+  }
+
+  /// Asks it to end: from here on this_coro::checkpoint in it fails (layer `cancel`). Wakes nobody:
+  /// whoever resumes it does that. Harmless when it is finished. Errors: table F-1.
+  [[nodiscard]] result<void> cancel() noexcept {
+    const auto found = find(internal::coro_op::cancel);
+    if (!found) return std::unexpected(found.error());
+    (*found)->tag = (*found)->tag | internal::flag_cancelled;
+    return {};
+  }
+
   /// Takes what a finished coroutine returned, once. Rethrows the exception that left it.
   /// Errors: table F-1; bad_state when it was taken before.
   [[nodiscard]] result<Return> take();
@@ -149,7 +171,7 @@ class coro_ref {
     if (tag == (wanted | flags)) [[likely]]
       return true;
     flags = tag & internal::tag_flags_mask;
-    return tag == (wanted | flags);
+    return tag == (wanted | flags) && (flags & internal::flag_parked) == 0;
   }
 
   std::unexpected<error> refuse(internal::coro_op op) const noexcept {
@@ -184,11 +206,19 @@ class coro_ref {
     internal::thread_state& thread = internal::this_thread;
     b.transfer = value;
     internal::run(b, thread, tag_in(coro_state::running) | flags);
-    const bool suspended = internal::state_of(b.tag) == coro_state::suspended;
+    return came_back();
+  }
+
+  [[gnu::always_inline]] step<Yield> came_back() const noexcept {
+    internal::coro_block& b = *block_;
+    const internal::coro_tag tag = b.tag;
+    const bool suspended = internal::state_of(tag) == coro_state::suspended;
+    const bool parked = (tag & internal::flag_parked) != 0;
     if constexpr (std::is_void_v<Yield>) {
-      return step<Yield>(suspended);
+      return step<Yield>(suspended && !parked, parked);
     } else {
-      if (!suspended) return step<Yield>();
+      if (!suspended || parked) [[unlikely]]
+        return step<Yield>(parked);
       return step<Yield>(std::move(*static_cast<Yield*>(b.transfer)));
     }
   }
@@ -218,13 +248,16 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&&
   if (!stack) [[unlikely]]
     return std::unexpected(stack.error());
 
-  // The activation at the top, the entry frame below it.
-  constexpr std::size_t room =
-      sizeof(activation) + alignof(activation) + arch::stack_alignment + arch::entry_frame_bytes;
+  // The attachment at the top, the activation below it, then the entry frame.
+  constexpr std::size_t attachment_bytes = sizeof(internal::coro_attachment*);
+  constexpr std::size_t room = attachment_bytes + sizeof(activation) + alignof(activation) +
+                               arch::stack_alignment + arch::entry_frame_bytes;
   slot& home = **stack;
   std::byte* const top = home.top;
-  const auto ceiling = reinterpret_cast<std::uintptr_t>(top) - sizeof(activation);
-  std::byte* const place = top - sizeof(activation) - ceiling % alignof(activation);
+  const auto ceiling =
+      reinterpret_cast<std::uintptr_t>(top) - attachment_bytes - sizeof(activation);
+  std::byte* const place =
+      top - attachment_bytes - sizeof(activation) - ceiling % alignof(activation);
   if constexpr (room > 4096) {  // The smallest page, hence the smallest window.
     if (auto open = ensure_open(home, top - room); !open) {
       pool().stacks().release(home);
@@ -244,6 +277,7 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&&
 #endif
   internal::coro_block& b = *block_;
   b.stack = &home;
+  internal::attachment_of(b) = nullptr;
   const auto entry_top = reinterpret_cast<std::uintptr_t>(place) % arch::stack_alignment;
   arch::prepare(b.context, place - entry_top, &activation::enter);
   return continue_with(created, flags | usual_flags);

@@ -154,7 +154,9 @@ result<void> pool_core::release_abandoning(coro_block& block) noexcept {
 }
 
 void pool_core::unwind(coro_block& block) noexcept {
-  run(block, this_thread, with_state(block.tag | flag_unwinding, coro_state::running));
+  // What it waits for is told by the destructors on its stack.
+  const coro_tag tag = (block.tag & ~flag_parked) | flag_unwinding;
+  run(block, this_thread, with_state(tag, coro_state::running));
   // F-10: while unwinding nothing suspends, so the only way back is the end.
   BAST_ASSERT(state_of(block.tag) == coro_state::finished);
 }
@@ -259,7 +261,8 @@ void pool_core::check_invariants() noexcept {
 }
 
 error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
-  static constexpr const char* operations[] = {"start", "resume", "release", "take", "describe"};
+  static constexpr const char* operations[] = {"start", "resume", "release", "take",
+                                               "look",  "cancel", "describe"};
   const char* const operation = operations[static_cast<std::size_t>(op)];
   const coro_tag tag = block.tag;
   const coro_state state = state_of(tag);
@@ -277,6 +280,9 @@ error pool_core::diagnose(const coro_block& block, std::uint32_t generation, cor
     case coro_state::finished:
       if (op != coro_op::resume) break;
       return {errc::finished, operation, "the coroutine ran to its end"};
+    case coro_state::suspended:
+      if (op != coro_op::resume) break;
+      return {errc::not_owner, operation, "the coroutine is parked: what it waits for resumes it"};
     default: break;
   }
   static constexpr const char* not_legal[] = {

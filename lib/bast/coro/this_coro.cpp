@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/coro/this_coro.hpp"
 
+#include "bast/coro/no_suspension.hpp"
 #include "bast/coro/yielder.hpp"
 
 namespace bast::this_coro {
@@ -23,6 +24,9 @@ const std::byte* here() noexcept {
 result<void> yield() {
   coro_block* const block = running();
   if (block == nullptr) return nobody("this_coro.yield");
+  if (internal::is_stand_in(*block)) {
+    return fail(errc::bad_state, "this_coro.yield", "a cancellation callback may not suspend");
+  }
   if ((block->tag & internal::flag_untyped) == 0) {
     return fail(errc::bad_state, "this_coro.yield",
                 "this coroutine yields or takes values: use its yielder");

@@ -9,21 +9,10 @@
 #include <cstdint>
 
 #include "bast/base.hpp"
+#include "bast/process/options.hpp"
 #include "bast/process/result.hpp"
 
 namespace bast {
-
-/// What happens when a captured stream reaches its limit (P-16).
-enum class on_limit : std::uint8_t {
-  error_and_kill,      // the process is stopped, and its ending says `limit`
-  truncate_and_drain,  // the rest is read and thrown away, so that the process never blocks
-  backpressure,        // nothing more is read until somebody takes what is there
-};
-
-struct capture_options {
-  bytes limit{16U << 20};
-  on_limit policy = on_limit::error_and_kill;
-};
 
 /// A process of a machine. A value: copied freely, stale once the process has ended.
 struct process_id {

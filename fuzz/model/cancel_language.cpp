@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/cancel_language.hpp"
+
+namespace bast::model {
+
+namespace {
+
+constexpr word words[] = {
+    {"root", true},
+    {"child", true, 31},
+    {"enlist", true, 4095},
+    {"delist", true},
+    {"cancel", true, 6},
+    {"drop", true},
+    {"shield", true, 1},
+    {"deadline", true, cancel_time_max + 1},
+    {"advance", false, 15},
+    {"join", true, 1023},
+    {"forget", true},
+    {"fault", false, 255},
+    {"mend"},
+    {"check"},
+};
+static_assert(std::size(words) == cancel_op_kinds);
+
+}  // namespace
+
+const language cancel_language{
+    .name = "cancel_order", .words = words, .options = {}, .weather = cancel_weather};
+
+}  // namespace bast::model

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the laws C-1 .. C-19 say about a program of cancellation: nodes, marks and callbacks in
+// plain vectors, searched from end to end. It knows nothing of lists, locks or memory; what it is
+// told is whether an allocation succeeded.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <vector>
+
+#include "bast/cancel.hpp"
+#include "model/cancel_language.hpp"
+
+namespace bast::model {
+
+/// A reason; `origin` is a node's number in the model.
+struct told {
+  cancel_code code = cancel_code::requested;
+  cancel_code cause = cancel_code::requested;
+  int origin = -1;
+  friend bool operator==(const told&, const told&) = default;
+};
+
+/// One run of a callback.
+struct cancel_event {
+  int place;
+  told why;
+  friend bool operator==(const cancel_event&, const cancel_event&) = default;
+};
+
+class cancel_model {
+ public:
+  static constexpr long model_never = std::numeric_limits<long>::max();
+
+  struct node {
+    int parent = -1;
+    int tree = -1;  // its root's number
+    bool shielded = false;
+    bool marked = false;
+    told why{};
+    long deadline = model_never;
+    unsigned refused = 0;
+    // A root's: the time that the tree knows, and whether a source with a deadline is gone.
+    long now = std::numeric_limits<long>::min();
+    bool lost_sight = false;
+  };
+
+  /// Follows an operation. `allocations` says how those that the real one made went, in order.
+  void perform(const op& o, std::deque<bool> allocations);
+
+  const node* source(std::size_t place) const { return at(sources_[place]); }
+  const node* joined(std::size_t place) const { return at(joined_[place]); }
+  bool has_callback(std::size_t place) const { return callbacks_[place] >= 0; }
+  /// The earliest deadline of its own and its unshielded ancestors (C-14).
+  long deadline_of(std::size_t place) const;
+  /// The earliest in the tree of the source there; nothing is known once `lost_sight`.
+  long next_deadline(std::size_t place) const;
+  bool lost_sight(std::size_t place) const;
+
+  std::vector<cancel_event> events;  // of the latest operation
+  std::vector<int> created;          // sources of the latest operation, by number
+  int cancels_won = 0;               // of the latest operation's own cancel
+
+ private:
+  enum class phase { waiting, running, over };
+  struct record {
+    int place;  // or -1: it belongs to a joined token
+    int on;     // node
+    cancel_plan plan;
+    int target;  // the joined node that it cancels
+    phase state;
+  };
+  const node* at(int number) const {
+    return number >= 0 ? &nodes_[static_cast<std::size_t>(number)] : nullptr;
+  }
+  node& the(int number) { return nodes_[static_cast<std::size_t>(number)]; }
+
+  bool allocated();
+  void make_source(std::size_t place, int parent, bool shielded);
+  void enlist(std::size_t place, int on, const cancel_plan& plan);
+  void delist(std::size_t place);
+  void drop(std::size_t place);
+  void join(std::size_t place, const cancel_pair& of);
+  void set_deadline(int n, long time);
+  void set_shield(int n, bool on);
+  void advance(int tree, long now);
+  bool cancel(int n, const told& why);
+  void mark(int n, const told& why);
+  void run_marked();
+  void run(std::size_t which);
+
+  std::vector<node> nodes_;
+  std::vector<record> records_;       // in the order of their registration
+  std::vector<std::size_t> claimed_;  // records that a cancel in progress will run
+  // What is in each place: the number of a node or record, or -1.
+  std::vector<int> sources_ = std::vector<int>(cancel_places, -1);
+  std::vector<int> joined_ = std::vector<int>(cancel_places, -1);
+  std::vector<int> callbacks_ = std::vector<int>(cancel_places, -1);
+  long clock_ = 0;
+  std::deque<bool> allocations_;
+};
+
+}  // namespace bast::model

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/cancel/binding.hpp"
+
+namespace bast {
+
+namespace internal {
+
+namespace {
+
+/// Where the binding of whatever runs here is kept.
+coro_attachment*& attachment_here() noexcept {
+  static constinit thread_local coro_attachment* of_thread = nullptr;
+  const coro_block* const running = this_thread.current;
+  return running != nullptr ? attachment_of(*running) : of_thread;
+}
+
+}  // namespace
+}  // namespace internal
+
+cancel_binding::cancel_binding(cancel_token governing, wake_hook hook) noexcept
+    : cancel_registration(call),
+      coro_attachment{std::move(governing)},
+      hook_(hook),
+      place_(internal::attachment_here()),
+      outer_(place_) {
+  place_ = this;
+  if (hook_.wake == nullptr) return;
+  attach(token);
+  begin();
+}
+
+cancel_binding::~cancel_binding() {
+  BAST_CHECK(place_ == this, "cancel_bindings must end innermost first");
+  end();
+  place_ = outer_;
+}
+
+void cancel_binding::call(internal::real_record& record, const cancel_reason&) noexcept {
+  auto& self =
+      static_cast<cancel_binding&>(reinterpret_cast<internal::cancel_registration&>(record));
+  const internal::no_suspension guard;
+  if (!BAST_MUTANT(hook_not_called)) self.hook_.wake(self.hook_.context);
+}
+
+namespace this_coro {
+
+cancel_token cancellation() noexcept {
+  const internal::coro_attachment* const bound = internal::attachment_here();
+  return bound != nullptr ? bound->token : cancel_token();
+}
+
+result<void> checkpoint() noexcept {
+  const internal::coro_block* const running = internal::this_thread.current;
+  if (running != nullptr && (running->tag & internal::flag_cancelled) != 0) {
+    return fail(errc::cancelled, "checkpoint", "the coroutine was cancelled");
+  }
+  const internal::coro_attachment* const bound = internal::attachment_here();
+  if (bound == nullptr) return {};
+  return bound->token.check("checkpoint");
+}
+
+result<void> cancellable_yield() {
+  if (auto goes_on = checkpoint(); !goes_on) return goes_on;
+  if (auto yielded = yield(); !yielded) return yielded;
+  return checkpoint();
+}
+
+}  // namespace this_coro
+}  // namespace bast

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which token governs the running coroutine, and the places where it looks.
+//
+//   coro.start([stop] {
+//     bast::cancel_binding bound(stop);
+//     while (work()) {
+//       if (!bast::this_coro::checkpoint()) return;   // deep inside, nobody passed a token there
+//     }
+//   });
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include "bast/cancel/callback.hpp"
+
+namespace bast {
+
+namespace internal {
+
+/// What a coroutine's attachment is.
+struct coro_attachment {
+  cancel_token token;
+};
+
+}  // namespace internal
+
+/// Told when a bound token fires, on the thread that cancels, so that whoever drives the coroutine
+/// learns at once. As a cancel_callback's function: noexcept, does not suspend.
+struct wake_hook {
+  void (*wake)(void* context) noexcept = nullptr;
+  void* context = nullptr;
+};
+
+/// While it lives, `token` governs the coroutine that made it, or the thread outside any. Bindings
+/// nest, and end innermost first (checked). Allocates nothing.
+class [[nodiscard]] cancel_binding : private internal::cancel_registration,
+                                     private internal::coro_attachment {
+ public:
+  explicit cancel_binding(cancel_token token, wake_hook hook = {}) noexcept;
+  ~cancel_binding();
+
+ private:
+  static void call(internal::real_record& record, const cancel_reason& why) noexcept;
+
+  wake_hook hook_;
+  internal::coro_attachment*& place_;
+  internal::coro_attachment* const outer_;
+};
+
+namespace this_coro {
+
+/// The token that governs the running coroutine; one that never fires when none does.
+cancel_token cancellation() noexcept;
+
+/// Fails with `cancelled` when the coroutine is to end: its token fired, or coro_ref::cancel was
+/// called. Fails again each time (C-10). Never suspends.
+[[nodiscard]] result<void> checkpoint() noexcept;
+
+/// this_coro::yield between two checkpoints: when the first fails, nothing is yielded.
+[[nodiscard]] result<void> cancellable_yield();
+
+}  // namespace this_coro
+
+/// Yields `value` unless the coroutine is to end; then it fails with `cancelled`, and nothing was
+/// yielded. What it is resumed with is returned even if the cancellation came meanwhile: nothing
+/// that was handed over is lost, and the next checkpoint fails (C-11).
+template <class Yield, class Resume, class... Value>
+[[nodiscard]] result<Resume> cancellable_yield(yielder<Yield, Resume>& out, Value&&... value) {
+  if (auto goes_on = this_coro::checkpoint(); !goes_on) return std::unexpected(goes_on.error());
+  if constexpr (std::is_void_v<Resume>) {
+    out.yield(std::forward<Value>(value)...);
+    return this_coro::checkpoint();
+  } else {
+    return out.yield(std::forward<Value>(value)...);
+  }
+}
+
+}  // namespace bast

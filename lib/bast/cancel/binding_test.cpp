@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/cancel/binding.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "bast/cancel.hpp"
+#include "bast/coro.hpp"
+
+namespace bast {
+namespace {
+
+cancel_source root() { return cancel_source::create().value(); }
+
+TEST(CancelBinding, C10_ACheckpointFailsOnceCancelledAndAgain) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  const cancel_source source = root();
+  ASSERT_TRUE(c->start([&] {
+                 const cancel_binding bound(source.token());
+                 EXPECT_EQ(this_coro::cancellation(), source.token());
+                 ASSERT_TRUE(this_coro::checkpoint());
+                 ASSERT_TRUE(this_coro::yield());
+                 EXPECT_EQ(this_coro::checkpoint().error(), errc::cancelled);
+                 EXPECT_EQ(this_coro::checkpoint().error(), errc::cancelled);
+               })->suspended());
+  EXPECT_TRUE(this_coro::checkpoint()) << "the thread is not governed";
+  source.cancel();
+  EXPECT_TRUE(c->resume()->finished());
+}
+
+TEST(CancelBinding, C10_ACancelledYieldYieldsNothing) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire<int>();
+  const cancel_source source = root();
+  int yields = 0;
+  const auto step = c->start([&](yielder<int>& out) {
+    const cancel_binding bound(source.token());
+    while (cancellable_yield(out, ++yields)) {
+    }
+  });
+  EXPECT_EQ(step->suspended(), true);
+  EXPECT_TRUE(c->resume()->suspended());
+  source.cancel();
+  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_EQ(yields, 2);
+}
+
+TEST(CancelBinding, C11_AValueThatWasHandedOverIsNotLost) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire<int, int>();
+  const cancel_source source = root();
+  int received = 0;
+  ASSERT_TRUE(c->start([&](yielder<int, int>& out) {
+                 const cancel_binding bound(source.token());
+                 const auto first = cancellable_yield(out, 1);
+                 ASSERT_TRUE(first);
+                 received = *first;
+                 EXPECT_EQ(cancellable_yield(out, 2).error(), errc::cancelled);
+               })->suspended());
+  source.cancel();
+  EXPECT_TRUE(c->resume(42)->finished());
+  EXPECT_EQ(received, 42);
+}
+
+TEST(CancelBinding, C18_TheHookIsCalledBeforeCancelReturns) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  const cancel_source source = root();
+  int woken = 0;
+  const wake_hook hook{.wake = [](void* count) noexcept { ++*static_cast<int*>(count); },
+                       .context = &woken};
+  ASSERT_TRUE(c->start([&] {
+                 const cancel_binding bound(source.token(), hook);
+                 EXPECT_EQ(this_coro::cancellable_yield().error(), errc::cancelled);
+               })->suspended());
+  std::thread([&] { source.cancel(); }).join();
+  EXPECT_EQ(woken, 1);
+  EXPECT_TRUE(c->resume()->finished());
+}
+
+TEST(CancelBinding, BindingsNest) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  const cancel_source outer = root();
+  const cancel_source inner = root();
+  ASSERT_TRUE(c->start([&] {
+                 const cancel_binding a(outer.token());
+                 {
+                   const cancel_binding b(inner.token());
+                   inner.cancel();
+                   EXPECT_FALSE(this_coro::checkpoint());
+                 }
+                 EXPECT_TRUE(this_coro::checkpoint());
+               })->finished());
+}
+
+TEST(CancelBinding, AThreadIsGovernedToo) {
+  const cancel_source source = root();
+  const cancel_binding bound(source.token());
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  source.cancel();
+  ASSERT_TRUE(c->start([] { EXPECT_TRUE(this_coro::checkpoint()); })->finished())
+      << "a coroutine has its own";
+  EXPECT_FALSE(this_coro::checkpoint());
+}
+
+TEST(CancelBinding, F13_TheNextUserOfAStackIsNotBound) {
+  coro_pool pool = *coro_pool::create();
+  const cancel_source source = root();
+  for (int i = 0; i < 2; ++i) {
+    auto c = pool.acquire();
+    ASSERT_TRUE(c->start([&] {
+                   EXPECT_TRUE(this_coro::checkpoint());
+                   EXPECT_FALSE(this_coro::cancellation().can_be_cancelled());
+                   const cancel_binding bound(source.token());
+                   source.cancel();
+                 })->finished());
+    ASSERT_TRUE(c->cancel());
+    ASSERT_TRUE(c->release());
+  }
+}
+
+TEST(CancelBinding, F1_CancelSetsTheFlagThatCheckpointsSee) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  ASSERT_TRUE(c->cancel());
+  ASSERT_TRUE(
+      c->start([] { EXPECT_EQ(this_coro::checkpoint().error(), errc::cancelled); })->finished());
+  auto d = pool.acquire<int>();
+  ASSERT_TRUE(d->start([](yielder<int>& out) {
+                 out.yield(1);
+                 EXPECT_EQ(cancellable_yield(out, 2).error(), errc::cancelled);
+               })->suspended());
+  ASSERT_TRUE(d->cancel());
+  EXPECT_TRUE(d->resume()->finished());
+}
+
+TEST(CancelBinding, C9_ACallbackMayNotSuspendTheCoroutineThatCancels) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  const cancel_source source = root();
+  errc refused{};
+  const cancel_callback yields(source.token(),
+                               [&]() noexcept { refused = this_coro::yield().error().kind(); });
+  ASSERT_TRUE(c->start([&] { source.cancel(); })->finished());
+  EXPECT_EQ(refused, errc::bad_state);
+}
+
+TEST(CancelBindingDeathTest, BindingsEndInnermostFirst) {
+  EXPECT_DEATH(
+      {
+        auto* const a = new cancel_binding(cancel_token());
+        const cancel_binding b{cancel_token()};
+        delete a;
+      },
+      "innermost first");
+}
+
+}  // namespace
+}  // namespace bast

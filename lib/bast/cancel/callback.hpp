@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cancel_callback`: a function that runs when a token fires, for as long as the object lives.
+//
+//   bast::cancel_callback wake(token, [&]() noexcept { loop.wake(); });
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include "bast/cancel/token.hpp"
+#include "bast/coro.hpp"
+
+namespace bast {
+
+namespace internal {
+
+/// A record and its registration, for the layers above.
+class cancel_registration {
+ public:
+  explicit cancel_registration(real_record::function run) noexcept : record_(run) {}
+  cancel_registration(const cancel_registration&) = delete;
+  cancel_registration& operator=(const cancel_registration&) = delete;
+  ~cancel_registration() = default;  // Whoever derives from it ends the registration first.
+
+  /// Which token it is about. Before begin.
+  void attach(const cancel_token& token) noexcept {
+    record_.node = cancel_tree_operations::keep(token.node_.get());
+  }
+  /// Runs here and now when the token has fired (C-6).
+  void begin() noexcept {
+    if (record_.node != nullptr) cancel_tree_operations::enlist(record_);
+  }
+  /// Waits for a callback that runs on another thread (C-8).
+  void end() noexcept {
+    cancel_tree_operations::delist(record_);
+    record_.node = nullptr;
+  }
+
+ private:
+  friend class joined_tokens;
+  real_record record_;
+};
+
+}  // namespace internal
+
+/// Calls `function()` or `function(const cancel_reason&)` at most once: when the token fires, on
+/// the thread that cancels; or in the constructor, when it has fired. Its destructor waits while
+/// the function runs on another thread, and only then (C-6 .. C-8). The function must be noexcept;
+/// it may not suspend (bad_state), nor wait for what another thread does while that thread
+/// unregisters; it may cancel, register, unregister this and others, and end the source (C-9).
+/// Allocates nothing.
+template <class F>
+class [[nodiscard]] cancel_callback : private internal::cancel_registration {
+  static_assert(std::is_nothrow_invocable_v<F&> ||
+                    std::is_nothrow_invocable_v<F&, const cancel_reason&>,
+                "a cancel_callback's function must be noexcept, and take nothing or the reason");
+
+ public:
+  template <class G>
+  cancel_callback(const cancel_token& token,
+                  G&& function) noexcept(std::is_nothrow_constructible_v<F, G>)
+      : cancel_registration(call), function_(std::forward<G>(function)) {
+    attach(token);
+    begin();
+  }
+  ~cancel_callback() { end(); }
+
+ private:
+  static void call(internal::real_record& record, const cancel_reason& why) noexcept {
+    // The record is the first member of the registration, which is the first base.
+    auto& self =
+        static_cast<cancel_callback&>(reinterpret_cast<internal::cancel_registration&>(record));
+    const internal::no_suspension guard;
+    if constexpr (std::is_nothrow_invocable_v<F&, const cancel_reason&>) {
+      self.function_(why);
+    } else {
+      self.function_();
+    }
+  }
+
+  F function_;
+};
+
+template <class F>
+cancel_callback(const cancel_token&, F) -> cancel_callback<F>;
+
+static_assert(std::is_standard_layout_v<internal::cancel_registration>);
+
+}  // namespace bast

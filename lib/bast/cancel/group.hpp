@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `group`: work that is waited for and cancelled as one, whoever does it: threads, coroutines, a
+// loop's completions.
+//
+//   auto workers = bast::group::create().value();
+//   for (int i = 0; i < 4; ++i) {
+//     std::thread([ticket = workers.begin()] { work(ticket.token()); }).detach();
+//   }
+//   workers.cancel();
+//   workers.wait().value();    // every ticket is done
+#pragma once
+
+#include "bast/cancel/source.hpp"
+
+namespace bast {
+
+namespace internal {
+struct group_core;
+}
+
+/// A member's part of a group. Done exactly once: when it is destroyed, or by done(). Movable;
+/// belongs to one thread at a time.
+class [[nodiscard]] ticket {
+ public:
+  ticket(ticket&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  ticket& operator=(ticket&& other) noexcept {
+    if (this != &other) {
+      done();
+      core_ = std::exchange(other.core_, nullptr);
+    }
+    return *this;
+  }
+  ~ticket() { done(); }
+
+  /// The member has ended. Nothing happens the second time.
+  void done() noexcept;
+  /// Fires when the group is cancelled; never, once done.
+  cancel_token token() const noexcept;
+
+ private:
+  friend class group;
+  explicit ticket(internal::group_core& core) noexcept : core_(&core) {}
+  internal::group_core* core_;
+};
+
+/// Thread-safe but for moving and destruction. Destroying one while a member is at work ends the
+/// process: the member would go on with a group that is gone.
+class [[nodiscard]] group {
+ public:
+  /// Below `parent` in the tree of cancellation, or alone. Allocates. Errors: no_memory, bad_state.
+  [[nodiscard]] static result<group> create() noexcept;
+  [[nodiscard]] static result<group> create(const cancel_source& parent) noexcept;
+
+  group(group&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  group& operator=(group&& other) noexcept;
+  ~group();
+
+  /// A member more; legal at any time, so that what was started is always waited for. Members of a
+  /// cancelled group see that at their first look.
+  ticket begin() const noexcept;
+  /// Members that are not done.
+  std::size_t active() const noexcept;
+  bool is_idle() const noexcept { return active() == 0; }
+
+  /// Asks all members to end; true for the one call that did (C-2). Waits for nobody.
+  bool cancel(const cancel_reason& why = {}) const noexcept;
+  cancel_token token() const noexcept;
+
+  /// Blocks the thread until the group is idle; what members did before is then visible. Errors:
+  /// bad_state in a coroutine, which would block all others of its thread.
+  [[nodiscard]] result<void> wait() const noexcept;
+
+ private:
+  explicit group(internal::group_core* core) noexcept : core_(core) {}
+  [[nodiscard]] static result<group> create_with(result<cancel_source> source) noexcept;
+  internal::group_core* core_;
+};
+
+}  // namespace bast

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/cancel/group.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "bast/cancel.hpp"
+#include "bast/testing/baseline.hpp"
+
+namespace bast {
+namespace {
+
+TEST(Group, WaitsForEveryTicket) {
+  const group workers = group::create().value();
+  EXPECT_TRUE(workers.is_idle());
+  std::atomic<int> done{0};
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&done, member = workers.begin()] { ++done; });
+  }
+  // A lambda that holds a ticket lives until its thread is joined or its copy is gone.
+  threads.clear();
+  EXPECT_TRUE(workers.wait());
+  EXPECT_EQ(done, 8);
+  EXPECT_TRUE(workers.is_idle());
+}
+
+TEST(Group, ATicketIsDoneExactlyOnce) {
+  const group members = group::create().value();
+  ticket a = members.begin();
+  ticket b = members.begin();
+  EXPECT_EQ(members.active(), 2U);
+  a.done();
+  a.done();
+  EXPECT_EQ(members.active(), 1U);
+  const ticket moved = std::move(b);
+  b.done();  // NOLINT(bugprone-use-after-move): a moved-from ticket is nobody's
+  EXPECT_EQ(members.active(), 1U);
+  a = members.begin();
+  a = members.begin();
+  EXPECT_EQ(members.active(), 2U);
+  EXPECT_FALSE(b.token().can_be_cancelled());
+}
+
+TEST(Group, CancellingReachesTheMembers) {
+  const cancel_source above = cancel_source::create().value();
+  const group members = group::create(above).value();
+  ticket a = members.begin();
+  const cancel_token token = a.token();
+  EXPECT_FALSE(token.is_cancelled());
+  above.cancel();
+  EXPECT_TRUE(token.is_cancelled());
+  EXPECT_FALSE(members.cancel());
+  const ticket late = members.begin();
+  EXPECT_TRUE(late.token().is_cancelled());
+}
+
+TEST(Group, ACoroutineDoesNotBlockItsThread) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  const group members = group::create().value();
+  ASSERT_TRUE(c->start([&] {
+                 EXPECT_EQ(members.wait().error(), errc::bad_state);
+                 const ticket mine = members.begin();
+                 ASSERT_TRUE(this_coro::yield());
+               })->suspended());
+  EXPECT_EQ(members.active(), 1U);
+  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_TRUE(members.wait());
+}
+
+TEST(Group, IsMovable) {
+  group a = group::create().value();
+  const ticket member = a.begin();
+  group b = std::move(a);
+  EXPECT_TRUE(a.is_idle());  // NOLINT(bugprone-use-after-move): a moved-from group is empty
+  EXPECT_FALSE(a.cancel());
+  EXPECT_FALSE(a.token().can_be_cancelled());
+  EXPECT_EQ(b.active(), 1U);
+  ticket ends = std::move(const_cast<ticket&>(member));
+  ends.done();
+  b = group::create().value();
+  EXPECT_TRUE(b.is_idle());
+}
+
+TEST(Group, X6_EveryAllocationMayFail) {
+  const auto loop = test::for_each_failing_call([](test::injection& faults) {
+    std::string complaint;
+    if (auto made = group::create()) {
+      const ticket member = made->begin();
+    } else if (made.error() != errc::no_memory) {
+      complaint = "unclear";
+    }
+    faults.end();
+    return complaint;
+  });
+  EXPECT_EQ(loop.complaints, "");
+  EXPECT_EQ(loop.injected > 0, true);
+}
+
+TEST(GroupDeathTest, X5_EndingAGroupBeforeItsMembersEndsTheProcess) {
+  EXPECT_DEATH(
+      {
+        auto members = std::make_unique<group>(group::create().value());
+        const ticket member = members->begin();
+        members.reset();
+      },
+      "a group was destroyed while a member was at work");
+}
+
+}  // namespace
+}  // namespace bast

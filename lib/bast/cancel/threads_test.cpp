@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Registration, unregistration and cancellation on two threads at once. stress/ does the same a
+// million times, and stress/interleave in every order.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "bast/cancel.hpp"
+
+namespace bast {
+namespace {
+
+cancel_source root() { return cancel_source::create().value(); }
+
+TEST(CancelThreads, C7_ARegistrationThatRacesRunsExactlyOnce) {
+  for (int round = 0; round < 2000; ++round) {
+    const cancel_source source = root();
+    std::latch ready(2);
+    std::atomic<int> ran{0};
+    std::thread canceller([&] {
+      ready.arrive_and_wait();
+      source.cancel();
+    });
+    ready.arrive_and_wait();
+    const auto count = [&]() noexcept { ++ran; };
+    const cancel_callback callback(source.token(), count);
+    canceller.join();
+    EXPECT_EQ(ran, 1);
+  }
+}
+
+TEST(CancelThreads, C8_UnregisteringWaitsForACallbackElsewhere) {
+  const cancel_source source = root();
+  std::latch started(1);
+  std::latch may_end(1);
+  std::atomic<bool> ended{false};
+  struct slow {
+    std::latch& started;
+    std::latch& may_end;
+    std::atomic<bool>& ended;
+    void operator()() noexcept {
+      started.count_down();
+      may_end.wait();
+      ended = true;
+    }
+  };
+  auto callback =
+      std::make_unique<cancel_callback<slow>>(source.token(), slow{started, may_end, ended});
+  std::thread canceller([&] { source.cancel(); });
+  started.wait();
+  // C-8: others do not wait for it.
+  {
+    const cancel_callback other(source.token(), []() noexcept {});
+  }
+  std::thread unregisters([&] {
+    callback.reset();
+    EXPECT_TRUE(ended);
+  });
+  may_end.count_down();
+  unregisters.join();
+  canceller.join();
+}
+
+TEST(CancelThreads, C2_OneOfManyCancelsWins) {
+  for (int round = 0; round < 200; ++round) {
+    const cancel_source source = root();
+    std::latch ready(4);
+    std::atomic<int> winners{0};
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        ready.arrive_and_wait();
+        winners += source.cancel() ? 1 : 0;
+      });
+    }
+    threads.clear();
+    EXPECT_EQ(winners, 1);
+    EXPECT_EQ(source.refused(), 3U);
+  }
+}
+
+TEST(CancelThreads, C4_WhoeverSeesAnAncestorCancelledSeesTheDescendants) {
+  for (int round = 0; round < 500; ++round) {
+    const cancel_source top = root();
+    std::vector<cancel_source> nodes;
+    nodes.push_back(top.child().value());
+    for (int i = 1; i < 30; ++i) {
+      nodes.push_back(nodes[static_cast<std::size_t>(i) / 2].child().value());
+    }
+    std::latch ready(2);
+    std::jthread canceller([&] {
+      ready.arrive_and_wait();
+      top.cancel();
+    });
+    ready.arrive_and_wait();
+    bool done = false;
+    while (!done) {
+      // Downwards, and upwards.
+      if (top.is_cancelled()) {
+        for (const cancel_source& node : nodes) ASSERT_TRUE(node.is_cancelled());
+        done = true;
+      }
+      if (nodes.back().is_cancelled()) {
+        ASSERT_TRUE(top.is_cancelled());
+      }
+    }
+  }
+}
+
+TEST(CancelThreads, SourcesComeAndGoWhileTheirParentIsCancelled) {
+  for (int round = 0; round < 300; ++round) {
+    const cancel_source top = root();
+    std::latch ready(3);
+    const auto churn = [&] {
+      ready.arrive_and_wait();
+      for (int i = 0; i < 50; ++i) {
+        const cancel_source child = top.child().value();
+        int ran = 0;
+        {
+          const cancel_callback callback(child.token(), [&]() noexcept { ++ran; });
+        }
+        ASSERT_LE(ran, 1);
+        if (ran == 1) {
+          ASSERT_TRUE(child.is_cancelled());
+        }
+      }
+    };
+    std::jthread one(churn);
+    std::jthread two(churn);
+    ready.arrive_and_wait();
+    top.cancel();
+  }
+}
+
+TEST(CancelThreads, C19_TwoInputsFireAtOnce) {
+  for (int round = 0; round < 1000; ++round) {
+    const cancel_source a = root();
+    const cancel_source b = root();
+    std::latch ready(3);
+    std::jthread first([&] {
+      ready.arrive_and_wait();
+      a.cancel({.text = "a"});
+    });
+    std::jthread second([&] {
+      ready.arrive_and_wait();
+      b.cancel({.text = "b"});
+    });
+    ready.arrive_and_wait();
+    // Made while they fire, and gone while they may still run.
+    const cancel_token joined = cancel_token::any_of(a.token(), b.token()).value();
+    if (joined.is_cancelled()) {
+      EXPECT_NE(joined.reason()->text, nullptr);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cancel_token`: watches a source of cancellation. Copyable, one word; holds the source's state
+// alive. What waits takes one by value.
+//
+//   bast::result<void> copy_all(bast::cancel_token stop) {
+//     while (more()) {
+//       if (auto goes_on = stop.check("copy_all"); !goes_on) return goes_on;
+//       copy_one();
+//     }
+//     return {};
+//   }
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "bast/cancel/tree.hpp"
+
+namespace bast {
+
+/// CLOCK_MONOTONIC, in nanoseconds.
+using time_point = std::chrono::steady_clock::time_point;
+/// The deadline of what has none.
+inline constexpr time_point never = time_point::max();
+
+namespace internal {
+
+using cancel_tree_operations = cancel_operations<os::real_atomics>;
+extern template class cancel_operations<os::real_atomics>;
+using real_node = cancel_node<os::real_atomics>;
+using real_record = cancel_record<os::real_atomics>;
+class cancel_registration;
+class joined_tokens;
+
+constexpr std::int64_t nanoseconds_of(time_point at) noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+}
+constexpr time_point time_of(std::int64_t nanoseconds) noexcept {
+  return time_point(
+      std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds(nanoseconds)));
+}
+static_assert(nanoseconds_of(never) == no_deadline);
+
+/// A counted pointer to a node, or to none.
+class node_handle {
+ public:
+  node_handle() = default;
+  explicit node_handle(real_node* adopted) noexcept : node_(adopted) {}
+  node_handle(const node_handle& other) noexcept
+      : node_(cancel_tree_operations::keep(other.node_)) {}
+  node_handle(node_handle&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+  node_handle& operator=(node_handle other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  ~node_handle() {
+    if (node_ != nullptr) cancel_tree_operations::drop(node_);
+  }
+
+  real_node* get() const noexcept { return node_; }
+  explicit operator bool() const noexcept { return node_ != nullptr; }
+  friend bool operator==(const node_handle&, const node_handle&) = default;
+
+ private:
+  real_node* node_ = nullptr;
+};
+
+}  // namespace internal
+
+/// Every function is thread-safe as std::shared_ptr's are: one object belongs to one thread at a
+/// time. None suspends; only any_of allocates.
+class cancel_token {
+ public:
+  /// Never fires, and costs nothing to register with (C-19).
+  cancel_token() = default;
+
+  /// One acquire load.
+  bool is_cancelled() const noexcept {
+    return node_ && internal::cancel_tree_operations::is_cancelled(*node_.get());
+  }
+  /// False when it never fires.
+  bool can_be_cancelled() const noexcept { return static_cast<bool>(node_); }
+  /// Why, once it is cancelled; the same for ever (C-2).
+  std::optional<cancel_reason> reason() const noexcept {
+    if (!is_cancelled()) return std::nullopt;
+    return node_.get()->why;
+  }
+  /// Fails with errc::cancelled and the reason's words once it is cancelled.
+  [[nodiscard]] result<void> check(const char* operation) const noexcept {
+    if (!is_cancelled()) [[likely]]
+      return {};
+    return std::unexpected(node_.get()->why.as_error(operation));
+  }
+
+  /// The earliest deadline of the source and its unshielded ancestors (C-14), or `never`. Takes the
+  /// tree's lock.
+  time_point deadline() const noexcept;
+
+  /// A token that fires with the reason of the first of these to fire, and forgets the others then
+  /// (C-19). Of one, or of one that fired already, it is that one; of none, the token that never
+  /// fires. Otherwise it allocates. Errors: no_memory.
+  [[nodiscard]] static result<cancel_token> any_of(std::span<const cancel_token> tokens) noexcept;
+  template <class... Tokens>
+    requires(std::is_same_v<Tokens, cancel_token> && ...)
+  [[nodiscard]] static result<cancel_token> any_of(const Tokens&... tokens) noexcept {
+    const cancel_token all[sizeof...(tokens) + 1] = {tokens..., cancel_token()};
+    return any_of(std::span<const cancel_token>(all));
+  }
+
+  friend bool operator==(const cancel_token&, const cancel_token&) = default;
+
+ private:
+  friend class cancel_source;
+  friend class internal::cancel_registration;
+  friend class internal::joined_tokens;
+  explicit cancel_token(internal::node_handle node) noexcept : node_(std::move(node)) {}
+
+  internal::node_handle node_;
+};
+
+}  // namespace bast

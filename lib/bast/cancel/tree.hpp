@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The cancellation tree: nodes that are cancelled with all below them, and callbacks that run then.
+// A template over the atomics, so that the interleaving checker runs this very code; users see
+// cancel_source, cancel_token and cancel_callback.
+//
+// One lock per tree protects its shape, its marks and its lists. No user code runs under it, and
+// nothing here allocates but the making of a node.
+//
+//   I1  A node is marked once and never unmarked (C-1). Its reason is written before.
+//   I2  Outside the lock: when a node is `cancelled`, every unshielded descendant is marked; when a
+//       node is `marking`, who wants to know waits for the lock, behind which it is `cancelled`
+//       (C-4). So one look at one word is as good as the whole critical section.
+//   I3  A record is in its node's list from registration until it is unregistered or its node is
+//       marked; then in the list of the canceller that marked it, until its turn or unregistration.
+//   I4  Lists are sorted, newest registration first (C-5).
+//   I5  Whoever holds a node, a token, a source, a record or a child, is counted in `references`.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "bast/cancel/merge.hpp"
+#include "bast/cancel/reason.hpp"
+#include "bast/os.hpp"
+
+namespace bast::internal {
+
+template <class A>
+struct cancel_node;
+template <class A>
+struct cancel_tree;
+
+/// A registered callback, inside whoever registered it.
+template <class A>
+struct cancel_record {
+  template <class T>
+  using plain = typename A::template plain<T>;
+  using pointer = plain<cancel_record*>;
+  using function = void (*)(cancel_record& self, const cancel_reason& why) noexcept;
+  enum class phase : std::uint8_t { waiting, running, over };
+
+  explicit cancel_record(function f) noexcept : run(f) {}
+  cancel_record(const cancel_record&) = delete;
+  cancel_record& operator=(const cancel_record&) = delete;
+  ~cancel_record() = default;
+
+  function run;
+  cancel_node<A>* node = nullptr;  // held; set before registration; null: it never fires
+  // The rest is the lock's.
+  pointer next{nullptr};
+  plain<pointer*> link{nullptr};  // whichever pointer points here, while `waiting`
+  plain<std::uint64_t> sequence{0};
+  plain<phase> state{phase::over};
+  plain<std::uintptr_t> runner{0};  // the thread in `run`
+  plain<bool*> gone{nullptr};       // on the runner's stack: set when unregistered from within
+};
+
+enum class cancel_mark : std::uint32_t { none, marking, cancelled };
+
+inline constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
+
+template <class A>
+struct cancel_node {
+  template <class T>
+  using plain = typename A::template plain<T>;
+  using pointer = plain<cancel_node*>;
+
+  typename A::template atomic<std::uint32_t> references{1};
+  typename A::template atomic<cancel_mark> mark{cancel_mark::none};
+  cancel_tree<A>* tree = nullptr;
+  cancel_node* parent = nullptr;  // null at the root
+  std::uint64_t id = 0;
+  plain<cancel_reason> why{};  // once marked
+  // The rest is the lock's.
+  plain<bool> shielded{false};
+  pointer newest_child{nullptr};
+  pointer older{nullptr};  // its siblings
+  pointer newer{nullptr};
+  pointer next_marked{nullptr};
+  typename cancel_record<A>::pointer callbacks{nullptr};  // newest first
+  plain<std::int64_t> deadline{no_deadline};              // nanoseconds, of the tree's clock
+  pointer timed_next{nullptr};                            // among those with a deadline
+  plain<pointer*> timed_link{nullptr};                    // null: not among them
+  plain<std::uint64_t> refused{0};                        // reasons that came later (C-2)
+};
+
+template <class A>
+struct cancel_tree {
+  template <class T>
+  using plain = typename A::template plain<T>;
+
+  os::basic_lock<A> lock;
+  /// Counts callbacks that ended while somebody waited for one.
+  typename A::template atomic<std::uint32_t> ended{0};
+  plain<std::uint32_t> waiting{0};
+  plain<std::uint64_t> registrations{0};
+  plain<std::int64_t> now{std::numeric_limits<std::int64_t>::min()};  // as it was last told
+  typename cancel_node<A>::pointer timed{nullptr};
+  /// Frees the tree, when it is part of something larger; null: it is of the heap.
+  void (*end)(cancel_tree& self) noexcept = nullptr;
+  cancel_node<A> root;
+};
+
+/// What is done with a tree. Every function is thread-safe.
+template <class A>
+class cancel_operations {
+ public:
+  using node = cancel_node<A>;
+  using tree = cancel_tree<A>;
+  using record = cancel_record<A>;
+  using phase = typename record::phase;
+
+  static void plant(tree& t, std::uint64_t id) noexcept {
+    t.root.tree = &t;
+    t.root.id = id;
+  }
+
+  static node* keep(node* n) noexcept {
+    if (n != nullptr) n->references.fetch_add(1, std::memory_order_relaxed);
+    return n;
+  }
+  static void drop(node* n) noexcept;
+
+  /// `child` is new. Born cancelled when its parent is, unless shielded (C-16).
+  static void adopt(node& parent, node& child, bool shielded, std::int64_t deadline) noexcept;
+
+  static bool is_cancelled(const node& n) noexcept {
+    // Acquire: pairs with the release in settle(), so that the reason can be read.
+    const cancel_mark seen = n.mark.load(std::memory_order_acquire);
+    if (seen == cancel_mark::none) [[likely]]
+      return false;
+    if (seen == cancel_mark::marking) {
+      n.tree->lock.lock();  // I2
+      n.tree->lock.unlock();
+    }
+    return true;
+  }
+
+  /// True when this call is the one that cancelled `n`, after all callbacks ended (C-2, C-9).
+  static bool cancel(node& n, cancel_reason why) noexcept;
+
+  /// Registers with `r.node`, which the record holds (keep).
+  static void enlist(record& r) noexcept;
+  static void delist(record& r) noexcept;
+  /// The same for who may not wait: a callback that is running elsewhere goes on.
+  static void delist_without_waiting(record& r) noexcept;
+
+  static void set_shield(node& n, bool shielded) noexcept;
+  static void set_deadline(node& n, std::int64_t at) noexcept;
+  /// The earliest of its own and its unshielded ancestors' (C-14).
+  static std::int64_t deadline_of(const node& n) noexcept;
+  /// Tells the tree the time, and cancels whatever is due, earliest deadline first.
+  static void advance(tree& t, std::int64_t now) noexcept;
+  /// The earliest deadline of a node that is not cancelled.
+  static std::int64_t next_deadline(tree& t) noexcept;
+
+ private:
+  struct newest_first {
+    static auto& next(record& r) noexcept { return r.next; }
+    static bool before(record& a, record& b) noexcept {
+      if (BAST_MUTANT(oldest_callback_first)) return a.sequence < b.sequence;
+      return a.sequence > b.sequence;
+    }
+  };
+  struct earliest_first {
+    static auto& next(node& n) noexcept { return n.timed_next; }
+    static bool before(node& a, node& b) noexcept {
+      if (a.deadline != b.deadline) return a.deadline < b.deadline;
+      return a.id < b.id;  // An ancestor is older.
+    }
+  };
+  using callbacks = merge_stack<record, newest_first>;
+
+  static void mark_one(node& n, const cancel_reason& why, node*& last, callbacks& found) noexcept;
+  static node* next_below(node* first) noexcept;
+  static void mark(node& top, const cancel_reason& why, callbacks& found) noexcept;
+  static void settle(node& top) noexcept;
+  static void mark_as_child(node& n, callbacks& found) noexcept;
+  static void mark_as_due(node& n, callbacks& found) noexcept;
+  static void run(tree& t, callbacks& found) noexcept;
+  static void unlink(record& r) noexcept;
+  static void unlink_timed(node& n) noexcept;
+  static cancel_reason inherited(const cancel_reason& from) noexcept {
+    cancel_reason why = from;
+    why.code = cancel_code::parent;
+    return why;
+  }
+};
+
+}  // namespace bast::internal
+
+#include "bast/cancel/tree.inc"

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `no_suspension`: a stretch of code that may not suspend, a cancellation callback say (C-9). It
+// stands in for the running coroutine: yielding there answers bad_state, or ends the process where
+// a yielder is used, and costs a yield elsewhere nothing. Other coroutines may be resumed.
+#pragma once
+
+#include "bast/coro/thread.hpp"
+
+namespace bast::internal {
+
+/// Stand-ins have no generation and no context; only their tag, stack and user data are looked at.
+inline constexpr coro_tag stand_in_tag = static_cast<coro_tag>(coro_state::running);
+
+inline bool is_stand_in(const coro_block& block) noexcept { return block.tag == stand_in_tag; }
+
+class no_suspension {
+ public:
+  no_suspension() noexcept : outer_(this_thread.current) {
+    if (outer_ == nullptr) return;
+    stand_in_.tag = stand_in_tag;
+    stand_in_.stack = outer_->stack;
+    stand_in_.user_data = outer_->user_data;
+    this_thread.current = &stand_in_;
+  }
+  ~no_suspension() { this_thread.current = outer_; }
+  no_suspension(const no_suspension&) = delete;
+  no_suspension& operator=(const no_suspension&) = delete;
+
+ private:
+  coro_block* outer_;
+  coro_block stand_in_;
+};
+
+}  // namespace bast::internal

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/coro/park.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "bast/coro.hpp"
+
+namespace bast {
+namespace {
+
+using internal::parked_coro;
+
+parked_coro self() { return parked_coro(*internal::this_thread.current); }
+
+TEST(Park, F4_OnlyTheWakerResumesAParkedCoroutine) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  parked_coro waiting;
+  int at = 0;
+  auto step = c->start([&] {
+    waiting = self();
+    internal::park();
+    at = 1;
+    ASSERT_TRUE(this_coro::yield());
+    at = 2;
+  });
+  EXPECT_TRUE(step->parked());
+  EXPECT_FALSE(step->suspended());
+  EXPECT_FALSE(step->finished());
+  EXPECT_EQ(c->state(), coro_state::suspended);
+  const auto refused = c->resume();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), errc::not_owner);
+  EXPECT_EQ(at, 0);
+  EXPECT_TRUE(waiting.wake());
+  EXPECT_EQ(at, 1);
+  EXPECT_FALSE(waiting.wake()) << "it yielded, and is not parked";
+  EXPECT_TRUE(c->look()->suspended());
+  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_EQ(at, 2);
+  EXPECT_FALSE(waiting.wake());
+}
+
+TEST(Park, AYieldAfterAWakeKeepsItsValueForTheOwner) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire<int, int>();
+  parked_coro waiting;
+  int answer = 0;
+  ASSERT_TRUE(c->start([&](yielder<int, int>& out) {
+                 waiting = self();
+                 internal::park();
+                 answer = out.yield(7);
+               })->parked());
+  ASSERT_TRUE(c->look()->parked());
+  ASSERT_TRUE(waiting.wake());
+  auto seen = c->look();
+  ASSERT_TRUE(seen->suspended());
+  EXPECT_EQ(seen->value(), 7);
+  ASSERT_TRUE(c->resume(8)->finished());
+  EXPECT_EQ(answer, 8);
+}
+
+TEST(Park, F3_AStaleWakerWakesNobody) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  parked_coro waiting;
+  const auto body = [&] {
+    waiting = self();
+    internal::park();
+  };
+  ASSERT_TRUE(c->start(body)->parked());
+  const parked_coro first = waiting;
+  ASSERT_TRUE(c->release(abandon));
+  auto next = pool.acquire();
+  ASSERT_TRUE(next->start(body)->parked());
+  EXPECT_FALSE(first.wake()) << "the same place, another coroutine";
+  EXPECT_TRUE(waiting.wake());
+  EXPECT_FALSE(parked_coro().wake());
+}
+
+TEST(Park, F5_AnotherThreadWakesNobody) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  parked_coro waiting;
+  ASSERT_TRUE(c->start([&] {
+                 waiting = self();
+                 internal::park();
+               })->parked());
+  std::thread([&] {
+    coro_pool other = *coro_pool::create();
+    EXPECT_FALSE(waiting.wake());
+  }).join();
+  EXPECT_TRUE(waiting.wake());
+}
+
+#if BAST_EXCEPTIONS
+TEST(Park, F8_ReleasingAParkedCoroutineUnwindsIt) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  bool destroyed = false;
+  struct local {
+    bool& destroyed;
+    ~local() { destroyed = true; }
+  };
+  ASSERT_TRUE(c->start([&] {
+                 const local l{destroyed};
+                 internal::park();
+               })->parked());
+  EXPECT_TRUE(c->release());
+  EXPECT_TRUE(destroyed);
+}
+#endif
+
+TEST(NoSuspension, C9_YieldingAnswersBadState) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  auto other = pool.acquire();
+  int seen = 0;
+  ASSERT_TRUE(c->start([&] {
+                 ASSERT_TRUE(this_coro::set_name("outer"));
+                 {
+                   const internal::no_suspension guard;
+                   const auto yielded = this_coro::yield();
+                   ASSERT_FALSE(yielded);
+                   EXPECT_EQ(yielded.error(), errc::bad_state);
+                   EXPECT_TRUE(this_coro::exists());
+                   EXPECT_STREQ(this_coro::name(), "outer");
+                   EXPECT_GT(this_coro::stack_left().count, 0U);
+                   // Another coroutine may run there, and suspend.
+                   ASSERT_TRUE(other
+                                   ->start([&] {
+                                     ++seen;
+                                     ASSERT_TRUE(this_coro::yield());
+                                     ++seen;
+                                   })
+                                   ->suspended());
+                   ASSERT_TRUE(other->resume()->finished());
+                 }
+                 ASSERT_TRUE(this_coro::yield());
+                 ++seen;
+               })->suspended());
+  ASSERT_TRUE(c->resume()->finished());
+  EXPECT_EQ(seen, 3);
+}
+
+TEST(NoSuspensionDeathTest, C9_AYielderUsedThereEndsTheProcess) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  EXPECT_DEATH(
+      {
+        (void)c->start([&](yielder<>& out) {
+          const internal::no_suspension guard;
+          out.yield();
+        });
+      },
+      "a yielder was used outside its coroutine");
+}
+
+}  // namespace
+}  // namespace bast
