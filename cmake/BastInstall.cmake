@@ -44,6 +44,19 @@ install(FILES
 # ${pcfiledir} is where pkg-config found the file; the path from there to the prefix is all we know.
 set(pkgconfig_directory "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 file(RELATIVE_PATH BAST_PKGCONFIG_PREFIX "/prefix/${pkgconfig_directory}" "/prefix")
+# A static library leaves it to the program to link what it needs.
+set(BAST_PKGCONFIG_LIBS "")
+set(BAST_PKGCONFIG_REQUIRES "")
+set(BAST_PKGCONFIG_REQUIRES_PRIVATE "")
+if(BAST_WITH_URING)
+  set(BAST_PKGCONFIG_LIBS " -L\${libdir} -lbast_bast")
+  get_target_property(type bast_bast TYPE)
+  if(type STREQUAL "STATIC_LIBRARY")
+    set(BAST_PKGCONFIG_REQUIRES ", liburing")
+  else()
+    set(BAST_PKGCONFIG_REQUIRES_PRIVATE " liburing")
+  endif()
+endif()
 foreach(name IN ITEMS bast-core bast)
   configure_file(
     "${PROJECT_SOURCE_DIR}/cmake/${name}.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)

@@ -44,6 +44,26 @@ if(NOT BAST_ASSERTIONS MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "BAST_ASSERTIONS is '${BAST_ASSERTIONS}'; use AUTO, ON or OFF.")
 endif()
 
+if(NOT BAST_URING MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "BAST_URING is '${BAST_URING}'; use AUTO, ON or OFF.")
+endif()
+
+# Not when compiling for another CPU: pkg-config would find the liburing of this one. GLOBAL: whoever
+# vendors bast links bast::bast in another directory than this.
+set(BAST_WITH_URING OFF)
+if(BAST_URING STREQUAL "ON" OR (BAST_URING STREQUAL "AUTO" AND NOT CMAKE_CROSSCOMPILING))
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    # 2.2: the first with io_uring_prep_cancel64.
+    pkg_check_modules(liburing QUIET IMPORTED_TARGET GLOBAL liburing>=2.2)
+  endif()
+  if(TARGET PkgConfig::liburing)
+    set(BAST_WITH_URING ON)
+  elseif(BAST_URING STREQUAL "ON")
+    message(FATAL_ERROR "BAST_URING needs liburing 2.2 and pkg-config: install liburing-dev.")
+  endif()
+endif()
+
 # The folder name below lib/bast/arch that matches the target machine.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(BAST_CPU x86_64)

@@ -9,6 +9,7 @@
 #include "model/cancel_language.hpp"
 #include "model/growth_language.hpp"
 #include "model/pool_language.hpp"
+#include "model/process_language.hpp"
 
 namespace bast::model {
 
@@ -18,6 +19,7 @@ const target all[] = {
     {.name = "pool", .words = pool_language, .run = run_pool},
     {.name = "growth", .words = growth_language, .run = run_growth},
     {.name = "cancel_order", .words = cancel_language, .run = run_cancel_order},
+    {.name = "process_driver", .words = process_language, .run = run_process_driver},
     {.name = "canary", .words = pool_language, .run = run_canary},
 };
 

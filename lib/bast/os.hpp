@@ -6,7 +6,12 @@
 
 #include "bast/os/alternate_stack.hpp"
 #include "bast/os/atomics.hpp"
+#include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
 #include "bast/os/heap.hpp"
 #include "bast/os/memory.hpp"
+#include "bast/os/path.hpp"
+#include "bast/os/pipe.hpp"
+#include "bast/os/poller.hpp"
+#include "bast/os/process.hpp"
 #include "bast/os/signal.hpp"

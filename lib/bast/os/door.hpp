@@ -43,7 +43,7 @@ enum class call : std::uint8_t {
   signal,       // pidfd_send_signal, kill
   read,         // read
   write,        // write
-  epoll,        // epoll_create1, epoll_ctl
+  epoll,        // epoll_create1, epoll_ctl, epoll_wait
   any,          // in a plan: whichever comes
 };
 inline constexpr int call_kinds = static_cast<int>(call::any);

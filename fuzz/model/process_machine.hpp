@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `process_harness`: a process machine in a made-up world (process_world.hpp), and what must come
+// of each child:
+//
+//   D1  Its end is told exactly once, and before the machine is idle.
+//   D2  Every byte that was read is in its result, was taken, or was discarded beyond the limit, in
+//       this order.
+//   D3  The status is the child's own, or lost; lost only if somebody else reaped it, or the world
+//       lied.
+//   D4  Who ended it had a reason.
+//   D5  What is ignored changes nothing (P-22).
+//   D6  When all is honest again, the machine becomes idle, and every descriptor is closed.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "model/process_language.hpp"
+#include "model/process_world.hpp"
+#include "model/weather.hpp"
+
+namespace bast::model {
+
+class process_harness {
+ public:
+  process_harness(std::uint16_t options, weather& sky);
+  process_harness(const process_harness&) = delete;
+  process_harness& operator=(const process_harness&) = delete;
+  ~process_harness() { end(); }
+
+  /// False when the machine could not be made.
+  bool ready() const { return ready_; }
+  void perform(const op& o);
+  /// Everything is honest from here on: the machine must become idle.
+  void end();
+  const std::string& complaint() const {
+    return complaint_.empty() ? world_.complaint() : complaint_;
+  }
+
+ private:
+  struct kept_stream {
+    bool captured = false;
+    std::size_t limit = 0;
+    on_limit policy = on_limit::error_and_kill;
+    std::deque<std::byte> bytes;
+    std::uint64_t discarded = 0;
+  };
+  /// What the laws say of one followed child.
+  struct follower {
+    process_harness* harness = nullptr;
+    world_child* child = nullptr;
+    process_id id;
+    std::array<kept_stream, 2> streams;
+    std::int64_t timeout_at = never_ns;
+    bool was_cancelled = false;
+    bool ended = false;
+  };
+
+  void complain(const char* what) {
+    if (complaint_.empty()) complaint_ = what;
+  }
+  void start(std::uint8_t who, std::uint16_t value);
+  follower* find(std::uint8_t who);
+  void pump(std::size_t count);
+  void deliver(const std::optional<process_world::completion>& done);
+  void fed(const process_world::completion& done);
+  void ignore(std::uint64_t user_data, std::int64_t status);
+  void take(follower& f, std::uint16_t value);
+  void stop_child(std::uint8_t who, process_op how);
+  void child_acts(std::uint8_t who, const op& o);
+  void finished(follower& f, process_result&& result);
+  void compare(const kept_stream& expected, const captured_output& seen);
+
+  weather& sky_;
+  process_world world_;
+  std::unique_ptr<process_machine> machine_;
+  std::deque<follower> followers_;  // of all times
+  std::array<follower*, subjects_max> current_ = {};
+  int wake_fd_ = -1;
+  int chained_ = 0;  // starts from inside ends, that are left
+  bool ready_ = false;
+  bool shut_down_ = false;
+  bool ended_ = false;
+  std::string complaint_;
+};
+
+}  // namespace bast::model

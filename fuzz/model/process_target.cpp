@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/process_machine.hpp"
+#include "model/target.hpp"
+
+namespace bast::model {
+
+run_result run_process_driver(const program& p, const run_settings& how) {
+  run_result out;
+  weather sky(how.plan);
+  {
+    process_harness harness(p.options, sky);
+    for (std::size_t i = 0; i < p.ops.size() && harness.ready(); ++i) {
+      harness.perform(p.ops[i]);
+      if (harness.complaint().empty()) continue;
+      out.complaint = at_operation(i, p.ops[i], process_language, harness.complaint());
+      break;
+    }
+    harness.end();
+    if (out.complaint.empty()) out.complaint = harness.complaint();
+  }
+  sky.end();
+  out.calls = sky.seen();
+  out.injected = sky.injected();
+  return out;
+}
+
+}  // namespace bast::model

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/descriptor.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include "bast/os/door.hpp"
+
+namespace bast::os {
+namespace {
+
+using internal::through;
+
+constexpr int standard_count = 3;
+
+/// What the leases of the process share.
+struct standard_descriptors {
+  std::mutex lock;
+  unsigned leases = 0;
+  bool filled[standard_count] = {};  // by us, with /dev/null
+};
+constinit standard_descriptors standard;
+
+/// Called with the lock held.
+void empty_again() noexcept {
+  for (int fd = 0; fd < standard_count; ++fd) {
+    if (std::exchange(standard.filled[fd], false)) close_descriptor(fd);
+  }
+}
+
+/// Called with the lock held. What it filled before an error stays in `filled`.
+result<void> fill() noexcept {
+  for (int fd = 0; fd < standard_count; ++fd) {
+    const auto open = is_open(fd);
+    if (!open) return std::unexpected(open.error());
+    if (*open) continue;
+    auto null = open_file("/dev/null", O_RDWR);
+    if (!null) return std::unexpected(null.error());
+    // open takes the lowest free number. Another one, and somebody was faster: taken is taken.
+    if (null->get() >= standard_count) continue;
+    standard.filled[null->get()] = true;
+    (void)null->release();
+  }
+  return {};
+}
+
+}  // namespace
+
+void close_descriptor(int fd) noexcept { (void)::close(fd); }
+
+result<descriptor> open_file(const char* path, int flags, mode_t mode) noexcept {
+  int fd = -1;
+  do {
+    fd = through(call::open, -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) {
+    return std::unexpected(error::from_errno(errno, "os.open_file", "open refused the path"));
+  }
+  return descriptor(fd);
+}
+
+result<bool> is_open(int fd) noexcept {
+  const int flags = through(call::duplicate, -1, [=] { return ::fcntl(fd, F_GETFD); });
+  if (flags >= 0) return true;
+  if (errno == EBADF) return false;
+  return std::unexpected(error::from_errno(errno, "os.is_open", "fcntl(F_GETFD) refused", fd));
+}
+
+result<standard_descriptors_lease> standard_descriptors_lease::take() noexcept {
+  const std::lock_guard guard(standard.lock);
+  if (const auto filled = fill(); !filled) {
+    if (standard.leases == 0) empty_again();
+    return std::unexpected(filled.error());
+  }
+  ++standard.leases;
+  return standard_descriptors_lease();
+}
+
+standard_descriptors_lease::~standard_descriptors_lease() {
+  if (!held_) return;
+  const std::lock_guard guard(standard.lock);
+  BAST_ASSERT(standard.leases > 0);
+  if (--standard.leases == 0) empty_again();
+}
+
+}  // namespace bast::os

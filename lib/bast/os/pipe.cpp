@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/pipe.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bast/os/door.hpp"
+
+namespace bast::os {
+namespace {
+
+using internal::through;
+
+// From <linux/memfd.h> of Linux 6.3; Debian 12's headers are older. Without it a kernel whose
+// vm.memfd_noexec is 2 refuses, and others may complain in their log.
+constexpr unsigned mfd_noexec_seal = 8;
+
+std::unexpected<error> failed(const char* operation, const char* detail,
+                              std::int64_t value = error::no_value) noexcept {
+  return std::unexpected(error::from_errno(errno, operation, detail, value));
+}
+
+int create_memory_file(const char* name, unsigned flags) noexcept {
+  return through(call::memory_file, -1, [=] { return ::memfd_create(name, flags); });
+}
+
+}  // namespace
+
+result<pipe_ends> make_pipe() noexcept {
+  int fds[2] = {-1, -1};
+  const int status = through(call::pipe, -1, [&] { return ::pipe2(fds, O_CLOEXEC); });
+  if (status != 0) return failed("os.make_pipe", "pipe2 refused");
+  return pipe_ends{.read_end = descriptor(fds[0]), .write_end = descriptor(fds[1])};
+}
+
+result<void> set_nonblocking(int fd) noexcept {
+  const int status = through(call::pipe, -1, [=] {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return flags < 0 ? -1 : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+  });
+  if (status != 0) return failed("os.set_nonblocking", "fcntl(F_SETFL) refused", fd);
+  return {};
+}
+
+result<std::size_t> read_some(int fd, std::span<std::byte> space) noexcept {
+  ssize_t size = -1;
+  do {
+    size = through(call::read, ssize_t{-1}, [=] { return ::read(fd, space.data(), space.size()); });
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) return failed("os.read_some", "read refused", fd);
+  return static_cast<std::size_t>(size);
+}
+
+result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcept {
+  ssize_t size = -1;
+  do {
+    size =
+        through(call::write, ssize_t{-1}, [=] { return ::write(fd, bytes.data(), bytes.size()); });
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) return failed("os.write_some", "write refused", fd);
+  return static_cast<std::size_t>(size);
+}
+
+result<descriptor> memory_file(const char* name, std::span<const std::byte> contents) noexcept {
+  descriptor file(create_memory_file(name, MFD_CLOEXEC | mfd_noexec_seal));
+  if (!file && errno == EINVAL) file = descriptor(create_memory_file(name, MFD_CLOEXEC));
+  if (!file) return failed("os.memory_file", "memfd_create refused");
+  // pwrite leaves the position at the start, where the reader begins.
+  for (std::size_t written = 0; written < contents.size();) {
+    const auto rest = contents.subspan(written);
+    const ssize_t size = through(call::write, ssize_t{-1}, [&] {
+      return ::pwrite(file.get(), rest.data(), rest.size(), static_cast<off_t>(written));
+    });
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return failed("os.memory_file", "there is no memory for the contents");
+    written += static_cast<std::size_t>(size);
+  }
+  return file;
+}
+
+}  // namespace bast::os

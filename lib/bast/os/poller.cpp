@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/poller.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "bast/os/door.hpp"
+
+namespace bast::os {
+namespace {
+
+using internal::through;
+
+std::unexpected<error> failed(const char* operation, const char* detail,
+                              std::int64_t value = error::no_value) noexcept {
+  return std::unexpected(error::from_errno(errno, operation, detail, value));
+}
+
+int control(int poller, int operation, int fd, std::uint64_t data) noexcept {
+  // EPOLLHUP and EPOLLERR are told always.
+  epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = data}};
+  return through(call::epoll, -1, [&] { return ::epoll_ctl(poller, operation, fd, &event); });
+}
+
+/// Milliseconds from now on, rounded up so that no deadline is early.
+int milliseconds_until(std::int64_t deadline_ns) noexcept {
+  constexpr std::int64_t millisecond = 1'000'000;
+  const std::int64_t now = monotonic_ns();
+  if (deadline_ns == INT64_MAX) return -1;
+  if (deadline_ns <= now) return 0;
+  const std::int64_t left = deadline_ns - now;
+  return static_cast<int>(std::min<std::int64_t>((left - 1) / millisecond + 1, INT_MAX));
+}
+
+}  // namespace
+
+std::int64_t monotonic_ns() noexcept {
+  timespec now{};
+  (void)::clock_gettime(CLOCK_MONOTONIC, &now);  // Cannot fail with this clock.
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+result<descriptor> make_event() noexcept {
+  const int fd = through(call::event, -1, [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); });
+  if (fd < 0) return failed("os.make_event", "eventfd refused");
+  return descriptor(fd);
+}
+
+result<void> set_event(int event) noexcept {
+  const std::uint64_t one = 1;
+  const ssize_t size = through(call::write, static_cast<ssize_t>(-1),
+                               [&] { return ::write(event, &one, sizeof one); });
+  // EAGAIN: it counts as high as it can, so it is readable.
+  if (size < 0 && errno != EAGAIN) return failed("os.set_event", "write refused", event);
+  return {};
+}
+
+result<descriptor> make_poller() noexcept {
+  const int fd = through(call::epoll, -1, [] { return ::epoll_create1(EPOLL_CLOEXEC); });
+  if (fd < 0) return failed("os.make_poller", "epoll_create1 refused");
+  return descriptor(fd);
+}
+
+result<void> watch_once(int poller, int fd, std::uint64_t data) noexcept {
+  // Most descriptors are watched again and again.
+  int status = control(poller, EPOLL_CTL_MOD, fd, data);
+  if (status != 0 && errno == ENOENT) status = control(poller, EPOLL_CTL_ADD, fd, data);
+  if (status != 0) return failed("os.watch_once", "epoll_ctl refused the descriptor", fd);
+  return {};
+}
+
+void unwatch(int poller, int fd) noexcept { (void)control(poller, EPOLL_CTL_DEL, fd, 0); }
+
+result<std::size_t> wait_events(int poller, std::span<epoll_event> events,
+                                std::int64_t deadline_ns) noexcept {
+  const int count = through(call::epoll, -1, [&] {
+    return ::epoll_wait(poller, events.data(), static_cast<int>(events.size()),
+                        milliseconds_until(deadline_ns));
+  });
+  if (count < 0 && errno != EINTR) return failed("os.wait_events", "epoll_wait refused", poller);
+  return static_cast<std::size_t>(std::max(count, 0));
+}
+
+}  // namespace bast::os

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/process.hpp"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <bast/config.hpp>
+
+#include "bast/os/door.hpp"
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000  // <linux/sched.h>, Linux 5.2
+#endif
+
+#if BAST_WITH_TSAN
+// The same function under the name that ThreadSanitizer does not intercept. Its `clone` believes
+// that the child has a copy of the memory, and turns itself off there: in our memory.
+extern "C" int __clone(int (*entry)(void*), void* stack_top, int flags, void* argument, ...);
+#endif
+
+namespace bast::os {
+namespace {
+
+using internal::through;
+
+constexpr int pidfd_kind = 3;                 // P_PIDFD of waitid(2), Linux 5.4
+constexpr std::size_t kernel_mask_bytes = 8;  // sizeof(sigset_t) of the kernel
+
+std::unexpected<error> failed(const char* operation, const char* detail,
+                              std::int64_t value = error::no_value) noexcept {
+  return std::unexpected(error::from_errno(errno, operation, detail, value));
+}
+
+int raw_clone(process_entry entry, std::byte* stack_top, int flags, void* argument,
+              int* pidfd) noexcept {
+#if BAST_WITH_TSAN
+  return ::__clone(entry, stack_top, flags, argument, pidfd);
+#else
+  return ::clone(entry, stack_top, flags, argument, pidfd);
+#endif
+}
+
+}  // namespace
+
+result<started_process> start_process(process_memory memory, process_entry entry, void* argument,
+                                      std::byte* stack_top) noexcept {
+  BAST_ASSERT(reinterpret_cast<std::uintptr_t>(stack_top) % 16 == 0);
+  const int before = errno;
+  // CLONE_VFORK: the caller's memory is still while the child uses it. SIGCHLD: an ordinary child,
+  // which waitid finds without __WCLONE.
+  const int flags =
+      memory == process_memory::shared ? CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD : SIGCHLD;
+  int pidfd = -1;
+  const int pid = through(call::spawn, -1,
+                          [&] { return raw_clone(entry, stack_top, flags, argument, &pidfd); });
+  if (pid < 0) return failed("os.start_process", "clone refused");
+  errno = before;  // The child's failed calls wrote to it, where it shares our memory.
+  // An emulator may ignore CLONE_PIDFD; the descriptor is then empty.
+  return started_process{.pid = pid, .pidfd = descriptor(pidfd)};
+}
+
+result<descriptor> open_pidfd(pid_t pid) noexcept {
+  // Always closed on exec; there is no flag for it.
+  const long fd = through(call::pidfd_open, -1L, [=] { return ::syscall(SYS_pidfd_open, pid, 0); });
+  if (fd < 0) return failed("os.open_pidfd", "pidfd_open refused", pid);
+  return descriptor(static_cast<int>(fd));
+}
+
+result<wait_outcome> wait_process(int pidfd, int options, rusage* usage) noexcept {
+  siginfo_t info{};
+  long status = -1;
+  do {
+    // The raw call: glibc's waitid has no fifth argument.
+    status = through(call::wait, -1L, [&] {
+      return ::syscall(SYS_waitid, pidfd_kind, pidfd, &info, options, usage);
+    });
+  } while (status != 0 && errno == EINTR);
+  if (status != 0) return failed("os.wait_process", "waitid refused the pidfd", pidfd);
+  return wait_outcome{.pid = info.si_pid, .cause = info.si_code, .status = info.si_status};
+}
+
+void destroy_process(const started_process& child) noexcept {
+  const bool by_pidfd = static_cast<bool>(child.pidfd);
+  if (by_pidfd) {
+    (void)::syscall(SYS_pidfd_send_signal, child.pidfd.get(), SIGKILL, nullptr, 0);
+  } else {
+    (void)::kill(child.pid, SIGKILL);
+  }
+  const long id = by_pidfd ? child.pidfd.get() : child.pid;
+  siginfo_t info{};
+  while (::syscall(SYS_waitid, by_pidfd ? pidfd_kind : P_PID, id, &info, WEXITED, nullptr) != 0 &&
+         errno == EINTR) {
+  }
+}
+
+result<void> signal_process(int pidfd, int signal_number) noexcept {
+  const long status = through(call::signal, -1L, [=] {
+    return ::syscall(SYS_pidfd_send_signal, pidfd, signal_number, nullptr, 0);
+  });
+  if (status != 0) {
+    return failed("os.signal_process", "pidfd_send_signal refused the signal", signal_number);
+  }
+  return {};
+}
+
+result<void> signal_group(pid_t group, int signal_number) noexcept {
+  BAST_CHECK(group > 1, "0 and -1 would signal the caller's own group, or everybody");
+  const int status = through(call::signal, -1, [=] { return ::kill(-group, signal_number); });
+  if (status != 0) return failed("os.signal_group", "kill refused the group", group);
+  return {};
+}
+
+signals_blocked::signals_blocked() noexcept {
+  // The raw call: pthread_sigmask leaves out the signals that glibc uses itself. Cannot fail with
+  // these arguments.
+  const std::uint64_t all = ~std::uint64_t{0};
+  (void)::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, kernel_mask_bytes);
+}
+
+signals_blocked::~signals_blocked() {
+  (void)::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, kernel_mask_bytes);
+}
+
+}  // namespace bast::os

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `command`: what to run, and how; nothing happens until it is started.
+//
+//   auto compress = bast::command::argv({"zstd", "-19", "--stdout"});
+//   compress.cwd("/srv/data").env("ZSTD_NBTHREADS", "4").limit(RLIMIT_CORE, 0, 0)
+//       .stdin_bytes(text)
+//       .stdout_capture({.limit = 64_MiB})
+//       .timeout(std::chrono::seconds(30));
+//
+// Setters copy what they are given. The first one that cannot (no memory, a NUL byte, an argument
+// that no execve takes) is remembered, and `verify` and every start answer with it. Defaults are
+// the safe ones: no shell, stdin empty, stdout and stderr inherited, a process group of its own,
+// no descriptor that was not named, every signal at its default.
+//
+// Not thread-safe. Source: laws P-1 .. P-9.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <chrono>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "bast/base.hpp"
+#include "bast/process/options.hpp"
+#include "bast/process/settings.hpp"
+
+namespace bast {
+
+/// Movable, not copyable. Starts at most once: afterwards setters and starts answer `bad_state`
+/// (P-3). A start that failed leaves it as it was (P-9). Setters allocate; nothing here suspends.
+class command {
+ public:
+  /// The program and its arguments, byte for byte; the first is also argv[0]. No shell reads them.
+  /// A program without a slash is looked for in the PATH that the child will have; a relative one
+  /// is relative to our working directory, whatever `cwd` says (P-1, P-2).
+  static command argv(std::initializer_list<std::string_view> arguments) noexcept;
+  static command argv(std::span<const std::string_view> arguments) noexcept;
+  /// Exactly `/bin/sh -c script`.
+  static command shell(std::string_view script) noexcept;
+
+  command(command&&) noexcept = default;
+  command& operator=(command&&) noexcept = default;
+
+  command& arg(std::string_view argument) noexcept;
+  command& cwd(std::string_view directory) noexcept;
+
+  /// The last word about a name wins. The environment is read when the command starts, which must
+  /// not happen while another thread calls setenv.
+  command& env(std::string_view name, std::string_view value) noexcept;
+  command& unset_env(std::string_view name) noexcept;
+  /// Inherits nothing, and forgets what was set before.
+  command& clear_env() noexcept;
+
+  // Where the standard streams lead. Descriptors are borrowed: they must be open at the start, and
+  // stay the caller's. A stream of ours that is closed is inherited as /dev/null.
+  command& stdin_empty() noexcept;  // the default: /dev/null
+  command& stdin_null() noexcept;
+  command& stdin_inherit() noexcept;
+  command& stdin_bytes(std::span<const std::byte> contents) noexcept;
+  command& stdin_bytes(std::string_view contents) noexcept;
+  command& stdin_pipe() noexcept;
+  command& stdin_fd(int fd) noexcept;
+
+  command& stdout_inherit() noexcept;  // the default
+  command& stdout_null() noexcept;
+  command& stdout_pipe() noexcept;
+  command& stdout_capture(capture_options options = {}) noexcept;
+  command& stdout_fd(int fd) noexcept;
+  /// A file, made (0666, less our umask) when the command starts, emptied unless `append`.
+  command& stdout_path(std::string_view path, bool append = false) noexcept;
+
+  command& stderr_inherit() noexcept;  // the default
+  command& stderr_null() noexcept;
+  command& stderr_pipe() noexcept;
+  command& stderr_capture(capture_options options = {}) noexcept;
+  command& stderr_fd(int fd) noexcept;
+  command& stderr_path(std::string_view path, bool append = false) noexcept;
+  /// Whatever stdout is: one pipe, and the order of what is written to both is kept.
+  command& stderr_to_stdout() noexcept;
+
+  /// The child finds our descriptor `ours` under the number `theirs`, 3 or more.
+  command& pass_fd(int ours, int theirs) noexcept;
+  /// The child also gets every descriptor of ours that is not closed on exec.
+  command& keep_foreign_fds() noexcept;
+
+  command& own_group() noexcept;  // the default: signals reach its children too, ours do not
+  command& same_group() noexcept;
+  command& new_session() noexcept;
+  /// Stragglers of its own group are killed when it ends.
+  command& kill_group_on_exit() noexcept;
+  /// Sent to it when the *thread* that starts it ends (prctl(2), PR_SET_PDEATHSIG).
+  command& parent_death_signal(int signal_number) noexcept;
+
+  command& umask(mode_t mask) noexcept;
+  command& limit(int resource, rlim_t soft, rlim_t hard) noexcept;
+  /// Root that becomes another user loses its supplementary groups unless `groups` says otherwise.
+  command& user(uid_t id) noexcept;
+  command& group(gid_t id) noexcept;
+  command& groups(std::span<const gid_t> ids) noexcept;
+
+  // For whoever follows the process to its end. Negative durations are `invalid`.
+  /// Stopped after this long: SIGTERM, `grace` later SIGKILL. Default: never.
+  command& timeout(std::chrono::nanoseconds duration) noexcept;
+  command& grace(std::chrono::nanoseconds duration) noexcept;  // default 5 s
+  /// How long to wait, after the exit, for the end of captured output. Default 250 ms.
+  command& drain_grace(std::chrono::nanoseconds duration) noexcept;
+
+  /// What a start would answer before it does anything: the first problem of a setter, or
+  /// `bad_state` after a start.
+  [[nodiscard]] result<void> verify() const noexcept;
+  bool started() const noexcept { return started_; }
+
+  /// Why the latest start failed; `stage` is `none` when it did not.
+  const spawn_failure& failure() const noexcept { return failure_; }
+  /// The same in words, with the program and, where that was refused, the directory:
+  /// "cannot start 'frobnicate' (exec): No such file or directory".
+  void describe_failure(text& out) const noexcept;
+
+ private:
+  friend struct internal::command_access;
+
+  command() noexcept;
+  void refuse(errc kind, const char* detail) noexcept;
+  /// False, and remembered, unless the command can still be changed.
+  bool changeable() noexcept;
+  /// False, and remembered, unless `string` can be an argument of execve with `more` bytes.
+  bool acceptable(std::string_view string, const char* nul_detail, std::size_t more = 0) noexcept;
+  bool acceptable(std::chrono::nanoseconds duration) noexcept;
+  void keep(bool added) noexcept;
+  command& lead(int stream, internal::stream_settings::kind to) noexcept;
+  command& lead_fd(int stream, int fd) noexcept;
+  command& lead_capture(int stream, capture_options options) noexcept;
+  command& lead_path(int stream, std::string_view path, bool append) noexcept;
+
+  internal::command_settings settings_;
+  std::optional<error> problem_;
+  spawn_failure failure_;
+  bool started_ = false;
+};
+
+namespace internal {
+
+/// What the rest of this layer may see of a command.
+struct command_access {
+  static const command_settings& settings(const command& c) noexcept { return c.settings_; }
+  static void fail(command& c, spawn_failure failure) noexcept { c.failure_ = failure; }
+  static void succeed(command& c) noexcept {
+    c.failure_ = {};
+    c.started_ = true;
+  }
+};
+
+}  // namespace internal
+}  // namespace bast

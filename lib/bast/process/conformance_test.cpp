@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Real children, followed through every loop that bast has (P-23).
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
+
+#include <map>
+#include <thread>
+
+#include "bast/testing/baseline.hpp"
+#include "bast/testing/emulation.hpp"
+#include "bast/testing/process_loop.hpp"
+#include "bast/testing/real_child.hpp"
+
+namespace bast {
+namespace {
+
+using namespace std::chrono_literals;
+using test::real_child;
+
+enum class kind { epoll, uring };
+
+std::string kind_name(const testing::TestParamInfo<kind>& info) {
+  return info.param == kind::epoll ? "epoll" : "uring";
+}
+
+std::unique_ptr<test::process_loop> make_loop(kind which) {
+#if BAST_TEST_URING
+  if (which == kind::uring) return std::make_unique<test::uring_process_loop>();
+#else
+  if (which == kind::uring) return nullptr;
+#endif
+  return std::make_unique<test::epoll_process_loop>();
+}
+
+/// What `child.cpp` writes: "abc..z" over and over.
+std::string pattern(std::size_t size) {
+  std::string out(size, ' ');
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>('a' + i % 26);
+  return out;
+}
+
+real_child child_of(const std::vector<std::string>& steps) {
+  return test::start_real_child(BAST_TEST_CHILD, steps);
+}
+
+/// Waits until the child says so, and takes the word from its pipe.
+void await_ready(const real_child& child) {
+  pollfd wait{.fd = child.output, .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&wait, 1, 60'000), 1);
+  char word[6];
+  ASSERT_EQ(::read(child.output, word, sizeof word), 6);
+}
+
+class Conformance : public testing::TestWithParam<kind> {
+ protected:
+  void SetUp() override {
+    if (test::emulated) GTEST_SKIP() << "qemu-user has no pidfd that epoll could wait for";
+    loop_ = make_loop(GetParam());
+    if (loop_ == nullptr) GTEST_SKIP() << "built without liburing";
+    if (!loop_->missing().empty()) GTEST_SKIP() << loop_->missing();
+  }
+  void TearDown() override {
+    if (loop_ == nullptr || !loop_->missing().empty()) return;
+    loop_->machine().check_invariants();
+    loop_->shut_down();
+    EXPECT_TRUE(loop_->machine().idle());
+    EXPECT_EQ(loop_->machine().stats().unreaped, 0U);
+    loop_.reset();
+    EXPECT_EQ(test::process_counts::now().fds, before_.fds);
+    siginfo_t info;
+    EXPECT_EQ(::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1) << "a zombie is left";
+  }
+
+  static process_start start_of(const real_child& child) {
+    process_start out;
+    out.pid = child.pid;
+    out.pidfd = child.pidfd;
+    out.output_pipe = child.output;
+    out.errors_pipe = child.errors;
+    out.own_group = true;
+    return out;
+  }
+  process_id follow(process_start start) {
+    start.context = this;
+    start.finished = [](void* context, process_id, process_result&& result) noexcept {
+      auto& self = *static_cast<Conformance*>(context);
+      const pid_t pid = result.pid;
+      self.results_[pid] = std::move(result);
+      if (self.on_end) self.on_end();
+    };
+    const auto id = loop_->start(start);
+    EXPECT_TRUE(id) << id.error().message();
+    return id.value_or(process_id());
+  }
+  void run() {
+    while (loop_->machine().stats().live != 0) loop_->turn();
+  }
+  process_result run(const process_start& start) {
+    follow(start);
+    run();
+    return std::move(results_[start.pid]);
+  }
+  process_result run(const std::vector<std::string>& steps) {
+    return run(start_of(child_of(steps)));
+  }
+
+  test::process_counts before_ = test::process_counts::now();
+  std::unique_ptr<test::process_loop> loop_;
+  std::map<pid_t, process_result> results_;
+  std::function<void()> on_end;
+};
+
+INSTANTIATE_TEST_SUITE_P(Loops, Conformance, testing::Values(kind::epoll, kind::uring), kind_name);
+
+TEST_P(Conformance, P13_OutputAndExitAreTakenTogether) {
+  const process_result r = run({"say", "hello", "exit", "0"});
+  EXPECT_EQ(r.output.bytes.text(), "hello\n");
+  EXPECT_EQ(r.errors.bytes.text(), "");
+  EXPECT_EQ(r.output.truncated, truncation::none);
+  EXPECT_TRUE(r.status.success());
+  EXPECT_TRUE(r.check());
+  EXPECT_GT(r.usage.ru_maxrss, 0);
+}
+
+TEST_P(Conformance, P19_AnExitCodeIsData) {
+  for (const int code : {0, 1, 42, 255}) {
+    const process_result r = run({"exit", std::to_string(code)});
+    EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::exited, .code = code}));
+    EXPECT_EQ(r.ended_by, process_ending::exited);
+    EXPECT_EQ(r.check().has_value(), code == 0);
+  }
+}
+
+TEST_P(Conformance, P12_ASignalIsToldWithItsCore) {
+  for (const int number : {SIGKILL, SIGUSR1, SIGABRT}) {
+    // Whether there is a core depends on the machine: a child that nobody follows tells.
+    const real_child other = child_of({"signal", std::to_string(number)});
+    siginfo_t info{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(other.pid), &info, WEXITED), 0);
+    for (const int fd : {other.pidfd, other.output, other.errors}) ::close(fd);
+
+    const process_result r = run({"signal", std::to_string(number)});
+    EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled,
+                                     .core_dumped = info.si_code == CLD_DUMPED,
+                                     .code = number}));
+  }
+}
+
+TEST_P(Conformance, P16_TenMebibytesOnBothStreams) {
+  constexpr std::size_t size = 10 << 20;
+  const process_result r = run({"out", std::to_string(size), "err", std::to_string(size)});
+  EXPECT_TRUE(r.output.bytes.text() == pattern(size));
+  EXPECT_TRUE(r.errors.bytes.text() == pattern(size));
+  EXPECT_TRUE(r.check());
+}
+
+TEST_P(Conformance, P16_AtTheLimitTheProcessIsStopped) {
+  process_start start = start_of(child_of({"out", "1000000", "hang"}));
+  start.output.limit = bytes{1000};
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::limit);
+  EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGTERM}));
+  EXPECT_EQ(r.output.bytes.text(), pattern(1000));
+  EXPECT_EQ(r.output.truncated, truncation::limit);
+  EXPECT_EQ(r.check().error().kind(), errc::limit);
+}
+
+TEST_P(Conformance, P16_ExactlyTheLimitIsNotTooMuch) {
+  process_start start = start_of(child_of({"out", "4096"}));
+  start.output.limit = bytes{4096};
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::exited);
+  EXPECT_EQ(r.output.bytes.text(), pattern(4096));
+  EXPECT_EQ(r.output.truncated, truncation::none);
+}
+
+TEST_P(Conformance, P16_WhatIsBeyondTheLimitIsDrained) {
+  process_start start = start_of(child_of({"out", "1000000", "exit", "3"}));
+  start.output = {.limit = bytes{1000}, .policy = on_limit::truncate_and_drain};
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::exited);
+  EXPECT_EQ(r.status.code, 3);
+  EXPECT_EQ(r.output.bytes.text(), pattern(1000));
+  EXPECT_EQ(r.output.discarded, 999'000U);
+  EXPECT_LE(r.output.bytes.capacity(), 1000U + (64U << 10));
+}
+
+TEST_P(Conformance, P16_UnderBackpressureNothingIsLost) {
+  process_start start = start_of(child_of({"out", "1000000", "exit", "0"}));
+  start.output = {.limit = bytes{5000}, .policy = on_limit::backpressure};
+  const process_id id = follow(start);
+  std::string taken;
+  std::byte part[700];
+  while (loop_->machine().is_live(id)) {
+    while (true) {
+      const auto count = loop_->machine().take(id, output_stream::output, part);
+      ASSERT_TRUE(count);
+      taken.append(reinterpret_cast<const char*>(part), *count);
+      if (*count == 0) break;
+    }
+    loop_->turn();
+  }
+  taken += results_[start.pid].output.bytes.text();
+  EXPECT_TRUE(taken == pattern(1'000'000));
+  EXPECT_EQ(results_[start.pid].output.truncated, truncation::none);
+}
+
+TEST_P(Conformance, P14_ATimeoutTerminates) {
+  const real_child child = child_of({"ready", "hang"});
+  await_ready(child);
+  process_start start = start_of(child);
+  start.timeout = 1ms;
+  start.grace = std::chrono::nanoseconds::max();
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::timed_out);
+  EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGTERM}));
+  EXPECT_EQ(r.check().error().kind(), errc::timed_out);
+}
+
+TEST_P(Conformance, P14_WhoIgnoresItIsKilled) {
+  const real_child child = child_of({"ignore", "15", "say", "first", "ready", "hang"});
+  char word[12];
+  for (std::size_t got = 0; got < sizeof word;) {
+    pollfd wait{.fd = child.output, .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&wait, 1, 60'000), 1);
+    const ssize_t size = ::read(child.output, word + got, sizeof word - got);
+    ASSERT_GT(size, 0);
+    got += static_cast<std::size_t>(size);
+  }
+  process_start start = start_of(child);
+  start.timeout = 1ms;
+  start.grace = 1ms;
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::timed_out);
+  EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGKILL}));
+}
+
+TEST_P(Conformance, P13_AGrandchildThatKeepsThePipeDoesNotKeepUs) {
+  process_start start = start_of(child_of({"say", "x", "grandchild", "exit", "0"}));
+  start.drain_grace = 1ms;
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::exited);
+  EXPECT_TRUE(r.status.success());
+  EXPECT_EQ(r.output.truncated, truncation::grandchild);
+  EXPECT_EQ(::kill(-start.pid, SIGKILL), 0);  // It still holds the group's number.
+}
+
+TEST_P(Conformance, P11_StragglersAreKilledBeforeTheLeaderIsReaped) {
+  process_start start = start_of(child_of({"say", "x", "grandchild", "exit", "7"}));
+  start.kill_group_on_exit = true;
+  start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because they do.
+  const process_result r = run(start);
+  EXPECT_EQ(r.status.code, 7);
+  EXPECT_EQ(r.output.bytes.text(), "x\n");
+  EXPECT_EQ(r.output.truncated, truncation::none);
+}
+
+TEST_P(Conformance, P14_TheWholeGroupIsTerminated) {
+  const real_child child = child_of({"grandchild", "ready", "hang"});
+  await_ready(child);
+  process_start start = start_of(child);
+  start.timeout = 1ms;
+  start.drain_grace = std::chrono::nanoseconds::max();
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::timed_out);
+  EXPECT_EQ(r.output.truncated, truncation::none);
+}
+
+TEST_P(Conformance, P22_TwoHundredAtOnce) {
+  std::map<pid_t, int> codes;
+  for (int i = 0; i < 200; ++i) {
+    const real_child child =
+        child_of({"say", std::to_string(i), "err", "100", "exit", std::to_string(i)});
+    codes[child.pid] = i;
+    follow(start_of(child));
+  }
+  run();
+  ASSERT_EQ(results_.size(), 200U);
+  for (const auto& [pid, r] : results_) {
+    EXPECT_EQ(r.status.code, codes[pid]);
+    EXPECT_EQ(r.output.bytes.text(), std::to_string(codes[pid]) + "\n");
+    EXPECT_EQ(r.errors.bytes.text(), pattern(100));
+  }
+}
+
+TEST_P(Conformance, IO9_AnotherThreadCancels) {
+  for (int round = 0; round < 20; ++round) {
+    const process_start start = start_of(child_of({"hang"}));
+    const process_id id = follow(start);
+    std::thread other([&] { loop_->cancel_from_anywhere(id); });
+    run();
+    other.join();
+    EXPECT_EQ(results_[start.pid].ended_by, process_ending::cancelled);
+    // Whoever holds the stale id does no harm.
+    loop_->cancel_from_anywhere(id);
+    EXPECT_TRUE(run({"exit", "0"}).check());
+  }
+}
+
+TEST_P(Conformance, P14_CancelledAtOnce) {
+  const process_start start = start_of(child_of({"hang"}));
+  const process_id id = follow(start);
+  ASSERT_TRUE(loop_->cancel(id));
+  run();
+  EXPECT_EQ(results_[start.pid].ended_by, process_ending::cancelled);
+  EXPECT_EQ(loop_->cancel(id).error().kind(), errc::stale_handle);
+}
+
+TEST_P(Conformance, P12_ReapedBySomebodyElseIsLost) {
+  const process_start start = start_of(child_of({"say", "x", "exit", "3"}));
+  siginfo_t info;
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(start.pid), &info, WEXITED), 0);
+  const process_result r = run(start);
+  EXPECT_EQ(r.status.how, exit_status::kind::lost);
+  EXPECT_EQ(r.output.bytes.text(), "x\n");
+  EXPECT_EQ(r.check().error().kind(), errc::lost);
+}
+
+TEST_P(Conformance, P12_WithSigchldIgnoredTheStatusIsLost) {
+  const auto before = ::signal(SIGCHLD, SIG_IGN);
+  const process_result r = run({"say", "x", "exit", "3"});
+  ::signal(SIGCHLD, before);
+  EXPECT_EQ(r.status.how, exit_status::kind::lost);
+  EXPECT_EQ(r.output.bytes.text(), "x\n");
+}
+
+TEST_P(Conformance, P22_TheNextOneIsStartedFromInsideTheLastOnesEnd) {
+  int left = 10;
+  on_end = [&] {
+    if (left-- > 0) follow(start_of(child_of({"exit", "0"})));
+  };
+  run({"exit", "0"});
+  EXPECT_EQ(results_.size(), 11U);
+}
+
+TEST_P(Conformance, P14_ShutDownEndsWhoIsThere) {
+  for (int i = 0; i < 5; ++i) follow(start_of(child_of({"out", "1000", "hang"})));
+  loop_->shut_down();
+  EXPECT_EQ(results_.size(), 5U);
+  for (const auto& [pid, r] : results_) EXPECT_EQ(r.ended_by, process_ending::cancelled);
+  EXPECT_EQ(loop_->start(start_of({.pid = 1, .pidfd = 0})).error().kind(), errc::shutdown);
+}
+
+#if BAST_TEST_URING
+
+class SharedRing : public testing::Test {
+ protected:
+  void follow_many(test::uring_process_loop& loop, int count) {
+    for (int i = 0; i < count; ++i) {
+      const real_child child = child_of({"out", "100000", "exit", std::to_string(i)});
+      process_start start;
+      start.pid = child.pid;
+      start.pidfd = child.pidfd;
+      start.output_pipe = child.output;
+      start.errors_pipe = child.errors;
+      start.context = this;
+      start.finished = [](void* context, process_id, process_result&& r) noexcept {
+        auto& self = *static_cast<SharedRing*>(context);
+        ++self.ended_;
+        self.complete_ += r.output.bytes.text() == pattern(100'000) ? 1 : 0;
+        self.codes_ += r.status.code;
+      };
+      ASSERT_TRUE(loop.start(start));
+    }
+  }
+  int ended_ = 0;
+  int complete_ = 0;
+  int codes_ = 0;
+};
+
+TEST_F(SharedRing, P22_AQueueOfFourSharedWithItsOwnersReadsAndNothings) {
+  test::uring_process_loop loop(4, 64);
+  if (!loop.missing().empty()) GTEST_SKIP() << loop.missing();
+  int silent[2];
+  ASSERT_EQ(::pipe2(silent, O_CLOEXEC), 0);
+  char byte = 0;
+  io_uring_prep_read(&loop.entry(77), silent[0], &byte, 1, 0);
+  io_uring_sqe_set_data64(&loop.entry(78), 78);
+
+  follow_many(loop, 20);
+  unsigned nothings = 1;
+  while (loop.machine().stats().live != 0) {
+    for (int i = 0; i < 3; ++i, ++nothings) loop.entry(100);
+    loop.turn();
+  }
+  EXPECT_EQ(ended_, 20);
+  EXPECT_EQ(complete_, 20);
+  EXPECT_EQ(codes_, 190);
+  EXPECT_GT(loop.machine().stats().refusals, 0U);
+  EXPECT_EQ(loop.machine().stats().ignored_foreign, 0U);
+  loop.shut_down();
+
+  while (loop.owners_completions < nothings) loop.wait();
+  // The owner's read was left alone all the time.
+  ASSERT_EQ(::write(silent[1], "z", 1), 1);
+  while (loop.owners_completions == nothings) loop.wait();
+  EXPECT_EQ(loop.owners_last_status, 1);
+  EXPECT_EQ(byte, 'z');
+  ::close(silent[0]);
+  ::close(silent[1]);
+}
+
+TEST_F(SharedRing, P22_ACompletionQueueThatOverflowsLosesNothing) {
+  test::uring_process_loop loop(4, 8);
+  if (!loop.missing().empty()) GTEST_SKIP() << loop.missing();
+  follow_many(loop, 50);
+  while (loop.machine().stats().live != 0) loop.turn();
+  EXPECT_EQ(ended_, 50);
+  EXPECT_EQ(complete_, 50);
+  EXPECT_EQ(loop.machine().stats().ignored_stale, 0U);
+  loop.shut_down();
+}
+
+TEST_F(SharedRing, IO3_WhatIsInFlightAtTheEndIsCancelledAndAwaited) {
+  test::uring_process_loop loop;
+  if (!loop.missing().empty()) GTEST_SKIP() << loop.missing();
+  const real_child child = child_of({"grandchild", "exit", "0"});
+  process_start start;
+  start.pid = child.pid;
+  start.pidfd = child.pidfd;
+  start.output_pipe = child.output;
+  start.errors_pipe = child.errors;
+  start.drain_grace = 0ns;
+  ASSERT_TRUE(loop.start(start));
+  while (loop.machine().stats().live != 0) loop.turn();
+  loop.shut_down();
+  EXPECT_TRUE(loop.machine().idle());
+  EXPECT_EQ(::kill(-child.pid, SIGKILL), 0);
+}
+
+#endif
+
+}  // namespace
+}  // namespace bast

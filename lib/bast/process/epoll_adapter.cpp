@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/process/epoll_adapter.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "bast/process/perform.hpp"
+
+namespace bast {
+
+namespace {
+
+// Between two looks at the kernel; a child that writes without end must not keep a turn for itself.
+constexpr int operations_per_flush = 256;
+constexpr std::size_t events_per_turn = 64;
+
+}  // namespace
+
+result<void> epoll_adapter::init(std::size_t processes_max) noexcept {
+  if (poller_) return fail(errc::bad_state, "epoll_adapter.init", "it was initialised before");
+  auto poller = os::make_poller();
+  if (!poller) return std::unexpected(poller.error());
+  auto wake = os::make_event();
+  if (!wake) return std::unexpected(wake.error());
+  auto ready = machine_.init(
+      {.processes_max = processes_max, .timers = machine_timers::ticks, .wake_fd = wake->get()});
+  if (!ready) return ready;
+  poller_ = std::move(*poller);
+  wake_ = std::move(*wake);
+  (void)flush();
+  return {};
+}
+
+epoll_adapter::~epoll_adapter() {
+  // Nothing of ours is the kernel's: one flush takes back the wake.
+  machine_.shut_down();
+  while (machine_.stats().live == 0 && !machine_.idle()) (void)flush();
+}
+
+result<process_id> epoll_adapter::start(const process_start& child) noexcept {
+  machine_.tick(os::monotonic_ns());
+  auto id = machine_.start(child);
+  (void)flush();
+  return id;
+}
+
+result<void> epoll_adapter::cancel(process_id id) noexcept {
+  machine_.tick(os::monotonic_ns());
+  auto done = machine_.cancel(id);
+  (void)flush();
+  return done;
+}
+
+void epoll_adapter::cancel_from_anywhere(process_id id) noexcept {
+  if (machine_.request_cancel(id)) (void)os::set_event(wake_.get());
+}
+
+/// True when there was something to do.
+bool epoll_adapter::flush() noexcept {
+  // From inside `finished`: the flush or the turn that called it goes on.
+  if (flushing_) return false;
+  flushing_ = true;
+  int left = operations_per_flush;
+  while (left-- > 0) {
+    const operation* const wanted = machine_.next();
+    if (wanted == nullptr) break;
+    const operation copy = *wanted;
+    machine_.sent();
+    carry_out(copy);
+  }
+  has_more_ = left < 0;
+  flushing_ = false;
+  return left != operations_per_flush - 1;
+}
+
+void epoll_adapter::carry_out(const operation& wanted) noexcept {
+  switch (wanted.kind) {
+    case operation_kind::poll:
+      if (auto done = os::watch_once(poller_.get(), wanted.fd, wanted.user_data); !done) {
+        const int error_number = done.error().error_number();
+        machine_.complete(wanted.user_data, error_number != 0 ? -error_number : -EIO);
+      }
+      return;
+    case operation_kind::cancel:
+      // Only polls wait here. One whose event is under way is stale when that comes.
+      os::unwatch(poller_.get(), wanted.fd);
+      machine_.complete(wanted.target, -ECANCELED);
+      return machine_.complete(wanted.user_data, 0);
+    case operation_kind::close: os::unwatch(poller_.get(), wanted.fd); [[fallthrough]];
+    default: machine_.complete(wanted.user_data, perform(wanted));
+  }
+}
+
+result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
+  machine_.tick(os::monotonic_ns());
+  // Whoever waits for an end, or for output, must hear of it before we sleep.
+  const bool did_something = flush();
+  const std::int64_t now = os::monotonic_ns();
+  const std::int64_t deadline =
+      did_something ? now : std::min(next_deadline(), internal::later(now, wait_max));
+  epoll_event events[events_per_turn];
+  const auto count = os::wait_events(poller_.get(), events, deadline);
+  machine_.tick(os::monotonic_ns());
+  for (std::size_t i = 0; count && i < *count; ++i) {
+    machine_.complete(events[i].data.u64, events[i].events);
+  }
+  (void)flush();
+  if (!count) return std::unexpected(count.error());
+  return {};
+}
+
+void epoll_adapter::shut_down() noexcept {
+  machine_.shut_down();
+  while (!machine_.idle()) (void)turn(std::chrono::nanoseconds::max());
+}
+
+}  // namespace bast

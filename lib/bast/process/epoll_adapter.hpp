@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `epoll_adapter`: follows processes with an epoll set of its own. A program without an event loop
+// calls `turn` until it is done; one that has a loop watches `fd()`, sleeps no longer than until
+// `next_deadline()`, and then calls `turn` without waiting.
+//
+//   bast::epoll_adapter loop;
+//   if (auto ready = loop.init(); !ready) return ready;
+//   auto id = loop.start({.pid = pid, .pidfd = pidfd, .output_pipe = fd, .finished = done});
+//   while (!loop.idle()) (void)loop.turn(std::chrono::hours(1));
+//
+// Owned by one thread; only `cancel_from_anywhere` may be called by others, until `shut_down`.
+#pragma once
+
+#include <chrono>
+
+#include "bast/os.hpp"
+#include "bast/process/machine.hpp"
+
+namespace bast {
+
+class epoll_adapter {
+ public:
+  epoll_adapter() = default;
+  epoll_adapter(const epoll_adapter&) = delete;
+  epoll_adapter& operator=(const epoll_adapter&) = delete;
+  /// No process may be followed any more (checked): `shut_down` sees to that.
+  ~epoll_adapter();
+
+  /// Once, before anything else. Errors: bad_state, `invalid`, `limit` (descriptors), no_memory.
+  [[nodiscard]] result<void> init(std::size_t processes_max = 256) noexcept;
+
+  /// process_machine::start, by the time of now.
+  [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
+  /// process_machine::cancel, by the time of now.
+  [[nodiscard]] result<void> cancel(process_id id) noexcept;
+  /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
+  /// cannot wake this one leaves the request for the next turn.
+  void cancel_from_anywhere(process_id id) noexcept;
+
+  /// Waits until something happens, at most `wait_max`, and does what follows from it. Calls the
+  /// `finished` of what has ended. Does not wait when there was something to do at once. Errors:
+  /// io, when epoll_wait failed; nothing is lost by it.
+  [[nodiscard]] result<void> turn(std::chrono::nanoseconds wait_max) noexcept;
+  /// Cancels every process and turns until all have ended, which takes as long as their graces.
+  /// Afterwards nothing can be started. Not from inside `finished`.
+  void shut_down() noexcept;
+
+  /// Readable when a turn has something to do, deadlines apart.
+  int fd() const noexcept { return poller_.get(); }
+  /// By CLOCK_MONOTONIC; an instant of the past when a turn has something to do at once.
+  std::int64_t next_deadline() const noexcept { return has_more_ ? 0 : machine_.next_deadline(); }
+  /// Follows no process.
+  bool idle() const noexcept { return machine_.stats().live == 0; }
+  process_machine& machine() noexcept { return machine_; }
+
+ private:
+  bool flush() noexcept;
+  void carry_out(const operation& wanted) noexcept;
+
+  os::descriptor poller_;
+  os::descriptor wake_;
+  process_machine machine_;
+  bool flushing_ = false;
+  bool has_more_ = false;  // a flush ended before everything was done
+};
+
+}  // namespace bast

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/process/image.hpp"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <string_view>
+
+namespace bast::internal {
+namespace {
+
+// What execvp of glibc searches where there is no PATH.
+constexpr const char* default_search_path = "/bin:/usr/bin";
+
+std::unexpected<error> out_of_memory() noexcept {
+  return fail(errc::no_memory, "command.start", "there is no memory for arguments or environment");
+}
+
+std::unexpected<error> not_found(int error_number) noexcept {
+  return std::unexpected(error::from_errno(error_number, "command.start",
+                                           error_number == EACCES
+                                               ? "no file of this name in PATH may be executed"
+                                               : "there is no file of this name in PATH"));
+}
+
+/// The kernel takes `char*` and does not write through it.
+char* as_argument(const char* string) noexcept {
+  return const_cast<char*>(string);  // NOLINT(cppcoreguidelines-pro-type-const-cast): see above
+}
+
+std::string_view name_in(std::string_view entry) noexcept {
+  return entry.substr(0, entry.find('='));
+}
+
+/// True if an edit from `from` on (null: none) is about `name`.
+bool is_edited(const string_list& edits, const char* from, std::string_view name) noexcept {
+  for (; from != nullptr; from = edits.next(from)) {
+    if (name_in(from) == name) return true;
+  }
+  return false;
+}
+
+/// Errors that say "look further" about one directory of PATH.
+bool may_be_elsewhere(int error_number) noexcept {
+  return error_number == ENOENT || error_number == ENOTDIR || error_number == EACCES ||
+         error_number == ELOOP || error_number == ENAMETOOLONG;
+}
+
+}  // namespace
+
+result<void> image::build(const command_settings& settings) noexcept {
+  has_strings_ = false;
+  if (const auto built = build_arguments(settings); !built) return built;
+  if (const auto built = build_environment(settings); !built) return built;
+  has_strings_ = true;
+  return find_program(settings);
+}
+
+result<void> image::build_arguments(const command_settings& settings) noexcept {
+  const string_list& from = settings.arguments;
+  arguments_.clear();
+  if (!arguments_.reserve(from.count() + 1)) return out_of_memory();
+  for (const char* s = from.first(); s != nullptr; s = from.next(s)) {
+    if (!arguments_.add(as_argument(s))) return out_of_memory();
+  }
+  BAST_ASSERT(arguments_.size() == from.count());
+  return arguments_.add(nullptr) ? result<void>() : out_of_memory();
+}
+
+result<void> image::build_environment(const command_settings& settings) noexcept {
+  const string_list& edits = settings.environment;
+  environment_.clear();
+  if (settings.inherit_environment && environ != nullptr) {
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      if (is_edited(edits, edits.first(), name_in(*entry))) continue;
+      if (!environment_.add(*entry)) return out_of_memory();
+    }
+  }
+  for (const char* edit = edits.first(); edit != nullptr; edit = edits.next(edit)) {
+    const bool sets = std::string_view(edit).contains('=');
+    if (!sets || is_edited(edits, edits.next(edit), name_in(edit))) continue;  // The last one wins.
+    if (!environment_.add(as_argument(edit))) return out_of_memory();
+  }
+  return environment_.add(nullptr) ? result<void>() : out_of_memory();
+}
+
+/// The PATH that the child will have.
+const char* image::search_path() const noexcept {
+  constexpr std::string_view prefix = "PATH=";
+  for (const char* const entry : environment_.all()) {
+    if (entry != nullptr && std::string_view(entry).starts_with(prefix)) {
+      return entry + prefix.size();
+    }
+  }
+  return default_search_path;
+}
+
+result<void> image::find_program(const command_settings& settings) noexcept {
+  const std::string_view name = settings.arguments.first();
+  // The child changes its directory before it executes, so what is relative must not stay so.
+  char here[PATH_MAX] = "";
+  const auto locate = [&](std::string_view directory, std::string_view slash) -> result<void> {
+    const bool relative = (directory.empty() ? name : directory).front() != '/';
+    if (!relative || settings.directory.empty()) {
+      return program_.assign({directory, slash, name}) ? result<void>() : out_of_memory();
+    }
+    if (here[0] == '\0') {
+      if (const auto known = os::working_directory(here); !known) return known;
+    }
+    return program_.assign({here, "/", directory, slash, name}) ? result<void>() : out_of_memory();
+  };
+  if (name.contains('/')) return locate("", "");
+
+  int verdict = ENOENT;
+  std::string_view rest = search_path();
+  for (bool more = true; more;) {
+    const std::size_t colon = rest.find(':');
+    const std::string_view directory = rest.substr(0, colon);
+    more = colon != std::string_view::npos;
+    if (more) rest.remove_prefix(colon + 1);
+    // An empty entry has always meant the working directory.
+    const auto located = locate(directory.empty() ? "." : directory, "/");
+    if (!located) return located;
+    const auto executable = os::check_executable(program_.first());
+    if (executable) return {};
+    const int error_number = executable.error().error_number();
+    if (!may_be_elsewhere(error_number)) return executable;
+    if (error_number == EACCES) verdict = EACCES;
+  }
+  return not_found(verdict);
+}
+
+}  // namespace bast::internal

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The image of a process to be: what execve takes, built in the parent before anything is started
+// (laws P-1, P-2).
+#pragma once
+
+#include "bast/process/settings.hpp"
+
+namespace bast::internal {
+
+/// Its strings are the settings' and the environment's: both must live and stay as they are.
+class image {
+ public:
+  /// Builds the arguments, the environment, and the path of the program. Allocates. Errors:
+  /// no_memory; for the program io (ENOENT: nothing of that name in PATH; EACCES: none that may be
+  /// executed).
+  [[nodiscard]] result<void> build(const command_settings& settings) noexcept;
+
+  const char* program() const noexcept { return program_.first(); }
+  char* const* arguments() const noexcept { return arguments_.data(); }
+  char* const* environment() const noexcept { return environment_.data(); }
+  /// True once the strings are there and only the program was missing.
+  bool has_strings() const noexcept { return has_strings_; }
+
+ private:
+  result<void> build_arguments(const command_settings& settings) noexcept;
+  result<void> build_environment(const command_settings& settings) noexcept;
+  result<void> find_program(const command_settings& settings) noexcept;
+  const char* search_path() const noexcept;
+
+  string_list program_;
+  list<char*> arguments_;
+  list<char*> environment_;
+  bool has_strings_ = false;
+};
+
+}  // namespace bast::internal

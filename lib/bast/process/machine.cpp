@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/process/machine.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "bast/os.hpp"
+
+namespace bast {
+
+using namespace internal;
+
+process_machine::~process_machine() {
+  BAST_CHECK(idle(),
+             "a process machine is destroyed while it follows a process, or while the "
+             "kernel may write into its buffers: shut it down and run its loop first");
+  for (std::size_t i = 0; i < used_; ++i) std::destroy_at(&slots_[i]);
+  os::deallocate(slots_);
+  os::deallocate(requests_);
+}
+
+result<void> process_machine::init(const process_machine_options& options) noexcept {
+  constexpr const char* operation = "process_machine.init";
+  if (slots_ != nullptr) return fail(errc::bad_state, operation, "it was initialised before");
+  const std::size_t count = options.processes_max;
+  if (count == 0 || count >= wake_slot) {
+    return fail(errc::invalid, operation, "processes_max must be 1 to 65534",
+                static_cast<std::int64_t>(count));
+  }
+  auto* const slots = static_cast<slot*>(os::allocate(count * sizeof(slot)));
+  auto* const requests =
+      static_cast<std::atomic<std::uint32_t>*>(os::allocate(count * sizeof(*requests_)));
+  if (slots == nullptr || requests == nullptr) {
+    os::deallocate(slots);
+    os::deallocate(requests);
+    return fail(errc::no_memory, operation, "no memory for the processes",
+                static_cast<std::int64_t>(count));
+  }
+  for (std::size_t i = 0; i < count; ++i) std::construct_at(&requests[i], 0U);
+  slots_ = slots;
+  requests_ = requests;
+  options_ = options;
+  advance_wake();
+  return {};
+}
+
+result<process_id> process_machine::start(const process_start& child) noexcept {
+  constexpr const char* operation = "process_machine.start";
+  offered_ = nullptr;
+  const auto zero = std::chrono::nanoseconds::zero();
+  if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine has no init");
+  if (child.pid <= 0 || child.pidfd < 0) {
+    return fail(errc::invalid, operation, "a child has a pid and a pidfd", child.pid);
+  }
+  if (child.timeout < zero || child.grace < zero || child.drain_grace < zero) {
+    return fail(errc::invalid, operation, "a duration is negative", child.pid);
+  }
+  for (const capture_options& capture : {child.output, child.errors}) {
+    if (capture.policy == on_limit::backpressure && capture.limit.count == 0) {
+      return fail(errc::invalid, operation, "backpressure with a limit of 0 reads nothing ever");
+    }
+  }
+  if (shut_down_) return fail(errc::shutdown, operation, "the machine shuts down");
+  if (free_ == nullptr && used_ == options_.processes_max) {
+    return fail(errc::limit, operation, "processes_max are followed already",
+                static_cast<std::int64_t>(used_));
+  }
+  slot* s = free_;
+  if (s != nullptr) {
+    free_ = s->next_free;
+  } else {
+    s = std::construct_at(&slots_[used_++]);
+  }
+  s->live = true;
+  s->next_free = nullptr;
+  process_life& life = s->life;
+  life.start = child;
+  life.timeout_at = internal::later(now_, child.timeout);
+  life.streams[index_of(output_stream::output)].fd = child.output_pipe;
+  life.streams[index_of(output_stream::output)].options = child.output;
+  life.streams[index_of(output_stream::errors)].fd = child.errors_pipe;
+  life.streams[index_of(output_stream::errors)].options = child.errors;
+  ++stats_.started;
+  stats_.peak = std::max(stats_.peak, ++stats_.live);
+  const process_id id{.slot = number_of(*s), .generation = s->generation};
+  advance(*s);
+  return id;
+}
+
+process_machine::slot* process_machine::find(process_id id) const noexcept {
+  if (id.slot >= used_) return nullptr;
+  slot& s = slots_[id.slot];
+  return s.live && s.generation == id.generation && !s.life.over ? &s : nullptr;
+}
+
+// ---- Completions.
+
+operation_table* process_machine::table_of(const operation_name& name) noexcept {
+  if (name.slot == wake_slot) return &wake_;
+  return name.slot < used_ ? &slots_[name.slot].operations : nullptr;
+}
+
+void process_machine::complete(std::uint64_t user_data, std::int64_t status) noexcept {
+  const operation_name name = decode(user_data);
+  if (name.magic != options_.magic) {
+    ++stats_.ignored_foreign;
+    return;
+  }
+  operation_table* const table = table_of(name);
+  if (table == nullptr || name.what >= roles) {
+    ++stats_.ignored_unknown;
+    return;
+  }
+  const auto what = static_cast<role>(name.what);
+  operation_record& record = (*table)[what];
+  if (!record.in_flight() || record.user_data != user_data) {  // P-22
+    ++stats_.ignored_stale;
+    return;
+  }
+  offered_ = nullptr;
+  record.state = operation_state::idle;
+  --stats_.in_flight;
+  if (name.what >= static_cast<std::size_t>(role::cancel_output) &&
+      name.what < static_cast<std::size_t>(role::control)) {
+    // Whatever a cancel says, its target completes by itself (IO-3). Only when it did not get as
+    // far as looking for the target, it is asked for again.
+    operation_record& target = table->records[name.what - cancellable_roles];
+    const bool answered = status >= 0 || status == -ENOENT || status == -EALREADY;
+    if (answered && target.user_data == record.target) target.cancel_answered = true;
+  }
+  if (name.slot == wake_slot) {
+    wake_completed(what, status);
+  } else {
+    slot& s = slots_[name.slot];
+    completed(s, what, status);
+    advance(s);
+  }
+  deliver();
+}
+
+void process_machine::completed(slot& s, role what, std::int64_t status) noexcept {
+  switch (what) {
+    case role::output: return stream_completed(s, output_stream::output, status);
+    case role::errors: return stream_completed(s, output_stream::errors, status);
+    case role::exit: return exit_completed(s, status);
+    case role::timer: return timer_completed(s, status);
+    case role::control: return control_completed(s, status);
+    default: return;  // Of a cancel and of a close, nothing depends on how they went.
+  }
+}
+
+void process_machine::tick(std::int64_t now_ns) noexcept {
+  offered_ = nullptr;
+  if (requested_.load(std::memory_order_relaxed)) look_for_requests();
+  now_ = std::max(now_, now_ns);
+  if (now_ < earliest_) return deliver();
+  earliest_ = never_ns;
+  for_each_live([this](slot& s) { advance(s); });
+  deliver();
+}
+
+// ---- Stopping.
+
+result<void> process_machine::cancel(process_id id, process_ending reason) noexcept {
+  offered_ = nullptr;
+  slot* const s = find(id);
+  if (s == nullptr) {
+    return fail(errc::stale_handle, "process_machine.cancel", "the process has ended", id.slot);
+  }
+  if (reason == process_ending::exited) {
+    return fail(errc::invalid, "process_machine.cancel", "`exited` is no reason to stop a process");
+  }
+  if (s->life.asked == process_ending::exited) s->life.asked = reason;
+  advance(*s);
+  return {};
+}
+
+void process_machine::shut_down() noexcept {
+  offered_ = nullptr;
+  shut_down_ = true;
+  for_each_live(
+      [this](slot& s) { (void)cancel({.slot = number_of(s), .generation = s.generation}); });
+  advance_wake();
+}
+
+// ---- The end.
+
+void process_machine::deliver() noexcept {
+  if (delivering_) return;
+  delivering_ = true;
+  while (over_first_ != nullptr) {
+    slot& s = *over_first_;
+    over_first_ = s.next_free;
+    if (over_first_ == nullptr) over_last_ = nullptr;
+    process_life& life = s.life;
+    process_result out;
+    out.pid = life.start.pid;
+    out.ended_by = life.ended_by;
+    out.status = life.status;
+    out.output = std::move(life.streams[0].got);
+    out.errors = std::move(life.streams[1].got);
+    out.usage = life.exit.usage;
+    out.signal_error = life.signal_error;
+    // Whether the limit or the exit was seen first is a matter of microseconds; that there was more
+    // than may be is not.
+    const bool exceeded = life.streams[0].exceeded() || life.streams[1].exceeded();
+    if (exceeded && out.ended_by == process_ending::exited) out.ended_by = process_ending::limit;
+    const process_id id{.slot = number_of(s), .generation = s.generation};
+    const process_finished finished = life.start.finished;
+    void* const context = life.start.context;
+    release(s);
+    if (finished != nullptr) finished(context, id, std::move(out));
+  }
+  delivering_ = false;
+}
+
+void process_machine::release(slot& s) noexcept {
+  for (const operation_record& record : s.operations.records) {
+    BAST_ASSERT(!record.in_flight());  // P-22
+  }
+  s.life = process_life();
+  s.live = false;
+  s.generation = s.generation + 1 == 0 ? 1 : s.generation + 1;
+  s.next_free = free_;
+  free_ = &s;
+  --stats_.live;
+  ++stats_.finished;
+}
+
+}  // namespace bast

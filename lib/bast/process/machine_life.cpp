@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of a followed process. `advance` looks at what is, and wants what follows from it; it is
+// called after everything that happens to the process, and calling it once more changes nothing.
+#include <signal.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "bast/process/machine.hpp"
+
+namespace bast {
+
+using namespace internal;
+
+namespace {
+
+// What fails for no good reason is tried again after 1, 2, 4 .. 64 ms, so many times.
+constexpr std::uint8_t tries_max = 16;
+constexpr std::int64_t first_retry_ns = 1'000'000;
+constexpr int doublings_max = 6;
+// Timeouts that cannot be armed are left to `tick`.
+constexpr std::uint8_t timer_failures_max = 16;
+
+/// The next instant at which time alone changes something.
+std::int64_t deadline_of(const process_life& life, std::int64_t now) noexcept {
+  const std::int64_t retry = life.retry_at > now ? life.retry_at : never_ns;
+  switch (life.leader) {
+    case leader_state::running:
+      if (life.stop == stop_state::none) return std::min(retry, life.timeout_at);
+      return life.stop == stop_state::terminating ? std::min(retry, life.grace_at) : retry;
+    case leader_state::readable:
+    case leader_state::exited: return retry;
+    case leader_state::gone: break;
+  }
+  const auto is_open = [](const captured_stream& stream) { return stream.open(); };
+  return std::ranges::any_of(life.streams, is_open) ? life.drain_at : never_ns;
+}
+
+exit_status status_of(const child_exit& exit) noexcept {
+  return {.how = exit.code == CLD_EXITED ? exit_status::kind::exited : exit_status::kind::signalled,
+          .core_dumped = exit.code == CLD_DUMPED,
+          .code = exit.status};
+}
+
+}  // namespace
+
+void process_machine::advance(slot& s) noexcept {
+  process_life& life = s.life;
+  if (life.over) return;
+  for (operation_record& record : s.operations.records) {
+    if (!record.in_flight()) record.state = operation_state::idle;
+  }
+  steer_stop(s);
+  steer_leader(s);
+  steer_stream(s, output_stream::output);
+  steer_stream(s, output_stream::errors);
+  steer_timer(s);
+  s.operations.want_cancels();
+  steer_closes(s);
+
+  bool wants = false;
+  bool waits = false;
+  for (const operation_record& record : s.operations.records) {
+    wants |= record.state == operation_state::wanted;
+    waits |= record.in_flight();
+  }
+  if (wants) return enlist(s);
+  const bool closed = life.start.pidfd < 0 && life.streams[0].fd < 0 && life.streams[1].fd < 0;
+  if (waits || !closed) return;
+  BAST_ASSERT(life.leader == leader_state::gone);
+  life.over = true;
+  s.next_free = nullptr;
+  (over_last_ == nullptr ? over_first_ : over_last_->next_free) = &s;
+  over_last_ = &s;
+}
+
+void process_machine::steer_stop(slot& s) noexcept {
+  process_life& life = s.life;
+  if (life.leader == leader_state::running) {
+    if (life.asked == process_ending::exited && now_ >= life.timeout_at) {
+      life.asked = process_ending::timed_out;
+    }
+    if (life.stop == stop_state::none && life.asked != process_ending::exited) {  // P-14
+      life.stop = stop_state::terminating;
+      life.ended_by = life.asked;
+      life.signal_wanted = SIGTERM;
+      life.grace_at = later(now_, life.start.grace);
+    }
+    if (life.stop == stop_state::terminating && now_ >= life.grace_at) {
+      life.stop = stop_state::killing;
+      life.signal_wanted = SIGKILL;
+      life.signal_tries = 0;
+    }
+  } else if (life.leader == leader_state::gone && now_ >= life.drain_at) {
+    for (captured_stream& stream : life.streams) {
+      if (stream.open()) stream.give_up(truncation::grandchild, 0);  // P-13
+    }
+  }
+}
+
+void process_machine::steer_leader(slot& s) noexcept {
+  process_life& life = s.life;
+  if (now_ < life.retry_at) return;
+  switch (life.leader) {
+    case leader_state::running:
+      s.operations.want(role::exit, operation_kind::poll);
+      if (life.signal_wanted != 0) s.operations.want(role::control, operation_kind::signal);
+      return;
+    case leader_state::readable: s.operations.want(role::control, operation_kind::observe); return;
+    case leader_state::exited:
+      // I4: what is left of the group, while its number cannot be somebody else's.
+      if (life.start.kill_group_on_exit && life.start.own_group && !life.group_killed) {
+        life.signal_wanted = SIGKILL;
+        s.operations.want(role::control, operation_kind::signal);
+      } else {
+        s.operations.want(role::control, operation_kind::reap);
+      }
+      return;
+    case leader_state::gone: return;
+  }
+}
+
+void process_machine::steer_timer(slot& s) noexcept {
+  process_life& life = s.life;
+  const std::int64_t wanted = deadline_of(life, now_);
+  earliest_ = std::min(earliest_, wanted);
+  if (options_.timers == machine_timers::ticks) return;
+  operation_record& timer = s.operations[role::timer];
+  if (timer.in_flight()) {
+    // One that is too early does no harm, and is cancelled only when none is wanted (IO-6).
+    timer.unwanted |= wanted < life.armed_at || wanted == never_ns;
+    return;
+  }
+  if (wanted == never_ns || life.timer_failures >= timer_failures_max) return;
+  constexpr std::int64_t second = 1'000'000'000;
+  life.armed_at = wanted;
+  life.armed = {.seconds = wanted / second, .nanoseconds = wanted % second};
+  s.operations.want(role::timer, operation_kind::timeout);
+}
+
+/// I2: one descriptor at a time, when nothing is in flight on it.
+void process_machine::steer_closes(slot& s) noexcept {
+  process_life& life = s.life;
+  if (s.operations[role::close].in_flight()) return;
+  int fd = -1;
+  if (life.leader == leader_state::gone && s.operations[role::exit].idle() &&
+      s.operations[role::control].idle()) {
+    fd = life.start.pidfd;
+  }
+  for (const output_stream which : {output_stream::output, output_stream::errors}) {
+    const captured_stream& stream = life.streams[index_of(which)];
+    const role what = which == output_stream::output ? role::output : role::errors;
+    if (stream.fd >= 0 && stream.ended && s.operations[what].idle()) fd = stream.fd;
+  }
+  if (fd < 0) return;
+  life.closing = fd;
+  s.operations.want(role::close, operation_kind::close);
+}
+
+void process_machine::exit_completed(slot& s, std::int64_t status) noexcept {
+  if (status == 0 || status == -EINTR || status == -EAGAIN || status == -ECANCELED) return;
+  s.life.leader = leader_state::readable;
+  // A pidfd that cannot be polled is looked at now and then.
+  if (status < 0) retry_later(s.life, s.life.tries);
+}
+
+void process_machine::timer_completed(slot& s, std::int64_t status) noexcept {
+  process_life& life = s.life;
+  if (status == -ETIME) {
+    // The kernel's clock is ours; the host may be slow to tell.
+    now_ = std::max(now_, life.armed_at);
+    life.timer_failures = 0;
+  } else if (status < 0 && status != -ECANCELED && status != -EINTR) {
+    ++life.timer_failures;
+  }
+}
+
+void process_machine::control_completed(slot& s, std::int64_t status) noexcept {
+  switch (s.operations[role::control].kind) {
+    case operation_kind::observe: return observed(s, status);
+    case operation_kind::signal: return signalled(s, status);
+    case operation_kind::reap: return reaped(s, status);
+    default: return;
+  }
+}
+
+void process_machine::observed(slot& s, std::int64_t status) noexcept {
+  process_life& life = s.life;
+  if (status > 0) {
+    life.leader = leader_state::exited;
+    life.status = status_of(life.exit);
+    life.tries = 0;
+    life.retry_at = 0;
+    life.signal_wanted = 0;  // Early exit skips the kill.
+    life.signal_tries = 0;
+    return;
+  }
+  if (status == -EINTR) return;
+  if (status == -ECHILD || (status < 0 && life.tries >= tries_max)) {  // P-12
+    if (status != -ECHILD) ++stats_.unreaped;
+    life.exit = {};
+    return leader_is_gone(s);
+  }
+  // It runs: the pidfd was readable for another reason, as when a debugger has the exit first.
+  if (status == 0) life.leader = leader_state::running;
+  retry_later(life, life.tries);
+}
+
+void process_machine::signalled(slot& s, std::int64_t status) noexcept {
+  process_life& life = s.life;
+  const bool refused = status < 0 && status != -ESRCH;
+  if (refused && status != -EPERM && life.signal_tries < tries_max) {
+    return retry_later(life, life.signal_tries);
+  }
+  if (refused) life.signal_error = static_cast<int>(-status);
+  if (life.leader == leader_state::exited) life.group_killed = true;
+  if (life.signal_wanted == life.signal_in_flight) life.signal_wanted = 0;
+}
+
+void process_machine::reaped(slot& s, std::int64_t status) noexcept {
+  process_life& life = s.life;
+  if (status == -EINTR) return;
+  if (status > 0 || status == -ECHILD) return leader_is_gone(s);
+  if (life.tries < tries_max) return retry_later(life, life.tries);
+  ++stats_.unreaped;
+  leader_is_gone(s);
+}
+
+void process_machine::leader_is_gone(slot& s) noexcept {
+  process_life& life = s.life;
+  life.leader = leader_state::gone;
+  life.signal_wanted = 0;
+  life.retry_at = 0;
+  life.drain_at = later(now_, life.start.drain_grace);
+}
+
+void process_machine::retry_later(process_life& life, std::uint8_t& tries) noexcept {
+  const int doublings = std::min<int>(tries, doublings_max);
+  life.retry_at = later(now_, std::chrono::nanoseconds(first_retry_ns << doublings));
+  if (tries < tries_max) ++tries;
+}
+
+}  // namespace bast

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The captured streams of a process: poll, read, and what happens at the limit.
+#include <algorithm>
+#include <cerrno>
+
+#include "bast/process/machine.hpp"
+
+namespace bast {
+
+using namespace internal;
+
+namespace {
+
+constexpr std::size_t first_bytes = 4096;        // a page: most children write less
+constexpr std::size_t read_bytes_max = 1 << 20;  // at once; the default of fs.pipe-max-size
+
+}  // namespace
+
+namespace internal {
+
+std::span<std::byte> captured_stream::room() noexcept {
+  std::size_t count = std::min(got.bytes.room().size(), read_bytes_max);
+  // Under backpressure nothing is read that could not be kept.
+  if (keeps_all()) count = std::min(count, options.limit.count - got.bytes.size());
+  return got.bytes.room().first(count);
+}
+
+bool captured_stream::make_room() noexcept {
+  byte_buffer& bytes = got.bytes;
+  if (bytes.room().empty()) bytes.compact();
+  if (!bytes.room().empty()) return true;
+  const std::size_t limit = options.limit.count;
+  const std::size_t beyond = keeps_all() ? 0 : overflow_bytes;
+  const std::size_t most = limit > unlimited_bytes.count - beyond ? limit : limit + beyond;  // I5
+  const std::size_t doubled = std::max(first_bytes, 2 * bytes.capacity());
+  return bytes.reserve(std::min(doubled, most));
+}
+
+void captured_stream::received(std::size_t count) noexcept {
+  got.bytes.commit(count);
+  if (got.bytes.size() <= options.limit.count) return;
+  got.discarded += got.bytes.size() - options.limit.count;
+  got.bytes.truncate(options.limit.count);
+  got.truncated = truncation::limit;
+}
+
+void captured_stream::give_up(truncation why, int error_number) noexcept {
+  ended = true;
+  if (got.truncated == truncation::none) got.truncated = why;
+  got.error_number = error_number;
+}
+
+}  // namespace internal
+
+void process_machine::steer_stream(slot& s, output_stream which) noexcept {
+  captured_stream& stream = s.life.streams[index_of(which)];
+  const role what = which == output_stream::output ? role::output : role::errors;
+  operation_record& io = s.operations[what];
+  if (!stream.open()) {
+    if (io.in_flight()) io.unwanted = true;
+    return;
+  }
+  if (io.in_flight() || (stream.keeps_all() && stream.is_full())) return;
+  if (!stream.readable) return s.operations.want(what, operation_kind::poll);
+  if (!stream.make_room()) return stream.give_up(truncation::failure, ENOMEM);
+  s.operations.want(what, operation_kind::read);
+}
+
+void process_machine::stream_completed(slot& s, output_stream which, std::int64_t status) noexcept {
+  captured_stream& stream = s.life.streams[index_of(which)];
+  const role what = which == output_stream::output ? role::output : role::errors;
+  const bool was_poll = s.operations[what].kind == operation_kind::poll;
+  stream.readable = false;
+  if (status < 0) {
+    // A host whose thread ends may cancel what we did not ask it to; it is asked again.
+    const bool again = status == -EINTR || status == -ECANCELED;
+    stream.readable = again && !was_poll;
+    if (!again && status != -EAGAIN) {
+      stream.give_up(truncation::failure, static_cast<int>(-status));
+    }
+  } else if (was_poll) {
+    stream.readable = status > 0;
+  } else if (status > stream.reading) {
+    stream.give_up(truncation::failure, EPROTO);  // More than was asked for: not from a kernel.
+  } else if (status == 0) {
+    // Even if the drain grace was over a moment ago: it is the end.
+    if (stream.got.truncated == truncation::grandchild) stream.got.truncated = truncation::none;
+    stream.ended = true;
+  } else {
+    // A full read leaves more to be read; otherwise the next read would only say so.
+    stream.readable = status == stream.reading;
+    stream.received(static_cast<std::size_t>(status));
+    if (stream.exceeded() && s.life.asked == process_ending::exited) {
+      s.life.asked = process_ending::limit;
+    }
+  }
+}
+
+result<std::size_t> process_machine::take(process_id id, output_stream which,
+                                          std::span<std::byte> into) noexcept {
+  offered_ = nullptr;
+  slot* const s = find(id);
+  if (s == nullptr) {
+    return fail(errc::stale_handle, "process_machine.take", "the process has ended", id.slot);
+  }
+  process_life& life = s->life;
+  captured_stream& stream = life.streams[index_of(which)];
+  const std::size_t taken = stream.got.bytes.take(into);
+  if (taken != 0 && stream.keeps_all() && life.leader == leader_state::gone) {
+    life.drain_at = later(now_, life.start.drain_grace);
+  }
+  advance(*s);
+  return taken;
+}
+
+}  // namespace bast

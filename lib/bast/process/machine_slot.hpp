@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a process machine knows of one process. Everything that is to be done follows from it
+// (process_machine::advance); nothing is remembered as "to be done later".
+//
+//   leader   running -> readable -> exited -> gone      (pidfd readable; status seen; reaped or
+//   lost)
+//                ^---------'  the pidfd was readable, and waitid says that it runs
+//   stop     none -> terminating -> killing             (only while it runs)
+//   stream   open -> ended -> closed
+//
+//   I1  At most one operation of each role is in flight; it has the name in its record.
+//   I2  A descriptor is closed once, after everything in flight on it has completed.
+//   I3  A buffer neither moves nor shrinks while a read into it is in flight.
+//   I4  A process group is signalled only while its leader is not reaped (P-11).
+//   I5  A captured stream holds at most its limit, in at most limit + overflow_bytes of memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "bast/process/machine_operation.hpp"
+#include "bast/process/machine_options.hpp"
+#include "bast/process/result.hpp"
+
+namespace bast::internal {
+
+enum class operation_state : std::uint8_t {
+  idle,
+  wanted,     // not handed out, and forgotten at will
+  in_flight,  // the kernel's until it completes
+};
+
+struct operation_record {
+  std::uint64_t user_data = 0;  // of the operation in flight, or the latest one
+  std::uint64_t target = 0;     // of a cancel in flight: the user_data of what it cancels
+  operation_state state = operation_state::idle;
+  operation_kind kind = operation_kind::read;
+  bool unwanted = false;         // in flight, and to be cancelled
+  bool cancel_answered = false;  // a cancel was done, or came too late: its own end will tell
+  std::uint8_t cancels = 0;      // that were sent
+
+  bool idle() const noexcept { return state == operation_state::idle; }
+  bool in_flight() const noexcept { return state == operation_state::in_flight; }
+};
+
+struct operation_table {
+  std::array<operation_record, roles> records = {};
+  operation_record& operator[](role r) noexcept { return records[static_cast<std::size_t>(r)]; }
+  const operation_record& operator[](role r) const noexcept {
+    return records[static_cast<std::size_t>(r)];
+  }
+  /// Asks for an operation, if none of that role is in flight.
+  void want(role r, operation_kind kind) noexcept {
+    operation_record& record = (*this)[r];
+    if (record.in_flight()) return;
+    record.state = operation_state::wanted;
+    record.kind = kind;
+  }
+  /// Asks for a cancel of each operation that is unwanted.
+  void want_cancels() noexcept;
+};
+
+/// What a cancel of this role cancels.
+inline operation_record* target_of(operation_table& table, role cancel) noexcept {
+  return &table.records[static_cast<std::size_t>(cancel) - cancellable_roles];
+}
+
+// A cancel that failed for a reason of its own is sent again, and not for ever.
+inline constexpr std::uint8_t cancels_max = 8;
+
+inline void operation_table::want_cancels() noexcept {
+  for (std::size_t i = 0; i < cancellable_roles; ++i) {
+    const operation_record& target = records[i];
+    if (!target.in_flight() || !target.unwanted || target.cancel_answered) continue;
+    if (target.cancels < cancels_max) want(cancel_of(static_cast<role>(i)), operation_kind::cancel);
+  }
+}
+
+/// What a capture may hold beyond its limit: where bytes are read that are thrown away. As much as
+/// a pipe holds by default, see pipe(7).
+inline constexpr std::size_t overflow_bytes = 64U << 10;
+
+struct captured_stream {
+  int fd = -1;
+  capture_options options;
+  bool readable = false;      // poll said so, or the latest read was full
+  bool ended = false;         // nothing more is read
+  std::uint32_t reading = 0;  // bytes asked for by the read in flight
+  captured_output got;
+
+  bool open() const noexcept { return fd >= 0 && !ended; }
+  bool keeps_all() const noexcept { return options.policy == on_limit::backpressure; }
+  /// True when it brought more than it may, which is an error.
+  bool exceeded() const noexcept {
+    return got.truncated == truncation::limit && options.policy == on_limit::error_and_kill;
+  }
+  bool is_full() const noexcept { return got.bytes.size() >= options.limit.count; }
+  /// Where the next read may write. The same while a read is in flight (I3).
+  std::span<std::byte> room() noexcept;
+  /// Sees to some room. False when there is no memory.
+  [[nodiscard]] bool make_room() noexcept;
+  /// So many bytes were read.
+  void received(std::size_t count) noexcept;
+  /// Ends it early.
+  void give_up(truncation why, int error_number) noexcept;
+};
+
+enum class leader_state : std::uint8_t { running, readable, exited, gone };
+enum class stop_state : std::uint8_t { none, terminating, killing };
+
+/// Started afresh with each process.
+struct process_life {
+  process_start start;
+  leader_state leader = leader_state::running;
+  stop_state stop = stop_state::none;
+  process_ending ended_by = process_ending::exited;
+  process_ending asked = process_ending::exited;  // to be stopped for that reason
+  exit_status status;
+  child_exit exit = {};
+  int signal_wanted = 0;
+  int signal_in_flight = 0;
+  int signal_error = 0;
+  bool group_killed = false;  // what kill_group_on_exit asks for was done
+  bool over = false;
+  std::uint8_t tries = 0;         // of what failed and is to be tried again at retry_at
+  std::uint8_t signal_tries = 0;  // the same of the signal that is wanted
+  std::uint8_t timer_failures = 0;
+  std::int64_t timeout_at = never_ns;
+  std::int64_t grace_at = never_ns;
+  std::int64_t drain_at = never_ns;
+  std::int64_t retry_at = 0;                    // not before
+  std::int64_t armed_at = never_ns;             // the timeout in flight, or wanted
+  operation_deadline armed = {};                // the same for the kernel
+  std::array<captured_stream, 2> streams = {};  // by output_stream
+  int closing = -1;                             // the descriptor that `close` is about
+};
+
+struct process_slot {
+  operation_table operations;
+  process_life life;
+  std::uint32_t generation = 1;
+  bool live = false;
+  bool listed = false;  // in the list of those with something wanted
+  process_slot* next_listed = nullptr;
+  process_slot* next_free = nullptr;  // or, when over, the next one to deliver
+};
+
+/// Wherever the clock is, the sum of two instants stays one.
+constexpr std::int64_t later(std::int64_t now, std::chrono::nanoseconds by) {
+  return by.count() >= never_ns - now ? never_ns : now + by.count();
+}
+
+constexpr std::size_t index_of(output_stream which) { return static_cast<std::size_t>(which); }
+
+}  // namespace bast::internal

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How other threads reach a process machine: they leave the generation of the process in the slot's
+// request, and write to an eventfd, which the machine reads like any other descriptor.
+#include <cerrno>
+
+#include "bast/process/machine.hpp"
+
+namespace bast {
+
+using namespace internal;
+
+namespace {
+
+/// Newer, where numbers wrap around.
+bool is_newer(std::uint32_t a, std::uint32_t b) noexcept {
+  return static_cast<std::int32_t>(a - b) > 0;
+}
+
+// An eventfd that cannot be read is not read for ever: `tick` looks for requests too.
+constexpr std::uint8_t wake_failures_max = 16;
+
+}  // namespace
+
+bool process_machine::request_cancel(process_id id) noexcept {
+  if (id.slot >= options_.processes_max || id.generation == 0) return false;
+  std::atomic<std::uint32_t>& request = requests_[id.slot];
+  // Whoever holds a stale id must not take away the request of a later process's owner.
+  std::uint32_t before = request.load(std::memory_order_relaxed);
+  do {
+    if (before != 0 && !is_newer(id.generation, before)) break;
+  } while (!request.compare_exchange_weak(before, id.generation, std::memory_order_relaxed));
+  // Release: pairs with the exchange in look_for_requests, which then sees the request.
+  return !requested_.exchange(true, std::memory_order_acq_rel);
+}
+
+void process_machine::look_for_requests() noexcept {
+  // Acquire: pairs with the exchange in request_cancel. Cleared before looking: who asks from here
+  // on wakes us again.
+  if (!requested_.exchange(false, std::memory_order_acq_rel)) return;
+  for_each_live([this](slot& s) {
+    const std::uint32_t wanted = requests_[number_of(s)].load(std::memory_order_relaxed);
+    if (wanted == s.generation) {
+      (void)cancel({.slot = number_of(s), .generation = s.generation});
+    }
+  });
+}
+
+void process_machine::advance_wake() noexcept {
+  if (options_.wake_fd < 0) return;
+  operation_record& io = wake_[role::output];
+  if (shut_down_) {
+    if (io.in_flight()) {
+      io.unwanted = true;
+    } else {
+      io.state = operation_state::idle;
+    }
+  } else if (wake_failures_ < wake_failures_max) {
+    wake_.want(role::output, wake_readable_ ? operation_kind::read : operation_kind::poll);
+  }
+  wake_.want_cancels();
+}
+
+void process_machine::wake_completed(role what, std::int64_t status) noexcept {
+  if (what == role::cancel_output) return advance_wake();
+  const bool was_read = wake_[role::output].kind == operation_kind::read;
+  wake_readable_ = !was_read && status > 0;
+  if (status > 0) {
+    wake_failures_ = 0;
+  } else if (status != -EINTR && status != -EAGAIN && status != -ECANCELED) {
+    ++wake_failures_;
+  }
+  if (was_read) look_for_requests();
+  advance_wake();
+}
+
+}  // namespace bast

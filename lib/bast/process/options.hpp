@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a user of `command` chooses, and what it is told when a start failed.
+#pragma once
+
+#include <cstdint>
+
+#include "bast/base.hpp"
+#include "bast/process/spawn_stage.hpp"
+
+namespace bast {
+
+/// What happens to a process whose captured output reaches the limit (law P-16).
+enum class on_limit : std::uint8_t {
+  error_and_kill,      // the process is stopped, and the result says so
+  truncate_and_drain,  // the rest is read and dropped
+  backpressure,        // nothing more is read: the process waits in write(2)
+};
+
+struct capture_options {
+  bytes limit = {std::size_t{16} << 20};
+  on_limit policy = on_limit::error_and_kill;
+};
+
+/// "chdir" and so on. Never null.
+const char* name_of(spawn_stage stage) noexcept;
+
+/// Why the latest start failed (law P-8).
+struct spawn_failure {
+  spawn_stage stage = spawn_stage::none;
+  int error_number = 0;  // the errno, or 0 where no kernel call failed
+};
+
+}  // namespace bast

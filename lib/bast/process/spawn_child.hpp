@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The child's half of a start: from its first instruction to the program's first.
+//
+// It runs in the parent's memory while the parent's thread sleeps (CLONE_VM, CLONE_VFORK), with
+// other threads of the parent running beside it. So everything it needs is decided before, in a
+// `child_plan`, and the child only makes raw kernel calls: no allocation, no lock, no function that
+// a sanitizer intercepts (law P-7). Its source is compiled without instrumentation, which is why
+// nothing of bast is included here.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bast::internal {
+
+/// The child's descriptor `target` is a copy of `source`.
+struct descriptor_move {
+  int source = -1;
+  int target = -1;
+};
+
+struct child_limit {
+  int resource = 0;
+  rlimit64 value = {};
+};
+
+enum class child_group : std::uint8_t { same, own, session };
+
+/// Everything that the child does, decided by the parent. Pointers reach into the parent's memory.
+struct child_plan {
+  const char* program = nullptr;  // the path to execute
+  char* const* arguments = nullptr;
+  char* const* environment = nullptr;
+  const char* directory = nullptr;  // or null
+
+  // Invariant I1: targets ascend strictly, and begin with 0, 1, 2. The child overwrites sources.
+  descriptor_move* moves = nullptr;
+  std::size_t move_count = 0;
+  bool keep_foreign_fds = false;
+
+  child_group group = child_group::own;
+  int parent_death_signal = 0;
+  pid_t parent = 0;
+  bool has_umask = false;
+  mode_t umask = 0;
+  const child_limit* limits = nullptr;
+  std::size_t limit_count = 0;
+  bool has_user = false;
+  bool has_primary_group = false;
+  bool has_groups = false;
+  uid_t user = 0;
+  gid_t primary_group = 0;
+  const gid_t* groups = nullptr;
+  std::size_t group_count = 0;
+
+  int report = -1;               // where a failure is written; closed on exec
+  int gate[2] = {-1, -1};        // or a pipe: nothing is done before a byte comes out of it
+  volatile bool shared = false;  // set by the child: the parent sees it where memory is shared
+};
+
+/// What the child writes to `report` when it cannot become the program: fewer than PIPE_BUF bytes,
+/// so it arrives whole or not at all.
+struct child_report {
+  std::int32_t stage = 0;  // a spawn_stage
+  std::int32_t error_number = 0;
+};
+
+/// The `os::process_entry` of the child; `plan` is a child_plan. Never returns.
+int child_main(void* plan) noexcept;
+
+/// The three ways to mark everything but the targets of the plan as closed on exec, from the best
+/// to the last resort. False: this kernel has no such way. For tests.
+bool mark_by_range(const child_plan& plan) noexcept;
+bool mark_by_listing(const child_plan& plan) noexcept;
+bool mark_by_trying(const child_plan& plan) noexcept;
+
+}  // namespace bast::internal

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A start that fails says why and where, leaves nothing behind, and can be tried again (P-8, P-9).
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "bast/testing/baseline.hpp"
+#include "bast/testing/emulation.hpp"
+#include "bast/testing/run_child.hpp"
+
+namespace bast {
+namespace {
+
+using test::child;
+using test::child_memory;
+
+const std::string child_is_refused = "cannot start '" + test::child_words().front();
+
+class SpawnErrors : public test::spawn_test {
+ protected:
+  void SetUp() override { place_ = ::mkdtemp(name_); }
+  void TearDown() override {
+    ::unlink((place_ + "/file").c_str());
+    ::rmdir(place_.c_str());
+    spawn_test::TearDown();
+  }
+  std::string file(const std::string& contents, mode_t mode) {
+    const std::string path = place_ + "/file";
+    std::ofstream(path) << contents;
+    ::chmod(path.c_str(), mode);
+    return path;
+  }
+  /// Expects that the start fails so, and that nothing is left of it.
+  static void expect_failure(command& c, spawn_stage stage, int error_number,
+                             std::string_view in_words) {
+    const test::leak_baseline before;
+    const auto ended = run(c);
+    EXPECT_EQ(before.differences(), "");
+    ASSERT_TRUE(ended.failure) << ended;
+    EXPECT_EQ(ended.failure->error_number(), error_number) << ended;
+    EXPECT_EQ(ended.failure->operation(), std::string("command.start (") + name_of(stage) + ")");
+    EXPECT_EQ(c.failure().stage, stage);
+    EXPECT_EQ(c.failure().error_number, error_number);
+    EXPECT_FALSE(c.started());
+    EXPECT_TRUE(c.verify()) << "the command is as it was";
+    text words;
+    c.describe_failure(words);
+    EXPECT_EQ(words.view(), in_words);
+  }
+
+  char name_[32] = "/tmp/bast.XXXXXX";
+  std::string place_;
+};
+INSTANTIATE_TEST_SUITE_P(Memory, SpawnErrors, test::both_memories, test::memory_name);
+
+TEST_P(SpawnErrors, P8_AMissingProgram) {
+  auto c = command::argv({"/nonexistent/program"});
+  expect_failure(c, spawn_stage::exec, ENOENT,
+                 "cannot start '/nonexistent/program' (exec): No such file or directory");
+  auto d = command::argv({"bast-no-such-program"});
+  expect_failure(d, spawn_stage::exec, ENOENT,
+                 "cannot start 'bast-no-such-program' (exec): No such file or directory");
+}
+
+TEST_P(SpawnErrors, P8_AProgramThatMayNotBeExecuted) {
+  const std::string path = file("#!/bin/sh\n", 0644);
+  auto c = command::argv({path});
+  expect_failure(c, spawn_stage::exec, EACCES,
+                 "cannot start '" + path + "' (exec): Permission denied");
+  auto d = command::argv({"file"});
+  d.env("PATH", "/nonexistent:" + place_ + ":/usr/lib/os-release");
+  expect_failure(d, spawn_stage::exec, EACCES, "cannot start 'file' (exec): Permission denied");
+}
+
+TEST_P(SpawnErrors, P8_AFileThatIsNoProgram) {
+  const std::string path = file("no program\n", 0755);
+  auto c = command::argv({path});
+  expect_failure(c, spawn_stage::exec, ENOEXEC,
+                 "cannot start '" + path + "' (exec): Exec format error");
+}
+
+TEST_P(SpawnErrors, P8_AScriptWithoutItsInterpreter) {
+  const std::string path = file("#!/nonexistent/interpreter\n", 0755);
+  auto c = command::argv({path});
+  expect_failure(c, spawn_stage::exec, ENOENT,
+                 "cannot start '" + path + "' (exec): No such file or directory");
+}
+
+TEST_P(SpawnErrors, P8_MoreArgumentsThanTheKernelTakes) {
+  auto c = child({"exit", "0"});
+  const std::string large(128000, 'x');
+  for (int i = 0; i < 60; ++i) c.arg(large);  // 7.3 MiB; the kernel takes 6 MiB at most
+  expect_failure(c, spawn_stage::exec, E2BIG,
+                 child_is_refused + "' (exec): Argument list too long");
+}
+
+TEST_P(SpawnErrors, P8_ADirectoryThatCannotBeEntered) {
+  auto c = child({"exit", "0"});
+  expect_failure(c.cwd("/nonexistent"), spawn_stage::chdir, ENOENT,
+                 child_is_refused + "' in '/nonexistent' (chdir): No such file or directory");
+  auto d = child({"exit", "0"});
+  expect_failure(d.cwd("/etc/passwd"), spawn_stage::chdir, ENOTDIR,
+                 child_is_refused + "' in '/etc/passwd' (chdir): Not a directory");
+}
+
+TEST_P(SpawnErrors, P8_ANumberThatNoDescriptorCanHave) {
+  auto c = child({"exit", "0"});
+  expect_failure(c.pass_fd(1, 1 << 30), spawn_stage::descriptors, EBADF,
+                 child_is_refused + "' (descriptors): Bad file descriptor");
+}
+
+TEST_P(SpawnErrors, P9_TheSameCommandMaySucceedLater) {
+  const std::string path = place_ + "/file";
+  auto c = command::argv({path});
+  c.stdout_pipe().stdin_bytes("later");
+  for (int i = 0; i < 3; ++i) {
+    expect_failure(c, spawn_stage::exec, ENOENT,
+                   "cannot start '" + path + "' (exec): No such file or directory");
+  }
+  file("#!/bin/sh\ncat\n", 0755);
+  EXPECT_EQ(run(c).out, "later");
+  EXPECT_EQ(c.failure().stage, spawn_stage::none);
+}
+
+/// A program that asks for everything, so that every kernel call of a start is made.
+command everything() {
+  auto c = child({"cat", "say", "done", "err", "3"});
+  c.cwd("/").env("A", "1").stdin_bytes("in ").stdout_pipe().stderr_capture();
+  c.pass_fd(0, 9).limit(RLIMIT_CORE, 0, 0).umask(022).parent_death_signal(SIGTERM);
+  return c;
+}
+
+const char* unclear(const error& e) {
+  if (e.detail() == nullptr || *e.detail() == '\0') return "the error has no detail";
+  return std::string_view(e.operation()).starts_with("command.start (") ? nullptr
+                                                                        : "no stage is named";
+}
+
+/// Starts with faults, then without; what was wrong, or nothing.
+std::string attempt(command& c, test::injection& faults, const std::string& expected_out) {
+  if (!c.verify()) {
+    // A setter that had no memory says so, and the command will not start without its option.
+    faults.end();
+    return c.verify().error() == errc::no_memory || c.verify().error() == errc::invalid
+               ? ""
+               : "verify: " + c.verify().error().message();
+  }
+  auto started = internal::spawn(c);
+  faults.end();
+  if (!started) {
+    if (const char* const wrong = unclear(started.error())) return wrong;
+    if (c.started() || !c.verify()) return "the command is not as it was";
+    if (c.failure().stage == spawn_stage::none) return "the failure is not kept";
+    if (!test::has_no_child()) return "a child is left";
+    started = internal::spawn(c);
+    if (!started) return "without faults: " + started.error().message();
+  }
+  const auto ended = test::finish(*started);
+  if (!ended.exited(0) || ended.out != expected_out) return "the child is not what was asked for";
+  return test::has_no_child() ? "" : "a child is left";
+}
+
+// What the kernel answers: no memory; "not here", which leads to the fallback; no descriptor.
+constexpr int errnos[] = {ENOMEM, EINVAL, EMFILE};
+
+TEST(SpawnFaults, P9_EachCallFailed) {
+  const auto loop = test::for_each_failing_call(
+      [](test::injection& faults) {
+        auto c = everything();
+        return attempt(c, faults, "in done\n");
+      },
+      errnos);
+  EXPECT_EQ(loop.complaints, "");
+  EXPECT_GT(loop.injected, 100U);
+}
+
+TEST(SpawnFaults, P9_EachCallOfAPathSearchFailed) {
+  const auto loop = test::for_each_failing_call(
+      [](test::injection& faults) {
+        auto c = command::argv({"cat"});
+        c.env("PATH", "relative:/usr/bin:/bin").cwd("/").stdin_bytes("x").stdout_pipe();
+        c.stderr_path("/dev/null");
+        return attempt(c, faults, "x");
+      },
+      errnos);
+  EXPECT_EQ(loop.complaints, "");
+  EXPECT_GT(loop.injected, 100U);
+}
+
+/// Two failures in one start: what fails while the fallback is tried, or while a failure is cleaned
+/// up.
+TEST(SpawnFaults, P9_EachTwoCallsFailed) {
+  std::uint64_t calls = 0;
+  {
+    test::injection none({});
+    auto c = everything();
+    ASSERT_EQ(attempt(c, none, "in done\n"), "");
+    calls = none.seen();
+  }
+  ASSERT_GT(calls, 20U);
+  const std::uint64_t step = test::under_valgrind ? 5 : 1;
+  int both = 0;
+  for (std::uint64_t first = 1; first <= calls; ++first) {
+    // The fallback makes more calls than the path that was counted.
+    for (std::uint64_t second = first + 1; second <= calls + 8; second += step) {
+      const test::leak_baseline before;
+      test::injection faults({.nth = first, .also_nth = second, .error_number = EINVAL});
+      auto c = everything();
+      std::string wrong = attempt(c, faults, "in done\n");
+      wrong += before.differences();
+      EXPECT_EQ(wrong, "") << first << " and " << second;
+      both += faults.injected() == 2;
+    }
+  }
+  EXPECT_GT(both, 10);
+}
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How far a start came. Apart from the other options, because the child's half of a start includes
+// nothing else of bast.
+#pragma once
+
+#include <cstdint>
+
+namespace bast {
+
+/// Up to `fork` it is this process that failed, after it the child.
+enum class spawn_stage : std::uint8_t {
+  none,          // it did not fail
+  prepare,       // an option, or memory for the arguments and the environment
+  fork,          // the new process
+  descriptors,   // files, pipes, and moving them to their numbers
+  group,         // process group or session
+  limits,        // resource limits
+  ids,           // user, group, supplementary groups
+  parent_death,  // the signal for the parent's death
+  chdir,         // the working directory
+  exec,          // finding and executing the program
+};
+
+}  // namespace bast

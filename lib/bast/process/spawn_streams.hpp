@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the descriptors of a child come from: opens and makes what the settings ask for, and lists
+// which descriptor of ours becomes which of the child's.
+#pragma once
+
+#include "bast/process/settings.hpp"
+
+namespace bast::internal {
+
+/// Fails with io (EBADF) unless every descriptor that the caller lends is open. Asked before
+/// anything of ours is opened, which might get the very number that the caller has closed.
+[[nodiscard]] result<void> check_borrowed(const command_settings& settings) noexcept;
+
+/// Owns what it opened, until taken or destroyed. Requires that 0, 1 and 2 are taken
+/// (os::standard_descriptors_lease), so nothing that it opens is a standard descriptor.
+class stream_plan {
+ public:
+  /// Errors: as os::open_file, os::make_pipe, os::memory_file.
+  [[nodiscard]] result<void> build(const command_settings& settings) noexcept;
+
+  /// Sorted by target, 0, 1 and 2 first (child_plan I1).
+  std::span<descriptor_move> moves() noexcept { return moves_.all(); }
+  /// Our end of the pipe at standard stream `stream`, or -1. The caller's to close.
+  [[nodiscard]] int take(int stream) noexcept { return ours_[stream].release(); }
+
+ private:
+  /// The descriptor of ours that becomes the child's `stream`.
+  result<int> source_of(const command_settings& settings, int stream) noexcept;
+  result<int> keep(int stream, result<os::descriptor> opened) noexcept;
+  result<int> make_pipe(int stream) noexcept;
+
+  os::descriptor theirs_[3];
+  os::descriptor ours_[3];
+  list<descriptor_move> moves_;
+};
+
+}  // namespace bast::internal

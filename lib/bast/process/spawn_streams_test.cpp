@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the standard streams of a child lead (P-4, P-5, P-16, P-17).
+#include "bast/process/spawn_streams.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "bast/testing/run_child.hpp"
+
+namespace bast {
+namespace {
+
+using test::child;
+
+class SpawnStreams : public test::spawn_test {};
+INSTANTIATE_TEST_SUITE_P(Memory, SpawnStreams, test::both_memories, test::memory_name);
+
+/// An unnamed file of our own, and what is in it.
+class temporary {
+ public:
+  temporary() : file_(std::tmpfile()) {}
+  ~temporary() { std::fclose(file_); }
+  temporary(const temporary&) = delete;
+  temporary& operator=(const temporary&) = delete;
+  int fd() const { return ::fileno(file_); }
+  std::string text() const {
+    std::string all(1 << 16, '\0');
+    const ssize_t size = ::pread(fd(), all.data(), all.size(), 0);
+    all.resize(static_cast<std::size_t>(size));
+    return all;
+  }
+
+ private:
+  std::FILE* file_;
+};
+
+std::string contents_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST_P(SpawnStreams, P4_StdinIsEmptyUnlessAskedFor) {
+  auto c = child({"fds", "cat"});
+  const auto ended = run(c.stdout_pipe());
+  ASSERT_TRUE(ended.exited(0)) << ended;
+  const std::string first = ended.out.substr(0, ended.out.find('\n'));
+  EXPECT_TRUE(first.starts_with("0 ") && first.ends_with(" /dev/null")) << first;
+  EXPECT_EQ(std::stoi(first.substr(2), nullptr, 16) & O_ACCMODE, O_RDONLY) << first;
+}
+
+TEST_P(SpawnStreams, P4_NullIsForWritingToo) {
+  auto c = child({"out", "100", "err", "100"});
+  EXPECT_TRUE(run(c.stdin_null().stdout_null().stderr_null()).exited(0));
+}
+
+TEST_P(SpawnStreams, P16_BytesOfAnySizeNeedNoWriter) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{5} << 20}) {
+    std::string bytes(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 + i / 256);
+    auto c = child({"cat"});
+    const auto ended = run(c.stdin_bytes(bytes).stdout_pipe());
+    ASSERT_TRUE(ended.exited(0));
+    EXPECT_TRUE(ended.out == bytes) << size;
+  }
+}
+
+TEST_P(SpawnStreams, P17_AChildThatReadsNothingRaisesNoSignal) {
+  auto c = child({"close", "0", "exit", "0"});
+  EXPECT_TRUE(run(c.stdin_bytes(std::string(1 << 20, 'x'))).exited(0));
+}
+
+TEST_P(SpawnStreams, P4_AStdinPipeIsOursToWriteAndToClose) {
+  auto c = child({"cat"});
+  auto started = start(c.stdin_pipe().stdout_pipe());
+  ASSERT_TRUE(started) << started.error().message();
+  ASSERT_GE(started->stdin_pipe, 0);
+  const std::string text = "over the pipe";
+  ASSERT_EQ(os::write_some(started->stdin_pipe, std::as_bytes(std::span(text))), text.size());
+  os::close_descriptor(std::exchange(started->stdin_pipe, -1));
+  EXPECT_EQ(test::finish(*started).out, text);
+}
+
+TEST_P(SpawnStreams, P5_OnlyOurEndsDoNotBlock) {
+  auto c = child({"fds"});
+  const auto started = start(c.stdin_pipe().stdout_pipe().stderr_capture());
+  ASSERT_TRUE(started);
+  for (const int ours : {started->stdin_pipe, started->stdout_pipe, started->stderr_pipe}) {
+    ASSERT_GE(ours, 3);
+    EXPECT_TRUE(::fcntl(ours, F_GETFL) & O_NONBLOCK);
+    EXPECT_TRUE(::fcntl(ours, F_GETFD) & FD_CLOEXEC);
+  }
+  EXPECT_TRUE(::fcntl(started->pidfd, F_GETFD) & FD_CLOEXEC);
+  const auto ended = test::finish(*started);
+  std::istringstream lines(ended.out);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const auto flags = std::stoul(line.substr(2), nullptr, 16);
+    EXPECT_FALSE(flags & O_NONBLOCK) << line;
+    EXPECT_NE(line.find("pipe:"), std::string::npos) << line;
+  }
+  EXPECT_EQ(count, 3);
+}
+
+TEST_P(SpawnStreams, P4_BothPipesAreSeparate) {
+  auto c = child({"out", "200000", "err", "100000"});
+  const auto ended = run(c.stdout_pipe().stderr_pipe());
+  ASSERT_TRUE(ended.exited(0));
+  EXPECT_EQ(ended.out.size(), 200000U);
+  EXPECT_EQ(ended.err.size(), 100000U);
+  EXPECT_TRUE(ended.out.starts_with("abcdefghijklmnopqrstuvwxyzab"));
+}
+
+TEST_P(SpawnStreams, P4_StderrToStdoutKeepsTheOrder) {
+  auto c = child({"say", "1", "err", "2", "say", "3", "err", "1"});
+  EXPECT_EQ(run(c.stdout_pipe().stderr_to_stdout()).out, "1\nab3\nc");
+  const temporary file;
+  auto d = child({"say", "1", "err", "2"});
+  ASSERT_TRUE(run(d.stdout_fd(file.fd()).stderr_to_stdout()).exited(0));
+  EXPECT_EQ(file.text(), "1\nab");
+}
+
+TEST_P(SpawnStreams, P4_CallersDescriptorsAreBorrowed) {
+  const temporary in;
+  const temporary out;
+  ASSERT_EQ(::pwrite(in.fd(), "input", 5, 0), 5);
+  auto c = child({"cat", "err", "3"});
+  c.stdin_fd(in.fd()).stdout_fd(out.fd()).stderr_fd(out.fd());
+  ASSERT_TRUE(run(c).exited(0));
+  EXPECT_EQ(out.text(), "inputabc");
+  EXPECT_GE(::fcntl(in.fd(), F_GETFD), 0) << "still open";
+}
+
+TEST_P(SpawnStreams, P4_StandardStreamsCanBeSwapped) {
+  const temporary out;
+  const temporary err;
+  const int saved_out = ::dup(1);
+  const int saved_err = ::dup(2);
+  ::dup2(out.fd(), 1);
+  ::dup2(err.fd(), 2);
+  auto c = child({"out", "3", "err", "5"});
+  const auto ended = run(c.stdout_fd(2).stderr_fd(1));
+  ::dup2(saved_out, 1);
+  ::dup2(saved_err, 2);
+  ::close(saved_out);
+  ::close(saved_err);
+  EXPECT_TRUE(ended.exited(0)) << ended;
+  EXPECT_EQ(out.text(), "abcde");
+  EXPECT_EQ(err.text(), "abc");
+}
+
+TEST_P(SpawnStreams, P4_PathsAreMadeEmptiedOrAppendedTo) {
+  const std::string path = testing::TempDir() + "bast_stream_" + std::to_string(::getpid());
+  ::unlink(path.c_str());
+  const auto write = [&](const char* text, bool append) {
+    auto c = child({"say", text});
+    EXPECT_TRUE(run(c.stdout_path(path, append)).exited(0));
+  };
+  write("a longer first line", false);
+  EXPECT_EQ(contents_of(path), "a longer first line\n");
+  write("second", false);
+  EXPECT_EQ(contents_of(path), "second\n");
+  write("third", true);
+  auto c = child({"err", "3"});
+  EXPECT_TRUE(run(c.stderr_path(path, true)).exited(0));
+  EXPECT_EQ(contents_of(path), "second\nthird\nabc");
+  ::unlink(path.c_str());
+}
+
+TEST_P(SpawnStreams, P8_AFileThatCannotBeOpenedIsNamedByItsStage) {
+  auto c = child({"exit", "0"});
+  const auto ended = run(c.stdout_path("/nonexistent/file"));
+  ASSERT_TRUE(ended.failure);
+  EXPECT_EQ(ended.failure->error_number(), ENOENT);
+  EXPECT_EQ(c.failure().stage, spawn_stage::descriptors);
+}
+
+TEST_P(SpawnStreams, P8_ADescriptorThatIsClosedIsNotMistakenForOneOfOurs) {
+  const int closed = ::dup(0);
+  ::close(closed);
+  auto c = child({"exit", "0"});
+  auto d = child({"exit", "0"});
+  for (command* const asked : {&c.stdout_fd(closed), &d.pass_fd(closed, 9)}) {
+    const auto ended = run(*asked);
+    ASSERT_TRUE(ended.failure) << "the number was given to a descriptor of the library";
+    EXPECT_EQ(ended.failure->error_number(), EBADF);
+    EXPECT_EQ(asked->failure().stage, spawn_stage::descriptors);
+  }
+}
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/process/uring_adapter.hpp"
+
+#include <liburing.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <cstddef>
+
+#include "bast/process/perform.hpp"
+
+namespace bast {
+
+namespace {
+
+// A machine's deadline is what the kernel reads, in place.
+static_assert(sizeof(operation_deadline) == sizeof(__kernel_timespec));
+static_assert(offsetof(operation_deadline, seconds) == offsetof(__kernel_timespec, tv_sec));
+static_assert(offsetof(operation_deadline, nanoseconds) == offsetof(__kernel_timespec, tv_nsec));
+
+void fill(io_uring_sqe& entry, const operation& wanted) noexcept {
+  // The current position; pipes have no other.
+  constexpr auto at_position = static_cast<std::uint64_t>(-1);
+  switch (wanted.kind) {
+    case operation_kind::read:
+      io_uring_prep_read(&entry, wanted.fd, wanted.buffer, wanted.length, at_position);
+      break;
+    case operation_kind::poll: io_uring_prep_poll_add(&entry, wanted.fd, POLLIN); break;
+    case operation_kind::timeout: {
+      // liburing wants to be able to write to it; the kernel only reads.
+      auto* const deadline = const_cast<operation_deadline*>(wanted.deadline);
+      io_uring_prep_timeout(&entry, reinterpret_cast<__kernel_timespec*>(deadline), 0,
+                            IORING_TIMEOUT_ABS);
+      break;
+    }
+    default: io_uring_prep_cancel64(&entry, wanted.target, 0); break;
+  }
+  io_uring_sqe_set_data64(&entry, wanted.user_data);
+}
+
+}  // namespace
+
+result<void> uring_adapter::init(io_uring& ring, const uring_adapter_options& options) noexcept {
+  if (ring_ != nullptr) {
+    return fail(errc::bad_state, "uring_adapter.init", "it was initialised before");
+  }
+  auto wake = os::make_event();
+  if (!wake) return std::unexpected(wake.error());
+  auto ready = machine_.init(
+      {.processes_max = options.processes_max, .magic = options.magic, .wake_fd = wake->get()});
+  if (!ready) return ready;
+  wake_ = std::move(*wake);
+  ring_ = &ring;
+  return {};
+}
+
+result<process_id> uring_adapter::start(const process_start& child) noexcept {
+  machine_.tick(os::monotonic_ns());
+  return machine_.start(child);
+}
+
+result<void> uring_adapter::cancel(process_id id) noexcept {
+  machine_.tick(os::monotonic_ns());
+  return machine_.cancel(id);
+}
+
+void uring_adapter::cancel_from_anywhere(process_id id) noexcept {
+  if (machine_.request_cancel(id)) (void)os::set_event(wake_.get());
+}
+
+bool uring_adapter::prepare() noexcept {
+  machine_.tick(os::monotonic_ns());
+  while (const operation* const wanted = machine_.next()) {
+    if (is_immediate(wanted->kind)) {
+      const operation copy = *wanted;
+      machine_.sent();
+      machine_.complete(copy.user_data, perform(copy));
+      continue;
+    }
+    io_uring_sqe* const entry = io_uring_get_sqe(ring_);
+    if (entry == nullptr) {
+      machine_.refused();
+      return false;
+    }
+    fill(*entry, *wanted);
+    machine_.sent();
+  }
+  return true;
+}
+
+bool uring_adapter::handle(const io_uring_cqe& completion) noexcept {
+  if (!machine_.is_ours(completion.user_data)) return false;
+  machine_.tick(os::monotonic_ns());
+  machine_.complete(completion.user_data, completion.res);
+  return true;
+}
+
+void uring_adapter::shut_down() noexcept {
+  machine_.tick(os::monotonic_ns());
+  machine_.shut_down();
+}
+
+}  // namespace bast

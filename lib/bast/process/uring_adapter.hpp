@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `uring_adapter`: follows processes with a ring that the caller owns, beside the caller's own
+// operations. It fills submission queue entries and looks at completions; it never submits and
+// never waits, so the loop stays the caller's:
+//
+//   while (working) {
+//     while (!adapter.prepare()) io_uring_submit(&ring);   // until everything has found room
+//     io_uring_submit_and_wait(&ring, 1);
+//     io_uring_cqe* cqe;
+//     while (io_uring_peek_cqe(&ring, &cqe) == 0) {
+//       if (!adapter.handle(*cqe)) handle_mine(*cqe);
+//       io_uring_cqe_seen(&ring, cqe);
+//     }
+//   }
+//
+// Owned by the ring's thread; only `cancel_from_anywhere` may be called by others, until the end.
+// Needs liburing: part of bast::bast, not of bast::core.
+#pragma once
+
+#include <cstdint>
+
+#include "bast/os.hpp"
+#include "bast/process/machine.hpp"
+
+struct io_uring;
+struct io_uring_cqe;
+
+namespace bast {
+
+struct uring_adapter_options {
+  std::size_t processes_max = 256;
+  /// The first byte of the user_data of our operations: none of the caller's has it.
+  std::uint8_t magic = 0xBA;
+};
+
+class uring_adapter {
+ public:
+  uring_adapter() = default;
+  uring_adapter(const uring_adapter&) = delete;
+  uring_adapter& operator=(const uring_adapter&) = delete;
+  /// The adapter must be idle (checked): the kernel may write into its buffers otherwise. Call
+  /// `shut_down` and go on with the loop until it is.
+  ~uring_adapter() = default;
+
+  /// Once, before anything else. The ring must outlive the adapter. Errors: bad_state, `invalid`,
+  /// `limit` (descriptors), no_memory.
+  [[nodiscard]] result<void> init(io_uring& ring,
+                                  const uring_adapter_options& options = {}) noexcept;
+
+  /// process_machine::start, by the time of now.
+  [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
+  /// process_machine::cancel, by the time of now.
+  [[nodiscard]] result<void> cancel(process_id id) noexcept;
+  /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
+  /// cannot wake this one leaves the request for the next completion.
+  void cancel_from_anywhere(process_id id) noexcept;
+
+  /// Hands over what is wanted, as far as the submission queue has room, and does at once what
+  /// needs no waiting. May call `finished`. False when something is left: submit, and call again.
+  [[nodiscard]] bool prepare() noexcept;
+  /// True when the completion was ours; it must still be marked as seen. May call `finished`. Wants
+  /// a `prepare` before the next wait.
+  bool handle(const io_uring_cqe& completion) noexcept;
+  /// Cancels every process, and then itself. The loop goes on until `idle`.
+  void shut_down() noexcept;
+
+  /// Nothing of ours is in the ring, and no process is followed. Only after `shut_down`: until then
+  /// the ring waits for `cancel_from_anywhere`.
+  bool idle() const noexcept { return machine_.idle(); }
+  process_machine& machine() noexcept { return machine_; }
+
+ private:
+  io_uring* ring_ = nullptr;
+  os::descriptor wake_;
+  process_machine machine_;
+};
+
+}  // namespace bast

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `process_loop`: one face for the loops that follow processes, so that one suite of tests runs
+// through all of them (P-23).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "bast/process.hpp"
+
+#if BAST_TEST_URING
+#include <liburing.h>
+#endif
+
+namespace bast::test {
+
+class process_loop {
+ public:
+  process_loop() = default;
+  process_loop(const process_loop&) = delete;
+  process_loop& operator=(const process_loop&) = delete;
+  virtual ~process_loop() = default;
+
+  /// What keeps this loop from working here; empty when nothing does.
+  virtual std::string missing() const { return ""; }
+  virtual result<process_id> start(const process_start& child) = 0;
+  virtual result<void> cancel(process_id id) = 0;
+  virtual void cancel_from_anywhere(process_id id) = 0;
+  /// Waits for something, and does what follows from it; returns at once when no process is left.
+  virtual void turn() = 0;
+  /// Ends every process, and then the loop.
+  virtual void shut_down() = 0;
+  virtual process_machine& machine() = 0;
+};
+
+class epoll_process_loop final : public process_loop {
+ public:
+  explicit epoll_process_loop(std::size_t processes_max = 256)
+      : ready_(adapter_.init(processes_max)) {}
+
+  std::string missing() const override { return ready_ ? "" : ready_.error().message(); }
+  result<process_id> start(const process_start& child) override { return adapter_.start(child); }
+  result<void> cancel(process_id id) override { return adapter_.cancel(id); }
+  void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }
+  void turn() override {
+    if (!adapter_.idle()) (void)adapter_.turn(std::chrono::hours(1));
+  }
+  void shut_down() override { adapter_.shut_down(); }
+  process_machine& machine() override { return adapter_.machine(); }
+
+ private:
+  epoll_adapter adapter_;
+  result<void> ready_;
+};
+
+#if BAST_TEST_URING
+
+/// The ring also carries what its owner does: no-operations, and a read on a pipe that is cancelled
+/// at the end.
+class uring_process_loop final : public process_loop {
+ public:
+  explicit uring_process_loop(unsigned entries = 64, unsigned completions = 128) {
+    io_uring_params parameters{};
+    parameters.flags = IORING_SETUP_CQSIZE;
+    parameters.cq_entries = completions;
+    status_ = io_uring_queue_init_params(entries, &ring_, &parameters);
+    if (status_ == 0 && !adapter_.init(ring_)) status_ = -ENOMEM;
+  }
+  ~uring_process_loop() override {
+    if (status_ == 0) io_uring_queue_exit(&ring_);
+  }
+
+  /// ENOSYS from old kernels and emulators, EPERM where it is forbidden.
+  std::string missing() const override {
+    return status_ == 0 ? "" : "io_uring is refused: errno " + std::to_string(-status_);
+  }
+  result<process_id> start(const process_start& child) override { return adapter_.start(child); }
+  result<void> cancel(process_id id) override { return adapter_.cancel(id); }
+  void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }
+  void turn() override {
+    submit();
+    if (adapter_.machine().stats().live != 0) wait();
+  }
+  void shut_down() override {
+    adapter_.shut_down();
+    for (submit(); !adapter_.idle(); submit()) wait();
+  }
+  process_machine& machine() override { return adapter_.machine(); }
+
+  // The owner's operations.
+  io_uring& ring() { return ring_; }
+  /// Submits until there is room.
+  io_uring_sqe& entry(std::uint64_t user_data) {
+    io_uring_sqe* found = io_uring_get_sqe(&ring_);
+    while (found == nullptr) {
+      io_uring_submit(&ring_);
+      found = io_uring_get_sqe(&ring_);
+    }
+    io_uring_prep_nop(found);
+    io_uring_sqe_set_data64(found, user_data);
+    return *found;
+  }
+  void wait() {
+    io_uring_submit_and_wait(&ring_, 1);
+    io_uring_cqe* completion = nullptr;
+    while (io_uring_peek_cqe(&ring_, &completion) == 0) {
+      const io_uring_cqe copy = *completion;
+      io_uring_cqe_seen(&ring_, completion);
+      if (!adapter_.handle(copy)) {
+        ++owners_completions;
+        owners_last_status = copy.res;
+      }
+    }
+  }
+  void submit() {
+    while (!adapter_.prepare()) io_uring_submit(&ring_);
+  }
+  unsigned owners_completions = 0;
+  int owners_last_status = 0;
+
+ private:
+  io_uring ring_{};
+  int status_ = 0;
+  uring_adapter adapter_;
+};
+
+#endif
+
+}  // namespace bast::test
