@@ -48,7 +48,12 @@
   X(born_free)                  \
   X(waker_forgets)              \
   X(unregister_does_not_wait)   \
-  X(hook_not_called)
+  X(hook_not_called)            \
+  X(stale_completion_taken)     \
+  X(closed_with_a_read)         \
+  X(byte_lost_at_the_limit)     \
+  X(stragglers_spared)          \
+  X(cancel_forgotten)
 
 #if BAST_MUTANTS
 

@@ -319,14 +319,13 @@ TEST_P(Conformance, P12_ReapedBySomebodyElseIsLost) {
 }
 
 TEST_P(Conformance, P12_WithSigchldIgnoredTheStatusIsLost) {
-  const real_child hangs = child_of({"ready", "hang"});
-  await_ready(hangs);
+  const real_child child = child_of({"ready", "hang"});
+  await_ready(child);
   const auto before = ::signal(SIGCHLD, SIG_IGN);
-  follow(start_of(hangs));
-  ::kill(hangs.pid, SIGKILL);
-  run();
+  ASSERT_EQ(::kill(child.pid, SIGKILL), 0);
+  const process_result r = run(start_of(child));
   ::signal(SIGCHLD, before);
-  EXPECT_EQ(results_[hangs.pid].status.how, exit_status::kind::lost);
+  EXPECT_EQ(r.status.how, exit_status::kind::lost);
 }
 
 TEST_P(Conformance, P22_TheNextOneIsStartedFromInsideTheLastOnesEnd) {

@@ -114,7 +114,8 @@ void process_machine::complete(std::uint64_t user_data, std::int64_t status) noe
   }
   const auto what = static_cast<role>(name.what);
   operation_record& record = (*table)[what];
-  if (!record.in_flight() || record.user_data != user_data) {  // P-22
+  const bool same = record.user_data == user_data || BAST_MUTANT(stale_completion_taken);
+  if (!record.in_flight() || !same) {  // P-22
     ++stats_.ignored_stale;
     return;
   }

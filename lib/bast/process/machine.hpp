@@ -143,11 +143,10 @@ class process_machine {
   void signalled(slot& s, std::int64_t status) noexcept;
   void reaped(slot& s, std::int64_t status) noexcept;
   void leader_is_gone(slot& s) noexcept;
-  void retry_later(internal::process_life& life, std::uint8_t& tries) noexcept;
 
   // machine_output.cpp: the streams.
-  static void steer_stream(slot& s, output_stream which) noexcept;
-  static void stream_completed(slot& s, output_stream which, std::int64_t status) noexcept;
+  void steer_stream(slot& s, output_stream which) noexcept;
+  void stream_completed(slot& s, output_stream which, std::int64_t status) noexcept;
 
   process_machine_options options_;
   process_machine_stats stats_;

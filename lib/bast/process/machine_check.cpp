@@ -39,6 +39,8 @@ void add(hasher& h, const captured_stream& stream) noexcept {
   h.add(stream.readable);
   h.add(stream.ended);
   h.add(stream.reading);
+  h.add(stream.tries);
+  h.add(stream.retry_at);
   h.add(stream.got.truncated);
   h.add(stream.got.error_number);
   h.add(stream.got.discarded);

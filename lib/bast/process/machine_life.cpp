@@ -15,26 +15,20 @@ using namespace internal;
 
 namespace {
 
-// What fails for no good reason is tried again after 1, 2, 4 .. 64 ms, so many times.
-constexpr std::uint8_t tries_max = 16;
-constexpr std::int64_t first_retry_ns = 1'000'000;
-constexpr int doublings_max = 6;
 // Timeouts that cannot be armed are left to `tick`.
 constexpr std::uint8_t timer_failures_max = 16;
 
 /// The next instant at which time alone changes something.
 std::int64_t deadline_of(const process_life& life, std::int64_t now) noexcept {
-  const std::int64_t retry = life.retry_at > now ? life.retry_at : never_ns;
-  switch (life.leader) {
-    case leader_state::running:
-      if (life.stop == stop_state::none) return std::min(retry, life.timeout_at);
-      return life.stop == stop_state::terminating ? std::min(retry, life.grace_at) : retry;
-    case leader_state::readable:
-    case leader_state::exited: return retry;
-    case leader_state::gone: break;
+  std::int64_t first = life.retry_at > now ? life.retry_at : never_ns;
+  for (const captured_stream& stream : life.streams) {
+    if (!stream.open()) continue;
+    if (stream.retry_at > now) first = std::min(first, stream.retry_at);
+    if (life.leader == leader_state::gone) first = std::min(first, life.drain_at);
   }
-  const auto is_open = [](const captured_stream& stream) { return stream.open(); };
-  return std::ranges::any_of(life.streams, is_open) ? life.drain_at : never_ns;
+  if (life.leader != leader_state::running) return first;
+  if (life.stop == stop_state::none) return std::min(first, life.timeout_at);
+  return life.stop == stop_state::terminating ? std::min(first, life.grace_at) : first;
 }
 
 exit_status status_of(const child_exit& exit) noexcept {
@@ -81,7 +75,8 @@ void process_machine::steer_stop(slot& s) noexcept {
     if (life.asked == process_ending::exited && now_ >= life.timeout_at) {
       life.asked = process_ending::timed_out;
     }
-    if (life.stop == stop_state::none && life.asked != process_ending::exited) {  // P-14
+    const bool asked = life.asked != process_ending::exited && !BAST_MUTANT(cancel_forgotten);
+    if (life.stop == stop_state::none && asked) {  // P-14
       life.stop = stop_state::terminating;
       life.ended_by = life.asked;
       life.signal_wanted = SIGTERM;
@@ -110,7 +105,8 @@ void process_machine::steer_leader(slot& s) noexcept {
     case leader_state::readable: s.operations.want(role::control, operation_kind::observe); return;
     case leader_state::exited:
       // I4: what is left of the group, while its number cannot be somebody else's.
-      if (life.start.kill_group_on_exit && life.start.own_group && !life.group_killed) {
+      if (life.start.kill_group_on_exit && life.start.own_group && !life.group_killed &&
+          !BAST_MUTANT(stragglers_spared)) {
         life.signal_wanted = SIGKILL;
         s.operations.want(role::control, operation_kind::signal);
       } else {
@@ -151,7 +147,8 @@ void process_machine::steer_closes(slot& s) noexcept {
   for (const output_stream which : {output_stream::output, output_stream::errors}) {
     const captured_stream& stream = life.streams[index_of(which)];
     const role what = which == output_stream::output ? role::output : role::errors;
-    if (stream.fd >= 0 && stream.ended && s.operations[what].idle()) fd = stream.fd;
+    const bool idle = s.operations[what].idle() || BAST_MUTANT(closed_with_a_read);
+    if (stream.fd >= 0 && stream.ended && idle) fd = stream.fd;
   }
   if (fd < 0) return;
   life.closing = fd;
@@ -162,7 +159,7 @@ void process_machine::exit_completed(slot& s, std::int64_t status) noexcept {
   if (status == 0 || status == -EINTR || status == -EAGAIN || status == -ECANCELED) return;
   s.life.leader = leader_state::readable;
   // A pidfd that cannot be polled is looked at now and then.
-  if (status < 0) retry_later(s.life, s.life.tries);
+  if (status < 0) s.life.retry_at = retry_after(now_, s.life.tries);
 }
 
 void process_machine::timer_completed(slot& s, std::int64_t status) noexcept {
@@ -204,14 +201,15 @@ void process_machine::observed(slot& s, std::int64_t status) noexcept {
   }
   // It runs: the pidfd was readable for another reason, as when a debugger has the exit first.
   if (status == 0) life.leader = leader_state::running;
-  retry_later(life, life.tries);
+  life.retry_at = retry_after(now_, life.tries);
 }
 
 void process_machine::signalled(slot& s, std::int64_t status) noexcept {
   process_life& life = s.life;
   const bool refused = status < 0 && status != -ESRCH;
   if (refused && status != -EPERM && life.signal_tries < tries_max) {
-    return retry_later(life, life.signal_tries);
+    life.retry_at = retry_after(now_, life.signal_tries);
+    return;
   }
   if (refused) life.signal_error = static_cast<int>(-status);
   if (life.leader == leader_state::exited) life.group_killed = true;
@@ -222,9 +220,11 @@ void process_machine::reaped(slot& s, std::int64_t status) noexcept {
   process_life& life = s.life;
   if (status == -EINTR) return;
   if (status > 0 || status == -ECHILD) return leader_is_gone(s);
-  if (life.tries < tries_max) return retry_later(life, life.tries);
-  ++stats_.unreaped;
-  leader_is_gone(s);
+  if (life.tries >= tries_max) {
+    ++stats_.unreaped;
+    return leader_is_gone(s);
+  }
+  life.retry_at = retry_after(now_, life.tries);
 }
 
 void process_machine::leader_is_gone(slot& s) noexcept {
@@ -233,12 +233,6 @@ void process_machine::leader_is_gone(slot& s) noexcept {
   life.signal_wanted = 0;
   life.retry_at = 0;
   life.drain_at = later(now_, life.start.drain_grace);
-}
-
-void process_machine::retry_later(process_life& life, std::uint8_t& tries) noexcept {
-  const int doublings = std::min<int>(tries, doublings_max);
-  life.retry_at = later(now_, std::chrono::nanoseconds(first_retry_ns << doublings));
-  if (tries < tries_max) ++tries;
 }
 
 }  // namespace bast

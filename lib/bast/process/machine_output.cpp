@@ -41,7 +41,8 @@ void captured_stream::received(std::size_t count) noexcept {
   got.bytes.commit(count);
   if (got.bytes.size() <= options.limit.count) return;
   got.discarded += got.bytes.size() - options.limit.count;
-  got.bytes.truncate(options.limit.count);
+  const std::size_t lost = BAST_MUTANT(byte_lost_at_the_limit) ? 1 : 0;
+  got.bytes.truncate(options.limit.count - lost);
   got.truncated = truncation::limit;
 }
 
@@ -61,7 +62,8 @@ void process_machine::steer_stream(slot& s, output_stream which) noexcept {
     if (io.in_flight()) io.unwanted = true;
     return;
   }
-  if (io.in_flight() || (stream.keeps_all() && stream.is_full())) return;
+  if (io.in_flight() || now_ < stream.retry_at) return;
+  if (stream.keeps_all() && stream.is_full()) return;
   if (!stream.readable) return s.operations.want(what, operation_kind::poll);
   if (!stream.make_room()) return stream.give_up(truncation::failure, ENOMEM);
   s.operations.want(what, operation_kind::read);
@@ -76,11 +78,16 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
     // A host whose thread ends may cancel what we did not ask it to; it is asked again.
     const bool again = status == -EINTR || status == -ECANCELED;
     stream.readable = again && !was_poll;
-    if (!again && status != -EAGAIN) {
+    if (again || status == -EAGAIN) return;
+    if (was_poll && stream.tries < tries_max) {
+      // Giving up would make the child die of SIGPIPE; that the host could not wait is no reason.
+      stream.retry_at = retry_after(now_, stream.tries);
+    } else {
       stream.give_up(truncation::failure, static_cast<int>(-status));
     }
   } else if (was_poll) {
     stream.readable = status > 0;
+    stream.tries = 0;
   } else if (status > stream.reading) {
     stream.give_up(truncation::failure, EPROTO);  // More than was asked for: not from a kernel.
   } else if (status == 0) {

@@ -85,8 +85,10 @@ inline constexpr std::size_t overflow_bytes = 64U << 10;
 struct captured_stream {
   int fd = -1;
   capture_options options;
-  bool readable = false;      // poll said so, or the latest read was full
-  bool ended = false;         // nothing more is read
+  bool readable = false;   // poll said so, or the latest read was full
+  bool ended = false;      // nothing more is read
+  std::uint8_t tries = 0;  // of a poll that failed, the next not before retry_at
+  std::int64_t retry_at = 0;
   std::uint32_t reading = 0;  // bytes asked for by the read in flight
   captured_output got;
 
@@ -147,9 +149,21 @@ struct process_slot {
   process_slot* next_free = nullptr;  // or, when over, the next one to deliver
 };
 
+// What fails for no good reason is tried again after 1, 2, 4 .. 64 ms, so many times.
+inline constexpr std::uint8_t tries_max = 16;
+
 /// Wherever the clock is, the sum of two instants stays one.
 constexpr std::int64_t later(std::int64_t now, std::chrono::nanoseconds by) {
   return by.count() >= never_ns - now ? never_ns : now + by.count();
+}
+
+/// When to try again, and one try more.
+constexpr std::int64_t retry_after(std::int64_t now, std::uint8_t& tries) {
+  constexpr std::int64_t first_ns = 1'000'000;
+  constexpr int doublings_max = 6;
+  const int doublings = tries < doublings_max ? tries : doublings_max;
+  if (tries < tries_max) ++tries;
+  return later(now, std::chrono::nanoseconds(first_ns << doublings));
 }
 
 constexpr std::size_t index_of(output_stream which) { return static_cast<std::size_t>(which); }

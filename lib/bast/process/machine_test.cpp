@@ -1,0 +1,606 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine by itself: every completion is written down here. What it does with real children is
+// in conformance_test.cpp, and with a world that lies in fuzz/model.
+#include "bast/process/machine.hpp"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "bast/os.hpp"
+
+namespace bast {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int pidfd = 50;
+constexpr int output_fd = 51;
+constexpr std::int64_t millisecond = 1'000'000;
+
+class ProcessMachine : public testing::Test {
+ protected:
+  void SetUp() override { init({.processes_max = 2}); }
+  void init(const process_machine_options& options) {
+    machine.emplace();
+    ASSERT_TRUE(machine->init(options));
+  }
+  void TearDown() override {
+    machine->check_invariants();
+    EXPECT_TRUE(machine->idle());
+  }
+
+  process_start child() {
+    process_start out;
+    out.pid = 1234;
+    out.pidfd = pidfd;
+    out.context = this;
+    out.finished = [](void* context, process_id, process_result&& ended) noexcept {
+      auto& self = *static_cast<ProcessMachine*>(context);
+      EXPECT_FALSE(self.result) << "two ends";
+      self.result.emplace(std::move(ended));
+    };
+    return out;
+  }
+  process_start captured(capture_options capture = {}) {
+    process_start out = child();
+    out.output_pipe = output_fd;
+    out.output = capture;
+    return out;
+  }
+  process_id start(const process_start& child) {
+    const auto id = machine->start(child);
+    EXPECT_TRUE(id);
+    pump();
+    return id.value_or(process_id());
+  }
+
+  /// Takes all that is wanted. What waits is in flight; the rest is done at once, as `exited` and
+  /// `immediate` say, and noted.
+  void pump() {
+    while (const operation* const wanted = machine->next()) {
+      const operation op = *wanted;
+      machine->sent();
+      if (!is_immediate(op.kind)) {
+        flying.push_back(op);
+        continue;
+      }
+      done.push_back(op);
+      machine->complete(op.user_data, perform(op));
+      machine->check_invariants();
+    }
+    machine->check_invariants();
+  }
+  std::int64_t perform(const operation& op) {
+    if (!immediate.empty()) {
+      const std::int64_t status = immediate.front();
+      immediate.erase(immediate.begin());
+      if (status <= 0) return status;
+    }
+    if (op.kind == operation_kind::close || op.kind == operation_kind::signal) return 0;
+    if (!exited) return 0;
+    *op.exit = *exited;
+    return 1;
+  }
+  /// The operation of that kind in flight on `fd`; taken out of it.
+  operation flight(operation_kind kind, int fd = -1) {
+    for (std::size_t i = 0; i < flying.size(); ++i) {
+      const operation op = flying[i];
+      if (op.kind != kind || op.fd != fd) continue;
+      flying.erase(flying.begin() + static_cast<std::ptrdiff_t>(i));
+      return op;
+    }
+    ADD_FAILURE() << "not in flight: " << static_cast<int>(kind) << " on " << fd;
+    return {};
+  }
+  void complete(const operation& op, std::int64_t status) {
+    machine->complete(op.user_data, status);
+    pump();
+  }
+  void complete_poll(int fd, std::int64_t status = POLLIN) {
+    complete(flight(operation_kind::poll, fd), status);
+  }
+  /// A read that is in flight brings these bytes.
+  void bring(std::string_view bytes, int fd = output_fd) {
+    const operation op = flight(operation_kind::read, fd);
+    ASSERT_LE(bytes.size(), op.length);
+    std::memcpy(op.buffer, bytes.data(), bytes.size());
+    complete(op, static_cast<std::int64_t>(bytes.size()));
+  }
+  void exit_now(int code = CLD_EXITED, int status = 0) {
+    exited = child_exit{.code = code, .status = status, .usage = {}};
+    complete_poll(pidfd);
+  }
+  void cancelled(operation_kind kind, int fd = -1) {
+    complete(flight(operation_kind::cancel, fd), 0);
+    complete(flight(kind, fd), -ECANCELED);
+  }
+  void tick(std::int64_t now) {
+    machine->tick(now);
+    pump();
+  }
+  std::string signals() const {
+    std::string out;
+    for (const operation& op : done) {
+      if (op.kind == operation_kind::signal) out += std::to_string(op.signal) + " ";
+    }
+    return out;
+  }
+  std::string kinds_done() const {
+    constexpr const char* names[] = {"observe", "reap", "signal", "close"};
+    std::string out;
+    for (const operation& op : done) {
+      out += names[static_cast<int>(op.kind) - static_cast<int>(operation_kind::observe)];
+      out += " ";
+    }
+    return out;
+  }
+
+  std::optional<process_machine> machine;
+  std::optional<process_result> result;
+  std::vector<operation> flying;
+  std::vector<operation> done;
+  std::optional<child_exit> exited;
+  std::vector<std::int64_t> immediate;  // what the next immediate operations answer; 1: as usual
+};
+
+TEST_F(ProcessMachine, P21_AChildWithoutStreamsIsWaitedForObservedAndReaped) {
+  start(child());
+  ASSERT_EQ(flying.size(), 1U);
+  EXPECT_TRUE(machine->is_ours(flying[0].user_data));
+  EXPECT_FALSE(machine->is_ours(flying[0].user_data ^ 1ULL << 56));
+  exit_now(CLD_EXITED, 3);
+  EXPECT_EQ(kinds_done(), "observe reap close ");
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->pid, 1234);
+  EXPECT_EQ(result->status.code, 3);
+}
+
+TEST_F(ProcessMachine, P22_WhatIsRefusedIsOfferedAgain) {
+  ASSERT_TRUE(machine->start(child()));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_NE(machine->next(), nullptr);
+    machine->refused();
+  }
+  EXPECT_EQ(machine->stats().refusals, 3U);
+  EXPECT_EQ(machine->stats().in_flight, 0U);
+  pump();
+  exit_now();
+  EXPECT_TRUE(result);
+}
+
+TEST_F(ProcessMachine, P22_LateTwiceAndUnknownCompletionsChangeNothing) {
+  start(captured());
+  const operation first = flight(operation_kind::poll, output_fd);
+  complete(first, POLLIN);
+  bring("abc");
+  const std::uint64_t exit = flying.front().user_data;
+  const std::uint64_t before = machine->digest();
+  machine->complete(first.user_data, POLLIN);    // Twice; the same role is in flight again.
+  machine->complete(exit + 100, POLLIN);         // A generation to come.
+  machine->complete(exit | 0xFFFFULL << 32, 1);  // The wake, which is not asked for.
+  machine->complete(exit | 0x00FFULL << 48, 1);  // No such role.
+  machine->complete(exit | 0x00FFULL << 32, 1);  // No such slot.
+  machine->complete(exit ^ 0x8000ULL << 48, 1);  // Somebody else's.
+  EXPECT_EQ(machine->digest(), before);
+  EXPECT_EQ(machine->stats().ignored_stale, 3U);
+  EXPECT_EQ(machine->stats().ignored_unknown, 2U);
+  EXPECT_EQ(machine->stats().ignored_foreign, 1U);
+  complete_poll(output_fd, POLLHUP);
+  complete(flight(operation_kind::read, output_fd), 0);
+  exit_now();
+  EXPECT_EQ(result->output.bytes.text(), "abc");
+}
+
+TEST_F(ProcessMachine, P22_ASlotIsUsedAgainOnlyWhenNothingIsInFlight) {
+  init({.processes_max = 1});
+  process_start quick = captured();
+  quick.drain_grace = 0ns;
+  const process_id first = start(quick);
+  exit_now();
+  // The stream was given up; its poll is still the kernel's.
+  EXPECT_FALSE(result);
+  EXPECT_EQ(machine->start(child()).error().kind(), errc::limit);
+  complete(flight(operation_kind::cancel, output_fd), -ENOENT);
+  EXPECT_EQ(kinds_done(), "observe reap close ") << "the pipe is closed with a poll in flight";
+  complete_poll(output_fd, -ECANCELED);
+  ASSERT_TRUE(result);
+  result.reset();
+  const process_id second = start(child());
+  EXPECT_EQ(first.slot, second.slot);
+  EXPECT_NE(first.generation, second.generation);
+  EXPECT_FALSE(machine->is_live(first));
+  EXPECT_EQ(machine->cancel(first).error().kind(), errc::stale_handle);
+  exit_now();
+}
+
+TEST_F(ProcessMachine, P14_TermThenGraceThenKill) {
+  process_start slow = child();
+  slow.timeout = 10ms;
+  slow.grace = 5ms;
+  start(slow);
+  EXPECT_EQ(flying.back().deadline_ns, 10 * millisecond);
+  tick(10 * millisecond - 1);
+  EXPECT_EQ(signals(), "");
+  complete(flight(operation_kind::timeout), -ETIME);
+  EXPECT_EQ(signals(), "15 ");
+  tick(15 * millisecond - 1);
+  EXPECT_EQ(signals(), "15 ");
+  complete(flight(operation_kind::timeout), -ETIME);
+  EXPECT_EQ(signals(), "15 9 ");
+  exit_now(CLD_KILLED, SIGKILL);
+  EXPECT_EQ(result->ended_by, process_ending::timed_out);
+  EXPECT_EQ(result->status.code, SIGKILL);
+}
+
+TEST_F(ProcessMachine, P14_AnEarlyExitSkipsTheKill) {
+  const process_id id = start(child());
+  ASSERT_TRUE(machine->cancel(id));
+  pump();
+  exit_now(CLD_EXITED, 0);
+  EXPECT_EQ(signals(), "15 ");
+  EXPECT_FALSE(result) << "the timer of the grace is in flight";
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(result->ended_by, process_ending::cancelled);
+  EXPECT_TRUE(result->status.success());
+  tick(never_ns);
+  EXPECT_EQ(signals(), "15 ");
+}
+
+TEST_F(ProcessMachine, P14_TheFirstReasonWins) {
+  process_start slow = child();
+  slow.timeout = 10ms;
+  const process_id id = start(slow);
+  ASSERT_TRUE(machine->cancel(id));
+  tick(20 * millisecond);
+  EXPECT_EQ(machine->cancel(id, process_ending::exited).error().kind(), errc::invalid);
+  ASSERT_TRUE(machine->cancel(id, process_ending::limit));
+  complete(flight(operation_kind::timeout), -ETIME);  // Of the timeout that does not matter now.
+  exit_now();
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(result->ended_by, process_ending::cancelled);
+}
+
+TEST_F(ProcessMachine, P15_AnExitThatWasSeenFirstIsTheChildsOwn) {
+  process_start slow = child();
+  slow.timeout = 10ms;
+  const process_id id = start(slow);
+  exited = child_exit{.code = CLD_EXITED, .status = 4, .usage = {}};
+  machine->complete(flight(operation_kind::poll, pidfd).user_data, POLLIN);
+  machine->tick(20 * millisecond);
+  ASSERT_TRUE(machine->cancel(id));
+  pump();
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(signals(), "");
+  EXPECT_EQ(result->ended_by, process_ending::exited);
+  EXPECT_EQ(result->status.code, 4);
+}
+
+TEST_F(ProcessMachine, P15_ACancelIsNotForgottenWhenItRunsAfterAll) {
+  init({.processes_max = 1, .timers = machine_timers::ticks});
+  const process_id id = start(child());
+  machine->complete(flight(operation_kind::poll, pidfd).user_data, POLLIN);
+  ASSERT_TRUE(machine->cancel(id));
+  pump();  // It is observed, and runs; the signal waits as long as the next look.
+  tick(2 * millisecond);
+  EXPECT_EQ(signals(), "15 ");
+  exit_now(CLD_KILLED, SIGTERM);
+  EXPECT_EQ(result->ended_by, process_ending::cancelled);
+}
+
+TEST_F(ProcessMachine, P11_StragglersAreKilledBetweenObservingAndReaping) {
+  process_start leader = child();
+  leader.own_group = true;
+  leader.kill_group_on_exit = true;
+  start(leader);
+  exit_now();
+  EXPECT_EQ(kinds_done(), "observe signal reap close ");
+  EXPECT_EQ(done[1].signal, SIGKILL);
+  EXPECT_EQ(done[1].group, 1234);
+  EXPECT_TRUE(result);
+}
+
+TEST_F(ProcessMachine, P11_WithoutAGroupOfItsOwnNobodyElseIsSignalled) {
+  process_start member = child();
+  member.kill_group_on_exit = true;
+  const process_id id = start(member);
+  ASSERT_TRUE(machine->cancel(id));
+  pump();
+  EXPECT_EQ(done.at(0).group, 0);
+  exit_now();
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(kinds_done(), "signal observe reap close ");
+}
+
+TEST_F(ProcessMachine, P12_ReapedBySomebodyElseIsLost) {
+  start(child());
+  immediate = {-EINTR, -ECHILD};
+  complete_poll(pidfd);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->status.how, exit_status::kind::lost);
+  EXPECT_EQ(machine->stats().unreaped, 0U);
+}
+
+TEST_F(ProcessMachine, P12_StolenBetweenObservingAndReapingKeepsItsStatus) {
+  start(child());
+  immediate = {1, -ECHILD};
+  exit_now(CLD_DUMPED, SIGABRT);
+  EXPECT_EQ(
+      result->status,
+      (exit_status{.how = exit_status::kind::signalled, .core_dumped = true, .code = SIGABRT}));
+}
+
+TEST_F(ProcessMachine, P12_AWaitThatFailsIsTriedAgainLaterAndNotForEver) {
+  init({.processes_max = 1, .timers = machine_timers::ticks});
+  start(child());
+  immediate.assign(100, -ENOMEM);
+  complete_poll(pidfd);
+  int rounds = 0;
+  while (!result && rounds < 100) {
+    ASSERT_LT(machine->next_deadline(), never_ns);
+    tick(machine->next_deadline());
+    ++rounds;
+  }
+  ASSERT_TRUE(result);
+  EXPECT_EQ(rounds, 16);
+  EXPECT_EQ(result->status.how, exit_status::kind::lost);
+  EXPECT_EQ(machine->stats().unreaped, 1U);
+}
+
+TEST_F(ProcessMachine, P10_ASignalThatIsRefusedIsTold) {
+  init({.processes_max = 1, .timers = machine_timers::ticks});
+  const process_id id = start(child());
+  immediate = {-EPERM};
+  ASSERT_TRUE(machine->cancel(id));
+  pump();
+  exit_now();
+  EXPECT_EQ(result->signal_error, EPERM);
+}
+
+TEST_F(ProcessMachine, P13_AfterTheDrainGraceTheRestIsGivenUpAndLateBytesAreKept) {
+  process_start parent = captured();
+  parent.drain_grace = 20ms;
+  start(parent);
+  complete_poll(output_fd);
+  exit_now();
+  EXPECT_EQ(flying.back().deadline_ns, 20 * millisecond);
+  complete(flight(operation_kind::timeout), -ETIME);
+  EXPECT_FALSE(result);
+  // The cancel came too late: the read was done already (IO-3).
+  complete(flight(operation_kind::cancel, output_fd), -EALREADY);
+  bring("late");
+  EXPECT_EQ(result->output.bytes.text(), "late");
+  EXPECT_EQ(result->output.truncated, truncation::grandchild);
+}
+
+TEST_F(ProcessMachine, P13_TheEndIsTheEndEvenWhenItIsLate) {
+  process_start parent = captured();
+  parent.drain_grace = 0ns;
+  start(parent);
+  complete_poll(output_fd);
+  exit_now();
+  complete(flight(operation_kind::read, output_fd), 0);
+  complete(flight(operation_kind::cancel, output_fd), -ENOENT);
+  EXPECT_EQ(result->output.truncated, truncation::none);
+}
+
+TEST_F(ProcessMachine, IO3_ACancelThatFailsIsSentAgain) {
+  process_start parent = captured();
+  parent.drain_grace = 0ns;
+  start(parent);
+  exit_now();
+  complete(flight(operation_kind::cancel, output_fd), -ENOMEM);
+  cancelled(operation_kind::poll, output_fd);
+  EXPECT_TRUE(result);
+}
+
+TEST_F(ProcessMachine, P16_WithoutMemoryTheStreamEndsAndTheProcessGoesOn) {
+  start(captured());
+  {
+    os::fault_scope fault({.kind = os::call::allocate, .nth = 1, .persistent = true});
+    complete_poll(output_fd);
+  }
+  EXPECT_EQ(kinds_done(), "close ");
+  exit_now();
+  EXPECT_TRUE(result->check());
+  EXPECT_EQ(result->output.error_number, ENOMEM);
+  EXPECT_EQ(result->output.truncated, truncation::failure);
+}
+
+TEST_F(ProcessMachine, P16_MemoryStaysBelowTheLimitAnd64KiB) {
+  start(captured({.limit = bytes{10'000}, .policy = on_limit::truncate_and_drain}));
+  complete_poll(output_fd);
+  std::uint64_t fed = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string chunk(flying.back().length, 'x');  // Full reads: nobody polls between them.
+    fed += chunk.size();
+    bring(chunk);
+  }
+  complete(flight(operation_kind::read, output_fd), 0);
+  exit_now();
+  EXPECT_EQ(result->output.bytes.size(), 10'000U);
+  EXPECT_EQ(result->output.discarded, fed - 10'000);
+  EXPECT_LE(result->output.bytes.capacity(), 10'000U + (64U << 10));
+}
+
+TEST_F(ProcessMachine, P16_UnderBackpressureNothingIsReadUntilSomebodyTakes) {
+  const process_id id = start(captured({.limit = bytes{5}, .policy = on_limit::backpressure}));
+  complete_poll(output_fd);
+  EXPECT_EQ(flying.back().length, 5U);
+  bring("abcde");
+  ASSERT_EQ(flying.size(), 1U) << "only the pidfd is waited for";
+  std::byte two[2];
+  EXPECT_EQ(machine->take(id, output_stream::output, two).value(), 2U);
+  pump();
+  EXPECT_EQ(flying.back().length, 2U);
+  bring("fg");
+  exit_now();
+  EXPECT_FALSE(result);
+  // The drain grace begins again with each bite.
+  machine->tick(200 * millisecond);
+  EXPECT_EQ(machine->take(id, output_stream::output, two).value(), 2U);
+  tick(300 * millisecond);
+  complete(flight(operation_kind::read, output_fd), 0);
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(result->output.bytes.text(), "efg");
+  EXPECT_EQ(result->output.truncated, truncation::none);
+}
+
+TEST_F(ProcessMachine, P21_WhatAReadMaySay) {
+  start(captured());
+  complete_poll(output_fd, -EINTR);
+  complete_poll(output_fd, -ECANCELED);  // Not by us: the host's thread ended.
+  complete_poll(output_fd);
+  complete(flight(operation_kind::read, output_fd), -EINTR);
+  complete(flight(operation_kind::read, output_fd), -EAGAIN);
+  complete_poll(output_fd);
+  bring("x");
+  complete_poll(output_fd);
+  complete(flight(operation_kind::read, output_fd), -EIO);
+  exit_now();
+  EXPECT_EQ(result->output.bytes.text(), "x");
+  EXPECT_EQ(result->output.error_number, EIO);
+  EXPECT_EQ(result->output.truncated, truncation::failure);
+}
+
+TEST_F(ProcessMachine, P21_AStreamThatCannotBePolledIsTriedAgainAndNotForEver) {
+  init({.processes_max = 1, .timers = machine_timers::ticks});
+  start(captured());
+  int rounds = 0;
+  while (kinds_done().empty() && rounds < 100) {
+    complete_poll(output_fd, -ENOMEM);
+    if (kinds_done().empty()) tick(machine->next_deadline());
+    ++rounds;
+  }
+  EXPECT_EQ(rounds, 17);
+  exit_now();
+  EXPECT_EQ(result->output.error_number, ENOMEM);
+}
+
+TEST_F(ProcessMachine, P22_MoreThanWasAskedForIsAnError) {
+  start(captured());
+  complete_poll(output_fd);
+  const operation read = flight(operation_kind::read, output_fd);
+  complete(read, std::int64_t{read.length} + 1);
+  exit_now();
+  EXPECT_EQ(result->output.error_number, EPROTO);
+  EXPECT_EQ(result->output.bytes.size(), 0U);
+}
+
+TEST_F(ProcessMachine, P21_APidfdThatCannotBePolledIsLookedAtNowAndThen) {
+  init({.processes_max = 1, .timers = machine_timers::ticks});
+  start(child());
+  for (int i = 0; i < 40; ++i) {
+    complete_poll(pidfd, -ENOMEM);
+    // First until it is observed, and then until it is polled again.
+    while (flying.empty()) tick(machine->next_deadline());
+  }
+  exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
+  complete_poll(pidfd, -ENOMEM);
+  tick(machine->next_deadline());
+  EXPECT_TRUE(result);
+}
+
+TEST_F(ProcessMachine, IO9_OnlyTheFirstRequestWakes) {
+  constexpr int event = 60;
+  init({.processes_max = 2, .wake_fd = event});
+  pump();
+  const process_id id = start(child());
+  EXPECT_TRUE(machine->request_cancel(id));
+  EXPECT_FALSE(machine->request_cancel(id));
+  EXPECT_EQ(signals(), "");
+  complete_poll(event);
+  complete(flight(operation_kind::read, event), 8);
+  EXPECT_EQ(signals(), "15 ");
+  EXPECT_TRUE(machine->request_cancel(id));
+  exit_now();
+  cancelled(operation_kind::timeout);
+  // The stale request does nothing to the next one.
+  result.reset();
+  const process_id next = start(child());
+  EXPECT_FALSE(machine->request_cancel(id));
+  tick(1);
+  EXPECT_EQ(signals(), "15 ");
+  // Nor does it take a newer one away.
+  EXPECT_TRUE(machine->request_cancel(next));
+  EXPECT_FALSE(machine->request_cancel(id));
+  tick(2);
+  EXPECT_EQ(signals(), "15 15 ");
+  machine->shut_down();
+  pump();
+  exit_now();
+  cancelled(operation_kind::timeout);
+  cancelled(operation_kind::poll, event);
+}
+
+TEST_F(ProcessMachine, X5_WhatMakesNoSenseIsRefused) {
+  process_machine other;
+  EXPECT_EQ(other.start(child()).error().kind(), errc::bad_state);
+  EXPECT_EQ(other.init({.processes_max = 0}).error().kind(), errc::invalid);
+  EXPECT_EQ(other.init({.processes_max = 65535}).error().kind(), errc::invalid);
+  ASSERT_TRUE(other.init({.processes_max = 65534}));
+  EXPECT_EQ(other.init({}).error().kind(), errc::bad_state);
+
+  process_start bad = child();
+  bad.pidfd = -1;
+  EXPECT_EQ(machine->start(bad).error().kind(), errc::invalid);
+  bad = child();
+  bad.grace = -1ns;
+  EXPECT_EQ(machine->start(bad).error().kind(), errc::invalid);
+  bad = captured({.limit = bytes{0}, .policy = on_limit::backpressure});
+  EXPECT_EQ(machine->start(bad).error().kind(), errc::invalid);
+  machine->shut_down();
+  EXPECT_EQ(machine->start(child()).error().kind(), errc::shutdown);
+}
+
+TEST_F(ProcessMachine, X6_WithoutMemoryThereIsNoMachine) {
+  for (std::uint64_t nth = 1; nth <= 2; ++nth) {
+    os::fault_scope fault({.kind = os::call::allocate, .nth = nth});
+    process_machine other;
+    EXPECT_EQ(other.init({}).error().kind(), errc::no_memory);
+  }
+}
+
+using ProcessMachineDeathTest = ProcessMachine;
+
+TEST_F(ProcessMachineDeathTest, IO3_AMachineWithSomethingInFlightMustNotDie) {
+  start(child());
+  EXPECT_DEATH(machine.reset(), "shut it down and run its loop first");
+  exit_now();
+}
+
+TEST_F(ProcessMachineDeathTest, P21_SentComesRightAfterNext) {
+  EXPECT_DEATH(machine->sent(), "right after next");
+  EXPECT_DEATH(machine->refused(), "right after next");
+}
+
+TEST(ProcessResult, P19_CheckSaysWhy) {
+  process_result r;
+  EXPECT_EQ(r.check().error().kind(), errc::lost);
+  r.status = {.how = exit_status::kind::exited};
+  EXPECT_TRUE(r.check());
+  r.status.code = 2;
+  EXPECT_EQ(r.check().error().kind(), errc::bad_state);
+  r.status = {.how = exit_status::kind::signalled, .code = SIGSEGV};
+  EXPECT_EQ(r.check().error().kind(), errc::bad_state);
+  r.ended_by = process_ending::cancelled;
+  EXPECT_EQ(r.check().error().kind(), errc::cancelled);
+  r.ended_by = process_ending::timed_out;
+  EXPECT_EQ(r.check().error().kind(), errc::timed_out);
+  r.ended_by = process_ending::limit;
+  EXPECT_EQ(r.check().error().kind(), errc::limit);
+  for (const auto ending : {process_ending::exited, process_ending::timed_out,
+                            process_ending::cancelled, process_ending::limit}) {
+    EXPECT_STRNE(name_of(ending), "?");
+  }
+}
+
+}  // namespace
+}  // namespace bast
