@@ -35,6 +35,7 @@
   X(exceptions_not_set_aside)   \
   X(float_control_not_restored) \
   X(nested_resumer_forgotten)   \
+  X(parked_is_resumable)        \
   X(generation_not_bumped)      \
   X(user_data_kept)             \
   X(one_coroutine_too_many)     \

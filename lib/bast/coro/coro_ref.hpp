@@ -171,7 +171,8 @@ class coro_ref {
     if (tag == (wanted | flags)) [[likely]]
       return true;
     flags = tag & internal::tag_flags_mask;
-    return tag == (wanted | flags) && (flags & internal::flag_parked) == 0;
+    const bool parked = (flags & internal::flag_parked) != 0;
+    return tag == (wanted | flags) && (!parked || BAST_MUTANT(parked_is_resumable));
   }
 
   std::unexpected<error> refuse(internal::coro_op op) const noexcept {
