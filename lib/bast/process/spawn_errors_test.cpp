@@ -112,6 +112,13 @@ TEST_P(SpawnErrors, P8_ANumberThatNoDescriptorCanHave) {
                  child_is_refused + "' (descriptors): Bad file descriptor");
 }
 
+TEST_P(SpawnErrors, P8_TheReportArrivesWhateverNumbersAreTaken) {
+  auto c = command::argv({"/nonexistent/program"});
+  for (int theirs = 3; theirs < 60; ++theirs) c.pass_fd(0, theirs);
+  expect_failure(c, spawn_stage::exec, ENOENT,
+                 "cannot start '/nonexistent/program' (exec): No such file or directory");
+}
+
 TEST_P(SpawnErrors, P9_TheSameCommandMaySucceedLater) {
   const std::string path = place_ + "/file";
   auto c = command::argv({path});
