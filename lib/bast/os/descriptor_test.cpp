@@ -15,7 +15,7 @@
 namespace bast::os {
 namespace {
 
-bool open_now(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+bool open_now(int fd) { return ::fcntl(fd, F_GETFD) != -1; }
 
 TEST(Descriptor, ClosesWhatItOwnsOnce) {
   int fd = -1;
@@ -26,7 +26,8 @@ TEST(Descriptor, ClosesWhatItOwnsOnce) {
     descriptor second = std::move(first);
     EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move): what a moved one holds is the question
     EXPECT_EQ(second.get(), fd);
-    second = std::move(second);
+    descriptor& same = second;
+    second = std::move(same);
     EXPECT_TRUE(open_now(fd));
   }
   EXPECT_FALSE(open_now(fd));

@@ -10,6 +10,7 @@
 #include "bast/os/door.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/path.hpp"
+#include "bast/testing/emulation.hpp"
 
 namespace bast::os {
 namespace {
@@ -20,6 +21,7 @@ started_process fork_child(F body) {
   started_process child;
   child.pid = ::fork();
   if (child.pid == 0) {
+    ::alarm(60);  // No failed test leaves it behind.
     body();
     ::_exit(0);
   }
@@ -42,6 +44,8 @@ UNINSTRUMENTED int end_at_once(void* argument) {
   return 0;
 }
 
+constexpr const char* no_pidfd_open = "valgrind has no pidfd_open";
+
 class OsProcess : public ::testing::TestWithParam<process_memory> {};
 INSTANTIATE_TEST_SUITE_P(Memory, OsProcess,
                          ::testing::Values(process_memory::shared, process_memory::copied),
@@ -50,6 +54,7 @@ INSTANTIATE_TEST_SUITE_P(Memory, OsProcess,
                          });
 
 TEST_P(OsProcess, P8_StartsAtItsEntry) {
+  if (test::under_valgrind) GTEST_SKIP() << no_pidfd_open;
   constexpr std::size_t stack_bytes = 64 << 10;
   std::byte* const stack = map(stack_bytes).value();
   int written = 0;
@@ -71,7 +76,17 @@ TEST_P(OsProcess, P8_StartsAtItsEntry) {
   release(stack, stack_bytes);
 }
 
-TEST(OsWait, P12_TellsOnceOrLeavesItToBeToldAgain) {
+/// Of those who fork a child and hold its pidfd.
+class OsChild : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (test::under_valgrind) GTEST_SKIP() << no_pidfd_open;
+  }
+};
+using OsWait = OsChild;
+using OsSignal = OsChild;
+
+TEST_F(OsWait, P12_TellsOnceOrLeavesItToBeToldAgain) {
   const auto child = fork_child([] { ::_exit(5); });
   for (const int keep : {WNOWAIT, WNOWAIT, 0}) {
     rusage used{};
@@ -83,7 +98,7 @@ TEST(OsWait, P12_TellsOnceOrLeavesItToBeToldAgain) {
   EXPECT_EQ(wait_process(child.pidfd.get(), WEXITED).error().error_number(), ECHILD);
 }
 
-TEST(OsWait, P12_WithoutAnythingToTellThePidIsZero) {
+TEST_F(OsWait, P12_WithoutAnythingToTellThePidIsZero) {
   const auto child = fork_child([] { ::pause(); });
   const auto told = wait_process(child.pidfd.get(), WEXITED | WNOHANG);
   ASSERT_TRUE(told);
@@ -92,14 +107,14 @@ TEST(OsWait, P12_WithoutAnythingToTellThePidIsZero) {
   EXPECT_TRUE(is_gone(child.pid));
 }
 
-TEST(OsWait, AnInterruptedWaitIsTriedAgain) {
+TEST_F(OsWait, AnInterruptedWaitIsTriedAgain) {
   const auto child = fork_child([] {});
   const fault_scope fault({.kind = call::wait, .nth = 1, .error_number = EINTR});
   EXPECT_TRUE(wait_process(child.pidfd.get(), WEXITED));
   EXPECT_EQ(fault.injected(), 1U);
 }
 
-TEST(OsSignal, P10_GoesThroughThePidfdAndNoFurther) {
+TEST_F(OsSignal, P10_GoesThroughThePidfdAndNoFurther) {
   const auto child = fork_child([] { ::pause(); });
   ASSERT_TRUE(signal_process(child.pidfd.get(), SIGTERM));
   const auto told = wait_process(child.pidfd.get(), WEXITED);
@@ -109,7 +124,7 @@ TEST(OsSignal, P10_GoesThroughThePidfdAndNoFurther) {
   EXPECT_EQ(signal_process(child.pidfd.get(), SIGTERM).error().error_number(), ESRCH);
 }
 
-TEST(OsSignal, P11_ReachesAGroup) {
+TEST_F(OsSignal, P11_ReachesAGroup) {
   const auto child = fork_child([] { ::pause(); });
   ASSERT_EQ(::setpgid(child.pid, child.pid), 0);
   ASSERT_TRUE(signal_group(child.pid, SIGKILL));
@@ -121,7 +136,7 @@ TEST(OsSignalDeathTest, P11_NoGroupIsNotEverybody) {
   EXPECT_DEATH((void)signal_group(0, SIGKILL), "group > 1");
 }
 
-TEST(OsProcessFailure, P9_DestroyNeedsNoPidfd) {
+TEST_F(OsChild, P9_DestroyNeedsNoPidfd) {
   started_process child = fork_child([] { ::pause(); });
   child.pidfd.reset();
   destroy_process(child);

@@ -94,12 +94,10 @@ void arrange_descriptors(child_plan& plan) noexcept {
   }
   for (std::size_t i = 0; i < plan.move_count; ++i) {
     const auto [source, target] = plan.moves[i];
-    long status = 0;
-    do {
-      // Where both are the same number dup3 refuses, and only the flag needs to go.
-      status = source == target ? kernel(SYS_fcntl, target, F_SETFD, 0)
-                                : kernel(SYS_dup3, source, target, 0);
-    } while (status == -EINTR || status == -EBUSY);
+    // Where both are the same number dup3 refuses, and only the flag needs to go. No EINTR: every
+    // signal is blocked.
+    const long status = source == target ? kernel(SYS_fcntl, target, F_SETFD, 0)
+                                         : kernel(SYS_dup3, source, target, 0);
     require(plan, stage, status);
   }
 }

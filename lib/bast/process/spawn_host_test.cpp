@@ -63,6 +63,72 @@ TEST_P(SpawnHost, P12_AHostThatIgnoresItsChildren) {
   EXPECT_EQ(before.differences(), "");
 }
 
+/// Where signals come all the time, none of our handlers runs in the memory that a child borrows.
+int start_under_fire() {
+  static volatile pid_t ours;
+  static std::atomic<int> strangers;
+  ::setpgid(0, 0);
+  ours = ::getpid();
+  const test::disposition counted(SIGUSR1, [](int) { strangers += ::getpid() != ours; });
+  std::atomic<bool> done{false};
+  std::thread fire([&] {
+    while (!done) ::kill(0, SIGUSR1);
+  });
+  int failures = 0;
+  for (int i = 0; i < 300; ++i) {
+    auto c = child({"exit", "0"});
+    const auto ended = test::run(c.same_group());
+    // The program itself dies of the signal: its disposition is the default.
+    failures += ended.failure.has_value();
+  }
+  done = true;
+  fire.join();
+  if (failures != 0) return 1;
+  return strangers == 0 ? 0 : 2;
+}
+
+TEST(SpawnSignals, P7_NoHandlerOfOursRunsInTheChild) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(start_under_fire());
+  int status = -1;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+}
+
+/// A child at the gate whose parent dies, or gives up, does nothing and ends.
+TEST(SpawnGate, P9_AChildThatIsNotLetThroughDoesNothing) {
+  if (test::under_valgrind) GTEST_SKIP() << "valgrind has no pidfd_open";
+  auto gate = os::make_pipe();
+  auto report = os::make_pipe();
+  ASSERT_TRUE(gate && report);
+  char name[] = "/bin/true";
+  char* const arguments[] = {name, nullptr};
+  char* const environment[] = {nullptr};
+  internal::descriptor_move moves[] = {{0, 0}, {1, 1}, {2, 2}};
+  internal::child_plan plan;
+  plan.program = name;
+  plan.arguments = arguments;
+  plan.environment = environment;
+  plan.moves = moves;
+  plan.move_count = 3;
+  plan.report = report->write_end.get();
+  plan.gate[0] = gate->read_end.get();
+  plan.gate[1] = gate->write_end.get();
+  constexpr std::size_t stack_bytes = 64 << 10;
+  std::byte* const stack = os::map(stack_bytes).value();
+  auto child = os::start_process(os::process_memory::copied, internal::child_main, &plan,
+                                 stack + stack_bytes);
+  ASSERT_TRUE(child);
+  gate->read_end.reset();
+  gate->write_end.reset();
+  const auto pidfd = os::open_pidfd(child->pid);
+  ASSERT_TRUE(pidfd);
+  const auto told = os::wait_process(pidfd->get(), WEXITED);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->status, 127) << "it became the program";
+  os::release(stack, stack_bytes);
+}
+
 TEST(SpawnThreads, P6_ManyStartsAtOnceShareNothing) {
   constexpr int threads = 4;
   constexpr int starts = 50;

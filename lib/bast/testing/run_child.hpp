@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "bast/process.hpp"
+#include "bast/testing/emulation.hpp"
 
 namespace bast::test {
 
@@ -173,6 +174,11 @@ class spawn_test : public ::testing::TestWithParam<child_memory> {
   static ended run(command& c) { return test::run(c, GetParam()); }
   [[nodiscard]] static result<bast::internal::spawned> start(command& c) {
     return test::start(c, GetParam());
+  }
+  void SetUp() override {
+    if (under_valgrind && GetParam() == child_memory::copied) {
+      GTEST_SKIP() << "valgrind has no pidfd_open";
+    }
   }
   void TearDown() override { EXPECT_TRUE(has_no_child()) << "a zombie, or worse"; }
 };
