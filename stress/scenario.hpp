@@ -64,6 +64,7 @@ std::string growth(run& r);
 std::string signals(run& r);
 std::string fork(run& r);
 std::string threads(run& r);
+std::string cancels(run& r);
 
 /// One more than the cores, so that threads are preempted anywhere, and never fewer than three.
 unsigned thread_count();

@@ -27,6 +27,7 @@ constexpr scenario all[] = {
     {.name = "signals", .perform = signals, .impossible = nullptr},
     {.name = "fork", .perform = fork, .impossible = tsan_and_fork},
     {.name = "threads", .perform = threads, .impossible = nullptr},
+    {.name = "cancels", .perform = cancels, .impossible = nullptr},
 };
 
 }  // namespace
@@ -58,6 +59,7 @@ Runs each scenario, or all of them, for N seconds (5) with the programs of seed 
   signals  the same, while another thread sends them signals
   fork     children that grow their copies of suspended coroutines, while other threads grow theirs
   threads  threads that come and go, and pass a pool on from one to the next
+  cancels  a thread that cancels while another registers, unregisters and joins
 
 Exit status: 0 all went well, 1 something was wrong, 2 bad usage, 77 nothing could run here.
 )";

@@ -54,9 +54,9 @@ void process_harness::start(std::uint8_t who, std::uint16_t value) {
   if (child.timeout.count() < never_ns) f.timeout_at = world_.now() + child.timeout.count();
   child.context = &f;
   child.finished = [](void* context, process_id id, process_result&& result) noexcept {
-    auto& who_ended = *static_cast<follower*>(context);
-    if (who_ended.id != id) who_ended.harness->complain("D1: an end is told of somebody else");
-    who_ended.harness->finished(who_ended, std::move(result));
+    auto& self = *static_cast<follower*>(context);
+    if (self.id != id) self.harness->complain("D1: an end is told of somebody else");
+    self.harness->finished(self, std::move(result));
   };
   const auto id = machine_->start(child);
   if (id) {

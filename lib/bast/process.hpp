@@ -10,6 +10,7 @@
 
 #include "bast/process/byte_buffer.hpp"
 #include "bast/process/command.hpp"
+#include "bast/process/driver.hpp"
 #include "bast/process/epoll_adapter.hpp"
 #include "bast/process/machine.hpp"
 #include "bast/process/perform.hpp"

@@ -24,10 +24,10 @@ class joined_tokens {
     cancel_token joined{node_handle(&self->tree_.root)};
     std::size_t at = 0;
     for (const cancel_token& token : tokens) {
-      if (token.can_be_cancelled()) self->inputs()[at++].registration.attach(token);
+      if (token.can_be_cancelled()) self->inputs()[at++].token = token;
     }
     for (std::size_t i = 0; i < live && !joined.is_cancelled(); ++i) {
-      self->inputs()[i].registration.begin();
+      self->inputs()[i].registration.begin(self->inputs()[i].token);
     }
     // One that fired on another thread meanwhile may have found the later ones not yet registered.
     if (joined.is_cancelled()) self->forget_inputs();
@@ -41,6 +41,7 @@ class joined_tokens {
     explicit input(joined_tokens& to) noexcept : registration(fired), owner(&to) {}
     cancel_registration registration;  // first: `fired` is given its record
     joined_tokens* owner;
+    cancel_token token;
   };
   static_assert(std::is_standard_layout_v<input>);
 
@@ -53,14 +54,17 @@ class joined_tokens {
 
   static void fired(real_record& record, const cancel_reason& why) noexcept {
     joined_tokens& self = *reinterpret_cast<input&>(record).owner;
-    // The last token may go in a callback of this tree.
-    const node_handle held(cancel_tree_operations::keep(&self.tree_.root));
+    // The last token may go in a callback of this tree; or it has gone, and the end of this object
+    // waits for this function.
+    const node_handle held(cancel_tree_operations::keep_if_held(&self.tree_.root));
+    if (!held) return;
     if (cancel_tree_operations::cancel(self.tree_.root, why)) self.forget_inputs();
   }
 
   void forget_inputs() noexcept {
     for (std::size_t i = 0; i < count_; ++i) {
-      cancel_tree_operations::delist_without_waiting(inputs()[i].registration.record_);
+      cancel_tree_operations::silence(inputs()[i].registration.record_,
+                                      *inputs()[i].token.node_.get());
     }
   }
 

@@ -25,8 +25,7 @@ cancel_binding::cancel_binding(cancel_token governing, wake_hook hook) noexcept
       outer_(place_) {
   place_ = this;
   if (hook_.wake == nullptr) return;
-  attach(token);
-  begin();
+  begin(token);
 }
 
 cancel_binding::~cancel_binding() {

@@ -23,19 +23,12 @@ class cancel_registration {
   cancel_registration& operator=(const cancel_registration&) = delete;
   ~cancel_registration() = default;  // Whoever derives from it ends the registration first.
 
-  /// Which token it is about. Before begin.
-  void attach(const cancel_token& token) noexcept {
-    record_.node = cancel_tree_operations::keep(token.node_.get());
-  }
   /// Runs here and now when the token has fired (C-6).
-  void begin() noexcept {
-    if (record_.node != nullptr) cancel_tree_operations::enlist(record_);
+  void begin(const cancel_token& token) noexcept {
+    if (token.can_be_cancelled()) cancel_tree_operations::enlist(record_, *token.node_.get());
   }
   /// Waits for a callback that runs on another thread (C-8).
-  void end() noexcept {
-    cancel_tree_operations::delist(record_);
-    record_.node = nullptr;
-  }
+  void end() noexcept { cancel_tree_operations::delist(record_); }
 
  private:
   friend class joined_tokens;
@@ -61,8 +54,7 @@ class [[nodiscard]] cancel_callback : private internal::cancel_registration {
   cancel_callback(const cancel_token& token,
                   G&& function) noexcept(std::is_nothrow_constructible_v<F, G>)
       : cancel_registration(call), function_(std::forward<G>(function)) {
-    attach(token);
-    begin();
+    begin(token);
   }
   ~cancel_callback() { end(); }
 

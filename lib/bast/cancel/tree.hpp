@@ -8,13 +8,14 @@
 // nothing here allocates but the making of a node.
 //
 //   I1  A node is marked once and never unmarked (C-1). Its reason is written before.
-//   I2  Outside the lock: when a node is `cancelled`, every unshielded descendant is marked; when a
-//       node is `marking`, who wants to know waits for the lock, behind which it is `cancelled`
-//       (C-4). So one look at one word is as good as the whole critical section.
+//   I2  While a canceller marks, its tree is `busy`. Whoever finds a node marked and its tree busy
+//       waits for the lock, and then finds every unshielded descendant marked as well (C-4). So one
+//       look at one node is as good as the whole critical section.
 //   I3  A record is in its node's list from registration until it is unregistered or its node is
 //       marked; then in the list of the canceller that marked it, until its turn or unregistration.
 //   I4  Lists are sorted, newest registration first (C-5).
-//   I5  Whoever holds a node, a token, a source, a record or a child, is counted in `references`.
+//   I5  Whoever holds a node, a token, a source or a child, is counted in `references`; records,
+//       which come and go under the lock, in `records`. The last of all of them frees the node.
 #pragma once
 
 #include <cstdint>
@@ -31,14 +32,19 @@ struct cancel_node;
 template <class A>
 struct cancel_tree;
 
-/// A registered callback, inside whoever registered it.
+/// A canceller's turn at callbacks, on its stack.
+struct cancel_run {
+  std::uintptr_t thread;
+  bool gone;  // the record that is running was unregistered from within
+};
+
+/// A registered callback, inside whoever registered it: in a list, running, or neither.
 template <class A>
 struct cancel_record {
   template <class T>
   using plain = typename A::template plain<T>;
   using pointer = plain<cancel_record*>;
   using function = void (*)(cancel_record& self, const cancel_reason& why) noexcept;
-  enum class phase : std::uint8_t { waiting, running, over };
 
   explicit cancel_record(function f) noexcept : run(f) {}
   cancel_record(const cancel_record&) = delete;
@@ -46,17 +52,13 @@ struct cancel_record {
   ~cancel_record() = default;
 
   function run;
-  cancel_node<A>* node = nullptr;  // held; set before registration; null: it never fires
+  cancel_node<A>* node = nullptr;  // since registration; null: it never fires
   // The rest is the lock's.
   pointer next{nullptr};
-  plain<pointer*> link{nullptr};  // whichever pointer points here, while `waiting`
+  plain<pointer*> link{nullptr};       // whichever pointer points here; null: in no list
+  plain<cancel_run*> runner{nullptr};  // of the canceller that is in `run`
   plain<std::uint64_t> sequence{0};
-  plain<phase> state{phase::over};
-  plain<std::uintptr_t> runner{0};  // the thread in `run`
-  plain<bool*> gone{nullptr};       // on the runner's stack: set when unregistered from within
 };
-
-enum class cancel_mark : std::uint32_t { none, marking, cancelled };
 
 inline constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
 
@@ -66,23 +68,26 @@ struct cancel_node {
   using plain = typename A::template plain<T>;
   using pointer = plain<cancel_node*>;
 
-  typename A::template atomic<std::uint32_t> references{1};
-  typename A::template atomic<cancel_mark> mark{cancel_mark::none};
-  cancel_tree<A>* tree = nullptr;
-  cancel_node* parent = nullptr;  // null at the root
-  std::uint64_t id = 0;
-  plain<cancel_reason> why{};  // once marked
-  // The rest is the lock's.
+  // First what marking needs, because it visits many.
+  typename A::template atomic<bool> marked{false};
   plain<bool> shielded{false};
+  plain<bool> unreferenced{false};  // only records hold it
+  plain<std::uint32_t> records{0};
+  // Unless a comment says otherwise, the lock protects what follows too.
   pointer newest_child{nullptr};
   pointer older{nullptr};  // its siblings
-  pointer newer{nullptr};
   pointer next_marked{nullptr};
   typename cancel_record<A>::pointer callbacks{nullptr};  // newest first
-  plain<std::int64_t> deadline{no_deadline};              // nanoseconds, of the tree's clock
   pointer timed_next{nullptr};                            // among those with a deadline
   plain<pointer*> timed_link{nullptr};                    // null: not among them
-  plain<std::uint64_t> refused{0};                        // reasons that came later (C-2)
+  plain<cancel_reason> why{};                             // constant once marked
+  pointer newer{nullptr};
+  cancel_tree<A>* tree = nullptr;             // constant
+  cancel_node* parent = nullptr;              // constant; null at the root
+  std::uint64_t id = 0;                       // constant
+  plain<std::int64_t> deadline{no_deadline};  // nanoseconds, of the tree's clock
+  plain<std::uint64_t> refused{0};            // reasons that came later (C-2)
+  typename A::template atomic<std::uint32_t> references{1};
 };
 
 template <class A>
@@ -91,6 +96,7 @@ struct cancel_tree {
   using plain = typename A::template plain<T>;
 
   os::basic_lock<A> lock;
+  typename A::template atomic<bool> busy{false};  // I2
   /// Counts callbacks that ended while somebody waited for one.
   typename A::template atomic<std::uint32_t> ended{0};
   plain<std::uint32_t> waiting{0};
@@ -109,7 +115,6 @@ class cancel_operations {
   using node = cancel_node<A>;
   using tree = cancel_tree<A>;
   using record = cancel_record<A>;
-  using phase = typename record::phase;
 
   static void plant(tree& t, std::uint64_t id) noexcept {
     t.root.tree = &t;
@@ -120,18 +125,21 @@ class cancel_operations {
     if (n != nullptr) n->references.fetch_add(1, std::memory_order_relaxed);
     return n;
   }
+  /// Null when nobody holds it any more, and it is about to end.
+  static node* keep_if_held(node* n) noexcept;
   static void drop(node* n) noexcept;
 
   /// `child` is new. Born cancelled when its parent is, unless shielded (C-16).
   static void adopt(node& parent, node& child, bool shielded, std::int64_t deadline) noexcept;
 
   static bool is_cancelled(const node& n) noexcept {
-    // Acquire: pairs with the release in settle(), so that the reason can be read.
-    const cancel_mark seen = n.mark.load(std::memory_order_acquire);
-    if (seen == cancel_mark::none) [[likely]]
+    // Acquire: pairs with the release in mark_one(), so that the reason can be read, and `busy` is
+    // seen.
+    if (!n.marked.load(std::memory_order_acquire)) [[likely]]
       return false;
-    if (seen == cancel_mark::marking) {
-      n.tree->lock.lock();  // I2
+    // Acquire: pairs with the release at the end of mark(), so that all marks are seen. I2
+    if (n.tree->busy.load(std::memory_order_acquire)) {
+      n.tree->lock.lock();
       n.tree->lock.unlock();
     }
     return true;
@@ -140,11 +148,12 @@ class cancel_operations {
   /// True when this call is the one that cancelled `n`, after all callbacks ended (C-2, C-9).
   static bool cancel(node& n, cancel_reason why) noexcept;
 
-  /// Registers with `r.node`, which the record holds (keep).
-  static void enlist(record& r) noexcept;
+  /// Registers with a node that the caller holds.
+  static void enlist(record& r, node& n) noexcept;
   static void delist(record& r) noexcept;
-  /// The same for who may not wait: a callback that is running elsewhere goes on.
-  static void delist_without_waiting(record& r) noexcept;
+  /// Takes a record of that node out of its list, if it still is in one, for who may not wait: a
+  /// callback that is running goes on. The record remains to be delisted.
+  static void silence(record& r, node& n) noexcept;
 
   static void set_shield(node& n, bool shielded) noexcept;
   static void set_deadline(node& n, std::int64_t at) noexcept;
@@ -158,6 +167,7 @@ class cancel_operations {
  private:
   struct newest_first {
     static auto& next(record& r) noexcept { return r.next; }
+    static void linked(record& before, record& after) noexcept { after.link = &before.next; }
     static bool before(record& a, record& b) noexcept {
       if (BAST_MUTANT(oldest_callback_first)) return a.sequence < b.sequence;
       return a.sequence > b.sequence;
@@ -165,6 +175,7 @@ class cancel_operations {
   };
   struct earliest_first {
     static auto& next(node& n) noexcept { return n.timed_next; }
+    static void linked(node&, node&) noexcept {}
     static bool before(node& a, node& b) noexcept {
       if (a.deadline != b.deadline) return a.deadline < b.deadline;
       return a.id < b.id;  // An ancestor is older.
@@ -173,14 +184,16 @@ class cancel_operations {
   using callbacks = merge_stack<record, newest_first>;
 
   static void mark_one(node& n, const cancel_reason& why, node*& last, callbacks& found) noexcept;
-  static node* next_below(node* first) noexcept;
   static void mark(node& top, const cancel_reason& why, callbacks& found) noexcept;
-  static void settle(node& top) noexcept;
+  /// Under the lock, where no order is needed.
+  static bool is_marked(const node& n) noexcept { return n.marked.load(std::memory_order_relaxed); }
   static void mark_as_child(node& n, callbacks& found) noexcept;
   static void mark_as_due(node& n, callbacks& found) noexcept;
   static void run(tree& t, callbacks& found) noexcept;
   static void unlink(record& r) noexcept;
   static void unlink_timed(node& n) noexcept;
+  static bool forget_record(node& n) noexcept;
+  static node* free(node& n) noexcept;
   static cancel_reason inherited(const cancel_reason& from) noexcept {
     cancel_reason why = from;
     why.code = cancel_code::parent;

@@ -5,6 +5,8 @@
 // a yielder is used, and costs a yield elsewhere nothing. Other coroutines may be resumed.
 #pragma once
 
+#include <new>
+
 #include "bast/coro/thread.hpp"
 
 namespace bast::internal {
@@ -17,19 +19,26 @@ inline bool is_stand_in(const coro_block& block) noexcept { return block.tag == 
 class no_suspension {
  public:
   no_suspension() noexcept : outer_(this_thread.current) {
-    if (outer_ == nullptr) return;
-    stand_in_.tag = stand_in_tag;
-    stand_in_.stack = outer_->stack;
-    stand_in_.user_data = outer_->user_data;
-    this_thread.current = &stand_in_;
+    if (outer_ == nullptr) [[likely]]
+      return;
+    coro_block& stand_in = *::new (&storage_) coro_block;
+    stand_in.tag = stand_in_tag;
+    stand_in.stack = outer_->stack;
+    stand_in.user_data = outer_->user_data;
+    this_thread.current = &stand_in;
   }
-  ~no_suspension() { this_thread.current = outer_; }
+  ~no_suspension() {
+    if (outer_ != nullptr) [[unlikely]]
+      this_thread.current = outer_;
+  }
   no_suspension(const no_suspension&) = delete;
   no_suspension& operator=(const no_suspension&) = delete;
 
  private:
   coro_block* outer_;
-  coro_block stand_in_;
+  union {
+    coro_block storage_;  // only in a coroutine; trivially destroyed
+  };
 };
 
 }  // namespace bast::internal

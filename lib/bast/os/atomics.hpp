@@ -69,13 +69,14 @@ class basic_lock {
     lock_slowly();
   }
   void unlock() noexcept {
-    // Release: what the section wrote is seen by the next one's acquire.
+    // Release: pairs with the acquire in lock().
     if (state_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
       Atomics::wake_one(&state_);
   }
 
  private:
   [[gnu::noinline]] void lock_slowly() noexcept {
+    // Acquire: pairs with the release in unlock().
     while (state_.exchange(2, std::memory_order_acquire) != 0) Atomics::wait(state_, 2);
   }
   typename Atomics::template atomic<std::uint32_t> state_{0};

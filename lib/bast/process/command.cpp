@@ -9,7 +9,7 @@ namespace {
 
 using internal::child_group;
 
-constexpr const char* operation = "command";
+constexpr const char* self = "command";
 
 // MAX_ARG_STRLEN of <linux/binfmts.h>: 32 pages, and pages have 4 KiB at least. With the NUL.
 constexpr std::size_t string_bytes_max = std::size_t{128} << 10;
@@ -52,7 +52,7 @@ command command::argv(std::initializer_list<std::string_view> arguments) noexcep
 command command::shell(std::string_view script) noexcept { return argv({"/bin/sh", "-c", script}); }
 
 void command::refuse(errc problem, const char* detail) noexcept {
-  if (!problem_) problem_.emplace(problem, operation, detail);
+  if (!problem_) problem_.emplace(problem, self, detail);
 }
 
 bool command::changeable() noexcept {

@@ -26,10 +26,18 @@
 #include <string_view>
 
 #include "bast/base.hpp"
+#include "bast/process/driver.hpp"
 #include "bast/process/options.hpp"
 #include "bast/process/settings.hpp"
 
 namespace bast {
+
+/// Our ends of the streams of a child that lead to pipes, non-blocking, or -1.
+struct process_pipes {
+  int stdin_fd = -1;
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+};
 
 /// Movable, not copyable. Starts at most once: afterwards setters and starts answer `bad_state`
 /// (P-3). A start that failed leaves it as it was (P-9). Setters allocate; nothing here suspends.
@@ -109,6 +117,26 @@ class command {
   command& grace(std::chrono::nanoseconds duration) noexcept;  // default 5 s
   /// How long to wait, after the exit, for the end of captured output. Default 250 ms.
   command& drain_grace(std::chrono::nanoseconds duration) noexcept;
+  /// Stopped when this fires, as by a timeout. For `run`, which also obeys the token that governs
+  /// the coroutine.
+  command& cancelled_by(cancel_token token) noexcept;
+
+  /// Runs it from a coroutine, which waits while `driver`'s loop goes on, until the process is gone
+  /// (P-13, P-14). Whatever ended it, the result has all that was captured; see
+  /// process_result::check. Nobody writes to or reads from our end of a pipe meanwhile, so streams
+  /// must lead elsewhere. When the coroutine is released, the process is stopped and reaped by the
+  /// loop. Blocks the thread while the program is started. Allocates. Errors: not_in_fiber;
+  /// cancelled, when the token fired before; those of `start`.
+  [[nodiscard]] result<process_result> run(process_driver& driver);
+  /// The same with the driver of this thread. Errors: bad_state when there is none.
+  [[nodiscard]] result<process_result> run();
+
+  /// Starts it for `driver` to follow, and comes back once the program executes: for loops without
+  /// coroutines. `finished` is called from the loop. Our ends of the streams that lead to pipes go
+  /// to `pipes`, and are the caller's. Errors: those of `verify`; "command.start (stage)" with the
+  /// errno, and `failure` tells more; `invalid`, `limit` (processes of the driver), shutdown.
+  [[nodiscard]] result<process_id> start(process_driver& driver, process_finished finished,
+                                         void* context, process_pipes* pipes = nullptr) noexcept;
 
   /// What a start would answer before it does anything: the first problem of a setter, or
   /// `bad_state` after a start.

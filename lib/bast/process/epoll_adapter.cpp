@@ -22,13 +22,10 @@ result<void> epoll_adapter::init(std::size_t processes_max) noexcept {
   if (poller_) return fail(errc::bad_state, "epoll_adapter.init", "it was initialised before");
   auto poller = os::make_poller();
   if (!poller) return std::unexpected(poller.error());
-  auto wake = os::make_event();
-  if (!wake) return std::unexpected(wake.error());
-  auto ready = machine_.init(
-      {.processes_max = processes_max, .timers = machine_timers::ticks, .wake_fd = wake->get()});
+  auto ready = begin({.processes_max = processes_max, .timers = machine_timers::ticks},
+                     "epoll_adapter.init");
   if (!ready) return ready;
   poller_ = std::move(*poller);
-  wake_ = std::move(*wake);
   (void)flush();
   return {};
 }
@@ -37,24 +34,6 @@ epoll_adapter::~epoll_adapter() {
   // Nothing of ours is the kernel's: one flush takes back the wake.
   machine_.shut_down();
   while (machine_.stats().live == 0 && !machine_.idle()) (void)flush();
-}
-
-result<process_id> epoll_adapter::start(const process_start& child) noexcept {
-  machine_.tick(os::monotonic_ns());
-  auto id = machine_.start(child);
-  (void)flush();
-  return id;
-}
-
-result<void> epoll_adapter::cancel(process_id id) noexcept {
-  machine_.tick(os::monotonic_ns());
-  auto done = machine_.cancel(id);
-  (void)flush();
-  return done;
-}
-
-void epoll_adapter::cancel_from_anywhere(process_id id) noexcept {
-  if (machine_.request_cancel(id)) (void)os::set_event(wake_.get());
 }
 
 /// True when there was something to do.

@@ -9,17 +9,17 @@
 //   auto id = loop.start({.pid = pid, .pidfd = pidfd, .output_pipe = fd, .finished = done});
 //   while (!loop.idle()) (void)loop.turn(std::chrono::hours(1));
 //
-// Owned by one thread; only `cancel_from_anywhere` may be called by others, until `shut_down`.
+// See process_driver for `start`, `cancel` and `cancel_from_anywhere`, and for who may call what.
 #pragma once
 
 #include <chrono>
 
 #include "bast/os.hpp"
-#include "bast/process/machine.hpp"
+#include "bast/process/driver.hpp"
 
 namespace bast {
 
-class epoll_adapter {
+class epoll_adapter final : public process_driver {
  public:
   epoll_adapter() = default;
   epoll_adapter(const epoll_adapter&) = delete;
@@ -29,14 +29,6 @@ class epoll_adapter {
 
   /// Once, before anything else. Errors: bad_state, `invalid`, `limit` (descriptors), no_memory.
   [[nodiscard]] result<void> init(std::size_t processes_max = 256) noexcept;
-
-  /// process_machine::start, by the time of now.
-  [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
-  /// process_machine::cancel, by the time of now.
-  [[nodiscard]] result<void> cancel(process_id id) noexcept;
-  /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
-  /// cannot wake this one leaves the request for the next turn.
-  void cancel_from_anywhere(process_id id) noexcept;
 
   /// Waits until something happens, at most `wait_max`, and does what follows from it. Calls the
   /// `finished` of what has ended. Does not wait when there was something to do at once. Errors:
@@ -52,15 +44,13 @@ class epoll_adapter {
   std::int64_t next_deadline() const noexcept { return has_more_ ? 0 : machine_.next_deadline(); }
   /// Follows no process.
   bool idle() const noexcept { return machine_.stats().live == 0; }
-  process_machine& machine() noexcept { return machine_; }
 
  private:
+  void stirred() noexcept override { (void)flush(); }
   bool flush() noexcept;
   void carry_out(const operation& wanted) noexcept;
 
   os::descriptor poller_;
-  os::descriptor wake_;
-  process_machine machine_;
   bool flushing_ = false;
   bool has_more_ = false;  // a flush ended before everything was done
 };

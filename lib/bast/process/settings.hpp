@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "bast/cancel.hpp"
 #include "bast/process/list.hpp"
 #include "bast/process/options.hpp"
 #include "bast/process/spawn_child.hpp"
@@ -62,6 +63,7 @@ struct command_settings {
   std::optional<std::chrono::nanoseconds> timeout;
   std::chrono::nanoseconds grace{std::chrono::seconds(5)};
   std::chrono::nanoseconds drain_grace{std::chrono::milliseconds(250)};
+  cancel_token token;
 };
 
 struct command_access;

@@ -41,31 +41,11 @@ void fill(io_uring_sqe& entry, const operation& wanted) noexcept {
 }  // namespace
 
 result<void> uring_adapter::init(io_uring& ring, const uring_adapter_options& options) noexcept {
-  if (ring_ != nullptr) {
-    return fail(errc::bad_state, "uring_adapter.init", "it was initialised before");
-  }
-  auto wake = os::make_event();
-  if (!wake) return std::unexpected(wake.error());
-  auto ready = machine_.init(
-      {.processes_max = options.processes_max, .magic = options.magic, .wake_fd = wake->get()});
+  auto ready =
+      begin({.processes_max = options.processes_max, .magic = options.magic}, "uring_adapter.init");
   if (!ready) return ready;
-  wake_ = std::move(*wake);
   ring_ = &ring;
   return {};
-}
-
-result<process_id> uring_adapter::start(const process_start& child) noexcept {
-  machine_.tick(os::monotonic_ns());
-  return machine_.start(child);
-}
-
-result<void> uring_adapter::cancel(process_id id) noexcept {
-  machine_.tick(os::monotonic_ns());
-  return machine_.cancel(id);
-}
-
-void uring_adapter::cancel_from_anywhere(process_id id) noexcept {
-  if (machine_.request_cancel(id)) (void)os::set_event(wake_.get());
 }
 
 bool uring_adapter::prepare() noexcept {

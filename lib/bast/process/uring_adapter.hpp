@@ -14,14 +14,14 @@
 //     }
 //   }
 //
-// Owned by the ring's thread; only `cancel_from_anywhere` may be called by others, until the end.
+// See process_driver for `start`, `cancel` and `cancel_from_anywhere`, and for who may call what.
 // Needs liburing: part of bast::bast, not of bast::core.
 #pragma once
 
 #include <cstdint>
 
 #include "bast/os.hpp"
-#include "bast/process/machine.hpp"
+#include "bast/process/driver.hpp"
 
 struct io_uring;
 struct io_uring_cqe;
@@ -34,7 +34,7 @@ struct uring_adapter_options {
   std::uint8_t magic = 0xBA;
 };
 
-class uring_adapter {
+class uring_adapter final : public process_driver {
  public:
   uring_adapter() = default;
   uring_adapter(const uring_adapter&) = delete;
@@ -48,14 +48,6 @@ class uring_adapter {
   [[nodiscard]] result<void> init(io_uring& ring,
                                   const uring_adapter_options& options = {}) noexcept;
 
-  /// process_machine::start, by the time of now.
-  [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
-  /// process_machine::cancel, by the time of now.
-  [[nodiscard]] result<void> cancel(process_id id) noexcept;
-  /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
-  /// cannot wake this one leaves the request for the next completion.
-  void cancel_from_anywhere(process_id id) noexcept;
-
   /// Hands over what is wanted, as far as the submission queue has room, and does at once what
   /// needs no waiting. May call `finished`. False when something is left: submit, and call again.
   [[nodiscard]] bool prepare() noexcept;
@@ -68,12 +60,11 @@ class uring_adapter {
   /// Nothing of ours is in the ring, and no process is followed. Only after `shut_down`: until then
   /// the ring waits for `cancel_from_anywhere`.
   bool idle() const noexcept { return machine_.idle(); }
-  process_machine& machine() noexcept { return machine_; }
 
  private:
+  void stirred() noexcept override {}  // The loop calls prepare before it waits.
+
   io_uring* ring_ = nullptr;
-  os::descriptor wake_;
-  process_machine machine_;
 };
 
 }  // namespace bast

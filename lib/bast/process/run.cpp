@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a command to its result: the start, and the coroutine that waits for the end.
+#include <optional>
+#include <utility>
+
+#include "bast/os.hpp"
+#include "bast/process/command.hpp"
+#include "bast/process/spawn.hpp"
+
+namespace bast {
+
+namespace {
+
+using internal::command_access;
+using internal::command_settings;
+using internal::stream_settings;
+using stream_kind = stream_settings::kind;
+
+/// A started child until somebody follows it.
+class unfollowed {
+ public:
+  explicit unfollowed(const internal::spawned& child) noexcept : child_(child) {}
+  ~unfollowed() {
+    if (child_.pid < 0) return;
+    os::destroy_process({.pid = child_.pid, .pidfd = os::descriptor(child_.pidfd)});
+    for (const int fd : {child_.stdin_pipe, child_.stdout_pipe, child_.stderr_pipe}) {
+      const os::descriptor closed(fd);
+    }
+  }
+  unfollowed(const unfollowed&) = delete;
+  unfollowed& operator=(const unfollowed&) = delete;
+
+  void follow() noexcept { child_.pid = -1; }
+
+ private:
+  internal::spawned child_;
+};
+
+bool leads_to(const command_settings& settings, int stream, stream_kind where) noexcept {
+  return settings.streams[stream].to == where;
+}
+
+bool leads_to_a_pipe(const command_settings& settings) noexcept {
+  return leads_to(settings, 0, stream_kind::pipe) || leads_to(settings, 1, stream_kind::pipe) ||
+         leads_to(settings, 2, stream_kind::pipe);
+}
+
+/// One process that a coroutine waits for. Neither on the coroutine's stack nor in the driver: the
+/// coroutine may be released, with or without unwinding, before the process ends. Whoever of the
+/// two is last destroys it.
+struct awaited {
+  internal::parked_coro waiter;
+  bool parked = false;
+  bool forgotten = false;  // the coroutine was unwound
+  std::optional<process_result> ended;
+
+  static void finished(void* context, process_id, process_result&& result) noexcept {
+    auto* const self = static_cast<awaited*>(context);
+    if (self->forgotten) return os::destroy(self);
+    self->ended.emplace(std::move(result));
+    if (!self->parked) return;  // It has not left yet, and looks before it does.
+    // A waiter that is gone was released without unwinding: nobody will ask any more.
+    if (!self->waiter.wake()) os::destroy(self);
+  }
+};
+
+/// The coroutine's side of it.
+class wait_for_end {
+ public:
+  wait_for_end(process_driver& driver, awaited& state) noexcept : driver_(driver), state_(state) {}
+  ~wait_for_end() {
+    if (state_.ended || !started_) {
+      os::destroy(&state_);
+      return;
+    }
+    // Unwound: the loop ends the process (P-14), and then the state.
+    state_.forgotten = true;
+    (void)driver_.cancel(id_);
+  }
+  wait_for_end(const wait_for_end&) = delete;
+  wait_for_end& operator=(const wait_for_end&) = delete;
+
+  void started(process_id id) noexcept {
+    id_ = id;
+    started_ = true;
+  }
+  process_result wait(const cancel_token& token) {
+    const cancel_callback stop(token, [this]() noexcept { driver_.cancel_from_anywhere(id_); });
+    state_.waiter = internal::parked_coro(*internal::this_thread.current);
+    while (!state_.ended) {
+      state_.parked = true;
+      internal::park();
+      state_.parked = false;
+    }
+    return std::move(*state_.ended);
+  }
+
+ private:
+  process_driver& driver_;
+  awaited& state_;
+  process_id id_;
+  bool started_ = false;
+};
+
+}  // namespace
+
+command& command::cancelled_by(cancel_token token) noexcept {
+  if (changeable()) settings_.token = std::move(token);
+  return *this;
+}
+
+result<process_id> command::start(process_driver& driver, process_finished finished, void* context,
+                                  process_pipes* pipes) noexcept {
+  if (pipes == nullptr && leads_to_a_pipe(settings_)) {
+    return fail(errc::invalid, "command.start",
+                "a stream leads to a pipe, and nobody takes our end: capture it, or pass `pipes`");
+  }
+  const auto child = internal::spawn(*this);
+  if (!child) return std::unexpected(child.error());
+  unfollowed guard(*child);
+  const bool captures[] = {false, leads_to(settings_, 1, stream_kind::capture),
+                           leads_to(settings_, 2, stream_kind::capture)};
+  auto id = driver.start({.pid = child->pid,
+                          .pidfd = child->pidfd,
+                          .output_pipe = captures[1] ? child->stdout_pipe : -1,
+                          .errors_pipe = captures[2] ? child->stderr_pipe : -1,
+                          .own_group = child->own_group,
+                          .kill_group_on_exit = settings_.kill_group_on_exit,
+                          .output = settings_.streams[1].capture,
+                          .errors = settings_.streams[2].capture,
+                          .timeout = settings_.timeout.value_or(std::chrono::nanoseconds::max()),
+                          .grace = settings_.grace,
+                          .drain_grace = settings_.drain_grace,
+                          .finished = finished,
+                          .context = context});
+  if (!id) return id;
+  guard.follow();
+  if (pipes != nullptr) {
+    *pipes = {.stdin_fd = child->stdin_pipe,
+              .stdout_fd = captures[1] ? -1 : child->stdout_pipe,
+              .stderr_fd = captures[2] ? -1 : child->stderr_pipe};
+  }
+  return id;
+}
+
+result<process_result> command::run(process_driver& driver) {
+  constexpr const char* operation = "command.run";
+  if (!this_coro::exists()) {
+    return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
+  }
+  if (internal::is_stand_in(*internal::this_thread.current)) {
+    return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
+  }
+  const auto token = cancel_token::any_of(settings_.token, this_coro::cancellation());
+  if (!token) return std::unexpected(token.error());
+  if (auto goes_on = token->check(operation); !goes_on) return std::unexpected(goes_on.error());
+  auto* const state = os::make<awaited>();
+  if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
+  wait_for_end waiting(driver, *state);
+  const auto id = start(driver, awaited::finished, state);
+  if (!id) return std::unexpected(id.error());
+  waiting.started(*id);
+  return waiting.wait(*token);
+}
+
+result<process_result> command::run() {
+  process_driver* const driver = process_driver::of_this_thread();
+  if (driver == nullptr) {
+    return fail(errc::bad_state, "command.run",
+                "this thread has no process driver: make an epoll_adapter or a uring_adapter");
+  }
+  return run(*driver);
+}
+
+}  // namespace bast

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// command::run on coroutines, with the epoll adapter as the loop.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bast/coro.hpp"
+#include "bast/process.hpp"
+#include "bast/testing/baseline.hpp"
+#include "bast/testing/run_child.hpp"
+
+namespace bast {
+namespace {
+
+using namespace std::chrono_literals;
+using test::child;
+
+/// A loop and a pool, and what the test waits for.
+class Run : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(loop_.init()); }
+  void TearDown() override {
+    loop_.shut_down();
+    EXPECT_EQ(loop_.machine().stats().live, 0U);
+  }
+
+  /// Runs `body` in a coroutine until it has ended.
+  template <class F>
+  void in_coroutine(F body) {
+    auto c = pool_.acquire();
+    ASSERT_TRUE(c);
+    ASSERT_TRUE(c->start(std::move(body)));
+    while (c->state() == coro_state::suspended) ASSERT_TRUE(loop_.turn(1h));
+    EXPECT_TRUE(c->take());
+  }
+
+  static std::string text_of(const captured_output& stream) {
+    return std::string(stream.bytes.text());
+  }
+
+  epoll_adapter loop_;
+  coro_pool pool_ = *coro_pool::create();
+};
+
+TEST_F(Run, P13_TheOutputIsTheCallers) {
+  in_coroutine([&] {
+    auto c = child({"out", "5", "err", "3", "exit", "7"});
+    c.stdout_capture().stderr_capture();
+    const auto ended = c.run();
+    ASSERT_TRUE(ended) << ended.error().message();
+    EXPECT_EQ(text_of(ended->output), "abcde");
+    EXPECT_EQ(text_of(ended->errors), "abc");
+    EXPECT_EQ(ended->ended_by, process_ending::exited);
+    EXPECT_EQ(ended->status.code, 7);
+    EXPECT_FALSE(ended->check());
+  });
+}
+
+TEST_F(Run, P16_BytesGoInAndComeOut) {
+  std::string contents(1 << 20, 'x');
+  in_coroutine([&] {
+    auto c = child({"cat"});
+    c.stdin_bytes(contents).stdout_capture();
+    const auto ended = c.run();
+    ASSERT_TRUE(ended);
+    EXPECT_TRUE(ended->check());
+    EXPECT_EQ(text_of(ended->output), contents);
+  });
+}
+
+TEST_F(Run, ManyRunAtOnceAndEachGetsItsOwn) {
+  constexpr int count = 40;
+  std::vector<coro<>> all;
+  int right = 0;
+  for (int i = 0; i < count; ++i) {
+    all.push_back(std::move(*pool_.acquire()));
+    ASSERT_TRUE(all.back().start([&right, i] {
+      auto c = child({"say", std::to_string(i), "exit", std::to_string(i)});
+      c.stdout_capture();
+      const auto ended = c.run();
+      ASSERT_TRUE(ended) << ended.error().message();
+      right += ended->status.code == i && text_of(ended->output).starts_with(std::to_string(i));
+    }));
+  }
+  while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
+  EXPECT_EQ(right, count);
+}
+
+TEST_F(Run, OneAfterTheOtherInOneCoroutine) {
+  in_coroutine([&] {
+    for (int i = 0; i < 5; ++i) {
+      auto c = child({"exit", std::to_string(i)});
+      const auto ended = c.run();
+      ASSERT_TRUE(ended);
+      EXPECT_EQ(ended->status.code, i);
+    }
+  });
+}
+
+TEST_F(Run, P14_ATimeoutIsToldAndKeepsWhatWasWritten) {
+  in_coroutine([&] {
+    auto c = child({"ignore", "15", "out", "3", "hang"});
+    c.stdout_capture().timeout(100ms).grace(50ms);
+    const auto ended = c.run();
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->ended_by, process_ending::timed_out);
+    EXPECT_EQ(ended->status.how, exit_status::kind::signalled);
+    EXPECT_EQ(ended->status.code, SIGKILL);
+    EXPECT_EQ(text_of(ended->output), "abc");
+    EXPECT_EQ(ended->check().error(), errc::timed_out);
+  });
+}
+
+TEST_F(Run, P14_ATokenStopsItFromAnotherThread) {
+  const cancel_source source = cancel_source::create().value();
+  std::thread canceller;
+  in_coroutine([&] {
+    auto c = child({"hang"});
+    c.cancelled_by(source.token());
+    canceller = std::thread([&] { source.cancel(); });
+    const auto ended = c.run();
+    canceller.join();
+    if (!ended) {  // The token fired before it was started.
+      EXPECT_EQ(ended.error(), errc::cancelled);
+      return;
+    }
+    EXPECT_EQ(ended->ended_by, process_ending::cancelled);
+    EXPECT_EQ(ended->status.code, SIGTERM);
+  });
+}
+
+TEST_F(Run, P14_TheTokenOfTheCoroutineStopsIt) {
+  const cancel_source source = cancel_source::create().value();
+  auto c = pool_.acquire();
+  process_ending how{};
+  ASSERT_TRUE(c->start([&] {
+                 const cancel_binding bound(source.token());
+                 auto hangs = child({"hang"});
+                 const auto ended = hangs.run();
+                 ASSERT_TRUE(ended);
+                 how = ended->ended_by;
+                 auto again = child({"exit", "0"});
+                 EXPECT_EQ(again.run().error(), errc::cancelled);
+                 EXPECT_FALSE(again.started());
+               })->parked());
+  EXPECT_EQ(c->resume().error(), errc::not_owner);
+  source.cancel();
+  while (c->state() == coro_state::suspended) ASSERT_TRUE(loop_.turn(1h));
+  EXPECT_EQ(how, process_ending::cancelled);
+}
+
+#if BAST_EXCEPTIONS
+TEST_F(Run, P14_ReleasingTheCoroutineEndsTheProcess) {
+  auto c = pool_.acquire();
+  ASSERT_TRUE(c->start([&] {
+                 auto hangs = child({"hang"});
+                 (void)hangs.run();
+                 ADD_FAILURE() << "it was unwound";
+               })->parked());
+  EXPECT_EQ(loop_.machine().stats().live, 1U);
+  ASSERT_TRUE(c->release());
+  while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
+}
+#endif
+
+TEST_F(Run, P14_AbandoningTheCoroutineLosesNothingElse) {
+  auto c = pool_.acquire();
+  // What a coroutine that is abandoned holds itself is lost by request: so it holds nothing.
+  static std::optional<command> kept;
+  kept.emplace(child({"out", "100", "exit", "0"}));
+  kept->stdout_capture();
+  ASSERT_TRUE(c->start([] { (void)kept->run(); })->parked());
+  ASSERT_TRUE(c->release(abandon));
+  while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
+  kept.reset();
+}
+
+TEST_F(Run, P8_AProgramThatIsNotThereIsAnError) {
+  in_coroutine([&] {
+    auto c = command::argv({"/no/such/program"});
+    const auto ended = c.run();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().error_number(), ENOENT);
+    EXPECT_EQ(c.failure().stage, spawn_stage::exec);
+  });
+}
+
+TEST_F(Run, P3_ACommandRunsOnce) {
+  in_coroutine([&] {
+    auto c = child({"exit", "0"});
+    EXPECT_TRUE(c.run());
+    EXPECT_EQ(c.run().error(), errc::bad_state);
+  });
+}
+
+TEST_F(Run, OutsideACoroutineItIsRefused) {
+  auto c = child({"exit", "0"});
+  EXPECT_EQ(c.run().error(), errc::not_in_fiber);
+  EXPECT_EQ(c.run(loop_).error(), errc::not_in_fiber);
+}
+
+TEST_F(Run, C9_ACallbackMayNotRunOne) {
+  const cancel_source source = cancel_source::create().value();
+  errc refused{};
+  const cancel_callback runs(source.token(), [&]() noexcept {
+    auto c = child({"exit", "0"});
+    refused = c.run().error().kind();
+  });
+  in_coroutine([&] { source.cancel(); });
+  EXPECT_EQ(refused, errc::bad_state);
+}
+
+TEST_F(Run, APipeThatNobodyTakesIsRefused) {
+  in_coroutine([&] {
+    auto c = child({"cat"});
+    c.stdin_pipe();
+    EXPECT_EQ(c.run().error(), errc::invalid);
+    EXPECT_FALSE(c.started());
+  });
+}
+
+TEST_F(Run, StartGivesThePipesToTheCaller) {
+  auto c = child({"cat"});
+  c.stdin_pipe().stdout_capture();
+  struct seen_type {
+    bool ended = false;
+    std::string output;
+  } seen;
+  const auto finished = [](void* context, process_id, process_result&& result) noexcept {
+    auto& s = *static_cast<seen_type*>(context);
+    s.ended = true;
+    s.output = text_of(result.output);
+  };
+  process_pipes pipes;
+  ASSERT_TRUE(c.start(loop_, finished, &seen, &pipes));
+  EXPECT_EQ(pipes.stdout_fd, -1);
+  ASSERT_EQ(::write(pipes.stdin_fd, "hello", 5), 5);
+  ::close(pipes.stdin_fd);
+  while (!seen.ended) ASSERT_TRUE(loop_.turn(1h));
+  EXPECT_EQ(seen.output, "hello");
+}
+
+TEST_F(Run, D11_MoreThanTheDriverFollowsIsALimit) {
+  epoll_adapter small;
+  ASSERT_TRUE(small.init(1));
+  auto c = pool_.acquire();
+  ASSERT_TRUE(c->start([&] {
+                 auto first = child({"hang"});
+                 first.timeout(50ms);
+                 const auto ended = first.run(small);
+                 ASSERT_TRUE(ended);
+                 EXPECT_EQ(ended->ended_by, process_ending::timed_out);
+               })->parked());
+  auto d = pool_.acquire();
+  ASSERT_TRUE(d->start([&] {
+                 auto second = child({"hang"});
+                 EXPECT_EQ(second.run(small).error(), errc::limit);
+               })->finished());
+  while (!small.idle()) ASSERT_TRUE(small.turn(1h));
+}
+
+TEST(RunWithoutALoop, SaysWhatIsMissing) {
+  coro_pool pool = *coro_pool::create();
+  auto c = pool.acquire();
+  ASSERT_TRUE(c->start([] {
+                 auto one = child({"exit", "0"});
+                 EXPECT_EQ(one.run().error(), errc::bad_state);
+               })->finished());
+}
+
+TEST(RunWithoutALoop, TheLatestLoopOfAThreadIsItsDriver) {
+  EXPECT_EQ(process_driver::of_this_thread(), nullptr);
+  auto first = std::make_unique<epoll_adapter>();
+  ASSERT_TRUE(first->init());
+  auto second = std::make_unique<epoll_adapter>();
+  ASSERT_TRUE(second->init());
+  EXPECT_EQ(process_driver::of_this_thread(), second.get());
+  first.reset();
+  EXPECT_EQ(process_driver::of_this_thread(), second.get());
+  second.reset();
+  EXPECT_EQ(process_driver::of_this_thread(), nullptr);
+}
+
+TEST(RunWithoutALoop, X6_EveryCallMayFail) {
+  const auto loop = test::for_each_failing_call([](test::injection& faults) {
+    std::string complaint;
+    epoll_adapter adapter;
+    auto pool = coro_pool::create();
+    if (pool && adapter.init(2)) {
+      auto c = pool->acquire();
+      if (!c) return complaint;
+      const auto started = c->start([&] {
+        auto one = child({"out", "100", "exit", "3"});
+        one.stdout_capture().timeout(10s);
+        const auto ended = one.run(adapter);
+        if (!ended && ended.error().operation() == nullptr) complaint = "unclear";
+        if (ended && ended->status.how == exit_status::kind::exited && ended->status.code != 3) {
+          complaint = "another status";
+        }
+      });
+      faults.end();
+      if (started) {
+        while (!adapter.idle()) (void)adapter.turn(1h);
+        if (c->state() != coro_state::finished) complaint = "it still waits";
+      }
+    }
+    faults.end();
+    return complaint;
+  });
+  EXPECT_EQ(loop.complaints, "");
+  EXPECT_GT(loop.injected, 0U);
+}
+
+}  // namespace
+}  // namespace bast

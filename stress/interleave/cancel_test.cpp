@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tree of cancellation (lib/bast/cancel/tree.hpp) in every order of its accesses: registration,
+// cancellation and unregistration at once.
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "bast/cancel/tree.hpp"
+#include "expect.hpp"
+#include "explore.hpp"
+#include "model_atomics.hpp"
+
+namespace bast::interleave {
+namespace {
+
+using operations = bast::internal::cancel_operations<model_atomics>;
+using tree_type = bast::internal::cancel_tree<model_atomics>;
+using node_type = bast::internal::cancel_node<model_atomics>;
+using record_type = bast::internal::cancel_record<model_atomics>;
+
+/// As os::make, which the tree is freed like, for constructors that may be interrupted.
+template <class T>
+T* made() {
+  return ::new (os::allocate(sizeof(T))) T;
+}
+
+/// A tree of one root, held by the test.
+class planted {
+ public:
+  planted() : tree_(made<tree_type>()) { operations::plant(*tree_, 1); }
+  ~planted() { operations::drop(&tree_->root); }
+  planted(const planted&) = delete;
+  planted& operator=(const planted&) = delete;
+  node_type& root() { return tree_->root; }
+
+  static node_type* child_of(node_type& parent) {
+    auto* const child = made<node_type>();
+    operations::adopt(parent, *child, false, bast::internal::no_deadline);
+    return child;
+  }
+
+ private:
+  tree_type* tree_;
+};
+
+/// Counts its runs in data that nothing protects but the order that the laws promise.
+struct counting : record_type {
+  counting() : record_type(count) {}
+  model_atomics::plain<int> ran{0};
+  static void count(record_type& self, const cancel_reason&) noexcept {
+    auto& mine = static_cast<counting&>(self);
+    mine.ran = mine.ran + 1;
+  }
+};
+
+constexpr options every_order = {.preemption_bound = unbounded};
+/// Where that would take seconds: what three preemptions reach, and most bugs need two.
+constexpr options three_preemptions = {.preemption_bound = 3};
+
+void cancel(node_type& n) { operations::cancel(n, {}); }
+
+TEST(CancelOrders, C7_RegisteringAgainstCancelling) {
+  expect_exhausted(explore(every_order, [](world& w) {
+    planted tree;
+    counting callback;
+    w.spawn([&] { operations::enlist(callback, tree.root()); });
+    w.spawn([&] { cancel(tree.root()); });
+    w.run();
+    w.check(callback.ran == 1, "C-7: it ran once");
+    operations::delist(callback);
+  }));
+}
+
+TEST(CancelOrders, C8_UnregisteringAgainstCancelling) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    auto callback = std::make_unique<counting>();
+    operations::enlist(*callback, tree.root());
+    w.spawn([&] {
+      operations::delist(*callback);
+      // Nobody else touches it any more: a run that is not over would race with this.
+      w.check(callback->ran <= 1, "C-6: at most once");
+      callback.reset();
+    });
+    w.spawn([&] { cancel(tree.root()); });
+    w.run();
+  }));
+}
+
+TEST(CancelOrders, C7_C8_AllThree) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    w.spawn([&] {
+      counting callback;
+      operations::enlist(callback, tree.root());
+      operations::delist(callback);
+      w.check(callback.ran <= 1, "C-6: at most once");
+    });
+    w.spawn([&] {
+      counting callback;
+      operations::enlist(callback, tree.root());
+      operations::delist(callback);
+    });
+    w.spawn([&] { cancel(tree.root()); });
+    w.run();
+  }));
+}
+
+TEST(CancelOrders, C2_OneOfTwoCancelsWins) {
+  expect_exhausted(explore(every_order, [](world& w) {
+    planted tree;
+    model_atomics::atomic<int> winners{0};
+    for (int i = 0; i < 2; ++i) {
+      w.spawn([&] {
+        if (operations::cancel(tree.root(), {})) winners.fetch_add(1);
+      });
+    }
+    w.run();
+    w.check(winners.load() == 1, "C-2: one won");
+  }));
+}
+
+TEST(CancelOrders, C4_MarksAreSeenTogether) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    node_type* const child = planted::child_of(tree.root());
+    w.spawn([&] { cancel(tree.root()); });
+    w.spawn([&] {
+      if (operations::is_cancelled(tree.root())) {
+        w.check(operations::is_cancelled(*child), "C-4: the child of a cancelled source");
+        const cancel_reason why = child->why;
+        w.check(why.code == cancel_code::parent, "C-3: and its reason is there");
+      }
+    });
+    w.spawn([&] {
+      if (operations::is_cancelled(*child)) {
+        w.check(operations::is_cancelled(tree.root()), "C-4: the parent of a cancelled source");
+      }
+    });
+    w.run();
+    operations::drop(child);
+  }));
+}
+
+TEST(CancelOrders, C16_AChildIsBornWhileItsParentIsCancelled) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    node_type* child = nullptr;
+    counting callback;
+    w.spawn([&] {
+      child = planted::child_of(tree.root());
+      operations::enlist(callback, *child);
+    });
+    w.spawn([&] { cancel(tree.root()); });
+    w.run();
+    w.check(operations::is_cancelled(*child), "C-16: it is cancelled");
+    w.check(callback.ran == 1, "C-6: and its callback ran");
+    operations::delist(callback);
+    operations::drop(child);
+  }));
+}
+
+TEST(CancelOrders, I5_TheLastHolderFreesTheNode) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    auto tree = std::make_unique<planted>();
+    node_type* const child = planted::child_of(tree->root());
+    counting callback;
+    operations::enlist(callback, *child);
+    w.spawn([&] { operations::delist(callback); });
+    w.spawn([&] { operations::drop(child); });
+    w.spawn([&] { tree.reset(); });
+    w.run();
+  }));
+}
+
+TEST(CancelOrders, C9_TwoCancelsOfOneTreeUnregisterEachOthersCallbacks) {
+  // Each callback unregisters the other one without waiting, as joined tokens do.
+  struct rival : record_type {
+    rival() : record_type(run) {}
+    rival* other = nullptr;
+    node_type* others_node = nullptr;
+    static void run(record_type& self, const cancel_reason&) noexcept {
+      auto& mine = static_cast<rival&>(self);
+      operations::silence(*mine.other, *mine.others_node);
+    }
+  };
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted a;
+    planted b;
+    rival on_a;
+    rival on_b;
+    on_a.other = &on_b;
+    on_a.others_node = &b.root();
+    on_b.other = &on_a;
+    on_b.others_node = &a.root();
+    operations::enlist(on_a, a.root());
+    operations::enlist(on_b, b.root());
+    w.spawn([&] { cancel(a.root()); });
+    w.spawn([&] { cancel(b.root()); });
+    w.run();
+    operations::delist(on_a);
+    operations::delist(on_b);
+  }));
+}
+
+}  // namespace
+}  // namespace bast::interleave

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `cell`: what the checker remembers of a shared object, apart from its value: who used it last, as
+// seen by vector clocks. Two uses of plain data, one of them a write, race unless one happens
+// before the other; so do an object's birth and its death with any use.
+//
+// Outside a schedule nothing is looked at and a cell is inert.
+#pragma once
+
+#include <cstdint>
+
+#include "interleave/clock.hpp"
+#include "interleave/trace.hpp"
+
+namespace bast::interleave::internal {
+
+class machine;
+
+/// One thread's last use of an object.
+struct use {
+  std::uint32_t at = 0;  // of that thread's own clock; 0: none
+  place where;
+};
+
+class cell {
+ public:
+  cell(const cell&) = delete;
+  cell& operator=(const cell&) = delete;
+  void set_name(const char* name) noexcept { label_.name = name; }
+  const label& name() const noexcept { return label_; }
+
+ protected:
+  cell(const char* kind, const place& where);
+  ~cell();
+
+  /// The running schedule's machine when there is something to watch. Fails the schedule when this
+  /// object is not alive in it.
+  machine* watching(const access& a) const;
+  /// Checks a use against all uses that exclude it, and remembers it.
+  void used(machine& m, const access& a, bool exclusive) const;
+
+  label label_;
+
+ private:
+  void conflict(machine& m, const access& a, unsigned thread, const use& other,
+                bool other_writes) const;
+
+  std::uint64_t schedule_ = 0;  // in which it lives; 0: in none
+  mutable std::uint8_t writer_ = 0;
+  mutable use written_;  // For an atomic: its construction.
+  mutable use shared_[threads_max];
+};
+
+/// An access of an atomic is a place to switch, then takes effect at once, then orders. Values are
+/// the template's business: `before` and `after` are for the trace.
+class atomic_cell : public cell {
+ protected:
+  explicit atomic_cell(const place& where) : cell("atomic", where) {}
+  ~atomic_cell() = default;
+
+  void begin(const access& a) const;
+  void loaded(const access& a, std::uint64_t value) const;
+  void stored(const access& a, std::uint64_t before, std::uint64_t after) const;
+  void exchanged(const access& a, std::uint64_t before, std::uint64_t after) const;
+  /// Sleeps when `value`, the word's, is as expected.
+  void wait(const std::uint32_t& value, std::uint32_t expected, const place& where) const;
+
+ private:
+  void acquire(machine& m, const access& a) const;
+
+  mutable clock published_;  // What an acquire of the present value sees: its release sequence.
+};
+
+/// Data that something else has to order.
+class plain_cell : public cell {
+ protected:
+  explicit plain_cell(const place& where) : cell("plain", where) {}
+  ~plain_cell() = default;
+
+  void did_read(const place& where, std::uint64_t value) const;
+  void will_write(const place& where, std::uint64_t before, std::uint64_t after);
+};
+
+void fence(std::memory_order order, const place& where);
+void wake(const cell* word, operation how, const place& where);
+void relax(const place& where);
+std::uintptr_t self() noexcept;
+
+}  // namespace bast::interleave::internal

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `clock`: how much of each thread's past a thread, or a value that it published, has seen. What
+// happens before what is asked of these. Lamport 1978; Fidge and Mattern 1988.
+#pragma once
+
+#include <cstdint>
+
+namespace bast::interleave {
+
+/// The test itself, which is thread 0, and up to eight that it spawns.
+inline constexpr unsigned threads_max = 9;
+
+namespace internal {
+
+struct clock {
+  std::uint32_t at[threads_max] = {};
+
+  void join(const clock& other) noexcept {
+    for (unsigned i = 0; i < threads_max; ++i) {
+      if (at[i] < other.at[i]) at[i] = other.at[i];
+    }
+  }
+};
+
+}  // namespace internal
+}  // namespace bast::interleave

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What tests expect of an exploration.
+//
+//   expect_exhausted(explore({}, correct));
+//   expect_failure(explore(quietly, broken), "a data race on");
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "interleave/explore.hpp"
+
+namespace bast::interleave {
+
+/// For failures that are wanted.
+inline const options quietly = {.quiet = true};
+
+/// Every schedule was run, and none failed.
+inline void expect_exhausted(const result& r) {
+  EXPECT_EQ(r.failure, "") << "replay = \"" << r.choices << "\"\n" << r.trace;
+  EXPECT_TRUE(r.exhausted) << r.schedules << " schedules were not all";
+}
+
+/// A schedule failed for the reason that the words name.
+inline void expect_failure(const result& r, const char* words) {
+  EXPECT_NE(r.failure.find(words), std::string::npos) << r.failure << "\n" << r.trace;
+  EXPECT_FALSE(r.exhausted);
+}
+
+}  // namespace bast::interleave

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `explore`: runs a small concurrent test under many schedules, or under all of them.
+//
+//   using bast::interleave::model_atomics;
+//   const auto r = bast::interleave::explore({}, [](bast::interleave::world& w) {
+//     mailbox<model_atomics> box;
+//     w.spawn([&] { box.put(7); });
+//     w.spawn([&] { w.check(box.take() != 8, "nobody put 8"); });
+//     w.run();
+//     w.check(box.empty(), "what was put was taken");
+//   });
+//   EXPECT_EQ(r.failure, "");
+//   EXPECT_TRUE(r.exhausted);
+//
+// The test is called once per schedule and must do the same each time: no clock, no addresses in
+// decisions, nothing left over from the schedule before. Threads are virtual: coroutines on the
+// calling thread, which switch at accesses to model atomics and nowhere else.
+#pragma once
+
+#include <climits>
+#include <cstdint>
+#include <functional>
+#include <source_location>
+#include <string>
+
+#include "interleave/cell.hpp"
+
+namespace bast::interleave {
+
+enum class strategy : std::uint8_t {
+  exhaustive,   // depth first, each schedule once, within preemption_bound
+  pct,          // random priorities that change depth - 1 times; Burckhardt et al., ASPLOS 2010
+  random_walk,  // each choice uniformly
+};
+
+inline constexpr unsigned unbounded = UINT_MAX;
+
+struct options {
+  interleave::strategy strategy = strategy::exhaustive;
+  /// How often a schedule may take the turn from a thread that could go on. Most bugs need two:
+  /// Musuvathi and Qadeer, PLDI 2007. Exhaustive search only.
+  unsigned preemption_bound = 2;
+  /// The number of ordering constraints that a bug may need. PCT only.
+  unsigned depth = 3;
+  std::uint64_t seed = 1;
+  /// Ends after so many schedules or seconds, whichever comes first.
+  std::uint64_t schedules = 1'000'000;
+  double seconds = 60;
+  /// A schedule with more accesses than this is a failure: a loop without relax(), a livelock.
+  std::uint64_t steps = 10'000;
+  /// Choices of a failure, to run that schedule and no other. Any strategy's.
+  std::string replay = {};
+  /// Failures are written to standard error as they happen, unless they are wanted.
+  bool quiet = false;
+};
+
+struct result {
+  std::uint64_t schedules = 0;
+  /// Every schedule within the bound was run, and none failed.
+  bool exhausted = false;
+  /// What was wrong; empty when nothing was.
+  std::string failure;
+  /// For options::replay.
+  std::string choices;
+  /// The last accesses before the failure, a line each.
+  std::string trace;
+};
+
+namespace internal {
+class machine;
+}
+
+/// What a test talks to. Only inside the test and its threads.
+class world {
+ public:
+  /// Adds a thread, which starts with run(). At most eight in a schedule, by the test itself.
+  void spawn(std::function<void()> body);
+  /// Runs the spawned threads until all have ended. What they did happens before its return. Does
+  /// not return from a schedule that fails: the test is unwound.
+  void run();
+  /// Fails the schedule unless `holds`; then it does not return.
+  void check(bool holds, const char* what,
+             std::source_location where = std::source_location::current());
+  /// What reports call `object`; static lifetime.
+  void name(internal::cell& object, const char* text) noexcept { object.set_name(text); }
+  /// The running thread: 0 in the test itself, then in the order of spawn.
+  unsigned thread() const noexcept;
+
+ private:
+  friend class internal::machine;
+  explicit world(internal::machine& under) noexcept : machine_(under) {}
+  internal::machine& machine_;
+};
+
+/// Runs `test` until a schedule fails, all have been run, or the budget is spent. Not reentrant;
+/// several OS threads may each explore something.
+result explore(const options& chosen, const std::function<void(world&)>& test);
+
+}  // namespace bast::interleave

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `machine`: virtual threads, and who has the turn. Thread 0 is the test itself.
+//
+//   hub: resumes next_ ──> thread runs to its next access ──> pass_on() picks next_
+//     ^                                                            │ itself: it goes on, no switch
+//     └──────────────────────── yields ────────────────────────────┘ another one
+//
+//   I1  Exactly the threads in ready_ can go on; those in relaxing_ when something has changed.
+//   I2  Once a schedule has failed, no thread makes another choice.
+//
+// A failed schedule leaves threads in the middle of things. They are brought to an end in two
+// steps: first each goes on, unwatched, as long as it can, because returning is how code ends best;
+// what then still waits is unwound with an exception. Where a noexcept function is in its way, or
+// it waits in a destructor, its stack is abandoned: kept, with all it owns, until the process ends.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "bast/coro.hpp"
+#include "interleave/cell.hpp"
+#include "interleave/explore.hpp"
+#include "interleave/schedule.hpp"
+#include "interleave/trace.hpp"
+
+namespace bast::interleave::internal {
+
+/// Thrown through a virtual thread whose schedule has failed. Not a std::exception.
+struct stopped {};
+
+enum class life : std::uint8_t {
+  unused,
+  spawned,
+  ready,
+  asleep,    // in wait()
+  relaxing,  // until something has changed
+  joining,   // in run()
+  refusing,  // its check failed: it does not go on
+  finished,
+  lost,  // its stack is abandoned
+};
+
+struct virtual_thread {
+  coro<> body;
+  yielder<>* out = nullptr;
+  std::function<void()> work;
+  life state = life::unused;
+  bool started = false;
+  // It was given the turn and has done nothing with it: its next access need not ask again.
+  bool has_turn = false;
+
+  clock seen;      // what happens before its next step
+  clock released;  // the same at its last release fence
+  clock acquired;  // what an acquire fence would add
+
+  // Where it waits.
+  const void* asleep_on = nullptr;
+  label word;
+  place waits_at;
+
+  // Changes by others, as counted when it last began to look; and its own.
+  std::uint64_t looked_at = 0;
+  std::uint64_t own_changes = 0;
+};
+
+class machine {
+ public:
+  machine(const options& chosen, coro_pool& pool);
+  machine(const machine&) = delete;
+  machine& operator=(const machine&) = delete;
+  ~machine();
+
+  /// The machine whose schedule runs on this OS thread, or null.
+  static machine* current() noexcept;
+
+  /// Runs one schedule. False when it failed.
+  bool run_schedule(const std::function<void(interleave::world&)>& test);
+  schedule& choices() noexcept { return schedule_; }
+  const std::string& failure() const noexcept { return failure_; }
+  const trace& accesses() const noexcept { return trace_; }
+
+  // What a test and its threads ask for.
+  void spawn(std::function<void()> work);
+  void run();
+  void check(bool holds, const char* what, const place& where);
+  unsigned running() const noexcept { return running_; }
+
+  // What cells and atomics ask for.
+  bool watches() const noexcept { return mode_ == mode::exploring; }
+  std::uint64_t schedule_number() const noexcept { return number_; }
+  std::uint32_t next_object() noexcept { return ++objects_; }
+  virtual_thread& me() noexcept { return threads_[running_]; }
+  /// A place where another thread may get the turn.
+  void step();
+  void sleep(const cell& word, const place& where);
+  void wake(const void* word, bool everybody);
+  void relax(const place& where);
+  /// After what others may have seen: what this thread does next is news again.
+  void tick() noexcept { ++me().seen.at[running_]; }
+  /// Something that another thread may be waiting for is different now.
+  void changed() noexcept {
+    ++changes_;
+    ++me().own_changes;
+  }
+  void remember(const label& object, const access& done, std::uint64_t before,
+                std::uint64_t after) noexcept {
+    trace_.add({running_, object, done, before, after});
+  }
+  /// Ends the schedule with a failure. Returns when the thread is to go on, unwatched.
+  void fail(const std::string& what);
+  /// The same for the running thread, when it cannot even be unwound. The caller must own nothing.
+  [[noreturn]] void lose(const char* what);
+  /// True on the stack of a virtual thread.
+  bool is_inside() const noexcept { return inside_; }
+  /// True when the pool holds an abandoned stack, which must stay where it is.
+  bool lost_a_thread() const noexcept { return lost_a_thread_; }
+
+ private:
+  static constexpr unsigned nobody = threads_max;
+  enum class mode : std::uint8_t { exploring, finishing, unwinding };
+
+  void begin_schedule(const std::function<void(interleave::world&)>& test);
+  void add(unsigned thread, std::function<void()> work);
+  void resume(unsigned thread);
+  void serve(unsigned thread, yielder<>& out);
+  void ended();
+  void pass_on(bool leaving);
+  void rest();
+  void give_way();
+  void step_after_failure();
+  bool goes_on_too_long();
+  void record(const std::string& what);
+  std::uint32_t able_to_go_on() const noexcept;
+  std::uint64_t others_changes(const virtual_thread& t) const noexcept {
+    return changes_ - t.own_changes;
+  }
+  std::string who_waits() const;
+  void wind_up();
+  void finish();
+  void unwind(unsigned thread);
+
+  const options& options_;
+  coro_pool& pool_;
+  schedule schedule_;
+  trace trace_;
+  std::array<virtual_thread, threads_max> threads_;
+
+  mode mode_ = mode::exploring;
+  bool inside_ = false;  // A virtual thread runs, not the hub.
+  bool lost_a_thread_ = false;
+  unsigned spawned_ = 0;     // threads of this schedule besides 0
+  unsigned unfinished_ = 0;  // those of them that have not ended
+  unsigned running_ = 0;
+  unsigned next_ = 0;
+  std::uint32_t ready_ = 0;     // I1, a bit each
+  std::uint32_t relaxing_ = 0;  // I1
+  std::uint64_t steps_ = 0;
+  std::uint64_t changes_ = 0;
+  std::uint64_t idle_rounds_ = 0;  // of threads that all relax
+  std::uint64_t idle_since_ = 0;   // the number of changes then
+  std::uint64_t number_ = 0;       // of this schedule, in the process
+  std::uint32_t objects_ = 0;
+  std::string failure_;
+};
+
+}  // namespace bast::interleave::internal

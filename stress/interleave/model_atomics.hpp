@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `model_atomics`: what bast::os::real_atomics is to production, for the checker. A structure that
+// is a template over the one runs on the other, access by access:
+//
+//   template <class Atomics>
+//   class mailbox { typename Atomics::template atomic<std::uint32_t> state_{0}; ... };
+//   mailbox<bast::interleave::model_atomics> box;   // in a test that explore() runs
+//
+// Nothing here is noexcept: a schedule that failed is unwound by an exception.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <source_location>
+
+#include "interleave/cell.hpp"
+#include "interleave/model_atomic.hpp"
+#include "interleave/model_plain.hpp"
+
+namespace bast::interleave {
+
+struct model_atomics {
+  template <class T>
+  using atomic = model_atomic<T>;
+  template <class T>
+  using plain = model_plain<T>;
+
+  /// A futex's: sleeps when `word` is `expected`, until woken. Never returns for no reason, and
+  /// orders nothing.
+  static void wait(const atomic<std::uint32_t>& word, std::uint32_t expected,
+                   std::source_location where = std::source_location::current()) {
+    word.wait(word.value_, expected, where);
+  }
+  static void wake_all(const atomic<std::uint32_t>* word,
+                       std::source_location where = std::source_location::current()) {
+    internal::wake(word, operation::wake_all, where);
+  }
+  /// Which sleeper it is, is a choice.
+  static void wake_one(const atomic<std::uint32_t>* word,
+                       std::source_location where = std::source_location::current()) {
+    internal::wake(word, operation::wake_one, where);
+  }
+
+  static std::uintptr_t self() noexcept { return internal::self(); }
+
+  /// Gives the turn away until somebody has changed something since this thread began to look, or
+  /// nobody else can go on.
+  static void relax(std::source_location where = std::source_location::current()) {
+    internal::relax(where);
+  }
+  static void fence(std::memory_order order,
+                    std::source_location where = std::source_location::current()) {
+    internal::fence(order, where);
+  }
+};
+
+}  // namespace bast::interleave

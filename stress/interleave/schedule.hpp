@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `schedule`: who answers when there is a choice. It knows nothing of threads but their numbers.
+//
+//   I1  path_ up to position_ is what was chosen so far in this schedule.
+//   I2  Depth first: the schedule begins as path_ says, and goes on with the first option each
+//   time.
+//
+// Choice strings name the option taken at each place where there was more than one, counted among
+// all of them, whatever the bound allows. So they mean the same under every strategy.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "interleave/clock.hpp"
+#include "interleave/explore.hpp"
+
+namespace bast::interleave::internal {
+
+class schedule {
+ public:
+  explicit schedule(const options& chosen);
+
+  /// The next schedule starts.
+  void begin();
+  /// One of two or more threads. The first is the running one when `preempts`: any other choice
+  /// then takes its turn away. `step` counts the accesses of this schedule.
+  std::size_t choose_thread(std::span<const std::uint8_t> threads, bool preempts,
+                            std::uint64_t step);
+  /// One of two or more alternatives that do not differ in preemptions.
+  std::size_t choose(std::size_t count);
+  /// The schedule is over. False when there is none left.
+  bool advance();
+
+  /// Not empty when the test took another course than before: it is not deterministic, or a replay
+  /// belongs to another test.
+  const std::string& complaint() const noexcept { return complaint_; }
+  std::string print() const;
+
+ private:
+  struct choice {
+    std::uint8_t taken;
+    std::uint8_t count;    // 0: not known, in a replay
+    std::uint8_t allowed;  // the first so many are within the bound
+  };
+
+  void read_replay();
+  std::size_t decide(std::size_t count, std::size_t allowed, std::size_t fresh);
+  std::size_t highest_priority(std::span<const std::uint8_t> threads, bool preempts,
+                               std::uint64_t step);
+  std::uint64_t random() noexcept;
+
+  const options& options_;
+  std::vector<choice> path_;
+  std::size_t position_ = 0;
+  std::size_t given_ = 0;  // The beginning of path_ that this schedule has to follow.
+  unsigned preemptions_ = 0;
+  std::string complaint_;
+
+  std::uint64_t random_state_;
+  std::array<std::uint64_t, threads_max> priority_ = {};
+  std::vector<std::uint64_t> change_at_;  // PCT: the steps at which a priority drops
+  std::uint64_t longest_ = 16;            // a guess until one has been run
+  std::uint64_t step_ = 0;
+};
+
+}  // namespace bast::interleave::internal
