@@ -48,8 +48,8 @@ if(NOT BAST_URING MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "BAST_URING is '${BAST_URING}'; use AUTO, ON or OFF.")
 endif()
 
-# Not when compiling for another CPU: pkg-config would find the liburing of this one. GLOBAL: whoever
-# vendors bast links bast::bast in another directory than this.
+# Not when compiling for another CPU: pkg-config would find the liburing of this one. GLOBAL,
+# because whoever vendors bast links bast::bast in another directory than this.
 set(BAST_WITH_URING OFF)
 if(BAST_URING STREQUAL "ON" OR (BAST_URING STREQUAL "AUTO" AND NOT CMAKE_CROSSCOMPILING))
   find_package(PkgConfig QUIET)

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine by itself: captured streams.
+#include "bast/process/machine.hpp"
+
+#include "bast/os.hpp"
+#include "bast/process/machine_test.hpp"
+
+namespace bast {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace test;
+
+using MachineOutput = test::scripted_machine;
+
+TEST_F(MachineOutput, P13_AfterTheDrainGraceTheRestIsGivenUpAndLateBytesAreKept) {
+  process_start parent = captured();
+  parent.drain_grace = 20ms;
+  start(parent);
+  complete_poll(output_fd);
+  exit_now();
+  EXPECT_EQ(flying.back().deadline_ns, 20 * millisecond);
+  complete(flight(operation_kind::timeout), -ETIME);
+  EXPECT_FALSE(result);
+  // The cancel came too late: the read was done already (IO-3).
+  complete(flight(operation_kind::cancel, output_fd), -EALREADY);
+  bring("late");
+  EXPECT_EQ(result->output.bytes.text(), "late");
+  EXPECT_EQ(result->output.truncated, truncation::grandchild);
+}
+
+TEST_F(MachineOutput, P13_TheEndIsTheEndEvenWhenItIsLate) {
+  process_start parent = captured();
+  parent.drain_grace = 0ns;
+  start(parent);
+  complete_poll(output_fd);
+  exit_now();
+  complete(flight(operation_kind::read, output_fd), 0);
+  complete(flight(operation_kind::cancel, output_fd), -ENOENT);
+  EXPECT_EQ(result->output.truncated, truncation::none);
+}
+
+TEST_F(MachineOutput, IO3_ACancelThatFailsIsSentAgain) {
+  process_start parent = captured();
+  parent.drain_grace = 0ns;
+  start(parent);
+  exit_now();
+  complete(flight(operation_kind::cancel, output_fd), -ENOMEM);
+  cancelled(operation_kind::poll, output_fd);
+  EXPECT_TRUE(result);
+}
+
+TEST_F(MachineOutput, P16_WithoutMemoryTheStreamEndsAndTheProcessGoesOn) {
+  start(captured());
+  {
+    os::fault_scope fault({.kind = os::call::allocate, .nth = 1, .persistent = true});
+    complete_poll(output_fd);
+  }
+  EXPECT_EQ(kinds_done(), "close ");
+  exit_now();
+  EXPECT_TRUE(result->check());
+  EXPECT_EQ(result->output.error_number, ENOMEM);
+  EXPECT_EQ(result->output.truncated, truncation::failure);
+}
+
+TEST_F(MachineOutput, P16_MemoryStaysBelowTheLimitAnd64KiB) {
+  start(captured({.limit = bytes{10'000}, .policy = on_limit::truncate_and_drain}));
+  complete_poll(output_fd);
+  std::uint64_t fed = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string chunk(flying.back().length, 'x');  // Full reads: nobody polls between them.
+    fed += chunk.size();
+    bring(chunk);
+  }
+  complete(flight(operation_kind::read, output_fd), 0);
+  exit_now();
+  EXPECT_EQ(result->output.bytes.size(), 10'000U);
+  EXPECT_EQ(result->output.discarded, fed - 10'000);
+  EXPECT_LE(result->output.bytes.capacity(), 10'000U + (64U << 10));
+}
+
+TEST_F(MachineOutput, P16_UnderBackpressureNothingIsReadUntilSomebodyTakes) {
+  const process_id id = start(captured({.limit = bytes{5}, .policy = on_limit::backpressure}));
+  complete_poll(output_fd);
+  EXPECT_EQ(flying.back().length, 5U);
+  bring("abcde");
+  ASSERT_EQ(flying.size(), 1U) << "only the pidfd is waited for";
+  std::byte two[2];
+  EXPECT_EQ(machine->take(id, output_stream::output, two).value(), 2U);
+  pump();
+  EXPECT_EQ(flying.back().length, 2U);
+  bring("fg");
+  exit_now();
+  EXPECT_FALSE(result);
+  // The drain grace begins again with each bite.
+  machine->tick(200 * millisecond);
+  EXPECT_EQ(machine->take(id, output_stream::output, two).value(), 2U);
+  tick(300 * millisecond);
+  complete(flight(operation_kind::read, output_fd), 0);
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(result->output.bytes.text(), "efg");
+  EXPECT_EQ(result->output.truncated, truncation::none);
+}
+
+TEST_F(MachineOutput, P21_WhatAReadMaySay) {
+  start(captured());
+  complete_poll(output_fd, -EINTR);
+  complete_poll(output_fd, -ECANCELED);  // Not by us: the host's thread ended.
+  complete_poll(output_fd);
+  complete(flight(operation_kind::read, output_fd), -EINTR);
+  complete(flight(operation_kind::read, output_fd), -EAGAIN);
+  complete_poll(output_fd);
+  bring("x");
+  complete_poll(output_fd);
+  complete(flight(operation_kind::read, output_fd), -EIO);
+  exit_now();
+  EXPECT_EQ(result->output.bytes.text(), "x");
+  EXPECT_EQ(result->output.error_number, EIO);
+  EXPECT_EQ(result->output.truncated, truncation::failure);
+}
+
+TEST_F(MachineOutput, P21_AStreamThatCannotBePolledIsTriedAgainAndNotForEver) {
+  init({.processes_max = 1, .timers = machine_timers::ticks});
+  start(captured());
+  int rounds = 0;
+  while (kinds_done().empty() && rounds < 100) {
+    complete_poll(output_fd, -ENOMEM);
+    if (kinds_done().empty()) tick(machine->next_deadline());
+    ++rounds;
+  }
+  EXPECT_EQ(rounds, 17);
+  exit_now();
+  EXPECT_EQ(result->output.error_number, ENOMEM);
+}
+
+TEST_F(MachineOutput, P22_MoreThanWasAskedForIsAnError) {
+  start(captured());
+  complete_poll(output_fd);
+  const operation read = flight(operation_kind::read, output_fd);
+  complete(read, std::int64_t{read.length} + 1);
+  exit_now();
+  EXPECT_EQ(result->output.error_number, EPROTO);
+  EXPECT_EQ(result->output.bytes.size(), 0U);
+}
+
+}  // namespace
+}  // namespace bast

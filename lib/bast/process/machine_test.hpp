@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `scripted_machine`: a process machine whose every completion is written down in the test.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bast/process/machine.hpp"
+
+namespace bast::test {
+
+inline constexpr int pidfd = 50;
+inline constexpr int output_fd = 51;
+inline constexpr std::int64_t millisecond = 1'000'000;
+
+class scripted_machine : public testing::Test {
+ protected:
+  void SetUp() override { init({.processes_max = 2}); }
+  void init(const process_machine_options& options) {
+    machine.emplace();
+    ASSERT_TRUE(machine->init(options));
+  }
+  void TearDown() override {
+    machine->check_invariants();
+    EXPECT_TRUE(machine->idle());
+  }
+
+  process_start child() {
+    process_start out;
+    out.pid = 1234;
+    out.pidfd = pidfd;
+    out.context = this;
+    out.finished = [](void* context, process_id, process_result&& ended) noexcept {
+      auto& self = *static_cast<scripted_machine*>(context);
+      EXPECT_FALSE(self.result) << "two ends";
+      self.result.emplace(std::move(ended));
+    };
+    return out;
+  }
+  process_start captured(capture_options capture = {}) {
+    process_start out = child();
+    out.output_pipe = output_fd;
+    out.output = capture;
+    return out;
+  }
+  process_id start(const process_start& child) {
+    const auto id = machine->start(child);
+    EXPECT_TRUE(id);
+    pump();
+    return id.value_or(process_id());
+  }
+
+  /// Takes all that is wanted. What waits is in flight; the rest is done at once, as `exited` and
+  /// `immediate` say, and noted.
+  void pump() {
+    while (const operation* const wanted = machine->next()) {
+      const operation op = *wanted;
+      machine->sent();
+      if (!is_immediate(op.kind)) {
+        flying.push_back(op);
+        continue;
+      }
+      done.push_back(op);
+      machine->complete(op.user_data, perform(op));
+      machine->check_invariants();
+    }
+    machine->check_invariants();
+  }
+  std::int64_t perform(const operation& op) {
+    if (!immediate.empty()) {
+      const std::int64_t status = immediate.front();
+      immediate.erase(immediate.begin());
+      if (status <= 0) return status;
+    }
+    if (op.kind == operation_kind::close || op.kind == operation_kind::signal) return 0;
+    if (!exited) return 0;
+    *op.exit = *exited;
+    return 1;
+  }
+  /// The operation of that kind in flight on `fd`; taken out of it.
+  operation flight(operation_kind kind, int fd = -1) {
+    for (std::size_t i = 0; i < flying.size(); ++i) {
+      const operation op = flying[i];
+      if (op.kind != kind || op.fd != fd) continue;
+      flying.erase(flying.begin() + static_cast<std::ptrdiff_t>(i));
+      return op;
+    }
+    ADD_FAILURE() << "not in flight: " << static_cast<int>(kind) << " on " << fd;
+    return {};
+  }
+  void complete(const operation& op, std::int64_t status) {
+    machine->complete(op.user_data, status);
+    pump();
+  }
+  void complete_poll(int fd, std::int64_t status = POLLIN) {
+    complete(flight(operation_kind::poll, fd), status);
+  }
+  /// A read that is in flight brings these bytes.
+  void bring(std::string_view bytes, int fd = output_fd) {
+    const operation op = flight(operation_kind::read, fd);
+    ASSERT_LE(bytes.size(), op.length);
+    std::memcpy(op.buffer, bytes.data(), bytes.size());
+    complete(op, static_cast<std::int64_t>(bytes.size()));
+  }
+  void exit_now(int code = CLD_EXITED, int status = 0) {
+    exited = child_exit{.code = code, .status = status, .usage = {}};
+    complete_poll(pidfd);
+  }
+  void cancelled(operation_kind kind, int fd = -1) {
+    complete(flight(operation_kind::cancel, fd), 0);
+    complete(flight(kind, fd), -ECANCELED);
+  }
+  void tick(std::int64_t now) {
+    machine->tick(now);
+    pump();
+  }
+  std::string signals() const {
+    std::string out;
+    for (const operation& op : done) {
+      if (op.kind == operation_kind::signal) out += std::to_string(op.signal) + " ";
+    }
+    return out;
+  }
+  std::string kinds_done() const {
+    constexpr const char* names[] = {"observe", "reap", "signal", "close"};
+    std::string out;
+    for (const operation& op : done) {
+      out += names[static_cast<int>(op.kind) - static_cast<int>(operation_kind::observe)];
+      out += " ";
+    }
+    return out;
+  }
+
+  std::optional<process_machine> machine;
+  std::optional<process_result> result;
+  std::vector<operation> flying;
+  std::vector<operation> done;
+  std::optional<child_exit> exited;
+  std::vector<std::int64_t> immediate;  // what the next immediate operations answer; 1: as usual
+};
+
+}  // namespace bast::test
