@@ -28,11 +28,11 @@ struct spawned {
   bool own_group = false;  // its pid is the number of its group
 };
 
-/// Starts `c`. Blocks the calling thread, not only the coroutine, until the program executes:
-/// about a millisecond. Suspends nothing. Allocates. Thread-safe for different commands; no other
-/// thread may change the environment meanwhile. Uses 8 KiB of a coroutine's stack at most below the
-/// caller's frame. A failure leaves nothing behind, and the command as it was, except that
-/// `c.failure()` tells more. Errors: those of `verify`; "command.start (stage)" with the errno.
+/// Starts `c`. Blocks the calling thread, not only the coroutine, until the program executes.
+/// Suspends nothing. Allocates. Thread-safe for different commands; no other thread may change the
+/// environment meanwhile. Needs about 8 KiB of stack. A failure leaves nothing behind, and the
+/// command as it was, except that `c.failure()` tells more. Errors: those of `verify`;
+/// "command.start (stage)" with the errno.
 [[nodiscard]] result<spawned> spawn(command& c) noexcept;
 
 }  // namespace bast::internal
