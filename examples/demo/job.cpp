@@ -21,124 +21,108 @@ using bast::process_result;
 constexpr bast::bytes limit = 1_MiB;
 constexpr auto patience = 200ms;
 
-command sleep_for_long() { return command::argv({"sleep", "1000"}); }
+// ---- What is run.
 
-command yes(bast::on_limit policy) {
-  auto c = command::argv({"yes"});
-  c.stdout_capture({.limit = limit, .policy = policy});
+command hash(const std::string& path) {
+  auto c = command::argv({"sha256sum", path});
+  c.stdout_capture();
   return c;
 }
 
-/// "64 hexadecimal digits  path"
-bool is_hash_of(std::string_view line, std::string_view path) {
-  constexpr std::size_t digits = 64;
-  return line.size() == digits + 2 + path.size() + 1 && line.ends_with('\n') &&
-         std::ranges::all_of(line.substr(0, digits),
-                             [](unsigned char c) { return std::isxdigit(c) != 0; }) &&
-         line.substr(digits + 2, path.size()) == path;
+command tell_type(const std::string& path) {
+  auto c = command::argv({"file", path});
+  c.stdout_capture();
+  return c;
 }
 
-bool was_terminated(const process_result& r) {
+command hang(const std::string&) { return command::argv({"sleep", "1000"}); }
+
+command hang_a_while(const std::string&) {
+  auto c = command::argv({"sleep", "1000"});
+  c.timeout(patience);
+  return c;
+}
+
+command flood_and_die(const std::string&) {
+  auto c = command::argv({"yes"});
+  c.stdout_capture({.limit = limit, .policy = bast::on_limit::error_and_kill});
+  return c;
+}
+
+command flood_in_vain(const std::string&) {
+  auto c = command::shell("yes | head -c 8388608");
+  c.stdout_capture({.limit = limit, .policy = bast::on_limit::truncate_and_drain});
+  return c;
+}
+
+command flood_and_block(const std::string&) {
+  auto c = command::argv({"yes"});
+  c.stdout_capture({.limit = limit, .policy = bast::on_limit::backpressure}).timeout(patience);
+  return c;
+}
+
+command no_program(const std::string&) { return command::argv({"/no/such/program"}); }
+
+command no_directory(const std::string&) {
+  auto c = command::argv({"true"});
+  c.cwd("/no/such/directory");
+  return c;
+}
+
+// ---- What should come of it.
+
+/// "64 hexadecimal digits  path"
+bool is_hash(const process_result& r, const std::string& path) {
+  constexpr std::size_t digits = 64;
+  const std::string_view line = r.output.bytes.text();
+  return r.status.success() && line.substr(std::min(digits, line.size())) == "  " + path + "\n" &&
+         std::ranges::all_of(line.substr(0, digits),
+                             [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+bool is_type(const process_result& r, const std::string& path) {
+  return r.status.success() && r.output.bytes.text().starts_with(path + ": ");
+}
+
+bool was_terminated(const process_result& r, const std::string&) {
   return r.status.how == bast::exit_status::kind::signalled && r.status.code == SIGTERM;
 }
 
-bool is_full(const process_result& r) { return r.output.bytes.size() == limit.count; }
+bool is_full(const process_result& r, const std::string&) {
+  return r.output.bytes.size() == limit.count;
+}
+
+bool dropped_the_rest(const process_result& r, const std::string& path) {
+  return r.status.success() && is_full(r, path) && r.output.discarded == (7_MiB).count &&
+         r.output.truncated == bast::truncation::limit;
+}
+
+/// Full, or the machine is so busy that the time was over before.
+bool lost_nothing(const process_result& r, const std::string&) {
+  return r.output.bytes.size() <= limit.count && r.output.discarded == 0;
+}
 
 constexpr std::array kinds{
-    job_kind{.title = "sha256sum FILE",
-             .count = 0,
-             .expected = outcome::exited,
-             .make =
-                 [](const std::string& path) {
-                   auto c = command::argv({"sha256sum", path});
-                   c.stdout_capture();
-                   return c;
-                 },
-             .is_right =
-                 [](const process_result& r, const std::string& path) {
-                   return r.status.success() && is_hash_of(r.output.bytes.text(), path);
-                 }},
+    job_kind{"sha256sum FILE", 0, outcome::exited, hash, is_hash},
     job_kind{.title = "file FILE",
              .count = 0,
              .expected = outcome::exited,
-             .make =
-                 [](const std::string& path) {
-                   auto c = command::argv({"file", path});
-                   c.stdout_capture();
-                   return c;
-                 },
-             .is_right =
-                 [](const process_result& r, const std::string& path) {
-                   return r.status.success() && r.output.bytes.text().starts_with(path + ": ");
-                 },
+             .make = tell_type,
+             .is_right = is_type,
              .may_be_missing = true},
-    job_kind{
-        .title = "sleep 1000, 200 ms at most",
-        .count = 16,
-        .expected = outcome::timed_out,
-        .make =
-            [](const std::string&) {
-              auto c = sleep_for_long();
-              c.timeout(patience);
-              return c;
-            },
-        .is_right = [](const process_result& r, const std::string&) { return was_terminated(r); }},
-    job_kind{
-        .title = "sleep 1000, until a token fires",
-        .count = 16,
-        .expected = outcome::cancelled,
-        .make = [](const std::string&) { return sleep_for_long(); },
-        .is_right = [](const process_result& r, const std::string&) { return was_terminated(r); },
-        .cancellable = true},
-    job_kind{.title = "yes, killed at 1 MiB",
-             .count = 8,
-             .expected = outcome::limit,
-             .make = [](const std::string&) { return yes(bast::on_limit::error_and_kill); },
-             .is_right = [](const process_result& r, const std::string&) { return is_full(r); }},
-    job_kind{.title = "yes | head -c 8M, 1 MiB kept",
-             .count = 8,
-             .expected = outcome::exited,
-             .make =
-                 [](const std::string&) {
-                   auto c = command::shell("yes | head -c 8388608");
-                   c.stdout_capture({.limit = limit, .policy = bast::on_limit::truncate_and_drain});
-                   return c;
-                 },
-             .is_right =
-                 // Full, unless the machine is so busy that the time was over before.
-             [](const process_result& r, const std::string&) {
-               return r.status.success() && is_full(r) &&
-                      r.output.truncated == bast::truncation::limit &&
-                      r.output.discarded == (7_MiB).count;
-             }},
-    job_kind{.title = "yes, blocked at 1 MiB, 200 ms at most",
-             .count = 8,
-             .expected = outcome::timed_out,
-             .make =
-                 [](const std::string&) {
-                   auto c = yes(bast::on_limit::backpressure);
-                   c.timeout(patience);
-                   return c;
-                 },
-             .is_right =
-                 [](const process_result& r, const std::string&) {
-                   return r.output.bytes.size() <= limit.count && r.output.discarded == 0;
-                 }},
-    job_kind{.title = "a program that is not there",
-             .count = 8,
-             .expected = outcome::not_started,
-             .make = [](const std::string&) { return command::argv({"/no/such/program"}); },
-             .is_right = nullptr},
-    job_kind{.title = "a directory that is not there",
-             .count = 8,
-             .expected = outcome::not_started,
-             .make =
-                 [](const std::string&) {
-                   auto c = command::argv({"true"});
-                   c.cwd("/no/such/directory");
-                   return c;
-                 },
-             .is_right = nullptr},
+    job_kind{"sleep 1000, 200 ms at most", 16, outcome::timed_out, hang_a_while, was_terminated},
+    job_kind{.title = "sleep 1000, until a token fires",
+             .count = 16,
+             .expected = outcome::cancelled,
+             .make = hang,
+             .is_right = was_terminated,
+             .cancellable = true},
+    job_kind{"yes, killed at 1 MiB", 8, outcome::limit, flood_and_die, is_full},
+    job_kind{"yes | head -c 8M, 1 MiB kept", 8, outcome::exited, flood_in_vain, dropped_the_rest},
+    job_kind{"yes, blocked at 1 MiB, 200 ms at most", 8, outcome::timed_out, flood_and_block,
+             lost_nothing},
+    job_kind{"a program that is not there", 8, outcome::not_started, no_program, nullptr},
+    job_kind{"a directory that is not there", 8, outcome::not_started, no_directory, nullptr},
 };
 
 }  // namespace
