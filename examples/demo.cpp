@@ -3,11 +3,12 @@
 // The demo: many coroutines, each with a growable stack of its own, walk a directory and search its
 // files with std::regex, which is recursive, so some stacks grow far and most stay small. At the
 // end it prints what was found, how deep the stacks of each spawn site went, and what they cost.
+// Then coroutines run hundreds of programs, some of which hang, flood, or do not exist.
 //
 //   bast_demo [--pattern REGEX] [--limit SIZE] [--fixed] [DIRECTORY]
 //
 // demo/crew.hpp draws who hands what to whom; demo/pattern.hpp tells how a recursive matcher stays
-// inside its stack.
+// inside its stack; demo/commands.hpp draws the second part.
 
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "demo/commands.hpp"
 #include "demo/crew.hpp"
 #include "demo/pattern.hpp"
 #include "demo/report.hpp"
@@ -31,11 +33,15 @@ namespace {
 
 using namespace bast::literals;
 
+/// The files that programs are run on: enough to keep the loop busy for a second.
+constexpr std::size_t command_files = 150;
+
 constexpr const char* usage =
     "usage: bast_demo [--pattern REGEX] [--limit SIZE] [--fixed] [DIRECTORY]\n"
     "\n"
     "Searches every file below DIRECTORY (/usr/include) with std::regex, each file by coroutines\n"
-    "with growable stacks, and reports what was found and how deep the stacks went.\n"
+    "with growable stacks, and reports what was found and how deep the stacks went. Then runs\n"
+    "programs on some of the files, hundreds of them, and reports how each kind ended.\n"
     "\n"
     "  --pattern REGEX  search each line for this ECMAScript regular expression; without it, "
     "block\n"
@@ -44,7 +50,8 @@ constexpr const char* usage =
     "  --fixed          for comparison: stacks of the full limit that give nothing back\n"
     "  --help           this text\n"
     "\n"
-    "Exit status: 0, 1 when something could not be read, 2 when there was nothing to do.\n";
+    "Exit status: 0, 1 when something could not be read or a program ended in another way than\n"
+    "it should, 2 when there was nothing to do.\n";
 
 /// What the user got wrong, in words; ends the program with status 2.
 class usage_error : public std::runtime_error {
@@ -131,7 +138,8 @@ std::vector<demo::pattern> patterns_of(const arguments& given) {
   return all;
 }
 
-int search(const arguments& given) {
+/// True if everything could be read.
+bool search(const arguments& given) {
   check_directory(given.directory);
   const std::vector<demo::pattern> patterns = patterns_of(given);
 
@@ -160,7 +168,14 @@ int search(const arguments& given) {
   demo::print_findings(crew, found, patterns, facts);
   demo::print_sites(*pool, facts);
   demo::print_memory(crew, *pool, facts);
-  return crew.numbers().problems.empty() ? 0 : 1;
+  return crew.numbers().problems.empty();
+}
+
+/// True if every program ended as it should.
+bool run_programs(const arguments& given) {
+  const demo::tally all = demo::run_commands(demo::some_files(given.directory, command_files));
+  demo::print_tally(all);
+  return all.problems.empty();
 }
 
 }  // namespace
@@ -172,7 +187,9 @@ int main(int count, char** words) {
       std::fputs(usage, stdout);
       return 0;
     }
-    return search(given);
+    const bool searched = search(given);
+    const bool ran = run_programs(given);
+    return searched && ran ? 0 : 1;
   } catch (const usage_error& e) {
     std::fprintf(stderr, "bast_demo: %s\n", e.what());
     return 2;

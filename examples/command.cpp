@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Programs that run while coroutines wait for them. The code of each coroutine reads as if `run`
+// blocked; one thread follows all the processes, and none waits for the slowest.
+
+#include <bast/coro.hpp>
+#include <bast/process.hpp>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// What goes in, what comes out. Neither can block the other, whatever their sizes.
+std::string sort_lines() {
+  auto sort = bast::command::argv({"sort"});
+  sort.stdin_bytes("pear\napple\nfig\n").env("LC_ALL", "C").stdout_capture();
+  const auto ended = sort.run();
+  if (!ended) return ended.error().message();
+  return "sorted:\n" + std::string(ended->output.bytes.text());
+}
+
+// A program that fails did run: its exit code and its complaint are data.
+std::string see_it_fail() {
+  auto script = bast::command::shell("echo 'no such luck' >&2; exit 3");
+  script.stderr_capture();
+  const auto ended = script.run();
+  if (!ended) return ended.error().message();
+  return "exit code " + std::to_string(ended->status.code) +
+         ", it wrote: " + std::string(ended->errors.bytes.text());
+}
+
+// SIGTERM after the timeout, SIGKILL after the grace; what it wrote until then is not lost.
+std::string lose_patience() {
+  auto script = bast::command::shell("echo one moment; sleep 1000");
+  script.stdout_capture().timeout(100ms).grace(1s);
+  const auto ended = script.run();
+  if (!ended) return ended.error().message();
+  return std::string(name_of(ended->ended_by)) +
+         ", after it wrote: " + std::string(ended->output.bytes.text());
+}
+
+// A program that cannot be started is an error, which names the stage and the errno.
+std::string look_in_vain() {
+  auto missing = bast::command::argv({"frobnicate", "--all"});
+  if (missing.run()) return "there is a frobnicate here\n";
+  bast::text why;
+  missing.describe_failure(why);
+  return std::string(why.view()) + "\n";
+}
+
+}  // namespace
+
+int main() {
+  bast::epoll_adapter loop;  // follows the processes that this thread starts
+  if (auto ready = loop.init(); !ready) {
+    std::fprintf(stderr, "%s\n", ready.error().message().c_str());
+    return 1;
+  }
+  auto pool = bast::coro_pool::create().value();
+  std::vector<bast::coro<void, void, std::string>> errands;
+  for (auto* const errand : {sort_lines, see_it_fail, lose_patience, look_in_vain}) {
+    errands.push_back(pool.acquire<void, void, std::string>().value());
+    (void)errands.back().start(errand).value();
+  }
+  while (!loop.idle()) {
+    if (!loop.turn(1h)) return 1;
+  }
+  for (auto& errand : errands) std::printf("%s", errand.take().value().c_str());
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loop under the commands of the demo: an io_uring of the demo's own, with bast's adapter on
+// it, or epoll where io_uring is refused.
+#pragma once
+
+#include <bast/process.hpp>
+#include <cstddef>
+#include <memory>
+
+namespace demo {
+
+class command_loop {
+ public:
+  command_loop() = default;
+  command_loop(const command_loop&) = delete;
+  command_loop& operator=(const command_loop&) = delete;
+  /// Ends every process that is left.
+  virtual ~command_loop() = default;
+
+  virtual const char* name() const = 0;
+  virtual bast::process_driver& driver() = 0;
+  /// Waits until something happens, and does what follows from it. Returns without waiting when no
+  /// process is left. Throws std::runtime_error when the kernel refuses to wait.
+  virtual void turn() = 0;
+};
+
+/// The best that there is here. Throws std::runtime_error.
+std::unique_ptr<command_loop> make_command_loop(std::size_t processes_max);
+
+}  // namespace demo
