@@ -2,7 +2,7 @@
 #
 # The part of ci/run that proves: fuzzers, fault loops, properties, stress, mutants. Sourced by it.
 
-fuzz_targets=(pool growth cancel_order process_driver)
+fuzz_targets=(pool growth cancel_order process_driver command_argv_env)
 
 # fuzzer TARGET [OPTION...]: locals stay on the stack, where growth is what is tested; the replay of
 # the corpora under the preset asan has them moved.

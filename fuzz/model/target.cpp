@@ -7,6 +7,7 @@
 
 #include "bast/testing/baseline.hpp"
 #include "model/cancel_language.hpp"
+#include "model/command_language.hpp"
 #include "model/growth_language.hpp"
 #include "model/pool_language.hpp"
 #include "model/process_language.hpp"
@@ -20,6 +21,7 @@ const target all[] = {
     {.name = "growth", .words = growth_language, .run = run_growth},
     {.name = "cancel_order", .words = cancel_language, .run = run_cancel_order},
     {.name = "process_driver", .words = process_language, .run = run_process_driver},
+    {.name = "command_argv_env", .words = command_language, .run = run_command_argv_env},
     {.name = "canary", .words = pool_language, .run = run_canary},
 };
 
@@ -50,6 +52,7 @@ void warm_up() {
   (void)run_growth({.ops = {one(growth_op::spawn, 0), one(growth_op::read, 1),
                             one(growth_op::throw_through, 1), one(growth_op::hop, 1)}},
                    {});
+  (void)run_command_argv_env({.ops = {one(command_op::program, 0), one(command_op::start, 0)}}, {});
 }
 
 std::string at_operation(std::size_t at, const op& o, const language& words,

@@ -36,6 +36,8 @@ run_result run_pool(const program& p, const run_settings& how);
 run_result run_growth(const program& p, const run_settings& how);
 run_result run_process_driver(const program& p, const run_settings& how);
 run_result run_cancel_order(const program& p, const run_settings& how);
+/// Not thread-safe: the environment is the process's.
+run_result run_command_argv_env(const program& p, const run_settings& how);
 /// The same as run_pool with canary_law.
 run_result run_canary(const program& p, const run_settings& how);
 

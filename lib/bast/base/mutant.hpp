@@ -54,7 +54,17 @@
   X(closed_with_a_read)         \
   X(byte_lost_at_the_limit)     \
   X(stragglers_spared)          \
-  X(cancel_forgotten)
+  X(cancel_forgotten)           \
+  X(interruption_ends_stream)   \
+  X(short_read_ends_stream)     \
+  X(group_killed_late)          \
+  X(nul_accepted)               \
+  X(environment_edit_lost)      \
+  X(our_path_searched)          \
+  X(pidfd_leaked)               \
+  X(zombie_left)                \
+  X(signals_stay_blocked)       \
+  X(foreign_descriptor_kept)
 
 #if BAST_MUTANTS
 

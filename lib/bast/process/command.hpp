@@ -39,7 +39,7 @@ struct process_pipes {
   int stderr_fd = -1;
 };
 
-/// Movable, not copyable. Starts at most once: afterwards setters and starts answer `bad_state`
+/// Movable, not copyable; one that was moved from has nothing to run. Starts at most once: afterwards setters and starts answer `bad_state`
 /// (P-3). A start that failed leaves it as it was (P-9). Setters allocate; nothing here suspends.
 class command {
  public:

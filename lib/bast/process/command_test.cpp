@@ -138,6 +138,22 @@ TEST(Command, P3_MovesWithEverythingItRemembers) {
   EXPECT_EQ(command_access::settings(second).arguments.count(), 2U);
 }
 
+TEST(Command, P3_WhatWasMovedFromHasNothingToRun) {
+  auto first = command::argv({"/bin/true", "b"});
+  auto second = command::argv({"/bin/false"});
+  second = std::move(first);
+  const auto refused = first.verify();  // NOLINT(bugprone-use-after-move): that is the question
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), errc::invalid);
+  EXPECT_FALSE(internal::spawn(first));
+  text words;
+  first.describe_failure(words);
+  EXPECT_EQ(words.view(), "cannot start '' (prepare)");
+  first.arg("again");
+  EXPECT_EQ(command_access::settings(first).arguments.count(), 1U);
+  EXPECT_EQ(command_access::settings(second).arguments.count(), 2U);
+}
+
 TEST(Command, P8_EveryStageHasAName) {
   for (int stage = 0; stage <= static_cast<int>(spawn_stage::exec); ++stage) {
     EXPECT_STRNE(name_of(static_cast<spawn_stage>(stage)), "unknown");

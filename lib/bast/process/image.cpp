@@ -2,6 +2,7 @@
 #include "bast/process/image.hpp"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <string_view>
@@ -78,6 +79,7 @@ result<void> image::build_environment(const command_settings& settings) noexcept
   }
   for (const char* edit = edits.first(); edit != nullptr; edit = edits.next(edit)) {
     const bool sets = std::string_view(edit).contains('=');
+    if (BAST_MUTANT(environment_edit_lost) && edits.next(edit) == nullptr) break;
     if (!sets || is_edited(edits, edits.next(edit), name_in(edit))) continue;  // The last one wins.
     if (!environment_.add(as_argument(edit))) return out_of_memory();
   }
@@ -87,6 +89,7 @@ result<void> image::build_environment(const command_settings& settings) noexcept
 /// The PATH that the child will have.
 const char* image::search_path() const noexcept {
   constexpr std::string_view prefix = "PATH=";
+  if (BAST_MUTANT(our_path_searched)) return ::getenv("PATH");
   for (const char* const entry : environment_.all()) {
     if (entry != nullptr && std::string_view(entry).starts_with(prefix)) {
       return entry + prefix.size();

@@ -17,8 +17,8 @@
 
 namespace bast::internal {
 
-/// A growing array of plain values. Invariant I1: `size <= capacity`, and `data` is a block of
-/// `capacity` values.
+/// A growing array of plain values; one that was moved from is empty. Invariant I1: `size <=
+/// capacity`, and `data` is a block of `capacity` values.
 template <class T>
   requires std::is_trivially_copyable_v<T>
 class list {
@@ -30,9 +30,10 @@ class list {
         size_(std::exchange(other.size_, 0)),
         capacity_(std::exchange(other.capacity_, 0)) {}
   list& operator=(list&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    std::swap(capacity_, other.capacity_);
+    list taken(std::move(other));
+    std::swap(data_, taken.data_);
+    std::swap(size_, taken.size_);
+    std::swap(capacity_, taken.capacity_);
     return *this;
   }
 
@@ -77,9 +78,18 @@ class list {
 };
 
 /// A list of strings without NUL, one after the other in one block, each with a NUL after it. A
-/// string's address changes when one is added.
+/// string's address changes when one is added. A list that was moved from is empty.
 class string_list {
  public:
+  string_list() noexcept = default;
+  string_list(string_list&& other) noexcept
+      : characters_(std::move(other.characters_)), count_(std::exchange(other.count_, 0)) {}
+  string_list& operator=(string_list&& other) noexcept {
+    characters_ = std::move(other.characters_);
+    count_ = std::exchange(other.count_, 0);
+    return *this;
+  }
+
   /// Adds the parts as one string. False when there is no memory; nothing has then changed.
   [[nodiscard]] bool add(std::initializer_list<std::string_view> parts) noexcept {
     std::size_t total = 1;

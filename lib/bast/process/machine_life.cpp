@@ -104,6 +104,10 @@ void process_machine::steer_leader(slot& s) noexcept {
       return;
     case leader_state::readable: s.operations.want(role::control, operation_kind::observe); return;
     case leader_state::exited:
+      if (BAST_MUTANT(group_killed_late)) {
+        s.operations.want(role::control, operation_kind::reap);
+        return;
+      }
       // I4: what is left of the group, while its number cannot be somebody else's.
       if (life.start.kill_group_on_exit && life.start.own_group && !life.group_killed &&
           !BAST_MUTANT(stragglers_spared)) {
@@ -113,7 +117,12 @@ void process_machine::steer_leader(slot& s) noexcept {
         s.operations.want(role::control, operation_kind::reap);
       }
       return;
-    case leader_state::gone: return;
+    case leader_state::gone:
+      if (BAST_MUTANT(group_killed_late) && life.start.kill_group_on_exit && !life.group_killed) {
+        life.signal_wanted = SIGKILL;
+        s.operations.want(role::control, operation_kind::signal);
+      }
+      return;
   }
 }
 
@@ -212,7 +221,9 @@ void process_machine::signalled(slot& s, std::int64_t status) noexcept {
     return;
   }
   if (refused) life.signal_error = static_cast<int>(-status);
-  if (life.leader == leader_state::exited) life.group_killed = true;
+  if (life.leader == leader_state::exited || BAST_MUTANT(group_killed_late)) {
+    life.group_killed = true;
+  }
   if (life.signal_wanted == life.signal_in_flight) life.signal_wanted = 0;
 }
 

@@ -76,7 +76,8 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
   stream.readable = false;
   if (status < 0) {
     // A host whose thread ends may cancel what we did not ask it to; it is asked again.
-    const bool again = status == -EINTR || status == -ECANCELED;
+    const bool again =
+        (status == -EINTR && !BAST_MUTANT(interruption_ends_stream)) || status == -ECANCELED;
     stream.readable = again && !was_poll;
     if (again || status == -EAGAIN) return;
     if (was_poll && stream.tries < tries_max) {
@@ -98,6 +99,7 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
     // A full read leaves more to be read; otherwise the next read would only say so.
     stream.readable = status == stream.reading;
     stream.received(static_cast<std::size_t>(status));
+    stream.ended = BAST_MUTANT(short_read_ends_stream) && !stream.readable;
     if (stream.exceeded() && s.life.asked == process_ending::exited) {
       s.life.asked = process_ending::limit;
     }

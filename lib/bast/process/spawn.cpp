@@ -84,7 +84,8 @@ class start {
     auto child = launch();
     if (!child) return failed(spawn_stage::fork, child.error());
     if (const auto executed = await_exec(); !executed) {
-      os::destroy_process(*child);
+      if (!BAST_MUTANT(zombie_left)) os::destroy_process(*child);
+      if (BAST_MUTANT(pidfd_leaked)) (void)child->pidfd.release();
       return std::unexpected(executed.error());
     }
     command_access::succeed(command_);

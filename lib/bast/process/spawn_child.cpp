@@ -10,7 +10,8 @@
 
 #include <type_traits>
 
-// An enum without functions: nothing to instrument, nothing to call.
+// A macro, and an enum without functions: nothing to instrument, nothing to call.
+#include "bast/base/mutant.hpp"
 #include "bast/process/spawn_stage.hpp"
 
 namespace bast::internal {
@@ -127,6 +128,7 @@ void reset_signals() noexcept {
 }
 
 void unblock_signals() noexcept {
+  if (BAST_MUTANT(signals_stay_blocked)) return;
   const std::uint64_t none = 0;
   kernel(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, kernel_mask_bytes);
 }
@@ -196,7 +198,7 @@ bool mark_by_range(const child_plan& plan) noexcept {
     if (from < target && kernel(SYS_close_range, from, target - 1, close_range_cloexec) < 0) {
       return false;
     }
-    from = target + 1;
+    from = target + (BAST_MUTANT(foreign_descriptor_kept) ? 2 : 1);
   }
   return kernel(SYS_close_range, from, ~0U, close_range_cloexec) >= 0;
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `command_harness`: real commands beside their models. After each operation, what would be
+// executed is compared with what the model says; what is started must tell the same of itself.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "model/command_fixture.hpp"
+#include "model/command_language.hpp"
+#include "model/command_model.hpp"
+#include "model/weather.hpp"
+
+namespace bast::model {
+
+/// The environment of this process, in other words, while it lives. Not thread-safe.
+class our_environment {
+ public:
+  our_environment();
+  our_environment(const our_environment&) = delete;
+  our_environment& operator=(const our_environment&) = delete;
+  ~our_environment();
+
+  /// Entries may be anything: without a name, without '=', there already.
+  void add(std::string entry);
+  void clear();
+  const strings& entries() const { return entries_; }
+
+ private:
+  void install();
+  strings entries_;
+  std::vector<char*> pointers_;
+  char** before_;
+};
+
+class command_harness {
+ public:
+  explicit command_harness(weather& sky) : sky_(sky) {}
+
+  void perform(const op& o);
+  /// What would be executed in every place.
+  void compare_all();
+  const std::string& complaint() const { return complaint_; }
+
+ private:
+  struct place {
+    command real;
+    command_model expected;
+    program_choice chosen;
+    bool safe = true;  // to be executed
+  };
+
+  void complain(std::string what) {
+    if (complaint_.empty()) complaint_ = std::move(what);
+  }
+  void make_program(std::optional<place>& at, std::uint16_t value);
+  void change(place& at, const op& o);
+  void add_ours(std::uint16_t value);
+  void move(std::uint8_t from, std::uint8_t to);
+  void compare(place& at);
+  void compare_image(place& at);
+  void start(place& at);
+  void compare_failure(place& at, const error& seen, const spawn_failure& wanted);
+  std::string report_of(const place& at) const;
+
+  std::string take_string() { return std::exchange(string_, {}); }
+
+  weather& sky_;
+  const command_fixture& fixture_ = command_fixture::get();
+  our_environment ours_;
+  std::string string_;  // in hand
+  std::array<std::optional<place>, subjects_max> places_;
+  int starts_ = 0;
+  std::string complaint_;
+};
+
+}  // namespace bast::model
