@@ -346,7 +346,7 @@ void measure(benchmark::State& state, const task& what) {
     }
   }
   const auto count = static_cast<std::size_t>(state.range(0));
-  const std::size_t laps = count == 1 ? 20 : 1;
+  const std::size_t laps = count == 1 ? 30 : 1;
   for (auto _ : state) {
     bench::stopwatch watch(laps);
     for (std::size_t i = 0; i < laps; ++i) {
@@ -357,7 +357,7 @@ void measure(benchmark::State& state, const task& what) {
 }
 
 void both_counts(benchmark::internal::Benchmark* made) {
-  made->Arg(1)->Arg(64)->UseManualTime()->Iterations(8);
+  made->Arg(1)->Arg(64)->UseManualTime()->Iterations(4);
 }
 
 template <class Side>
