@@ -45,11 +45,21 @@ result<void> process_machine::init(const process_machine_options& options) noexc
   return {};
 }
 
+result<void> process_machine::has_room() const noexcept {
+  constexpr const char* operation = "process_machine.start";
+  if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine has no init");
+  if (shut_down_) return fail(errc::shutdown, operation, "the machine shuts down");
+  if (free_ == nullptr && used_ == options_.processes_max) {
+    return fail(errc::limit, operation, "processes_max are followed already",
+                static_cast<std::int64_t>(used_));
+  }
+  return {};
+}
+
 result<process_id> process_machine::start(const process_start& child) noexcept {
   constexpr const char* operation = "process_machine.start";
   offered_ = nullptr;
   const auto zero = std::chrono::nanoseconds::zero();
-  if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine has no init");
   if (child.pid <= 0 || child.pidfd < 0) {
     return fail(errc::invalid, operation, "a child has a pid and a pidfd", child.pid);
   }
@@ -61,11 +71,7 @@ result<process_id> process_machine::start(const process_start& child) noexcept {
       return fail(errc::invalid, operation, "backpressure with a limit of 0 reads nothing ever");
     }
   }
-  if (shut_down_) return fail(errc::shutdown, operation, "the machine shuts down");
-  if (free_ == nullptr && used_ == options_.processes_max) {
-    return fail(errc::limit, operation, "processes_max are followed already",
-                static_cast<std::int64_t>(used_));
-  }
+  if (auto room = has_room(); !room) return std::unexpected(room.error());
   slot* s = free_;
   if (s != nullptr) {
     free_ = s->next_free;

@@ -49,6 +49,8 @@ class process_machine {
 
   // ---- What happened.
 
+  /// Whether one more can be followed. Errors: those of `start` but `invalid`.
+  [[nodiscard]] result<void> has_room() const noexcept;
   /// Follows a child, and owns its descriptors from here on. On an error they stay the caller's.
   /// Allocates nothing. Errors: `invalid`, `limit` (processes_max), shutdown.
   [[nodiscard]] result<process_id> start(const process_start& child) noexcept;

@@ -116,6 +116,8 @@ result<process_id> command::start(process_driver& driver, process_finished finis
     return fail(errc::invalid, "command.start",
                 "a stream leads to a pipe, and nobody takes our end: capture it, or pass `pipes`");
   }
+  // Before anything runs: a command that cannot be followed is not used up (P-9).
+  if (auto room = driver.machine().has_room(); !room) return std::unexpected(room.error());
   const auto child = internal::spawn(*this);
   if (!child) return std::unexpected(child.error());
   unfollowed guard(*child);

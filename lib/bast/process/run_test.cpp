@@ -258,6 +258,7 @@ TEST_F(Run, D11_MoreThanTheDriverFollowsIsALimit) {
   ASSERT_TRUE(d->start([&] {
                  auto second = child({"hang"});
                  EXPECT_EQ(second.run(small).error(), errc::limit);
+                 EXPECT_FALSE(second.started()) << "P-9: it may be tried again";
                })->finished());
   while (!small.idle()) ASSERT_TRUE(small.turn(1h));
 }

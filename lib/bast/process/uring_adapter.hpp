@@ -4,8 +4,9 @@
 // operations. It fills submission queue entries and looks at completions; it never submits and
 // never waits, so the loop stays the caller's:
 //
-//   while (working) {
+//   for (;;) {
 //     while (!adapter.prepare()) io_uring_submit(&ring);   // until everything has found room
+//     if (!working) break;                                 // prepare may have ended the last one
 //     io_uring_submit_and_wait(&ring, 1);
 //     io_uring_cqe* cqe;
 //     while (io_uring_peek_cqe(&ring, &cqe) == 0) {
