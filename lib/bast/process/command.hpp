@@ -39,8 +39,9 @@ struct process_pipes {
   int stderr_fd = -1;
 };
 
-/// Movable, not copyable; one that was moved from has nothing to run. Starts at most once: afterwards setters and starts answer `bad_state`
-/// (P-3). A start that failed leaves it as it was (P-9). Setters allocate; nothing here suspends.
+/// Movable, not copyable; one that was moved from has nothing to run. Starts at most once:
+/// afterwards setters and starts answer `bad_state` (P-3). A start that failed leaves it as it was
+/// (P-9). Setters allocate; nothing here suspends.
 class command {
  public:
   /// The program and its arguments, byte for byte; the first is also argv[0]. No shell reads them.

@@ -10,8 +10,8 @@
 
 #include <type_traits>
 
-// A macro, and an enum without functions: nothing to instrument, nothing to call.
-#include "bast/base/mutant.hpp"
+// For a macro and an enum without functions: nothing to instrument, nothing to call.
+#include "bast/base.hpp"
 #include "bast/process/spawn_stage.hpp"
 
 namespace bast::internal {
