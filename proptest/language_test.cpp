@@ -32,9 +32,22 @@ RC_GTEST_PROP(Language, GrowthProgramsComeBack, (const any_growth_program& p)) {
   comes_back(p.it, growth_language);
 }
 
+RC_GTEST_PROP(Language, CancelProgramsComeBack, (const any_cancel_program& p)) {
+  comes_back(p.it, cancel_language);
+}
+
+RC_GTEST_PROP(Language, ProcessProgramsComeBack, (const any_process_program& p)) {
+  comes_back(p.it, process_language);
+}
+
+RC_GTEST_PROP(Language, CommandProgramsComeBack, (const any_command_program& p)) {
+  comes_back(p.it, command_language);
+}
+
 RC_GTEST_PROP(Language, ReducingTwiceIsReducingOnce, ()) {
   const op raw = *raw_operations();
-  for (const language* const words : {&pool_language, &growth_language}) {
+  for (const language* const words :
+       {&pool_language, &growth_language, &cancel_language, &process_language, &command_language}) {
     const op once = reduced(raw, *words);
     RC_ASSERT(reduced(once, *words) == once);
   }

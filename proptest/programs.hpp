@@ -17,8 +17,11 @@
 #include <utility>
 #include <vector>
 
+#include "model/cancel_language.hpp"
+#include "model/command_language.hpp"
 #include "model/growth_language.hpp"
 #include "model/pool_language.hpp"
+#include "model/process_language.hpp"
 #include "model/program.hpp"
 
 namespace bast::model {
@@ -32,6 +35,14 @@ struct random_program {
 using any_pool_program = random_program<pool_language>;
 using calm_pool_program = random_program<pool_language, pool_weather>;
 using any_growth_program = random_program<growth_language>;
+using any_cancel_program = random_program<cancel_language>;
+using calm_cancel_program = random_program<cancel_language, cancel_weather>;
+using any_process_program = random_program<process_language>;
+using calm_process_program = random_program<process_language, process_weather>;
+/// Nothing is started: what would be is compared.
+using any_command_program = random_program<command_language, mask_of(command_op::start)>;
+using calm_command_program =
+    random_program<command_language, mask_of(command_op::start) | command_weather>;
 
 template <const language& Words, std::uint32_t LeftOut>
 void showValue(const random_program<Words, LeftOut>& p, std::ostream& out) {
@@ -53,7 +64,7 @@ inline rc::Gen<op> raw_operations() {
       });
 }
 
-/// Both languages begin with their five commonest kinds, without which little happens.
+/// Every language begins with its five commonest kinds, without which little happens.
 inline constexpr unsigned common_kinds = 5;
 
 /// How a program's raw operations are bent before they are decoded.

@@ -7,6 +7,8 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "model/command_fixture.hpp"
 #include "model/command_language.hpp"

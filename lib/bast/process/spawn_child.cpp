@@ -10,7 +10,7 @@
 
 #include <type_traits>
 
-// Of these, a macro and an enum without functions: nothing to instrument, nothing to call.
+// For a macro and an enum without functions: nothing to instrument, nothing to call.
 #include "bast/base.hpp"
 #include "bast/process/spawn_stage.hpp"
 

@@ -6,7 +6,7 @@
 // other threads of the parent running beside it. So everything it needs is decided before, in a
 // `child_plan`, and the child only makes raw kernel calls: no allocation, no lock, no function that
 // a sanitizer intercepts (law P-7). Its source is compiled without instrumentation, which is why
-// nothing of bast is included here.
+// nothing of bast is called here.
 #pragma once
 
 #include <sys/resource.h>
