@@ -6,6 +6,7 @@
 //
 // One thread, and no coroutine: a plan of failures is the whole process's, and a stack could not
 // grow.
+#include <malloc.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
@@ -25,7 +26,7 @@ namespace {
 constexpr std::size_t at_once = 64;
 // All end now and then, so that what is held can be compared; by the second number of processes
 // everything is as large as it becomes.
-constexpr std::uint64_t between_samples = 500;
+constexpr std::uint64_t between_samples = 1000;
 constexpr std::uint64_t settled_after = 2000;
 // Of resident memory, in pages: the free blocks of the heap lie differently each time.
 constexpr double pages_more = 256;
@@ -156,6 +157,7 @@ class fleet {
   }
 
   void compare_memory() {
+    (void)::malloc_trim(0);  // What is free is nobody's.
     const double pages = sample::now(0).pages;
     if (ended_ < settled_after) return;
     if (settled_pages_ == 0) settled_pages_ = pages;
