@@ -65,6 +65,8 @@ std::string signals(run& r);
 std::string fork(run& r);
 std::string threads(run& r);
 std::string cancels(run& r);
+std::string processes(run& r);
+std::string process_faults(run& r);
 
 /// One more than the cores, so that threads are preempted anywhere, and never fewer than three.
 unsigned thread_count();

@@ -28,6 +28,8 @@ constexpr scenario all[] = {
     {.name = "fork", .perform = fork, .impossible = tsan_and_fork},
     {.name = "threads", .perform = threads, .impossible = nullptr},
     {.name = "cancels", .perform = cancels, .impossible = nullptr},
+    {.name = "processes", .perform = processes, .impossible = nullptr},
+    {.name = "process_faults", .perform = process_faults, .impossible = nullptr},
 };
 
 }  // namespace
@@ -60,6 +62,8 @@ Runs each scenario, or all of them, for N seconds (5) with the programs of seed 
   fork     children that grow their copies of suspended coroutines, while other threads grow theirs
   threads  threads that come and go, and pass a pool on from one to the next
   cancels  a thread that cancels while another registers, unregisters and joins
+  processes       threads whose coroutines run children of every kind, 64 at a time
+  process_faults  one thread that follows 64 children at a time while kernel calls fail
 
 Exit status: 0 all went well, 1 something was wrong, 2 bad usage, 77 nothing could run here.
 )";

@@ -87,6 +87,9 @@ void destroy_process(const started_process& child) noexcept {
   } else {
     (void)::kill(child.pid, SIGKILL);
   }
+  // Before it is reaped: until then the number of its group is nobody else's. There is no group yet
+  // when the child got no further.
+  if (child.leads_group) (void)::kill(-child.pid, SIGKILL);
   const long id = by_pidfd ? child.pidfd.get() : child.pid;
   siginfo_t info{};
   while (::syscall(SYS_waitid, by_pidfd ? pidfd_kind : P_PID, id, &info, WEXITED, nullptr) != 0 &&

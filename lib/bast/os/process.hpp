@@ -27,7 +27,8 @@ enum class process_memory {
 
 struct started_process {
   pid_t pid = -1;
-  descriptor pidfd;  // empty where memory was `copied`
+  descriptor pidfd;          // empty where memory was `copied`
+  bool leads_group = false;  // for destroy_process: what it started is in a group of its own
 };
 
 /// Starts a process at `entry` on the stack that ends at `stack_top`. errno is kept. Errors:
@@ -51,9 +52,10 @@ struct wait_outcome {
 [[nodiscard]] result<wait_outcome> wait_process(int pidfd, int options,
                                                 rusage* usage = nullptr) noexcept;
 
-/// Ends a child of the caller and reaps it: for one that never became what was asked for. Never
-/// fails, so not through the door: its only excuse would be that somebody else reaped it. Waits for
-/// the kernel to take it down, not for the child.
+/// Ends a child of the caller, and the group that it leads, and reaps it: for one that never became
+/// what was asked for, or that nobody can follow. Never fails, so not through the door: its only
+/// excuse would be that somebody else reaped it. Waits for the kernel to take it down, not for the
+/// child.
 void destroy_process(const started_process& child) noexcept;
 
 /// Sends a signal. Errors: io (ESRCH: it is reaped; EPERM).

@@ -23,7 +23,9 @@ class unfollowed {
   explicit unfollowed(const internal::spawned& child) noexcept : child_(child) {}
   ~unfollowed() {
     if (child_.pid < 0) return;
-    os::destroy_process({.pid = child_.pid, .pidfd = os::descriptor(child_.pidfd)});
+    os::destroy_process({.pid = child_.pid,
+                         .pidfd = os::descriptor(child_.pidfd),
+                         .leads_group = child_.own_group});
     for (const int fd : {child_.stdin_pipe, child_.stdout_pipe, child_.stderr_pipe}) {
       const os::descriptor closed(fd);
     }

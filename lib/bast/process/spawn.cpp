@@ -84,6 +84,8 @@ class start {
     auto child = launch();
     if (!child) return failed(spawn_stage::fork, child.error());
     if (const auto executed = await_exec(); !executed) {
+      // The program may run, and have children: what failed may be only that we hear of it.
+      child->leads_group = settings_.group != child_group::same;
       if (!BAST_MUTANT(zombie_left)) os::destroy_process(*child);
       if (BAST_MUTANT(pidfd_leaked)) (void)child->pidfd.release();
       return std::unexpected(executed.error());

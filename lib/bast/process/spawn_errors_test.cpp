@@ -177,6 +177,22 @@ std::string attempt(command& c, test::injection& faults, const std::string& expe
 // What the kernel answers: no memory; "not here", which leads to the fallback; no descriptor.
 constexpr int errnos[] = {ENOMEM, EINVAL, EMFILE};
 
+TEST(SpawnFaults, P9_AChildThatIsGivenUpTakesItsGroupAlong) {
+  auto c = child({"grandchild", "hang"});
+  c.stdout_pipe().stderr_pipe();
+  auto started = bast::internal::spawn(c);
+  ASSERT_TRUE(started) << started.error().message();
+  pollfd told = {.fd = started->stderr_pipe, .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&told, 1, -1), 1);  // The grandchild is there.
+  os::destroy_process({.pid = started->pid,
+                       .pidfd = os::descriptor(started->pidfd),
+                       .leads_group = started->own_group});
+  test::ended all;
+  test::read_both(started->stdout_pipe, started->stderr_pipe, all);  // Until nobody holds them.
+  EXPECT_TRUE(all.err.starts_with("grandchild ")) << all;
+  EXPECT_TRUE(test::has_no_child());
+}
+
 TEST(SpawnFaults, P9_EachCallFailed) {
   const auto loop = test::for_each_failing_call(
       [](test::injection& faults) {
