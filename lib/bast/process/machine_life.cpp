@@ -18,6 +18,9 @@ namespace {
 // Timeouts that cannot be armed are left to `tick`.
 constexpr std::uint8_t timer_failures_max = 16;
 
+// A loop that is told the time so long after a deadline did something else meanwhile.
+constexpr std::int64_t late_ns = 5'000'000;
+
 /// The next instant at which time alone changes something.
 std::int64_t deadline_of(const process_life& life, std::int64_t now) noexcept {
   std::int64_t first = life.retry_at > now ? life.retry_at : never_ns;
@@ -88,6 +91,13 @@ void process_machine::steer_stop(slot& s) noexcept {
       life.signal_tries = 0;
     }
   } else if (life.leader == leader_state::gone && now_ >= life.drain_at) {
+    // A loop that was held up has not read yet what was written in time: once, it gets the grace
+    // from when it is back.
+    if (!life.drains_again && now_ - life.drain_at > late_ns) {
+      life.drains_again = true;
+      life.drain_at = later(now_, life.start.drain_grace);
+      return;
+    }
     for (captured_stream& stream : life.streams) {
       if (stream.open()) stream.give_up(truncation::grandchild, 0);  // P-13
     }

@@ -30,6 +30,34 @@ TEST_F(MachineOutput, P13_AfterTheDrainGraceTheRestIsGivenUpAndLateBytesAreKept)
   EXPECT_EQ(result->output.truncated, truncation::grandchild);
 }
 
+TEST_F(MachineOutput, P13_ALoopThatWasHeldUpLosesNothing) {
+  process_start parent = captured();
+  parent.drain_grace = 20ms;
+  start(parent);
+  exit_now();
+  tick(1000 * millisecond);  // Only now does the loop look again.
+  EXPECT_FALSE(result);
+  complete_poll(output_fd);
+  bring("written in time");
+  complete_poll(output_fd);
+  complete(flight(operation_kind::read, output_fd), 0);
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(result->output.bytes.text(), "written in time");
+  EXPECT_EQ(result->output.truncated, truncation::none);
+}
+
+TEST_F(MachineOutput, P13_ALoopThatIsAlwaysHeldUpComesToAnEnd) {
+  process_start parent = captured();
+  parent.drain_grace = 20ms;
+  start(parent);
+  exit_now();
+  tick(1000 * millisecond);
+  tick(2000 * millisecond);
+  cancelled(operation_kind::poll, output_fd);
+  cancelled(operation_kind::timeout);
+  EXPECT_EQ(result->output.truncated, truncation::grandchild);
+}
+
 TEST_F(MachineOutput, P13_TheEndIsTheEndEvenWhenItIsLate) {
   process_start parent = captured();
   parent.drain_grace = 0ns;

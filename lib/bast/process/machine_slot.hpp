@@ -132,9 +132,10 @@ struct process_life {
   std::int64_t timeout_at = never_ns;
   std::int64_t grace_at = never_ns;
   std::int64_t drain_at = never_ns;
-  std::int64_t retry_at = 0;                    // not before
-  std::int64_t armed_at = never_ns;             // the timeout in flight, or wanted
-  operation_deadline armed = {};                // the same for the kernel
+  bool drains_again = false;         // drain_at came while the loop was late, and was moved
+  std::int64_t retry_at = 0;         // not before
+  std::int64_t armed_at = never_ns;  // the timeout in flight, or wanted
+  operation_deadline armed = {};     // the same for the kernel
   std::array<captured_stream, 2> streams = {};  // by output_stream
   int closing = -1;                             // the descriptor that `close` is about
 };
