@@ -25,8 +25,8 @@ class process_loop {
 
   /// What keeps this loop from working here; empty when nothing does.
   virtual std::string missing() const { return ""; }
-  virtual result<process_id> start(const process_start& child) = 0;
-  virtual result<void> cancel(process_id id) = 0;
+  [[nodiscard]] virtual result<process_id> start(const process_start& child) = 0;
+  [[nodiscard]] virtual result<void> cancel(process_id id) = 0;
   virtual void cancel_from_anywhere(process_id id) = 0;
   /// Waits for something, and does what follows from it; returns at once when no process is left.
   virtual void turn() = 0;
@@ -41,8 +41,10 @@ class epoll_process_loop final : public process_loop {
       : ready_(adapter_.init(processes_max)) {}
 
   std::string missing() const override { return ready_ ? "" : ready_.error().message(); }
-  result<process_id> start(const process_start& child) override { return adapter_.start(child); }
-  result<void> cancel(process_id id) override { return adapter_.cancel(id); }
+  [[nodiscard]] result<process_id> start(const process_start& child) override {
+    return adapter_.start(child);
+  }
+  [[nodiscard]] result<void> cancel(process_id id) override { return adapter_.cancel(id); }
   void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }
   void turn() override {
     if (!adapter_.idle()) (void)adapter_.turn(std::chrono::hours(1));
@@ -76,8 +78,10 @@ class uring_process_loop final : public process_loop {
   std::string missing() const override {
     return status_ == 0 ? "" : "io_uring is refused: errno " + std::to_string(-status_);
   }
-  result<process_id> start(const process_start& child) override { return adapter_.start(child); }
-  result<void> cancel(process_id id) override { return adapter_.cancel(id); }
+  [[nodiscard]] result<process_id> start(const process_start& child) override {
+    return adapter_.start(child);
+  }
+  [[nodiscard]] result<void> cancel(process_id id) override { return adapter_.cancel(id); }
   void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }
   void turn() override {
     submit();
