@@ -26,8 +26,7 @@ void print_tally(const tally& all) {
               "limit", "not started");
   constexpr std::array<int, outcomes> widths{7, 9, 9, 7, 11};
   for (std::size_t i = 0; i < kinds.size(); ++i) {
-    std::printf("%-38s", kinds[i].title);
-    int skipped = 0;
+    int skipped = 38 - std::printf("%s", kinds[i].title);
     for (std::size_t o = 0; o < outcomes; ++o) {
       const std::size_t n = all.ended[i][o];
       if (n != 0) std::printf("%*s %*zu", skipped, "", widths[o], n);
