@@ -60,8 +60,12 @@ TEST_P(OsProcess, P8_StartsAtItsEntry) {
   int written = 0;
   errno = EDOM;
   auto child = start_process(GetParam(), end_at_once, &written, stack + stack_bytes);
-  EXPECT_EQ(errno, EDOM) << "errno is kept";
+  if (test::emulated && !child && child.error() == errc::invalid) {
+    release(stack, stack_bytes);
+    GTEST_SKIP() << "qemu-user refuses to share memory: what the fallback is for";
+  }
   ASSERT_TRUE(child) << child.error().message();
+  EXPECT_EQ(errno, EDOM) << "errno is kept";
   if (GetParam() == process_memory::copied) {
     EXPECT_FALSE(child->pidfd);
     EXPECT_EQ(written, 0);
