@@ -54,9 +54,9 @@ struct counting : record_type {
   }
 };
 
-constexpr options every_order = {.preemption_bound = unbounded};
+const options every_order = {.preemption_bound = unbounded};
 /// Where that would take seconds: what three preemptions reach, and most bugs need two.
-constexpr options three_preemptions = {.preemption_bound = 3};
+const options three_preemptions = {.preemption_bound = 3};
 
 void cancel(node_type& n) { operations::cancel(n, {}); }
 
