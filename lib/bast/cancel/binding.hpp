@@ -39,6 +39,8 @@ class [[nodiscard]] cancel_binding : private internal::cancel_registration,
                                      private internal::coro_attachment {
  public:
   explicit cancel_binding(cancel_token token, wake_hook hook = {}) noexcept;
+  cancel_binding(const cancel_binding&) = delete;
+  cancel_binding& operator=(const cancel_binding&) = delete;
   ~cancel_binding();
 
  private:

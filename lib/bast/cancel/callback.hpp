@@ -56,6 +56,8 @@ class [[nodiscard]] cancel_callback : private internal::cancel_registration {
       : cancel_registration(call), function_(std::forward<G>(function)) {
     begin(token);
   }
+  cancel_callback(const cancel_callback&) = delete;
+  cancel_callback& operator=(const cancel_callback&) = delete;
   ~cancel_callback() { end(); }
 
  private:

@@ -47,7 +47,7 @@ result<group> group::create_with(result<cancel_source> source) noexcept {
 
 group& group::operator=(group&& other) noexcept {
   if (this != &other) {
-    group ended(std::move(*this));
+    const group ended(std::move(*this));
     core_ = std::exchange(other.core_, nullptr);
   }
   return *this;

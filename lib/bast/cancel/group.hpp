@@ -23,6 +23,8 @@ struct group_core;
 /// belongs to one thread at a time.
 class [[nodiscard]] ticket {
  public:
+  ticket(const ticket&) = delete;
+  ticket& operator=(const ticket&) = delete;
   ticket(ticket&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   ticket& operator=(ticket&& other) noexcept {
     if (this != &other) {
@@ -52,6 +54,8 @@ class [[nodiscard]] group {
   [[nodiscard]] static result<group> create() noexcept;
   [[nodiscard]] static result<group> create(const cancel_source& parent) noexcept;
 
+  group(const group&) = delete;
+  group& operator=(const group&) = delete;
   group(group&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   group& operator=(group&& other) noexcept;
   ~group();

@@ -76,7 +76,7 @@ class merge_stack {
 
   static constexpr int bins_max = 48;  // 2^48 lists
   T* run_ = nullptr;                   // the latest; its end is set with it
-  T* run_end_;
+  T* run_end_ = nullptr;
   int used_ = 0;
   T* bins_[bins_max];  // the first `used_` are set; the n-th holds 2^n runs or none
 };

@@ -52,7 +52,8 @@ class node_handle {
   node_handle(const node_handle& other) noexcept
       : node_(cancel_tree_operations::keep(other.node_)) {}
   node_handle(node_handle&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-  node_handle& operator=(node_handle other) noexcept {
+  node_handle& operator=(const node_handle& other) noexcept { return *this = node_handle(other); }
+  node_handle& operator=(node_handle&& other) noexcept {
     std::swap(node_, other.node_);
     return *this;
   }

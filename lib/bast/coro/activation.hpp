@@ -23,6 +23,7 @@ template <class F, class Yield, class Resume, class Return>
 class activation : public outcome<Return> {
  public:
   template <class G>
+    requires(!std::is_same_v<std::remove_cvref_t<G>, activation>)
   explicit activation(G&& callable) : callable_(std::forward<G>(callable)) {}
   ~activation() {}
   activation(const activation&) = delete;

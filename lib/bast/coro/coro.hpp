@@ -19,6 +19,8 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
 
   coro() = default;
   explicit coro(const ref& owned) noexcept : ref(owned) {}
+  coro(const coro&) = delete;
+  coro& operator=(const coro&) = delete;
   coro(coro&& other) noexcept : ref(std::exchange(static_cast<ref&>(other), ref())) {}
   coro& operator=(coro&& other) noexcept {
     if (this != &other) {

@@ -26,6 +26,8 @@ class coro_pool {
     return coro_pool(*core);
   }
 
+  coro_pool(const coro_pool&) = delete;
+  coro_pool& operator=(const coro_pool&) = delete;
   coro_pool(coro_pool&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   coro_pool& operator=(coro_pool&& other) noexcept {
     if (this != &other) {
@@ -79,7 +81,7 @@ class coro_pool {
   coro_pool_stats stats() const noexcept { return core_->stats(); }
   /// Calls `f(const site_stats&)` for every spawn site that had a stack released.
   template <class F>
-  void for_each_site(F&& f) {
+  void for_each_site(F f) {
     core_->stacks().read_pending_marks();
     const site_table& sites = core_->stacks().sites();
     for (std::uint16_t i = 0; i < sites.size(); ++i) {

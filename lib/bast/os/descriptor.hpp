@@ -28,6 +28,8 @@ class descriptor {
   descriptor() noexcept = default;
   explicit descriptor(int fd) noexcept : fd_(fd) {}
   ~descriptor() { reset(); }
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
   descriptor(descriptor&& other) noexcept : fd_(other.release()) {}
   descriptor& operator=(descriptor&& other) noexcept {
     if (this != &other) {
@@ -65,6 +67,8 @@ class standard_descriptors_lease {
   /// May wait for another thread that does the same. Errors: as open_file.
   [[nodiscard]] static result<standard_descriptors_lease> take() noexcept;
 
+  standard_descriptors_lease(const standard_descriptors_lease&) = delete;
+  standard_descriptors_lease& operator=(const standard_descriptors_lease&) = delete;
   standard_descriptors_lease(standard_descriptors_lease&& other) noexcept
       : held_(std::exchange(other.held_, false)) {}
   standard_descriptors_lease& operator=(standard_descriptors_lease&&) = delete;

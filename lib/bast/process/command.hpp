@@ -52,6 +52,9 @@ class command {
   /// Exactly `/bin/sh -c script`.
   static command shell(std::string_view script) noexcept;
 
+  command(const command&) = delete;
+  command& operator=(const command&) = delete;
+  ~command() = default;
   command(command&&) noexcept = default;
   command& operator=(command&&) noexcept = default;
 

@@ -25,6 +25,8 @@ class list {
  public:
   list() noexcept = default;
   ~list() { os::deallocate(data_); }
+  list(const list&) = delete;
+  list& operator=(const list&) = delete;
   list(list&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)),
@@ -82,6 +84,9 @@ class list {
 class string_list {
  public:
   string_list() noexcept = default;
+  string_list(const string_list&) = delete;
+  string_list& operator=(const string_list&) = delete;
+  ~string_list() = default;
   string_list(string_list&& other) noexcept
       : characters_(std::move(other.characters_)), count_(std::exchange(other.count_, 0)) {}
   string_list& operator=(string_list&& other) noexcept {

@@ -12,7 +12,6 @@ namespace bast {
 
 namespace {
 
-using internal::command_access;
 using internal::command_settings;
 using internal::stream_settings;
 using stream_kind = stream_settings::kind;
