@@ -11,18 +11,10 @@
 #include "bast/os/atomics.hpp"
 #include "interleave/expect.hpp"
 #include "interleave/explore.hpp"
-#include "interleave/model_atomics.hpp"
+#include "interleave/short_names.hpp"
 
 namespace bast::interleave {
 namespace {
-
-using std::memory_order;
-using enum std::memory_order;
-
-template <class T>
-using atomic = model_atomics::atomic<T>;
-template <class T>
-using plain = model_atomics::plain<T>;
 
 // --- values --------------------------------------------------------------------------------------
 

@@ -12,17 +12,10 @@
 
 #include "interleave/expect.hpp"
 #include "interleave/explore.hpp"
+#include "interleave/short_names.hpp"
 
 namespace bast::interleave {
 namespace {
-
-using std::memory_order;
-using enum std::memory_order;
-
-template <class T>
-using atomic = model_atomics::atomic<T>;
-template <class T>
-using plain = model_atomics::plain<T>;
 
 // --- values --------------------------------------------------------------------------------------
 

@@ -187,9 +187,8 @@ class cancel_operations {
   static void mark(node& top, const cancel_reason& why, callbacks& found) noexcept;
   /// Under the lock, where no order is needed.
   static bool is_marked(const node& n) noexcept { return n.marked.load(std::memory_order_relaxed); }
-  static void mark_as_child(node& n, callbacks& found) noexcept;
-  static void mark_as_due(node& n, callbacks& found) noexcept;
   static void run(tree& t, callbacks& found) noexcept;
+  static void mark_and_run(node& n, const cancel_reason& why) noexcept;
   static void unlink(record& r) noexcept;
   static void unlink_timed(node& n) noexcept;
   static bool forget_record(node& n) noexcept;
@@ -198,6 +197,12 @@ class cancel_operations {
     cancel_reason why = from;
     why.code = cancel_code::parent;
     return why;
+  }
+  static cancel_reason overdue(const node& n) noexcept {
+    return {.code = cancel_code::deadline,
+            .cause = cancel_code::deadline,
+            .origin = n.id,
+            .error = make_error_code(errc::timed_out)};
   }
 };
 

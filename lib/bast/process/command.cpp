@@ -9,8 +9,6 @@ namespace {
 
 using internal::child_group;
 
-constexpr const char* self = "command";
-
 // MAX_ARG_STRLEN of <linux/binfmts.h>: 32 pages, and pages have 4 KiB at least. With the NUL.
 constexpr std::size_t string_bytes_max = std::size_t{128} << 10;
 
@@ -52,7 +50,7 @@ command command::argv(std::initializer_list<std::string_view> arguments) noexcep
 command command::shell(std::string_view script) noexcept { return argv({"/bin/sh", "-c", script}); }
 
 void command::refuse(errc problem, const char* detail) noexcept {
-  if (!problem_) problem_.emplace(problem, self, detail);
+  if (!problem_) problem_.emplace(problem, "command", detail);
 }
 
 bool command::changeable() noexcept {
@@ -94,6 +92,14 @@ command& command::cwd(std::string_view directory) noexcept {
   return *this;
 }
 
+bool command::acceptable_name(std::string_view variable) noexcept {
+  const bool is_name = !variable.empty() && !variable.contains('=');
+  if (!is_name) {
+    refuse(errc::invalid, "the name of an environment variable is empty or contains '='");
+  }
+  return is_name;
+}
+
 command& command::env(std::string_view name, std::string_view value) noexcept {
   // '=' and NUL take a byte each.
   if (!acceptable(name, "the name of an environment variable contains a NUL byte") ||
@@ -101,21 +107,13 @@ command& command::env(std::string_view name, std::string_view value) noexcept {
                   name.size() + 1)) {
     return *this;
   }
-  if (name.empty() || name.contains('=')) {
-    refuse(errc::invalid, "the name of an environment variable is empty or contains '='");
-  } else {
-    keep(settings_.environment.add({name, "=", value}));
-  }
+  if (acceptable_name(name)) keep(settings_.environment.add({name, "=", value}));
   return *this;
 }
 
 command& command::unset_env(std::string_view name) noexcept {
   if (!acceptable(name, "the name of an environment variable contains a NUL byte")) return *this;
-  if (name.empty() || name.contains('=')) {
-    refuse(errc::invalid, "the name of an environment variable is empty or contains '='");
-  } else {
-    keep(settings_.environment.add({name}));
-  }
+  if (acceptable_name(name)) keep(settings_.environment.add({name}));
   return *this;
 }
 

@@ -162,6 +162,7 @@ class command {
   bool changeable() noexcept;
   /// False, and remembered, unless `string` can be an argument of execve with `more` bytes.
   bool acceptable(std::string_view string, const char* nul_detail, std::size_t more = 0) noexcept;
+  bool acceptable_name(std::string_view variable) noexcept;
   bool acceptable(std::chrono::nanoseconds duration) noexcept;
   void keep(bool added) noexcept;
   command& lead(int stream, internal::stream_settings::kind to) noexcept;

@@ -45,6 +45,16 @@ real_child child_of(const std::vector<std::string>& steps) {
   return test::start_real_child(BAST_TEST_CHILD, steps);
 }
 
+process_start start_of(const real_child& child) {
+  process_start out;
+  out.pid = child.pid;
+  out.pidfd = child.pidfd;
+  out.output_pipe = child.output;
+  out.errors_pipe = child.errors;
+  out.own_group = true;
+  return out;
+}
+
 /// Waits until the child says so, and takes the word from its pipe.
 void await_ready(const real_child& child) {
   pollfd wait{.fd = child.output, .events = POLLIN, .revents = 0};
@@ -73,15 +83,6 @@ class Conformance : public testing::TestWithParam<kind> {
     EXPECT_EQ(::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1) << "a zombie is left";
   }
 
-  static process_start start_of(const real_child& child) {
-    process_start out;
-    out.pid = child.pid;
-    out.pidfd = child.pidfd;
-    out.output_pipe = child.output;
-    out.errors_pipe = child.errors;
-    out.own_group = true;
-    return out;
-  }
   process_id follow(process_start start) {
     start.context = this;
     start.finished = [](void* context, process_id, process_result&& result) noexcept {
@@ -352,11 +353,7 @@ class SharedRing : public testing::Test {
   void follow_many(test::uring_process_loop& loop, int count) {
     for (int i = 0; i < count; ++i) {
       const real_child child = child_of({"out", "100000", "exit", std::to_string(i)});
-      process_start start;
-      start.pid = child.pid;
-      start.pidfd = child.pidfd;
-      start.output_pipe = child.output;
-      start.errors_pipe = child.errors;
+      process_start start = start_of(child);
       start.context = this;
       start.finished = [](void* context, process_id, process_result&& r) noexcept {
         auto& self = *static_cast<SharedRing*>(context);

@@ -60,6 +60,7 @@ void add(hasher& h, const process_life& life) noexcept {
   h.add(life.signal_error);
   h.add(life.group_killed);
   h.add(life.over);
+  h.add(life.drains_again);
   h.add(life.tries);
   h.add(life.signal_tries);
   h.add(life.timer_failures);
