@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The registry: what a process tells about its stacks, as bytes. A reader finds it in a live
+// process, in a core file or in a file descriptor, and needs no debug information and no number
+// copied from a source file: what the records hold is fixed here by version, and the library's own
+// structures that a reader must follow (slots, control blocks) are described in the header, field
+// by field.
+//
+//   registry + 0                   header
+//            + pools.offset        pool_entry[capacity]    a pool of stacks each
+//            + slabs.offset        slab_entry[capacity]    a reservation that is cut into stacks
+//            + sites.offset        site_entry[capacity]    a spawn site of a pool, one page each
+//
+// How it is found: every program that holds bast has an ELF note (owner "bast", type `note_type`)
+// whose descriptor is a `note`: the distance from the descriptor to the process's `anchor`, so that
+// no relocation is needed. The anchor holds the registry's address once there is one.
+//
+// How it is read: the process never waits for a reader. Entries that change are guarded by sequence
+// words: odd while their part is written; a reader copies, and copies again if the word was odd or
+// has changed. Words that stand alone are written whole. Offsets are in bytes from the registry's
+// start. All integers are little-endian, as on the two CPUs that bast runs on. Addresses are the
+// target's.
+//
+// What a version means: readers refuse another `version_major`. A minor version adds: fields in
+// what was reserved, records at the end, so a reader uses `record_bytes` and not sizeof.
+//
+// Only fixed-width integers and arrays of char, so that it reads the same from C, Python and gdb.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bast::watch {
+
+inline constexpr std::uint64_t magic = 0x4843'5457'5453'4142;  // "BASTWTCH"
+inline constexpr std::uint16_t version_major = 1;
+inline constexpr std::uint16_t version_minor = 0;
+
+// --- how it is found -----------------------------------------------------------------------------
+
+inline constexpr char note_owner[] = "bast";
+inline constexpr std::uint32_t note_type = 1;
+
+/// The descriptor of the ELF note.
+struct note {
+  std::int64_t anchor_distance;  // address of the anchor less the address of this descriptor
+};
+static_assert(sizeof(note) == 8);
+
+/// Where the registry is. `registry` is 0 until the first pool is made.
+struct anchor {
+  std::uint64_t magic;
+  std::uint64_t registry;  // address
+  std::uint64_t bytes;     // of the reservation; what is not opened yet is inaccessible
+};
+static_assert(sizeof(anchor) == 24);
+
+// --- the header ----------------------------------------------------------------------------------
+
+/// A table of equal records.
+struct table {
+  std::uint64_t offset;
+  std::uint32_t record_bytes;
+  std::uint32_t capacity;
+  std::uint32_t used;  // records 0 .. used-1 may be in use; each tells by its state
+  std::uint32_t lost;  // what was not recorded because the table was full
+};
+static_assert(sizeof(table) == 24);
+
+/// What the library was built as; a depth is only comparable between equals.
+inline constexpr std::uint64_t built_assertions = 1 << 0;
+inline constexpr std::uint64_t built_hardened = 1 << 1;
+inline constexpr std::uint64_t built_address_sanitizer = 1 << 2;
+inline constexpr std::uint64_t built_thread_sanitizer = 1 << 3;
+inline constexpr std::uint64_t built_memory_sanitizer = 1 << 4;
+inline constexpr std::uint64_t built_undefined_sanitizer = 1 << 5;
+inline constexpr std::uint64_t built_valgrind = 1 << 6;
+inline constexpr std::uint64_t built_unoptimized = 1 << 7;
+inline constexpr std::uint64_t built_coverage = 1 << 8;
+
+/// The header's `modes`.
+inline constexpr std::uint32_t mode_deepest = 1
+                                              << 0;  // every new page is a growth, see `watch.hpp`
+inline constexpr std::uint32_t mode_shared = 1
+                                             << 1;  // the registry is in a file shared with a tool
+
+/// Where a slot, the library's record of one stack, keeps what. Offsets in bytes.
+struct slot_layout {
+  std::uint16_t record_bytes;
+  std::uint16_t name;       // 8: address of a string, or 0; only while live
+  std::uint16_t top;        // 8: address where the stack begins
+  std::uint16_t site;       // 2: index within its pool
+  std::uint16_t countdown;  // 2: uses until it is measured next
+  std::uint16_t period;     // 2: what countdown began with; period - countdown uses are pending
+  std::uint16_t grows;      // 2: since it was measured last
+  std::uint16_t frontier;   // 2: pages between the slot's low end and its lowest open byte
+  std::uint16_t state;      // 1: a slot_state
+  std::uint16_t sampled;    // 1: the pending use is a sample
+  std::uint16_t reserved[6];
+};
+static_assert(sizeof(slot_layout) == 32);
+
+/// The values of a slot's state.
+enum class slot_state : std::uint8_t { unopened, idle, live, quarantined };
+
+/// Where a control block keeps what.
+struct coro_layout {
+  std::uint16_t record_bytes;
+  std::uint16_t sp;     // 8: where it continues: stack pointer, program counter, frame pointer;
+  std::uint16_t pc;     // 8:   true only while suspended
+  std::uint16_t fp;     // 8
+  std::uint16_t tag;    // 8: generation << 32 | thread << 16 | flags << 8 | state
+  std::uint16_t stack;  // 8: address of its slot, or 0
+  std::uint16_t head_every;  // record 0 of each group of this many is no coroutine
+  std::uint16_t reserved[9];
+};
+static_assert(sizeof(coro_layout) == 32);
+
+/// The state in a control block's tag, and two of its flags.
+enum class coro_state : std::uint8_t { free, ready, running, suspended, finished, retired };
+inline constexpr std::uint64_t coro_flag_parked = 1 << 13;
+inline constexpr std::uint64_t coro_flag_cancelled = 1 << 14;
+
+struct header {
+  std::uint64_t magic;
+  std::uint16_t version_major;
+  std::uint16_t version_minor;
+  std::uint32_t header_bytes;
+  std::uint16_t machine;  // ELF's e_machine: 62 x86-64, 183 aarch64
+  std::uint16_t pointer_bytes;
+  std::uint32_t page_bytes;
+  std::uint64_t self;        // address of this header in the process
+  std::uint64_t bytes;       // of the reservation
+  std::uint64_t pid;         // whose it is; a forked child has a copy, with its own
+  std::uint64_t started_ns;  // CLOCK_BOOTTIME
+  std::uint64_t built;       // built_* bits
+  std::uint32_t modes;       // mode_* bits
+  std::uint32_t reserved_1;
+  table pools;
+  table slabs;
+  table sites;
+  // The table of control blocks of the whole process, or address 0 before the first coroutine.
+  std::uint64_t coros;
+  std::uint64_t coros_bytes;  // in use from there
+  slot_layout slots;
+  coro_layout blocks;
+  std::uint32_t generation_bits;
+  std::uint32_t reserved_2;
+  char library[48];   // "bast 0.1.0"
+  char compiler[80];  // "gcc 12.2.0", of the library itself
+  std::uint64_t reserved_3[19];
+};
+static_assert(sizeof(header) == 512);
+
+// --- pools, slabs --------------------------------------------------------------------------------
+
+enum class entry_state : std::uint32_t {
+  free,
+  open,    // somebody writes it
+  closed,  // sites only: of pools that are gone, added up by site
+};
+
+inline constexpr std::uint32_t no_index = 0xffff'ffff;
+
+/// A pool of stacks. Written once, before `state` says open.
+struct pool_entry {
+  std::uint32_t state;
+  std::uint32_t owner_thread;  // gettid of who made it
+  std::uint64_t id;            // counted from 1 in the process, never used twice
+  std::uint64_t limit;         // bytes, as the options of the pool say
+  std::uint64_t guard;
+  std::uint64_t window;
+  std::uint64_t retain;
+  std::uint64_t budget;
+  std::uint8_t scrub;     // 0 none, 1 zero_used, 2 poison
+  std::uint8_t growth;    // 0 fault, 1 demand
+  std::uint8_t measured;  // 0: no depth is read
+  std::uint8_t reserved_1[5];
+  std::uint64_t reserved_2[5];
+  char where[152];  // where in the source it was made, "file:line", or empty
+};
+static_assert(sizeof(pool_entry) == 256);
+
+/// A reservation of equal slots. Slot i spans [base + i * stride, base + (i + 1) * stride), its
+/// record is at slots + i * slot_layout::record_bytes.
+struct slab_entry {
+  std::uint32_t state;
+  std::uint32_t pool;    // index in the table of pools
+  std::uint32_t opened;  // slots from the low end that have ever been opened
+  std::uint32_t tier;    // 1 guard markers, 2 mprotect
+  std::uint64_t base;
+  std::uint64_t stride;
+  std::uint64_t guard;  // bytes at a slot's low end that are inaccessible for ever
+  std::uint64_t slots;
+  std::uint64_t reserved[2];
+};
+static_assert(sizeof(slab_entry) == 64);
+
+// --- sites ---------------------------------------------------------------------------------------
+
+/// Depths in bytes fall into buckets of 64 bytes up to 4 KiB and of 1/32 octave above, up to
+/// 64 MiB: a quantile is exact to 3.2 %.
+inline constexpr std::uint32_t bucket_count = 512;
+inline constexpr std::uint32_t linear_buckets = 64;  // of 64 bytes each
+inline constexpr std::uint32_t buckets_per_octave = 32;
+
+constexpr std::uint32_t bucket_of(std::uint64_t depth) noexcept {
+  if (depth < 4096) return static_cast<std::uint32_t>(depth / 64);
+  const int octave = 63 - __builtin_clzll(depth);  // at least 12
+  const auto sub = static_cast<std::uint32_t>(depth >> (octave - 5)) & (buckets_per_octave - 1);
+  const std::uint32_t bucket =
+      linear_buckets + static_cast<std::uint32_t>(octave - 12) * buckets_per_octave + sub;
+  return bucket < bucket_count ? bucket : bucket_count - 1;
+}
+/// The smallest depth of a bucket, and the largest. The last bucket has no end.
+constexpr std::uint64_t bucket_low(std::uint32_t bucket) noexcept {
+  if (bucket < linear_buckets) return std::uint64_t{bucket} * 64;
+  const std::uint32_t octave = 12 + (bucket - linear_buckets) / buckets_per_octave;
+  const std::uint32_t sub = (bucket - linear_buckets) % buckets_per_octave;
+  return (std::uint64_t{1} << octave) + (std::uint64_t{sub} << (octave - 5));
+}
+constexpr std::uint64_t bucket_high(std::uint32_t bucket) noexcept {
+  return bucket + 1 < bucket_count ? bucket_low(bucket + 1) - 1 : ~std::uint64_t{0};
+}
+static_assert(bucket_of(0) == 0);
+static_assert(bucket_of(4095) == 63);
+static_assert(bucket_of(4096) == 64);
+static_assert(bucket_low(64) == 4096);
+static_assert(bucket_of(bucket_high(200)) == 200);
+static_assert(bucket_of(bucket_low(511)) == 511);
+static_assert(bucket_of(~std::uint64_t{0}) == 511);
+
+inline constexpr std::uint32_t return_count = 104;
+
+/// How a stack looked when it became deeper than any of its site before it: found by the fault that
+/// grew it, so the instruction is the first that went there. `return_at[i]` is the distance in
+/// bytes from the stack's top of a word that points behind a call instruction; the words between
+/// two calls are candidates, and old ones may be among them: a reader keeps those that the unwind
+/// tables confirm. Deepest first; when there are too many, `first` of them are the deepest and the
+/// rest the outermost.
+struct deepest_stack {
+  std::uint32_t sequence;  // odd while this part is written
+  std::uint32_t count;     // words recorded
+  std::uint32_t first;     // how many of them are without a gap from the deepest
+  std::uint32_t omitted;   // words between first and rest
+  std::uint64_t depth;     // bytes from the top to what was touched; 0: there is none
+  std::uint64_t at_ns;     // CLOCK_MONOTONIC
+  std::uint64_t pc;        // the instruction
+  std::uint64_t sp_depth;  // bytes from the top to the stack pointer
+  std::uint64_t fp;        // the frame pointer register
+  std::uint64_t top;       // address
+  std::uint64_t return_pc[return_count];
+  std::uint32_t return_at[return_count];
+};
+static_assert(sizeof(deepest_stack) == 64 + return_count * 12);
+
+enum class site_kind : std::uint32_t { other, source, label };
+
+struct site_entry {
+  std::uint32_t sequence;  // odd while the numbers below are written
+  std::uint32_t state;
+  std::uint32_t kind;
+  std::uint32_t pool;   // index in the table of pools; no_index when closed
+  std::uint32_t index;  // within its pool: what its slots hold
+  std::uint32_t line;
+  std::uint32_t column;
+  std::uint32_t where_bytes;  // length of the whole name; `where` may hold only its end
+  std::uint64_t limit;        // of the pool, bytes; of the newest when several are added up
+  std::uint64_t window;
+  std::uint64_t uses;       // measured uses; slots know of more that are pending
+  std::uint64_t samples;    // uses that the histogram is of, see stack/site.hpp
+  std::uint64_t grows;      // faults that opened more
+  std::uint64_t max;        // deepest of all uses, bytes
+  std::uint64_t max_at_ns;  // CLOCK_MONOTONIC, when it was read
+  std::uint64_t reserved[11];
+  char where[256];                        // file or label, with its terminating zero
+  std::uint32_t histogram[bucket_count];  // saturates
+  deepest_stack deepest;
+  std::uint8_t unused[4096 - 176 - 256 - 2048 - sizeof(deepest_stack)];
+};
+static_assert(offsetof(site_entry, where) == 176);
+static_assert(offsetof(site_entry, histogram) == 432);
+static_assert(offsetof(site_entry, deepest) == 2480);
+static_assert(sizeof(site_entry) == 4096);
+
+}  // namespace bast::watch
