@@ -5,5 +5,7 @@
 #pragma once
 
 #include "bast/watch/abi.hpp"
+#include "bast/watch/capsule.hpp"
+#include "bast/watch/listen.hpp"
 #include "bast/watch/registry.hpp"
 #include "bast/watch/site.hpp"
