@@ -17,9 +17,9 @@ constexpr std::size_t name_bytes = 64;
 
 /// Another thread's word, which may change while it is looked at.
 template <class T>
-T look(const std::byte* at) noexcept {
-  return std::atomic_ref<T>(*reinterpret_cast<T*>(const_cast<std::byte*>(at)))  // NOLINT(*-cast):
-      .load(std::memory_order_acquire);  // atomic_ref of C++23 takes no const; pairs with put()
+T look(std::byte* at) noexcept {
+  // Acquire: pairs with the release in put().
+  return std::atomic_ref<T>(*reinterpret_cast<T*>(at)).load(std::memory_order_acquire);
 }
 
 class capsule {
@@ -51,10 +51,10 @@ class capsule {
   std::uint32_t pieces_ = 0;
 };
 
-void add_names(capsule& file, const slot_layout& layout, const std::byte* slots,
+void add_names(capsule& file, const slot_layout& layout, std::byte* slots,
                std::uint32_t count) noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
-    const std::byte* const slot = slots + std::size_t{i} * layout.record_bytes;
+    std::byte* const slot = slots + std::size_t{i} * layout.record_bytes;
     if (look<slot_state>(slot + layout.state) != slot_state::live) continue;
     const auto name = look<std::uint64_t>(slot + layout.name);
     if (name != 0) file.add(reinterpret_cast<const void*>(name), name_bytes);
@@ -63,12 +63,12 @@ void add_names(capsule& file, const slot_layout& layout, const std::byte* slots,
 
 /// The caller holds the lock under which slabs come and go, so that their slots are there.
 void add_slabs(capsule& file, const header& head) noexcept {
-  const auto* const slabs = entries<slab_entry>(head.slabs);
+  auto* const slabs = entries<slab_entry>(head.slabs);
   for (std::uint32_t i = 0; i < head.slabs.used; ++i) {
     if (slabs[i].state != static_cast<std::uint32_t>(entry_state::open)) continue;
     const std::uint32_t opened =
-        look<std::uint32_t>(reinterpret_cast<const std::byte*>(&slabs[i].opened));
-    const auto* const slots = reinterpret_cast<const std::byte*>(slabs[i].slots);
+        look<std::uint32_t>(reinterpret_cast<std::byte*>(&slabs[i].opened));
+    auto* const slots = reinterpret_cast<std::byte*>(slabs[i].slots);
     file.add(slots, std::size_t{opened} * head.slots.record_bytes);
     add_names(file, head.slots, slots, opened);
   }
