@@ -11,6 +11,8 @@ namespace bast_stacks {
 
 namespace {
 
+using namespace draw;
+
 using json = nlohmann::ordered_json;
 
 constexpr path_options unfolded{.fold_beyond = 0};

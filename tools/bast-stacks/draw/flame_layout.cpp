@@ -8,7 +8,7 @@
 
 #include "draw/text.hpp"
 
-namespace bast_stacks {
+namespace bast_stacks::draw {
 
 namespace {
 
@@ -156,4 +156,4 @@ flame_layout lay_out(const snapshot& of, const flame_options& options) {
   return layout;
 }
 
-}  // namespace bast_stacks
+}  // namespace bast_stacks::draw

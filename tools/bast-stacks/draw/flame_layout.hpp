@@ -10,7 +10,7 @@
 #include "draw/flame.hpp"
 #include "draw/path.hpp"
 
-namespace bast_stacks {
+namespace bast_stacks::draw {
 
 inline constexpr double flame_width = 1200;
 inline constexpr double flame_margin = 16;
@@ -78,4 +78,4 @@ flame_label place_label(std::string_view text, const label_room& room);
 /// Behind it, where all labels of a picture are in one column. Cut to what is left of the plot.
 flame_label label_behind(std::string_view text, const label_room& room);
 
-}  // namespace bast_stacks
+}  // namespace bast_stacks::draw

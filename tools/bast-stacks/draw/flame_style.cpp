@@ -17,6 +17,8 @@ namespace bast_stacks {
 
 namespace {
 
+using namespace draw;
+
 struct hue {
   std::string_view strong;
   std::string_view pale;
@@ -70,7 +72,8 @@ std::string rules(const colours& of) {
 constexpr std::string_view shapes = R"css(
 .bast-flame text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",
  "Liberation Mono",monospace}
-.bast-flame text.words{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+.bast-flame text.words{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",
+ sans-serif}
 .bast-flame .end{text-anchor:end}.bast-flame .mid{text-anchor:middle}
 .bast-flame text.title{font-size:19px;font-weight:600}
 .bast-flame text.name{font-size:14px;font-weight:600}.bast-flame text.small{font-size:11px}
@@ -88,9 +91,8 @@ std::string flame_style() {
 }
 
 std::string flame_definitions() {
-  return R"svg(<defs><pattern id="bast-gap" width="6" height="6" patternUnits="userSpaceOnUse")svg"
-         R"svg( patternTransform="rotate(45)"><path class="stripe" d="M0 0V6"/></pattern></defs>)svg"
-         "\n";
+  return "<defs><pattern id=\"bast-gap\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
+         "patternTransform=\"rotate(45)\"><path class=\"stripe\" d=\"M0 0V6\"/></pattern></defs>\n";
 }
 
 }  // namespace bast_stacks

@@ -12,6 +12,8 @@ namespace bast_stacks {
 
 namespace {
 
+using namespace draw;
+
 constexpr double title_height = 84;
 constexpr double legend_height = 24;
 constexpr double axis_height = 18;
@@ -35,7 +37,7 @@ class picture {
   picture(const snapshot& of, const flame_options& options)
       : of_(of), options_(options), layout_(lay_out(of, options)), names_(short_site_names(of)) {}
 
-  std::string draw() {
+  std::string svg() {
     y_ = flame_margin;
     if (!options_.embedded) {
       heading();
@@ -296,7 +298,7 @@ class picture {
 }  // namespace
 
 std::string flame_svg(const snapshot& of, const flame_options& options) {
-  return picture(of, options).draw();
+  return picture(of, options).svg();
 }
 
 }  // namespace bast_stacks

@@ -15,6 +15,7 @@
 namespace {
 
 using namespace bast_stacks;
+using namespace bast_stacks::draw;
 
 /// With BAST_PICTURES=directory the pictures are left there, to be looked at.
 void keep(const std::string& name, const std::string& content) {

@@ -8,7 +8,7 @@
 
 #include "draw/text.hpp"
 
-namespace bast_stacks {
+namespace bast_stacks::draw {
 
 namespace {
 
@@ -170,4 +170,4 @@ std::string recursion_of(const site& of, std::size_t beyond) {
   return fmt::format("{} x{}", short_function(most->function), most->calls);
 }
 
-}  // namespace bast_stacks
+}  // namespace bast_stacks::draw

@@ -14,7 +14,7 @@
 
 #include "model/snapshot.hpp"
 
-namespace bast_stacks {
+namespace bast_stacks::draw {
 
 /// Sums of what a hostile recording says must not wrap, and no stack is larger than an address
 /// space: what claims to be is drawn as this.
@@ -65,4 +65,4 @@ stack_path path_of(const site& of, const path_options& options = {});
 /// none comes more than `beyond` times.
 std::string recursion_of(const site& of, std::size_t beyond = 12);
 
-}  // namespace bast_stacks
+}  // namespace bast_stacks::draw

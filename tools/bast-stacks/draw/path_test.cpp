@@ -8,6 +8,7 @@
 namespace {
 
 using namespace bast_stacks;
+using namespace bast_stacks::draw;
 
 site recursive(const std::vector<std::pair<std::string, int>>& groups) {
   std::vector<frame> calls;

@@ -7,7 +7,7 @@
 #include <array>
 #include <map>
 
-namespace bast_stacks {
+namespace bast_stacks::draw {
 
 namespace {
 
@@ -227,4 +227,4 @@ std::vector<std::string> short_site_names(const snapshot& from) {
 
 std::uint64_t margin_of(const site& of) { return of.limit > of.max ? of.limit - of.max : 0; }
 
-}  // namespace bast_stacks
+}  // namespace bast_stacks::draw

@@ -13,7 +13,7 @@
 
 #include "model/snapshot.hpp"
 
-namespace bast_stacks {
+namespace bast_stacks::draw {
 
 /// One character of UTF-8 text.
 struct character {
@@ -58,4 +58,4 @@ std::vector<std::string> short_site_names(const snapshot& from);
 /// What is left of the limit at the deepest, in bytes; 0 when there is no limit to speak of.
 std::uint64_t margin_of(const site& of);
 
-}  // namespace bast_stacks
+}  // namespace bast_stacks::draw

@@ -8,6 +8,7 @@
 namespace {
 
 using namespace bast_stacks;
+using namespace bast_stacks::draw;
 
 TEST(DrawText, ControlsAndMalformedBytesBecomeReplacements) {
   EXPECT_EQ(printable("plain \u00e4\u65e5"), "plain \u00e4\u65e5");
