@@ -30,6 +30,9 @@ struct flame_options {
   std::vector<std::size_t> sites{};  // indices in snapshot::sites; empty: the deepest
   std::size_t sites_max = 12;        // further ones are counted in words
   std::size_t fold_beyond = 12;      // see path.hpp; 0 draws every call
+  /// Files in the order of the colours they get, so that several pictures agree; empty: by bytes in
+  /// this one.
+  std::vector<std::string> modules{};
   /// One picture of a page that holds `flame_style` and `flame_definitions`: no title or legend.
   bool embedded = false;
 };
@@ -39,7 +42,11 @@ struct flame_options {
 /// The same snapshot gives the same bytes.
 std::string flame_svg(const snapshot& of, const flame_options& options = {});
 
-/// The colours, as CSS; and what bars are filled with, as SVG without a size.
+/// For flame_options::modules: the files of all sites that could be drawn, by bytes.
+std::vector<std::string> flame_modules(const snapshot& of);
+
+/// The colours, as CSS: classes o0, o1 ... ox of the files and of what has none; and what bars are
+/// filled with, as SVG without a size.
 std::string flame_style();
 std::string flame_definitions();
 

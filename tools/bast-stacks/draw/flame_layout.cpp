@@ -7,6 +7,7 @@
 #include <map>
 
 #include "draw/text.hpp"
+#include "model/statistics.hpp"
 
 namespace bast_stacks::draw {
 
@@ -62,16 +63,17 @@ std::uint64_t scale_of(const snapshot& of, const std::vector<drawable>& chosen) 
   return std::max(scale, limits);
 }
 
-void rank_modules(const std::vector<drawable>& chosen, flame_layout& layout) {
+/// The files of the calls, by bytes.
+std::vector<std::string> rank_modules(const std::vector<drawable>& chosen) {
   std::map<std::string, std::uint64_t> bytes;
   for (const drawable& each : chosen)
     for (const path_step& step : each.path.steps)
-      if (!step.module.empty()) bytes[step.module] += step.bytes;
+      if (!step.module.empty()) bytes[step.module] = add(bytes[step.module], step.bytes);
   std::vector<std::pair<std::string, std::uint64_t>> ranked(bytes.begin(), bytes.end());
   std::ranges::stable_sort(ranked, std::ranges::greater{}, &decltype(ranked)::value_type::second);
-  layout.more_modules = ranked.size() > flame_colours;
-  for (const auto& [module, total] : ranked)
-    if (layout.modules.size() < flame_colours) layout.modules.push_back(module);
+  std::vector<std::string> modules;
+  for (auto& [module, total] : ranked) modules.push_back(module);
+  return modules;
 }
 
 std::string label_of(const path_step& step) {
@@ -122,12 +124,21 @@ flame_label label_behind(std::string_view text, const label_room& room) {
   return {cut_end(text, columns_in(room.width - room.behind)), room.behind + label_padding, false};
 }
 
+std::string colour_among(const std::vector<std::string>& modules, const std::string& module) {
+  const auto found = std::ranges::find(modules, module);
+  const auto index = static_cast<std::size_t>(found - modules.begin());
+  return module.empty() || index >= std::min(modules.size(), flame_colours) ? "x"
+                                                                            : std::to_string(index);
+}
+
 flame_layout lay_out(const snapshot& of, const flame_options& options) {
   flame_layout layout;
   std::vector<drawable> chosen = choose(of, options, layout);
   layout.scale_bytes = scale_of(of, chosen);
   layout.tick_bytes = tick_of(layout.scale_bytes);
-  rank_modules(chosen, layout);
+  layout.modules = options.modules.empty() ? rank_modules(chosen) : options.modules;
+  layout.more_modules = layout.modules.size() > flame_colours;
+  if (layout.more_modules) layout.modules.resize(flame_colours);
   for (drawable& each : chosen) {
     const site& its = of.sites[each.site];
     flame_panel panel;
@@ -157,3 +168,8 @@ flame_layout lay_out(const snapshot& of, const flame_options& options) {
 }
 
 }  // namespace bast_stacks::draw
+
+std::vector<std::string> bast_stacks::flame_modules(const snapshot& of) {
+  draw::flame_layout ignored;
+  return draw::rank_modules(draw::choose(of, {.sites_max = of.sites.size()}, ignored));
+}

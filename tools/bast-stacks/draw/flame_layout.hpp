@@ -58,6 +58,9 @@ struct flame_layout {
 
 inline constexpr std::size_t flame_colours = 6;
 
+/// The class of a file's colour without its first letter: "0" to "5", or "x".
+std::string colour_among(const std::vector<std::string>& modules, const std::string& module);
+
 flame_layout lay_out(const snapshot& of, const flame_options& options);
 
 /// A power of two such that `scale` has four to eight of it; at least 8.

@@ -227,12 +227,6 @@ class picture {
     y_ += flame_row_height;
   }
 
-  std::string colour(const path_step& step) const {
-    const auto found = std::ranges::find(layout_.modules, step.module);
-    if (step.module.empty() || found == layout_.modules.end()) return "x";
-    return std::to_string(found - layout_.modules.begin());
-  }
-
   void call(const flame_bar& bar) {
     const path_step& step = bar.step;
     const std::string name = markup(step.function);
@@ -241,7 +235,7 @@ class picture {
     else
       put("<g>");
     put("<title>{}{}</title>", name, details(step));
-    const std::string hue = colour(step);
+    const std::string hue = colour_among(layout_.modules, step.module);
     if (bar.right > bar.own_right) rectangle("d" + hue, bar.own_right, bar.right);
     if (!is_call(step))
       rectangle("gap", bar.left, bar.own_right);
