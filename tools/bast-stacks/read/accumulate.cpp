@@ -28,8 +28,7 @@ void raise(site& into, const site& earlier) {
 
 snapshot accumulate(const snapshot& earlier, snapshot last) {
   std::map<site_identity, std::size_t> known;
-  for (std::size_t i = 0; i < last.sites.size(); ++i)
-    known.emplace(identity_of(last.sites[i]), i);
+  for (std::size_t i = 0; i < last.sites.size(); ++i) known.emplace(identity_of(last.sites[i]), i);
   for (const site& each : earlier.sites) {
     const auto found = known.find(identity_of(each));
     if (found == known.end()) {

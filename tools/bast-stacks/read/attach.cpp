@@ -51,7 +51,7 @@ closed_door look_at_door(pid_t pid, int error, std::string attempted) {
   if (std::from_chars(line.data(), line.data() + line.size(), owner).ec == std::errc{})
     door.owner = owner;
   // The files of a process that is not dumpable belong to root.
-  struct stat status {};
+  struct stat status{};
   if (door.owner && *door.owner != 0 && ::stat(proc(pid, "").c_str(), &status) == 0)
     door.dumpable = status.st_uid == *door.owner;
   return door;
@@ -91,8 +91,8 @@ std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& 
         "may not be read.",
         pid));
   }
-  found.target = std::make_unique<layered_memory>(std::move(received->memory), std::move(live),
-                                                  readable);
+  found.target =
+      std::make_unique<layered_memory>(std::move(received->memory), std::move(live), readable);
   return found;
 }
 
@@ -145,9 +145,9 @@ std::expected<attached, problem> attach(pid_t pid) {
                             std::move(found));
   found.mappings = parse_maps(*maps);
   if (found.mappings.empty()) {
-    return std::unexpected(problem{
-        .what = fmt::format("no file is mapped into process {}, not even its program", pid),
-        .remedy = {}});
+    return std::unexpected(
+        problem{.what = fmt::format("no file is mapped into process {}, not even its program", pid),
+                .remedy = {}});
   }
   auto live = std::make_unique<process_memory>(pid);
   const int error = live->try_read(found.mappings.front().where.low);

@@ -24,7 +24,8 @@ std::string text_of(const char (&raw)[Size]) {
 }
 
 /// "Sites that could not be read: 3." and what that means.
-void say(snapshot& into, std::uint64_t number, std::string_view what, std::string_view meaning = {}) {
+void say(snapshot& into, std::uint64_t number, std::string_view what,
+         std::string_view meaning = {}) {
   if (number == 0) return;
   into.not_seen.push_back(
       fmt::format("{}: {}{}{}.", what, number, meaning.empty() ? "" : "; ", meaning));
@@ -97,9 +98,9 @@ class collector {
     say(into_, all.unread, "Records of pools and their memory that could not be read");
     say(into_, all.header.pools.lost, "Pools that had no room in the registry");
     say(into_, all.header.slabs.lost, "Reservations of stacks that had no room in the registry");
-    const auto unmeasured = std::ranges::count(
-        std::span(into_.pools).subspan(into_.pools.size() - all.pools.size()), false,
-        &pool::measured);
+    const auto unmeasured =
+        std::ranges::count(std::span(into_.pools).subspan(into_.pools.size() - all.pools.size()),
+                           false, &pool::measured);
     say(into_, static_cast<std::uint64_t>(unmeasured), "Pools that do not measure depths",
         "stack_options::measure is false");
   }

@@ -11,9 +11,9 @@
 namespace bast_stacks {
 
 struct collect_options {
-  bool live_stacks = true;   // find out how deep they are
-  std::uint64_t now_ns = 0;  // CLOCK_MONOTONIC of the target, 0: not known
-  std::uint64_t boot_ns = 0; // CLOCK_BOOTTIME of the target, 0: not known
+  bool live_stacks = true;    // find out how deep they are
+  std::uint64_t now_ns = 0;   // CLOCK_MONOTONIC of the target, 0: not known
+  std::uint64_t boot_ns = 0;  // CLOCK_BOOTTIME of the target, 0: not known
   // A file with a registry and nothing else: that slots are not there is no news.
   bool registry_only = false;
 };

@@ -81,8 +81,8 @@ class parser {
     if (header.e_ident[EI_DATA] != ELFDATA2LSB) return fail("it is big-endian");
     if (header.e_type != ET_CORE) return fail("it is an ELF file, but no core");
     if (header.e_machine != EM_X86_64 && header.e_machine != EM_AARCH64)
-      return fail(fmt::format("it is of machine {}; bast runs on x86-64 and aarch64",
-                              header.e_machine));
+      return fail(
+          fmt::format("it is of machine {}; bast runs on x86-64 and aarch64", header.e_machine));
     machine_ = header.e_machine;
     if (header.e_phentsize != sizeof(Elf64_Phdr))
       return fail(fmt::format("its e_phentsize is {}", header.e_phentsize));
@@ -143,8 +143,8 @@ class parser {
   void take_process(std::span<const std::byte> info) {
     core_.pid = value_at<std::uint32_t>(info, prpsinfo_pid);
     if (info.size() < prpsinfo_name + prpsinfo_name_bytes) return;
-    core_.process_name = clean_text({reinterpret_cast<const char*>(info.data()) + prpsinfo_name,
-                                     prpsinfo_name_bytes});
+    core_.process_name = clean_text(
+        {reinterpret_cast<const char*>(info.data()) + prpsinfo_name, prpsinfo_name_bytes});
   }
 
   /// One for each thread; the first is of the one that died.

@@ -161,8 +161,8 @@ class scanner {
     const std::size_t begin = next;
     for (; next < searches_.size(); ++next) {
       const search_state& each = searches_[next];
-      const std::uint64_t bytes = std::min(each.step - each.at % smallest_page,
-                                           resident_[each.part].high - each.at);
+      const std::uint64_t bytes =
+          std::min(each.step - each.at % smallest_page, resident_[each.part].high - each.at);
       if (used + bytes > buffer_.size()) break;
       batch_.push_back({.address = each.at, .into = std::span(buffer_).subspan(used, bytes)});
       used += bytes;

@@ -29,7 +29,8 @@ class reader {
     if (header.e_phentsize != sizeof(Elf64_Phdr)) return image;
 
     std::vector<Elf64_Phdr> segments(std::min<std::size_t>(header.e_phnum, segments_max));
-    if (!at(header.e_phoff, place_.base + header.e_phoff, std::as_writable_bytes(std::span(segments))))
+    if (!at(header.e_phoff, place_.base + header.e_phoff,
+            std::as_writable_bytes(std::span(segments))))
       return image;
     image.bias = bias(segments);
     for (const Elf64_Phdr& segment : segments) {
@@ -44,6 +45,7 @@ class reader {
     return place_.file != nullptr && place_.file->read_all_at(offset, into);
   }
   template <class T>
+    requires std::is_trivially_copyable_v<T>
   bool at(std::uint64_t offset, std::uint64_t address, T& into) {
     return at(offset, address, std::as_writable_bytes(std::span(&into, 1)));
   }
@@ -63,8 +65,8 @@ class reader {
     if (!at(segment.p_offset, address, bytes)) return;
     for_each_note(bytes, segment.p_align, [&](const elf_note& note) {
       if (note.owner == ELF_NOTE_GNU && note.type == NT_GNU_BUILD_ID) {
-        for (const std::byte each : note.descriptor.first(std::min<std::size_t>(
-                 note.descriptor.size(), 64)))
+        for (const std::byte each :
+             note.descriptor.first(std::min<std::size_t>(note.descriptor.size(), 64)))
           image.build_id += fmt::format("{:02x}", static_cast<unsigned>(each));
       }
       bast::watch::note ours{};

@@ -47,7 +47,7 @@ std::vector<std::string> socket_paths(pid_t pid) {
   std::vector<std::string> paths;
   if (const char* const directory = std::getenv("XDG_RUNTIME_DIR"); directory != nullptr)
     paths.push_back(fmt::format("{}/bast-stacks/{}.sock", directory, pid));
-  struct stat owner {};
+  struct stat owner{};
   if (::stat(fmt::format("/proc/{}", pid).c_str(), &owner) == 0) {
     paths.push_back(fmt::format("/run/user/{}/bast-stacks/{}.sock", owner.st_uid, pid));
     paths.push_back(fmt::format("/tmp/bast-stacks-{}/{}.sock", owner.st_uid, pid));
@@ -71,7 +71,8 @@ int receive_descriptor(int socket) {
     bytes = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
   } while (bytes < 0 && errno == EINTR);
   int fd = -1;
-  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr; each = CMSG_NXTHDR(&message, each)) {
+  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr;
+       each = CMSG_NXTHDR(&message, each)) {
     if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_RIGHTS &&
         each->cmsg_len == CMSG_LEN(sizeof fd))
       std::memcpy(&fd, CMSG_DATA(each), sizeof fd);
@@ -111,7 +112,7 @@ std::expected<capsule, problem> ask_listener_at(const std::string& path, pid_t p
 std::expected<capsule, problem> ask_listener(pid_t pid) {
   std::optional<problem> worst;
   for (const std::string& path : socket_paths(pid)) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) continue;
     auto answer = ask_listener_at(path, pid);
     if (answer) return answer;

@@ -67,8 +67,8 @@ bool file_memory::residency(extent where, std::vector<resident_extent>& found) {
     const std::uint64_t offset = part->offset + (low - part->address);
     bytes_->data({.low = offset, .high = offset + (high - low)}, data);
     for (const extent& each : data) {
-      found.push_back({.where = {.low = low + (each.low - offset),
-                                 .high = low + (each.high - offset)}});
+      found.push_back(
+          {.where = {.low = low + (each.low - offset), .high = low + (each.high - offset)}});
     }
   }
   return true;

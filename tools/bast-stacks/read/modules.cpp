@@ -79,8 +79,8 @@ found_modules find_modules(const std::vector<mapping>& mappings, memory& target,
       if (!program.empty() && next.path == program_path) next.path = program;
       file = file_source::open(next.path);
     }
-    const auto image = read_elf_image(
-        {.mapped = &target, .file = file ? file->get() : nullptr, .base = next.low});
+    const auto image =
+        read_elf_image({.mapped = &target, .file = file ? file->get() : nullptr, .base = next.low});
     if (!image) continue;
     found.has_32_bit |= !image->is_64_bit;
     next.build_id = image->build_id;
@@ -100,8 +100,7 @@ std::expected<std::vector<std::uint64_t>, problem> find_registries(const found_m
                                                                    std::string_view who) {
   if (modules.anchors.empty() && modules.has_32_bit) {
     return std::unexpected(problem{
-        .what = fmt::format("{} is a 32-bit program; bast is for 64-bit ones", who),
-        .remedy = {}});
+        .what = fmt::format("{} is a 32-bit program; bast is for 64-bit ones", who), .remedy = {}});
   }
   if (modules.anchors.empty()) {
     return std::unexpected(problem{
@@ -116,20 +115,20 @@ std::expected<std::vector<std::uint64_t>, problem> find_registries(const found_m
     bast::watch::anchor anchor{};
     if (!target.read(address, anchor) || anchor.magic != bast::watch::magic) {
       ++unreadable;
-    } else if (anchor.registry != 0 && std::ranges::find(registries, anchor.registry) == registries.end()) {
+    } else if (anchor.registry != 0 &&
+               std::ranges::find(registries, anchor.registry) == registries.end()) {
       registries.push_back(anchor.registry);
     }
   }
   if (!registries.empty()) return registries;
   if (unreadable == modules.anchors.size()) {
-    return std::unexpected(problem{
-        .what = fmt::format("{} has a note of bast, but no anchor where it leads", who),
-        .remedy = {}});
+    return std::unexpected(
+        problem{.what = fmt::format("{} has a note of bast, but no anchor where it leads", who),
+                .remedy = {}});
   }
-  return std::unexpected(
-      problem{.what = fmt::format("{} has bast, but its registry is not made yet: it has no pool",
-                                  who),
-              .remedy = "try again when it has started its first coroutine"});
+  return std::unexpected(problem{
+      .what = fmt::format("{} has bast, but its registry is not made yet: it has no pool", who),
+      .remedy = "try again when it has started its first coroutine"});
 }
 
 }  // namespace bast_stacks

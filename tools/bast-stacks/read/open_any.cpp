@@ -43,8 +43,7 @@ std::expected<snapshot, problem> open_any(std::string_view what, const open_opti
   std::array<char, 4> start{};
   (void)(*file)->read_at(0, std::as_writable_bytes(std::span(start)));
   constexpr std::array<char, 4> elf_magic = {0x7f, 0x45, 0x4c, 0x46};  // "\x7fELF"
-  if (start == elf_magic)
-    return open_core_source(std::move(*file), name, options);
+  if (start == elf_magic) return open_core_source(std::move(*file), name, options);
   if (start[0] == '{') return open_recording(**file, name);
   return fail(fmt::format("{} is neither a core file nor a recording", name));
 }

@@ -40,9 +40,8 @@ std::expected<snapshot, problem> open_process(pid_t pid, const open_options& opt
   if (!registries) return std::unexpected(registries.error());
   seen.modules = std::move(files.modules);
 
-  const collect_options how{.live_stacks = options.live_stacks,
-                            .now_ns = begin,
-                            .boot_ns = now_ns(CLOCK_BOOTTIME)};
+  const collect_options how{
+      .live_stacks = options.live_stacks, .now_ns = begin, .boot_ns = now_ns(CLOCK_BOOTTIME)};
   if (auto good = collect(*found->target, *registries, how, seen); !good)
     return std::unexpected(good.error());
   seen.overhead_ns = now_ns(CLOCK_MONOTONIC) - begin;

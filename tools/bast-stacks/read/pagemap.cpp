@@ -115,8 +115,7 @@ bool read_pagemap(int pagemap, extent where, std::vector<resident_extent>& found
     const auto count = static_cast<std::size_t>(bytes) / sizeof entries[0];
     for (std::size_t i = 0; i < count; ++i, from += page) {
       if ((entries[i] & (entry_present | entry_swapped)) == 0) continue;
-      append(found, first, {.low = from, .high = from + page},
-             (entries[i] & entry_present) == 0);
+      append(found, first, {.low = from, .high = from + page}, (entries[i] & entry_present) == 0);
     }
     if (count < wanted) break;
   }

@@ -55,8 +55,8 @@ void process_memory::read_batch(std::span<piece> pieces) {
     const ssize_t result =
         ::process_vm_readv(pid_, ours.data(), pieces.size(), theirs.data(), pieces.size(), 0);
     if (result < 0 && errno == ESRCH) {
-      return set_broken({.what = fmt::format("process {} ended while it was read", pid_),
-                         .remedy = {}});
+      return set_broken(
+          {.what = fmt::format("process {} ended while it was read", pid_), .remedy = {}});
     }
     if (result < 0 && errno != EFAULT && errno != EINVAL) {
       return set_broken({.what = fmt::format("cannot read the memory of process {} any more: {}",

@@ -64,8 +64,8 @@ std::expected<snapshot, problem> record(const record_options& options) {
     if (left <= nanoseconds(0) || signals.wait(std::min(options.every, left))) return all;
     auto now = open_process(options.pid, {});
     if (!now) {
-      all->not_seen.push_back(fmt::format("What happened after the last look: {}.",
-                                          now.error().what));
+      all->not_seen.push_back(
+          fmt::format("What happened after the last look: {}.", now.error().what));
       return all;
     }
     *all = accumulate(*all, std::move(*now));

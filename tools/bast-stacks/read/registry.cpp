@@ -26,12 +26,13 @@ class header_check {
   std::expected<void, problem> run() {
     if (checked_.magic != bast::watch::magic) return fail("does not begin with its magic number");
     if (checked_.version_major != bast::watch::version_major) {
-      return fail(fmt::format("has version {}.{}; this program reads version {}",
-                              checked_.version_major, checked_.version_minor,
-                              bast::watch::version_major),
-                  "use the bast-stacks of the program's own version of bast");
+      return fail(
+          fmt::format("has version {}.{}; this program reads version {}", checked_.version_major,
+                      checked_.version_minor, bast::watch::version_major),
+          "use the bast-stacks of the program's own version of bast");
     }
-    if (checked_.header_bytes < sizeof(header)) return fail(number("header_bytes", checked_.header_bytes));
+    if (checked_.header_bytes < sizeof(header))
+      return fail(number("header_bytes", checked_.header_bytes));
     if (checked_.pointer_bytes != 8) return fail(number("pointer_bytes", checked_.pointer_bytes));
     if (!std::has_single_bit(checked_.page_bytes) || checked_.page_bytes < 4096 ||
         checked_.page_bytes > 65'536)
@@ -138,9 +139,8 @@ std::expected<registry, problem> read_registry(memory& target, std::uint64_t add
   all.address = address;
   if (!target.read(address, all.header)) {
     if (target.broken()) return std::unexpected(*target.broken());
-    return std::unexpected(
-        problem{.what = fmt::format("the registry at {:#x} cannot be read", address),
-                .remedy = {}});
+    return std::unexpected(problem{
+        .what = fmt::format("the registry at {:#x} cannot be read", address), .remedy = {}});
   }
   if (auto good = header_check(all.header, address).run(); !good)
     return std::unexpected(good.error());

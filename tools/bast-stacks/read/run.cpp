@@ -42,7 +42,7 @@ std::unexpected<problem> fail(std::string what) {
 class patient {
  public:
   patient() {
-    struct sigaction ignore {};
+    struct sigaction ignore{};
     ignore.sa_handler = SIG_IGN;
     for (std::size_t i = 0; i < std::size(signals); ++i)
       ::sigaction(signals[i], &ignore, &before_[i]);
@@ -125,8 +125,8 @@ class observer {
     auto now = open_process(pid_, {});
     // The program may be between two of its lives (exec), or at its end.
     if (now) seen_ = seen_ ? accumulate(*seen_, std::move(*now)) : std::move(*now);
-    const auto spent = std::chrono::duration_cast<milliseconds>(
-        std::chrono::steady_clock::now() - begin);
+    const auto spent =
+        std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
     return std::max(next_wait(), spent * look_share);
   }
 
@@ -165,7 +165,8 @@ int watch(pid_t pid, observer& looks) {
 
 std::expected<run_result, problem> run_program(const std::vector<std::string>& argv,
                                                const run_options& options) {
-  if (argv.empty()) return std::unexpected(problem{.status = 2, .what = "no program", .remedy = {}});
+  if (argv.empty())
+    return std::unexpected(problem{.status = 2, .what = "no program", .remedy = {}});
   // Without close-on-exec: the program inherits it under the same number.
   const int fd = ::memfd_create("bast-registry", 0);
   if (fd < 0) return fail(fmt::format("cannot make a registry: {}", std::strerror(errno)));

@@ -19,9 +19,8 @@ std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const sour
   bast::watch::header header{};
   if (!holds_registry(*file) ||
       !file->read_all_at(0, std::as_writable_bytes(std::span(&header, 1)))) {
-    return std::unexpected(
-        problem{.what = fmt::format("{} made no pool of bast", name),
-                .remedy = "build it with bast, and let it start a coroutine"});
+    return std::unexpected(problem{.what = fmt::format("{} made no pool of bast", name),
+                                   .remedy = "build it with bast, and let it start a coroutine"});
   }
   const std::uint64_t bytes = file->size();
   file_memory target(std::move(file), {{.address = header.self, .bytes = bytes, .offset = 0}});

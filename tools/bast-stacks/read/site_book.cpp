@@ -50,8 +50,8 @@ std::vector<bucket> add_histograms(const std::vector<bucket>& a, const std::vect
 /// A record of what the deepest stack looked like whose numbers a reader can compute with.
 deepest_stack checked(const deepest_stack& raw) {
   deepest_stack good = raw;
-  if (good.count > bast::watch::return_count || good.first > good.count ||
-      good.depth > good.top || good.sp_depth > good.top)
+  if (good.count > bast::watch::return_count || good.first > good.count || good.depth > good.top ||
+      good.sp_depth > good.top)
     return {};
   return good;
 }
@@ -74,7 +74,8 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
   if (entry.max != 0 && entry.max_at_ns != 0 && now_ns > entry.max_at_ns)
     made.max_age_ns = now_ns - entry.max_at_ns;
   for (std::uint32_t i = 0; i < bast::watch::bucket_count; ++i) {
-    if (entry.histogram[i] != 0) made.histogram.push_back({.index = i, .count = entry.histogram[i]});
+    if (entry.histogram[i] != 0)
+      made.histogram.push_back({.index = i, .count = entry.histogram[i]});
   }
   made.limit = entry.limit;
   made.window = entry.window;

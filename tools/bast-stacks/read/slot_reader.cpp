@@ -55,8 +55,8 @@ class reader {
          site_book& sites, std::vector<slot_place>& places)
       : target_(target), all_(all), into_(into), sites_(sites), places_(places) {
     for (std::size_t i = 0; i < all.pools.size(); ++i)
-      pools_.emplace(all.pools[i].index, pool_place{.pool = first_pool + i,
-                                                    .poisoned = all.pools[i].entry.scrub == 2});
+      pools_.emplace(all.pools[i].index,
+                     pool_place{.pool = first_pool + i, .poisoned = all.pools[i].entry.scrub == 2});
   }
 
   slot_losses run() {
@@ -78,8 +78,7 @@ class reader {
     const auto span = product(slab.stride, slab.opened);
     // The pages of a slot are countable in the 16 bits of its frontier.
     return slab.stride != 0 && slab.stride % page == 0 && slab.stride / page <= UINT16_MAX &&
-           slab.guard < slab.stride && span &&
-           sum(slab.base, *span) &&
+           slab.guard < slab.stride && span && sum(slab.base, *span) &&
            sum(slab.slots, std::uint64_t{slab.opened} * all_.header.slots.record_bytes);
   }
 

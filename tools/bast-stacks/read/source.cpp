@@ -25,7 +25,7 @@ std::size_t buffer_source::read_at(std::uint64_t offset, std::span<std::byte> in
 }
 
 file_source::file_source(int fd) : fd_(fd) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd_, &status) == 0) size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
@@ -33,10 +33,10 @@ file_source::~file_source() { ::close(fd_); }
 
 std::expected<std::unique_ptr<file_source>, problem> file_source::open(const std::string& path) {
   // Asked before it is opened: opening alone makes some devices act, and lets a fifo wait.
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    return std::unexpected(problem{.what = fmt::format("{} is no regular file", path),
-                                   .remedy = {}});
+    return std::unexpected(
+        problem{.what = fmt::format("{} is no regular file", path), .remedy = {}});
   }
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
@@ -50,8 +50,8 @@ std::size_t file_source::read_at(std::uint64_t offset, std::span<std::byte> into
   std::size_t done = 0;
   if (offset > INT64_MAX - into.size()) return 0;
   while (done < into.size()) {
-    const ssize_t count = ::pread(fd_, into.data() + done, into.size() - done,
-                                  static_cast<off_t>(offset + done));
+    const ssize_t count =
+        ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
