@@ -12,15 +12,11 @@ namespace {
 
 constexpr std::uint64_t word_bytes = 8;
 
+/// Where the caller's stack pointer is when its return address lies at `position`.
 std::uint64_t behind(std::uint64_t position) {
   return position < word_bytes ? 0 : position - word_bytes;
 }
 
-/// The position `bytes` above another, if the stack goes there.
-std::optional<std::uint64_t> above(std::uint64_t position, std::int64_t bytes) {
-  if (bytes < 0 || static_cast<std::uint64_t>(bytes) > position) return std::nullopt;
-  return position - static_cast<std::uint64_t>(bytes);
-}
 
 }  // namespace
 
@@ -96,6 +92,13 @@ void stack_walk::add_before_gap(std::uint64_t pc, const frame_end& end, std::uin
   left_ = std::min(left_, until);
 }
 
+void stack_walk::set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes) {
+  if (bytes < 0) return;
+  // A frame that reaches beyond the top is the last one on this stack.
+  end.outermost = end.outermost || static_cast<std::uint64_t>(bytes) > from;
+  end.cfa = from - std::min(from, static_cast<std::uint64_t>(bytes));
+}
+
 stack_walk::frame_end stack_walk::end_of(std::uint64_t pc, std::uint64_t sp,
                                          std::optional<std::uint64_t> fp) {
   frame_end end;
@@ -105,13 +108,13 @@ stack_walk::frame_end stack_walk::end_of(std::uint64_t pc, std::uint64_t sp,
   end.outermost = row.return_address == return_rule::none;
   end.fp_kept = row.fp_kept && row.base != cfa_base::unknown;
   if (row.base == cfa_base::stack_pointer) {
-    end.cfa = above(sp, row.offset);
+    set_cfa(end, sp, row.offset);
   } else if (row.base == cfa_base::frame_pointer && fp && *fp <= sp) {
-    end.cfa = above(*fp, row.offset);
+    set_cfa(end, *fp, row.offset);
   } else if (const auto extent = where.file->extent_at(where.address)) {
     const auto taken = stack_bytes_at(where.file->engine(), where.file->elf(), *extent,
                                       where.file->rows_of(*extent), where.address);
-    if (taken) end.cfa = above(sp, static_cast<std::int64_t>(*taken));
+    if (taken) set_cfa(end, sp, static_cast<std::int64_t>(*taken));
   }
   if (!end.cfa) return end;
   if (row.return_address == return_rule::saved && row.return_offset < 0) {

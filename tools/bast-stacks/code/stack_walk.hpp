@@ -29,7 +29,7 @@ class stack_walk {
   struct frame_end {
     std::optional<std::uint64_t> cfa;        // position
     std::optional<std::uint64_t> return_at;  // position
-    bool outermost = false;                  // the tables say that nobody called
+    bool outermost = false;                  // nobody on this stack called
     bool fp_kept = false;
   };
   struct caller {
@@ -40,6 +40,7 @@ class stack_walk {
   };
 
   frame_end end_of(std::uint64_t pc, std::uint64_t sp, std::optional<std::uint64_t> fp);
+  static void set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes);
   std::optional<caller> caller_of(const frame_end& end);
   std::optional<caller> nearest(std::size_t from, std::size_t to, std::uint64_t below);
   std::optional<std::size_t> word_at(std::uint64_t position) const;
