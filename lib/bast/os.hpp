@@ -9,6 +9,7 @@
 #include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
 #include "bast/os/heap.hpp"
+#include "bast/os/local_socket.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/path.hpp"
 #include "bast/os/pipe.hpp"

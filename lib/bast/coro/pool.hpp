@@ -20,8 +20,11 @@ class coro_pool {
  public:
   /// Makes a pool for the calling thread and prepares the thread (alternate signal stack) and the
   /// process (fault handler). Errors: `invalid`, naming the option; no_memory; unsupported.
-  [[nodiscard]] static result<coro_pool> create(const coro_pool_options& options = {}) noexcept {
-    const auto core = internal::pool_core::create(options);
+  /// `where` names the pool to the inspector.
+  [[nodiscard]] static result<coro_pool> create(
+      const coro_pool_options& options = {},
+      const std::source_location& where = std::source_location::current()) noexcept {
+    const auto core = internal::pool_core::create(options, site_key::at(where));
     if (!core) return std::unexpected(core.error());
     return coro_pool(*core);
   }
@@ -85,7 +88,7 @@ class coro_pool {
     core_->stacks().read_pending_marks();
     const site_table& sites = core_->stacks().sites();
     for (std::uint16_t i = 0; i < sites.size(); ++i) {
-      if (sites[i].uses != 0) f(sites.stats(i));
+      if (sites.entry_of(i).uses != 0) f(sites.stats(i));
     }
   }
   /// Calls `f(const stack_view&)` for every stack of the pool, live or idle.

@@ -55,7 +55,7 @@ void throw_forced_unwind() { throw forced_unwind(); }
 
 // --- life ----------------------------------------------------------------------------------------
 
-result<pool_core*> pool_core::create(const coro_pool_options& options) noexcept {
+result<pool_core*> pool_core::create(const coro_pool_options& options, site_key where) noexcept {
   if (options.max_coros == 0) {
     return fail(errc::invalid, "coro_pool.create", "max_coros must be at least 1");
   }
@@ -67,7 +67,7 @@ result<pool_core*> pool_core::create(const coro_pool_options& options) noexcept 
   // Valgrind moves the stack pointer before a push faults, and runs the push again afterwards: the
   // stack would be off by a word. So nothing there may depend on growth.
   if constexpr (BAST_WITH_VALGRIND != 0) stack.growth = stack_growth::demand;
-  if (auto ready = pool->stacks_.init(stack, options.max_coros); !ready) {
+  if (auto ready = pool->stacks_.init(stack, options.max_coros, where); !ready) {
     pool->~pool_core();
     os::release(*memory, mapping_bytes());
     return std::unexpected(ready.error());

@@ -23,7 +23,8 @@ enum class coro_op : std::uint8_t { start, resume, release, take, look, cancel, 
 
 class pool_core {
  public:
-  [[nodiscard]] static result<pool_core*> create(const coro_pool_options& options) noexcept;
+  [[nodiscard]] static result<pool_core*> create(const coro_pool_options& options,
+                                                 site_key where) noexcept;
   /// Unwinds what is suspended, newest first (F-17). Ends the process when one is running.
   static void destroy(pool_core* dead) noexcept;
 

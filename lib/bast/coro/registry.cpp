@@ -23,6 +23,24 @@ struct registry {
 };
 constinit registry the;
 
+/// What a reader of the process's registry of stacks must know of our blocks.
+watch::coro_layout layout_of_blocks() noexcept {
+  constexpr std::size_t context = offsetof(coro_block, context);
+  watch::coro_layout layout{};
+  layout.record_bytes = sizeof(coro_block);
+  layout.sp = context + offsetof(arch::context, sp);
+  layout.pc = context + offsetof(arch::context, pc);
+  layout.fp = context + offsetof(arch::context, fp);
+  layout.tag = offsetof(coro_block, tag);
+  layout.stack = offsetof(coro_block, stack);
+  layout.head_every = chunk_blocks;
+  return layout;
+}
+static_assert(static_cast<int>(coro_state::suspended) ==
+              static_cast<int>(watch::coro_state::suspended));
+static_assert(flag_parked == watch::coro_flag_parked);
+static_assert(flag_cancelled == watch::coro_flag_cancelled);
+
 result<void> reserve_table() noexcept {
   const std::size_t step = std::max(step_bytes, os::page_bytes());
   // Less where the address space is limited (RLIMIT_AS): half, and half of that, down to one step.
@@ -31,6 +49,7 @@ result<void> reserve_table() noexcept {
     if (table) {
       the.table = *table;
       the.reserved = size;
+      watch::describe(layout_of_blocks());
       return {};
     }
     if (size <= step) return std::unexpected(table.error());
@@ -60,6 +79,7 @@ result<chunk*> take_fresh() noexcept {
   auto* const fresh = new (the.table + the.used) chunk{.owner = nullptr, .next = nullptr};
   the.used += chunk_bytes;
   for (std::size_t i = 1; i < chunk_blocks; ++i) new (&fresh->block(i)) coro_block;
+  watch::describe_coros(the.table, the.used);
   return fresh;
 }
 

@@ -37,6 +37,7 @@ const char* name_of(call kind) noexcept {
                                           "read",
                                           "write",
                                           "epoll",
+                                          "socket",
                                           "any"};
   static_assert(sizeof names / sizeof *names == call_kinds + 1);
   return names[static_cast<int>(kind)];

@@ -44,6 +44,7 @@ enum class call : std::uint8_t {
   read,         // read
   write,        // write
   epoll,        // epoll_create1, epoll_ctl, epoll_wait
+  socket,       // socket, bind, listen, accept4, getsockopt, sendmsg
   any,          // in a plan: whichever comes
 };
 inline constexpr int call_kinds = static_cast<int>(call::any);

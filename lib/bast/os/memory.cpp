@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/os/memory.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,6 +97,38 @@ result<std::byte*> map(std::size_t size) noexcept {
   std::byte* const base = raw_map(size, PROT_READ | PROT_WRITE);
   if (base == nullptr) return failed("os.map", "mmap refused this many bytes", size);
   return base;
+}
+
+result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept {
+  struct stat file{};
+  if (::fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) {
+    return fail(errc::invalid, "os.map_empty_file", "not a regular file", fd);
+  }
+  const auto length = static_cast<std::size_t>(file.st_size);
+  if (length != 0 && length != size) {
+    return fail(errc::invalid, "os.map_empty_file", "the file is not empty", fd);
+  }
+  rlimit most{};
+  // Asked first: growing a file past this limit is a signal that ends the process.
+  if (::getrlimit(RLIMIT_FSIZE, &most) != 0 || most.rlim_cur < size) {
+    return fail(errc::limit, "os.map_empty_file", "RLIMIT_FSIZE is less than this many bytes",
+                static_cast<std::int64_t>(size));
+  }
+  if (::ftruncate(fd, static_cast<off_t>(size)) != 0) {
+    return failed("os.map_empty_file", "ftruncate refused this many bytes", size);
+  }
+  (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  void* const base = through(call::map, MAP_FAILED, [=] {
+    return ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  });
+  if (base == MAP_FAILED) return failed("os.map_empty_file", "mmap refused this many bytes", size);
+  return static_cast<std::byte*>(base);
+}
+
+void map_copy_over(std::byte* base, std::size_t size, int fd) noexcept {
+  const void* const copy =
+      ::mmap(base, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0);
+  BAST_CHECK(copy == base, "a forked child gets a registry of its own");
 }
 
 void release(std::byte* base, std::size_t size) noexcept {

@@ -27,6 +27,14 @@ std::size_t page_bytes() noexcept;
 /// Maps `size` zeroed, readable and writable bytes. Errors: no_memory.
 [[nodiscard]] result<std::byte*> map(std::size_t size) noexcept;
 
+/// Makes the empty regular file `fd` `size` zero bytes long and maps it, shared with whoever else
+/// has it. A file that another process made `size` bytes long meanwhile will do as well.
+/// Errors: `invalid` (no regular file, or of another length), `limit` (RLIMIT_FSIZE), no_memory.
+[[nodiscard]] result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept;
+/// Puts a private copy of the file in the place of its shared mapping. Async-signal-safe. Ends the
+/// process when the kernel refuses: a forked child would write its parent's memory.
+void map_copy_over(std::byte* base, std::size_t size, int fd) noexcept;
+
 /// Gives a reservation or mapping back. Never fails; see the head of this file.
 void release(std::byte* base, std::size_t size) noexcept;
 

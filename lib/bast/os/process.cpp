@@ -60,6 +60,8 @@ result<started_process> start_process(process_memory memory, process_entry entry
   return started_process{.pid = pid, .pidfd = descriptor(pidfd)};
 }
 
+std::uint32_t thread_id() noexcept { return static_cast<std::uint32_t>(::gettid()); }
+
 result<descriptor> open_pidfd(pid_t pid) noexcept {
   // Always closed on exec; there is no flag for it.
   const long fd = through(call::pidfd_open, -1L, [=] { return ::syscall(SYS_pidfd_open, pid, 0); });

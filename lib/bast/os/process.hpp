@@ -37,6 +37,9 @@ struct started_process {
 [[nodiscard]] result<started_process> start_process(process_memory memory, process_entry entry,
                                                     void* argument, std::byte* stack_top) noexcept;
 
+/// The kernel's number of the calling thread (gettid).
+std::uint32_t thread_id() noexcept;
+
 /// The pidfd of a process that is not reaped yet. Errors: `limit`, `unsupported`, io (ESRCH).
 [[nodiscard]] result<descriptor> open_pidfd(pid_t pid) noexcept;
 

@@ -39,7 +39,9 @@ slab::outcome grow(slab& home, slot& s, std::byte* target) noexcept {
       floor + offset + (BAST_MUTANT(grow_one_page_short) ? home.geometry.page : 0);
   const auto room = static_cast<std::size_t>(old_low - floor);
   std::byte* const doubled = old_low - std::min(room, home.open_bytes(s));
-  std::byte* const generous = BAST_MUTANT(grow_one_page_short) ? needed : std::min(needed, doubled);
+  const bool just_what_is_needed =
+      BAST_MUTANT(grow_one_page_short) || watch::every_page_is_a_growth();
+  std::byte* const generous = just_what_is_needed ? needed : std::min(needed, doubled);
   slab::outcome done = home.open_down_to(s, generous);
   if (done != slab::outcome::opened && generous != needed) done = home.open_down_to(s, needed);
   if (done == slab::outcome::opened) count_growth(s);
@@ -60,7 +62,17 @@ struct interrupted {
   std::uintptr_t fault = 0;
   std::uintptr_t sp = 0;
   std::uintptr_t pc = 0;
+  std::uintptr_t fp = 0;
 };
+
+void note_depth(const slab& home, const slot& s, const interrupted& at) noexcept {
+  watch::note_growth(home.owner->sites->entry_of(s.site), {.touched = at.fault,
+                                                           .pc = at.pc,
+                                                           .sp = at.sp,
+                                                           .fp = at.fp,
+                                                           .readable = address_of(home.open_low(s)),
+                                                           .top = address_of(s.top)});
+}
 
 overflow_info describe(slab& home, slot& s, const interrupted& at, overflow_cause cause) noexcept {
   const std::uintptr_t deepest = std::min(at.fault, at.sp);
@@ -96,7 +108,8 @@ void explain_lost_signal(slab& home, const slot& s, std::uintptr_t sp) noexcept 
 bool on_fault(siginfo_t* info, void* context) noexcept {
   if (info->si_code <= 0) return false;  // Somebody sent it.
   const interrupted at{reinterpret_cast<std::uintptr_t>(info->si_addr),
-                       os::stack_pointer_of(context), os::program_counter_of(context)};
+                       os::stack_pointer_of(context), os::program_counter_of(context),
+                       os::frame_pointer_of(context)};
   // By the stack pointer, not by the address: this thread is running on that slab, so it is alive.
   slab* const home = directory_find(at.sp);
   if (home == nullptr) return false;
@@ -112,6 +125,7 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   if (wild && !BAST_MUTANT(wild_write_grows)) return false;
   const bool in_guard = at.fault < address_of(home->low(*s)) + home->geometry.guard;
   if (in_guard && !BAST_MUTANT(guard_grows)) {
+    note_depth(*home, *s, at);
     report(describe(*home, *s, at, overflow_cause::limit));
     return false;
   }
@@ -120,6 +134,7 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   if (done == slab::outcome::opened) {
     // Or the same instruction would fault for ever.
     BAST_CHECK(at.fault >= address_of(home->open_low(*s)), "growth reaches what faulted");
+    note_depth(*home, *s, at);
     return true;
   }
   report(describe(*home, *s, at, cause_of(done)));

@@ -40,6 +40,9 @@ result<stack_geometry> stack_geometry::make(const stack_options& options) noexce
                  ? limit
                  : std::min(in_pages(std::min(options.window, options.limit)), limit);
   g.retain = std::clamp(in_pages(std::min(options.retain, options.limit)), g.window, limit);
+  if (watch::every_page_is_a_growth() && options.growth == stack_growth::fault) {
+    g.window = g.retain = g.page;
+  }
   g.colour = options.colour;
   BAST_ASSERT(g.window <= g.retain);
   BAST_ASSERT(g.retain <= g.limit());                                   // I1

@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "bast/stack/options.hpp"
+#include "bast/watch.hpp"
 
 namespace bast {
 

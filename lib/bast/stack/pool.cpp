@@ -18,23 +18,45 @@ constexpr std::size_t slab_bytes_max = std::size_t{64} << 30;
 constexpr std::uint16_t sites_to_try_first = 16;
 constexpr std::uint16_t all_sites = site_table::sites_max;
 
+/// What a reader of the registry must know of our records.
+watch::slot_layout layout_of_slots() noexcept {
+  watch::slot_layout layout{};
+  layout.record_bytes = sizeof(slot);
+  layout.name = offsetof(slot, name);
+  layout.top = offsetof(slot, top);
+  layout.site = offsetof(slot, site);
+  layout.countdown = offsetof(slot, countdown);
+  layout.period = offsetof(slot, period);
+  layout.grows = offsetof(slot, grows);
+  layout.frontier = offsetof(slot, frontier);
+  layout.state = offsetof(slot, state);
+  layout.sampled = offsetof(slot, sampled);
+  return layout;
+}
+static_assert(static_cast<int>(slot_state::live) == static_cast<int>(watch::slot_state::live));
+static_assert(static_cast<int>(slot_state::quarantined) ==
+              static_cast<int>(watch::slot_state::quarantined));
+
 }  // namespace
 
 stack_pool::~stack_pool() {
+  read_pending_marks();  // No depth is lost: the registry has it when the pool is gone.
   while (slabs_ != nullptr) {
     slab* const dead = slabs_;
     slabs_ = dead->next;
     slab::destroy(dead);
   }
+  watch::give(owner_.entry);
 }
 
-result<void> stack_pool::init(const stack_options& options, std::size_t stacks_max) noexcept {
+result<void> stack_pool::init(const stack_options& options, std::size_t stacks_max,
+                              site_key where) noexcept {
+  if (auto opened = watch::open_registry(); !opened) return opened;
   const auto geometry = stack_geometry::make(options);
   if (!geometry) return std::unexpected(geometry.error());
   const auto tier = resolve_tier(options.tier);
   if (!tier) return std::unexpected(tier.error());
   if (auto installed = install_growth_handler(); !installed) return installed;
-  if (auto ready = sites_.init(); !ready) return ready;
   geometry_ = *geometry;
   tier_ = *tier;
   tier_is_demanded_ = options.tier == stack_tier::guard_markers;
@@ -43,7 +65,31 @@ result<void> stack_pool::init(const stack_options& options, std::size_t stacks_m
   stacks_max_ = stacks_max;
   owner_.budget.set_limit(options.budget);
   owner_.sites = &sites_;
-  return {};
+  enter_registry(options, where);
+  return sites_.init(owner_.entry);
+}
+
+void stack_pool::enter_registry(const stack_options& options, site_key where) noexcept {
+  watch::describe(layout_of_slots());
+  watch::refresh_code_ranges();
+  watch::pool_entry* const entry = watch::take_pool();
+  if (entry == nullptr) return;
+  entry->owner_thread = os::thread_id();
+  entry->limit = geometry_.limit();
+  entry->guard = geometry_.guard;
+  entry->window = geometry_.window;
+  entry->retain = geometry_.retain;
+  entry->budget = options.budget.count;
+  entry->scrub = static_cast<std::uint8_t>(options.scrub);
+  entry->growth = static_cast<std::uint8_t>(options.growth);
+  entry->measured = options.measure ? 1 : 0;
+  if (where.where != nullptr) {
+    text place;
+    where.describe(place);
+    watch::write_end_of(entry->where, place.view());
+  }
+  watch::publish(*entry);
+  owner_.entry = entry;
 }
 
 // --- acquire -------------------------------------------------------------------------------------

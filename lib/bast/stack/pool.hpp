@@ -46,7 +46,9 @@ class stack_pool {
 
   /// Installs the growth handler and validates. `stacks_max` bounds the slots. Errors: `invalid`
   /// (which option), unsupported (tier), no_memory.
-  [[nodiscard]] result<void> init(const stack_options& options, std::size_t stacks_max) noexcept;
+  /// `where` is the place in the source that made it, for the inspector.
+  [[nodiscard]] result<void> init(const stack_options& options, std::size_t stacks_max,
+                                  site_key where = {}) noexcept;
 
   /// A stack for a user from `site`, called `name` in reports (static lifetime, or null). Errors:
   /// `limit` (stacks_max, a budget), no_memory.
@@ -136,6 +138,7 @@ class stack_pool {
   slot* take_from_quarantine() noexcept;
   result<void> open_more() noexcept;
   result<void> add_slab() noexcept;
+  void enter_registry(const stack_options& options, site_key where) noexcept;
   void assign(slot& s, std::uint16_t site) noexcept;
   void release_slow(slot& s) noexcept;
   void quarantine(slot& s) noexcept;

@@ -21,7 +21,7 @@ constexpr int poison_byte = 0xfb;
 std::uint16_t stack_pool::next_period(std::uint16_t site) const noexcept {
   if (scrub_ != stack_scrub::none || mitigation::quarantine_slots != 0) return 1;
   if (!measure_) return period_unmeasured;
-  return sites_.record(site).depths.count() < samples_in_full ? 1 : uses_between_samples;
+  return sites_.entry_of(site).samples < samples_in_full ? 1 : uses_between_samples;
 }
 
 void stack_pool::start_period(slot& s, std::uint16_t period) noexcept {
@@ -33,22 +33,23 @@ void stack_pool::start_period(slot& s, std::uint16_t period) noexcept {
 
 /// Closes the books on the uses since the last reading: count, measure, trim, scrub.
 void stack_pool::settle(slot& s) noexcept {
-  site_record& record = sites_.record(s.site);
   const auto uses =
       static_cast<std::uint16_t>(s.period - s.countdown.load(std::memory_order_relaxed));
-  sites_[s.site].uses += uses;
-  record.grows += s.grows.load(std::memory_order_relaxed);
+  watch::reading told{.uses = uses,
+                      .grows = s.grows.load(std::memory_order_relaxed),
+                      .measured = measure_,
+                      .is_sample = s.sampled};
   arch::fiber_hooks::recycle(open_bounds_of(s));  // It may be idle and forbidden until here (I5).
   if (measure_ || scrub_ != stack_scrub::none) {
     const slab& home = slab::of(s);
     std::byte* const mark = mark_of(s);
-    const auto depth = static_cast<std::size_t>(s.top - mark);
-    if (measure_) s.sampled ? record.depths.add(depth) : record.depths.raise_max(depth);
+    told.depth = static_cast<std::size_t>(s.top - mark);
     trim(s, geometry_.retain);
     scrub(s, std::max(mark, home.open_low(s)));
   } else {
     trim(s, geometry_.retain);
   }
+  watch::add(sites_.entry_of(s.site), told);
   // After a group of uses comes a sample: chosen now, whatever it will be like.
   start_period(s, s.sampled || !measure_ ? next_period(s.site) : 1);
 }

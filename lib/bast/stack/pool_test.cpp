@@ -231,6 +231,7 @@ TEST_P(StackPool, StatsSayWhatIsThere) {
 }
 
 TEST_P(StackPool, DestructionLeavesNothingBehind) {
+  ASSERT_TRUE(watch::open_registry().has_value()) << "made once, and stays";
   const bytes open_before = process_stack_budget().open();
   const test::leak_baseline before;
   {

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -13,70 +12,6 @@
 
 namespace bast {
 namespace {
-
-// --- depth_histogram -----------------------------------------------------------------------------
-
-// Twice what a stack can hold: 64 MiB of limit and as much guard.
-constexpr std::size_t depth_max = std::size_t{128} << 20;
-
-TEST(DepthHistogram, BucketsAreMonotoneAndBoundedByTheirUpperBound) {
-  std::size_t before = 0;
-  for (std::size_t depth = 0; depth <= depth_max; depth += 1 + depth / 1000) {
-    const std::size_t bucket = depth_histogram::bucket_of(depth);
-    ASSERT_LT(bucket, depth_histogram::bucket_count);
-    ASSERT_GE(bucket, before) << depth;
-    ASSERT_LE(depth, depth_histogram::upper_bound_of(bucket)) << depth;
-    if (bucket > 0) {
-      ASSERT_GT(depth, depth_histogram::upper_bound_of(bucket - 1)) << depth;
-    }
-    before = bucket;
-  }
-}
-
-TEST(DepthHistogram, EveryBucketEndsWhereTheNextBegins) {
-  const std::size_t last = depth_histogram::bucket_of(depth_max);
-  for (std::size_t bucket = 0; bucket <= last; ++bucket) {
-    const std::size_t end = depth_histogram::upper_bound_of(bucket);
-    EXPECT_EQ(depth_histogram::bucket_of(end), bucket);
-    EXPECT_EQ(depth_histogram::bucket_of(end + 1), bucket + 1);
-  }
-}
-
-TEST(DepthHistogram, HugeDepthsShareTheLastBucket) {
-  EXPECT_EQ(depth_histogram::bucket_of(SIZE_MAX), depth_histogram::bucket_count - 1);
-  EXPECT_EQ(depth_histogram::bucket_of(0), 0U);
-}
-
-TEST(DepthHistogram, EmptyAnswersZero) {
-  const depth_histogram empty;
-  EXPECT_EQ(empty.count(), 0U);
-  EXPECT_EQ(empty.max(), 0U);
-  EXPECT_EQ(empty.quantile(0.5), 0U);
-}
-
-TEST(DepthHistogram, QuantilesAreWithin25PercentAndTheMaximumIsExact) {
-  constexpr unsigned seed = 20240607;
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937 random(seed);
-  std::lognormal_distribution<double> sizes(8.5, 1.5);
-  depth_histogram histogram;
-  std::vector<std::size_t> exact;
-  for (int i = 0; i < 20000; ++i) {
-    const auto depth = 64 + static_cast<std::size_t>(std::min(sizes(random), 6e7));
-    exact.push_back(depth);
-    histogram.add(depth);
-  }
-  std::sort(exact.begin(), exact.end());
-  EXPECT_EQ(histogram.count(), exact.size());
-  EXPECT_EQ(histogram.max(), exact.back());
-  for (const double q : {0.001, 0.25, 0.5, 0.9, 0.99, 0.999, 1.0}) {
-    const auto rank = static_cast<std::size_t>(q * static_cast<double>(exact.size()) + 0.999);
-    const std::size_t truth = exact[std::max<std::size_t>(rank, 1) - 1];
-    EXPECT_GE(histogram.quantile(q), truth) << q;
-    EXPECT_LE(histogram.quantile(q), truth + truth / 4) << q;
-  }
-  EXPECT_EQ(histogram.quantile(1.0), exact.back());
-}
 
 // --- site_key ------------------------------------------------------------------------------------
 
@@ -92,7 +27,10 @@ TEST(SiteKey, DescribesAPlaceOrALabel) {
 // --- site_table ----------------------------------------------------------------------------------
 
 struct SiteTable : ::testing::Test {
-  void SetUp() override { ASSERT_TRUE(table.init().has_value()); }
+  void SetUp() override {
+    ASSERT_TRUE(watch::open_registry().has_value());
+    ASSERT_TRUE(table.init(nullptr).has_value());
+  }
   site_table table;
 };
 
@@ -142,9 +80,8 @@ TEST_F(SiteTable, GrowthKeepsDataAndPlaces) {
   for (std::uint32_t line = 1; line <= sites; ++line) {
     const std::uint16_t record = table.find({"grow.cpp", line, 0});
     ASSERT_EQ(record, line);
-    table[record].uses = line * 10;
-    table.record(record).grows = line * 3;
-    table.record(record).depths.add(line * 100);
+    watch::add(table.entry_of(record),
+               {.uses = line * 10, .grows = line * 3, .is_sample = true, .depth = line * 100});
   }
   for (std::uint32_t line = 1; line <= sites; ++line) {
     const std::uint16_t record = table.find({"grow.cpp", line, 0});
@@ -197,17 +134,18 @@ TEST_F(SiteTable, X6_MapFailureWithManySpellingsStillFindsTheRecord) {
 }
 
 TEST(SiteTableInit, X6_WithoutMemoryIsNoMemoryAndLeavesNothing) {
+  ASSERT_TRUE(watch::open_registry().has_value());
   const test::leak_baseline before;
   {
     site_table table;
     const os::fault_scope fault({.kind = os::call::map, .nth = 1});
-    const auto ready = table.init();
+    const auto ready = table.init(nullptr);
     ASSERT_FALSE(ready.has_value());
     EXPECT_EQ(ready.error().kind(), errc::no_memory);
   }
   {
     site_table table;
-    ASSERT_TRUE(table.init().has_value());
+    ASSERT_TRUE(table.init(nullptr).has_value());
     for (std::uint32_t line = 1; line <= 100; ++line) table.find({"leak.cpp", line, 0});
   }
   EXPECT_EQ(before.differences(), "");

@@ -99,6 +99,7 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
     os::release(*records, recorded);
     return std::unexpected(entered.error());
   }
+  made->enter_registry();
   if (tier == stack_tier::protection) arch::register_leak_root(made->base, made->reserved);
 #if BAST_WITH_VALGRIND
   // It would call memory inaccessible for ever that was so when it was mapped.
@@ -107,7 +108,22 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
   return made;
 }
 
+void slab::enter_registry() noexcept {
+  if (owner->entry == nullptr) return;  // Nobody would know whose it is.
+  watch::refresh_code_ranges();
+  entry = watch::take_slab();
+  if (entry == nullptr) return;
+  entry->pool = watch::index_of(owner->entry);
+  entry->tier = static_cast<std::uint32_t>(tier);
+  entry->base = reinterpret_cast<std::uintptr_t>(base);
+  entry->stride = geometry.stride;
+  entry->guard = geometry.guard;
+  entry->slots = reinterpret_cast<std::uintptr_t>(slots());
+  watch::publish(*entry);
+}
+
 void slab::destroy(slab* dead) noexcept {
+  watch::give(dead->entry);
   for (std::uint32_t i = 0; i < dead->opened; ++i) {
     const slot& s = dead->slots()[i];
     BAST_ASSERT(s.state != slot_state::live);
@@ -185,6 +201,7 @@ result<std::size_t> slab::open_batch(std::size_t most) noexcept {
 #endif
   }
   opened += static_cast<std::uint32_t>(*done);
+  if (entry != nullptr) watch::set_opened(*entry, opened);
   return done;
 }
 

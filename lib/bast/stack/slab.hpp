@@ -22,6 +22,7 @@
 #include "bast/stack/budget.hpp"
 #include "bast/stack/geometry.hpp"
 #include "bast/stack/slot.hpp"
+#include "bast/watch.hpp"
 
 namespace bast {
 
@@ -30,7 +31,8 @@ class site_table;
 /// What the slabs of one pool have in common. Outlives them.
 struct slab_owner {
   stack_budget budget{unlimited_bytes};
-  const site_table* sites = nullptr;  // to name spawn sites in reports
+  const site_table* sites = nullptr;   // to name spawn sites in reports
+  watch::pool_entry* entry = nullptr;  // in the registry, or null
 };
 
 /// Lives at the start of its record mapping, its slots behind it at a distance: a pool's hot words,
@@ -48,7 +50,8 @@ struct slab {
   std::size_t reserved = 0;  // bytes from base, a multiple of directory_granule
   std::size_t recorded = 0;  // bytes of this mapping
   slab_owner* owner = nullptr;
-  slab* next = nullptr;  // in the pool
+  slab* next = nullptr;                // in the pool
+  watch::slab_entry* entry = nullptr;  // in the registry, or null
 
   slot* slots() noexcept {
     return reinterpret_cast<slot*>(reinterpret_cast<std::byte*>(this) + slots_offset);
@@ -99,6 +102,7 @@ struct slab {
   void check_invariants() noexcept;
 
  private:
+  void enter_registry() noexcept;
   result<std::size_t> charge_batch(std::size_t count) noexcept;
   result<std::size_t> open_marked(std::byte* start, std::size_t count) noexcept;
   result<std::size_t> open_protected(std::byte* start, std::size_t count) const noexcept;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Unix sockets, as far as one process lets another look at it: a door in the file system, who
+// knocks, and a descriptor handed over. All descriptors are closed on exec. Thread-safe; nothing
+// allocates from the heap.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "bast/base.hpp"
+#include "bast/os/descriptor.hpp"
+
+namespace bast::os {
+
+/// A directory that nobody else can enter, made if there is none. Errors: `invalid` (it is another
+/// user's, open to others, or no directory), io.
+[[nodiscard]] result<void> private_directory(const char* path) noexcept;
+
+/// A stream socket that listens at `path`; a file that an earlier process left there is replaced.
+/// Errors: `invalid` (a path of more than 107 bytes), `limit`, io.
+[[nodiscard]] result<descriptor> listen_at(const char* path) noexcept;
+/// Removes the file of a socket; never fails.
+void remove_socket(const char* path) noexcept;
+
+/// The next connection; waits for one. Errors: `limit`, io.
+[[nodiscard]] result<descriptor> accept_from(int listening) noexcept;
+
+struct peer {
+  pid_t pid = 0;
+  uid_t user = 0;
+};
+/// Who connected. Errors: io.
+[[nodiscard]] result<peer> peer_of(int connection) noexcept;
+
+/// Sends `message` and, with its first byte, a copy of the descriptor `passed`. Errors: io,
+/// `closed`.
+[[nodiscard]] result<void> send_descriptor(int connection, std::span<const std::byte> message,
+                                           int passed) noexcept;
+
+/// Lets `tracer` and its descendants read this process's memory where Yama's ptrace_scope is 1.
+/// Best effort: a kernel without Yama needs no permission.
+void allow_tracer(pid_t tracer) noexcept;
+
+/// A nameless file in memory that can be sealed. Errors: no_memory, `limit`.
+[[nodiscard]] result<descriptor> sealable_file(const char* name) noexcept;
+/// Copies memory to the file at `offset`; false where some of it is not readable, or there is no
+/// room. Never faults, and sanitizers do not look: the memory may be another thread's.
+[[nodiscard]] bool copy_to_file(int fd, const void* memory, std::size_t size,
+                                std::uint64_t offset) noexcept;
+/// Nobody can change the file from here on. Errors: io.
+[[nodiscard]] result<void> seal(int fd) noexcept;
+
+}  // namespace bast::os

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/watch/capsule.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "bast/watch/writer.hpp"
+
+extern "C" bast::watch::anchor bast_watch_anchor;
+
+namespace bast::watch {
+namespace {
+
+// A name is a literal in the program; longer ones are cut.
+constexpr std::size_t name_bytes = 64;
+
+/// Another thread's word, which may change while it is looked at.
+template <class T>
+T look(std::byte* at) noexcept {
+  // Acquire: pairs with the release in put().
+  return std::atomic_ref<T>(*reinterpret_cast<T*>(at)).load(std::memory_order_acquire);
+}
+
+class capsule {
+ public:
+  explicit capsule(int fd) noexcept : fd_(fd) {}
+
+  void add(const void* memory, std::size_t size) noexcept {
+    BAST_ASSERT(size % 8 == 0);  // so that no piece needs padding
+    if (size == 0) return;
+    const capsule_piece piece{reinterpret_cast<std::uintptr_t>(memory), size};
+    // A piece that cannot be read whole is written over by the next.
+    if (!os::copy_to_file(fd_, memory, size, end_ + sizeof piece)) return;
+    if (!os::copy_to_file(fd_, &piece, sizeof piece, end_)) return;
+    end_ += sizeof piece + size;
+    ++pieces_;
+  }
+  bool finish() const noexcept {
+    capsule_header head{};
+    std::memcpy(head.magic, capsule_magic, sizeof head.magic);
+    head.version = capsule_version;
+    head.pieces = pieces_;
+    head.anchor = reinterpret_cast<std::uintptr_t>(&bast_watch_anchor);
+    return os::copy_to_file(fd_, &head, sizeof head, 0);
+  }
+
+ private:
+  int fd_;
+  std::uint64_t end_ = sizeof(capsule_header);
+  std::uint32_t pieces_ = 0;
+};
+
+void add_names(capsule& file, const slot_layout& layout, std::byte* slots,
+               std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::byte* const slot = slots + std::size_t{i} * layout.record_bytes;
+    if (look<slot_state>(slot + layout.state) != slot_state::live) continue;
+    const auto name = look<std::uint64_t>(slot + layout.name);
+    if (name != 0) file.add(reinterpret_cast<const void*>(name), name_bytes);
+  }
+}
+
+/// The caller holds the lock under which slabs come and go, so that their slots are there.
+void add_slabs(capsule& file, const header& head) noexcept {
+  auto* const slabs = entries<slab_entry>(head.slabs);
+  for (std::uint32_t i = 0; i < head.slabs.used; ++i) {
+    if (slabs[i].state != static_cast<std::uint32_t>(entry_state::open)) continue;
+    const std::uint32_t opened =
+        look<std::uint32_t>(reinterpret_cast<std::byte*>(&slabs[i].opened));
+    auto* const slots = reinterpret_cast<std::byte*>(slabs[i].slots);
+    file.add(slots, std::size_t{opened} * head.slots.record_bytes);
+    add_names(file, head.slots, slots, opened);
+  }
+}
+
+}  // namespace
+
+result<os::descriptor> make_capsule() noexcept {
+  const header* const head = registry();
+  if (head == nullptr) {
+    return fail(errc::bad_state, "watch.make_capsule", "the process has made no pool yet");
+  }
+  auto file = os::sealable_file("bast capsule");
+  if (!file) return file;
+  capsule whole(file->get());
+  {
+    const std::lock_guard guard(the_writer.lock);
+    whole.add(&bast_watch_anchor, sizeof bast_watch_anchor);
+    const std::size_t tables = sites_at + std::size_t{head->sites.used} * sizeof(site_entry);
+    whole.add(head, tables);
+    add_slabs(whole, *head);
+    whole.add(reinterpret_cast<const void*>(head->coros), head->coros_bytes);
+  }
+  if (!whole.finish()) {
+    return fail(errc::no_memory, "watch.make_capsule", "no room for the copy");
+  }
+  if (auto sealed = os::seal(file->get()); !sealed) return std::unexpected(sealed.error());
+  return file;
+}
+
+}  // namespace bast::watch

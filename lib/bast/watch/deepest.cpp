@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The deepest stack of a site, found by the fault that made it deeper. Unwinding in a fault handler
+// would need the unwind tables of every library, their locks, and stack. So the handler only keeps
+// the words that point into code, with their places; the inspector, at leisure and with the tables,
+// keeps of those what are return addresses.
+#include <link.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "bast/os.hpp"
+#include "bast/watch/site.hpp"
+
+namespace bast::watch {
+namespace {
+
+struct code_range {
+  std::atomic<std::uintptr_t> low{0};
+  std::atomic<std::uintptr_t> high{0};
+};
+
+// A program with more executable segments keeps the first of them. A range that is read while it
+// changes lets a wrong word in or keeps a right one out, and nothing follows either.
+constexpr std::size_t ranges_max = 256;
+constinit code_range ranges[ranges_max];
+constinit std::atomic<std::size_t> ranges_used{0};
+
+int note_object(dl_phdr_info* object, std::size_t, void* used_so_far) {
+  auto& used = *static_cast<std::size_t*>(used_so_far);
+  for (int i = 0; i < object->dlpi_phnum && used < ranges_max; ++i) {
+    const auto& segment = object->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+    const std::uintptr_t low = object->dlpi_addr + segment.p_vaddr;
+    ranges[used].low.store(low, std::memory_order_relaxed);
+    ranges[used].high.store(low + segment.p_memsz, std::memory_order_relaxed);
+    ++used;
+  }
+  return 0;
+}
+
+/// The code range that held the last word that was found: calls come in runs.
+struct code_finder {
+  std::size_t last = 0;
+  std::size_t used = std::min(ranges_used.load(std::memory_order_relaxed), ranges_max);
+
+  static bool holds(const code_range& range, std::uintptr_t word) noexcept {
+    return word > range.low.load(std::memory_order_relaxed) &&
+           word <= range.high.load(std::memory_order_relaxed);
+  }
+  bool operator()(std::uintptr_t word) noexcept {
+    if (used == 0) return false;
+    if (holds(ranges[last], word)) return true;
+    for (std::size_t i = 0; i < used; ++i) {
+      if (!holds(ranges[i], word)) continue;
+      last = i;
+      return true;
+    }
+    return false;
+  }
+};
+
+/// A word of another flow's stack, of which the sanitizers have an opinion of their own.
+#if defined(__clang__)
+[[clang::no_sanitize("address", "memory", "thread")]]
+#else
+[[gnu::no_sanitize_address]]
+#endif
+std::uintptr_t word_at(std::uintptr_t address) noexcept {
+  std::uintptr_t word = 0;
+  __builtin_memcpy(&word, reinterpret_cast<const void*>(address), sizeof word);
+  return word;
+}
+
+// How many words from the outer end of a stack are kept when there are more than fit: enough to see
+// who was called by the coroutine and which of its recursions it was.
+constexpr std::uint32_t outermost = 24;
+constexpr std::uint32_t innermost = return_count - outermost;
+
+void keep(deepest_stack& stack, std::uintptr_t word, std::uint32_t at) noexcept {
+  if (stack.count == return_count) {
+    // The outermost are a window that moves: the oldest of it falls out.
+    std::memmove(stack.return_pc + innermost, stack.return_pc + innermost + 1,
+                 (outermost - 1) * sizeof *stack.return_pc);
+    std::memmove(stack.return_at + innermost, stack.return_at + innermost + 1,
+                 (outermost - 1) * sizeof *stack.return_at);
+    --stack.count;
+    ++stack.omitted;
+  }
+  stack.return_pc[stack.count] = word;
+  stack.return_at[stack.count] = at;
+  ++stack.count;
+}
+
+}  // namespace
+
+void refresh_code_ranges() noexcept {
+  std::size_t used = 0;
+  ::dl_iterate_phdr(note_object, &used);
+  ranges_used.store(used, std::memory_order_relaxed);
+}
+
+void note_growth(site_entry& entry, const growth& at) noexcept {
+  const std::uint64_t depth = at.top - std::min(at.touched, at.sp);
+  deepest_stack& stack = entry.deepest;
+  if (depth <= stack.depth) return;
+  const std::atomic_ref<std::uint32_t> sequence(stack.sequence);
+  sequence.store(stack.sequence + 1, std::memory_order_relaxed);
+  // Release: pairs with the reader's looks at the word, as in site.cpp.
+  std::atomic_thread_fence(std::memory_order_release);
+  stack.depth = depth;
+  stack.at_ns = static_cast<std::uint64_t>(os::monotonic_ns());
+  stack.pc = at.pc;
+  stack.sp_depth = at.top - at.sp;
+  stack.fp = at.fp;
+  stack.top = at.top;
+  stack.count = stack.omitted = 0;
+  code_finder is_code;
+  const std::uintptr_t from = std::max(at.sp, at.readable);
+  for (std::uintptr_t word = (from + 7) & ~std::uintptr_t{7}; word < at.top; word += 8) {
+    const std::uintptr_t value = word_at(word);
+    if (is_code(value)) keep(stack, value, static_cast<std::uint32_t>(at.top - word));
+  }
+  stack.first = stack.omitted == 0 ? stack.count : innermost;
+  // Release: pairs with the reader's looks at the word.
+  sequence.store(stack.sequence + 1, std::memory_order_release);
+}
+
+}  // namespace bast::watch

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Letting an inspector in where the kernel would not: in a container without ptrace, or under a
+// Yama that lets only parents look.
+//
+//   auto door = bast::watch::listener::start();      // keep it: its end closes the door
+//
+// Whoever may connect (the same user, or root) gets a copy of the registry and of what it leads to,
+// and the right to trace this process as far as Yama decides. Opt-in: nothing listens by itself.
+#pragma once
+
+#include <utility>
+
+#include "bast/base.hpp"
+
+namespace bast::watch {
+
+class listener {
+ public:
+  /// Listens at `path`, or, when it is null, where `bast-stacks` looks: PID.sock in the directory
+  /// bast-stacks of $XDG_RUNTIME_DIR, else in /tmp/bast-stacks-UID. Starts a thread, with all
+  /// signals blocked, that wakes only for a visitor. Errors: `invalid` (the path; the directory is
+  /// not private), `limit`, no_memory, io.
+  [[nodiscard]] static result<listener> start(const char* path = nullptr) noexcept;
+
+  listener(const listener&) = delete;
+  listener& operator=(const listener&) = delete;
+  listener(listener&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  listener& operator=(listener&& other) noexcept {
+    if (this != &other) {
+      stop();
+      state_ = std::exchange(other.state_, nullptr);
+    }
+    return *this;
+  }
+  /// Stops the thread and removes the socket. Waits for a visitor that is being served.
+  ~listener() { stop(); }
+
+  /// Where it listens.
+  const char* path() const noexcept;
+
+ private:
+  struct state;
+  explicit listener(state* running) noexcept : state_(running) {}
+  static void* serve(void* running) noexcept;
+  void stop() noexcept;
+
+  state* state_;
+};
+
+}  // namespace bast::watch

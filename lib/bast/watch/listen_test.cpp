@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/watch/listen.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "bast/testing/baseline.hpp"
+#include "bast/watch/capsule.hpp"
+#include "bast/watch/registry.hpp"
+#include "bast/watch/site.hpp"
+
+namespace bast::watch {
+namespace {
+
+class Listener : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/bast.XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    directory = name;
+    path = directory + "/door.sock";
+  }
+  void TearDown() override { ::rmdir(directory.c_str()); }
+
+  std::string directory;
+  std::string path;
+};
+
+struct received {
+  std::string greeting;
+  int fd = -1;
+};
+
+/// What a visitor gets; no descriptor when the connection just ends.
+received visit(const std::string& path) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  received got;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    char text[64];
+    iovec part{text, sizeof text};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))];
+    msghdr whole{};
+    whole.msg_iov = &part;
+    whole.msg_iovlen = 1;
+    whole.msg_control = space;
+    whole.msg_controllen = sizeof space;
+    const ssize_t size = ::recvmsg(fd, &whole, MSG_CMSG_CLOEXEC);
+    if (size > 0) got.greeting.assign(text, static_cast<std::size_t>(size));
+    if (const cmsghdr* const extra = CMSG_FIRSTHDR(&whole); extra != nullptr) {
+      std::memcpy(&got.fd, CMSG_DATA(extra), sizeof got.fd);
+    }
+  }
+  ::close(fd);
+  return got;
+}
+
+std::string contents_of(int fd) {
+  struct stat file{};
+  EXPECT_EQ(::fstat(fd, &file), 0);
+  std::string all(static_cast<std::size_t>(file.st_size), '\0');
+  EXPECT_EQ(::pread(fd, all.data(), all.size(), 0), file.st_size);
+  return all;
+}
+
+TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
+  ASSERT_TRUE(open_registry());
+  site_entry* const entry = take_site({site_kind::label, "visited", 0, 0}, nullptr, 1);
+  add(*entry, {.uses = 3, .is_sample = true, .depth = 500});
+  const auto door = listener::start(path.c_str());
+  ASSERT_TRUE(door) << door.error().message();
+  EXPECT_EQ(door->path(), path);
+  const received got = visit(path);
+  EXPECT_EQ(got.greeting, "BASTWTCH");
+  ASSERT_GE(got.fd, 0);
+  const std::string all = contents_of(got.fd);
+  capsule_header head{};
+  ASSERT_GE(all.size(), sizeof head);
+  std::memcpy(&head, all.data(), sizeof head);
+  EXPECT_EQ(std::memcmp(head.magic, capsule_magic, sizeof head.magic), 0);
+  EXPECT_EQ(head.version, capsule_version);
+  const auto at = reinterpret_cast<std::uintptr_t>(entry);
+  std::size_t offset = sizeof head;
+  bool seen = false;
+  bool anchor_seen = false;
+  for (std::uint32_t i = 0; i < head.pieces; ++i) {
+    capsule_piece piece{};
+    ASSERT_LE(offset + sizeof piece, all.size());
+    std::memcpy(&piece, all.data() + offset, sizeof piece);
+    offset += sizeof piece;
+    ASSERT_LE(offset + internal::round_up(piece.bytes, 8), all.size());
+    anchor_seen |= head.anchor == piece.address;
+    if (at >= piece.address && at + sizeof(site_entry) <= piece.address + piece.bytes) {
+      site_entry copy{};
+      std::memcpy(&copy, all.data() + offset + (at - piece.address), sizeof copy);
+      EXPECT_STREQ(copy.where, "visited");
+      EXPECT_EQ(copy.uses, 3U);
+      seen = true;
+    }
+    offset += internal::round_up(piece.bytes, 8);
+  }
+  EXPECT_EQ(offset, all.size());
+  EXPECT_TRUE(seen);
+  EXPECT_TRUE(anchor_seen);
+  EXPECT_LT(::pwrite(got.fd, "x", 1, 0), 0) << "the copy is sealed";
+  ::close(got.fd);
+  give(entry);
+}
+
+TEST_F(Listener, ManyVisitorsComeOneAfterTheOther) {
+  const auto door = listener::start(path.c_str());
+  ASSERT_TRUE(door);
+  for (int i = 0; i < 20; ++i) {
+    const received got = visit(path);
+    ASSERT_GE(got.fd, 0);
+    ::close(got.fd);
+  }
+}
+
+TEST_F(Listener, ItsEndLeavesNothing) {
+  ASSERT_TRUE(open_registry());
+  {
+    ASSERT_TRUE(listener::start(path.c_str()));
+  }  // The first thread leaves the C library's cache.
+  const test::leak_baseline before;
+  {
+    auto door = listener::start(path.c_str());
+    ASSERT_TRUE(door);
+    listener moved = std::move(*door);
+    const received got = visit(path);
+    ::close(got.fd);
+  }
+  EXPECT_EQ(before.differences(), "");
+  EXPECT_NE(::access(path.c_str(), F_OK), 0) << "the socket's file is removed";
+}
+
+TEST_F(Listener, AFileOfADeadProcessIsReplaced) {
+  const int stale = ::open(path.c_str(), O_CREAT | O_CLOEXEC, 0600);
+  ::close(stale);
+  const auto door = listener::start(path.c_str());
+  ASSERT_TRUE(door);
+  const received got = visit(path);
+  EXPECT_GE(got.fd, 0);
+  ::close(got.fd);
+}
+
+TEST_F(Listener, AForkedChildLeavesItsParentsDoorOpen) {
+  auto door = listener::start(path.c_str());
+  ASSERT_TRUE(door);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    {
+      const listener ends = std::move(*door);
+    }
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  const received got = visit(path);
+  EXPECT_GE(got.fd, 0);
+  ::close(got.fd);
+}
+
+TEST_F(Listener, ErrorsNameWhatIsWrong) {
+  const auto too_long = listener::start((directory + std::string(200, 'x')).c_str());
+  ASSERT_FALSE(too_long);
+  EXPECT_EQ(too_long.error().kind(), errc::invalid);
+  const auto nowhere = listener::start("/nonexistent/directory/door.sock");
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().kind(), errc::io);
+}
+
+TEST_F(Listener, APlaceThatOthersCanEnterIsRefused) {
+  ASSERT_EQ(::chmod(directory.c_str(), 0755), 0);
+  const auto open_to_all = os::private_directory(directory.c_str());
+  ASSERT_FALSE(open_to_all);
+  EXPECT_EQ(open_to_all.error().kind(), errc::invalid);
+  ASSERT_EQ(::chmod(directory.c_str(), 0700), 0);
+  EXPECT_TRUE(os::private_directory(directory.c_str()));
+  ASSERT_EQ(::symlink(directory.c_str(), (directory + "/link").c_str()), 0);
+  EXPECT_FALSE(os::private_directory((directory + "/link").c_str()));
+  ::unlink((directory + "/link").c_str());
+}
+
+TEST_F(Listener, TheDefaultPlaceIsUnderTheRunTimeDirectory) {
+  ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", directory.c_str(), 1), 0);
+  {
+    const auto door = listener::start();
+    ASSERT_TRUE(door) << door.error().message();
+    EXPECT_EQ(door->path(), directory + "/bast-stacks/" + std::to_string(::getpid()) + ".sock");
+  }
+  ::unsetenv("XDG_RUNTIME_DIR");
+  ::rmdir((directory + "/bast-stacks").c_str());
+}
+
+TEST_F(Listener, X6_EveryCallThatFailsLeavesNothing) {
+  {
+    ASSERT_TRUE(listener::start(path.c_str()));
+  }
+  const test::leak_baseline before;
+  for (const os::call kind : {os::call::socket, os::call::event, os::call::epoll,
+                              os::call::allocate, os::call::memory_file, os::call::write}) {
+    for (std::uint64_t nth = 1; nth <= 6; ++nth) {
+      const os::fault_scope fault({.kind = kind, .nth = nth, .error_number = EMFILE});
+      const auto door = listener::start(path.c_str());
+      if (!door) continue;
+      const received got = visit(path);
+      if (got.fd >= 0) ::close(got.fd);
+    }
+  }
+  EXPECT_EQ(before.differences(), "");
+}
+
+}  // namespace
+}  // namespace bast::watch

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/watch/registry.hpp"
+
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string_view>
+
+#include "bast/os.hpp"
+#include "bast/watch/writer.hpp"
+
+// What a reader looks for first; see abi.hpp. Hidden, so that the note's distance to it is known
+// when the program is linked; each shared library that holds bast has its own.
+extern "C" {
+[[gnu::visibility("hidden"), gnu::used]] constinit bast::watch::anchor bast_watch_anchor{
+    bast::watch::magic, 0, 0};
+}
+
+asm(R"(
+  .pushsection .note.bast, "a", %note
+  .balign 4
+  .long 5
+  .long 8
+  .long 1
+  .asciz "bast"
+  .balign 4
+  .quad bast_watch_anchor - .
+  .popsection
+)");
+
+namespace bast::watch {
+
+constinit writer the_writer;
+
+namespace {
+
+// Address space only: a page of a site is made when it is taken. Fewer where that is limited.
+constexpr std::uint32_t sites_min = 64;
+
+std::size_t bytes_for(std::uint32_t sites) noexcept {
+  return internal::round_up(sites_at + sites * sizeof(site_entry), os::page_bytes());
+}
+
+// --- making it -----------------------------------------------------------------------------------
+
+std::uint64_t built_as() noexcept {
+  std::uint64_t bits = 0;
+  if (BAST_ASSERTIONS) bits |= built_assertions;
+  if (BAST_HARDENED) bits |= built_hardened;
+  if (BAST_WITH_ASAN) bits |= built_address_sanitizer;
+  if (BAST_WITH_TSAN) bits |= built_thread_sanitizer;
+  if (BAST_WITH_MSAN) bits |= built_memory_sanitizer;
+  if (BAST_WITH_VALGRIND) bits |= built_valgrind;
+  if (BAST_COVERAGE) bits |= built_coverage;
+#if !defined(__OPTIMIZE__)
+  bits |= built_unoptimized;
+#endif
+  return bits;
+}
+
+void fill_in(header& head, std::size_t size, std::uint32_t sites) noexcept {
+  head.version_major = version_major;
+  head.version_minor = version_minor;
+  head.header_bytes = sizeof(header);
+#if defined(__x86_64__)
+  head.machine = 62;  // EM_X86_64
+#else
+  head.machine = 183;  // EM_AARCH64
+#endif
+  head.pointer_bytes = sizeof(void*);
+  head.page_bytes = static_cast<std::uint32_t>(os::page_bytes());
+  head.self = reinterpret_cast<std::uintptr_t>(&head);
+  head.bytes = size;
+  head.pid = static_cast<std::uint64_t>(::getpid());
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  head.started_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+                    static_cast<std::uint64_t>(now.tv_nsec);
+  head.built = built_as();
+  head.modes =
+      (the_writer.deepest ? mode_deepest : 0) | (the_writer.shared_fd >= 0 ? mode_shared : 0);
+  head.pools = {pools_at, sizeof(pool_entry), pools_max, 0, 0};
+  head.slabs = {slabs_at, sizeof(slab_entry), slabs_max, 0, 0};
+  head.sites = {sites_at, sizeof(site_entry), sites, 0, 0};
+  head.generation_bits = BAST_GENERATION_BITS;
+  text library;
+  library << "bast " << BAST_VERSION_MAJOR << '.' << BAST_VERSION_MINOR << '.'
+          << BAST_VERSION_PATCH;
+  write_end_of(head.library, library.view());
+  text compiler;
+#if defined(__clang__)
+  compiler << "clang " << __clang_version__;
+#else
+  compiler << "gcc " << __VERSION__;
+#endif
+  write_end_of(head.compiler, compiler.view());
+}
+
+/// Reads BAST_WATCH: words separated by commas, "deepest" and "fd:N". Others are ignored: the
+/// variable may be for a newer library in the same process.
+void read_environment() noexcept {
+  const char* const value = ::secure_getenv("BAST_WATCH");
+  if (value == nullptr) return;
+  std::string_view rest = value;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    const std::string_view word = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (word == "deepest") the_writer.deepest = true;
+    if (!word.starts_with("fd:")) continue;
+    int fd = -1;
+    const auto [last, wrong] = std::from_chars(word.data() + 3, word.data() + word.size(), fd);
+    if (wrong == std::errc() && last == word.data() + word.size()) the_writer.shared_fd = fd;
+  }
+}
+
+/// The tool's file as a registry, or null when it is none, or another process was faster: this
+/// process's registry is then its own.
+std::byte* map_shared(std::size_t size) noexcept {
+  if (the_writer.shared_fd < 0) return nullptr;
+  const auto mapped = os::map_empty_file(the_writer.shared_fd, size);
+  if (!mapped) return nullptr;
+  auto* const head = reinterpret_cast<header*>(*mapped);
+  std::uint64_t nobody = 0;
+  const auto me = static_cast<std::uint64_t>(::getpid());
+  if (std::atomic_ref<std::uint64_t>(head->pid).compare_exchange_strong(nobody, me)) return *mapped;
+  os::release(*mapped, size);
+  return nullptr;
+}
+
+result<std::byte*> map_private(std::uint32_t& sites) noexcept {
+  // Less where the address space is limited: half the sites, and half of that.
+  for (sites = sites_max;; sites /= 2) {
+    const auto base = os::reserve(bytes_for(sites), os::page_bytes());
+    if (!base && sites > sites_min) continue;
+    if (!base) return base;
+    const std::size_t opened = internal::round_up(sites_at, os::page_bytes());
+    if (auto done = os::protect(*base, opened, os::access::read_write); !done) {
+      os::release(*base, bytes_for(sites));
+      return std::unexpected(done.error());
+    }
+    the_writer.sites_opened = static_cast<std::uint32_t>((opened - sites_at) / sizeof(site_entry));
+    return base;
+  }
+}
+
+// A forked child has the parent's memory, a lock that nobody else can hold included, and its own
+// registry: private memory is copied by the kernel, the tool's file is not.
+void before_fork() { the_writer.lock.lock(); }
+void after_fork() { the_writer.lock.unlock(); }
+void in_child() {
+  header* const head = registry();
+  if (the_writer.shared_fd >= 0) {
+    os::map_copy_over(reinterpret_cast<std::byte*>(head), head->bytes, the_writer.shared_fd);
+    os::close_descriptor(the_writer.shared_fd);
+    the_writer.shared_fd = -1;
+    head->modes &= ~mode_shared;
+  }
+  head->pid = static_cast<std::uint64_t>(::getpid());
+  the_writer.lock.unlock();
+}
+
+}  // namespace
+
+result<void> open_registry() noexcept {
+  if (registry() != nullptr) return {};
+  const std::lock_guard guard(the_writer.lock);
+  if (registry() != nullptr) return {};
+  read_environment();
+  std::uint32_t sites = sites_max;
+  std::byte* base = map_shared(bytes_for(sites));
+  if (base != nullptr) {
+    the_writer.sites_opened = sites;
+  } else {
+    the_writer.shared_fd = -1;
+    const auto mapped = map_private(sites);
+    if (!mapped) return std::unexpected(mapped.error());
+    base = *mapped;
+  }
+  const std::size_t size = bytes_for(sites);
+  auto* const head = reinterpret_cast<header*>(base);
+  fill_in(*head, size, sites);
+  put(head->magic, magic);  // Last: a reader that sees it sees the rest.
+  ::pthread_atfork(before_fork, after_fork, in_child);
+  bast_watch_anchor.bytes = size;
+  put(bast_watch_anchor.registry, reinterpret_cast<std::uint64_t>(base));
+  // Release: pairs with the acquire in registry().
+  the_writer.head.store(head, std::memory_order_release);
+  return {};
+}
+
+header* registry() noexcept {
+  return the_writer.head.load(
+      std::memory_order_acquire);  // pairs with the release in open_registry
+}
+
+bool every_page_is_a_growth() noexcept { return the_writer.deepest; }
+
+void describe(const slot_layout& layout) noexcept {
+  const std::lock_guard guard(the_writer.lock);
+  registry()->slots = layout;
+}
+void describe(const coro_layout& layout) noexcept {
+  const std::lock_guard guard(the_writer.lock);
+  registry()->blocks = layout;
+}
+void describe_coros(const void* table, std::size_t bytes) noexcept {
+  put(registry()->coros, reinterpret_cast<std::uint64_t>(table));
+  put(registry()->coros_bytes, std::uint64_t{bytes});
+}
+
+}  // namespace bast::watch

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the writers of the registry share, and keep to themselves.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "bast/watch/abi.hpp"
+#include "bast/watch/registry.hpp"
+
+namespace bast::watch {
+
+inline constexpr std::uint32_t pools_max = 4096;
+inline constexpr std::uint32_t slabs_max = 16384;
+inline constexpr std::uint32_t sites_max = 16384;
+inline constexpr std::size_t pools_at = 4096;
+inline constexpr std::size_t slabs_at = pools_at + pools_max * sizeof(pool_entry);
+inline constexpr std::size_t sites_at = slabs_at + slabs_max * sizeof(slab_entry);
+static_assert(sizeof(header) <= pools_at);
+
+struct writer {
+  std::mutex lock;
+  std::atomic<header*> head{nullptr};
+  std::uint32_t sites_opened = 0;
+  std::uint64_t pool_ids = 0;
+  std::uint32_t free_site = no_index;  // chain of entries given back
+  int shared_fd = -1;                  // the tool's file, or -1
+  bool deepest = false;
+};
+extern constinit writer the_writer;
+
+/// A word that readers look at while it changes.
+template <class T>
+void put(T& word, T value) noexcept {
+  // Release: pairs with a reader's look at the word before what it counts or allows.
+  std::atomic_ref<T>(word).store(value, std::memory_order_release);
+}
+
+template <class Entry>
+Entry* entries(const table& where) noexcept {
+  return reinterpret_cast<Entry*>(reinterpret_cast<std::byte*>(registry()) + where.offset);
+}
+
+}  // namespace bast::watch

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/run.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "read/accumulate.hpp"
+#include "read/open.hpp"
+#include "read/shared_registry.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* variable = "BAST_WATCH";
+constexpr milliseconds look_first{1};
+constexpr milliseconds look_every{200};
+// A look may take this part of the time at most.
+constexpr int look_share = 20;
+
+std::unexpected<problem> fail(std::string what) {
+  return std::unexpected(problem{.what = std::move(what), .remedy = {}});
+}
+
+/// The terminal sends these to the program as well, and we must outlive it to report.
+class patient {
+ public:
+  patient() {
+    struct sigaction ignore{};
+    ignore.sa_handler = SIG_IGN;
+    for (std::size_t i = 0; i < std::size(signals); ++i)
+      ::sigaction(signals[i], &ignore, &before_[i]);
+  }
+  ~patient() {
+    for (std::size_t i = 0; i < std::size(signals); ++i)
+      ::sigaction(signals[i], &before_[i], nullptr);
+  }
+  patient(const patient&) = delete;
+  patient& operator=(const patient&) = delete;
+
+  /// Those that the program is to begin with as we did: ignored ones stay ignored.
+  sigset_t to_reset() const {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (std::size_t i = 0; i < std::size(signals); ++i) {
+      if (before_[i].sa_handler != SIG_IGN) ::sigaddset(&set, signals[i]);
+    }
+    return set;
+  }
+
+ private:
+  static constexpr int signals[] = {SIGINT, SIGQUIT, SIGTERM};
+  struct sigaction before_[std::size(signals)] = {};
+};
+
+/// The environment with our words in BAST_WATCH behind those that were there.
+std::vector<std::string> environment(int fd, const run_options& options) {
+  std::string words = fmt::format("fd:{}", fd);
+  if (options.deepest) words += ",deepest";
+  const std::string name = fmt::format("{}=", variable);
+  std::vector<std::string> all;
+  for (char** each = ::environ; *each != nullptr; ++each) {
+    const std::string_view entry(*each);
+    if (entry.starts_with(name)) {
+      if (entry.size() > name.size())
+        words = fmt::format("{},{}", entry.substr(name.size()), words);
+    } else {
+      all.emplace_back(entry);
+    }
+  }
+  all.push_back(name + words);
+  return all;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> all;
+  all.reserve(strings.size() + 1);
+  // posix_spawn promises not to write to them.
+  for (const std::string& each : strings) all.push_back(const_cast<char*>(each.c_str()));
+  all.push_back(nullptr);
+  return all;
+}
+
+std::expected<pid_t, problem> start(const std::vector<std::string>& argv, int registry,
+                                    const run_options& options, const patient& waiting) {
+  const auto variables = environment(registry, options);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  const sigset_t reset = waiting.to_reset();
+  ::posix_spawnattr_setsigdefault(&attributes, &reset);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  pid_t pid = 0;
+  const int error = ::posix_spawnp(&pid, argv[0].c_str(), nullptr, &attributes,
+                                   pointers(argv).data(), pointers(variables).data());
+  ::posix_spawnattr_destroy(&attributes);
+  if (error != 0) return fail(fmt::format("cannot start {}: {}", argv[0], std::strerror(error)));
+  return pid;
+}
+
+/// What is gone at the program's end: its modules, and who was live.
+class observer {
+ public:
+  observer(pid_t pid, const source& registry) : pid_(pid), registry_(registry) {}
+
+  /// Looks, if there is something to see. Returns how long to wait until the next time.
+  milliseconds look() {
+    if (!holds_registry(registry_)) return next_wait();
+    const auto begin = std::chrono::steady_clock::now();
+    auto now = open_process(pid_, {});
+    // The program may be between two of its lives (exec), or at its end.
+    if (now) seen_ = seen_ ? accumulate(*seen_, std::move(*now)) : std::move(*now);
+    const auto spent =
+        std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
+    return std::max(next_wait(), spent * look_share);
+  }
+
+  const std::optional<snapshot>& seen() const { return seen_; }
+
+ private:
+  milliseconds next_wait() {
+    wait_ = std::min(wait_ * 2, look_every);
+    return wait_;
+  }
+
+  pid_t pid_;
+  const source& registry_;
+  milliseconds wait_ = look_first;
+  std::optional<snapshot> seen_;
+};
+
+/// Waits for the end and looks meanwhile. Returns the wait status.
+int watch(pid_t pid, observer& looks) {
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  int status = 0;
+  milliseconds wait = look_first;
+  for (;;) {
+    pollfd end{.fd = handle, .events = POLLIN, .revents = 0};
+    if (::poll(&end, 1, static_cast<int>(wait.count())) != 0 && end.revents != 0) break;
+    const pid_t done = handle < 0 ? ::waitpid(pid, &status, WNOHANG) : 0;
+    if (done == pid) return status;
+    wait = looks.look();
+  }
+  ::close(handle);
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  return status;
+}
+
+}  // namespace
+
+std::expected<run_result, problem> run_program(const std::vector<std::string>& argv,
+                                               const run_options& options) {
+  if (argv.empty())
+    return std::unexpected(problem{.status = 2, .what = "no program", .remedy = {}});
+  // Without close-on-exec: the program inherits it under the same number.
+  const int fd = ::memfd_create("bast-registry", 0);
+  if (fd < 0) return fail(fmt::format("cannot make a registry: {}", std::strerror(errno)));
+  const auto registry = std::make_shared<file_source>(fd);
+  const patient waiting;
+  const auto pid = start(argv, fd, options, waiting);
+  if (!pid) return std::unexpected(pid.error());
+  observer looks(*pid, *registry);
+  const int status = watch(*pid, looks);
+
+  run_result result;
+  result.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  auto seen = open_shared_registry(registry, argv[0]);
+  if (!seen) return std::unexpected(seen.error());
+  if (looks.seen()) {
+    result.seen = accumulate(*looks.seen(), std::move(*seen));
+  } else {
+    result.seen = std::move(*seen);
+    result.seen.program = argv[0];
+    result.seen.not_seen.emplace_back(
+        "Which files the program was made of, and how many stacks were live: it ended before it "
+        "could be looked at.");
+  }
+  for (site& each : result.seen.sites) each.live = 0;  // `held` says how many there were.
+  return result;
+}
+
+}  // namespace bast_stacks
