@@ -5,6 +5,7 @@
 #include <elf.h>
 
 #include "code/decode_machine.hpp"
+#include "code/x86_length.hpp"
 
 namespace bast_stacks {
 
@@ -42,8 +43,8 @@ bool decoder::decode(byte_span code, std::uint64_t pc, step& out) {
   if (!cs_disasm_iter(state_->engine, &bytes, &left, &address, state_->instruction)) {
     // Every instruction of aarch64 has four bytes, so one that capstone does not know can be
     // passed by. It is not one that moves the stack pointer: those are as old as the CPU.
-    out.bytes = 4;
-    return state_->arm && code.size() >= 4;
+    out.bytes = state_->arm ? 4 : unknown_x86_length(code);
+    return out.bytes != 0 && out.bytes <= code.size();
   }
   out.bytes = state_->instruction->size;
   if (state_->arm) {

@@ -350,6 +350,7 @@ void elf_file::read_relocations() const {
         Elf64_Sym symbol{};
         std::memcpy(&symbol, table.data() + index * sizeof symbol, sizeof symbol);
         found.symbol = text_in(*names, symbol.st_name);
+        found.weak = ELF64_ST_BIND(symbol.st_info) == STB_WEAK;
         if (found.symbol.empty()) continue;
       } else {
         continue;
@@ -364,11 +365,6 @@ const elf_relocation* elf_file::relocation_at(std::uint64_t address) const {
   if (!relocations_read_) read_relocations();
   const auto found = std::ranges::lower_bound(relocations_, address, {}, &elf_relocation::at);
   return found == relocations_.end() || found->at != address ? nullptr : &*found;
-}
-
-bool elf_file::has_lazy_relocations() const {
-  if (!relocations_read_) read_relocations();
-  return !binds_now() && std::ranges::any_of(relocations_, &elf_relocation::lazy);
 }
 
 }  // namespace bast_stacks

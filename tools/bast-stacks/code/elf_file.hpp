@@ -49,6 +49,7 @@ struct elf_relocation {
   std::uint64_t value = 0;   // address in this file
   bool chosen_at_load = false;  // IRELATIVE: `value` is of what chooses
   bool lazy = false;            // in .rela.plt
+  bool weak = false;            // the symbol need not be defined
 };
 
 class elf_file {
@@ -90,7 +91,6 @@ class elf_file {
   bool binds_now() const;                   // the dynamic linker resolves nothing later
   /// What is written to `address`, or null.
   const elf_relocation* relocation_at(std::uint64_t address) const;
-  bool has_lazy_relocations() const;
 
  private:
   elf_file(std::string path, Elf* elf, int fd);
