@@ -58,7 +58,7 @@ CLI::Option* duration(CLI::App& to, const std::string& name, std::optional<nanos
 }
 
 void add_source(CLI::App& to, arguments& into) {
-  to.add_option("source", into.source,
+  to.add_option("SOURCE", into.source,
                 "a process by its number, a core file, a recording, or - for a recording on "
                 "standard input")
       ->required()
@@ -103,9 +103,7 @@ void declare_looking(CLI::App& app, arguments& into) {
   duration(top, "--every", into.every, "time between two looks (2s)");
 
   CLI::App& record = command(app, "record");
-  record.add_option("process", into.source, "a process by its number")
-      ->required()
-      ->type_name("PID");
+  record.add_option("PID", into.source, "a process by its number")->required()->type_name("PID");
   add_output(record, into);
   duration(record, "--duration", into.duration,
            "how long; without it until interrupted or the end of the process");
@@ -124,7 +122,8 @@ void declare_reporting(CLI::App& app, arguments& into) {
   report.add_flag("--all", into.all, "every row, every pool, every reservation");
   add_bytes(report, into);
   add_confidence(report, into);
-  choice(report, "--format", into.format, {"text", "json"}, "json is a recording (text)");
+  choice(report, "--format", into.format, {"text", "json"},
+         "what to write (text); json is a recording");
   add_json(report, into);
   add_output(report, into);
 
@@ -132,20 +131,20 @@ void declare_reporting(CLI::App& app, arguments& into) {
   add_source(recommend, into);
   add_confidence(recommend, into);
   add_bytes(recommend, into);
-  choice(recommend, "--format", into.format, {"text", "json"}, "(text)");
+  choice(recommend, "--format", into.format, {"text", "json"}, "what to write (text)");
   add_json(recommend, into);
   add_output(recommend, into);
 
   CLI::App& flame = command(app, "flame");
   add_source(flame, into);
   flame.add_option("--site", into.site, "only the sites that match")->type_name("GLOB");
-  choice(flame, "--format", into.format, {"svg", "folded", "speedscope"}, "(svg)");
+  choice(flame, "--format", into.format, {"svg", "folded", "speedscope"}, "what to write (svg)");
   add_output(flame, into);
 }
 
 void declare_static(CLI::App& app, arguments& into) {
   CLI::App& bounds = command(app, "static");
-  bounds.add_option("file", into.elf, "a program or shared library")->required()->type_name("FILE");
+  bounds.add_option("FILE", into.elf, "a program or shared library")->required()->type_name("FILE");
   bounds
       .add_option("--root", into.roots, "a function where a stack begins (main); may be repeated")
       ->type_name("FUNCTION");
@@ -157,19 +156,19 @@ void declare_static(CLI::App& app, arguments& into) {
       ->type_name("SOURCE");
   bounds.add_flag("--details", into.details, "each reason by name");
   bounds.add_flag("--frames", into.frames, "the frame of every function, and no bound");
-  choice(bounds, "--format", into.format, {"text", "json"}, "(text)");
+  choice(bounds, "--format", into.format, {"text", "json"}, "what to write (text)");
   add_json(bounds, into);
   add_output(bounds, into);
 }
 
 void declare_comparing(CLI::App& app, arguments& into) {
   CLI::App& diff = command(app, "diff");
-  diff.add_option("old", into.source, "what was before")->required()->type_name("SOURCE");
-  diff.add_option("new", into.other, "what is now")->required()->type_name("SOURCE");
+  diff.add_option("OLD", into.source, "what was before")->required()->type_name("SOURCE");
+  diff.add_option("NEW", into.other, "what is now")->required()->type_name("SOURCE");
   diff.add_flag("--all", into.all, "also what did not change");
   diff.add_flag("--exit-code", into.exit_code, "exit with 1 if a site got deeper");
   add_bytes(diff, into);
-  choice(diff, "--format", into.format, {"text", "json"}, "(text)");
+  choice(diff, "--format", into.format, {"text", "json"}, "what to write (text)");
   add_json(diff, into);
   add_output(diff, into);
 
@@ -178,13 +177,14 @@ void declare_comparing(CLI::App& app, arguments& into) {
   check.add_option("--budget", into.budget, "the budgets")->required()->type_name("FILE");
   check.add_flag("--update", into.update, "rewrite the budgets to what was seen, and a margin");
   percentage(check, "--margin", into.margin, "that margin (10)");
-  choice(check, "--format", into.format, {"text", "junit", "sarif", "github"}, "(text)");
+  choice(check, "--format", into.format, {"text", "junit", "sarif", "github"},
+         "what to write (text)");
   add_output(check, into);
 
   CLI::App& out = command(app, "export");
   add_source(out, into);
   choice(out, "--format", into.format,
-         {"json", "csv", "prometheus", "folded", "speedscope", "html"}, "(json)");
+         {"json", "csv", "prometheus", "folded", "speedscope", "html"}, "what to write (json)");
   add_output(out, into);
 }
 

@@ -25,7 +25,7 @@ std::expected<budget_file, problem> read_budgets(const arguments& with) {
   const auto text = read_all(with.budget, budget_bytes_max);
   if (!text.has_value()) {
     problem why = text.error();
-    why.remedy = "check --update writes a first one";
+    why.remedy = "bast-stacks check --update, which writes a first one";
     return std::unexpected(std::move(why));
   }
   return parse_budgets(*text, with.budget);

@@ -29,7 +29,7 @@ std::expected<pid_t, problem> process_of(const std::string& text) {
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), pid);
   if (failure != std::errc{} || end != text.data() + text.size() || pid <= 0) {
     return std::unexpected(
-        problem{2, "\"" + text + "\" is no number of a process", "pidof PROGRAM finds it"});
+        problem{2, "\"" + text + "\" is no number of a process", "pidof PROGRAM"});
   }
   return pid;
 }

@@ -20,7 +20,7 @@ namespace {
 
 std::unexpected<problem> no_site(const arguments& with) {
   return std::unexpected(problem{3, fmt::format("\"{}\" matches no site", printable(with.site)),
-                                 "report --all lists the sites"});
+                                 "bast-stacks report --all, which lists the sites"});
 }
 
 /// "parse.cpp:*=40 KiB" for each site that it matches.
@@ -45,7 +45,7 @@ std::expected<recommend_options, problem> recommend_options_of(const snapshot& o
     }
     if (!matched)
       return std::unexpected(problem{3, fmt::format("--bound {}: matches no site", bound),
-                                     "report --all lists the sites"});
+                                     "bast-stacks report --all, which lists the sites"});
   }
   return options;
 }

@@ -17,9 +17,9 @@ std::string command_names(const CLI::App& app) {
 }
 
 std::string option_names(const CLI::App& app) {
-  std::string out = "--help";
+  std::string out;
   for (const option_row& row : option_rows(app)) {
-    for (const std::string& name : row.names) out += ' ' + name;
+    for (const std::string& name : row.names) out += (out.empty() ? "" : " ") + name;
   }
   return out;
 }

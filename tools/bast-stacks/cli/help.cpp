@@ -84,8 +84,8 @@ std::string help_text(const CLI::App& app) {
       out += fmt::format("  {:<11}{}\n", each->get_name(), each->get_description());
     out += "\nEach has its own --help. Exit status:\n";
     for (const char* const line : exit_status_words()) out += fmt::format("  {}\n", line);
-  } else if (const std::string options = options_text(app); !options.empty()) {
-    out += '\n' + options;
+  } else {
+    out += '\n' + options_text(app);
   }
   return out;
 }

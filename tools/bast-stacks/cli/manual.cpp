@@ -94,7 +94,6 @@ std::string man_page(const CLI::App& app) {
                          roff(each->get_description()));
   }
   out += ".SH OPTIONS\n" + options(app);
-  out += ".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nprint help and exit\n";
   out += ".SH EXIT STATUS\n";
   for (const std::string_view line : exit_status_words())
     out += fmt::format(".TP\n{}\n{}\n", line[0], roff(line.substr(2)));

@@ -8,8 +8,9 @@ namespace bast_stacks {
 std::vector<option_row> option_rows(const CLI::App& app) {
   std::vector<option_row> positional;
   std::vector<option_row> named;
+  option_row help;
   for (const CLI::Option* const option : app.get_options()) {
-    if (option->get_group().empty() || option == app.get_help_ptr()) continue;
+    if (option->get_group().empty()) continue;
     option_row row;
     row.what = option->get_description();
     if (option->get_expected_max() != 0) row.value = option->get_type_name();
@@ -19,8 +20,13 @@ std::vector<option_row> option_rows(const CLI::App& app) {
     }
     for (const std::string& name : option->get_snames()) row.names.push_back("-" + name);
     for (const std::string& name : option->get_lnames()) row.names.push_back("--" + name);
-    named.push_back(std::move(row));
+    if (option == app.get_help_ptr()) {
+      help = std::move(row);
+    } else {
+      named.push_back(std::move(row));
+    }
   }
+  named.push_back(std::move(help));
   std::ranges::move(named, std::back_inserter(positional));
   return positional;
 }

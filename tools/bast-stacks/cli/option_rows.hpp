@@ -15,7 +15,7 @@ struct option_row {
   std::string what;
 };
 
-/// By position first, each in the order of declaration; without --help and what is hidden.
+/// By position first, each in the order of declaration, --help last; without what is hidden.
 std::vector<option_row> option_rows(const CLI::App& app);
 
 /// "bast-stacks report [OPTION]... SOURCE"

@@ -47,15 +47,18 @@ void split_command_line(std::vector<std::string>& words, arguments& into) {
   words.erase(dashes, words.end());
 }
 
-/// "bast-stacks 4711" is "bast-stacks report 4711": anything that is no command and could be a
-/// source, so that a mistyped command is still called one.
-void add_default_command(std::vector<std::string>& words) {
-  if (words.empty() || actions.contains(words.front())) return;
+/// "bast-stacks 4711" is "bast-stacks report 4711": what is no command and could be a source.
+/// Returns whether the first word is anything that can be understood.
+bool add_default_command(std::vector<std::string>& words) {
+  if (words.empty() || actions.contains(words.front())) return true;
   const std::string& first = words.front();
   std::error_code ignored;
   const bool number = first.find_first_not_of("0123456789") == first.npos;
-  if (first == "-" || number || std::filesystem::exists(first, ignored))
+  if (first == "-" || number || std::filesystem::exists(first, ignored)) {
     words.insert(words.begin(), "report");
+    return true;
+  }
+  return first.starts_with('-');
 }
 
 int print_version() {
@@ -119,7 +122,12 @@ int run_bast_stacks(std::vector<std::string> words) {
   try {
     declare(app, with);
     split_command_line(words, with);
-    add_default_command(words);
+    if (!add_default_command(words)) {
+      return complain({usage_status,
+                       fmt::format("\"{}\" is neither a command nor a process or file",
+                                   printable(words.front())),
+                       "bast-stacks --help"});
+    }
     std::ranges::reverse(words);  // CLI11 takes them from the end.
     app.parse(words);
     return act(app, with);

@@ -54,7 +54,7 @@ std::expected<std::vector<verdict_of_budget>, problem> check(const snapshot& of,
       return std::unexpected(problem{3,
                                      fmt::format("{}:{}:{}: \"{}\" matches no site", budgets.name,
                                                  b.line, b.column, printable(b.site)),
-                                     "bast-stacks report --all lists the sites"});
+                                     "bast-stacks report --all, which lists the sites"});
   }
   return result;
 }
