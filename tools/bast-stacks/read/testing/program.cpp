@@ -4,12 +4,17 @@
 //
 //   program depths N...   a suspended coroutine for each N, used to exactly N bytes; says "ready",
 //                         ends with its standard input
-//   program listen N...   the same, with an open door (bast::watch::listener)
+//   program listen N...   the same behind closed doors but one: nobody but root may read its
+//   memory,
+//                         and a bast::watch::listener waits
 //   program run COUNT N   COUNT coroutines of N bytes, one after the other; exits with 7
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
 //   program crash N       a coroutine of N bytes writes to a null pointer
 //   program overflow      a coroutine exceeds its stack
 //   program none          no pool; exits with 3
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include <bast/coro.hpp>
 #include <bast/watch.hpp>
 #include <cstdio>
@@ -115,6 +120,9 @@ int main(int count, char** words) {
   if (what == "overflow") return overflow();
   if (what == "none") return 3;
   if (what == "listen") {
+    // To change the user makes a process undumpable as well.
+    if (::geteuid() == 0 && ::setresuid(65'534, 65'534, 65'534) != 0) return 1;
+    if (::prctl(PR_SET_DUMPABLE, 0) != 0) return 1;
     const auto door = bast::watch::listener::start();
     return door ? depths(all.subspan(1)) : 1;
   }
