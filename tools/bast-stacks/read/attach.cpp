@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "read/layered_memory.hpp"
 #include "read/listener.hpp"
 #include "read/process_memory.hpp"
 
@@ -91,8 +92,9 @@ std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& 
         "may not be read.",
         pid));
   }
-  found.target =
-      std::make_unique<layered_memory>(std::move(received->memory), std::move(live), readable);
+  if (!readable) live.reset();
+  found.target = std::make_unique<layered_memory>(std::move(received->memory), std::move(live),
+                                                  layered_memory::layer::back);
   return found;
 }
 

@@ -15,7 +15,7 @@ namespace bast_stacks {
 std::uint64_t read_blocks(memory& target, const registry& all, std::span<live_stack> stacks,
                           std::span<const slot_place> places);
 
-/// Fills the names. Each is cut at 128 bytes; a name that is not there stays empty.
+/// Fills the names. Each is cut at 64 bytes; a name that is not there stays empty.
 void read_names(memory& target, std::span<live_stack> stacks, std::span<const slot_place> places);
 
 }  // namespace bast_stacks

@@ -122,27 +122,4 @@ std::expected<capsule, problem> ask_listener(pid_t pid) {
   return fail("it does not listen (bast::watch::listen)");
 }
 
-layered_memory::layered_memory(std::unique_ptr<memory> capsule, std::unique_ptr<memory> process,
-                               bool process_is_readable)
-    : capsule_(std::move(capsule)), process_(std::move(process)), readable_(process_is_readable) {}
-
-void layered_memory::read_pieces(std::span<piece> pieces) {
-  capsule_->read(pieces);
-  if (!readable_) return;
-  std::vector<piece> rest;
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (pieces[i].present) continue;
-    rest.push_back(pieces[i]);
-    places.push_back(i);
-  }
-  process_->read(rest);
-  for (std::size_t i = 0; i < rest.size(); ++i) pieces[places[i]].present = rest[i].present;
-  if (process_->broken()) set_broken(*process_->broken());
-}
-
-bool layered_memory::residency(extent where, std::vector<resident_extent>& found) {
-  return readable_ && process_->residency(where, found);
-}
-
 }  // namespace bast_stacks

@@ -22,19 +22,4 @@ std::expected<capsule, problem> ask_listener(pid_t pid);
 /// The same at a given path; the socket must belong to `pid` or, when that is 0, to anybody.
 std::expected<capsule, problem> ask_listener_at(const std::string& path, pid_t pid);
 
-/// What a capsule holds comes from it; everything else from the process, when it is readable.
-class layered_memory final : public memory {
- public:
-  layered_memory(std::unique_ptr<memory> capsule, std::unique_ptr<memory> process,
-                 bool process_is_readable);
-  bool residency(extent where, std::vector<resident_extent>& found) override;
-
- private:
-  void read_pieces(std::span<piece> pieces) override;
-
-  std::unique_ptr<memory> capsule_;
-  std::unique_ptr<memory> process_;
-  bool readable_;
-};
-
 }  // namespace bast_stacks

@@ -14,8 +14,8 @@
 namespace bast_stacks {
 
 struct open_options {
-  bool live_stacks = true;  // find out how deep they are
-  std::string program;      // executable of a core, if not the recorded one
+  bool live_stacks = true;   // find out how deep they are
+  std::string program = {};  // executable of a core, if not the recorded one
 };
 
 /// A running process. It is neither stopped nor made to touch a page, and need not help.

@@ -9,6 +9,8 @@
 #include "read/clean_text.hpp"
 #include "read/collect.hpp"
 #include "read/core_file.hpp"
+#include "read/layered_memory.hpp"
+#include "read/mapped_files.hpp"
 #include "read/modules.hpp"
 
 namespace bast_stacks {
@@ -64,12 +66,14 @@ std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> 
   if (core->truncated)
     seen.not_seen.emplace_back("The core is cut short: what lay behind its end is missing.");
   found_modules files = find_modules(core->mappings, *core->memory, recorded, options.program);
-  const auto registries = find_registries(files, *core->memory, name);
+  auto mapped = std::make_unique<mapped_files>(core->mappings, files.modules);
+  layered_memory target(std::move(core->memory), std::move(mapped), layered_memory::layer::front);
+  const auto registries = find_registries(files, target, name);
   if (!registries) return std::unexpected(registries.error());
   seen.modules = std::move(files.modules);
   std::vector<extent> slots;
   const collect_options how{.live_stacks = options.live_stacks};
-  if (auto good = collect(*core->memory, *registries, how, seen, &slots); !good)
+  if (auto good = collect(target, *registries, how, seen, &slots); !good)
     return std::unexpected(good.error());
   place_threads(*core, slots, seen);
   seen.overhead_ns = now_ns() - begin;

@@ -15,7 +15,7 @@ namespace bast_stacks {
 
 struct record_options {
   pid_t pid = 0;
-  std::optional<std::chrono::nanoseconds> duration;  // without it: until SIGINT or its end
+  std::optional<std::chrono::nanoseconds> duration = {};  // without it: until SIGINT or its end
   std::chrono::nanoseconds every = std::chrono::seconds(1);
 };
 

@@ -29,7 +29,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr const char* variable = "BAST_WATCH";
-constexpr milliseconds look_first{1};
+// Until there is something to see, to see it before a short program ends.
+constexpr milliseconds ask_every{2};
 constexpr milliseconds look_every{200};
 // A look may take this part of the time at most.
 constexpr int look_share = 20;
@@ -116,31 +117,31 @@ std::expected<pid_t, problem> start(const std::vector<std::string>& argv, int re
 /// What is gone at the program's end: its modules, and who was live.
 class observer {
  public:
-  observer(pid_t pid, const source& registry) : pid_(pid), registry_(registry) {}
+  explicit observer(const source& registry) : registry_(registry) {}
 
   /// Looks, if there is something to see. Returns how long to wait until the next time.
   milliseconds look() {
-    if (!holds_registry(registry_)) return next_wait();
+    bast::watch::header head{};
+    if (!registry_.read_all_at(0, std::as_writable_bytes(std::span(&head, 1))) ||
+        head.magic != bast::watch::magic)
+      return ask_every;
     const auto begin = std::chrono::steady_clock::now();
-    auto now = open_process(pid_, {});
-    // The program may be between two of its lives (exec), or at its end.
+    // Not always our child: the program may be a script that starts it.
+    auto now = open_process(static_cast<pid_t>(head.pid), {});
+    // It may be between two lives (exec), or at its end.
     if (now) seen_ = seen_ ? accumulate(*seen_, std::move(*now)) : std::move(*now);
     const auto spent =
         std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
-    return std::max(next_wait(), spent * look_share);
+    if (!seen_) return ask_every;
+    wait_ = std::min(wait_ * 2, look_every);
+    return std::max(wait_, spent * look_share);
   }
 
   const std::optional<snapshot>& seen() const { return seen_; }
 
  private:
-  milliseconds next_wait() {
-    wait_ = std::min(wait_ * 2, look_every);
-    return wait_;
-  }
-
-  pid_t pid_;
   const source& registry_;
-  milliseconds wait_ = look_first;
+  milliseconds wait_ = ask_every;
   std::optional<snapshot> seen_;
 };
 
@@ -148,7 +149,7 @@ class observer {
 int watch(pid_t pid, observer& looks) {
   const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   int status = 0;
-  milliseconds wait = look_first;
+  milliseconds wait = ask_every;
   for (;;) {
     pollfd end{.fd = handle, .events = POLLIN, .revents = 0};
     if (::poll(&end, 1, static_cast<int>(wait.count())) != 0 && end.revents != 0) break;
@@ -174,7 +175,7 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
   const patient waiting;
   const auto pid = start(argv, fd, options, waiting);
   if (!pid) return std::unexpected(pid.error());
-  observer looks(*pid, *registry);
+  observer looks(*registry);
   const int status = watch(*pid, looks);
 
   run_result result;

@@ -24,9 +24,9 @@ std::size_t buffer_source::read_at(std::uint64_t offset, std::span<std::byte> in
   return count;
 }
 
-file_source::file_source(int fd) : fd_(fd) {
+std::uint64_t file_source::size() const {
   struct stat status{};
-  if (::fstat(fd_, &status) == 0) size_ = static_cast<std::uint64_t>(status.st_size);
+  return ::fstat(fd_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
 file_source::~file_source() { ::close(fd_); }
@@ -60,7 +60,7 @@ std::size_t file_source::read_at(std::uint64_t offset, std::span<std::byte> into
 }
 
 void file_source::data(extent where, std::vector<extent>& found) const {
-  where.high = std::min(where.high, size_);
+  where.high = std::min(where.high, size());
   while (where.low < where.high) {
     const off_t start = ::lseek(fd_, static_cast<off_t>(where.low), SEEK_DATA);
     if (start < 0 && errno == ENXIO) return;  // Only a hole is left.

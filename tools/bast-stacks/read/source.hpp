@@ -49,18 +49,18 @@ class buffer_source final : public source {
 class file_source final : public source {
  public:
   /// Takes the descriptor and closes it.
-  explicit file_source(int fd);
+  explicit file_source(int fd) : fd_(fd) {}
   ~file_source() override;
   /// Errors: the file cannot be opened for reading, or is no regular file.
   static std::expected<std::unique_ptr<file_source>, problem> open(const std::string& path);
 
-  std::uint64_t size() const override { return size_; }
+  /// Of now: it may grow and shrink.
+  std::uint64_t size() const override;
   std::size_t read_at(std::uint64_t offset, std::span<std::byte> into) const override;
   void data(extent where, std::vector<extent>& found) const override;
 
  private:
   int fd_;
-  std::uint64_t size_ = 0;
 };
 
 /// A file of /proc, whose size nobody knows: its text, up to `most` bytes. Errors: errno.
