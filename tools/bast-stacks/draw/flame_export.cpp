@@ -6,6 +6,8 @@
 #include "draw/flame.hpp"
 #include "draw/path.hpp"
 #include "draw/text.hpp"
+#include "show/names.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks {
 
@@ -27,7 +29,7 @@ std::string folded_name(std::string_view name) {
 }  // namespace
 
 std::string folded(const snapshot& of) {
-  const std::vector<std::string> names = short_site_names(of);
+  const std::vector<std::string> names = short_site_names(of.sites);
   std::string text;
   for (std::size_t i = 0; i < of.sites.size(); ++i) {
     std::string stack = folded_name(names[i]);
@@ -41,7 +43,7 @@ std::string folded(const snapshot& of) {
 }
 
 std::string speedscope(const snapshot& of) {
-  const std::vector<std::string> names = short_site_names(of);
+  const std::vector<std::string> names = short_site_names(of.sites);
   json frames = json::array();
   std::map<std::tuple<std::string, std::string, std::string>, std::size_t> known;
   const auto frame_index = [&](const path_step& step) {
@@ -78,7 +80,7 @@ std::string speedscope(const snapshot& of) {
   }
   const json document{{"$schema", "https://www.speedscope.app/file-format-schema.json"},
                       {"exporter", "bast-stacks"},
-                      {"name", printable(of.what)},
+                      {"name", safe_text(of.what)},
                       {"activeProfileIndex", 0},
                       {"shared", {{"frames", std::move(frames)}}},
                       {"profiles", std::move(profiles)}};

@@ -8,6 +8,8 @@
 
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "show/names.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -79,7 +81,7 @@ std::vector<std::string> rank_modules(const std::vector<drawable>& chosen) {
 std::string label_of(const path_step& step) {
   std::string text = step.kind == step_kind::call ? short_function(step.function) : step.function;
   if (step.calls > 1 && step.kind == step_kind::call) text += fmt::format(" x{}", step.calls);
-  return text + fmt::format(", {}", bytes_text(step.bytes));
+  return text + fmt::format(", {}", size_text(step.bytes));
 }
 
 }  // namespace

@@ -7,6 +7,10 @@
 #include "draw/flame.hpp"
 #include "draw/flame_layout.hpp"
 #include "draw/text.hpp"
+#include "model/statistics.hpp"
+#include "show/names.hpp"
+#include "show/report.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks {
 
@@ -35,7 +39,10 @@ for (const call of document.querySelectorAll("g.call[data-f]")) {
 class picture {
  public:
   picture(const snapshot& of, const flame_options& options)
-      : of_(of), options_(options), layout_(lay_out(of, options)), names_(short_site_names(of)) {}
+      : of_(of),
+        options_(options),
+        layout_(lay_out(of, options)),
+        names_(short_site_names(of.sites)) {}
 
   std::string svg() {
     y_ = flame_margin;
@@ -57,18 +64,11 @@ class picture {
   }
 
   std::string title() const {
-    if (!options_.title.empty()) return printable(options_.title);
+    if (!options_.title.empty()) return safe_text(options_.title);
     const std::size_t slash = of_.program.find_last_of('/');
     const std::string program =
         slash == std::string::npos ? of_.program : of_.program.substr(slash + 1);
-    return program.empty() ? "Deepest stacks" : "Deepest stacks of " + printable(program);
-  }
-
-  std::string origin() const {
-    std::string text = printable(of_.what);
-    for (const std::string& each : {of_.library, of_.compiler})
-      if (!each.empty()) text += (text.empty() ? "" : ", ") + printable(each);
-    return text;
+    return program.empty() ? "Deepest stacks" : "Deepest stacks of " + safe_text(program);
   }
 
   std::string frame(double height) const {
@@ -92,7 +92,7 @@ class picture {
     put("<text class=\"words title\" x=\"{}\" y=\"{}\">{}</text>\n", flame_margin, y_ + 16,
         markup(cut_end(title(), 50)));
     put("<text class=\"words soft end\" x=\"{}\" y=\"{}\">{}</text>\n", flame_width - flame_margin,
-        y_ + 16, markup(cut_end(origin(), 70)));
+        y_ + 16, markup(cut_end(title_of(of_), 80)));
     put("<text class=\"words soft\" x=\"{}\" y=\"{}\">From left to right: bytes of stack, from its "
         "top to the deepest byte that was used. Each bar is a call.</text>\n",
         flame_margin, y_ + 42);
@@ -148,12 +148,10 @@ class picture {
   }
 
   std::string summary(const site& its) const {
-    std::string text = fmt::format("deepest {}", bytes_text(its.max));
-    if (its.limit != 0)
-      text += fmt::format(" of {}, margin {}", bytes_text(its.limit),
-                          percent_text(margin_of(its), its.limit));
-    text += fmt::format(", {} {}", count_text(its.uses), its.uses == 1 ? "use" : "uses");
-    return text;
+    std::string text = fmt::format("deepest {}", size_text(its.max));
+    if (const std::optional<double> left = margin(its))
+      text += fmt::format(" of {}, margin {}", size_text(its.limit), percent_text(*left));
+    return text + ", " + counted(its.uses, "use");
   }
 
   void panel(const flame_panel& each) {
@@ -187,11 +185,11 @@ class picture {
       const bool hidden = each.limit_x != 0 && std::abs(flame_margin + each.limit_x - x) < 90;
       if (hidden) continue;
       put("<text class=\"words soft small{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", side, x,
-          y_ - 7, tick == 0 ? "0" : bytes_text(tick));
+          y_ - 7, tick == 0 ? "0" : size_text(tick));
     }
     if (each.limit_x != 0) {
       put("<text class=\"words small limit end\" x=\"{:.1f}\" y=\"{:.1f}\">limit {}</text>\n",
-          flame_margin + each.limit_x, y_ - 7, bytes_text(of_.sites[each.site].limit));
+          flame_margin + each.limit_x, y_ - 7, size_text(of_.sites[each.site].limit));
     }
   }
 
@@ -217,10 +215,9 @@ class picture {
     put("</title>");
     rectangle("ox own", 0, each.path_right);
     if (each.deepest_right > each.path_right) rectangle("gap", each.path_right, each.deepest_right);
-    const std::string words =
-        options_.embedded
-            ? names_[each.site] + ", " + summary(its)
-            : names_[each.site] + ", " + bytes_text(std::max(its.max, each.path_bytes));
+    const std::string words = options_.embedded ? names_[each.site] + ", " + summary(its)
+                                                : names_[each.site] + ", " +
+                                                      size_text(std::max(its.max, each.path_bytes));
     const label_room room{0, each.path_right, each.deepest_right, flame_plot_width};
     text(each.labels_behind ? label_behind(words, room) : place_label(words, room));
     put("</g>\n");
@@ -270,13 +267,13 @@ class picture {
     };
     if (layout_.beyond_max != 0) {
       line(fmt::format("Not drawn: {} more sites, none deeper than {}.",
-                       count_text(layout_.beyond_max), bytes_text(layout_.beyond_max_bytes)));
+                       count_text(layout_.beyond_max), size_text(layout_.beyond_max_bytes)));
     }
     if (layout_.without_path != 0 && !options_.embedded) {
-      line(fmt::format(
-          "Not drawn: {} {} whose stacks never grew, so that no calls were recorded "
-          "(bast-stacks run --deepest records them).",
-          count_text(layout_.without_path), layout_.without_path == 1 ? "site" : "sites"));
+      line(
+          fmt::format("Not drawn: {} whose stacks never grew, so that no calls were recorded "
+                      "(bast-stacks run --deepest records them).",
+                      counted(layout_.without_path, "site")));
     }
     if (layout_.panels.empty()) line("There is no deepest stack to draw.");
   }

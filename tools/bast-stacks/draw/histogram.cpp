@@ -10,6 +10,8 @@
 
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "show/names.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -68,7 +70,7 @@ struct mark {
 
 constexpr double column_width = 6.8;  // of the words' font, on the safe side
 
-std::string words_of(const mark& each) { return each.name + " " + bytes_text(each.bytes); }
+std::string words_of(const mark& each) { return each.name + " " + size_text(each.bytes); }
 
 /// Each mark gets the lowest row in which its words do not run into those before.
 std::size_t place_marks(std::vector<mark>& marks, const scale& to) {
@@ -101,7 +103,7 @@ void draw_axes(std::string& svg, const scale& to) {
     const double x = to.x(bytes);
     fmt::format_to(out, "<path class=\"grid\" d=\"M{:.1f} {:.1f}v5\"/>", x, to.bottom());
     fmt::format_to(out, "<text class=\"soft mid\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x,
-                   to.bottom() + 18, bytes_text(static_cast<std::uint64_t>(bytes)));
+                   to.bottom() + 18, size_text(static_cast<std::uint64_t>(bytes)));
   }
   const std::uint64_t largest = to.count_max;
   for (std::uint64_t count = 1; count <= largest; count *= 10) {

@@ -8,12 +8,16 @@
 #include <numeric>
 
 #include "draw/flame.hpp"
-#include "draw/flame_layout.hpp"
 #include "draw/histogram.hpp"
 #include "draw/html_assets.hpp"
-#include "draw/path.hpp"
+#include "draw/html_site.hpp"
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "show/honesty.hpp"
+#include "show/names.hpp"
+#include "show/recommend.hpp"
+#include "show/report.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks {
 
@@ -31,8 +35,9 @@ class page {
   page(const snapshot& of, const html_options& options)
       : of_(of),
         options_(options),
-        names_(short_site_names(of)),
+        names_(short_site_names(of.sites)),
         modules_(flame_modules(of)),
+        advice_(recommend(of)),
         order_(of.sites.size()) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::ranges::stable_sort(order_, {}, [&](std::size_t i) { return margin_or_whole(i); });
@@ -42,12 +47,7 @@ class page {
     head();
     tiles();
     table();
-    if (!options_.recommendation.empty()) {
-      // Lines are kept; what is between them is made safe.
-      put("<h2>Recommendation</h2>\n<pre>");
-      lines(options_.recommendation);
-      put("</pre>\n");
-    }
+    recommendation();
     details();
     not_seen();
     body_.append("<script>").append(page_script).append("</script>\n</body>\n</html>\n");
@@ -63,23 +63,36 @@ class page {
   /// Sites without a limit, or without a use, have all the margin there is.
   double margin_or_whole(std::size_t i) const { return margin(of_.sites[i]).value_or(1); }
 
-  std::string title() const {
+  std::string heading() const {
     const std::size_t slash = of_.program.find_last_of('/');
     const std::string program =
         slash == std::string::npos ? of_.program : of_.program.substr(slash + 1);
     return program.empty() ? std::string("Stacks") : "Stacks of " + program;
   }
 
-  void lines(std::string_view text) {
+  /// Text as it is, line by line.
+  void preformatted(std::string_view text) {
+    put("<pre>");
     while (!text.empty()) {
       const std::size_t end = std::min(text.find('\n'), text.size());
       body_ += markup(text.substr(0, end)) + '\n';
       text.remove_prefix(std::min(end + 1, text.size()));
     }
+    put("</pre>\n");
+  }
+
+  void recommendation() {
+    if (of_.sites.empty()) return;
+    put("<h2>Recommendation</h2>\n");
+    preformatted(options_.recommendation.empty() ? recommend_text(of_) : options_.recommendation);
+  }
+
+  std::string verdict_of(std::size_t i) const {
+    return advice_.sites.empty() ? std::string() : verdict_text(advice_.sites[i]);
   }
 
   void head() {
-    const std::string name = markup(title());
+    const std::string name = markup(heading());
     body_ +=
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
@@ -92,11 +105,8 @@ class page {
         "aria-hidden=\"true\" "
         "style=\"position:absolute\">" +
         flame_definitions() + "</svg>\n";
-    std::string origin = of_.what;
-    for (const std::string& each : {of_.library, of_.compiler})
-      if (!each.empty()) origin += (origin.empty() ? "" : ", ") + each;
     put("<header>\n<h1>{}</h1>\n<p class=\"soft\">{}</p>\n</header>\n<main>\n", name,
-        markup(origin));
+        markup(title_of(of_)));
   }
 
   void tile(std::string_view name, const std::string& value, const std::string& note) {
@@ -114,25 +124,26 @@ class page {
       uses = add(uses, each.uses);
       samples = add(samples, each.samples);
       space = add(space, multiply(each.held, each.limit));
-      untouched = add(untouched, multiply(each.held, margin_of(each)));
+      const std::uint64_t beyond = each.limit > each.max ? each.limit - each.max : 0;
+      untouched = add(untouched, multiply(each.held, beyond));
     }
     put("<dl class=\"tiles\">\n");
     const auto worst = std::ranges::find_if(
         order_, [&](std::size_t i) { return of_.sites[i].uses != 0 && margin(of_.sites[i]); });
     if (worst != order_.end()) {
       const site& its = of_.sites[*worst];
-      tile("smallest margin", percent_text(margin_of(its), its.limit),
-           fmt::format("{}: {} of {}", markup(names_[*worst]), bytes_text(its.max),
-                       bytes_text(its.limit)));
+      tile("smallest margin", percent_text(margin(its).value_or(1)),
+           fmt::format("{}: {} of {}", markup(names_[*worst]), size_text(its.max),
+                       size_text(its.limit)));
     }
-    tile("sites", count_text(of_.sites.size()),
-         fmt::format("in {} {}", count_text(of_.pools.size()),
-                     of_.pools.size() == 1 ? "pool" : "pools"));
+    tile("sites", count_text(of_.sites.size()), "in " + counted(of_.pools.size(), "pool"));
     tile("live stacks", count_text(live), "in use at that moment");
     tile("uses", count_text(uses), count_text(samples) + " of them in the histograms");
-    tile("address space", bytes_text(space), "stacks in use or kept, times their limits");
-    tile("beyond the deepest", bytes_text(untouched),
-         percent_text(untouched, space) + " of it, which no use ever reached");
+    tile("address space", size_text(space), "stacks in use or kept, times their limits");
+    tile("beyond the deepest", size_text(untouched),
+         (space == 0 ? "0 %"
+                     : percent_text(static_cast<double>(untouched) / static_cast<double>(space))) +
+             " of it, which no use ever reached");
     put("</dl>\n");
   }
 
@@ -154,7 +165,9 @@ class page {
     column("max", "the deepest use");
     column("size", "limit of its pool");
     put("<th scope=\"col\" aria-sort=\"ascending\" title=\"part of the size that no use has "
-        "touched\">margin</th></tr></thead>\n<tbody>\n");
+        "touched\">margin</th>");
+    column("recommended", "what the size should be", true);
+    put("</tr></thead>\n<tbody>\n");
     std::size_t rank = 0;
     for (const std::size_t i : order_) row(i, rank++ < options_.details_max);
     put("</tbody>\n</table>\n</div>\n");
@@ -163,7 +176,7 @@ class page {
 
   void bytes_cell(std::uint64_t bytes, bool known) {
     if (known)
-      put("<td data-value=\"{0}\" title=\"{0} bytes\">{1}</td>", bytes, bytes_text(bytes));
+      put("<td data-value=\"{0}\" title=\"{0} bytes\">{1}</td>", bytes, size_text(bytes));
     else
       put("<td data-value=\"-1\">-</td>");
   }
@@ -188,17 +201,22 @@ class page {
     bytes_cell(its.max, measured);
     bytes_cell(its.limit, its.limit != 0);
     put("<td class=\"margin\" data-value=\"{:.6f}\">{}", part,
-        its.limit == 0 ? "-" : percent_text(margin_of(its), its.limit));
+        its.limit == 0 ? "-" : percent_text(part));
     put("<span class=\"used\" aria-hidden=\"true\"><i style=\"width:{:.1f}%\"></i></span>",
         100 * std::clamp(1 - part, 0.0, 1.0));
-    put("</td></tr>\n");
+    put("</td><td class=\"text\">{}</td></tr>\n", markup(verdict_of(i)));
   }
 
   void details() {
     if (of_.sites.empty()) return;
     put("<h2>Details</h2>\n");
     for (std::size_t rank = 0; rank < std::min(order_.size(), options_.details_max); ++rank)
-      detail(order_[rank], rank == 0);
+      body_ += details_html({.of = of_,
+                             .index = order_[rank],
+                             .name = names_[order_[rank]],
+                             .modules = modules_,
+                             .recommendation = verdict_of(order_[rank]),
+                             .open = rank == 0});
     if (order_.size() > options_.details_max) {
       put("<p class=\"soft\">Of the {} sites, details are shown for the {} with the smallest "
           "margin.</p>\n",
@@ -206,85 +224,14 @@ class page {
     }
   }
 
-  void fact(std::string_view name, const std::string& value) {
-    put("<div><dt>{}</dt><dd>{}</dd></div>", name, value);
-  }
-
-  void detail(std::size_t i, bool open) {
-    const site& its = of_.sites[i];
-    put("<details{}>\n<summary class=\"code\">{}<span>{} of {}</span></summary>\n",
-        open ? " open=\"\"" : "", markup(names_[i]), bytes_text(its.max),
-        its.limit == 0 ? "an unknown limit" : bytes_text(its.limit));
-    put("<div id=\"site-{}\">\n<p class=\"code soft\">{}</p>\n<dl class=\"facts\">", i,
-        markup(site_name(its)));
-    fact("uses", count_text(its.uses));
-    if (its.pending != 0) fact("not measured yet", count_text(its.pending));
-    fact("live", count_text(its.live));
-    fact("in use or kept", count_text(its.held));
-    fact("deepest", exact_bytes_text(its.max));
-    fact("limit", its.limit == 0 ? "not known" : exact_bytes_text(its.limit));
-    fact("open from the start", exact_bytes_text(its.window));
-    fact("grew", count_text(its.grows) + (its.grows == 1 ? " time" : " times"));
-    put("</dl>\n");
-    const std::string recursion = recursion_of(its);
-    if (!recursion.empty()) put("<p class=\"warning\">Recursion: {}</p>\n", markup(recursion));
-    histogram(its);
-    deepest(i);
-    put("</div>\n</details>\n");
-  }
-
-  void histogram(const site& its) {
-    put("<h3>Depths</h3>\n");
-    const std::string svg = histogram_svg(its);
-    if (svg.empty()) {
-      put("<p class=\"soft\">No depth was sampled.</p>\n");
-      return;
-    }
-    put("<p class=\"soft\">{} uses by how deep they went; both axes are logarithmic.</p>\n",
-        count_text(sampled(its)));
-    put("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"histogram\">\n");
-    body_ += svg;
-    put("</div>\n");
-  }
-
-  void deepest(std::size_t i) {
-    const stack_path path = path_of(of_.sites[i]);
-    put("<h3>Deepest stack</h3>\n");
-    if (path.steps.empty()) {
-      put("<p class=\"soft\">It never grew, so no calls were recorded.</p>\n");
-      return;
-    }
-    put("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"flame graph\">\n");
-    body_ += flame_svg(of_, {.sites = {i}, .modules = modules_, .embedded = true});
-    put("</div>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" "
-        "aria-label=\"calls\">\n<table>\n"
-        "<thead><tr><th scope=\"col\">call, the outermost first</th><th scope=\"col\">own "
-        "bytes</th>"
-        "<th scope=\"col\">depth</th><th scope=\"col\" class=\"text\">source</th><th scope=\"col\" "
-        "class=\"text\">file</th></tr></thead>\n<tbody>\n");
-    for (const path_step& step : path.steps) {
-      put("<tr><td class=\"name code\">{}{}</td>", markup(step.function),
-          step.kind == step_kind::call && step.calls > 1 ? fmt::format(" x{}", step.calls) : "");
-      put("<td>{}</td><td>{}</td>", count_text(step.bytes), count_text(step.begin + step.bytes));
-      put("<td class=\"text code\">{}</td><td class=\"text code\">", markup(source_of(step)));
-      if (!step.module.empty()) {
-        put("<svg class=\"bast-flame key\" width=\"10\" height=\"10\" aria-hidden=\"true\"><rect "
-            "class=\"o{}\" width=\"10\" height=\"10\"/></svg> ",
-            colour_among(modules_, step.module));
-      }
-      put("{}{}</td></tr>\n", markup(step.module),
-          step.kind == step_kind::call && !step.confirmed ? " (not confirmed)" : "");
-    }
-    put("</tbody>\n</table>\n</div>\n");
-  }
-
   void not_seen() {
     put("<h2>What was not seen</h2>\n");
-    if (of_.not_seen.empty()) {
+    const std::vector<std::string> sentences = reservations(of_);
+    if (sentences.empty()) {
       put("<p>Nothing that is known of.</p>\n");
     } else {
       put("<ul>\n");
-      for (const std::string& each : of_.not_seen) put("<li>{}</li>\n", markup(each));
+      for (const std::string& each : sentences) put("<li>{}</li>\n", markup(each));
       put("</ul>\n");
     }
     put("</main>\n");
@@ -294,6 +241,7 @@ class page {
   const html_options& options_;
   std::vector<std::string> names_;
   std::vector<std::string> modules_;
+  advice advice_;
   std::vector<std::size_t> order_;  // indices of sites, the smallest margin first
   std::string body_;
 };

@@ -15,11 +15,11 @@
 namespace bast_stacks {
 
 struct html_options {
-  std::string recommendation;     // text for a section of its own, or empty
+  std::string recommendation{};   // text; empty: that of show/recommend.hpp
   std::size_t details_max = 100;  // sites with a picture, those of the smallest margin
 };
 
-/// The same snapshot gives the same bytes.
+/// The same snapshot gives the same bytes, on machines whose signal frames are equal.
 std::string html_page(const snapshot& of, const html_options& options = {});
 
 }  // namespace bast_stacks

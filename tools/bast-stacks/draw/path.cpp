@@ -7,6 +7,7 @@
 #include <span>
 
 #include "draw/text.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -21,9 +22,9 @@ std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
 
 path_step step_of(const frame& call) {
   const std::uint64_t bytes = std::min(call.stack_bytes, path_bytes_max);
-  path_step step{.function = printable(call.function),
-                 .module = printable(call.module),
-                 .file = printable(call.file),
+  path_step step{.function = safe_text(call.function),
+                 .module = safe_text(call.module),
+                 .file = safe_text(call.file),
                  .line = call.line,
                  .bytes = bytes,
                  .least = bytes,
@@ -160,14 +161,6 @@ stack_path path_of(const site& of, const path_options& options) {
     path.bytes = sum(path.bytes, each.bytes);
   }
   return path;
-}
-
-std::string recursion_of(const site& of, std::size_t beyond) {
-  const stack_path path = path_of(of, {.fold_beyond = beyond});
-  const auto most = std::ranges::max_element(
-      path.steps, {}, [](const path_step& each) { return std::pair(each.calls, each.bytes); });
-  if (most == path.steps.end() || most->kind != step_kind::call || most->calls <= 1) return {};
-  return fmt::format("{} x{}", short_function(most->function), most->calls);
 }
 
 }  // namespace bast_stacks::draw

@@ -61,8 +61,4 @@ struct path_options {
 /// Empty when the site has no deepest stack.
 stack_path path_of(const site& of, const path_options& options = {});
 
-/// The call that comes most often in a row, alone or in a group, as "json_value x37"; empty when
-/// none comes more than `beyond` times.
-std::string recursion_of(const site& of, std::size_t beyond = 12);
-
 }  // namespace bast_stacks::draw

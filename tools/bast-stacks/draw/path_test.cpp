@@ -137,10 +137,4 @@ TEST(Path, ACallWithoutANameIsItsPlaceInAFile) {
   EXPECT_EQ(path_of(made).steps.at(0).function, "0x401064");
 }
 
-TEST(Path, NamesTheRecursion) {
-  EXPECT_EQ(recursion_of(sample::parsing()), "json::value x37");
-  EXPECT_EQ(recursion_of(sample::accepting()), "");
-  EXPECT_EQ(recursion_of(site{}), "");
-}
-
 }  // namespace

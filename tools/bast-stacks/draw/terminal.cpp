@@ -75,7 +75,7 @@ terminal::~terminal() {
 
 std::string terminal::open(bool colour) {
   const char* type = std::getenv("TERM");
-  const std::string name = type == nullptr || *type == '\0' ? "unknown" : printable(type);
+  const std::string name = type == nullptr || *type == '\0' ? "unknown" : safe_text(type);
   // Curses asks the locale how characters are encoded.
   std::setlocale(LC_CTYPE, "");
   int status = 0;
@@ -85,8 +85,7 @@ std::string terminal::open(bool colour) {
   if (place_cursor == nullptr || place_cursor == reinterpret_cast<char*>(-1))
     return fmt::format("a terminal of type '{}' (TERM) cannot place its cursor", name);
   screen_ = ::newterm(nullptr, stdout, stdin);
-  if (screen_ == nullptr)
-    return fmt::format("a terminal of type '{}' (TERM) is not usable", name);
+  if (screen_ == nullptr) return fmt::format("a terminal of type '{}' (TERM) is not usable", name);
   ::set_escdelay(25);  // milliseconds that tell Escape from the beginning of another key
   ::cbreak();
   ::noecho();

@@ -5,7 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
+
+#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -76,7 +77,7 @@ std::size_t columns_of(std::string_view text) {
   return columns;
 }
 
-std::string printable(std::string_view text) {
+std::string safe_text(std::string_view text) {
   std::string clean;
   clean.reserve(text.size());
   for (character each; (each = first_character(text)).bytes != 0; text.remove_prefix(each.bytes)) {
@@ -90,7 +91,7 @@ std::string printable(std::string_view text) {
 
 std::string markup(std::string_view text) {
   std::string safe;
-  for (const char each : printable(text)) {
+  for (const char each : safe_text(text)) {
     switch (each) {
       case '&': safe += "&amp;"; break;
       case '<': safe += "&lt;"; break;
@@ -156,75 +157,9 @@ std::string short_function(std::string_view demangled) {
   return brief;
 }
 
-std::string bytes_text(std::uint64_t bytes) {
-  if (bytes < 1024) return fmt::format("{} {}", bytes, bytes == 1 ? "byte" : "bytes");
-  constexpr std::array units{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  std::size_t unit = 0;
-  std::uint64_t whole = bytes;
-  std::uint64_t rest = 0;  // of 1024
-  for (;; ++unit) {
-    rest = whole % 1024;
-    whole /= 1024;
-    if (whole < 1024) break;
-  }
-  std::uint64_t tenths = whole * 10 + (rest * 10 + 512) / 1024;
-  if (tenths == 10240 && unit + 1 < units.size()) {  // 1023.96 KiB is 1 MiB
-    tenths = 10;
-    ++unit;
-  }
-  if (tenths % 10 == 0) return fmt::format("{} {}", tenths / 10, units[unit]);
-  return fmt::format("{}.{} {}", tenths / 10, tenths % 10, units[unit]);
-}
-
-std::string count_text(std::uint64_t count) {
-  std::string digits = std::to_string(count);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-  return digits;
-}
-
 std::string exact_bytes_text(std::uint64_t bytes) {
-  if (bytes < 1024) return bytes_text(bytes);
-  return fmt::format("{} bytes ({})", count_text(bytes), bytes_text(bytes));
+  if (bytes < 1024) return counted(bytes, "byte");
+  return fmt::format("{} bytes ({})", count_text(bytes), size_text(bytes));
 }
-
-std::string percent_text(std::uint64_t part, std::uint64_t whole) {
-  if (whole == 0) return "-";
-  return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
-
-std::string site_name(const site& of) {
-  std::string name = of.where_is_cut ? std::string(ellipsis) : std::string();
-  name += printable(of.where);
-  if (name.empty()) name = of.kind == bast::watch::site_kind::other ? "(other)" : "(no name)";
-  if (of.line != 0) name += fmt::format(":{}", of.line);
-  return name;
-}
-
-std::vector<std::string> short_site_names(const snapshot& from) {
-  const auto brief = [](const site& each) {
-    std::string name = site_name(each);
-    if (each.kind == bast::watch::site_kind::label) return name;
-    const std::size_t slash = name.find_last_of('/');
-    return slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1);
-  };
-  const auto with_column = [](const site& each, std::string name) {
-    return each.column == 0 ? name : std::move(name) + fmt::format(":{}", each.column);
-  };
-  std::map<std::string, std::size_t> users;
-  for (const site& each : from.sites) ++users[brief(each)];
-  std::map<std::string, std::size_t> full_users;
-  for (const site& each : from.sites) ++full_users[site_name(each)];
-  std::vector<std::string> names;
-  names.reserve(from.sites.size());
-  for (const site& each : from.sites) {
-    std::string name = brief(each);
-    if (users[name] > 1) name = site_name(each);
-    if (full_users[site_name(each)] > 1) name = with_column(each, std::move(name));
-    names.push_back(std::move(name));
-  }
-  return names;
-}
-
-std::uint64_t margin_of(const site& of) { return of.limit > of.max ? of.limit - of.max : 0; }
 
 }  // namespace bast_stacks::draw

@@ -3,15 +3,13 @@
 // Words for pictures: what a target called its things, made safe to show and short enough to fit.
 //
 // Names come from a process or a file that nobody vouches for. Everything that is drawn goes
-// through `printable` or `markup`; the other functions expect what those return.
+// through `safe_text` or `markup`; the other functions expect what those return.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
-
-#include "model/snapshot.hpp"
 
 namespace bast_stacks::draw {
 
@@ -25,11 +23,11 @@ character first_character(std::string_view text);
 /// How many cells of a terminal, or multiples of a fixed-width font's width, the text takes.
 std::size_t columns_of(std::string_view text);
 
-/// Valid UTF-8 on one line. What is not text (control characters, malformed bytes) and what changes
-/// the direction of text around it becomes U+FFFD.
-std::string printable(std::string_view text);
+/// Valid UTF-8 on one line, for a terminal and for more. What is not text (control characters,
+/// malformed bytes) and what changes the direction of text around it becomes U+FFFD.
+std::string safe_text(std::string_view text);
 
-/// `printable`, and harmless between tags and in a quoted attribute of SVG and HTML.
+/// `safe_text`, and harmless between tags and in a quoted attribute of SVG and HTML.
 std::string markup(std::string_view text);
 
 /// At most `columns` columns: the end, or the start, gives way to an ellipsis.
@@ -40,22 +38,6 @@ std::string cut_start(std::string_view text, std::size_t columns);
 /// "std::vector<...>::push_back". The whole name where it is not understood.
 std::string short_function(std::string_view demangled);
 
-/// "912 bytes", "9.1 KiB", "1.5 MiB". One decimal, rounded half up.
-std::string bytes_text(std::uint64_t bytes);
-/// "41,203"
-std::string count_text(std::uint64_t count);
 /// "9,318 bytes (9.1 KiB)": exact, and what it means.
 std::string exact_bytes_text(std::uint64_t bytes);
-/// "96.4 %" of a whole; "-" of nothing.
-std::string percent_text(std::uint64_t part, std::uint64_t whole);
-
-/// The whole name of a site: "src/server.cpp:88", or its label.
-std::string site_name(const site& of);
-/// A short name for each site of a snapshot: the file without its directories, and as much more as
-/// tells it from the others.
-std::vector<std::string> short_site_names(const snapshot& from);
-
-/// What is left of the limit at the deepest, in bytes; 0 when there is no limit to speak of.
-std::uint64_t margin_of(const site& of);
-
 }  // namespace bast_stacks::draw

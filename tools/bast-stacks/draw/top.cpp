@@ -8,13 +8,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <optional>
 #include <utility>
 
-#include "draw/text.hpp"
 #include "draw/terminal.hpp"
+#include "draw/text.hpp"
 #include "draw/top_view.hpp"
 #include "draw/watcher.hpp"
 
@@ -38,10 +39,12 @@ class signals {
     ::sigemptyset(&taken);
     for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) ::sigaddset(&taken, each);
     ::pthread_sigmask(SIG_BLOCK, &taken, &before_);
+    for (std::size_t i = 0; i < handled.size(); ++i) ::sigaction(handled[i], nullptr, &actions_[i]);
     fd_ = ::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
   }
   ~signals() {
     if (fd_ >= 0) ::close(fd_);
+    for (std::size_t i = 0; i < handled.size(); ++i) ::sigaction(handled[i], &actions_[i], nullptr);
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
   signals(const signals&) = delete;
@@ -56,7 +59,11 @@ class signals {
   }
 
  private:
+  // Curses installs its own for these, which outlive it and would end the program with status 1.
+  static constexpr std::array handled{SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
+
   sigset_t before_{};
+  std::array<struct sigaction, handled.size()> actions_{};
   int fd_ = -1;
 };
 
@@ -80,7 +87,7 @@ class session {
   int run() {
     next_look_ = clock_type::now() + refresh_;
     for (;;) {
-      screen_.show(top_screen(now_, state_, screen_.size(), options_.advise));
+      screen_.show(top_screen(now_, state_, screen_.size()));
       if (wait(); !take_keys()) return 0;
       for (int number = 0; (number = signals_.take()) != 0;) {
         if (number == SIGWINCH)
@@ -142,7 +149,7 @@ class session {
     if (gone)
       state_.status = fmt::format("process ended: this is how {} was last seen", now_.pid);
     else
-      state_.status = printable(seen.error().what) + " (r: look again)";
+      state_.status = safe_text(seen.error().what) + " (r: look again)";
   }
 
   snapshot now_;

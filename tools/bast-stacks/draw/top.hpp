@@ -16,8 +16,6 @@ namespace bast_stacks {
 struct top_options {
   std::chrono::milliseconds refresh{2000};  // from the end of one look to the next; at least 100
   bool colour = true;
-  /// What the details say that a site's size should be; text of a few lines. Optional.
-  std::function<std::string(const snapshot&, std::size_t site)> advise{};
 };
 
 /// Shows what `look` sees until the user quits; returns the exit status of the program. `look` is

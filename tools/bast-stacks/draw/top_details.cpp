@@ -12,6 +12,8 @@
 #include "draw/path.hpp"
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "show/recommend.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -24,21 +26,23 @@ void heading(lines& to, std::string words) {
   to.push_back({{std::move(words), text_style::head}});
 }
 
+void named(lines& to, std::string_view name, std::string value) {
+  to.push_back({{fmt::format("{:<20}", name), text_style::soft}, {std::move(value)}});
+}
+
 void numbers(lines& to, const site& its) {
-  const auto line = [&](std::string_view name, const std::string& value) {
-    to.push_back({{fmt::format("{:<20}", name), text_style::soft}, {value}});
-  };
-  line("deepest", exact_bytes_text(its.max));
-  line("size", its.limit == 0 ? "not known"
-                              : fmt::format("{}, margin {}", exact_bytes_text(its.limit),
-                                            percent_text(margin_of(its), its.limit)));
-  line("open from the start", exact_bytes_text(its.window));
+  named(to, "deepest", exact_bytes_text(its.max));
+  const std::optional<double> left = margin(its);
+  named(to, "size",
+        left ? fmt::format("{}, margin {}", exact_bytes_text(its.limit), percent_text(*left))
+             : "not known");
+  named(to, "open from the start", exact_bytes_text(its.window));
   std::string uses = count_text(its.uses);
   if (its.pending != 0) uses += fmt::format(", {} not measured yet", count_text(its.pending));
-  line("uses", uses);
-  line("stacks",
-       fmt::format("{} live, {} in use or kept", count_text(its.live), count_text(its.held)));
-  line("grew", fmt::format("{} {}", count_text(its.grows), its.grows == 1 ? "time" : "times"));
+  named(to, "uses", uses);
+  named(to, "stacks",
+        fmt::format("{} live, {} in use or kept", count_text(its.live), count_text(its.held)));
+  named(to, "grew", counted(its.grows, "time"));
   if (const std::string words = warnings_of(its); !words.empty())
     to.push_back(
         {{fmt::format("{:<20}", "warnings"), text_style::soft}, {words, text_style::alarm}});
@@ -83,13 +87,13 @@ void depths(lines& to, const site& its, std::size_t columns, bool ascii) {
         std::log1p(static_cast<double>(each.count)) / std::log1p(static_cast<double>(largest));
     const auto eighths = static_cast<std::size_t>(std::ceil(part * static_cast<double>(room * 8)));
     const std::uint64_t end = each.low == 0 ? 64 : each.low * 2;
-    to.push_back({{fmt::format("  {:>9} .. {:>9} ", bytes_text(each.low), bytes_text(end)),
-                   text_style::soft},
-                  {bar_text(eighths, ascii), text_style::plain},
-                  {" " + count_text(each.count), text_style::plain}});
+    to.push_back(
+        {{fmt::format("  {:>9} .. {:>9} ", size_text(each.low), size_text(end)), text_style::soft},
+         {bar_text(eighths, ascii), text_style::plain},
+         {" " + count_text(each.count), text_style::plain}});
   }
   to.push_back({{fmt::format("  p50 {}, p99 {}, of {} samples; bars are logarithmic",
-                             bytes_text(quantile(its, 0.5)), bytes_text(quantile(its, 0.99)),
+                             size_text(quantile(its, 0.5)), size_text(quantile(its, 0.99)),
                              count_text(sampled(its))),
                  text_style::soft}});
 }
@@ -117,22 +121,18 @@ void deepest(lines& to, const site& its) {
 }  // namespace
 
 std::vector<screen_line> site_details(const snapshot& of, std::size_t index, std::size_t columns,
-                                      bool ascii, const std::string& recommendation) {
+                                      bool ascii) {
   const site& its = of.sites[index];
   lines all;
   numbers(all, its);
+  const advice advised = recommend(of);
+  const std::string words =
+      advised.sites.empty() ? advised.refused : verdict_text(advised.sites[index]);
+  if (!words.empty()) named(all, "recommended", words);
   heading(all, "Depths");
   depths(all, its, columns, ascii);
   heading(all, "Deepest stack, the outermost call first");
   deepest(all, its);
-  if (!recommendation.empty()) {
-    heading(all, "Recommendation");
-    for (std::string_view rest = recommendation; !rest.empty();) {
-      const std::size_t end = std::min(rest.find('\n'), rest.size());
-      all.push_back({{"  " + printable(rest.substr(0, end))}});
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-  }
   return all;
 }
 

@@ -12,6 +12,10 @@
 #include "draw/text.hpp"
 #include "draw/top_details.hpp"
 #include "model/statistics.hpp"
+#include "show/names.hpp"
+#include "show/recommend.hpp"
+#include "show/report.hpp"
+#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -41,9 +45,7 @@ std::size_t selected_row(const snapshot& of, const std::vector<std::size_t>& ord
 
 // ---- The table ----------------------------------------------------------------------------------
 
-std::string kibibytes(std::uint64_t bytes) {
-  return fmt::format("{:.1f}", static_cast<double>(bytes) / 1024);
-}
+std::string kibibytes(std::uint64_t bytes) { return size_number(bytes, false); }
 
 struct column {
   std::string_view name;
@@ -69,31 +71,48 @@ constexpr std::array columns{
            [](const site& of) { return of.limit == 0 ? std::string("-") : kibibytes(of.limit); }},
     column{"margin", 9, 7,
            [](const site& of) {
-             return of.limit == 0 ? std::string("-") : percent_text(margin_of(of), of.limit);
+             const std::optional<double> left = margin(of);
+             return left ? percent_text(*left) : std::string("-");
            }},
 };
 constexpr int worth_max = 7;
+constexpr std::size_t mark_width = 3;
 constexpr std::size_t site_width_min = 18;
+
+constexpr std::size_t verdict_width = 21;  // "keep: 29,956 more runs", nearly
+constexpr std::size_t warnings_width_min = 12;
+constexpr std::size_t gap = 2;
 
 struct table_layout {
   int worth_least = 1;
   std::size_t site = 0;
-  std::size_t warnings = 0;
+  std::size_t verdict = 0;   // 0: not shown
+  std::size_t warnings = 0;  // 0: not shown
 };
 
+/// Numbers give way to a readable site and warnings; what is left beyond those is for the site,
+/// the recommendation and the warnings, in this order.
 table_layout lay_out_table(std::size_t width, std::size_t longest_name) {
   table_layout layout;
+  constexpr std::size_t least = mark_width + site_width_min + gap + warnings_width_min;
   std::size_t numbers = 0;
   for (; layout.worth_least <= worth_max; ++layout.worth_least) {
     numbers = 0;
     for (const column& each : columns)
       if (each.worth >= layout.worth_least) numbers += each.width;
-    if (numbers + site_width_min + 3 <= width) break;
+    if (numbers + least <= width) break;
   }
   if (layout.worth_least > worth_max) numbers = 0;
-  const std::size_t left = width > numbers + 3 ? width - numbers - 3 : 0;
-  layout.site = std::min(left, std::max(longest_name, site_width_min));
-  layout.warnings = left - layout.site > 2 ? left - layout.site - 2 : 0;
+  std::size_t left = width > numbers + mark_width ? width - numbers - mark_width : 0;
+  const std::size_t for_warnings =
+      left >= site_width_min + gap + warnings_width_min ? gap + warnings_width_min : 0;
+  layout.site = std::min(left - for_warnings, std::max(longest_name, site_width_min));
+  left -= layout.site;
+  if (left >= for_warnings + gap + verdict_width) {
+    layout.verdict = verdict_width;
+    left -= gap + verdict_width;
+  }
+  layout.warnings = left > gap ? left - gap : 0;
   return layout;
 }
 
@@ -109,17 +128,19 @@ screen_line table_head(const table_layout& layout) {
   std::string text = "   " + padded(cut_end(site_head, layout.site), layout.site);
   for (const column& each : columns)
     if (each.worth >= layout.worth_least) text += fmt::format("{:>{}}", each.name, each.width);
+  if (layout.verdict != 0) text += "  " + padded("recommended", layout.verdict);
   if (layout.warnings != 0) text += "  " + cut_end("warnings", layout.warnings);
   return {{std::move(text), text_style::head}};
 }
 
-screen_line table_row(const site& of, const std::string& name, const table_layout& layout,
-                      bool selected, std::size_t width) {
+screen_line table_row(const site& of, const std::string& name, const std::string& verdict,
+                      const table_layout& layout, bool selected, std::size_t width) {
   const bool tight = margin(of).value_or(1) < margin_alarm;
   std::string text = tight ? "!! " : "   ";
-  text += padded(cut_start(name, layout.site), layout.site);
+  text += padded(cut_start(safe_text(name), layout.site), layout.site);
   for (const column& each : columns)
     if (each.worth >= layout.worth_least) text += fmt::format("{:>{}}", each.value(of), each.width);
+  if (layout.verdict != 0) text += "  " + padded(cut_end(verdict, layout.verdict), layout.verdict);
   if (layout.warnings != 0) text += "  " + cut_end(warnings_of(of), layout.warnings);
   if (selected) return {{padded(std::move(text), width), text_style::selected}};
   return {{std::move(text), tight ? text_style::alarm : text_style::plain}};
@@ -136,26 +157,20 @@ std::string_view name_of(top_order order) {
   return "?";
 }
 
-std::string title_of(const snapshot& of) {
-  const std::size_t slash = of.program.find_last_of('/');
-  std::string title =
-      printable(slash == std::string::npos ? of.program : of.program.substr(slash + 1));
-  if (of.pid != 0) title += fmt::format("{}pid {}", title.empty() ? "" : ", ", of.pid);
-  if (!of.library.empty()) title += ", " + printable(of.library);
+std::string top_title(const snapshot& of) {
   std::uint64_t live = 0;
   for (const site& each : of.sites) live = add(live, each.live);
-  return title + fmt::format(": {} {}, {} live {}", count_text(of.sites.size()),
-                             of.sites.size() == 1 ? "site" : "sites", count_text(live),
-                             live == 1 ? "stack" : "stacks");
+  return fmt::format("{}: {}, {}", safe_text(title_of(of)), counted(of.sites.size(), "site"),
+                     counted(live, "live stack"));
 }
 
 std::vector<screen_line> table_screen(const snapshot& of, top_state& state, screen_size size) {
   std::vector<screen_line> lines;
-  lines.push_back({{title_of(of), text_style::strong}});
+  lines.push_back({{top_title(of), text_style::strong}});
   lines.push_back({{state.status, state.alarm ? text_style::alarm : text_style::soft}});
   lines.emplace_back();
 
-  const std::vector<std::string> names = short_site_names(of);
+  const std::vector<std::string> names = short_site_names(of.sites);
   std::size_t longest = columns_of(site_head);
   for (const std::string& each : names) longest = std::max(longest, columns_of(each));
   const table_layout layout = lay_out_table(size.columns, longest);
@@ -163,6 +178,7 @@ std::vector<screen_line> table_screen(const snapshot& of, top_state& state, scre
 
   const std::vector<std::size_t> order = sorted_sites(of, state.order);
   const std::size_t selected = selected_row(of, order, state);
+  const advice all = recommend(of);
   const std::size_t rows = table_rows(size);
   if (selected < state.first_row) state.first_row = selected;
   if (rows != 0 && selected >= state.first_row + rows) state.first_row = selected - rows + 1;
@@ -170,7 +186,9 @@ std::vector<screen_line> table_screen(const snapshot& of, top_state& state, scre
   for (std::size_t row = state.first_row; row < std::min(order.size(), state.first_row + rows);
        ++row) {
     const std::size_t i = order[row];
-    lines.push_back(table_row(of.sites[i], names[i], layout, row == selected, size.columns));
+    const std::string verdict = all.sites.empty() ? std::string() : verdict_text(all.sites[i]);
+    lines.push_back(
+        table_row(of.sites[i], names[i], verdict, layout, row == selected, size.columns));
   }
   if (order.empty()) lines.push_back({{"   no site has used a stack", text_style::soft}});
   return lines;
@@ -244,15 +262,14 @@ std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order) {
 std::string warnings_of(const site& of) {
   std::string text;
   const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
-  if (const std::string recursion = recursion_of(of); !recursion.empty())
-    say("recursion " + recursion);
+  if (const recursion found = recursion_of(of.deepest); found.times != 0)
+    say(fmt::format("recursion {} x{}", short_function(safe_text(found.function)), found.times));
   if (of.uses != 0 && of.uses < uses_few) say("few uses");
   if (of.uses == 0) say(of.pending == 0 ? "never used" : "not measured yet");
   return text;
 }
 
-std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen_size size,
-                                    const site_advisor& advise) {
+std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen_size size) {
   std::vector<screen_line> lines;
   std::string keys;
   const std::vector<std::size_t> order = sorted_sites(of, state.order);
@@ -264,11 +281,10 @@ std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen
       break;
     case top_page::details: {
       const std::size_t i = order[selected_row(of, order, state)];
-      const std::vector<screen_line> all =
-          site_details(of, i, size.columns, state.ascii, advise ? advise(of, i) : std::string());
+      const std::vector<screen_line> all = site_details(of, i, size.columns, state.ascii);
       const std::size_t rows = detail_rows(size);
       state.first_line = std::min(state.first_line, all.size() > rows ? all.size() - rows : 0);
-      lines.push_back({{site_name(of.sites[i]), text_style::strong}});
+      lines.push_back({{safe_text(site_name(of.sites[i])), text_style::strong}});
       lines.push_back({{state.status, state.alarm ? text_style::alarm : text_style::soft}});
       const std::size_t end = std::min(all.size(), state.first_line + rows);
       for (std::size_t line = state.first_line; line < end; ++line) lines.push_back(all[line]);

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -58,9 +57,6 @@ struct top_state {
   bool ascii = false;          // the terminal shows nothing else
 };
 
-/// A recommendation for one site, by its index, as text of a few lines.
-using site_advisor = std::function<std::string(const snapshot&, std::size_t)>;
-
 /// Indices of the sites in an order; equal ones by name.
 std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order);
 
@@ -69,8 +65,7 @@ std::string warnings_of(const site& of);
 
 /// Exactly `size.rows` lines, none wider than `size.columns`. Moves what `state` shows so that the
 /// selected row is visible.
-std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen_size size,
-                                    const site_advisor& advise = {});
+std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen_size size);
 
 /// What a key does to the state: false when it ends the view. `look` does nothing here.
 bool press(top_state& state, top_key key, const snapshot& of, screen_size size);
