@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 #include <unordered_map>
@@ -34,6 +35,28 @@ std::string name_with(const site& of, std::size_t directories) {
   return end.size() == of.where.size() ? site_name(of) : with_line(of, end);
 }
 
+/// Skips what brackets hold. Returns the index behind the bracket that closes the one at `at`.
+std::size_t behind_brackets(std::string_view text, std::size_t at) {
+  std::size_t depth = 0;
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    // The arrow of a return type closes nothing.
+    const bool arrow = c == '>' && at != 0 && text[at - 1] == '-';
+    if (c == '<' || c == '(' || c == '{' || c == '[') ++depth;
+    if ((c == '>' && !arrow) || c == ')' || c == '}' || c == ']') {
+      if (depth == 1) return at + 1;
+      if (depth != 0) --depth;
+    }
+  }
+  return text.size();
+}
+
+/// Whether these words behind a bracket are not part of a name: its qualifiers.
+bool ends_function(std::string_view rest) {
+  return rest.empty() || rest.starts_with(" const") || rest.starts_with(" volatile") ||
+         rest.starts_with(" &") || rest.starts_with(" [");
+}
+
 }  // namespace
 
 std::string site_name(const site& of) {
@@ -63,8 +86,42 @@ std::vector<std::string> short_site_names(const std::vector<site>& sites) {
   return names;
 }
 
+std::string short_function_name(std::string_view demangled) {
+  constexpr std::string_view unnamed = "(anonymous namespace)::";
+  constexpr std::string_view overload = "operator";
+  // "(start of the stack)" and the like are no functions.
+  if (demangled.starts_with('(') && !demangled.starts_with(unnamed)) return printable(demangled);
+  std::string out;
+  for (std::size_t at = 0; at < demangled.size();) {
+    const std::string_view rest = demangled.substr(at);
+    const bool begins = out.empty() || out.ends_with(':');
+    if (rest.starts_with(unnamed)) {
+      at += unnamed.size();
+    } else if (begins && rest.starts_with(overload)) {
+      // The symbols of an operator are part of its name, also when they are brackets.
+      std::size_t end = std::min(rest.find('(', overload.size()), rest.size());
+      if (rest.substr(end).starts_with("()")) end += 2;
+      out += rest.substr(0, end);
+      at += end;
+    } else if (rest.starts_with('{')) {
+      out += rest.starts_with("{lambda") ? "{lambda}" : "{}";
+      at = behind_brackets(demangled, at);
+    } else if (rest.starts_with('<') || rest.starts_with('(') || rest.starts_with('[')) {
+      at = behind_brackets(demangled, at);
+      if (rest.starts_with('(') && ends_function(demangled.substr(at))) break;
+    } else if (rest.starts_with(' ')) {
+      out.clear();  // so far it was the type of the result
+      ++at;
+    } else {
+      out += rest.front();
+      ++at;
+    }
+  }
+  return printable(out.empty() ? demangled : std::string_view(out));
+}
+
 std::string frame_name(const frame& of) {
-  const std::string function = printable(of.function);
+  const std::string function = short_function_name(of.function);
   std::string place;
   if (!of.file.empty()) {
     place = fmt::format("{}:{}", printable(path_end(of.file, 0)), of.line);
@@ -122,7 +179,9 @@ recursion recursion_of(const backtrace& of) {
 std::string recursion_text(const backtrace& of) {
   const recursion found = recursion_of(of);
   if (found.times == 0) return {};
-  return fmt::format("recursion {} x{}{}", cut_right(printable(found.function), 40), found.times,
+  std::string name = short_function_name(found.function);
+  name.erase(0, name.rfind("::") == name.npos ? 0 : name.rfind("::") + 2);
+  return fmt::format("recursion {} x{}{}", cut_right(name, 20), found.times,
                      found.at_least ? "+" : "");
 }
 

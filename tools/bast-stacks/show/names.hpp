@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/snapshot.hpp"
@@ -18,6 +19,10 @@ std::string site_name(const site& of);
 std::string short_site_name(const site& of);
 /// The name of each site, without as many directories as all can do without.
 std::vector<std::string> short_site_names(const std::vector<site>& sites);
+
+/// A function of C++ without its parameters, template arguments and unnamed namespaces:
+/// "std::vector::push_back". Other names as they are.
+std::string short_function_name(std::string_view demangled);
 
 /// Where a frame is: "read_request (in.cpp:7)", "memcpy (libc.so.6+0x1234)", "0x401234".
 std::string frame_name(const frame& of);

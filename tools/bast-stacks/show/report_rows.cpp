@@ -58,12 +58,13 @@ std::string percent_of(double margin, std::uint64_t limit) {
   return limit == 0 ? "?" : percent_text(margin);
 }
 
-/// What can be said of sites in one column: the size to set, and why a site is so deep.
+/// What can be said of a site in one column: the size to set, and why it is so deep.
 std::string remark(const site& s, const site_advice* a) {
-  std::string text = a == nullptr ? std::string() : verdict_text(*a);
   const std::string recursion = recursion_text(s.deepest);
-  if (!recursion.empty()) text += (text.empty() ? "" : ", ") + recursion;
-  return text;
+  if (a == nullptr || a->what == verdict::unused) return recursion;
+  if (recursion.empty()) return verdict_text(*a);
+  // Both at length would be cut.
+  return (a->what == verdict::keep ? "keep" : verdict_text(*a)) + ", " + recursion;
 }
 
 std::vector<row> site_rows(const snapshot& of, const advice& all, const report_options& options) {

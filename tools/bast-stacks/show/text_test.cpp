@@ -91,6 +91,28 @@ TEST(Names, ABacktraceSaysWhereFramesAreMissing) {
             "       100 B  f (server+0x1064) ?\n");
 }
 
+TEST(Names, FunctionsOfTemplatesAreReadable) {
+  const auto expect = [](const char* demangled, const char* expected) {
+    EXPECT_EQ(short_function_name(demangled), expected) << demangled;
+  };
+  expect("main", "main");
+  expect("f(int, char*)", "f");
+  expect("void std::sort<int*>(int*, int*)", "std::sort");
+  expect("std::_Executor<demo::(anonymous namespace)::text, true>::_M_dfs(std::_Mode, long)",
+         "std::_Executor::_M_dfs");
+  expect("demo::crew::start(std::shared_ptr<x const>)::{lambda(int&)#1}::operator()(int&) const",
+         "demo::crew::start::{lambda}::operator()");
+  expect("(anonymous namespace)::parse(char const*)", "parse");
+  expect("bool operator< <int>(a<int> const&, a<int> const&)", "operator< <int>");
+  expect("a::operator<<(int)", "a::operator<<");
+  expect("std::function<void (int)>::operator()(int) const", "std::function::operator()");
+  expect("(start of the stack)", "(start of the stack)");
+  expect("f[abi:cxx11](int)", "f");
+  expect("decltype(auto) g<3>(int)", "g");
+  expect("x<<<(((", "x");
+  expect("", "");
+}
+
 TEST(Names, RecursionIsNamedWithItsDepth) {
   EXPECT_EQ(recursion_text(test::sample_server().sites[0].deepest), "recursion json_value x37");
   EXPECT_EQ(recursion_text(test::sample_server().sites[2].deepest), "");
