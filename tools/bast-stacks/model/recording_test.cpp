@@ -7,6 +7,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "model/fuzz_recording.hpp"
 #include "model/names.hpp"
 #include "model/test_samples.hpp"
 

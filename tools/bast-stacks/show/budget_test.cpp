@@ -6,6 +6,7 @@
 
 #include "bast/testing/random.hpp"
 #include "model/test_samples.hpp"
+#include "show/fuzz_budget.hpp"
 #include "show/glob.hpp"
 
 namespace bast_stacks {

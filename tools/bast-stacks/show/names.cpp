@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 #include <unordered_map>
 
@@ -130,59 +129,6 @@ std::string frame_name(const frame& of) {
   }
   if (function.empty()) return place.empty() ? fmt::format("{:#x}", of.pc) : place;
   return place.empty() ? function : fmt::format("{} ({})", function, place);
-}
-
-std::string backtrace_text(const backtrace& of, bool exact) {
-  std::string out;
-  const auto line = [&](std::uint64_t bytes, std::string_view what) {
-    const std::string size = size_text(bytes, exact);
-    out += fmt::format("  {:>10}  {}\n", size, cut_right(what, line_width - 14));
-  };
-  std::size_t i = 0;
-  while (i < of.frames.size()) {
-    const frame& first = of.frames[i];
-    const std::size_t from = i;
-    std::uint64_t bytes = 0;
-    bool confirmed = true;
-    // Up to `inner`: beyond it frames are missing, and a repetition would hide that.
-    do {
-      bytes += of.frames[i].stack_bytes;
-      confirmed = confirmed && of.frames[i].confirmed;
-      ++i;
-    } while (i < of.frames.size() && i != of.inner && !first.function.empty() &&
-             of.frames[i].function == first.function);
-    std::string what = frame_name(first);
-    if (i - from > 1) what += fmt::format(" x{}", i - from);
-    if (!confirmed) what += " ?";
-    line(bytes, what);
-    if (i == of.inner && of.omitted_bytes != 0) line(of.omitted_bytes, "(frames not recorded)");
-  }
-  return out;
-}
-
-recursion recursion_of(const backtrace& of) {
-  std::map<std::string_view, std::uint64_t> times;
-  recursion most;
-  // From the outermost frame, so that of functions that call each other the first is named.
-  for (auto f = of.frames.rbegin(); f != of.frames.rend(); ++f) {
-    if (!f->function.empty()) ++times[f->function];
-  }
-  for (auto f = of.frames.rbegin(); f != of.frames.rend(); ++f) {
-    const auto found = times.find(f->function);
-    if (found != times.end() && found->second > most.times)
-      most = {f->function, found->second, of.omitted_bytes != 0};
-  }
-  // Twice is an overload or a helper; three times is a habit.
-  return most.times >= 3 ? most : recursion{};
-}
-
-std::string recursion_text(const backtrace& of) {
-  const recursion found = recursion_of(of);
-  if (found.times == 0) return {};
-  std::string name = short_function_name(found.function);
-  name.erase(0, name.rfind("::") == name.npos ? 0 : name.rfind("::") + 2);
-  return fmt::format("recursion {} x{}{}", cut_right(name, 20), found.times,
-                     found.at_least ? "+" : "");
 }
 
 }  // namespace bast_stacks

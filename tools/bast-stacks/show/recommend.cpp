@@ -132,7 +132,13 @@ class places {
     const bool keep = site.what == verdict::keep;
     const std::uint64_t limit = keep ? std::max(group.old_limit, site.limit) : site.limit;
     group.window = std::max(group.window, keep ? group.old_window : site.window);
-    if (group.decides.has_value() && limit <= group.limit) return;
+    if (!keep) group.others = std::max(group.others, site.limit);
+    if (group.decides.has_value()) {
+      const site_advice& so_far = all_.sites[*group.decides];
+      // Of those that lack runs, the one that lacks most: until then the limit stays.
+      if (limit < group.limit) return;
+      if (limit == group.limit && site.runs_missing <= so_far.runs_missing) return;
+    }
     group.limit = limit;
     group.decides = index;
   }

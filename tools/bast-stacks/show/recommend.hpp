@@ -74,6 +74,7 @@ struct pool_advice {
   std::uint64_t limit = 0;  // what to set
   std::uint64_t window = 0;
   std::optional<std::size_t> decides;  // index in snapshot::sites of the site that needs most
+  std::uint64_t others = 0;            // for keep: what the sites with enough runs need
   std::uint64_t stacks = 0;            // of pools that are gone: about the most at one time
   std::uint64_t saved = 0;             // address space
 };

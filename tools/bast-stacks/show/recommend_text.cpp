@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/statistics.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/table.hpp"
@@ -87,7 +88,14 @@ std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_
   out = cut_right(out, line_width) + '\n';
   switch (a.what) {
     case verdict::unused: return out + "  nothing has run on it\n";
-    case verdict::keep: return out + fmt::format("  keep .limit = {}\n", size(a.old_limit));
+    case verdict::keep:
+      out += fmt::format("  keep .limit = {}\n", size(a.old_limit));
+      // A site that runs once in the life of a process never runs often enough.
+      if (a.others != 0 && a.others < a.old_limit)
+        out += fmt::format(
+            "  its sites that ran often enough need {}: give the others a pool of their own\n",
+            size(a.others));
+      return out;
     case verdict::fits: return out + fmt::format("  .limit = {} is right\n", size(a.old_limit));
     case verdict::raise: return out + fmt::format("  {}\n", code_of(a));
     case verdict::lower: break;

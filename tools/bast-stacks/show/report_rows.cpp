@@ -8,6 +8,7 @@
 
 #include "model/names.hpp"
 #include "model/statistics.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 #include "show/text.hpp"
 

@@ -72,25 +72,6 @@ TEST(Names, LabelsAndTheOtherSite) {
   EXPECT_EQ(site_name(s), "...a/b");
 }
 
-TEST(Names, ABacktraceFoldsRepetitionsAndKeepsItsSum) {
-  const snapshot s = test::sample_server();
-  EXPECT_EQ(backtrace_text(s.sites[0].deepest, true),
-            "     61050 B  json_value (parse.cpp:51) x37\n"
-            "      1650 B  parse (parse.cpp:41)\n");
-}
-
-TEST(Names, ABacktraceSaysWhereFramesAreMissing) {
-  backtrace b;
-  b.frames = {test::make_frame("f", 100), test::make_frame("f", 100)};
-  b.frames[1].confirmed = false;
-  b.inner = 1;
-  b.omitted_bytes = 5000;
-  EXPECT_EQ(backtrace_text(b, true),
-            "       100 B  f (server+0x1064)\n"
-            "      5000 B  (frames not recorded)\n"
-            "       100 B  f (server+0x1064) ?\n");
-}
-
 TEST(Names, FunctionsOfTemplatesAreReadable) {
   const auto expect = [](const char* demangled, const char* expected) {
     EXPECT_EQ(short_function_name(demangled), expected) << demangled;
@@ -111,21 +92,6 @@ TEST(Names, FunctionsOfTemplatesAreReadable) {
   expect("decltype(auto) g<3>(int)", "g");
   expect("x<<<(((", "x");
   expect("", "");
-}
-
-TEST(Names, RecursionIsNamedWithItsDepth) {
-  EXPECT_EQ(recursion_text(test::sample_server().sites[0].deepest), "recursion json_value x37");
-  EXPECT_EQ(recursion_text(test::sample_server().sites[2].deepest), "");
-}
-
-TEST(Names, MutualRecursionIsNamedByItsOutermostFunction) {
-  backtrace b;
-  for (int i = 0; i < 4; ++i) {
-    b.frames.push_back(test::make_frame("inner", 10));
-    b.frames.push_back(test::make_frame("outer", 10));
-  }
-  b.omitted_bytes = 1;
-  EXPECT_EQ(recursion_text(b), "recursion outer x4+");
 }
 
 TEST(Table, AlignsAndCutsTheColumnThatGivesWay) {
