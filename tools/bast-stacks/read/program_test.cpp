@@ -24,6 +24,14 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using testing::test_program;
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool instrumented = true;
+#elif defined(__has_feature)
+constexpr bool instrumented = __has_feature(address_sanitizer);
+#else
+constexpr bool instrumented = false;
+#endif
+
 const site* find_site(const snapshot& in, std::string_view where) {
   const auto found =
       std::ranges::find_if(in.sites, [&](const site& each) { return each.where == where; });
@@ -87,11 +95,13 @@ TEST(Program, NoPageIsMadeResident) {
 }
 
 TEST(Program, AHundredThousandStacksAreRead) {
-  child program(test_program({"many", "100000"}));
+  // AddressSanitizer keeps mappings for each stack, of which a process can have 65,530.
+  const std::size_t stacks = instrumented ? 1000 : 100'000;
+  child program(test_program({"many", std::to_string(stacks)}));
   ASSERT_TRUE(program.ready());
   const auto seen = open_process(program.pid(), {});
   ASSERT_TRUE(seen) << seen.error().what;
-  EXPECT_EQ(seen->stacks.size(), 100'000U);
+  EXPECT_EQ(seen->stacks.size(), stacks);
   EXPECT_TRUE(std::ranges::all_of(seen->stacks, &live_stack::scanned));
   EXPECT_TRUE(std::ranges::all_of(
       seen->stacks, [](const live_stack& each) { return each.depth != 0 && each.sp != 0; }));
@@ -119,9 +129,9 @@ TEST(Program, RunTellsTheProgramToGrowByPages) {
 }
 
 TEST(Program, RunTellsHowASignalEndedIt) {
-  const auto done = run_program(test_program({"crash", "5000"}), {});
+  const auto done = run_program(test_program({"killed", "5000"}), {});
   ASSERT_TRUE(done) << done.error().what;
-  EXPECT_EQ(done->status, 128 + SIGSEGV);
+  EXPECT_EQ(done->status, 128 + SIGKILL);
 }
 
 TEST(Program, RunSaysWhenThereWasNothingToSee) {
@@ -160,7 +170,8 @@ TEST(Program, ARecordingEndsWithItsDurationOrTheProgram) {
 /// Runs the program in a directory of its own until it dies, and reads its core.
 std::optional<snapshot> core_of(const std::vector<std::string>& words) {
   const auto pattern = read_proc("/proc/sys/kernel/core_pattern", 256);
-  if (!pattern || *pattern != "core\n") return std::nullopt;
+  // A sanitizer reports, and exits.
+  if (instrumented || !pattern || *pattern != "core\n") return std::nullopt;
   const auto directory =
       std::filesystem::path(::testing::TempDir()) / ("bast-program-" + std::to_string(::getpid()));
   std::filesystem::create_directories(directory);
