@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <bast/config.hpp>
 #include <filesystem>
 
 #include "read/open.hpp"
@@ -24,13 +25,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using testing::test_program;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool instrumented = true;
-#elif defined(__has_feature)
-constexpr bool instrumented = __has_feature(address_sanitizer);
-#else
-constexpr bool instrumented = false;
-#endif
+constexpr bool instrumented = BAST_WITH_ASAN != 0;
 
 const site* find_site(const snapshot& in, std::string_view where) {
   const auto found =
@@ -154,7 +149,7 @@ TEST(Program, RunLeavesOtherWordsInTheVariable) {
   EXPECT_TRUE(done->seen.modes & bast::watch::mode_shared);
 }
 
-TEST(Program, ARecordingEndsWithItsDurationOrTheProgram) {
+TEST(Program, ARecordingEndsWithItsDurationOrAnInterrupt) {
   child program(test_program({"depths", "5000"}));
   ASSERT_TRUE(program.ready());
   const auto seen = record({.pid = program.pid(),
@@ -162,6 +157,15 @@ TEST(Program, ARecordingEndsWithItsDurationOrTheProgram) {
                             .every = std::chrono::milliseconds(5)});
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_EQ(find_site(*seen, "worker")->max, 5000U);
+  // An interrupt that waits ends it after its first look.
+  sigset_t interrupt;
+  sigset_t before;
+  ::sigemptyset(&interrupt);
+  ::sigaddset(&interrupt, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+  ::raise(SIGINT);
+  EXPECT_TRUE(record({.pid = program.pid()}));
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   program.wait();
   EXPECT_FALSE(record({.pid = program.pid(), .duration = {}}));
   EXPECT_EQ(record({.pid = 1, .duration = {}, .every = {}}).error().status, 2);
