@@ -161,14 +161,17 @@ TEST(OpenProcess, NumbersOfARecordBelongTogether) {
   std::thread writer([&] {
     auto& entry = fake.site(1);
     const std::atomic_ref<std::uint32_t> sequence(entry.sequence);
+    const auto spend = [&](int steps) {
+      for (int i = 0; i < steps; ++i) std::atomic_ref(entry.unused[0]).fetch_add(1);
+    };
     while (!done) {
       sequence.fetch_add(1);
       std::atomic_ref(entry.uses).fetch_add(1);
+      spend(500);
       std::atomic_ref(entry.samples).fetch_add(1);
       std::atomic_ref(entry.histogram[3]).fetch_add(1);
       sequence.fetch_add(1);
-      // Most of the time nobody writes.
-      for (int i = 0; i < 2000 && !done; ++i) std::atomic_ref(entry.unused[0]).fetch_add(1);
+      spend(5000);  // Most of the time nobody writes.
     }
   });
   for (int i = 0; i < 300; ++i) {
