@@ -21,7 +21,7 @@ constexpr path_options unfolded{.fold_beyond = 0};
 
 /// The format gives ';' and the last space of a line a meaning, and has no way to quote.
 std::string folded_name(std::string_view name) {
-  std::string plain(name);
+  std::string plain = safe_text(name);
   std::ranges::replace(plain, ';', ':');
   return plain;
 }
@@ -71,7 +71,7 @@ std::string speedscope(const snapshot& of) {
       weights.push_back(step.bytes);
     }
     profiles.push_back({{"type", "sampled"},
-                        {"name", names[i]},
+                        {"name", safe_text(names[i])},
                         {"unit", "bytes"},
                         {"startValue", 0},
                         {"endValue", path.bytes},

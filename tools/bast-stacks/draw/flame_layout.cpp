@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
+#include <utility>
 
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
@@ -31,8 +33,11 @@ std::vector<drawable> choose(const snapshot& of, const flame_options& options,
   std::vector<std::size_t> sites = options.sites;
   if (sites.empty()) {
     for (std::size_t i = 0; i < of.sites.size(); ++i) sites.push_back(i);
-    std::ranges::stable_sort(sites, std::ranges::greater{}, [&](std::size_t i) {
+    const auto depth = [&](std::size_t i) {
       return std::max(of.sites[i].deepest.depth, of.sites[i].max);
+    };
+    std::ranges::sort(sites, [&](std::size_t a, std::size_t b) {
+      return std::pair(depth(b), a) < std::pair(depth(a), b);
     });
   }
   std::vector<drawable> chosen;
@@ -72,7 +77,9 @@ std::vector<std::string> rank_modules(const std::vector<drawable>& chosen) {
     for (const path_step& step : each.path.steps)
       if (!step.module.empty()) bytes[step.module] = add(bytes[step.module], step.bytes);
   std::vector<std::pair<std::string, std::uint64_t>> ranked(bytes.begin(), bytes.end());
-  std::ranges::stable_sort(ranked, std::ranges::greater{}, &decltype(ranked)::value_type::second);
+  std::ranges::sort(ranked, [](const auto& a, const auto& b) {
+    return std::tie(b.second, a.first) < std::tie(a.second, b.first);
+  });
   std::vector<std::string> modules;
   for (auto& [module, total] : ranked) modules.push_back(module);
   return modules;

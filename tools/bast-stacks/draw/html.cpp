@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <numeric>
+#include <utility>
 
 #include "draw/flame.hpp"
 #include "draw/histogram.hpp"
@@ -40,7 +41,7 @@ class page {
         advice_(recommend(of)),
         order_(of.sites.size()) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::ranges::stable_sort(order_, {}, [&](std::size_t i) { return margin_or_whole(i); });
+    std::ranges::sort(order_, {}, [&](std::size_t i) { return std::pair(margin_or_whole(i), i); });
   }
 
   std::string html() {

@@ -76,7 +76,6 @@ class session {
         screen_(screen),
         signals_(taken),
         eyes_(eyes),
-        options_(options),
         refresh_(std::max(options.refresh, std::chrono::milliseconds(100))) {
     state_.ascii = !screen.shows_unicode();
     state_.status = fmt::format("every {:g} s", std::chrono::duration<double>(refresh_).count());
@@ -156,7 +155,6 @@ class session {
   terminal& screen_;
   const signals& signals_;
   watcher& eyes_;
-  const top_options& options_;
   std::chrono::milliseconds refresh_;
   top_state state_;
   std::string usual_status_;

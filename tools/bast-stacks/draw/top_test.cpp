@@ -129,12 +129,27 @@ TEST(Top, LooksAgain) {
   int looks = 0;  // of the child's memory
   const auto look = [&looks]() -> std::expected<snapshot, problem> {
     snapshot seen = sample::server();
-    seen.sites[2].live = static_cast<std::uint64_t>(7000 + ++looks);
+    if (++looks > 3) seen.sites[2].where = "src/another.cpp";
     return seen;
   };
   shown top(look, "xterm", {.refresh = std::chrono::milliseconds(100)});
-  EXPECT_TRUE(top.says("7001"));
-  EXPECT_TRUE(top.says("3"));  // only what changes is written
+  EXPECT_TRUE(top.says("server.cpp:88"));
+  EXPECT_TRUE(top.says("another"));
+  top.type("q");
+  EXPECT_TRUE(exited_with(top.status(), 0));
+}
+
+TEST(Top, LooksWhenAsked) {
+  int looks = 0;
+  const auto look = [&looks]() -> std::expected<snapshot, problem> {
+    snapshot seen = sample::server();
+    if (++looks > 1) seen.sites[2].where = "src/another.cpp";
+    return seen;
+  };
+  shown top(look, "xterm", {.refresh = std::chrono::hours(1)});
+  EXPECT_TRUE(top.says("server.cpp:88"));
+  top.type("r");
+  EXPECT_TRUE(top.says("another"));
   top.type("q");
   EXPECT_TRUE(exited_with(top.status(), 0));
 }

@@ -8,23 +8,17 @@
 #include <numeric>
 #include <utility>
 
-#include "draw/path.hpp"
 #include "draw/text.hpp"
 #include "draw/top_details.hpp"
+#include "draw/top_table.hpp"
 #include "model/statistics.hpp"
 #include "show/names.hpp"
-#include "show/recommend.hpp"
 #include "show/report.hpp"
 #include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
 namespace {
-
-/// Below this a margin is marked, as on the page.
-constexpr double margin_alarm = 0.1;
-/// With fewer uses than this even a median says little.
-constexpr std::uint64_t uses_few = 30;
 
 constexpr std::size_t head_lines = 4;  // title, status, an empty one, the columns' names
 constexpr std::size_t foot_lines = 1;
@@ -41,109 +35,6 @@ std::size_t selected_row(const snapshot& of, const std::vector<std::size_t>& ord
   const auto found = std::ranges::find_if(
       order, [&](std::size_t i) { return identity(of.sites[i]) == state.selected; });
   return found == order.end() ? 0 : static_cast<std::size_t>(found - order.begin());
-}
-
-// ---- The table ----------------------------------------------------------------------------------
-
-std::string kibibytes(std::uint64_t bytes) { return size_number(bytes, false); }
-
-struct column {
-  std::string_view name;
-  std::size_t width;
-  int worth;  // those of little worth are not shown where the screen is narrow
-  std::string (*value)(const site&);
-};
-
-constexpr std::array columns{
-    column{"uses", 10, 4, [](const site& of) { return std::to_string(of.uses); }},
-    column{"live", 7, 2, [](const site& of) { return std::to_string(of.live); }},
-    column{"p50", 8, 1,
-           [](const site& of) {
-             return sampled(of) == 0 ? std::string("-") : kibibytes(quantile(of, 0.5));
-           }},
-    column{"p99", 8, 3,
-           [](const site& of) {
-             return sampled(of) == 0 ? std::string("-") : kibibytes(quantile(of, 0.99));
-           }},
-    column{"max", 8, 6,
-           [](const site& of) { return of.uses == 0 ? std::string("-") : kibibytes(of.max); }},
-    column{"size", 8, 5,
-           [](const site& of) { return of.limit == 0 ? std::string("-") : kibibytes(of.limit); }},
-    column{"margin", 9, 7,
-           [](const site& of) {
-             const std::optional<double> left = margin(of);
-             return left ? percent_text(*left) : std::string("-");
-           }},
-};
-constexpr int worth_max = 7;
-constexpr std::size_t mark_width = 3;
-constexpr std::size_t site_width_min = 18;
-
-constexpr std::size_t verdict_width = 21;  // "keep: 29,956 more runs", nearly
-constexpr std::size_t warnings_width_min = 12;
-constexpr std::size_t gap = 2;
-
-struct table_layout {
-  int worth_least = 1;
-  std::size_t site = 0;
-  std::size_t verdict = 0;   // 0: not shown
-  std::size_t warnings = 0;  // 0: not shown
-};
-
-/// Numbers give way to a readable site and warnings; what is left beyond those is for the site,
-/// the recommendation and the warnings, in this order.
-table_layout lay_out_table(std::size_t width, std::size_t longest_name) {
-  table_layout layout;
-  constexpr std::size_t least = mark_width + site_width_min + gap + warnings_width_min;
-  std::size_t numbers = 0;
-  for (; layout.worth_least <= worth_max; ++layout.worth_least) {
-    numbers = 0;
-    for (const column& each : columns)
-      if (each.worth >= layout.worth_least) numbers += each.width;
-    if (numbers + least <= width) break;
-  }
-  if (layout.worth_least > worth_max) numbers = 0;
-  std::size_t left = width > numbers + mark_width ? width - numbers - mark_width : 0;
-  const std::size_t for_warnings =
-      left >= site_width_min + gap + warnings_width_min ? gap + warnings_width_min : 0;
-  layout.site = std::min(left - for_warnings, std::max(longest_name, site_width_min));
-  left -= layout.site;
-  if (left >= for_warnings + gap + verdict_width) {
-    layout.verdict = verdict_width;
-    left -= gap + verdict_width;
-  }
-  layout.warnings = left > gap ? left - gap : 0;
-  return layout;
-}
-
-std::string padded(std::string text, std::size_t width) {
-  const std::size_t used = columns_of(text);
-  if (used < width) text.append(width - used, ' ');
-  return text;
-}
-
-constexpr std::string_view site_head = "site (sizes in KiB)";
-
-screen_line table_head(const table_layout& layout) {
-  std::string text = "   " + padded(cut_end(site_head, layout.site), layout.site);
-  for (const column& each : columns)
-    if (each.worth >= layout.worth_least) text += fmt::format("{:>{}}", each.name, each.width);
-  if (layout.verdict != 0) text += "  " + padded("recommended", layout.verdict);
-  if (layout.warnings != 0) text += "  " + cut_end("warnings", layout.warnings);
-  return {{std::move(text), text_style::head}};
-}
-
-screen_line table_row(const site& of, const std::string& name, const std::string& verdict,
-                      const table_layout& layout, bool selected, std::size_t width) {
-  const bool tight = margin(of).value_or(1) < margin_alarm;
-  std::string text = tight ? "!! " : "   ";
-  text += padded(cut_start(safe_text(name), layout.site), layout.site);
-  for (const column& each : columns)
-    if (each.worth >= layout.worth_least) text += fmt::format("{:>{}}", each.value(of), each.width);
-  if (layout.verdict != 0) text += "  " + padded(cut_end(verdict, layout.verdict), layout.verdict);
-  if (layout.warnings != 0) text += "  " + cut_end(warnings_of(of), layout.warnings);
-  if (selected) return {{padded(std::move(text), width), text_style::selected}};
-  return {{std::move(text), tight ? text_style::alarm : text_style::plain}};
 }
 
 std::string_view name_of(top_order order) {
@@ -165,31 +56,23 @@ std::string top_title(const snapshot& of) {
 }
 
 std::vector<screen_line> table_screen(const snapshot& of, top_state& state, screen_size size) {
-  std::vector<screen_line> lines;
-  lines.push_back({{top_title(of), text_style::strong}});
-  lines.push_back({{state.status, state.alarm ? text_style::alarm : text_style::soft}});
-  lines.emplace_back();
-
-  const std::vector<std::string> names = short_site_names(of.sites);
-  std::size_t longest = columns_of(site_head);
-  for (const std::string& each : names) longest = std::max(longest, columns_of(each));
-  const table_layout layout = lay_out_table(size.columns, longest);
-  lines.push_back(table_head(layout));
-
   const std::vector<std::size_t> order = sorted_sites(of, state.order);
   const std::size_t selected = selected_row(of, order, state);
-  const advice all = recommend(of);
   const std::size_t rows = table_rows(size);
   if (selected < state.first_row) state.first_row = selected;
   if (rows != 0 && selected >= state.first_row + rows) state.first_row = selected - rows + 1;
   state.first_row = std::min(state.first_row, order.size() > rows ? order.size() - rows : 0);
-  for (std::size_t row = state.first_row; row < std::min(order.size(), state.first_row + rows);
-       ++row) {
-    const std::size_t i = order[row];
-    const std::string verdict = all.sites.empty() ? std::string() : verdict_text(all.sites[i]);
-    lines.push_back(
-        table_row(of.sites[i], names[i], verdict, layout, row == selected, size.columns));
-  }
+
+  std::vector<screen_line> lines;
+  lines.push_back({{top_title(of), text_style::strong}});
+  lines.push_back({{state.status, state.alarm ? text_style::alarm : text_style::soft}});
+  lines.emplace_back();
+  const site_table_view view{.order = order,
+                             .first = state.first_row,
+                             .rows = rows,
+                             .selected = selected,
+                             .columns = size.columns};
+  for (screen_line& each : site_table(of, view)) lines.push_back(std::move(each));
   if (order.empty()) lines.push_back({{"   no site has used a stack", text_style::soft}});
   return lines;
 }
@@ -234,40 +117,6 @@ void fit(std::vector<screen_line>& lines, const top_state& state, screen_size si
 }
 
 }  // namespace
-
-std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order) {
-  std::vector<std::size_t> sites(of.sites.size());
-  std::iota(sites.begin(), sites.end(), std::size_t{0});
-  const auto by = [&](auto before, auto key) { std::ranges::stable_sort(sites, before, key); };
-  // Equal ones stay in the order of the snapshot, which is by name.
-  switch (order) {
-    case top_order::margin:
-      by(std::less{}, [&](std::size_t i) { return margin(of.sites[i]).value_or(1); });
-      break;
-    case top_order::max: by(std::greater{}, [&](std::size_t i) { return of.sites[i].max; }); break;
-    case top_order::uses:
-      by(std::greater{}, [&](std::size_t i) { return of.sites[i].uses; });
-      break;
-    case top_order::live:
-      by(std::greater{}, [&](std::size_t i) { return of.sites[i].live; });
-      break;
-    case top_order::site:
-      by(std::less{},
-         [&](std::size_t i) { return std::tuple(site_name(of.sites[i]), of.sites[i].column); });
-      break;
-  }
-  return sites;
-}
-
-std::string warnings_of(const site& of) {
-  std::string text;
-  const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
-  if (const recursion found = recursion_of(of.deepest); found.times != 0)
-    say(fmt::format("recursion {} x{}", short_function(safe_text(found.function)), found.times));
-  if (of.uses != 0 && of.uses < uses_few) say("few uses");
-  if (of.uses == 0) say(of.pending == 0 ? "never used" : "not measured yet");
-  return text;
-}
 
 std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen_size size) {
   std::vector<screen_line> lines;

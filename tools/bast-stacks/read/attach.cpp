@@ -74,7 +74,8 @@ problem no_memory_of_its_own(pid_t pid) {
           .remedy = {}};
 }
 
-/// Through the socket: registry and records from the capsule, the rest by what rights we have.
+/// Asks its socket. Where only Yama was in the way, its memory can be read from now on; else the
+/// capsule is all there is.
 std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& door,
                                                   attached found) {
   auto received = ask_listener(pid);
@@ -85,16 +86,17 @@ std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& 
   }
   found.anchor = received->anchor;
   auto live = std::make_unique<process_memory>(pid);
-  const bool readable = live->try_read(received->anchor) == 0;
-  if (!readable) {
-    found.not_seen.push_back(fmt::format(
-        "How deep live stacks are: process {} told of itself through its socket, but its memory "
-        "may not be read.",
-        pid));
+  if (live->try_read(received->anchor) == 0) {
+    found.target = std::move(live);
+    return found;
   }
-  if (!readable) live.reset();
-  found.target = std::make_unique<layered_memory>(std::move(received->memory), std::move(live),
+  // Nothing behind it, so that nobody takes the stacks that are not in it for unused ones.
+  found.target = std::make_unique<layered_memory>(std::move(received->memory), nullptr,
                                                   layered_memory::layer::back);
+  found.not_seen.push_back(fmt::format(
+      "How deep live stacks are: process {} told of itself through its socket, but its memory may "
+      "not be read.",
+      pid));
   return found;
 }
 
