@@ -11,6 +11,7 @@
 
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/text.hpp"
