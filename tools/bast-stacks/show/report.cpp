@@ -49,7 +49,7 @@ std::string waste_line(const snapshot& of, const advice& all, bool exact) {
   }
   std::string line = fmt::format("could be given back: {} of {} of address space",
                                  size_text(saved, exact), size_text(reserved, exact));
-  if (of.pools.empty()) return line + ", at most at one time";
+  if (of.pools.empty()) return line + " that its pools had";
   const bool looked = std::ranges::any_of(of.stacks, &live_stack::scanned);
   line += looked ? fmt::format("; {} of memory below live stacks",
                                size_text(resident_beyond_depth(of), exact))

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "model/names.hpp"
@@ -50,9 +51,9 @@ void sort(std::vector<row>& rows, report_order order) {
         break;
       case report_order::site: break;
     }
-    return a.name < b.name;
+    return std::tie(a.name, a.cells) < std::tie(b.name, b.cells);
   };
-  std::ranges::stable_sort(rows, before);
+  std::ranges::sort(rows, before);
 }
 
 std::string percent_of(double margin, std::uint64_t limit) {
