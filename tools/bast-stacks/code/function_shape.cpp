@@ -11,6 +11,8 @@ namespace {
 
 // Offsets are bytes from the CFA down. More is no frame but nonsense from a hostile file.
 constexpr std::int64_t offset_max = std::int64_t{1} << 40;
+// Both psABIs: the stack pointer is a multiple of this at a call.
+constexpr std::int64_t cfa_alignment = 16;
 // A switch loads from its table a few instructions before it jumps.
 constexpr int table_distance = 8;
 
@@ -143,9 +145,16 @@ class follower {
         lost_ = true;
       }
     }
-    // What rounding takes depends on the caller; at most this much.
-    if (now.alignment > 16) offset_ += static_cast<std::int64_t>(now.alignment) - 16;
+    if (now.alignment > cfa_alignment) round_down(static_cast<std::int64_t>(now.alignment));
     offset_ = std::clamp<std::int64_t>(offset_, 0, offset_max);
+  }
+
+  /// What rounding takes depends on where the CFA is, of which only `cfa_alignment` is known: at
+  /// most this much. gcc's .su has the least instead.
+  void round_down(std::int64_t alignment) {
+    shape.realigned = true;
+    const auto misfit = (cfa_alignment - offset_ % cfa_alignment) % cfa_alignment;
+    offset_ += alignment - cfa_alignment + misfit;
   }
 
   void change_other(const step& now) {

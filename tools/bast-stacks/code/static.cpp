@@ -119,7 +119,8 @@ std::expected<std::vector<function_frame>, problem> frames_in(const std::string&
     all.push_back({.function = name.empty() ? fmt::format("{:#x}", range.low) : std::string(name),
                    .address = range.low,
                    .bytes = shape.frame_bytes,
-                   .dynamic = shape.dynamic});
+                   .dynamic = shape.dynamic,
+                   .realigned = shape.realigned});
   }
   return all;
 }

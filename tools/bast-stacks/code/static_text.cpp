@@ -139,7 +139,9 @@ std::string frames_text(const std::vector<function_frame>& frames) {
   std::string text;
   for (const auto& one : frames) {
     text += fmt::format("{}\t{}\t{}\n", one.function, one.bytes,
-                        one.dynamic ? "dynamic" : "static");
+                        one.dynamic     ? "dynamic"
+                        : one.realigned ? "realigned"
+                                        : "static");
   }
   return text;
 }
