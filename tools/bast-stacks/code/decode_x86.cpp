@@ -72,6 +72,7 @@ void write_sp(const cs_insn& instruction, operands all, step& out) {
     case X86_INS_MOV:
       if (all.size() == 2 && all[1].type == X86_OP_REG)
         return change_sp(out, sp_change::from_register, 0, all[1].reg);
+      if (all.size() == 2 && all[1].type == X86_OP_MEM) return change_sp(out, sp_change::loaded);
       break;
     default:
       if ((all[0].access & CS_AC_WRITE) == 0) return;
@@ -95,6 +96,8 @@ void write_register(const cs_insn& instruction, operands all, step& out) {
     out.other_amount = instruction.id == X86_INS_ADD ? all[1].imm : -all[1].imm;
   } else if (instruction.id == X86_INS_MOV && is_register(all[1], X86_REG_RSP)) {
     out.other = register_change::copies_sp;
+  } else if (instruction.id == X86_INS_MOV && all[1].type == X86_OP_MEM) {
+    out.other = register_change::loaded;
   } else if (instruction.id == X86_INS_LEA && all[1].type == X86_OP_MEM) {
     const auto& memory = all[1].mem;
     if (memory.base == X86_REG_RSP && memory.index == X86_REG_INVALID) {

@@ -30,6 +30,7 @@ enum class sp_change : std::uint8_t {
   none,
   by,             // sp += amount
   from_register,  // sp = register + amount
+  loaded,         // from memory: what was there before, or another stack
   unknown,
 };
 
@@ -37,6 +38,7 @@ enum class register_change : std::uint8_t {
   none,
   copies_sp,    // register = sp + amount
   adds,         // register += amount
+  loaded,       // from memory
   overwritten,  // with something else
 };
 

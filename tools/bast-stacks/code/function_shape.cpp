@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace bast_stacks {
 namespace {
@@ -54,9 +55,12 @@ class follower {
   }
 
   void enter(const step& now) {
+    const auto* const before = row_;
     row_ = row_at(now.pc);
     if (row_ != nullptr && row_->base == cfa_base::stack_pointer) {
-      offset_ = row_->offset;
+      // Exact where a row begins. Within it inline assembly can push what the tables do not know.
+      const bool begins = row_ != before || left_ || lost_;
+      offset_ = begins ? row_->offset : std::max(offset_, row_->offset);
       lost_ = false;
     } else {
       const auto jumped = arrivals_.find(now.pc);
@@ -133,7 +137,11 @@ class follower {
     }
     change_other(now);
     if (now.change == sp_change::none) return;
-    if (now.change == sp_change::by) {
+    if (now.change == sp_change::loaded ||
+        (now.change == sp_change::from_register && loaded_.contains(now.from))) {
+      // What was saved comes back, or another stack goes on: no part of this frame.
+      shape.switches = true;
+    } else if (now.change == sp_change::by) {
       offset_ -= std::clamp(now.amount, -offset_max, offset_max);
     } else {
       const auto from = now.change == sp_change::from_register ? register_offset(now.from)
@@ -164,6 +172,11 @@ class follower {
       registers_.clear();
       if (kept) registers_.emplace(engine_.frame_pointer(), *kept);
     }
+    if (now.other == register_change::loaded) {
+      loaded_.insert(now.other_register);
+    } else if (now.other != register_change::none) {
+      loaded_.erase(now.other_register);
+    }
     const auto amount = std::clamp(now.other_amount, -offset_max, offset_max);
     switch (now.other) {
       case register_change::none: return;
@@ -174,6 +187,7 @@ class follower {
           found->second = std::clamp(found->second - amount, -offset_max, offset_max);
         return;
       }
+      case register_change::loaded:
       case register_change::overwritten: registers_.erase(now.other_register); return;
     }
   }
@@ -191,6 +205,7 @@ class follower {
   int since_table_ = table_distance;
   std::unordered_map<std::uint64_t, std::int64_t> arrivals_;
   std::unordered_map<unsigned, std::int64_t> registers_;
+  std::unordered_set<unsigned> loaded_;  // registers
 };
 
 }  // namespace

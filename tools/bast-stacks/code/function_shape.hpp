@@ -33,6 +33,7 @@ struct function_shape {
   std::uint64_t touched_bytes = 0;  // the same with the red zone, where it is used
   bool dynamic = false;             // takes an amount that only the running program knows
   bool realigned = false;           // rounds the stack pointer down; counted as what that can take
+  bool switches = false;            // loads the stack pointer: goes to another stack and comes back
   bool decoded = true;              // false: an instruction was none
 };
 

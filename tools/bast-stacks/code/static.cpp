@@ -120,6 +120,7 @@ std::expected<std::vector<function_frame>, problem> frames_in(const std::string&
                    .address = range.low,
                    .bytes = shape.frame_bytes,
                    .dynamic = shape.dynamic,
+                   .switches = shape.switches,
                    .realigned = shape.realigned});
   }
   return all;

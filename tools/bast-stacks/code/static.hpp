@@ -100,12 +100,13 @@ struct function_frame {
   std::uint64_t address = 0;
   std::uint64_t bytes = 0;
   bool dynamic = false;
+  bool switches = false;   // to another stack and back
   bool realigned = false;  // `bytes` has the most that rounding the stack pointer can take
 };
 /// Every function that the unwind tables of a file describe, by address.
 std::expected<std::vector<function_frame>, problem> frames_in(const std::string& path);
-/// A line for each: function, bytes, and "static", "realigned" or "dynamic", separated by tabs as in
-/// .su files.
+/// A line for each: function, bytes, and "static", "realigned", "switches" or "dynamic", separated by
+/// tabs as in .su files.
 std::string frames_text(const std::vector<function_frame>& frames);
 
 }  // namespace bast_stacks

@@ -140,6 +140,7 @@ std::string frames_text(const std::vector<function_frame>& frames) {
   for (const auto& one : frames) {
     text += fmt::format("{}\t{}\t{}\n", one.function, one.bytes,
                         one.dynamic     ? "dynamic"
+                        : one.switches  ? "switches"
                         : one.realigned ? "realigned"
                                         : "static");
   }
