@@ -60,9 +60,9 @@ struct step {
   std::int64_t other_amount = 0;
   unsigned compared_with_sp = 0;  // a register: how loops that probe a frame find their end
 
-  std::uint64_t below_sp = 0;  // how far below sp it touches memory
-  std::uint64_t below_fp = 0;  // below the frame pointer
-  bool reads_table = false;    // as the jump through a switch's table needs it
+  std::uint64_t below_sp = 0;    // how far below sp it touches memory
+  std::uint64_t below_fp = 0;    // below the frame pointer
+  bool reads_table = false;      // as the jump through a switch's table needs it
   std::uint64_t names_code = 0;  // an address that it puts into a register, or 0
 };
 

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-
 #include "code/code_file.hpp"
 
 namespace bast_stacks {

@@ -27,7 +27,8 @@ class follower {
     offset_ = file.machine() == EM_AARCH64 ? 0 : 8;
     // A part of a function begins with the frame that the other part has made; what that has
     // below its frame pointer is counted where it jumps here.
-    if (!rows.empty() && rows.front().base == cfa_base::frame_pointer) offset_ = rows.front().offset;
+    if (!rows.empty() && rows.front().base == cfa_base::frame_pointer)
+      offset_ = rows.front().offset;
   }
 
   void run(std::optional<std::uint64_t> watched = {}) {
@@ -144,8 +145,8 @@ class follower {
     } else if (now.change == sp_change::by) {
       offset_ -= std::clamp(now.amount, -offset_max, offset_max);
     } else {
-      const auto from = now.change == sp_change::from_register ? register_offset(now.from)
-                                                               : std::nullopt;
+      const auto from =
+          now.change == sp_change::from_register ? register_offset(now.from) : std::nullopt;
       if (from) {
         offset_ = *from - std::clamp(now.amount, -offset_max, offset_max);
       } else {

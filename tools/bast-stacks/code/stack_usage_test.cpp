@@ -54,7 +54,8 @@ TEST(StackUsage, ReadsCallGraphs) {
 
 TEST(StackUsage, CountsLinesThatMakeNoSense) {
   std::size_t refused = 0;
-  EXPECT_TRUE(parse_su("no tabs\n\t\t\na:1:f\tmany\tstatic\na:1:f\t5\tsometimes\n", refused).empty());
+  EXPECT_TRUE(
+      parse_su("no tabs\n\t\t\na:1:f\tmany\tstatic\na:1:f\t5\tsometimes\n", refused).empty());
   EXPECT_EQ(refused, 4U);
   EXPECT_TRUE(parse_ci("node: { title: \"unfinished\n", refused).empty());
   EXPECT_EQ(refused, 5U);

@@ -17,7 +17,6 @@ std::uint64_t behind(std::uint64_t position) {
   return position < word_bytes ? 0 : position - word_bytes;
 }
 
-
 }  // namespace
 
 stack_walk::stack_walk(const bast::watch::deepest_stack& raw, module_set& modules)
@@ -153,16 +152,13 @@ std::optional<stack_walk::caller> stack_walk::caller_of(const frame_end& end) {
   if (end.cfa && end.return_at) {
     const auto found = word_at(*end.return_at);
     if (found && *found >= next_) {
-      return caller{.index = *found,
-                    .start = *end.cfa,
-                    .confirmed = true,
-                    .behind_gap = false};
+      return caller{.index = *found, .start = *end.cfa, .confirmed = true, .behind_gap = false};
     }
   }
   // Above what the frame is known to have; with nothing known, above the last word.
   const auto below = end.return_at.value_or(end.cfa ? *end.cfa : ~std::uint64_t{0});
-  const bool in_gap = gap_ < words_.size() && gap_ > 0 && next_ <= gap_ &&
-                      below < words_[gap_ - 1].at;
+  const bool in_gap =
+      gap_ < words_.size() && gap_ > 0 && next_ <= gap_ && below < words_[gap_ - 1].at;
   if (next_ < gap_ && !in_gap) {
     if (auto found = nearest(next_, gap_, below)) return found;
   }

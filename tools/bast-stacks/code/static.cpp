@@ -56,8 +56,7 @@ static_bound bound_of(program_files& files, const call_graph& graph, std::size_t
 std::expected<std::vector<code_address>, problem> find_roots(program_files& files,
                                                              const static_options& options) {
   std::vector<code_address> roots;
-  const auto names = options.roots.empty() ? std::vector<std::string>{default_root}
-                                           : options.roots;
+  const auto names = options.roots.empty() ? std::vector<std::string>{default_root} : options.roots;
   for (const auto& name : names) {
     const auto found = files.meant_by(name);
     if (found.empty()) {

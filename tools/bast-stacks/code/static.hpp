@@ -22,10 +22,10 @@
 namespace bast_stacks {
 
 struct static_options {
-  std::string program;                      // path of an ELF file
-  std::vector<std::string> roots{};         // names of functions; none: "main"
-  std::vector<std::string> annotations{};   // paths of annotation files
-  std::vector<std::string> stack_usage{};   // directories with .su and .ci files
+  std::string program;                     // path of an ELF file
+  std::vector<std::string> roots{};        // names of functions; none: "main"
+  std::vector<std::string> annotations{};  // paths of annotation files
+  std::vector<std::string> stack_usage{};  // directories with .su and .ci files
 };
 
 enum class reason_kind : std::uint8_t {
@@ -42,10 +42,10 @@ inline constexpr std::size_t reason_kinds = 8;
 
 struct reason {
   reason_kind kind{};
-  std::string function;   // as the source names it
-  std::string module;     // file name
-  std::string detail{};   // what more is known
-  std::uint64_t at = 0;   // address in the file, or 0
+  std::string function;  // as the source names it
+  std::string module;    // file name
+  std::string detail{};  // what more is known
+  std::uint64_t at = 0;  // address in the file, or 0
 };
 
 /// One frame of the worst path: `bytes` are what it has when it calls the next one.
@@ -105,8 +105,8 @@ struct function_frame {
 };
 /// Every function that the unwind tables of a file describe, by address.
 std::expected<std::vector<function_frame>, problem> frames_in(const std::string& path);
-/// A line for each: function, bytes, and "static", "realigned", "switches" or "dynamic", separated by
-/// tabs as in .su files.
+/// A line for each: function, bytes, and "static", "realigned", "switches" or "dynamic", separated
+/// by tabs as in .su files.
 std::string frames_text(const std::vector<function_frame>& frames);
 
 }  // namespace bast_stacks

@@ -231,8 +231,9 @@ static_report made_up() {
 
 TEST(StaticText, SaysWhyABoundIsNone) {
   const auto text = static_text(made_up(), {});
-  EXPECT_THAT(text, HasSubstr("bound: 11 264 bytes - UNSOUND: 2 indirect calls, 1 recursion (f -> g "
-                              "-> f), 1 alloca\n"));
+  EXPECT_THAT(text,
+              HasSubstr("bound: 11 264 bytes - UNSOUND: 2 indirect calls, 1 recursion (f -> g "
+                        "-> f), 1 alloca\n"));
   EXPECT_THAT(text, HasSubstr("      10 000  g() (libg.so)\n"));
   EXPECT_THAT(text, HasSubstr("1 412 functions can be reached\n"));
   EXPECT_THAT(text, testing::EndsWith("The library libx.so was not found.\n"));

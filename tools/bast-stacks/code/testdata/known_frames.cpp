@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functions of known shape for the static analysis: what it must find in each is in static_test.cpp.
-// They have C names, so that they are the same whoever compiles them.
+// Functions of known shape for the static analysis: what it must find in each is in
+// static_test.cpp. They have C names, so that they are the same whoever compiles them.
 #include <alloca.h>
 
 #include "known_library.hpp"
@@ -27,8 +27,8 @@ BAST_APART int switch_root(int seed);
 BAST_APART int aligned_root(int seed);
 
 // Used after each call, so that no call becomes a jump.
-#define BAST_ROOM(bytes)             \
-  volatile char room[bytes] = {};    \
+#define BAST_ROOM(bytes)          \
+  volatile char room[bytes] = {}; \
   room[seed & 63] = static_cast<char>(seed)
 
 int chain_end(int seed) {
