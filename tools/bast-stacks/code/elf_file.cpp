@@ -358,7 +358,7 @@ void elf_file::read_relocations() const {
       relocations_.push_back(found);
     }
   }
-  std::ranges::stable_sort(relocations_, {}, &elf_relocation::at);
+  std::ranges::sort(relocations_, {}, &elf_relocation::at);
 }
 
 const elf_relocation* elf_file::relocation_at(std::uint64_t address) const {

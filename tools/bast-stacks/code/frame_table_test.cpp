@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <deque>
+
 namespace bast_stacks {
 namespace {
 
@@ -51,7 +53,11 @@ bytes with_function(bytes section, const bytes& program, std::uint32_t length = 
   return section;
 }
 
-frame_table table_of(const bytes& section) { return {section, 0x2000, EM_X86_64}; }
+/// A table refers to the section that it is made of, so both stay.
+frame_table table_of(bytes section) {
+  static std::deque<bytes> sections;
+  return {sections.emplace_back(std::move(section)), 0x2000, EM_X86_64};
+}
 
 TEST(FrameTable, FollowsPushAndFramePointer) {
   const auto section = with_function(

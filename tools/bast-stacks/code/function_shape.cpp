@@ -38,7 +38,10 @@ class follower {
       shape.decoded = engine_.decode(code_.subspan(done), extent_.low + done, now);
       if (!shape.decoded) break;
       enter(now);
-      if (watched && *watched >= now.pc && *watched < now.pc + now.bytes) seen = offset_;
+      if (watched && *watched >= now.pc && *watched < now.pc + now.bytes) {
+        seen = offset_;
+        seen_slack = row_ != nullptr && row_->base == cfa_base::stack_pointer ? 0 : slack_;
+      }
       look(now);
       leave(now);
       done += now.bytes;
@@ -48,6 +51,7 @@ class follower {
 
   function_shape shape;
   std::optional<std::int64_t> seen;
+  std::int64_t seen_slack = 0;  // of `seen`: what rounding may not have taken
 
  private:
   const frame_row* row_at(std::uint64_t pc) {
@@ -164,6 +168,7 @@ class follower {
     shape.realigned = true;
     const auto misfit = (cfa_alignment - offset_ % cfa_alignment) % cfa_alignment;
     offset_ += alignment - cfa_alignment + misfit;
+    slack_ = std::max(slack_, alignment - cfa_alignment);
   }
 
   void change_other(const step& now) {
@@ -200,6 +205,7 @@ class follower {
   byte_span code_;
   const frame_row* row_ = nullptr;
   std::int64_t offset_ = 0;
+  std::int64_t slack_ = 0;
   std::int64_t body_ = 0;  // the most outside of rows that are exact
   bool left_ = false;      // no control from the instruction before
   bool lost_ = false;      // the stack pointer got an unknown value
@@ -218,13 +224,15 @@ function_shape shape_of(decoder& engine, const elf_file& file, const function_ex
   return std::move(follows.shape);
 }
 
-std::optional<std::uint64_t> stack_bytes_at(decoder& engine, const elf_file& file,
-                                            const function_extent& extent,
-                                            const std::vector<frame_row>& rows, std::uint64_t pc) {
+std::optional<stack_bytes> stack_bytes_at(decoder& engine, const elf_file& file,
+                                          const function_extent& extent,
+                                          const std::vector<frame_row>& rows, std::uint64_t pc) {
   follower follows(engine, file, extent, rows);
   follows.run(pc);
   if (!follows.seen || follows.shape.dynamic) return std::nullopt;
-  return static_cast<std::uint64_t>(*follows.seen);
+  const auto most = static_cast<std::uint64_t>(*follows.seen);
+  const auto unknown = static_cast<std::uint64_t>(follows.seen_slack);
+  return stack_bytes{.least = most - std::min(most, unknown), .most = most};
 }
 
 }  // namespace bast_stacks
