@@ -11,12 +11,13 @@ namespace bast_stacks {
 namespace {
 
 constexpr std::uint64_t word_bytes = 8;
+// Both psABIs: the stack pointer is a multiple of this at a call.
+constexpr std::uint64_t cfa_alignment = 16;
 
 /// Where the caller's stack pointer is when its return address lies at `position`.
 std::uint64_t behind(std::uint64_t position) {
   return position < word_bytes ? 0 : position - word_bytes;
 }
-
 
 }  // namespace
 
@@ -99,6 +100,17 @@ void stack_walk::set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes)
   end.cfa = from - std::min(from, static_cast<std::uint64_t>(bytes));
 }
 
+/// Of the sizes that a frame can have, the one with a return address at its end.
+std::uint64_t stack_walk::fitting(const stack_bytes& taken, std::uint64_t sp,
+                                  const frame_row& row) const {
+  for (auto bytes = taken.least; bytes < taken.most; bytes += cfa_alignment) {
+    const auto offset =
+        row.return_address == return_rule::saved ? -row.return_offset : std::int64_t{word_bytes};
+    if (bytes <= sp && word_at(sp - bytes + static_cast<std::uint64_t>(offset))) return bytes;
+  }
+  return taken.most;
+}
+
 stack_walk::frame_end stack_walk::end_of(std::uint64_t pc, std::uint64_t sp,
                                          std::optional<std::uint64_t> fp) {
   frame_end end;
@@ -114,7 +126,7 @@ stack_walk::frame_end stack_walk::end_of(std::uint64_t pc, std::uint64_t sp,
   } else if (const auto extent = where.file->extent_at(where.address)) {
     const auto taken = stack_bytes_at(where.file->engine(), where.file->elf(), *extent,
                                       where.file->rows_of(*extent), where.address);
-    if (taken) set_cfa(end, sp, static_cast<std::int64_t>(*taken));
+    if (taken) set_cfa(end, sp, static_cast<std::int64_t>(fitting(*taken, sp, row)));
   }
   if (!end.cfa) return end;
   if (row.return_address == return_rule::saved && row.return_offset < 0) {
@@ -153,16 +165,13 @@ std::optional<stack_walk::caller> stack_walk::caller_of(const frame_end& end) {
   if (end.cfa && end.return_at) {
     const auto found = word_at(*end.return_at);
     if (found && *found >= next_) {
-      return caller{.index = *found,
-                    .start = *end.cfa,
-                    .confirmed = true,
-                    .behind_gap = false};
+      return caller{.index = *found, .start = *end.cfa, .confirmed = true, .behind_gap = false};
     }
   }
   // Above what the frame is known to have; with nothing known, above the last word.
   const auto below = end.return_at.value_or(end.cfa ? *end.cfa : ~std::uint64_t{0});
-  const bool in_gap = gap_ < words_.size() && gap_ > 0 && next_ <= gap_ &&
-                      below < words_[gap_ - 1].at;
+  const bool in_gap =
+      gap_ < words_.size() && gap_ > 0 && next_ <= gap_ && below < words_[gap_ - 1].at;
   if (next_ < gap_ && !in_gap) {
     if (auto found = nearest(next_, gap_, below)) return found;
   }

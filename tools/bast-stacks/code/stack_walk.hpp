@@ -40,6 +40,7 @@ class stack_walk {
   };
 
   frame_end end_of(std::uint64_t pc, std::uint64_t sp, std::optional<std::uint64_t> fp);
+  std::uint64_t fitting(const stack_bytes& taken, std::uint64_t sp, const frame_row& row) const;
   static void set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes);
   std::optional<caller> caller_of(const frame_end& end);
   std::optional<caller> nearest(std::size_t from, std::size_t to, std::uint64_t below);
