@@ -5,8 +5,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <climits>
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
+#include <span>
+#include <string_view>
 
 #include "bast/os.hpp"
 #include "bast/watch/capsule.hpp"
@@ -17,9 +20,10 @@ namespace bast::watch {
 struct listener::state {
   text path;
   os::descriptor listening;
-  os::descriptor stop;  // an event
+  os::pipe_ends stop;  // told by closing the end to write, which cannot fail
   os::descriptor poller;
   pthread_t thread{};
+  bool started = false;
   pid_t process = ::getpid();
 };
 
@@ -38,35 +42,57 @@ result<void> find_place(text& path) noexcept {
   return {};
 }
 
-/// Nobody waits for what goes wrong here: the visitor sees a connection that ends.
-void serve_visitor(int listening) noexcept {
+/// False when the visitor could not even be let in; otherwise nobody here waits for what goes
+/// wrong: the visitor sees a connection that ends.
+bool serve_visitor(int listening) noexcept {
   const auto visitor = os::accept_from(listening);
-  if (!visitor) return;
+  if (!visitor) return false;
   const auto who = os::peer_of(visitor->get());
-  if (!who || (who->user != 0 && who->user != ::geteuid())) return;
+  if (!who || (who->user != 0 && who->user != ::geteuid())) return true;
   os::allow_tracer(who->pid);
   const auto file = make_capsule();
-  if (!file) return;
+  if (!file) return true;
   constexpr std::string_view greeting = "BASTWTCH";
   (void)os::send_descriptor(visitor->get(), std::as_bytes(std::span(greeting)), file->get());
+  return true;
+}
+
+enum class told : std::uint64_t { nothing, visitor, stop };
+
+/// What happens next, until `deadline_ns`; `stop` as well when that cannot be waited for.
+told wait_for(int poller, int stop, int listening, std::int64_t deadline_ns) noexcept {
+  if (!os::watch_once(poller, stop, static_cast<std::uint64_t>(told::stop))) return told::stop;
+  if (listening >= 0 &&
+      !os::watch_once(poller, listening, static_cast<std::uint64_t>(told::visitor))) {
+    return told::stop;
+  }
+  epoll_event events[2];
+  const auto count = os::wait_events(poller, events, deadline_ns);
+  if (!count) return told::stop;
+  told what = told::nothing;
+  for (std::size_t i = 0; i < *count; ++i) {
+    what = std::max(what, static_cast<told>(events[i].data.u64));
+  }
+  return what;
 }
 
 }  // namespace
 
 void* listener::serve(void* running) noexcept {
-  const auto& self = *static_cast<state*>(running);
-  for (;;) {
-    constexpr std::uint64_t stop_told = 1;
-    if (!os::watch_once(self.poller.get(), self.stop.get(), stop_told)) return nullptr;
-    if (!os::watch_once(self.poller.get(), self.listening.get(), 0)) return nullptr;
-    epoll_event events[2];
-    const auto count = os::wait_events(self.poller.get(), events, INT64_MAX);
-    if (!count) return nullptr;
-    for (std::size_t i = 0; i < *count; ++i) {
-      if (events[i].data.u64 == stop_told) return nullptr;
-      serve_visitor(self.listening.get());
-    }
+  auto& self = *static_cast<state*>(running);
+  const auto wait = [&](int listening, std::int64_t deadline_ns) {
+    return wait_for(self.poller.get(), self.stop.read_end.get(), listening, deadline_ns);
+  };
+  constexpr std::int64_t pause_ns = 100'000'000;
+  told next = told::nothing;
+  while (next != told::stop) {
+    next = wait(self.listening.get(), INT64_MAX);
+    if (next != told::visitor || serve_visitor(self.listening.get())) continue;
+    // No descriptor is free: the visitor waits, and so do we.
+    next = wait(-1, os::monotonic_ns() + pause_ns);
   }
+  self.listening.reset();  // Whoever still knocks is told that nobody is at home.
+  return nullptr;
 }
 
 result<listener> listener::start(const char* path) noexcept {
@@ -79,7 +105,7 @@ result<listener> listener::start(const char* path) noexcept {
   } else if (auto found = find_place(made->path); !found) {
     return std::unexpected(found.error());
   }
-  auto stop = os::make_event();
+  auto stop = os::make_pipe();
   if (!stop) return std::unexpected(stop.error());
   auto poller = os::make_poller();
   if (!poller) return std::unexpected(poller.error());
@@ -92,18 +118,17 @@ result<listener> listener::start(const char* path) noexcept {
   const int refused = ::pthread_create(&made->thread, nullptr, serve, made);
   if (refused != 0) {
     os::remove_socket(made->path.c_str());
-    made->listening.reset();
     return std::unexpected(error::from_errno(refused, "watch.listener", "pthread_create refused"));
   }
+  made->started = true;
   return self;
 }
 
 void listener::stop() noexcept {
   if (state_ == nullptr) return;
   // A forked child has neither the thread nor a claim to the file.
-  if (state_->listening && state_->process == ::getpid()) {
-    // An eventfd that is not readable takes a 1.
-    BAST_CHECK(os::set_event(state_->stop.get()).has_value(), "the listener's thread can be told");
+  if (state_->started && state_->process == ::getpid()) {
+    state_->stop.write_end.reset();
     ::pthread_join(state_->thread, nullptr);
     os::remove_socket(state_->path.c_str());
   }

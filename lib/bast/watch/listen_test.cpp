@@ -212,8 +212,8 @@ TEST_F(Listener, X6_EveryCallThatFailsLeavesNothing) {
     ASSERT_TRUE(listener::start(path.c_str()));
   }
   const test::leak_baseline before;
-  for (const os::call kind : {os::call::socket, os::call::event, os::call::epoll,
-                              os::call::allocate, os::call::memory_file, os::call::write}) {
+  for (const os::call kind : {os::call::socket, os::call::pipe, os::call::epoll, os::call::allocate,
+                              os::call::memory_file, os::call::write}) {
     for (std::uint64_t nth = 1; nth <= 6; ++nth) {
       const os::fault_scope fault({.kind = kind, .nth = nth, .error_number = EMFILE});
       const auto door = listener::start(path.c_str());
