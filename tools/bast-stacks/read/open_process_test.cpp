@@ -217,6 +217,24 @@ TEST(OpenProcess, ReadsAnotherProcessWithoutStoppingIt) {
   EXPECT_EQ(seen->stacks[0].depth, 1234U);
 }
 
+TEST(OpenProcess, AStoppedProcessIsRead) {
+  fake_registry fake;
+  fake.use(3, 1, 1234);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  ::kill(child, SIGSTOP);
+  int status = 0;
+  ::waitpid(child, &status, WUNTRACED);
+  ASSERT_TRUE(WIFSTOPPED(status));
+  const auto seen = open_process(child, {});
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ASSERT_TRUE(seen) << seen.error().what;
+  EXPECT_EQ(seen->stacks.at(0).depth, 1234U);
+}
+
 TEST(OpenProcess, SaysThatAProcessHasEnded) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);

@@ -197,8 +197,12 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
     result.seen = std::move(*seen);
     result.seen.program = argv[0];
     result.seen.not_seen.emplace_back(
-        "Which files the program was made of, and how many stacks were live: it ended before it "
-        "could be looked at.");
+        "How many stacks were live at a time: the program ended before it could be looked at.");
+  }
+  if (result.seen.modules.empty()) {
+    result.seen.not_seen.emplace_back(
+        "Which files the program was made of, so frames have no names: it ended before it could "
+        "be looked at.");
   }
   for (site& each : result.seen.sites) each.live = 0;  // `held` says how many there were.
   return result;
