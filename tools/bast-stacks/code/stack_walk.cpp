@@ -45,9 +45,10 @@ backtrace stack_walk::run() {
     // A return address may be that of the next function, when the call never comes back.
     const auto pc = first ? pc_ : pc_ - 1;
     const auto end = end_of(pc, sp_, fp_);
-    const auto from = end.outermost ? std::nullopt : caller_of(end);
+    const bool last = end.outermost || end.beyond;
+    const auto from = last ? std::nullopt : caller_of(end);
     if (!from) {
-      add(pc, end.cfa.value_or(end.outermost ? 0 : sp_), end.outermost);
+      add(pc, end.cfa.value_or(last ? 0 : sp_), last);
       break;
     }
     if (from->behind_gap) {
@@ -95,8 +96,7 @@ void stack_walk::add_before_gap(std::uint64_t pc, const frame_end& end, std::uin
 
 void stack_walk::set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes) {
   if (bytes < 0) return;
-  // A frame that reaches beyond the top is the last one on this stack.
-  end.outermost = end.outermost || static_cast<std::uint64_t>(bytes) > from;
+  end.beyond = static_cast<std::uint64_t>(bytes) > from;
   end.cfa = from - std::min(from, static_cast<std::uint64_t>(bytes));
 }
 
@@ -143,20 +143,24 @@ std::optional<std::size_t> stack_walk::word_at(std::uint64_t position) const {
   return static_cast<std::size_t>(found - words_.begin());
 }
 
-bool stack_walk::leads_on(const word& candidate) {
+stack_walk::likelihood stack_walk::judge(const word& candidate) {
   const auto end = end_of(candidate.pc - 1, behind(candidate.at), std::nullopt);
-  return end.outermost || (end.return_at && word_at(*end.return_at).has_value());
+  if (end.beyond) return likelihood::beyond;
+  const bool leads = end.outermost || (end.return_at && word_at(*end.return_at).has_value());
+  return leads ? likelihood::leads_on : likelihood::possible;
 }
 
 std::optional<stack_walk::caller> stack_walk::nearest(std::size_t from, std::size_t to,
                                                       std::uint64_t below) {
   std::optional<caller> best;
+  auto known = likelihood::beyond;
   for (auto i = from; i < to; ++i) {
     if (words_[i].at >= below) continue;
-    const bool leads = leads_on(words_[i]);
-    if (best && !leads) continue;
+    const auto found = judge(words_[i]);
+    if (best && found <= known) continue;
     best = caller{.index = i, .start = behind(words_[i].at), .confirmed = false};
-    if (leads) break;
+    known = found;
+    if (known == likelihood::leads_on) break;
   }
   return best;
 }

@@ -12,7 +12,6 @@
 #include <unwind.h>
 
 #include <filesystem>
-#include <functional>
 #include <random>
 
 #include "code/elf_file.hpp"
@@ -56,7 +55,8 @@ snapshot this_process() {
   return all;
 }
 
-bool is_behind_call(const snapshot& all, std::uint64_t value) {
+__attribute__((no_sanitize("address"))) bool is_behind_call(const snapshot& all,
+                                                            std::uint64_t value) {
   const bool is_code = std::ranges::any_of(all.modules, [&](const module& one) {
     return one.path.starts_with('/') && value > one.low + 8 && value < one.high;
   });
@@ -150,8 +150,8 @@ __attribute__((noinline)) int recursion(seen& out, std::uint64_t top, int depth)
 }
 
 // Of a size that is known: with AddressSanitizer it would be dynamic.
-__attribute__((noinline, no_sanitize("address"))) void start(
-    const std::function<void(std::uint64_t)>& work) {
+template <class Work>
+__attribute__((noinline, no_sanitize("address"))) void start(const Work& work) {
   volatile char room[64];
   room[0] = 0;
   work(reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)));
@@ -169,7 +169,7 @@ std::vector<std::string> names(const backtrace& trace) {
   for (const auto& one : trace.frames) {
     const auto dropped = one.function.find("(anonymous namespace)::");
     const auto start = dropped == std::string::npos ? 0 : dropped + 23;
-    all.push_back(one.function.substr(start, one.function.find('(', start) - start));
+    all.push_back(one.function.substr(start, one.function.find_first_of("(<", start) - start));
   }
   return all;
 }
