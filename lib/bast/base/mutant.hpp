@@ -31,6 +31,11 @@
   X(scrub_one_word_short)       \
   X(mark_one_page_short)        \
   X(retained_not_trimmed)       \
+  X(pending_lost_at_death)      \
+  X(written_while_even)         \
+  X(dead_pools_overwrite)       \
+  X(shallow_growth_remembered)  \
+  X(child_writes_the_file)      \
   X(unpoison_forgotten)         \
   X(exceptions_not_set_aside)   \
   X(float_control_not_restored) \

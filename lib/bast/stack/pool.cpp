@@ -40,7 +40,8 @@ static_assert(static_cast<int>(slot_state::quarantined) ==
 }  // namespace
 
 stack_pool::~stack_pool() {
-  read_pending_marks();  // No depth is lost: the registry has it when the pool is gone.
+  if (!BAST_MUTANT(pending_lost_at_death))
+    read_pending_marks();  // No depth is lost: the registry has it when the pool is gone.
   while (slabs_ != nullptr) {
     slab* const dead = slabs_;
     slabs_ = dead->next;

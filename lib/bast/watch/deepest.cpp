@@ -104,7 +104,7 @@ void refresh_code_ranges() noexcept {
 void note_growth(site_entry& entry, const growth& at) noexcept {
   const std::uint64_t depth = at.top - std::min(at.touched, at.sp);
   deepest_stack& stack = entry.deepest;
-  if (depth <= stack.depth) return;
+  if (depth <= stack.depth && !BAST_MUTANT(shallow_growth_remembered)) return;
   const std::atomic_ref<std::uint32_t> sequence(stack.sequence);
   sequence.store(stack.sequence + 1, std::memory_order_relaxed);
   // Release: pairs with the reader's looks at the word, as in site.cpp.

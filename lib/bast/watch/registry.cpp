@@ -157,7 +157,7 @@ void before_fork() { the_writer.lock.lock(); }
 void after_fork() { the_writer.lock.unlock(); }
 void in_child() {
   header* const head = registry();
-  if (the_writer.shared_fd >= 0) {
+  if (the_writer.shared_fd >= 0 && !BAST_MUTANT(child_writes_the_file)) {
     os::map_copy_over(reinterpret_cast<std::byte*>(head), head->bytes, the_writer.shared_fd);
     os::close_descriptor(the_writer.shared_fd);
     the_writer.shared_fd = -1;

@@ -16,6 +16,7 @@ namespace {
 class writing {
  public:
   explicit writing(std::uint32_t& sequence) noexcept : sequence_(sequence) {
+    if (BAST_MUTANT(written_while_even)) return;
     sequence_.store(sequence_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     // Release: pairs with the reader's look at the word after its copy. What is written below
     // cannot be seen before the word is odd.
@@ -73,7 +74,7 @@ void merge(site_entry& to, const site_entry& from) noexcept {
     const writing now(to.sequence);
     to.limit = from.limit;
     to.window = from.window;
-    to.uses += from.uses;
+    to.uses = BAST_MUTANT(dead_pools_overwrite) ? from.uses : to.uses + from.uses;
     to.samples += from.samples;
     to.grows += from.grows;
     if (from.max > to.max) {

@@ -201,7 +201,7 @@ TEST_F(Program, ExportsEveryFormat) {
 
 TEST_F(Program, RecommendsWithTheConfidenceThatIsAskedFor) {
   const std::vector<std::string> words = {"recommend", path("now.json")};
-  EXPECT_THAT(run(words).out, HasSubstr("keep: 2,783 more runs"));
+  EXPECT_THAT(run(words).out, HasSubstr("keep: 2,783 runs more"));
   std::vector<std::string> modest = words;
   modest.insert(modest.end(), {"--quantile", "98", "--json"});
   const auto document = nlohmann::json::parse(run(modest).out);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `byte_cursor`: reads numbers from bytes that somebody else wrote. It never leaves its span: a read
-// that would is answered with 0 and remembered, so a parser reads a whole record and asks once.
+// `byte_cursor`: reads numbers from bytes that somebody else wrote. It never leaves its span: a
+// read that would is answered with 0 and remembered, so a parser reads a whole record and asks
+// once.
 #pragma once
 
 #include <cstdint>

@@ -81,8 +81,8 @@ std::vector<std::string> call_graph::unused() const {
   std::vector<std::string> all;
   for (std::size_t i = 0; i < annotations_.size(); ++i) {
     if (!used_[i]) {
-      all.push_back(fmt::format("{}: {} was not met.", annotations_[i].where,
-                                annotations_[i].function));
+      all.push_back(
+          fmt::format("{}: {} was not met.", annotations_[i].where, annotations_[i].function));
     }
   }
   return all;
@@ -186,9 +186,8 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
     return add_reason(index, reason_kind::indirect_call, call.pc);
   }
   if (written->lazy && !files_[from].elf().binds_now()) nodes_[index].binds_lazily = true;
-  code_address target{.file = from,
-                      .address = written->value,
-                      .chosen_at_load = written->chosen_at_load};
+  code_address target{
+      .file = from, .address = written->value, .chosen_at_load = written->chosen_at_load};
   if (!written->symbol.empty()) {
     const auto found = files_.find(written->symbol);
     if (!found) {
@@ -196,8 +195,8 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
       if (written->weak) return;
       for (std::size_t i = 0; i < annotations_.size(); ++i) {
         const auto& one = annotations_[i];
-        const bool known = one.kind == annotation_kind::external ||
-                           one.kind == annotation_kind::ignore;
+        const bool known =
+            one.kind == annotation_kind::external || one.kind == annotation_kind::ignore;
         if (!known || !means(one.function, written->symbol)) continue;
         used_[i] = true;
         nodes_[index].own_bytes =

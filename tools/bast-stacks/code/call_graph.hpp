@@ -31,7 +31,7 @@ struct graph_node {
   std::string short_name{};  // without parameters
   std::string module{};
   std::uint64_t own_bytes = 0;
-  std::vector<graph_edge> edges{};     // one for each callee, with the most bytes
+  std::vector<graph_edge> edges{};  // one for each callee, with the most bytes
   std::vector<reason> reasons{};
   bool binds_lazily = false;      // a call of it can run the dynamic linker
   std::uint64_t entries_max = 0;  // on one stack, as an annotation says; 0: not known

@@ -116,6 +116,8 @@ void write_register(const cs_insn& instruction, operands all, step& out) {
   if ((all[0].access & CS_AC_WRITE) == 0) return;
   out.other = register_change::overwritten;
   out.other_register = all[0].reg;
+  if (instruction.id == ARM64_INS_LDR || instruction.id == ARM64_INS_LDP)
+    out.other = register_change::loaded;
   if (all.size() < 2 || all[1].type != ARM64_OP_REG) return;
   const bool adds = instruction.id == ARM64_INS_ADD;
   const bool subtracts = instruction.id == ARM64_INS_SUB;

@@ -33,8 +33,8 @@ void find_target(const cs_insn& instruction, operands all, step& out) {
   } else if (operand.type == X86_OP_MEM && operand.mem.base == X86_REG_RIP &&
              operand.mem.index == X86_REG_INVALID) {
     out.target_is = target_kind::slot;
-    out.target = instruction.address + instruction.size +
-                 static_cast<std::uint64_t>(operand.mem.disp);
+    out.target =
+        instruction.address + instruction.size + static_cast<std::uint64_t>(operand.mem.disp);
   } else if (operand.type == X86_OP_MEM && operand.mem.index != X86_REG_INVALID &&
              operand.mem.scale == 8) {
     out.reads_table = true;
@@ -64,14 +64,14 @@ void write_sp(const cs_insn& instruction, operands all, step& out) {
       break;
     case X86_INS_LEA:
       if (all.size() == 2 && all[1].type == X86_OP_MEM && all[1].mem.index == X86_REG_INVALID) {
-        if (all[1].mem.base == X86_REG_RSP)
-          return change_sp(out, sp_change::by, all[1].mem.disp);
+        if (all[1].mem.base == X86_REG_RSP) return change_sp(out, sp_change::by, all[1].mem.disp);
         return change_sp(out, sp_change::from_register, all[1].mem.disp, all[1].mem.base);
       }
       break;
     case X86_INS_MOV:
       if (all.size() == 2 && all[1].type == X86_OP_REG)
         return change_sp(out, sp_change::from_register, 0, all[1].reg);
+      if (all.size() == 2 && all[1].type == X86_OP_MEM) return change_sp(out, sp_change::loaded);
       break;
     default:
       if ((all[0].access & CS_AC_WRITE) == 0) return;
@@ -95,6 +95,8 @@ void write_register(const cs_insn& instruction, operands all, step& out) {
     out.other_amount = instruction.id == X86_INS_ADD ? all[1].imm : -all[1].imm;
   } else if (instruction.id == X86_INS_MOV && is_register(all[1], X86_REG_RSP)) {
     out.other = register_change::copies_sp;
+  } else if (instruction.id == X86_INS_MOV && all[1].type == X86_OP_MEM) {
+    out.other = register_change::loaded;
   } else if (instruction.id == X86_INS_LEA && all[1].type == X86_OP_MEM) {
     const auto& memory = all[1].mem;
     if (memory.base == X86_REG_RSP && memory.index == X86_REG_INVALID) {
@@ -126,12 +128,8 @@ void decode_x86(csh engine, const cs_insn& instruction, step& out) {
   const auto all = operands_of(instruction);
   find_touched(instruction, all, out);
   switch (instruction.id) {
-    case X86_INS_CALL:
-      out.leads = flow::call;
-      return find_target(instruction, all, out);
-    case X86_INS_JMP:
-      out.leads = flow::jump;
-      return find_target(instruction, all, out);
+    case X86_INS_CALL: out.leads = flow::call; return find_target(instruction, all, out);
+    case X86_INS_JMP: out.leads = flow::jump; return find_target(instruction, all, out);
     case X86_INS_RET:
     case X86_INS_HLT:
     case X86_INS_UD2:

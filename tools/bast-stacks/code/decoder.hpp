@@ -30,6 +30,7 @@ enum class sp_change : std::uint8_t {
   none,
   by,             // sp += amount
   from_register,  // sp = register + amount
+  loaded,         // from memory: what was there before, or another stack
   unknown,
 };
 
@@ -37,6 +38,7 @@ enum class register_change : std::uint8_t {
   none,
   copies_sp,    // register = sp + amount
   adds,         // register += amount
+  loaded,       // from memory
   overwritten,  // with something else
 };
 
@@ -58,9 +60,9 @@ struct step {
   std::int64_t other_amount = 0;
   unsigned compared_with_sp = 0;  // a register: how loops that probe a frame find their end
 
-  std::uint64_t below_sp = 0;  // how far below sp it touches memory
-  std::uint64_t below_fp = 0;  // below the frame pointer
-  bool reads_table = false;    // as the jump through a switch's table needs it
+  std::uint64_t below_sp = 0;    // how far below sp it touches memory
+  std::uint64_t below_fp = 0;    // below the frame pointer
+  bool reads_table = false;      // as the jump through a switch's table needs it
   std::uint64_t names_code = 0;  // an address that it puts into a register, or 0
 };
 

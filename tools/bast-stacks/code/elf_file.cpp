@@ -60,7 +60,7 @@ std::expected<std::shared_ptr<elf_file>, problem> elf_file::open(const std::stri
   // O_NONBLOCK: opening a pipe must not wait for its writer.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return refuse(fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
-  struct stat about {};
+  struct stat about{};
   if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
     close(fd);
     return refuse(fmt::format("{} is not a file", path));
@@ -358,7 +358,7 @@ void elf_file::read_relocations() const {
       relocations_.push_back(found);
     }
   }
-  std::ranges::stable_sort(relocations_, {}, &elf_relocation::at);
+  std::ranges::sort(relocations_, {}, &elf_relocation::at);
 }
 
 const elf_relocation* elf_file::relocation_at(std::uint64_t address) const {

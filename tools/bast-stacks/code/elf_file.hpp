@@ -36,17 +36,17 @@ struct elf_section {
 
 struct elf_function {
   std::uint64_t address = 0;
-  std::uint64_t bytes = 0;  // 0: not known
-  std::string_view name{};  // as the linker knows it
-  bool exported = false;    // other files can call it by name
+  std::uint64_t bytes = 0;      // 0: not known
+  std::string_view name{};      // as the linker knows it
+  bool exported = false;        // other files can call it by name
   bool chosen_at_load = false;  // STT_GNU_IFUNC: `address` is of what chooses
 };
 
 /// What the dynamic linker writes to an address: a symbol's address, or one of this file.
 struct elf_relocation {
   std::uint64_t at = 0;
-  std::string_view symbol{};  // empty: `value` counts
-  std::uint64_t value = 0;   // address in this file
+  std::string_view symbol{};    // empty: `value` counts
+  std::uint64_t value = 0;      // address in this file
   bool chosen_at_load = false;  // IRELATIVE: `value` is of what chooses
   bool lazy = false;            // in .rela.plt
   bool weak = false;            // the symbol need not be defined

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The format: "Linux Standard Base Core Specification, Generic Part", 10.6 Exception Frames, and the
-// DWARF standard, 6.4 Call Frame Information.
+// The format: "Linux Standard Base Core Specification, Generic Part", 10.6 Exception Frames, and
+// the DWARF standard, 6.4 Call Frame Information.
 #include "code/frame_table.hpp"
 
 #include <elf.h>

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace bast_stacks {
 namespace {
 
 // Offsets are bytes from the CFA down. More is no frame but nonsense from a hostile file.
 constexpr std::int64_t offset_max = std::int64_t{1} << 40;
+// Both psABIs: the stack pointer is a multiple of this at a call.
+constexpr std::int64_t cfa_alignment = 16;
 // A switch loads from its table a few instructions before it jumps.
 constexpr int table_distance = 8;
 
@@ -24,7 +27,8 @@ class follower {
     offset_ = file.machine() == EM_AARCH64 ? 0 : 8;
     // A part of a function begins with the frame that the other part has made; what that has
     // below its frame pointer is counted where it jumps here.
-    if (!rows.empty() && rows.front().base == cfa_base::frame_pointer) offset_ = rows.front().offset;
+    if (!rows.empty() && rows.front().base == cfa_base::frame_pointer)
+      offset_ = rows.front().offset;
   }
 
   void run(std::optional<std::uint64_t> watched = {}) {
@@ -34,7 +38,10 @@ class follower {
       shape.decoded = engine_.decode(code_.subspan(done), extent_.low + done, now);
       if (!shape.decoded) break;
       enter(now);
-      if (watched && *watched >= now.pc && *watched < now.pc + now.bytes) seen = offset_;
+      if (watched && *watched >= now.pc && *watched < now.pc + now.bytes) {
+        seen = offset_;
+        seen_slack = row_ != nullptr && row_->base == cfa_base::stack_pointer ? 0 : slack_;
+      }
       look(now);
       leave(now);
       done += now.bytes;
@@ -44,6 +51,7 @@ class follower {
 
   function_shape shape;
   std::optional<std::int64_t> seen;
+  std::int64_t seen_slack = 0;  // of `seen`: what rounding may not have taken
 
  private:
   const frame_row* row_at(std::uint64_t pc) {
@@ -52,9 +60,12 @@ class follower {
   }
 
   void enter(const step& now) {
+    const auto* const before = row_;
     row_ = row_at(now.pc);
     if (row_ != nullptr && row_->base == cfa_base::stack_pointer) {
-      offset_ = row_->offset;
+      // Exact where a row begins. Within it inline assembly can push what the tables do not know.
+      const bool begins = row_ != before || left_ || lost_;
+      offset_ = begins ? row_->offset : std::max(offset_, row_->offset);
       lost_ = false;
     } else {
       const auto jumped = arrivals_.find(now.pc);
@@ -131,11 +142,15 @@ class follower {
     }
     change_other(now);
     if (now.change == sp_change::none) return;
-    if (now.change == sp_change::by) {
+    if (now.change == sp_change::loaded ||
+        (now.change == sp_change::from_register && loaded_.contains(now.from))) {
+      // What was saved comes back, or another stack goes on: no part of this frame.
+      shape.switches = true;
+    } else if (now.change == sp_change::by) {
       offset_ -= std::clamp(now.amount, -offset_max, offset_max);
     } else {
-      const auto from = now.change == sp_change::from_register ? register_offset(now.from)
-                                                               : std::nullopt;
+      const auto from =
+          now.change == sp_change::from_register ? register_offset(now.from) : std::nullopt;
       if (from) {
         offset_ = *from - std::clamp(now.amount, -offset_max, offset_max);
       } else {
@@ -143,9 +158,17 @@ class follower {
         lost_ = true;
       }
     }
-    // What rounding takes depends on the caller; at most this much.
-    if (now.alignment > 16) offset_ += static_cast<std::int64_t>(now.alignment) - 16;
+    if (now.alignment > cfa_alignment) round_down(static_cast<std::int64_t>(now.alignment));
     offset_ = std::clamp<std::int64_t>(offset_, 0, offset_max);
+  }
+
+  /// What rounding takes depends on where the CFA is, of which only `cfa_alignment` is known: at
+  /// most this much. gcc's .su has the least instead.
+  void round_down(std::int64_t alignment) {
+    shape.realigned = true;
+    const auto misfit = (cfa_alignment - offset_ % cfa_alignment) % cfa_alignment;
+    offset_ += alignment - cfa_alignment + misfit;
+    slack_ = std::max(slack_, alignment - cfa_alignment);
   }
 
   void change_other(const step& now) {
@@ -154,6 +177,11 @@ class follower {
       const auto kept = register_offset(engine_.frame_pointer());
       registers_.clear();
       if (kept) registers_.emplace(engine_.frame_pointer(), *kept);
+    }
+    if (now.other == register_change::loaded) {
+      loaded_.insert(now.other_register);
+    } else if (now.other != register_change::none) {
+      loaded_.erase(now.other_register);
     }
     const auto amount = std::clamp(now.other_amount, -offset_max, offset_max);
     switch (now.other) {
@@ -165,6 +193,7 @@ class follower {
           found->second = std::clamp(found->second - amount, -offset_max, offset_max);
         return;
       }
+      case register_change::loaded:
       case register_change::overwritten: registers_.erase(now.other_register); return;
     }
   }
@@ -176,12 +205,14 @@ class follower {
   byte_span code_;
   const frame_row* row_ = nullptr;
   std::int64_t offset_ = 0;
+  std::int64_t slack_ = 0;
   std::int64_t body_ = 0;  // the most outside of rows that are exact
   bool left_ = false;      // no control from the instruction before
   bool lost_ = false;      // the stack pointer got an unknown value
   int since_table_ = table_distance;
   std::unordered_map<std::uint64_t, std::int64_t> arrivals_;
   std::unordered_map<unsigned, std::int64_t> registers_;
+  std::unordered_set<unsigned> loaded_;  // registers
 };
 
 }  // namespace
@@ -193,13 +224,15 @@ function_shape shape_of(decoder& engine, const elf_file& file, const function_ex
   return std::move(follows.shape);
 }
 
-std::optional<std::uint64_t> stack_bytes_at(decoder& engine, const elf_file& file,
-                                            const function_extent& extent,
-                                            const std::vector<frame_row>& rows, std::uint64_t pc) {
+std::optional<stack_bytes> stack_bytes_at(decoder& engine, const elf_file& file,
+                                          const function_extent& extent,
+                                          const std::vector<frame_row>& rows, std::uint64_t pc) {
   follower follows(engine, file, extent, rows);
   follows.run(pc);
   if (!follows.seen || follows.shape.dynamic) return std::nullopt;
-  return static_cast<std::uint64_t>(*follows.seen);
+  const auto most = static_cast<std::uint64_t>(*follows.seen);
+  const auto unknown = static_cast<std::uint64_t>(follows.seen_slack);
+  return stack_bytes{.least = most - std::min(most, unknown), .most = most};
 }
 
 }  // namespace bast_stacks

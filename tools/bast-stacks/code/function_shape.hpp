@@ -32,6 +32,8 @@ struct function_shape {
   std::uint64_t frame_bytes = 0;    // at most; with the return address, without what is dynamic
   std::uint64_t touched_bytes = 0;  // the same with the red zone, where it is used
   bool dynamic = false;             // takes an amount that only the running program knows
+  bool realigned = false;           // rounds the stack pointer down; counted as what that can take
+  bool switches = false;            // loads the stack pointer: goes to another stack and comes back
   bool decoded = true;              // false: an instruction was none
 };
 
@@ -44,10 +46,17 @@ struct function_extent {
 function_shape shape_of(decoder& engine, const elf_file& file, const function_extent& extent,
                         const std::vector<frame_row>& rows);
 
-/// Bytes from the CFA to the stack pointer just before the instruction that holds `pc`; nothing
-/// when the function takes dynamic amounts or no instruction holds it.
-std::optional<std::uint64_t> stack_bytes_at(decoder& engine, const elf_file& file,
-                                            const function_extent& extent,
-                                            const std::vector<frame_row>& rows, std::uint64_t pc);
+/// Bytes from the CFA to the stack pointer, a multiple of 16 between these two, unless they are
+/// equal: what rounding the stack pointer took is not known.
+struct stack_bytes {
+  std::uint64_t least = 0;
+  std::uint64_t most = 0;
+};
+
+/// The same just before the instruction that holds `pc`; nothing when the function takes dynamic
+/// amounts or no instruction holds it.
+std::optional<stack_bytes> stack_bytes_at(decoder& engine, const elf_file& file,
+                                          const function_extent& extent,
+                                          const std::vector<frame_row>& rows, std::uint64_t pc);
 
 }  // namespace bast_stacks

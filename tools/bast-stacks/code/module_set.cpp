@@ -27,19 +27,17 @@ std::shared_ptr<code_file> cached(const std::string& path, const std::string& bu
     return nullptr;
   }
   if ((*opened)->elf().build_id() != build_id) {
-    why_not = fmt::format("{} is not the file that the process ran: its build id is {}, not {}",
-                          path, (*opened)->elf().build_id().empty() ? "missing"
-                                : (*opened)->elf().build_id(),
-                          build_id.empty() ? "missing" : build_id);
+    why_not =
+        fmt::format("{} is not the file that the process ran: its build id is {}, not {}", path,
+                    (*opened)->elf().build_id().empty() ? "missing" : (*opened)->elf().build_id(),
+                    build_id.empty() ? "missing" : build_id);
     return nullptr;
   }
   if (!build_id.empty()) files.emplace(std::pair{path, build_id}, *opened);
   return *opened;
 }
 
-std::string file_name(const std::string& path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
+std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
 

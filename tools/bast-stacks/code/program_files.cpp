@@ -16,11 +16,22 @@ constexpr std::size_t files_max = 2000;
 
 std::vector<std::string> usual_directories(std::uint16_t machine) {
   if (machine == EM_AARCH64) {
-    return {"/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/aarch64-linux-gnu/lib",
-            "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"};
+    return {"/lib/aarch64-linux-gnu",
+            "/usr/lib/aarch64-linux-gnu",
+            "/usr/aarch64-linux-gnu/lib",
+            "/lib64",
+            "/usr/lib64",
+            "/lib",
+            "/usr/lib",
+            "/usr/local/lib"};
   }
-  return {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64",
-          "/lib", "/usr/lib", "/usr/local/lib"};
+  return {"/lib/x86_64-linux-gnu",
+          "/usr/lib/x86_64-linux-gnu",
+          "/lib64",
+          "/usr/lib64",
+          "/lib",
+          "/usr/lib",
+          "/usr/local/lib"};
 }
 
 std::vector<std::string> directories_of(const elf_file& file) {
@@ -82,9 +93,8 @@ void program_files::add_needed(std::size_t index) {
 std::optional<code_address> program_files::find(std::string_view symbol) const {
   for (std::size_t i = 0; i < files_.size(); ++i) {
     if (const auto* const found = files_[i]->elf().exported(symbol)) {
-      return code_address{.file = i,
-                          .address = found->address,
-                          .chosen_at_load = found->chosen_at_load};
+      return code_address{
+          .file = i, .address = found->address, .chosen_at_load = found->chosen_at_load};
     }
   }
   return std::nullopt;

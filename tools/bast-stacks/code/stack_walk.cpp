@@ -11,12 +11,13 @@ namespace bast_stacks {
 namespace {
 
 constexpr std::uint64_t word_bytes = 8;
+// Both psABIs: the stack pointer is a multiple of this at a call.
+constexpr std::uint64_t cfa_alignment = 16;
 
 /// Where the caller's stack pointer is when its return address lies at `position`.
 std::uint64_t behind(std::uint64_t position) {
   return position < word_bytes ? 0 : position - word_bytes;
 }
-
 
 }  // namespace
 
@@ -44,9 +45,10 @@ backtrace stack_walk::run() {
     // A return address may be that of the next function, when the call never comes back.
     const auto pc = first ? pc_ : pc_ - 1;
     const auto end = end_of(pc, sp_, fp_);
-    const auto from = end.outermost ? std::nullopt : caller_of(end);
+    const bool last = end.outermost || end.beyond;
+    const auto from = last ? std::nullopt : caller_of(end);
     if (!from) {
-      add(pc, end.cfa.value_or(end.outermost ? 0 : sp_), end.outermost);
+      add(pc, end.cfa.value_or(last ? 0 : sp_), last);
       break;
     }
     if (from->behind_gap) {
@@ -94,9 +96,19 @@ void stack_walk::add_before_gap(std::uint64_t pc, const frame_end& end, std::uin
 
 void stack_walk::set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes) {
   if (bytes < 0) return;
-  // A frame that reaches beyond the top is the last one on this stack.
-  end.outermost = end.outermost || static_cast<std::uint64_t>(bytes) > from;
+  end.beyond = static_cast<std::uint64_t>(bytes) > from;
   end.cfa = from - std::min(from, static_cast<std::uint64_t>(bytes));
+}
+
+/// Of the sizes that a frame can have, the one with a return address at its end.
+std::uint64_t stack_walk::fitting(const stack_bytes& taken, std::uint64_t sp,
+                                  const frame_row& row) const {
+  for (auto bytes = taken.least; bytes < taken.most; bytes += cfa_alignment) {
+    const auto offset =
+        row.return_address == return_rule::saved ? -row.return_offset : std::int64_t{word_bytes};
+    if (bytes <= sp && word_at(sp - bytes + static_cast<std::uint64_t>(offset))) return bytes;
+  }
+  return taken.most;
 }
 
 stack_walk::frame_end stack_walk::end_of(std::uint64_t pc, std::uint64_t sp,
@@ -114,7 +126,7 @@ stack_walk::frame_end stack_walk::end_of(std::uint64_t pc, std::uint64_t sp,
   } else if (const auto extent = where.file->extent_at(where.address)) {
     const auto taken = stack_bytes_at(where.file->engine(), where.file->elf(), *extent,
                                       where.file->rows_of(*extent), where.address);
-    if (taken) set_cfa(end, sp, static_cast<std::int64_t>(*taken));
+    if (taken) set_cfa(end, sp, static_cast<std::int64_t>(fitting(*taken, sp, row)));
   }
   if (!end.cfa) return end;
   if (row.return_address == return_rule::saved && row.return_offset < 0) {
@@ -131,20 +143,24 @@ std::optional<std::size_t> stack_walk::word_at(std::uint64_t position) const {
   return static_cast<std::size_t>(found - words_.begin());
 }
 
-bool stack_walk::leads_on(const word& candidate) {
+stack_walk::likelihood stack_walk::judge(const word& candidate) {
   const auto end = end_of(candidate.pc - 1, behind(candidate.at), std::nullopt);
-  return end.outermost || (end.return_at && word_at(*end.return_at).has_value());
+  if (end.beyond) return likelihood::beyond;
+  const bool leads = end.outermost || (end.return_at && word_at(*end.return_at).has_value());
+  return leads ? likelihood::leads_on : likelihood::possible;
 }
 
 std::optional<stack_walk::caller> stack_walk::nearest(std::size_t from, std::size_t to,
                                                       std::uint64_t below) {
   std::optional<caller> best;
+  auto known = likelihood::beyond;
   for (auto i = from; i < to; ++i) {
     if (words_[i].at >= below) continue;
-    const bool leads = leads_on(words_[i]);
-    if (best && !leads) continue;
+    const auto found = judge(words_[i]);
+    if (best && found <= known) continue;
     best = caller{.index = i, .start = behind(words_[i].at), .confirmed = false};
-    if (leads) break;
+    known = found;
+    if (known == likelihood::leads_on) break;
   }
   return best;
 }
@@ -153,16 +169,13 @@ std::optional<stack_walk::caller> stack_walk::caller_of(const frame_end& end) {
   if (end.cfa && end.return_at) {
     const auto found = word_at(*end.return_at);
     if (found && *found >= next_) {
-      return caller{.index = *found,
-                    .start = *end.cfa,
-                    .confirmed = true,
-                    .behind_gap = false};
+      return caller{.index = *found, .start = *end.cfa, .confirmed = true, .behind_gap = false};
     }
   }
   // Above what the frame is known to have; with nothing known, above the last word.
   const auto below = end.return_at.value_or(end.cfa ? *end.cfa : ~std::uint64_t{0});
-  const bool in_gap = gap_ < words_.size() && gap_ > 0 && next_ <= gap_ &&
-                      below < words_[gap_ - 1].at;
+  const bool in_gap =
+      gap_ < words_.size() && gap_ > 0 && next_ <= gap_ && below < words_[gap_ - 1].at;
   if (next_ < gap_ && !in_gap) {
     if (auto found = nearest(next_, gap_, below)) return found;
   }

@@ -29,7 +29,8 @@ class stack_walk {
   struct frame_end {
     std::optional<std::uint64_t> cfa;        // position
     std::optional<std::uint64_t> return_at;  // position
-    bool outermost = false;                  // nobody on this stack called
+    bool outermost = false;                  // the tables say that nobody called
+    bool beyond = false;                     // it ends above the top, so this stack ends in it
     bool fp_kept = false;
   };
   struct caller {
@@ -40,11 +41,14 @@ class stack_walk {
   };
 
   frame_end end_of(std::uint64_t pc, std::uint64_t sp, std::optional<std::uint64_t> fp);
+  std::uint64_t fitting(const stack_bytes& taken, std::uint64_t sp, const frame_row& row) const;
   static void set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes);
   std::optional<caller> caller_of(const frame_end& end);
   std::optional<caller> nearest(std::size_t from, std::size_t to, std::uint64_t below);
   std::optional<std::size_t> word_at(std::uint64_t position) const;
-  bool leads_on(const word& candidate);
+  /// How much speaks for a word to be a return address.
+  enum class likelihood : std::uint8_t { beyond, possible, leads_on };
+  likelihood judge(const word& candidate);
   void add(std::uint64_t pc, std::uint64_t until, bool confirmed);
   void add_before_gap(std::uint64_t pc, const frame_end& end, std::uint64_t until);
 

@@ -56,8 +56,7 @@ static_bound bound_of(program_files& files, const call_graph& graph, std::size_t
 std::expected<std::vector<code_address>, problem> find_roots(program_files& files,
                                                              const static_options& options) {
   std::vector<code_address> roots;
-  const auto names = options.roots.empty() ? std::vector<std::string>{default_root}
-                                           : options.roots;
+  const auto names = options.roots.empty() ? std::vector<std::string>{default_root} : options.roots;
   for (const auto& name : names) {
     const auto found = files.meant_by(name);
     if (found.empty()) {
@@ -119,7 +118,9 @@ std::expected<std::vector<function_frame>, problem> frames_in(const std::string&
     all.push_back({.function = name.empty() ? fmt::format("{:#x}", range.low) : std::string(name),
                    .address = range.low,
                    .bytes = shape.frame_bytes,
-                   .dynamic = shape.dynamic});
+                   .dynamic = shape.dynamic,
+                   .switches = shape.switches,
+                   .realigned = shape.realigned});
   }
   return all;
 }

@@ -22,10 +22,10 @@
 namespace bast_stacks {
 
 struct static_options {
-  std::string program;                      // path of an ELF file
-  std::vector<std::string> roots{};         // names of functions; none: "main"
-  std::vector<std::string> annotations{};   // paths of annotation files
-  std::vector<std::string> stack_usage{};   // directories with .su and .ci files
+  std::string program;                     // path of an ELF file
+  std::vector<std::string> roots{};        // names of functions; none: "main"
+  std::vector<std::string> annotations{};  // paths of annotation files
+  std::vector<std::string> stack_usage{};  // directories with .su and .ci files
 };
 
 enum class reason_kind : std::uint8_t {
@@ -42,10 +42,10 @@ inline constexpr std::size_t reason_kinds = 8;
 
 struct reason {
   reason_kind kind{};
-  std::string function;   // as the source names it
-  std::string module;     // file name
-  std::string detail{};   // what more is known
-  std::uint64_t at = 0;   // address in the file, or 0
+  std::string function;  // as the source names it
+  std::string module;    // file name
+  std::string detail{};  // what more is known
+  std::uint64_t at = 0;  // address in the file, or 0
 };
 
 /// One frame of the worst path: `bytes` are what it has when it calls the next one.
@@ -100,10 +100,13 @@ struct function_frame {
   std::uint64_t address = 0;
   std::uint64_t bytes = 0;
   bool dynamic = false;
+  bool switches = false;   // to another stack and back
+  bool realigned = false;  // `bytes` has the most that rounding the stack pointer can take
 };
 /// Every function that the unwind tables of a file describe, by address.
 std::expected<std::vector<function_frame>, problem> frames_in(const std::string& path);
-/// A line for each: function, bytes, "static" or "dynamic", separated by tabs, as .su files have.
+/// A line for each: function, bytes, and "static", "realigned", "switches" or "dynamic", separated
+/// by tabs as in .su files.
 std::string frames_text(const std::vector<function_frame>& frames);
 
 }  // namespace bast_stacks

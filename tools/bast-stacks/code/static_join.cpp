@@ -33,8 +33,8 @@ observation observe(const static_bound& bound, const site& one, std::size_t root
   // Words that were left out lie outside of the root when it is among the deepest frames.
   if (root < trace.inner) outside += trace.omitted_bytes;
   const auto deepest = std::max(one.max, trace.depth);
-  observation seen{.site = name_of(one), .observed = deepest - std::min(deepest, outside),
-                   .not_reached = {}};
+  observation seen{
+      .site = name_of(one), .observed = deepest - std::min(deepest, outside), .not_reached = {}};
   for (const auto& frame : bound.worst) {
     if (!reached.contains(frame.function)) seen.not_reached.push_back(frame.function);
   }
@@ -48,8 +48,7 @@ void join(static_report& report, const snapshot& all) {
     bound.observations.clear();
     for (const auto& one : all.sites) {
       const auto root = outermost(one.deepest, bound.root);
-      if (root < one.deepest.frames.size())
-        bound.observations.push_back(observe(bound, one, root));
+      if (root < one.deepest.frames.size()) bound.observations.push_back(observe(bound, one, root));
     }
     if (bound.observations.empty() && !all.sites.empty())
       report.notes.push_back(fmt::format("No deepest stack has {} in it.", bound.root));

@@ -85,11 +85,11 @@ std::string static_text(const static_report& report, const static_text_options& 
   std::string text;
   for (const auto& bound : report.bounds) {
     if (!text.empty()) text += '\n';
-    text += fmt::format("{} ({})\n  {}\n  worst path:\n", bound.root, bound.module,
-                        headline(bound));
+    text +=
+        fmt::format("{} ({})\n  {}\n  worst path:\n", bound.root, bound.module, headline(bound));
     for (const auto& frame : bound.worst) {
-      text += fmt::format("  {:>10}  {} ({})\n", grouped(frame.bytes), frame.function,
-                          frame.module);
+      text +=
+          fmt::format("  {:>10}  {} ({})\n", grouped(frame.bytes), frame.function, frame.module);
     }
     text += fmt::format("  {} functions can be reached\n", grouped(bound.functions));
     for (const auto& seen : bound.observations) add_observation(bound, seen, text);
@@ -124,9 +124,8 @@ std::string static_json(const static_report& report) {
     }
     entry["observations"] = ordered_json::array();
     for (const auto& seen : bound.observations) {
-      entry["observations"].push_back({{"site", seen.site},
-                                       {"observed", seen.observed},
-                                       {"not_reached", seen.not_reached}});
+      entry["observations"].push_back(
+          {{"site", seen.site}, {"observed", seen.observed}, {"not_reached", seen.not_reached}});
     }
     all["bounds"].push_back(std::move(entry));
   }
@@ -139,7 +138,10 @@ std::string frames_text(const std::vector<function_frame>& frames) {
   std::string text;
   for (const auto& one : frames) {
     text += fmt::format("{}\t{}\t{}\n", one.function, one.bytes,
-                        one.dynamic ? "dynamic" : "static");
+                        one.dynamic     ? "dynamic"
+                        : one.switches  ? "switches"
+                        : one.realigned ? "realigned"
+                                        : "static");
   }
   return text;
 }

@@ -17,7 +17,7 @@ std::expected<std::string, problem> read_text_file(const std::string& path) {
   };
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return refuse(fmt::format("cannot be opened: {}", std::strerror(errno)));
-  struct stat about {};
+  struct stat about{};
   std::string text;
   ssize_t got = 0;
   if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {

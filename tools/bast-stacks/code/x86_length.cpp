@@ -28,8 +28,7 @@ std::size_t operand_length(bytes code) {
 bool has_constant(unsigned map, std::uint8_t opcode) {
   if (map == 3) return true;
   if (map != 1) return false;
-  return (opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 ||
-         (opcode >= 0xc4 && opcode <= 0xc6);
+  return (opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6);
 }
 
 /// VEX and EVEX: `prefix` bytes, the opcode, its operands.

@@ -12,6 +12,7 @@
 #include "draw/path.hpp"
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/text.hpp"

@@ -9,7 +9,6 @@
 // document of another version is refused.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -30,9 +29,5 @@ std::string to_json(const snapshot& of);
 /// the place in it: "x.json: sites[3].uses: expected ...". What it returns is consistent: indices
 /// are in range, histograms ascend.
 std::expected<snapshot, problem> from_json(std::string_view text, std::string_view name);
-
-/// One input of a fuzzer: reads it, and if it is a recording, demands that it survives a round
-/// trip.
-int fuzz_recording(const std::uint8_t* data, std::size_t size);
 
 }  // namespace bast_stacks

@@ -4,9 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "model/fuzz_recording.hpp"
 #include "model/names.hpp"
 #include "model/test_samples.hpp"
 
@@ -132,6 +136,20 @@ TEST(Recording, DeepNestingIsRefused) {
   const auto read = from_json(std::string(10'000'000, '['), "x.json");
   ASSERT_FALSE(read.has_value());
   EXPECT_EQ(read.error().what, "x.json: is nested too deeply");
+}
+
+TEST(Recording, SeedsOfTheFuzzerAreRecordings) {
+  std::size_t seeds = 0;
+  for (const auto& file : std::filesystem::directory_iterator(BAST_SEEDS "/recording")) {
+    std::ostringstream text;
+    text << std::ifstream(file.path(), std::ios::binary).rdbuf();
+    const std::string bytes = text.str();
+    const auto read = from_json(bytes, file.path().string());
+    EXPECT_TRUE(read.has_value()) << read.error().what;
+    EXPECT_EQ(fuzz_recording(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), 0);
+    ++seeds;
+  }
+  EXPECT_GE(seeds, 2u);
 }
 
 TEST(Recording, MutationsNeverBreakTheReader) {

@@ -74,7 +74,8 @@ problem no_memory_of_its_own(pid_t pid) {
           .remedy = {}};
 }
 
-/// Through the socket: registry and records from the capsule, the rest by what rights we have.
+/// Asks its socket. Where only Yama was in the way, its memory can be read from now on; else the
+/// capsule is all there is.
 std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& door,
                                                   attached found) {
   auto received = ask_listener(pid);
@@ -85,16 +86,17 @@ std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& 
   }
   found.anchor = received->anchor;
   auto live = std::make_unique<process_memory>(pid);
-  const bool readable = live->try_read(received->anchor) == 0;
-  if (!readable) {
-    found.not_seen.push_back(fmt::format(
-        "How deep live stacks are: process {} told of itself through its socket, but its memory "
-        "may not be read.",
-        pid));
+  if (live->try_read(received->anchor) == 0) {
+    found.target = std::move(live);
+    return found;
   }
-  if (!readable) live.reset();
-  found.target = std::make_unique<layered_memory>(std::move(received->memory), std::move(live),
+  // Nothing behind it, so that nobody takes the stacks that are not in it for unused ones.
+  found.target = std::make_unique<layered_memory>(std::move(received->memory), nullptr,
                                                   layered_memory::layer::back);
+  found.not_seen.push_back(fmt::format(
+      "How deep live stacks are: process {} told of itself through its socket, but its memory may "
+      "not be read.",
+      pid));
   return found;
 }
 
@@ -132,19 +134,24 @@ problem explain(const closed_door& door) {
 }
 
 std::expected<attached, problem> attach(pid_t pid) {
-  if (pid <= 0 || (::kill(pid, 0) != 0 && errno == ESRCH)) {
+  const auto exists = [pid] { return pid > 0 && (::kill(pid, 0) == 0 || errno != ESRCH); };
+  const auto ended = [pid] {
+    return std::unexpected(problem{.what = fmt::format("process {} has ended", pid), .remedy = {}});
+  };
+  if (!exists()) {
     return std::unexpected(
         problem{.what = fmt::format("there is no process {}", pid), .remedy = {}});
   }
   attached found;
   const auto maps = read_proc(proc(pid, "maps"), maps_bytes_max);
-  if (!maps && (maps.error() == ENOENT || maps.error() == ESRCH))
-    return std::unexpected(problem{.what = fmt::format("process {} has ended", pid), .remedy = {}});
-  if (maps && maps->empty()) return std::unexpected(no_memory_of_its_own(pid));
-  found.program = read_program(pid);
-  if (!maps)
+  if (!maps) {
+    // A /proc that hides the processes of others says ENOENT too.
+    if (maps.error() == ESRCH || !exists()) return ended();
     return attach_by_socket(pid, look_at_door(pid, maps.error(), proc(pid, "maps")),
                             std::move(found));
+  }
+  if (maps->empty()) return std::unexpected(no_memory_of_its_own(pid));
+  found.program = read_program(pid);
   found.mappings = parse_maps(*maps);
   if (found.mappings.empty()) {
     return std::unexpected(
@@ -153,11 +160,9 @@ std::expected<attached, problem> attach(pid_t pid) {
   }
   auto live = std::make_unique<process_memory>(pid);
   const int error = live->try_read(found.mappings.front().where.low);
-  if (error == ESRCH)
-    return std::unexpected(problem{.what = fmt::format("process {} has ended", pid), .remedy = {}});
-  if (error == EPERM || error == EACCES || error == ENOSYS) {
+  if (error == ESRCH) return ended();
+  if (error == EPERM || error == EACCES || error == ENOSYS)
     return attach_by_socket(pid, look_at_door(pid, error, "process_vm_readv"), std::move(found));
-  }
   found.target = std::move(live);
   return found;
 }

@@ -181,6 +181,11 @@ std::expected<void, problem> collect(memory& target, const std::vector<std::uint
   }
   if (target.broken()) return std::unexpected(*target.broken());
   if (good == 0 && first_problem) return std::unexpected(*first_problem);
+  if (into.pools.empty() && into.sites.empty()) {
+    return std::unexpected(
+        problem{.what = fmt::format("{} has bast, and a registry, but no pool", into.what),
+                .remedy = "try again when it has started its first coroutine"});
+  }
   if (first_problem) into.not_seen.push_back(first_problem->what + ".");
   sort_sites(into);
   return {};

@@ -20,7 +20,7 @@ struct collect_options {
 
 /// Adds what the registries at these addresses say to `into`. The slots of its live stacks, guard
 /// included, are appended to `slots` in the order of into.stacks, when that is given.
-/// Errors: none of them can be read; the target is gone.
+/// Errors: none of them can be read; there is no pool; the target is gone.
 std::expected<void, problem> collect(memory& target, const std::vector<std::uint64_t>& registries,
                                      const collect_options& options, snapshot& into,
                                      std::vector<extent>* slots = nullptr);

@@ -18,7 +18,10 @@ bool memory::read(std::uint64_t address, std::span<std::byte> into) {
 
 file_memory::file_memory(std::shared_ptr<const source> bytes, std::vector<file_part> parts)
     : bytes_(std::move(bytes)), parts_(std::move(parts)) {
-  std::ranges::stable_sort(parts_, {}, &file_part::address);
+  const auto by_address = [](const file_part& part) {
+    return std::pair(part.address, part.offset);
+  };
+  std::ranges::sort(parts_, {}, by_address);
   std::uint64_t end = 0;
   for (file_part& part : parts_) {
     // From here on address + bytes and offset + bytes cannot wrap around.
@@ -33,7 +36,7 @@ file_memory::file_memory(std::shared_ptr<const source> bytes, std::vector<file_p
     end = std::max(end, part_end);
   }
   std::erase_if(parts_, [](const file_part& part) { return part.bytes == 0; });
-  std::ranges::stable_sort(parts_, {}, &file_part::address);
+  std::ranges::sort(parts_, {}, by_address);
 }
 
 std::vector<file_part>::const_iterator file_memory::part_above(std::uint64_t address) const {

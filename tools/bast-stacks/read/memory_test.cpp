@@ -2,10 +2,14 @@
 #include "read/memory.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <string>
 
 #include "read/layered_memory.hpp"
+#include "read/process_memory.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -74,6 +78,39 @@ TEST(LayeredMemory, AsksTheBackForWhatTheFrontDoesNotHave) {
   EXPECT_EQ(read(alone, 102, 4), "absent");
   std::vector<resident_extent> found;
   EXPECT_FALSE(alone.residency({.low = 0, .high = 1000}, found));
+}
+
+TEST(ProcessMemory, WhatIsNotThereDoesNotHideTheRest) {
+  const std::string text = "here";
+  const auto address = reinterpret_cast<std::uint64_t>(text.data());
+  std::array<char, 4> first{};
+  std::array<char, 4> second{};
+  std::array<char, 4> third{};
+  const auto bytes = [](std::array<char, 4>& each) {
+    return std::as_writable_bytes(std::span(each));
+  };
+  std::array<piece, 4> pieces{piece{.address = address, .into = bytes(first)},
+                              piece{.address = 16, .into = bytes(second)},
+                              piece{.address = UINT64_MAX - 1, .into = bytes(second)},
+                              piece{.address = address, .into = bytes(third)}};
+  process_memory own(::getpid());
+  own.read(pieces);
+  EXPECT_TRUE(pieces[0].present);
+  EXPECT_FALSE(pieces[1].present);
+  EXPECT_FALSE(pieces[2].present);
+  EXPECT_TRUE(pieces[3].present);
+  EXPECT_EQ(std::string(third.data(), 4), "here");
+  EXPECT_FALSE(own.broken());
+}
+
+TEST(ProcessMemory, AProcessThatEndedIsSaidToHaveEnded) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  process_memory gone(child);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(read(gone, 4096, 1), "absent");
+  ASSERT_TRUE(gone.broken());
+  EXPECT_EQ(gone.broken()->what, "process " + std::to_string(child) + " ended while it was read");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "read/clean_text.hpp"
 #include "read/elf_image.hpp"
 
 namespace bast_stacks {
@@ -83,6 +84,7 @@ found_modules find_modules(const std::vector<mapping>& mappings, memory& target,
         read_elf_image({.mapped = &target, .file = file ? file->get() : nullptr, .base = next.low});
     if (!image) continue;
     found.has_32_bit |= !image->is_64_bit;
+    next.path = clean_text(next.path);
     next.build_id = image->build_id;
     next.base = image->bias;
     found.anchors.insert(found.anchors.end(), image->anchors.begin(), image->anchors.end());

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
+#include <initializer_list>
+#include <ranges>
 
 #include "model/recording.hpp"
 #include "read/clean_text.hpp"
@@ -28,6 +29,19 @@ std::expected<snapshot, problem> open_recording(const source& file, const std::s
   return from_json(text, name);
 }
 
+/// What unpacks a file that begins so: systemd keeps cores compressed.
+const char* unpacker_of(std::array<char, 4> start) {
+  const auto is = [&](std::initializer_list<unsigned char> magic) {
+    return std::ranges::equal(magic, start | std::views::take(magic.size()), {}, {},
+                              [](char c) { return static_cast<unsigned char>(c); });
+  };
+  if (is({0x28, 0xb5, 0x2f, 0xfd})) return "zstd --decompress --keep";
+  if (is({0xfd, '7', 'z', 'X'})) return "xz --decompress --keep";
+  if (is({0x04, 0x22, 0x4d, 0x18})) return "lz4 --decompress --keep";
+  if (is({0x1f, 0x8b})) return "gzip --decompress --keep";
+  return nullptr;
+}
+
 }  // namespace
 
 std::expected<snapshot, problem> open_any(std::string_view what, const open_options& options) {
@@ -45,6 +59,10 @@ std::expected<snapshot, problem> open_any(std::string_view what, const open_opti
   constexpr std::array<char, 4> elf_magic = {0x7f, 0x45, 0x4c, 0x46};  // "\x7fELF"
   if (start == elf_magic) return open_core_source(std::move(*file), name, options);
   if (start[0] == '{') return open_recording(**file, name);
+  if (const char* const unpack = unpacker_of(start); unpack != nullptr) {
+    return std::unexpected(problem{.what = fmt::format("{} is compressed", name),
+                                   .remedy = fmt::format("{} {}", unpack, name)});
+  }
   return fail(fmt::format("{} is neither a core file nor a recording", name));
 }
 

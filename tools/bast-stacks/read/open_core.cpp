@@ -63,6 +63,7 @@ std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> 
   const std::string recorded = core->program();
   seen.program = options.program.empty() ? recorded : options.program;
   if (seen.program.empty()) seen.program = core->process_name;
+  seen.program = clean_text(seen.program);
   if (core->truncated)
     seen.not_seen.emplace_back("The core is cut short: what lay behind its end is missing.");
   found_modules files = find_modules(core->mappings, *core->memory, recorded, options.program);

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "read/attach.hpp"
+#include "read/clean_text.hpp"
 #include "read/collect.hpp"
 #include "read/modules.hpp"
 #include "read/open.hpp"
@@ -29,7 +30,7 @@ std::expected<snapshot, problem> open_process(pid_t pid, const open_options& opt
   seen.from = source_kind::live;
   seen.what = who;
   seen.pid = static_cast<std::uint64_t>(pid);
-  seen.program = found->program;
+  seen.program = clean_text(found->program);
   seen.not_seen = std::move(found->not_seen);
   found_modules files = find_modules(found->mappings, *found->target, found->program, {});
   if (found->mappings.empty())

@@ -102,6 +102,22 @@ TEST(Registry, SlotsOfSitesThatHadNoRoomAreOther) {
   EXPECT_THAT(seen.not_seen, Contains("Sites that had no room in the registry: 1."));
 }
 
+TEST(Registry, TheMappingsBehindItTellTheModules) {
+  fake_registry fake;
+  const auto all =
+      std::span(reinterpret_cast<const std::byte*>(&fake.header()), fake_registry::bytes);
+  std::vector<std::byte> bytes(all.begin(), all.end());
+  const auto maps = read_proc("/proc/self/maps", 1 << 20);
+  ASSERT_TRUE(maps);
+  const auto text = std::as_bytes(std::span(*maps));
+  bytes.insert(bytes.end(), text.begin(), text.end());
+  const auto seen = open_shared_registry(std::make_shared<buffer_source>(bytes), "a program");
+  ASSERT_TRUE(seen) << seen.error().what;
+  ASSERT_FALSE(seen->modules.empty());
+  EXPECT_THAT(seen->modules[0].path, HasSubstr("bast_stacks_read_test"));
+  EXPECT_FALSE(seen->modules[0].build_id.empty());
+}
+
 TEST(Registry, InAFileItNeedsNoSlots) {
   fake_registry fake;
   fake.site(1).uses = 9;

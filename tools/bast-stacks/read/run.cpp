@@ -21,6 +21,7 @@
 
 #include "read/accumulate.hpp"
 #include "read/open.hpp"
+#include "read/process_memory.hpp"
 #include "read/shared_registry.hpp"
 
 namespace bast_stacks {
@@ -122,17 +123,15 @@ class observer {
   /// Looks, if there is something to see. Returns how long to wait until the next time.
   milliseconds look() {
     bast::watch::header head{};
-    if (!registry_.read_all_at(0, std::as_writable_bytes(std::span(&head, 1))) ||
-        head.magic != bast::watch::magic)
+    if (!registry_.read_all_at(0, std::as_writable_bytes(std::span(&head, 1))) || !is_its(head))
       return ask_every;
     const auto begin = std::chrono::steady_clock::now();
-    // Not always our child: the program may be a script that starts it.
     auto now = open_process(static_cast<pid_t>(head.pid), {});
     // It may be between two lives (exec), or at its end.
     if (now) seen_ = seen_ ? accumulate(*seen_, std::move(*now)) : std::move(*now);
+    if (!seen_) return ask_every;
     const auto spent =
         std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begin);
-    if (!seen_) return ask_every;
     wait_ = std::min(wait_ * 2, look_every);
     return std::max(wait_, spent * look_share);
   }
@@ -140,6 +139,16 @@ class observer {
   const std::optional<snapshot>& seen() const { return seen_; }
 
  private:
+  /// Whether the process that the registry names has it: it is not always our child (a script may
+  /// have started it), and its number may be one of another namespace.
+  static bool is_its(const bast::watch::header& head) {
+    bast::watch::header mapped{};
+    process_memory process(static_cast<pid_t>(head.pid));
+    return head.magic == bast::watch::magic && process.read(head.self, mapped) &&
+           mapped.magic == head.magic && mapped.pid == head.pid &&
+           mapped.started_ns == head.started_ns;
+  }
+
   const source& registry_;
   milliseconds wait_ = ask_every;
   std::optional<snapshot> seen_;
@@ -188,8 +197,12 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
     result.seen = std::move(*seen);
     result.seen.program = argv[0];
     result.seen.not_seen.emplace_back(
-        "Which files the program was made of, and how many stacks were live: it ended before it "
-        "could be looked at.");
+        "How many stacks were live at a time: the program ended before it could be looked at.");
+  }
+  if (result.seen.modules.empty()) {
+    result.seen.not_seen.emplace_back(
+        "Which files the program was made of, so frames have no names: it ended before it could "
+        "be looked at.");
   }
   for (site& each : result.seen.sites) each.live = 0;  // `held` says how many there were.
   return result;

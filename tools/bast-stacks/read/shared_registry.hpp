@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A registry in a file, which outlives the process that wrote it. What it pointed to, slots and
-// control blocks, is gone with the process.
+// control blocks, is gone with the process. Behind the registry, from header.bytes on, the file may
+// hold what /proc/self/maps said in the process: then its modules are known however short it ran.
 #pragma once
 
 #include <expected>

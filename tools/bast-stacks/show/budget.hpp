@@ -9,7 +9,6 @@
 //   uses_min = 1000         # fewer prove nothing
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -45,9 +44,5 @@ std::expected<budget_file, problem> parse_budgets(std::string_view text, std::st
 
 /// The text of a file: the heading, then each budget in the canonical layout, in order.
 std::string budgets_text(const budget_file& file);
-
-/// One input of a fuzzer: reads it, and if it is a budget file, demands that it survives a round
-/// trip.
-int fuzz_budget(const std::uint8_t* data, std::size_t size);
 
 }  // namespace bast_stacks

@@ -4,8 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
 #include "bast/testing/random.hpp"
 #include "model/test_samples.hpp"
+#include "show/fuzz_budget.hpp"
 #include "show/glob.hpp"
 
 namespace bast_stacks {
@@ -134,6 +139,20 @@ TEST(Budget, TheCanonicalTextReadsBackTheSame) {
   EXPECT_EQ(again->budgets[0].max, 12289u);
   EXPECT_EQ(again->budgets[1].uses_min, 7u);
   EXPECT_EQ(budgets_text(*again), text);
+}
+
+TEST(Budget, SeedsOfTheFuzzerAreBudgets) {
+  std::size_t seeds = 0;
+  for (const auto& file : std::filesystem::directory_iterator(BAST_SEEDS "/budget")) {
+    std::ostringstream text;
+    text << std::ifstream(file.path(), std::ios::binary).rdbuf();
+    const std::string bytes = text.str();
+    const auto read = parse_budgets(bytes, file.path().string());
+    EXPECT_TRUE(read.has_value()) << read.error().what;
+    EXPECT_EQ(fuzz_budget(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), 0);
+    ++seeds;
+  }
+  EXPECT_GE(seeds, 2u);
 }
 
 TEST(Budget, MutationsNeverBreakTheReader) {

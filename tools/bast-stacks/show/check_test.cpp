@@ -71,11 +71,11 @@ TEST(Check, TextPrintsTheOffendingBacktrace) {
 
 TEST(Check, JunitCountsAndEscapes) {
   snapshot s = test::sample_server();
-  s.sites[0].deepest.frames[0].function = "f<int, \"x\" & y>";
+  s.sites[0].deepest.frames[0].file = "a<\"b\">&.cpp";
   const std::string text = outcome(s, budgets_of(parse_is_too_deep), check_format::junit);
   EXPECT_THAT(text, HasSubstr("tests=\"3\" failures=\"1\""));
   EXPECT_THAT(text, HasSubstr("name=\"/src/app/parse.cpp:40 max\""));
-  EXPECT_THAT(text, HasSubstr("f&lt;int, &quot;x&quot; &amp; y&gt;"));
+  EXPECT_THAT(text, HasSubstr("json_value (a&lt;&quot;b&quot;&gt;&amp;.cpp:51)"));
   EXPECT_THAT(text, HasSubstr("name=\"/src/app/server.cpp:88 p99\"/>"));
 }
 

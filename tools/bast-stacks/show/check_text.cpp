@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "show/backtrace.hpp"
 #include "show/check.hpp"
 #include "show/honesty.hpp"
 #include "show/names.hpp"

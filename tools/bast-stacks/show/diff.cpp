@@ -118,9 +118,11 @@ difference compare(const snapshot& before, const snapshot& after) {
              : !c.after.has_value() ? change::vanished
                                     : change_of(before.sites[*c.before], after.sites[*c.after]);
   }
-  std::ranges::stable_sort(result.sites, [&](const site_change& a, const site_change& b) {
+  std::ranges::sort(result.sites, [&](const site_change& a, const site_change& b) {
     if (a.what != b.what) return rank(a.what) < rank(b.what);
-    return growth(before, after, a) > growth(before, after, b);
+    const std::uint64_t more = growth(before, after, a);
+    const std::uint64_t than = growth(before, after, b);
+    return more != than ? more > than : std::tie(a.after, a.before) < std::tie(b.after, b.before);
   });
   return result;
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "model/statistics.hpp"
+#include "show/backtrace.hpp"
 #include "show/glob.hpp"
 #include "show/names.hpp"
 #include "show/report.hpp"
@@ -64,7 +65,8 @@ std::string explain(const snapshot& of, std::size_t index, const site_advice* ad
     out += '\n' + histogram_text(s, options.exact_bytes);
   }
   if (!s.deepest.frames.empty()) {
-    out += fmt::format("\n  backtrace at {}, deepest first:\n", size(s.deepest.depth));
+    out += fmt::format("\n  backtrace at the deepest growth, {}, deepest call first:\n",
+                       size(s.deepest.depth));
     out += backtrace_text(s.deepest, options.exact_bytes);
   } else {
     out += "\n  no backtrace was recorded: the stack never grew beyond its window\n";

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 
@@ -32,6 +32,28 @@ std::string name_with(const site& of, std::size_t directories) {
   if (of.kind != bast::watch::site_kind::source) return site_name(of);
   const std::string_view end = path_end(of.where, directories);
   return end.size() == of.where.size() ? site_name(of) : with_line(of, end);
+}
+
+/// Skips what brackets hold. Returns the index behind the bracket that closes the one at `at`.
+std::size_t behind_brackets(std::string_view text, std::size_t at) {
+  std::size_t depth = 0;
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    // The arrow of a return type closes nothing.
+    const bool arrow = c == '>' && at != 0 && text[at - 1] == '-';
+    if (c == '<' || c == '(' || c == '{' || c == '[') ++depth;
+    if ((c == '>' && !arrow) || c == ')' || c == '}' || c == ']') {
+      if (depth == 1) return at + 1;
+      if (depth != 0) --depth;
+    }
+  }
+  return text.size();
+}
+
+/// Whether these words behind a bracket are not part of a name: its qualifiers.
+bool ends_function(std::string_view rest) {
+  return rest.empty() || rest.starts_with(" const") || rest.starts_with(" volatile") ||
+         rest.starts_with(" &") || rest.starts_with(" [");
 }
 
 }  // namespace
@@ -63,8 +85,42 @@ std::vector<std::string> short_site_names(const std::vector<site>& sites) {
   return names;
 }
 
+std::string short_function_name(std::string_view demangled) {
+  constexpr std::string_view unnamed = "(anonymous namespace)::";
+  constexpr std::string_view overload = "operator";
+  // "(start of the stack)" and the like are no functions.
+  if (demangled.starts_with('(') && !demangled.starts_with(unnamed)) return printable(demangled);
+  std::string out;
+  for (std::size_t at = 0; at < demangled.size();) {
+    const std::string_view rest = demangled.substr(at);
+    const bool begins = out.empty() || out.ends_with(':');
+    if (rest.starts_with(unnamed)) {
+      at += unnamed.size();
+    } else if (begins && rest.starts_with(overload)) {
+      // The symbols of an operator are part of its name, also when they are brackets.
+      std::size_t end = std::min(rest.find('(', overload.size()), rest.size());
+      if (rest.substr(end).starts_with("()")) end += 2;
+      out += rest.substr(0, end);
+      at += end;
+    } else if (rest.starts_with('{')) {
+      out += rest.starts_with("{lambda") ? "{lambda}" : "{}";
+      at = behind_brackets(demangled, at);
+    } else if (rest.starts_with('<') || rest.starts_with('(') || rest.starts_with('[')) {
+      at = behind_brackets(demangled, at);
+      if (rest.starts_with('(') && ends_function(demangled.substr(at))) break;
+    } else if (rest.starts_with(' ')) {
+      out.clear();  // so far it was the type of the result
+      ++at;
+    } else {
+      out += rest.front();
+      ++at;
+    }
+  }
+  return printable(out.empty() ? demangled : std::string_view(out));
+}
+
 std::string frame_name(const frame& of) {
-  const std::string function = printable(of.function);
+  const std::string function = short_function_name(of.function);
   std::string place;
   if (!of.file.empty()) {
     place = fmt::format("{}:{}", printable(path_end(of.file, 0)), of.line);
@@ -73,57 +129,6 @@ std::string frame_name(const frame& of) {
   }
   if (function.empty()) return place.empty() ? fmt::format("{:#x}", of.pc) : place;
   return place.empty() ? function : fmt::format("{} ({})", function, place);
-}
-
-std::string backtrace_text(const backtrace& of, bool exact) {
-  std::string out;
-  const auto line = [&](std::uint64_t bytes, std::string_view what) {
-    const std::string size = size_text(bytes, exact);
-    out += fmt::format("  {:>10}  {}\n", size, cut_right(what, line_width - 14));
-  };
-  std::size_t i = 0;
-  while (i < of.frames.size()) {
-    const frame& first = of.frames[i];
-    const std::size_t from = i;
-    std::uint64_t bytes = 0;
-    bool confirmed = true;
-    // Up to `inner`: beyond it frames are missing, and a repetition would hide that.
-    do {
-      bytes += of.frames[i].stack_bytes;
-      confirmed = confirmed && of.frames[i].confirmed;
-      ++i;
-    } while (i < of.frames.size() && i != of.inner && !first.function.empty() &&
-             of.frames[i].function == first.function);
-    std::string what = frame_name(first);
-    if (i - from > 1) what += fmt::format(" x{}", i - from);
-    if (!confirmed) what += " ?";
-    line(bytes, what);
-    if (i == of.inner && of.omitted_bytes != 0) line(of.omitted_bytes, "(frames not recorded)");
-  }
-  return out;
-}
-
-recursion recursion_of(const backtrace& of) {
-  std::map<std::string_view, std::uint64_t> times;
-  recursion most;
-  // From the outermost frame, so that of functions that call each other the first is named.
-  for (auto f = of.frames.rbegin(); f != of.frames.rend(); ++f) {
-    if (!f->function.empty()) ++times[f->function];
-  }
-  for (auto f = of.frames.rbegin(); f != of.frames.rend(); ++f) {
-    const auto found = times.find(f->function);
-    if (found != times.end() && found->second > most.times)
-      most = {f->function, found->second, of.omitted_bytes != 0};
-  }
-  // Twice is an overload or a helper; three times is a habit.
-  return most.times >= 3 ? most : recursion{};
-}
-
-std::string recursion_text(const backtrace& of) {
-  const recursion found = recursion_of(of);
-  if (found.times == 0) return {};
-  return fmt::format("recursion {} x{}{}", cut_right(printable(found.function), 40), found.times,
-                     found.at_least ? "+" : "");
 }
 
 }  // namespace bast_stacks

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "model/names.hpp"
 #include "model/statistics.hpp"
@@ -76,39 +78,91 @@ site_advice advise(const snapshot& of, std::size_t index, const recommend_option
   return result;
 }
 
-/// What one pool needs for all its sites.
-void settle(const snapshot& of, const advice& all, pool_advice& result) {
-  const pool& p = of.pools[result.pools.front()];
-  result.limit = 0;
-  result.window = 0;
-  for (const std::size_t each : result.pools) {
-    result.stacks = add(result.stacks, of.pools[each].stacks);
-    for (std::size_t i = 0; i < of.sites.size(); ++i) {
-      if (!std::ranges::binary_search(of.sites[i].pools, of.pools[each].id)) continue;
-      const site_advice& site = all.sites[i];
-      if (site.what == verdict::unused) continue;
-      // A site may be in several pools; `keep` is about this one's limit.
-      const bool keep = site.what == verdict::keep;
-      const std::uint64_t limit = keep ? std::max(p.limit, site.limit) : site.limit;
-      result.window = std::max(result.window, keep ? p.window : site.window);
-      if (limit > result.limit || (limit == result.limit && !result.decides.has_value())) {
-        result.limit = limit;
-        result.decides = i;
-      }
+/// A place's pools and the sites that ran on them, while advice is collected.
+class places {
+ public:
+  places(const snapshot& of, const advice& all) : of_(of), all_(all) {
+    for (std::size_t i = 0; i < of.pools.size(); ++i) {
+      const pool& p = of.pools[i];
+      pool_advice& group = at(p.where, p.limit, p.window);
+      group.pools.push_back(i);
+      group.stacks = add(group.stacks, p.stacks);
+      by_id_[p.id] = &group;
+    }
+    for (std::size_t i = 0; i < of.sites.size(); ++i) add_site(i);
+  }
+
+  /// By place.
+  std::vector<pool_advice> take() {
+    std::vector<pool_advice> result;
+    for (auto& [key, group] : groups_) {
+      finish(group);
+      result.push_back(std::move(group));
+    }
+    return result;
+  }
+
+ private:
+  pool_advice& at(const std::string& where, std::uint64_t limit, std::uint64_t window) {
+    pool_advice& group = groups_[{where, limit, window}];
+    group.where = where;
+    group.old_limit = limit;
+    group.old_window = window;
+    return group;
+  }
+
+  void add_site(std::size_t index) {
+    const site& s = of_.sites[index];
+    if (all_.sites[index].what == verdict::unused) return;
+    std::set<pool_advice*> groups;
+    for (const std::uint64_t id : s.pools) {
+      if (const auto found = by_id_.find(id); found != by_id_.end()) groups.insert(found->second);
+    }
+    if (groups.empty()) {
+      pool_advice& gone = at({}, s.limit, s.window);
+      if (gone.pools.empty()) gone.stacks = add(gone.stacks, s.held);
+      groups.insert(&gone);
+    }
+    for (pool_advice* const group : groups) consider(*group, index);
+  }
+
+  void consider(pool_advice& group, std::size_t index) {
+    const site_advice& site = all_.sites[index];
+    // A site may be in several pools; `keep` is about this one's limit.
+    const bool keep = site.what == verdict::keep;
+    const std::uint64_t limit = keep ? std::max(group.old_limit, site.limit) : site.limit;
+    group.window = std::max(group.window, keep ? group.old_window : site.window);
+    if (!keep) group.others = std::max(group.others, site.limit);
+    if (group.decides.has_value()) {
+      const site_advice& so_far = all_.sites[*group.decides];
+      // Of those that lack runs, the one that lacks most: until then the limit stays.
+      if (limit < group.limit) return;
+      if (limit == group.limit && site.runs_missing <= so_far.runs_missing) return;
+    }
+    group.limit = limit;
+    group.decides = index;
+  }
+
+  void finish(pool_advice& group) const {
+    if (!group.decides.has_value()) {
+      group.limit = group.old_limit;
+      group.window = group.old_window;
+    } else if (group.limit == group.old_limit) {
+      const bool keep = all_.sites[*group.decides].what == verdict::keep;
+      group.what = keep ? verdict::keep : verdict::fits;
+    } else if (group.limit > group.old_limit) {
+      group.what = verdict::raise;
+    } else {
+      group.what = verdict::lower;
+      group.saved = multiply(group.old_limit - group.limit, group.stacks);
     }
   }
-  if (!result.decides.has_value()) {
-    result.limit = p.limit;
-    result.window = p.window;
-    return;
-  }
-  if (result.limit == p.limit) {
-    result.what = all.sites[*result.decides].what == verdict::keep ? verdict::keep : verdict::fits;
-  } else {
-    result.what = result.limit < p.limit ? verdict::lower : verdict::raise;
-  }
-  if (result.limit < p.limit) result.saved = multiply(p.limit - result.limit, result.stacks);
-}
+
+  const snapshot& of_;
+  const advice& all_;
+  std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, pool_advice> groups_;
+  std::unordered_map<std::uint64_t, pool_advice*> by_id_;
+};
 
 }  // namespace
 
@@ -127,22 +181,7 @@ advice recommend(const snapshot& of, const recommend_options& options) {
   if (!result.refused.empty()) return result;
   for (std::size_t i = 0; i < of.sites.size(); ++i) result.sites.push_back(advise(of, i, options));
 
-  using key = std::tuple<std::string, std::uint64_t, std::uint64_t>;
-  std::map<key, std::size_t> places;
-  for (std::size_t i = 0; i < of.pools.size(); ++i) {
-    const pool& p = of.pools[i];
-    const auto [found, is_new] = places.try_emplace({p.where, p.limit, p.window}, 0);
-    if (is_new) {
-      found->second = result.pools.size();
-      result.pools.emplace_back();
-    }
-    result.pools[found->second].pools.push_back(i);
-  }
-  for (pool_advice& each : result.pools) settle(of, result, each);
-  std::ranges::stable_sort(result.pools, {}, [&](const pool_advice& a) {
-    const pool& p = of.pools[a.pools.front()];
-    return key{p.where, p.limit, p.window};
-  });
+  result.pools = places(of, result).take();
   return result;
 }
 

@@ -63,30 +63,35 @@ struct site_advice {
   bool bound_decides = false;      // the static bound is larger than need and reserve
 };
 
-/// Pools that were made at one place with the same options.
+/// Pools that were made at one place with the same options; or, of pools that are gone, those of
+/// the same limit and window, of which only the sites still tell.
 struct pool_advice {
-  std::vector<std::size_t> pools;  // indices in snapshot::pools
+  std::vector<std::size_t> pools;  // indices in snapshot::pools; empty: they are gone
+  std::string where;               // empty when they are gone, or nobody said
+  std::uint64_t old_limit = 0;     // bytes, like all below
+  std::uint64_t old_window = 0;
   verdict what = verdict::unused;
-  std::uint64_t limit = 0;  // bytes: what to set
+  std::uint64_t limit = 0;  // what to set
   std::uint64_t window = 0;
   std::optional<std::size_t> decides;  // index in snapshot::sites of the site that needs most
-  std::uint64_t stacks = 0;
-  std::uint64_t saved = 0;  // bytes of address space
+  std::uint64_t others = 0;            // for keep: what the sites with enough runs need
+  std::uint64_t stacks = 0;            // of pools that are gone: about the most at one time
+  std::uint64_t saved = 0;             // address space
 };
 
 struct advice {
   std::string refused;             // why nothing is recommended; then the rest is empty
   std::vector<site_advice> sites;  // as snapshot::sites
-  std::vector<pool_advice> pools;  // by place
+  std::vector<pool_advice> pools;  // by place, then limit and window
 };
 
 advice recommend(const snapshot& of, const recommend_options& options = {});
 
 /// "bast::stack_options{.limit = 16_KiB, .window = 8_KiB}"
 std::string code_of(const pool_advice& advice);
-/// "server.cpp:20", "server.cpp:20 (8 pools)".
-std::string place_of(const snapshot& of, const pool_advice& advice);
-/// "16 KiB", "keep: 2,783 more uses": for a column of a table.
+/// "server.cpp:20", "server.cpp:20 (8 pools)", "pools of 8 MiB".
+std::string place_of(const pool_advice& advice);
+/// "16 KiB", "keep: 2,783 runs more": for a column of a table.
 std::string verdict_text(const site_advice& advice);
 
 std::string recommend_text(const snapshot& of, const recommend_options& options = {});

@@ -46,7 +46,7 @@ TEST(Recommend, LowersOnlyWithEnoughRuns) {
   EXPECT_EQ(few.pools[0].what, verdict::keep);
   EXPECT_EQ(few.pools[0].limit, 256u << 10);
   EXPECT_EQ(few.pools[0].saved, 0u);
-  EXPECT_EQ(verdict_text(few.sites[0]), "keep: 1 more runs");
+  EXPECT_EQ(verdict_text(few.sites[0]), "keep: 1 run more");
   EXPECT_EQ(recommend(one_site(2995, 9300), fixed_options()).sites[0].what, verdict::lower);
   recommend_options modest = fixed_options();
   modest.quantile = 0.99;
@@ -97,7 +97,25 @@ TEST(Recommend, PoolsOfOnePlaceAreOneRecommendation) {
   const advice a = recommend(s, fixed_options());
   ASSERT_EQ(a.pools.size(), 1u);
   EXPECT_EQ(a.pools[0].stacks, 200u);
-  EXPECT_EQ(place_of(s, a.pools[0]), "server.cpp:20 (2 pools)");
+  EXPECT_EQ(place_of(a.pools[0]), "server.cpp:20 (2 pools)");
+}
+
+TEST(Recommend, PoolsThatAreGoneAreKnownByTheirSites) {
+  snapshot s = one_site(5000, 9300);
+  s.pools.clear();
+  s.sites[0].pools.clear();
+  s.sites.push_back(test::make_site("/src/y.cpp", 9, {{30000, 4000}}));
+  s.sites[1].pools = {77};  // of no pool that is left
+  s.sites[1].held = 10;
+  const advice a = recommend(s, fixed_options());
+  ASSERT_EQ(a.pools.size(), 1u);
+  EXPECT_EQ(a.pools[0].decides, 1u);
+  EXPECT_EQ(a.pools[0].stacks, 110u);
+  EXPECT_EQ(a.pools[0].what, verdict::lower);
+  EXPECT_EQ(place_of(a.pools[0]), "pools of 256 KiB");
+  EXPECT_THAT(recommend_text(s, fixed_options()),
+              HasSubstr("pools of 256 KiB, 110 stacks; decided by y.cpp:9\n"
+                        "  bast::stack_options{.limit = 40_KiB, .window = 32_KiB}\n"));
 }
 
 TEST(Recommend, IsRefusedForABuildThatIsNoRelease) {
@@ -117,8 +135,8 @@ TEST(Recommend, TextGivesReasonsReservesAndCode) {
   const std::string text = recommend_text(test::sample_server(), fixed_options());
   EXPECT_THAT(text, HasSubstr("after 2,995 uses"));
   EXPECT_THAT(text, HasSubstr("signal frame 1.7 KiB"));
-  EXPECT_THAT(text, HasSubstr("keep: 2,783 more runs"));
-  EXPECT_THAT(text, HasSubstr("212 uses support 98.5 % only"));
+  EXPECT_THAT(text, HasSubstr("keep: 2,783 runs more"));
+  EXPECT_THAT(text, HasSubstr("only 98.5 % from 212 uses"));
   EXPECT_THAT(text, HasSubstr("bast::stack_options{.limit = 72_KiB, .window = 24_KiB}"));
 }
 

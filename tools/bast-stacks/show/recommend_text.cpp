@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/statistics.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/table.hpp"
@@ -29,9 +30,9 @@ std::string reason(const site& s, const site_advice& a, const recommend_options&
   switch (a.what) {
     case verdict::unused: return "has not run";
     case verdict::keep:
-      return s.uses == 0 ? std::string("no use has ended")
-                         : fmt::format("{} support {} only", counted(s.uses, "use"),
-                                       quantile_text(a.covered));
+      return s.uses == 0
+                 ? std::string("no use has ended")
+                 : fmt::format("only {} from {}", quantile_text(a.covered), counted(s.uses, "use"));
     case verdict::raise: {
       const std::string recursion = recursion_text(s.deepest);
       const std::string why =
@@ -79,16 +80,23 @@ std::string sites_text(const snapshot& of, const advice& all, const recommend_op
 }
 
 std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_options& options) {
-  const pool& p = of.pools[a.pools.front()];
   const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
-  std::string out = fmt::format("pool {}, {}", place_of(of, a), counted(a.stacks, "stack"));
+  std::string out = fmt::format("{}{}, {}", a.pools.empty() ? "" : "pool ", place_of(a),
+                                counted(a.stacks, "stack"));
   if (a.decides.has_value())
     out += fmt::format("; decided by {}", short_site_name(of.sites[*a.decides]));
   out = cut_right(out, line_width) + '\n';
   switch (a.what) {
     case verdict::unused: return out + "  nothing has run on it\n";
-    case verdict::keep: return out + fmt::format("  keep .limit = {}\n", size(p.limit));
-    case verdict::fits: return out + fmt::format("  .limit = {} is right\n", size(p.limit));
+    case verdict::keep:
+      out += fmt::format("  keep .limit = {}\n", size(a.old_limit));
+      // A site that runs once in the life of a process never runs often enough.
+      if (a.others != 0 && a.others < a.old_limit)
+        out += fmt::format(
+            "  its sites that ran often enough need {}: give the others a pool of their own\n",
+            size(a.others));
+      return out;
+    case verdict::fits: return out + fmt::format("  .limit = {} is right\n", size(a.old_limit));
     case verdict::raise: return out + fmt::format("  {}\n", code_of(a));
     case verdict::lower: break;
   }
@@ -96,7 +104,7 @@ std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_
          fmt::format(
              "  {}\n  saves {} of address space ({} x {}), and no resident memory: pages that "
              "were\n  never touched have none\n",
-             code_of(a), size(a.saved), count_text(a.stacks), size(p.limit - a.limit));
+             code_of(a), size(a.saved), count_text(a.stacks), size(a.old_limit - a.limit));
 }
 
 const char* word(verdict v) {
@@ -117,8 +125,9 @@ std::string code_of(const pool_advice& advice) {
                      round_up(advice.limit, 1024) / 1024, round_up(advice.window, 1024) / 1024);
 }
 
-std::string place_of(const snapshot& of, const pool_advice& advice) {
-  const std::string& where = of.pools[advice.pools.front()].where;
+std::string place_of(const pool_advice& advice) {
+  if (advice.pools.empty()) return fmt::format("pools of {}", size_text(advice.old_limit));
+  const std::string& where = advice.where;
   std::string place = where.empty() ? "(unnamed)" : printable(where.substr(where.rfind('/') + 1));
   if (advice.pools.size() > 1) place += fmt::format(" ({} pools)", advice.pools.size());
   return place;
@@ -127,7 +136,7 @@ std::string place_of(const snapshot& of, const pool_advice& advice) {
 std::string verdict_text(const site_advice& advice) {
   switch (advice.what) {
     case verdict::unused: return "";
-    case verdict::keep: return fmt::format("keep: {} more runs", count_text(advice.runs_missing));
+    case verdict::keep: return fmt::format("keep: {} more", counted(advice.runs_missing, "run"));
     case verdict::fits:
     case verdict::lower:
     case verdict::raise: return size_text(advice.limit);
@@ -170,11 +179,10 @@ std::string recommend_json(const snapshot& of, const recommend_options& options)
                                  {"runs_missing", a.runs_missing}});
   }
   for (const pool_advice& a : all.pools) {
-    const pool& p = of.pools[a.pools.front()];
-    ordered_json pool = {{"where", p.where},     {"pools", a.pools.size()},
-                         {"stacks", a.stacks},   {"verdict", word(a.what)},
-                         {"old_limit", p.limit}, {"limit", a.limit},
-                         {"window", a.window},   {"saved_address_space", a.saved}};
+    ordered_json pool = {{"where", a.where},         {"pools", a.pools.size()},
+                         {"stacks", a.stacks},       {"verdict", word(a.what)},
+                         {"old_limit", a.old_limit}, {"limit", a.limit},
+                         {"window", a.window},       {"saved_address_space", a.saved}};
     pool["decided_by"] = a.decides.has_value() ? site_name(of.sites[*a.decides]) : "";
     pool["code"] = code_of(a);
     document["pools"].push_back(std::move(pool));

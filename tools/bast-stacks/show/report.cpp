@@ -43,10 +43,13 @@ std::vector<std::string> crashes(const snapshot& of) {
 std::string waste_line(const snapshot& of, const advice& all, bool exact) {
   std::uint64_t saved = 0;
   std::uint64_t reserved = 0;
-  for (const pool_advice& each : all.pools) saved = add(saved, each.saved);
-  for (const pool& p : of.pools) reserved = add(reserved, multiply(p.limit, p.stacks));
+  for (const pool_advice& each : all.pools) {
+    saved = add(saved, each.saved);
+    reserved = add(reserved, multiply(each.old_limit, each.stacks));
+  }
   std::string line = fmt::format("could be given back: {} of {} of address space",
                                  size_text(saved, exact), size_text(reserved, exact));
+  if (of.pools.empty()) return line + " that its pools had";
   const bool looked = std::ranges::any_of(of.stacks, &live_stack::scanned);
   line += looked ? fmt::format("; {} of memory below live stacks",
                                size_text(resident_beyond_depth(of), exact))
@@ -59,9 +62,9 @@ std::string code_line(const snapshot& of, const advice& all, const pool_advice& 
   const std::string site =
       each.decides.has_value() ? short_site_name(of.sites[*each.decides]) : std::string();
   if (each.what != verdict::keep)
-    return fmt::format("{}  // {}, for {}", code_of(each), place_of(of, each), site);
+    return fmt::format("{}  // {}, for {}", code_of(each), place_of(each), site);
   return fmt::format("keep .limit = {}_KiB  // {}, until {} has run {} times more",
-                     each.limit / 1024, place_of(of, each), site,
+                     each.limit / 1024, place_of(each), site,
                      count_text(all.sites[*each.decides].runs_missing));
 }
 
@@ -107,13 +110,21 @@ std::vector<std::string> reservation_text(const snapshot& of, bool whole) {
   return lines;
 }
 
+const char* nothing_of(report_rows by) {
+  switch (by) {
+    case report_rows::sites: return "nothing has run on a stack of bast yet\n";
+    case report_rows::stacks: return "no stack is in use\n";
+    case report_rows::pools: return "there is no pool\n";
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string title_of(const snapshot& of) {
   std::string title = of.program.empty() ? "(unknown program)" : file_of(of.program);
   if (of.pid != 0) title += fmt::format(" (pid {})", of.pid);
   if (!of.library.empty()) title += ", " + printable(of.library);
-  if (!of.compiler.empty()) title += ", " + printable(of.compiler);
   if (of.runtime_ns != 0) title += ", up " + duration_text(of.runtime_ns);
   return title;
 }
@@ -121,9 +132,13 @@ std::string title_of(const snapshot& of) {
 std::string report_text(const snapshot& of, const report_options& options) {
   const advice all = recommend(of, options.recommend);
   std::uint64_t live = 0;
-  for (const site& s : of.sites) live = add(live, s.live);
-  std::string title = fmt::format("{}: {}, {}", title_of(of), counted(of.sites.size(), "site"),
-                                  counted(live, "live stack"));
+  std::uint64_t sites = 0;
+  for (const site& s : of.sites) {
+    live = add(live, s.live);
+    if (s.uses != 0 || s.live != 0 || s.max != 0) ++sites;
+  }
+  std::string title =
+      fmt::format("{}: {}, {}", title_of(of), counted(sites, "site"), counted(live, "live stack"));
   if (of.overhead_ns != 0) title += ", seen in " + duration_text(of.overhead_ns);
   std::string out = cut_right(title, line_width) + '\n';
   const std::vector<std::string> crashed = crashes(of);
@@ -140,7 +155,7 @@ std::string report_text(const snapshot& of, const report_options& options) {
   std::size_t hidden = 0;
   const table rows = internal::rows_of(of, all, options, most, hidden);
   out += '\n';
-  out += rows.empty() ? "nothing has run on a stack of bast yet\n" : rows.text(options.colour);
+  out += rows.empty() ? nothing_of(options.by) : rows.text(options.colour);
   if (hidden != 0) out += fmt::format("   ... {} more: --all\n", count_text(hidden));
 
   out += '\n';

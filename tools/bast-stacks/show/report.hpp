@@ -3,11 +3,11 @@
 // The report: where stacks are nearly too small, where they are far too large, and what to set. By
 // default at most fifteen lines, which is what one look takes in.
 //
-//   server (pid 4711), bast 0.1.0, gcc 12.2.0, up 60 min: 3 sites, 577 live stacks
+//   server (pid 4711), bast 0.1.0, up 60 min: 3 sites, 577 live stacks
 //
-//      site (in KiB)    uses  live   p50   p99   max   size  margin  recommend
-//   !! parse.cpp:40     9002    61   3.9  21.5  61.2   64.0   4.3 %  72 KiB, recursion value x37
-//      server.cpp:88   41203   512   3.1   5.9   9.1  256.0  96.5 %  20 KiB
+//      site (in KiB)    uses  live   p50   p99   max  size  margin  recommend
+//   !! parse.cpp:40     9002    61   3.9  21.5  61.2  64.0   4.3 %  72 KiB, recursion value x37
+//      server.cpp:88   41203   512   3.1   5.9   9.1   256  96.5 %  20 KiB
 //
 //   could be given back: 118 MiB of 134 MiB of address space; 3.1 MiB of memory below live stacks
 //   bast::stack_options{.limit = 72_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
@@ -45,7 +45,7 @@ std::string report_text(const snapshot& of, const report_options& options = {});
 std::string explain_text(const snapshot& of, std::string_view pattern,
                          const report_options& options = {});
 
-/// "server (pid 4711), bast 0.1.0, gcc 12.2.0, up 60 min".
+/// "server (pid 4711), bast 0.1.0, up 60 min".
 std::string title_of(const snapshot& of);
 
 }  // namespace bast_stacks

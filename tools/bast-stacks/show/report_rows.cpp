@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "model/names.hpp"
 #include "model/statistics.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 #include "show/text.hpp"
 
@@ -49,21 +51,22 @@ void sort(std::vector<row>& rows, report_order order) {
         break;
       case report_order::site: break;
     }
-    return a.name < b.name;
+    return std::tie(a.name, a.cells) < std::tie(b.name, b.cells);
   };
-  std::ranges::stable_sort(rows, before);
+  std::ranges::sort(rows, before);
 }
 
 std::string percent_of(double margin, std::uint64_t limit) {
   return limit == 0 ? "?" : percent_text(margin);
 }
 
-/// What can be said of sites in one column: the size to set, and why a site is so deep.
+/// What can be said of a site in one column: the size to set, and why it is so deep.
 std::string remark(const site& s, const site_advice* a) {
-  std::string text = a == nullptr ? std::string() : verdict_text(*a);
   const std::string recursion = recursion_text(s.deepest);
-  if (!recursion.empty()) text += (text.empty() ? "" : ", ") + recursion;
-  return text;
+  if (a == nullptr || a->what == verdict::unused) return recursion;
+  if (recursion.empty()) return verdict_text(*a);
+  // Both at length would be cut.
+  return (a->what == verdict::keep ? "keep" : verdict_text(*a)) + ", " + recursion;
 }
 
 std::vector<row> site_rows(const snapshot& of, const advice& all, const report_options& options) {

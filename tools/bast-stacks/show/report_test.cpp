@@ -178,9 +178,9 @@ TEST(Explain, ShowsTheHistogramTheBacktraceAndTheSize) {
             "\n"
             "  no backtrace was recorded: the stack never grew beyond its window\n"
             "\n"
-            "  recommended: keep: 2,783 more runs\n");
+            "  recommended: keep: 2,783 runs more\n");
   EXPECT_THAT(explain_text(test::sample_server(), "parse.cpp:40"),
-              HasSubstr("  backtrace at 61.2 KiB, deepest first:\n"
+              HasSubstr("  backtrace at the deepest growth, 61.2 KiB, deepest call first:\n"
                         "    59.6 KiB  json_value (parse.cpp:51) x37\n"));
   EXPECT_EQ(explain_text(test::sample_server(), "nothing"), "");
 }

@@ -107,7 +107,9 @@ std::string size_text(std::uint64_t bytes, bool exact) {
 
 std::string size_number(std::uint64_t bytes, bool exact) {
   if (exact) return fmt::format("{}", bytes);
-  return fmt::format("{:.1f}", static_cast<double>(bytes) / 1024);
+  // A tenth of a KiB is noise beside a hundred of them, and columns are narrow.
+  const int decimals = bytes < (100 << 10) ? 1 : 0;
+  return fmt::format("{:.{}f}", static_cast<double>(bytes) / 1024, decimals);
 }
 
 std::string percent_text(double fraction) { return fmt::format("{:.1f} %", 100 * fraction); }

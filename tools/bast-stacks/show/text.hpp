@@ -26,7 +26,8 @@ std::string cut_right(std::string_view text, std::size_t width);
 
 /// "512 B", "9.1 KiB", "3 GiB": one decimal, none when it is 0. `exact`: "9318 B".
 std::string size_text(std::uint64_t bytes, bool exact = false);
-/// The number alone, in KiB, or in bytes when `exact`: for columns whose head names the unit.
+/// The number alone, in KiB, or in bytes when `exact`: for columns whose head names the unit. One
+/// decimal below 100 KiB.
 std::string size_number(std::uint64_t bytes, bool exact);
 /// "96.4 %".
 std::string percent_text(double fraction);

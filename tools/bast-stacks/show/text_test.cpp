@@ -72,38 +72,26 @@ TEST(Names, LabelsAndTheOtherSite) {
   EXPECT_EQ(site_name(s), "...a/b");
 }
 
-TEST(Names, ABacktraceFoldsRepetitionsAndKeepsItsSum) {
-  const snapshot s = test::sample_server();
-  EXPECT_EQ(backtrace_text(s.sites[0].deepest, true),
-            "     61050 B  json_value (parse.cpp:51) x37\n"
-            "      1650 B  parse (parse.cpp:41)\n");
-}
-
-TEST(Names, ABacktraceSaysWhereFramesAreMissing) {
-  backtrace b;
-  b.frames = {test::make_frame("f", 100), test::make_frame("f", 100)};
-  b.frames[1].confirmed = false;
-  b.inner = 1;
-  b.omitted_bytes = 5000;
-  EXPECT_EQ(backtrace_text(b, true),
-            "       100 B  f (server+0x1064)\n"
-            "      5000 B  (frames not recorded)\n"
-            "       100 B  f (server+0x1064) ?\n");
-}
-
-TEST(Names, RecursionIsNamedWithItsDepth) {
-  EXPECT_EQ(recursion_text(test::sample_server().sites[0].deepest), "recursion json_value x37");
-  EXPECT_EQ(recursion_text(test::sample_server().sites[2].deepest), "");
-}
-
-TEST(Names, MutualRecursionIsNamedByItsOutermostFunction) {
-  backtrace b;
-  for (int i = 0; i < 4; ++i) {
-    b.frames.push_back(test::make_frame("inner", 10));
-    b.frames.push_back(test::make_frame("outer", 10));
-  }
-  b.omitted_bytes = 1;
-  EXPECT_EQ(recursion_text(b), "recursion outer x4+");
+TEST(Names, FunctionsOfTemplatesAreReadable) {
+  const auto expect = [](const char* demangled, const char* expected) {
+    EXPECT_EQ(short_function_name(demangled), expected) << demangled;
+  };
+  expect("main", "main");
+  expect("f(int, char*)", "f");
+  expect("void std::sort<int*>(int*, int*)", "std::sort");
+  expect("std::_Executor<demo::(anonymous namespace)::text, true>::_M_dfs(std::_Mode, long)",
+         "std::_Executor::_M_dfs");
+  expect("demo::crew::start(std::shared_ptr<x const>)::{lambda(int&)#1}::operator()(int&) const",
+         "demo::crew::start::{lambda}::operator()");
+  expect("(anonymous namespace)::parse(char const*)", "parse");
+  expect("bool operator< <int>(a<int> const&, a<int> const&)", "operator< <int>");
+  expect("a::operator<<(int)", "a::operator<<");
+  expect("std::function<void (int)>::operator()(int) const", "std::function::operator()");
+  expect("(start of the stack)", "(start of the stack)");
+  expect("f[abi:cxx11](int)", "f");
+  expect("decltype(auto) g<3>(int)", "g");
+  expect("x<<<(((", "x");
+  expect("", "");
 }
 
 TEST(Table, AlignsAndCutsTheColumnThatGivesWay) {

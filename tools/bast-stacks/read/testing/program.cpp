@@ -9,9 +9,11 @@
 //                         and a bast::watch::listener waits
 //   program run COUNT N   COUNT coroutines of N bytes, one after the other; exits with 7
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
+//   program killed N      a coroutine of N bytes kills the process
 //   program crash N       a coroutine of N bytes writes to a null pointer
 //   program overflow      a coroutine exceeds its stack
 //   program none          no pool; exits with 3
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -80,6 +82,16 @@ int run(std::size_t count, std::size_t depth) {
   return 7;
 }
 
+int killed(std::size_t depth) {
+  auto pool = make_pool();
+  auto one = pool.acquire().value();
+  (void)one.start("killer", [depth] {
+    use_to(depth);
+    ::raise(SIGKILL);
+  });
+  return 1;
+}
+
 int crash(std::size_t depth) {
   auto pool = make_pool();
   auto one = pool.acquire().value();
@@ -116,6 +128,7 @@ int main(int count, char** words) {
   if (what == "depths") return depths(all.subspan(1));
   if (what == "many") return many(number(1));
   if (what == "run") return run(number(1), number(2));
+  if (what == "killed") return killed(number(1));
   if (what == "crash") return crash(number(1));
   if (what == "overflow") return overflow();
   if (what == "none") return 3;
