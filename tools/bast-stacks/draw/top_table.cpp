@@ -9,7 +9,6 @@
 #include <optional>
 #include <utility>
 
-#include "draw/path.hpp"
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
 #include "show/backtrace.hpp"
@@ -173,7 +172,7 @@ std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order) {
 std::string warnings_of(const site& of) {
   std::string text;
   const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
-  if (const std::string words = recursion_words(of.deepest); !words.empty()) say(words);
+  if (const std::string words = recursion_text(of.deepest); !words.empty()) say(safe_text(words));
   if (of.uses != 0 && of.uses < uses_few) say("few uses");
   if (of.uses == 0) say(of.pending == 0 ? "never used" : "not measured yet");
   return text;
