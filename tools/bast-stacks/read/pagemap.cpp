@@ -89,6 +89,10 @@ bool scan_pagemap(int pagemap, extent where, std::vector<resident_extent>& found
       found.resize(first);
       return read_pagemap(pagemap, where, found);
     }
+    // Linux leaves walk_end where it last emptied its own buffer of 512 regions, although it went
+    // on from there: what it told is not asked for again.
+    if (count > 0)
+      scan.walk_end = std::max(scan.walk_end, regions[static_cast<std::size_t>(count) - 1].end);
     for (const page_region& region : std::span(regions).first(static_cast<std::size_t>(count))) {
       // A page that was only ever read: nobody wrote to it.
       if ((region.categories & page_is_pfnzero) != 0) continue;
