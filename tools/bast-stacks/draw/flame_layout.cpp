@@ -85,6 +85,19 @@ std::vector<std::string> rank_modules(const std::vector<drawable>& chosen) {
   return modules;
 }
 
+/// Sets the panel's scale: that of the picture, or a power of two smaller.
+void magnify(flame_panel& panel, std::uint64_t scale_bytes, std::uint64_t deepest) {
+  panel.scale_bytes = scale_bytes;
+  if (deepest < scale_bytes / flame_magnify_below) {
+    while (deepest <= panel.scale_bytes / 2) {
+      panel.scale_bytes /= 2;
+      panel.magnified *= 2;
+    }
+  }
+  panel.scale_bytes = std::max<std::uint64_t>(panel.scale_bytes, 1);
+  panel.tick_bytes = tick_of(panel.scale_bytes);
+}
+
 std::string label_of(const path_step& step) {
   std::string text = step.kind == step_kind::call ? short_function(step.function) : step.function;
   if (step.calls > 1 && step.kind == step_kind::call) text += fmt::format(" x{}", step.calls);
@@ -93,7 +106,7 @@ std::string label_of(const path_step& step) {
 
 }  // namespace
 
-double flame_layout::x_of(std::uint64_t bytes) const {
+double flame_panel::x_of(std::uint64_t bytes) const {
   if (scale_bytes == 0) return 0;
   const double part = static_cast<double>(bytes) / static_cast<double>(scale_bytes);
   return std::min(part, 1.0) * flame_plot_width;
@@ -144,7 +157,6 @@ flame_layout lay_out(const snapshot& of, const flame_options& options) {
   flame_layout layout;
   std::vector<drawable> chosen = choose(of, options, layout);
   layout.scale_bytes = scale_of(of, chosen);
-  layout.tick_bytes = tick_of(layout.scale_bytes);
   layout.modules = options.modules.empty() ? rank_modules(chosen) : options.modules;
   layout.more_modules = layout.modules.size() > flame_colours;
   if (layout.more_modules) layout.modules.resize(flame_colours);
@@ -153,15 +165,16 @@ flame_layout lay_out(const snapshot& of, const flame_options& options) {
     flame_panel panel;
     panel.site = each.site;
     panel.path_bytes = each.path.bytes;
-    panel.path_right = layout.x_of(each.path.bytes);
-    panel.deepest_right = std::max(panel.path_right, layout.x_of(its.max));
+    magnify(panel, layout.scale_bytes, std::max(each.path.bytes, its.max));
+    panel.path_right = panel.x_of(each.path.bytes);
+    panel.deepest_right = std::max(panel.path_right, panel.x_of(its.max));
     panel.labels_behind = panel.deepest_right < flame_plot_width / 2;
-    if (its.limit != 0 && its.limit <= layout.scale_bytes) panel.limit_x = layout.x_of(its.limit);
+    if (its.limit != 0 && its.limit <= panel.scale_bytes) panel.limit_x = panel.x_of(its.limit);
     for (path_step& step : each.path.steps) {
       flame_bar bar;
-      bar.left = layout.x_of(step.begin);
+      bar.left = panel.x_of(step.begin);
       // A call of a few bytes would be invisible, and so would the end of the stack.
-      bar.own_right = std::max(layout.x_of(step.begin + step.bytes), bar.left + 1);
+      bar.own_right = std::max(panel.x_of(step.begin + step.bytes), bar.left + 1);
       bar.right = std::max(panel.path_right, bar.own_right);
       // Stripes and text make each other hard to read.
       const double text_left = step.kind == step_kind::call ? bar.left : bar.own_right;

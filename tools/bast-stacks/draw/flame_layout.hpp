@@ -37,23 +37,25 @@ struct flame_panel {
   std::size_t site = 0;  // index in snapshot::sites
   std::vector<flame_bar> bars;
   std::uint64_t path_bytes = 0;
-  bool labels_behind = false;  // half of the plot is free, and labels are easier to read there
-  double path_right = 0;       // where the deepest backtrace ends
-  double deepest_right = 0;    // where the deepest that was seen ends; never left of path_right
-  double limit_x = 0;          // 0: beyond the picture
+  bool labels_behind = false;     // half of the plot is free, and labels are easier to read there
+  double path_right = 0;          // where the deepest backtrace ends
+  double deepest_right = 0;       // where the deepest that was seen ends; never left of path_right
+  std::uint64_t magnified = 1;    // times that it is wider than the picture's scale says
+  std::uint64_t scale_bytes = 0;  // what the plot's width stands for
+  std::uint64_t tick_bytes = 0;
+  double limit_x = 0;  // 0: beyond the picture
+
+  double x_of(std::uint64_t bytes) const;
 };
 
 struct flame_layout {
   std::vector<flame_panel> panels;
-  std::uint64_t scale_bytes = 0;  // what the plot's width stands for
-  std::uint64_t tick_bytes = 0;
+  std::uint64_t scale_bytes = 0;       // of the panels that are not magnified
   std::vector<std::string> modules;    // by bytes, the greatest first; as many as have a colour
   bool more_modules = false;           // some have none
   std::size_t without_path = 0;        // sites that cannot be drawn
   std::size_t beyond_max = 0;          // sites that could, and are too many
   std::uint64_t beyond_max_bytes = 0;  // the deepest of those
-
-  double x_of(std::uint64_t bytes) const;
 };
 
 inline constexpr std::size_t flame_colours = 6;
@@ -62,6 +64,9 @@ inline constexpr std::size_t flame_colours = 6;
 std::string colour_among(const std::vector<std::string>& modules, const std::string& module);
 
 flame_layout lay_out(const snapshot& of, const flame_options& options);
+
+/// Panels are magnified when they would take less than this part of the plot's width.
+inline constexpr std::uint64_t flame_magnify_below = 8;
 
 /// A power of two such that `scale` has four to eight of it; at least 8.
 std::uint64_t tick_of(std::uint64_t scale_bytes);

@@ -56,7 +56,8 @@ constexpr colours dark{
 std::string rules(const colours& of) {
   std::string css = fmt::format(
       ".bast-flame text{{fill:{0}}}.bast-flame text.soft{{fill:{1}}}\n"
-      ".bast-flame .stripe{{stroke:{1}}}.bast-flame .gap{{stroke:{1}}}\n"
+      ".bast-flame text.halo{{stroke:{3}}}.bast-flame .stripe{{stroke:{1}}}.bast-flame "
+      ".gap{{stroke:{1}}}\n"
       ".bast-flame .unsure{{stroke:{1}}}.bast-flame .grid{{stroke:{2}}}\n"
       ".bast-flame .ground{{fill:{3}}}.bast-flame path.limit{{stroke:{4}}}\n"
       ".bast-flame text.limit{{fill:{4}}}.bast-flame .ox{{fill:{5}}}.bast-flame .dx{{fill:{6}}}\n"
@@ -74,6 +75,7 @@ constexpr std::string_view shapes = R"css(
  "Liberation Mono",monospace}
 .bast-flame text.words{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",
  sans-serif}
+.bast-flame .halo{stroke-width:4;stroke-linejoin:round;paint-order:stroke}
 .bast-flame .end{text-anchor:end}.bast-flame .mid{text-anchor:middle}
 .bast-flame text.title{font-size:19px;font-weight:600}
 .bast-flame text.name{font-size:14px;font-weight:600}.bast-flame text.small{font-size:11px}

@@ -97,7 +97,8 @@ class picture {
         "top to the deepest byte that was used. Each bar is a call.</text>\n",
         flame_margin, y_ + 42);
     put("<text class=\"words soft\" x=\"{}\" y=\"{}\">Strong: the bytes it took itself, return "
-        "address included. Pale: what the calls below it took. All sites have one scale.</text>\n",
+        "address included. Pale: what the calls below it took. Sites have one scale where "
+        "nothing else is said.</text>\n",
         flame_margin, y_ + 60);
     y_ += title_height;
   }
@@ -156,7 +157,8 @@ class picture {
 
   void panel(const flame_panel& each) {
     const site& its = of_.sites[each.site];
-    const std::string facts = summary(its);
+    std::string facts = summary(its);
+    if (each.magnified != 1) facts += fmt::format("; drawn {} times larger", each.magnified);
     if (!options_.embedded) {
       put("<text class=\"name\" x=\"{}\" y=\"{:.1f}\">{}<title>{}</title></text>\n", flame_margin,
           y_ + 12, markup(cut_start(names_[each.site], 80)), markup(site_name(its)));
@@ -178,8 +180,8 @@ class picture {
   void axis(const flame_panel& each) {
     const double rows = static_cast<double>(each.bars.size() + 1) * flame_row_height;
     y_ += axis_height;
-    for (std::uint64_t tick = 0; tick <= layout_.scale_bytes; tick += layout_.tick_bytes) {
-      const double x = flame_margin + layout_.x_of(tick);
+    for (std::uint64_t tick = 0; tick <= each.scale_bytes; tick += each.tick_bytes) {
+      const double x = flame_margin + each.x_of(tick);
       put("<path class=\"grid\" d=\"M{0:.1f} {1:.1f}V{2:.1f}\"/>", x, y_ - 3, y_ + rows);
       const std::string_view side = tick == 0 ? "" : x > flame_width - 60 ? " end" : " mid";
       const bool hidden = each.limit_x != 0 && std::abs(flame_margin + each.limit_x - x) < 90;
@@ -198,10 +200,11 @@ class picture {
         flame_margin + left, y_, std::max(0.0, right - left), bar_height);
   }
 
-  void text(const flame_label& label) {
+  void text(const flame_label& label, bool on_stripes = false) {
     if (label.text.empty()) return;
-    put("<text{} x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", label.ends_at_x ? " class=\"end\"" : "",
-        flame_margin + label.x, y_ + bar_height - 4.5, markup(label.text));
+    put("<text class=\"{}{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", on_stripes ? "halo " : "",
+        label.ends_at_x ? "end" : "start", flame_margin + label.x, y_ + bar_height - 4.5,
+        markup(label.text));
   }
 
   /// The site itself: as wide as its deepest; what lies behind the backtrace is hatched.
@@ -238,7 +241,7 @@ class picture {
       rectangle("gap", bar.left, bar.own_right);
     else
       rectangle((step.confirmed ? "own o" : "own unsure o") + hue, bar.left, bar.own_right);
-    text(bar.label);
+    text(bar.label, !is_call(step));
     put("</g>\n");
     y_ += flame_row_height;
   }

@@ -105,7 +105,7 @@ TEST(Flame, ABarIsWhereItsBytesAre) {
     for (const flame_bar& bar : panel.bars) {
       EXPECT_NEAR(bar.left, end, 1e-6);
       EXPECT_LE(bar.own_right, bar.right);
-      end = layout.x_of(bar.step.begin + bar.step.bytes);
+      end = panel.x_of(bar.step.begin + bar.step.bytes);
     }
     EXPECT_NEAR(end, panel.path_right, 1e-6);
     EXPECT_LE(panel.path_right, panel.deepest_right);
@@ -117,6 +117,23 @@ TEST(Flame, ShowsALimitThatIsNear) {
   EXPECT_EQ(layout.scale_bytes, 65536U);  // of the limit that the deepest is near to
   EXPECT_EQ(layout.panels[0].limit_x, flame_plot_width);
   EXPECT_EQ(layout.panels[2].limit_x, 0);  // 256 KiB
+}
+
+TEST(Flame, ASiteThatIsTooSmallToReadIsMagnifiedAndItIsSaid) {
+  snapshot made;
+  made.sites = {sample::place("big", 0, {sample::call("f", 100'000)}, 1 << 20),
+                sample::place("half", 0, {sample::call("f", 50'000)}, 1 << 20),
+                sample::place("small", 0, {sample::call("f", 1000)}, 1 << 20),
+                sample::place("tiny", 0, {sample::call("f", 1)}, 1 << 20)};
+  const flame_layout layout = lay_out(made, {});
+  ASSERT_EQ(layout.panels.size(), 4U);
+  EXPECT_EQ(layout.panels[0].magnified, 1U);
+  EXPECT_EQ(layout.panels[1].magnified, 1U);
+  EXPECT_EQ(layout.panels[2].magnified, 64U);
+  for (const flame_panel& panel : layout.panels) EXPECT_GT(panel.path_right, flame_plot_width / 3);
+  const std::string svg = flame_svg(made);
+  EXPECT_EQ(count(svg, "times larger"), 2U);
+  EXPECT_NE(svg.find("drawn 64 times larger"), std::string::npos);
 }
 
 TEST(Flame, LabelsStayWithinThePlotAndAreCutToTheirRoom) {

@@ -137,7 +137,8 @@ class page {
            fmt::format("{}: {} of {}", markup(names_[*worst]), size_text(its.max),
                        size_text(its.limit)));
     }
-    tile("sites", count_text(of_.sites.size()), "in " + counted(of_.pools.size(), "pool"));
+    tile("sites", count_text(of_.sites.size()),
+         of_.pools.empty() ? "of pools that are gone" : "in " + counted(of_.pools.size(), "pool"));
     tile("live stacks", count_text(live), "in use at that moment");
     tile("uses", count_text(uses), count_text(samples) + " of them in the histograms");
     tile("address space", size_text(space), "stacks in use or kept, times their limits");
@@ -149,8 +150,8 @@ class page {
   }
 
   void column(std::string_view name, std::string_view meaning, bool text = false) {
-    put("<th scope=\"col\"{} title=\"{}\">{}</th>", text ? "" : " data-first=\"descending\"",
-        meaning, name);
+    put("<th scope=\"col\"{} title=\"{}\">{}</th>",
+        text ? " class=\"text\"" : " data-first=\"descending\"", meaning, name);
   }
 
   void table() {

@@ -45,7 +45,7 @@ th[aria-sort=descending] button::after{content:" \2193";opacity:1}
  border-radius:2px;overflow:hidden}
 .used i{display:block;height:100%;background:var(--good)}
 .tight .used i{background:var(--warn)}.alarm .used i{background:var(--alarm)}
-.alarm td.margin,.warning{color:var(--alarm);font-weight:600}
+.warning{overflow-wrap:anywhere}.alarm td.margin,.warning{color:var(--alarm);font-weight:600}
 details{border:1px solid var(--line);border-radius:8px;margin:10px 0;padding:0 14px}
 details[open]{padding-bottom:16px}
 summary{cursor:pointer;padding:10px 0;font-weight:600;overflow-wrap:anywhere}

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "draw/text.hpp"
+#include "show/names.hpp"
 #include "show/text.hpp"
 
 namespace bast_stacks::draw {
@@ -58,8 +59,8 @@ struct repetition {
   std::size_t times = 0;
 };
 
-/// Of the groups that begin at `first` and come more than `beyond` times, the one that covers most
-/// calls; of equal ones the smallest.
+/// Of the groups that begin at `first`, come at least three times and cover more than `beyond`
+/// calls, the one that covers most; of equal ones the smallest.
 repetition repetition_at(std::span<const path_step> calls, std::size_t first, std::size_t beyond) {
   repetition best;
   for (std::size_t period = 1; period <= period_max; ++period) {
@@ -68,12 +69,14 @@ repetition repetition_at(std::span<const path_step> calls, std::size_t first, st
            same_function(calls[first + equal], calls[first + equal + period]))
       ++equal;
     const repetition found{.period = period, .times = equal / period + 1};
-    if (found.times > beyond && found.times * period > best.times * best.period) best = found;
+    const std::size_t covered = found.times * period;
+    if (found.times >= 3 && covered > beyond && covered > best.times * best.period) best = found;
   }
   return best;
 }
 
-/// Takes time in proportion to the calls: what is looked at again is less than `beyond` groups.
+/// Takes time in proportion to the calls: what is looked at and not folded is about `beyond` calls
+/// or three groups.
 std::vector<path_step> folded(std::vector<path_step> calls, std::size_t beyond) {
   if (beyond == 0) return calls;
   std::vector<path_step> steps;
@@ -161,6 +164,13 @@ stack_path path_of(const site& of, const path_options& options) {
     path.bytes = sum(path.bytes, each.bytes);
   }
   return path;
+}
+
+std::string recursion_words(const backtrace& deepest) {
+  const recursion found = recursion_of(deepest);
+  if (found.times == 0) return {};
+  return fmt::format("recursion {} x{}{}", short_function(safe_text(found.function)), found.times,
+                     found.at_least ? "+" : "");
 }
 
 }  // namespace bast_stacks::draw

@@ -50,9 +50,9 @@ struct stack_path {
 };
 
 struct path_options {
-  /// A group of calls that comes more often than this in a row becomes one step for each of its
-  /// functions; 0 folds nothing. The steps of a group are laid side by side, so `begin` of a folded
-  /// step is that of its group's share and not of any one call.
+  /// More calls than this in a row that are one group again and again, at least three times, become
+  /// one step for each function of the group; 0 folds nothing. The steps of a group are laid side
+  /// by side, so `begin` of a folded step is that of its group's share and not of any one call.
   std::size_t fold_beyond = 12;
   /// More steps than this lose their middle to one `omitted` step.
   std::size_t steps_max = 256;
@@ -60,5 +60,8 @@ struct path_options {
 
 /// Empty when the site has no deepest stack.
 stack_path path_of(const site& of, const path_options& options = {});
+
+/// "recursion json::value x37", with a short name; or empty.
+std::string recursion_words(const backtrace& deepest);
 
 }  // namespace bast_stacks::draw

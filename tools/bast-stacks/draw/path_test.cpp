@@ -51,6 +51,8 @@ TEST(Path, IsEmptyWithoutADeepestStack) {
 TEST(Path, FoldsWhatComesMoreOftenThanAsked) {
   EXPECT_EQ(path_of(recursive({{"a", 12}})).steps.size(), 12U);
   EXPECT_EQ(drawn(path_of(recursive({{"x", 1}, {"a", 13}, {"y", 1}}))), (names{"x", "a x13", "y"}));
+  EXPECT_EQ(drawn(path_of(recursive({{"aabc", 4}}))), (names{"a x4", "a x4", "b x4", "c x4"}));
+  EXPECT_EQ(path_of(recursive({{"abcdefgh", 2}})).steps.size(), 16U);
   EXPECT_EQ(drawn(path_of(recursive({{"ab", 13}}))), (names{"a x13", "b x13"}));
   EXPECT_EQ(drawn(path_of(recursive({{"aab", 20}, {"z", 1}}))),
             (names{"a x20", "a x20", "b x20", "z"}));

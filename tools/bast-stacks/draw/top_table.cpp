@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "draw/path.hpp"
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
 #include "show/backtrace.hpp"
@@ -172,8 +173,7 @@ std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order) {
 std::string warnings_of(const site& of) {
   std::string text;
   const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
-  if (const recursion found = recursion_of(of.deepest); found.times != 0)
-    say(fmt::format("recursion {} x{}", short_function(safe_text(found.function)), found.times));
+  if (const std::string words = recursion_words(of.deepest); !words.empty()) say(words);
   if (of.uses != 0 && of.uses < uses_few) say("few uses");
   if (of.uses == 0) say(of.pending == 0 ? "never used" : "not measured yet");
   return text;
