@@ -7,6 +7,7 @@
 #include <span>
 
 #include "draw/text.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 #include "show/text.hpp"
 
@@ -169,8 +170,8 @@ stack_path path_of(const site& of, const path_options& options) {
 std::string recursion_words(const backtrace& deepest) {
   const recursion found = recursion_of(deepest);
   if (found.times == 0) return {};
-  return fmt::format("recursion {} x{}{}", short_function(safe_text(found.function)), found.times,
-                     found.at_least ? "+" : "");
+  return fmt::format("recursion {} x{}{}", short_function(safe_text(found.function)),
+                     found.estimated ? "~" : "", found.times);
 }
 
 }  // namespace bast_stacks::draw
