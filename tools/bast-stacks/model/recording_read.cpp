@@ -169,19 +169,51 @@ std::string wrong_format(const json& document) {
   return {};
 }
 
-struct too_much {
-  const char* what;
-};
+/// Goes through a document without keeping it, until it is too large or deep to be kept. What is
+/// no JSON is not judged here.
+class size_check : public nlohmann::json_sax<json> {
+ public:
+  /// What is too much, or empty.
+  static std::string_view of(std::string_view text) {
+    size_check check;
+    json::sax_parse(text.begin(), text.end(), &check);
+    return check.too_much_;
+  }
 
-json parse(std::string_view text) {
-  std::size_t values = 0;
-  return json::parse(text.begin(), text.end(),
-                     [&](int depth, json::parse_event_t, const json&) -> bool {
-                       if (depth > nesting_max) throw too_much{"is nested too deeply"};
-                       if (++values > values_max) throw too_much{"has too many values"};
-                       return true;
-                     });
-}
+  bool null() override { return one_more(); }
+  bool boolean(bool) override { return one_more(); }
+  bool number_integer(number_integer_t) override { return one_more(); }
+  bool number_unsigned(number_unsigned_t) override { return one_more(); }
+  bool number_float(number_float_t, const string_t&) override { return one_more(); }
+  bool string(string_t&) override { return one_more(); }
+  bool binary(binary_t&) override { return one_more(); }
+  bool key(string_t&) override { return true; }
+  bool start_object(std::size_t) override { return deeper(); }
+  bool start_array(std::size_t) override { return deeper(); }
+  bool end_object() override { return higher(); }
+  bool end_array() override { return higher(); }
+  bool parse_error(std::size_t, const std::string&, const json::exception&) override {
+    return false;
+  }
+
+ private:
+  bool one_more() {
+    if (++values_ > values_max) too_much_ = "has too many values";
+    return too_much_.empty();
+  }
+  bool deeper() {
+    if (++depth_ > nesting_max) too_much_ = "is nested too deeply";
+    return too_much_.empty() && one_more();
+  }
+  bool higher() {
+    --depth_;
+    return true;
+  }
+
+  std::size_t values_ = 0;
+  int depth_ = 0;
+  std::string_view too_much_;
+};
 
 }  // namespace
 
@@ -191,7 +223,10 @@ std::expected<snapshot, problem> from_json(std::string_view text, std::string_vi
   };
   if (text.size() > text_bytes_max) return refuse("is larger than 1 GiB");
   try {
-    const json document = parse(text);
+    if (const std::string_view excess = size_check::of(text); !excess.empty())
+      return refuse(excess);
+    // Not with json's own callback: it looks through all elements of an array after each of them.
+    const json document = json::parse(text.begin(), text.end());
     if (const std::string error = wrong_format(document); !error.empty()) return refuse(error);
     snapshot result;
     std::string error;
@@ -203,8 +238,6 @@ std::expected<snapshot, problem> from_json(std::string_view text, std::string_vi
     result.from = source_kind::recording;
     result.what = name;
     return result;
-  } catch (const too_much& limit) {
-    return refuse(limit.what);
   } catch (const json::exception& failure) {
     // "[json.exception.parse_error.101] parse error at line 1, column 5: ...": without its number.
     std::string_view what = failure.what();

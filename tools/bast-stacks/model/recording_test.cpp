@@ -138,6 +138,17 @@ TEST(Recording, DeepNestingIsRefused) {
   EXPECT_EQ(read.error().what, "x.json: is nested too deeply");
 }
 
+// In quadratic time this would run into the limit of every test.
+TEST(Recording, HundredsOfThousandsOfStacksAreReadInTheirOrder) {
+  snapshot before = test::sample_server();
+  before.stacks.resize(200'000, before.stacks[0]);
+  before.stacks.back().name = "last";
+  const auto after = from_json(to_json(before), "x.json");
+  ASSERT_TRUE(after.has_value());
+  ASSERT_EQ(after->stacks.size(), before.stacks.size());
+  EXPECT_EQ(after->stacks.back().name, "last");
+}
+
 TEST(Recording, SeedsOfTheFuzzerAreRecordings) {
   std::size_t seeds = 0;
   for (const auto& file : std::filesystem::directory_iterator(BAST_SEEDS "/recording")) {

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -59,9 +58,9 @@ closed_door look_at_door(pid_t pid, int error, std::string attempted) {
 }
 
 std::string read_program(pid_t pid) {
-  std::array<char, 4096> path;
-  const ssize_t bytes = ::readlink(proc(pid, "exe").c_str(), path.data(), path.size());
-  return bytes > 0 ? std::string(path.data(), static_cast<std::size_t>(bytes)) : std::string();
+  char path[4096];
+  const ssize_t bytes = ::readlink(proc(pid, "exe").c_str(), path, sizeof path);
+  return bytes > 0 ? std::string(path, static_cast<std::size_t>(bytes)) : std::string();
 }
 
 problem no_memory_of_its_own(pid_t pid) {

@@ -179,7 +179,7 @@ std::expected<void, problem> collect(memory& target, const std::vector<std::uint
       first_problem = found.error();
     }
   }
-  if (target.broken()) return std::unexpected(*target.broken());
+  if (const auto& why = target.broken()) return std::unexpected(*why);
   if (good == 0 && first_problem) return std::unexpected(*first_problem);
   if (into.pools.empty() && into.sites.empty()) {
     return std::unexpected(

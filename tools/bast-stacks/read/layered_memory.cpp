@@ -22,7 +22,7 @@ void layered_memory::read_pieces(std::span<piece> pieces) {
   if (rest.empty()) return;
   back_->read(rest);
   for (std::size_t i = 0; i < rest.size(); ++i) pieces[places[i]].present = rest[i].present;
-  if (back_->broken()) set_broken(*back_->broken());
+  if (const auto& why = back_->broken()) set_broken(*why);
 }
 
 bool layered_memory::residency(extent where, std::vector<resident_extent>& found) {

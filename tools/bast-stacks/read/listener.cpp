@@ -27,21 +27,6 @@ std::unexpected<problem> fail(std::string what) {
   return std::unexpected(problem{.what = std::move(what), .remedy = {}});
 }
 
-class descriptor {
- public:
-  explicit descriptor(int fd) : fd_(fd) {}
-  ~descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 /// Where the process's socket may be; it may run under another user than we.
 std::vector<std::string> socket_paths(pid_t pid) {
   std::vector<std::string> paths;
@@ -56,8 +41,8 @@ std::vector<std::string> socket_paths(pid_t pid) {
   return paths;
 }
 
-/// Receives the greeting and the descriptor that comes with it, or -1.
-int receive_descriptor(int socket) {
+/// Receives the greeting and the descriptor that comes with it, or none.
+descriptor receive_descriptor(int socket) {
   std::array<char, 8> word{};
   iovec into{.iov_base = word.data(), .iov_len = word.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -70,16 +55,18 @@ int receive_descriptor(int socket) {
   do {
     bytes = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
   } while (bytes < 0 && errno == EINTR);
-  int fd = -1;
+  descriptor received;
   for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr;
        each = CMSG_NXTHDR(&message, each)) {
     if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_RIGHTS &&
-        each->cmsg_len == CMSG_LEN(sizeof fd))
+        each->cmsg_len == CMSG_LEN(sizeof(int))) {
+      int fd = -1;
       std::memcpy(&fd, CMSG_DATA(each), sizeof fd);
+      received = descriptor(fd);
+    }
   }
-  if (bytes == static_cast<ssize_t>(word.size()) && word == greeting) return fd;
-  if (fd >= 0) ::close(fd);
-  return -1;
+  if (bytes != static_cast<ssize_t>(word.size()) || word != greeting) return {};
+  return received;
 }
 
 }  // namespace
@@ -89,8 +76,8 @@ std::expected<capsule, problem> ask_listener_at(const std::string& path, pid_t p
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return fail(fmt::format("{} is too long", path));
   std::ranges::copy(path, address.sun_path);
-  descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (socket.get() < 0) return fail(fmt::format("no socket: {}", std::strerror(errno)));
+  const descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return fail(fmt::format("no socket: {}", std::strerror(errno)));
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
@@ -101,12 +88,12 @@ std::expected<capsule, problem> ask_listener_at(const std::string& path, pid_t p
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0 ||
       (pid != 0 && peer.pid != pid))
     return fail(fmt::format("{} belongs to process {}", path, peer.pid));
-  descriptor file(receive_descriptor(socket.get()));
-  if (file.get() < 0) return fail(fmt::format("{} did not send a registry", path));
+  descriptor file = receive_descriptor(socket.get());
+  if (!file) return fail(fmt::format("{} did not send a registry", path));
   const int seals = ::fcntl(file.get(), F_GET_SEALS);
   if (seals < 0 || (seals & seals_wanted) != seals_wanted)
     return fail(fmt::format("{} sent a file that is not sealed", path));
-  return open_capsule(std::make_shared<file_source>(file.release()));
+  return open_capsule(std::make_shared<file_source>(std::move(file)));
 }
 
 std::expected<capsule, problem> ask_listener(pid_t pid) {

@@ -36,7 +36,7 @@ std::expected<snapshot, problem> open_process(pid_t pid, const open_options& opt
   if (found->mappings.empty())
     seen.not_seen.emplace_back("Which files the program is made of: frames have no names.");
   if (found->anchor) files.anchors = {*found->anchor};
-  if (found->target->broken()) return std::unexpected(*found->target->broken());
+  if (const auto& why = found->target->broken()) return std::unexpected(*why);
   const auto registries = find_registries(files, *found->target, who);
   if (!registries) return std::unexpected(registries.error());
   seen.modules = std::move(files.modules);

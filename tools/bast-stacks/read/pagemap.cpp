@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <iterator>
 
 #include "read/process_memory.hpp"
 
@@ -68,14 +68,14 @@ void cut(std::vector<resident_extent>& found, std::size_t first, extent where) {
 }  // namespace
 
 bool scan_pagemap(int pagemap, extent where, std::vector<resident_extent>& found) {
-  std::array<page_region, 2048> regions;
+  page_region regions[2048];
   const extent pages = whole_pages(where);
   const std::size_t first = found.size();
   pm_scan_arg scan{};
   scan.size = sizeof scan;
   scan.end = pages.high;
-  scan.vec = reinterpret_cast<std::uint64_t>(regions.data());
-  scan.vec_len = regions.size();
+  scan.vec = reinterpret_cast<std::uint64_t>(regions);
+  scan.vec_len = std::size(regions);
   scan.category_anyof_mask = page_is_present | page_is_swapped;
   scan.return_mask = page_is_present | page_is_swapped | page_is_pfnzero;
   for (std::uint64_t from = pages.low; from < pages.high; from = scan.walk_end) {
@@ -89,6 +89,10 @@ bool scan_pagemap(int pagemap, extent where, std::vector<resident_extent>& found
       found.resize(first);
       return read_pagemap(pagemap, where, found);
     }
+    // Linux leaves walk_end where it last emptied its own buffer of 512 regions, although it went
+    // on from there: what it told is not asked for again.
+    if (count > 0)
+      scan.walk_end = std::max(scan.walk_end, regions[static_cast<std::size_t>(count) - 1].end);
     for (const page_region& region : std::span(regions).first(static_cast<std::size_t>(count))) {
       // A page that was only ever read: nobody wrote to it.
       if ((region.categories & page_is_pfnzero) != 0) continue;
@@ -105,10 +109,10 @@ bool read_pagemap(int pagemap, extent where, std::vector<resident_extent>& found
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const extent pages = whole_pages(where);
   const std::size_t first = found.size();
-  std::array<std::uint64_t, 4096> entries;
+  std::uint64_t entries[4096];
   for (std::uint64_t from = pages.low; from < pages.high;) {
-    const std::size_t wanted = std::min(entries.size(), (pages.high - from) / page);
-    const ssize_t bytes = ::pread(pagemap, entries.data(), wanted * sizeof entries[0],
+    const std::size_t wanted = std::min(std::size(entries), (pages.high - from) / page);
+    const ssize_t bytes = ::pread(pagemap, entries, wanted * sizeof entries[0],
                                   static_cast<off_t>(from / page * sizeof entries[0]));
     if (bytes < 0 && errno == EINTR) continue;
     if (bytes < 0) return false;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -21,10 +20,6 @@ constexpr std::size_t vectors_max = 1024;  // IOV_MAX of Linux
 process_memory::process_memory(pid_t pid)
     : pid_(pid),
       pagemap_(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC)) {}
-
-process_memory::~process_memory() {
-  if (pagemap_ >= 0) ::close(pagemap_);
-}
 
 int process_memory::try_read(std::uint64_t address) {
   std::byte into{};
@@ -44,16 +39,15 @@ void process_memory::read_pieces(std::span<piece> pieces) {
 /// The kernel stops at the first piece that is not there, and within a piece at the first page; so
 /// the piece where it stopped is absent, and the rest is another try.
 void process_memory::read_batch(std::span<piece> pieces) {
-  std::array<iovec, vectors_max> ours;
-  std::array<iovec, vectors_max> theirs;
+  iovec ours[vectors_max];
+  iovec theirs[vectors_max];
   while (!pieces.empty()) {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       ours[i] = {.iov_base = pieces[i].into.data(), .iov_len = pieces[i].into.size()};
       theirs[i] = {.iov_base = reinterpret_cast<void*>(pieces[i].address),
                    .iov_len = pieces[i].into.size()};
     }
-    const ssize_t result =
-        ::process_vm_readv(pid_, ours.data(), pieces.size(), theirs.data(), pieces.size(), 0);
+    const ssize_t result = ::process_vm_readv(pid_, ours, pieces.size(), theirs, pieces.size(), 0);
     if (result < 0 && errno == ESRCH) {
       return set_broken(
           {.what = fmt::format("process {} ended while it was read", pid_), .remedy = {}});
@@ -74,7 +68,7 @@ void process_memory::read_batch(std::span<piece> pieces) {
 }
 
 bool process_memory::residency(extent where, std::vector<resident_extent>& found) {
-  return pagemap_ >= 0 && scan_pagemap(pagemap_, where, found);
+  return pagemap_ && scan_pagemap(pagemap_.get(), where, found);
 }
 
 }  // namespace bast_stacks

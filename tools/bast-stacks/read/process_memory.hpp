@@ -14,7 +14,6 @@ namespace bast_stacks {
 class process_memory final : public memory {
  public:
   explicit process_memory(pid_t pid);
-  ~process_memory() override;
 
   /// Whether the kernel lets us read it: 0, or errno of an attempt to read `address`.
   int try_read(std::uint64_t address);
@@ -26,7 +25,7 @@ class process_memory final : public memory {
   void read_batch(std::span<piece> pieces);
 
   pid_t pid_;
-  int pagemap_;  // of /proc/PID/pagemap, or -1
+  descriptor pagemap_;  // of /proc/PID/pagemap, where it may be opened
 };
 
 /// The same from a descriptor of any process's pagemap. False when it cannot be read.

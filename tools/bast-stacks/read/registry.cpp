@@ -139,7 +139,7 @@ std::expected<registry, problem> read_registry(memory& target, std::uint64_t add
   registry all;
   all.address = address;
   if (!target.read(address, all.header)) {
-    if (target.broken()) return std::unexpected(*target.broken());
+    if (const auto& why = target.broken()) return std::unexpected(*why);
     return std::unexpected(problem{
         .what = fmt::format("the registry at {:#x} cannot be read", address), .remedy = {}});
   }
@@ -147,7 +147,7 @@ std::expected<registry, problem> read_registry(memory& target, std::uint64_t add
     return std::unexpected(good.error());
   read_table(target, all, all.header.pools, pools_max, all.pools);
   read_table(target, all, all.header.slabs, slabs_max, all.slabs);
-  if (target.broken()) return std::unexpected(*target.broken());
+  if (const auto& why = target.broken()) return std::unexpected(*why);
   return all;
 }
 

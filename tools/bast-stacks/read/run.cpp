@@ -178,9 +178,10 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
   if (argv.empty())
     return std::unexpected(problem{.status = 2, .what = "no program", .remedy = {}});
   // Without close-on-exec: the program inherits it under the same number.
-  const int fd = ::memfd_create("bast-registry", 0);
-  if (fd < 0) return fail(fmt::format("cannot make a registry: {}", std::strerror(errno)));
-  const auto registry = std::make_shared<file_source>(fd);
+  descriptor file(::memfd_create("bast-registry", 0));
+  if (!file) return fail(fmt::format("cannot make a registry: {}", std::strerror(errno)));
+  const int fd = file.get();
+  const auto registry = std::make_shared<file_source>(std::move(file));
   const patient waiting;
   const auto pid = start(argv, fd, options, waiting);
   if (!pid) return std::unexpected(pid.error());
@@ -191,8 +192,8 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
   result.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   auto seen = open_shared_registry(registry, argv[0]);
   if (!seen) return std::unexpected(seen.error());
-  if (looks.seen()) {
-    result.seen = accumulate(*looks.seen(), std::move(*seen));
+  if (const auto& looked = looks.seen()) {
+    result.seen = accumulate(*looked, std::move(*seen));
   } else {
     result.seen = std::move(*seen);
     result.seen.program = argv[0];

@@ -34,7 +34,7 @@ class reader {
   }
 
   template <class F>
-  site_losses run(F f) {
+  site_losses run(const F& f) {
     const std::uint32_t used = std::min(all_.header.sites.used, sites_max);
     losses_.unread += all_.header.sites.used - used;
     for (std::uint32_t first = 0; first < used && !target_.broken(); first += batch) {

@@ -26,10 +26,8 @@ std::size_t buffer_source::read_at(std::uint64_t offset, std::span<std::byte> in
 
 std::uint64_t file_source::size() const {
   struct stat status{};
-  return ::fstat(fd_, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+  return ::fstat(file_.get(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
-
-file_source::~file_source() { ::close(fd_); }
 
 std::expected<std::unique_ptr<file_source>, problem> file_source::open(const std::string& path) {
   // Asked before it is opened: opening alone makes some devices act, and lets a fifo wait.
@@ -38,20 +36,20 @@ std::expected<std::unique_ptr<file_source>, problem> file_source::open(const std
     return std::unexpected(
         problem{.what = fmt::format("{} is no regular file", path), .remedy = {}});
   }
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
+  descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file) {
     return std::unexpected(problem{
         .what = fmt::format("cannot open {}: {}", path, std::strerror(errno)), .remedy = {}});
   }
-  return std::make_unique<file_source>(fd);
+  return std::make_unique<file_source>(std::move(file));
 }
 
 std::size_t file_source::read_at(std::uint64_t offset, std::span<std::byte> into) const {
   std::size_t done = 0;
   if (offset > INT64_MAX - into.size()) return 0;
   while (done < into.size()) {
-    const ssize_t count =
-        ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t count = ::pread(file_.get(), into.data() + done, into.size() - done,
+                                  static_cast<off_t>(offset + done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
@@ -62,10 +60,10 @@ std::size_t file_source::read_at(std::uint64_t offset, std::span<std::byte> into
 void file_source::data(extent where, std::vector<extent>& found) const {
   where.high = std::min(where.high, size());
   while (where.low < where.high) {
-    const off_t start = ::lseek(fd_, static_cast<off_t>(where.low), SEEK_DATA);
+    const off_t start = ::lseek(file_.get(), static_cast<off_t>(where.low), SEEK_DATA);
     if (start < 0 && errno == ENXIO) return;  // Only a hole is left.
     if (start < 0) return source::data(where, found);
-    const off_t end = ::lseek(fd_, start, SEEK_HOLE);
+    const off_t end = ::lseek(file_.get(), start, SEEK_HOLE);
     if (end <= start) return source::data(where, found);
     const extent part{.low = static_cast<std::uint64_t>(start),
                       .high = std::min(static_cast<std::uint64_t>(end), where.high)};
@@ -76,22 +74,17 @@ void file_source::data(extent where, std::vector<extent>& found) const {
 }
 
 std::expected<std::string, int> read_proc(const std::string& path, std::size_t most) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::unexpected(errno);
+  const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return std::unexpected(errno);
   std::string text;
   char buffer[64 << 10];
   while (text.size() < most) {
-    const ssize_t count = ::read(fd, buffer, std::min(sizeof buffer, most - text.size()));
+    const ssize_t count = ::read(file.get(), buffer, std::min(sizeof buffer, most - text.size()));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      const int why = errno;
-      ::close(fd);
-      return std::unexpected(why);
-    }
+    if (count < 0) return std::unexpected(errno);
     if (count == 0) break;
     text.append(buffer, static_cast<std::size_t>(count));
   }
-  ::close(fd);
   return text;
 }
 

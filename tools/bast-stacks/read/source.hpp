@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/snapshot.hpp"
+#include "read/descriptor.hpp"
 #include "read/extent.hpp"
 
 namespace bast_stacks {
@@ -48,9 +49,7 @@ class buffer_source final : public source {
 
 class file_source final : public source {
  public:
-  /// Takes the descriptor and closes it.
-  explicit file_source(int fd) : fd_(fd) {}
-  ~file_source() override;
+  explicit file_source(descriptor file) : file_(std::move(file)) {}
   /// Errors: the file cannot be opened for reading, or is no regular file.
   static std::expected<std::unique_ptr<file_source>, problem> open(const std::string& path);
 
@@ -60,7 +59,7 @@ class file_source final : public source {
   void data(extent where, std::vector<extent>& found) const override;
 
  private:
-  int fd_;
+  descriptor file_;
 };
 
 /// A file of /proc, whose size nobody knows: its text, up to `most` bytes. Errors: errno.

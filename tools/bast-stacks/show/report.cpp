@@ -25,6 +25,13 @@ std::string file_of(std::string_view path) {
   return printable(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
 }
 
+/// "server (pid 4711)"
+std::string program_of(const snapshot& of) {
+  std::string text = of.program.empty() ? "(unknown program)" : file_of(of.program);
+  if (of.pid != 0) text += fmt::format(" (pid {})", of.pid);
+  return text;
+}
+
 /// In a core file: what was on the stack that a signal stopped.
 std::vector<std::string> crashes(const snapshot& of) {
   std::vector<std::string> lines;
@@ -110,6 +117,17 @@ std::vector<std::string> reservation_text(const snapshot& of, bool whole) {
   return lines;
 }
 
+/// The first line: what it is of, and what looking cost. As much of it as fits.
+std::string headline(const snapshot& of, std::uint64_t sites, std::uint64_t live) {
+  const std::string counts =
+      fmt::format(": {}, {}", counted(sites, "site"), counted(live, "live stack"));
+  const std::string cost =
+      of.overhead_ns == 0 ? std::string() : ", seen in " + duration_text(of.overhead_ns);
+  std::string line = title_of(of) + counts + cost;
+  if (width_of(line) > line_width) line = program_of(of) + counts + cost;
+  return cut_right(line, line_width);
+}
+
 const char* nothing_of(report_rows by) {
   switch (by) {
     case report_rows::sites: return "nothing has run on a stack of bast yet\n";
@@ -122,8 +140,7 @@ const char* nothing_of(report_rows by) {
 }  // namespace
 
 std::string title_of(const snapshot& of) {
-  std::string title = of.program.empty() ? "(unknown program)" : file_of(of.program);
-  if (of.pid != 0) title += fmt::format(" (pid {})", of.pid);
+  std::string title = program_of(of);
   if (!of.library.empty()) title += ", " + printable(of.library);
   if (of.runtime_ns != 0) title += ", up " + duration_text(of.runtime_ns);
   return title;
@@ -137,10 +154,7 @@ std::string report_text(const snapshot& of, const report_options& options) {
     live = add(live, s.live);
     if (s.uses != 0 || s.live != 0 || s.max != 0) ++sites;
   }
-  std::string title =
-      fmt::format("{}: {}, {}", title_of(of), counted(sites, "site"), counted(live, "live stack"));
-  if (of.overhead_ns != 0) title += ", seen in " + duration_text(of.overhead_ns);
-  std::string out = cut_right(title, line_width) + '\n';
+  std::string out = headline(of, sites, live) + '\n';
   const std::vector<std::string> crashed = crashes(of);
   append(out, crashed, options.all ? crashed.size() : 2, " crashed");
 
