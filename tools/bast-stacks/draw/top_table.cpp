@@ -52,7 +52,7 @@ constexpr std::array columns{
     column{"margin", 9, 7,
            [](const site& of) {
              const std::optional<double> left = margin(of);
-             return left ? percent_text(*left) : std::string("-");
+             return left && of.max != 0 ? percent_text(*left) : std::string("-");
            }},
 };
 constexpr int worth_max = 7;
@@ -174,7 +174,8 @@ std::string warnings_of(const site& of) {
   const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
   if (const std::string words = recursion_text(of.deepest); !words.empty()) say(safe_text(words));
   if (of.uses != 0 && of.uses < uses_few) say("few uses");
-  if (of.uses == 0) say(of.pending == 0 ? "never used" : "not measured yet");
+  if (of.uses == 0)
+    say(of.pending != 0 ? "not measured yet" : of.live != 0 ? "none has ended" : "never used");
   return text;
 }
 
