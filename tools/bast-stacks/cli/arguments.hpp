@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line: every command and option is declared once, here, and help, man pages and shell
+// completion are made from that.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bast_stacks {
+
+/// What the options of all commands were set to; each command looks at its own.
+struct arguments {
+  std::string source;  // a process, a core file, a recording, "-"
+  std::string other;   // diff: the newer of the two
+  std::string output = "-";
+  std::string format;  // empty: the command's own
+  bool json = false;
+  bool exact_bytes = false;
+  bool all = false;
+  bool no_live = false;
+  std::string program;  // of a core file
+
+  std::string by = "site";
+  std::string sort = "margin";
+  std::optional<std::size_t> top;
+  std::string site;  // a glob
+
+  double confidence = 95;           // per cent
+  double quantile = 99.9;           // per cent
+  std::vector<std::string> bounds;  // "GLOB=SIZE"
+
+  std::optional<std::chrono::nanoseconds> duration;  // without: until interrupted
+  std::optional<std::chrono::nanoseconds> every;     // without: what the command takes
+  bool deepest = false;
+
+  std::string budget;
+  bool update = false;
+  double margin = 10;  // per cent
+  bool exit_code = false;
+
+  std::string elf;
+  std::vector<std::string> roots;
+  std::vector<std::string> annotations;
+  std::vector<std::string> stack_usage;
+  std::string joined;  // a source whose measurements stand beside the bounds
+  bool details = false;
+  bool frames = false;
+
+  std::vector<std::string> command_line;  // run: what stands behind "--"
+  bool version = false;
+  std::vector<std::string> generate;  // man DIRECTORY, completion SHELL
+};
+
+/// Declares all commands; parsing fills `into`, which must live as long as `app`.
+void declare(CLI::App& app, arguments& into);
+
+/// "60s", "1.5 min", "200ms". The text returned says what is expected.
+std::expected<std::chrono::nanoseconds, std::string> parse_duration(const std::string& text);
+
+/// The values that an option takes, where there are only some: from its type's name, "a|b|c".
+std::vector<std::string> choices_of(const CLI::Option& option);
+
+}  // namespace bast_stacks

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands that compare: diff, check.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/commands.hpp"
+#include "cli/stream.hpp"
+#include "show/check.hpp"
+#include "show/diff.hpp"
+#include "show/text.hpp"
+
+namespace bast_stacks {
+namespace {
+
+constexpr std::size_t budget_bytes_max = 16 << 20;
+
+std::expected<budget_file, problem> read_budgets(const arguments& with) {
+  std::error_code ignored;
+  if (with.update && !std::filesystem::exists(with.budget, ignored))
+    return budget_file{with.budget, {}, {}};
+  const auto text = read_all(with.budget, budget_bytes_max);
+  if (!text.has_value()) {
+    problem why = text.error();
+    why.remedy = "bast-stacks check --update, which writes a first one";
+    return std::unexpected(std::move(why));
+  }
+  return parse_budgets(*text, with.budget);
+}
+
+check_format format_of(const arguments& with) {
+  return with.format == "junit"    ? check_format::junit
+         : with.format == "sarif"  ? check_format::sarif
+         : with.format == "github" ? check_format::github
+                                   : check_format::text;
+}
+
+}  // namespace
+
+outcome diff_command(const arguments& with) {
+  const auto before = look_at(with.source, with);
+  if (!before.has_value()) return std::unexpected(before.error());
+  const auto after = look_at(with.other, with);
+  if (!after.has_value()) return std::unexpected(after.error());
+  const bool json = wants_json(with);
+  const diff_options options{.all = with.all, .exact_bytes = with.exact_bytes};
+  const outcome written =
+      write_output(with, json ? diff_json(*before, *after) : diff_text(*before, *after, options));
+  if (!written.has_value()) return written;
+  return with.exit_code && grew(compare(*before, *after)) ? 1 : 0;
+}
+
+outcome check_command(const arguments& with) {
+  const auto budgets = read_budgets(with);
+  if (!budgets.has_value()) return std::unexpected(budgets.error());
+  const auto seen = look_at(with.source, with);
+  if (!seen.has_value()) return std::unexpected(seen.error());
+  if (with.update) {
+    const budget_file next = updated(*seen, *budgets, with.margin / 100);
+    const auto written = replace_file(with.budget, budgets_text(next));
+    if (!written.has_value()) return std::unexpected(written.error());
+    fmt::print(stderr, "bast-stacks: {}: {}\n", printable(with.budget),
+               counted(next.budgets.size(), "budget"));
+    return 0;
+  }
+  const auto verdicts = check(*seen, *budgets);
+  if (!verdicts.has_value()) return std::unexpected(verdicts.error());
+  const outcome written =
+      write_output(with, check_text(*seen, *budgets, *verdicts, format_of(with)));
+  if (!written.has_value()) return written;
+  const bool over = std::ranges::any_of(*verdicts, [](const auto& v) { return !v.kept; });
+  return over ? 1 : 0;
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `decoder` asks of each CPU.
+#pragma once
+
+#include <capstone.h>
+
+#include "code/decoder.hpp"
+
+namespace bast_stacks {
+
+/// Fills what is not pc and bytes. The detail of `instruction` must be there.
+void decode_x86(csh engine, const cs_insn& instruction, step& out);
+void decode_arm(csh engine, const cs_insn& instruction, step& out);
+
+}  // namespace bast_stacks

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "code/names.hpp"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <memory>
+
+namespace bast_stacks {
+namespace {
+
+// The demangler recurses over its input, and what it writes can be exponentially longer.
+constexpr std::size_t mangled_max = 2000;
+constexpr std::size_t demangled_max = 16 << 10;
+
+struct free_memory {
+  void operator()(char* memory) const { std::free(memory); }
+};
+
+}  // namespace
+
+std::string demangled(std::string_view name) {
+  if (!name.starts_with("_Z") || name.size() > mangled_max) return std::string(name);
+  // GCC and Clang append ".cold", ".part.0", ".isra.0", ".constprop.0".
+  const auto dot = name.find('.');
+  const std::string mangled(name.substr(0, dot));
+  int status = 0;
+  const std::unique_ptr<char, free_memory> text(
+      abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status));
+  if (status != 0 || text == nullptr) return std::string(name);
+  std::string whole(text.get());
+  if (whole.size() > demangled_max) return std::string(name);
+  if (dot != std::string_view::npos) whole.append(" [").append(name.substr(dot)).append("]");
+  return whole;
+}
+
+std::string without_parameters(std::string_view whole) {
+  // From the left, so that "operator()" keeps its own parentheses: the name ends at the first "("
+  // outside of template arguments that does not belong to it.
+  std::string name;
+  int depth = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    const auto rest = whole.substr(i);
+    constexpr std::string_view anonymous = "(anonymous namespace)";
+    if (depth == 0 && rest.starts_with(anonymous)) {
+      name += anonymous;
+      i += anonymous.size() - 1;
+      continue;
+    }
+    if (depth == 0 && name.ends_with("operator") && !rest.starts_with(" ")) {
+      const auto symbol = rest.starts_with("()") ? 2 : rest.find_first_not_of("<>=!+-*/%&|^~,[]");
+      name += rest.substr(0, symbol);
+      if (symbol == std::string_view::npos) break;
+      i += symbol;
+      if (symbol != 0) {
+        --i;
+        continue;
+      }
+    }
+    const char letter = whole[i];
+    if (letter == '<') ++depth;
+    if (depth == 0 && letter == '(') break;
+    // What came before a space was the result, which templates have in their names.
+    if (depth == 0 && letter == ' ' && !name.ends_with("operator")) {
+      name.clear();
+    } else if (depth == 0) {
+      name += letter;
+    }
+    if (letter == '>' && depth > 0) --depth;
+  }
+  return name;
+}
+
+bool means(std::string_view wanted, std::string_view name) {
+  if (wanted == name) return true;
+  const auto whole = demangled(name);
+  if (wanted == whole) return true;
+  if (!name.starts_with("_Z")) return false;
+  return wanted == without_parameters(whole);
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names of functions: as linkers know them, and as people write them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace bast_stacks {
+
+/// The name in the source of a linker's name, or the same when it is no C++ name. A part that the
+/// compiler moved away keeps its mark: "f(int) [.cold]".
+std::string demangled(std::string_view name);
+
+/// Whether `wanted`, as a person writes it, means this function: the linker's name, the whole name
+/// in the source, or that without its parameters ("std::sort" is every instance of it).
+bool means(std::string_view wanted, std::string_view name);
+
+/// "f" of "int f<char>(char) const": no result, template arguments, parameters.
+std::string without_parameters(std::string_view whole);
+
+}  // namespace bast_stacks

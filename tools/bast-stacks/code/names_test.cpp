@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "code/names.hpp"
+
+#include <gtest/gtest.h>
+
+namespace bast_stacks {
+namespace {
+
+TEST(Names, ShowsWhatTheSourceSays) {
+  EXPECT_EQ(demangled("_Z1fi"), "f(int)");
+  EXPECT_EQ(demangled("main"), "main");
+  EXPECT_EQ(demangled("_Z1fi.cold"), "f(int) [.cold]");
+  EXPECT_EQ(demangled("_Znonsense"), "_Znonsense");
+  EXPECT_EQ(demangled(""), "");
+}
+
+TEST(Names, LeavesResultAndParametersOut) {
+  EXPECT_EQ(without_parameters("f(int)"), "f");
+  EXPECT_EQ(without_parameters("int max<int>(int, int)"), "max");
+  EXPECT_EQ(without_parameters("a::b<c<d> >::e(f) const"), "a::b::e");
+  EXPECT_EQ(without_parameters("(anonymous namespace)::f()"), "(anonymous namespace)::f");
+  EXPECT_EQ(without_parameters("a::operator()(int) const"), "a::operator()");
+  EXPECT_EQ(without_parameters("a::operator<<(int)"), "a::operator<<");
+  EXPECT_EQ(without_parameters("a::operator<(int)"), "a::operator<");
+  EXPECT_EQ(without_parameters("main"), "main");
+  EXPECT_EQ(without_parameters(""), "");
+}
+
+TEST(Names, MeansAFunctionByAnyOfItsNames) {
+  EXPECT_TRUE(means("_Z1fi", "_Z1fi"));
+  EXPECT_TRUE(means("f(int)", "_Z1fi"));
+  EXPECT_TRUE(means("f", "_Z1fi"));
+  EXPECT_FALSE(means("g", "_Z1fi"));
+  EXPECT_TRUE(means("main", "main"));
+}
+
+}  // namespace
+}  // namespace bast_stacks

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "code/static.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <tuple>
+
+#include "code/call_graph.hpp"
+#include "code/worst_path.hpp"
+
+namespace bast_stacks {
+namespace {
+
+constexpr char default_root[] = "main";
+
+/// Files whose functions are bound at their first call, where a path has such a call.
+void add_lazy(program_files& files, const worst_path& worst, const std::vector<graph_node>& nodes,
+              std::vector<reason>& reasons) {
+  std::set<std::size_t> met;
+  for (const auto index : worst.reached()) {
+    if (nodes[index].binds_lazily) met.insert(nodes[index].file);
+  }
+  for (const auto file : met) {
+    const auto name = std::filesystem::path(files[file].elf().path()).filename().string();
+    reasons.push_back({.kind = reason_kind::lazy_binding,
+                       .function = {},
+                       .module = name,
+                       .detail = "link it with -z now"});
+  }
+}
+
+static_bound bound_of(program_files& files, const call_graph& graph, std::size_t root) {
+  const auto& nodes = graph.nodes();
+  const worst_path worst(nodes, root);
+  static_bound bound{.root = nodes[root].name,
+                     .module = nodes[root].module,
+                     .bytes = worst.bytes(),
+                     .worst = worst.path(),
+                     .reasons = worst.circles(),
+                     .functions = worst.reached().size()};
+  for (auto& circle : bound.reasons) circle.at = 0;
+  for (const auto index : worst.reached()) {
+    const auto& more = nodes[index].reasons;
+    bound.reasons.insert(bound.reasons.end(), more.begin(), more.end());
+  }
+  add_lazy(files, worst, nodes, bound.reasons);
+  std::ranges::sort(bound.reasons, {}, [](const reason& one) {
+    return std::tie(one.kind, one.function, one.module, one.at, one.detail);
+  });
+  return bound;
+}
+
+std::expected<std::vector<code_address>, problem> find_roots(program_files& files,
+                                                             const static_options& options) {
+  std::vector<code_address> roots;
+  const auto names = options.roots.empty() ? std::vector<std::string>{default_root} : options.roots;
+  for (const auto& name : names) {
+    const auto found = files.meant_by(name);
+    if (found.empty()) {
+      return std::unexpected(problem{
+          2, fmt::format("{} has no function named {}", options.program, name),
+          files[0].elf().section(".symtab") == nullptr
+              ? "its symbol table was stripped: give the file before stripping, or install its "
+                "debug symbols"
+              : "name one with --root, as the source or the linker does"});
+    }
+    roots.insert(roots.end(), found.begin(), found.end());
+  }
+  return roots;
+}
+
+}  // namespace
+
+std::expected<static_report, problem> analyse(const static_options& options) {
+  std::vector<annotation> annotations;
+  for (const auto& path : options.annotations) {
+    auto more = read_annotations(path);
+    if (!more) return std::unexpected(std::move(more.error()));
+    annotations.insert(annotations.end(), more->begin(), more->end());
+  }
+  auto files = program_files::load(options.program);
+  if (!files) return std::unexpected(std::move(files.error()));
+  usage_table usage;
+  for (const auto& directory : options.stack_usage) {
+    const auto machine = (*files)[0].elf().machine();
+    if (auto added = usage.add_directory(directory, machine); !added)
+      return std::unexpected(std::move(added.error()));
+  }
+  const auto roots = find_roots(*files, options);
+  if (!roots) return std::unexpected(roots.error());
+
+  static_report report{.program = options.program, .bounds = {}, .notes = {}};
+  call_graph graph(*files, annotations, usage);
+  std::vector<std::size_t> starts;
+  for (const auto& root : *roots) starts.push_back(graph.add_root(root));
+  for (const auto start : starts) report.bounds.push_back(bound_of(*files, graph, start));
+  for (const auto& name : files->missing())
+    report.notes.push_back(fmt::format("The library {} was not found.", name));
+  for (auto& sentence : graph.unused()) report.notes.push_back(std::move(sentence));
+  if (usage.refused() != 0) {
+    report.notes.push_back(
+        fmt::format("{} lines of .su and .ci files made no sense.", usage.refused()));
+  }
+  return report;
+}
+
+std::expected<std::vector<function_frame>, problem> frames_in(const std::string& path) {
+  const auto file = code_file::open(path);
+  if (!file) return std::unexpected(file.error());
+  std::vector<function_frame> all;
+  for (const auto& range : (*file)->frames().ranges()) {
+    const function_extent extent{.low = range.low, .high = range.high};
+    const auto& shape = (*file)->shape_of(extent);
+    const auto name = (*file)->name_at(range.low);
+    all.push_back({.function = name.empty() ? fmt::format("{:#x}", range.low) : std::string(name),
+                   .address = range.low,
+                   .bytes = shape.frame_bytes,
+                   .dynamic = shape.dynamic,
+                   .switches = shape.switches,
+                   .realigned = shape.realigned});
+  }
+  return all;
+}
+
+}  // namespace bast_stacks

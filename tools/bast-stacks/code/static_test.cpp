@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "code/static.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "code/stack_usage.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using testing::HasSubstr;
+
+/// A file for the time of a test.
+class temporary_file {
+ public:
+  explicit temporary_file(const std::string& text)
+      : path_(testing::TempDir() + "bast_static_" + std::to_string(getpid())) {
+    std::ofstream(path_) << text;
+  }
+  ~temporary_file() { std::filesystem::remove(path_); }
+  temporary_file(const temporary_file&) = delete;
+  temporary_file& operator=(const temporary_file&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+static_bound bound_of(const std::string& root, const std::string& annotations = {}) {
+  const temporary_file file(annotations);
+  static_options options{.program = BAST_KNOWN_FRAMES, .roots = {root}};
+  if (!annotations.empty()) options.annotations.push_back(file.path());
+  auto report = analyse(options);
+  if (!report) {
+    ADD_FAILURE() << report.error().what;
+    return {};
+  }
+  return report->bounds.at(0);
+}
+
+/// What the tables say of a function of the known program.
+std::uint64_t frame(const std::string& name) {
+  static const auto all = [] {
+    std::map<std::string, std::uint64_t> frames;
+    const auto found = frames_in(BAST_KNOWN_FRAMES);
+    if (found) {
+      for (const auto& one : *found) frames[one.function] = one.bytes;
+    }
+    return frames;
+  }();
+  return all.at(name);
+}
+
+std::vector<std::string> names(const static_bound& bound) {
+  std::vector<std::string> all;
+  for (const auto& one : bound.worst) all.push_back(one.function);
+  return all;
+}
+
+std::vector<reason_kind> kinds(const static_bound& bound) {
+  std::vector<reason_kind> all;
+  for (const auto& one : bound.reasons) all.push_back(one.kind);
+  return all;
+}
+
+std::uint64_t sum(const static_bound& bound) {
+  std::uint64_t bytes = 0;
+  for (const auto& one : bound.worst) bytes += one.bytes;
+  return bytes;
+}
+
+TEST(Static, FramesAreWhatTheCompilerSays) {
+  usage_table usage;
+  ASSERT_TRUE(usage.add_directory(BAST_KNOWN_USAGE, 62));
+  ASSERT_GE(usage.size(), 16U);
+  const auto frames = frames_in(BAST_KNOWN_FRAMES);
+  ASSERT_TRUE(frames);
+  int compared = 0;
+  for (const auto& one : *frames) {
+    const auto* const said = usage.find(one.function);
+    if (said == nullptr) continue;
+    ++compared;
+    if (one.realigned) {
+      EXPECT_GE(one.bytes, said->bytes) << one.function;
+    } else if (!one.dynamic) {
+      EXPECT_EQ(one.bytes, said->bytes) << one.function;
+    }
+    EXPECT_EQ(one.dynamic, said->kind == usage_kind::dynamic) << one.function;
+  }
+  EXPECT_GE(compared, 16);
+}
+
+TEST(Static, AddsUpTheFramesOfTheWorstPath) {
+  const auto bound = bound_of("chain_root");
+  EXPECT_TRUE(bound.sound());
+  EXPECT_EQ(names(bound), (std::vector<std::string>{"chain_root", "chain_middle", "chain_end"}));
+  EXPECT_EQ(bound.bytes, frame("chain_root") + frame("chain_middle") + frame("chain_end"));
+  EXPECT_EQ(sum(bound), bound.bytes);
+  EXPECT_EQ(bound.functions, 3U);
+}
+
+TEST(Static, RecursionIsNoBoundUntilItsDepthIsKnown) {
+  const auto without = bound_of("self_root");
+  EXPECT_EQ(kinds(without), std::vector{reason_kind::recursion});
+  EXPECT_EQ(without.reasons.at(0).detail, "self_root -> self_root");
+  EXPECT_EQ(without.bytes, frame("self_root"));
+  const auto with = bound_of("self_root", "recursion self_root <= 12\n");
+  EXPECT_TRUE(with.sound());
+  EXPECT_EQ(with.bytes, 12 * frame("self_root"));
+  EXPECT_EQ(sum(with), with.bytes);
+}
+
+TEST(Static, ACircleOfTwoIsBoundedByOneOfThem) {
+  const auto without = bound_of("circle_root");
+  EXPECT_EQ(kinds(without), std::vector{reason_kind::recursion});
+  EXPECT_THAT(without.reasons.at(0).detail, HasSubstr("ping -> pong -> ping"));
+  const auto with = bound_of("circle_root", "recursion ping <= 3  # the protocol's\n");
+  EXPECT_TRUE(with.sound());
+  EXPECT_EQ(with.bytes, frame("circle_root") + 3 * (frame("ping") + frame("pong")));
+  EXPECT_EQ(sum(with), with.bytes);
+}
+
+TEST(Static, ADynamicFrameIsNoBoundUntilItsSizeIsKnown) {
+  const auto without = bound_of("dynamic_root");
+  EXPECT_EQ(kinds(without), std::vector{reason_kind::dynamic_frame});
+  EXPECT_EQ(without.reasons.at(0).function, "dynamic_end");
+  const auto with = bound_of("dynamic_root", "alloca dynamic_end <= 5000\n");
+  EXPECT_TRUE(with.sound());
+  EXPECT_EQ(with.bytes, without.bytes + 5000);
+  EXPECT_EQ(sum(with), with.bytes);
+}
+
+TEST(Static, AnIndirectCallGoesWhereAnAnnotationSays) {
+  const auto without = bound_of("indirect_root");
+  EXPECT_EQ(kinds(without), std::vector{reason_kind::indirect_call});
+  const auto with = bound_of("indirect_root", "edge indirect_root -> pointed_to\n");
+  EXPECT_TRUE(with.sound());
+  EXPECT_EQ(with.bytes, frame("indirect_root") + frame("pointed_to"));
+  EXPECT_EQ(kinds(bound_of("indirect_root", "edge indirect_root -> nobody\n")),
+            std::vector{reason_kind::external});
+}
+
+TEST(Static, FollowsCallsIntoSharedLibraries) {
+  const auto bound = bound_of("library_root");
+  EXPECT_TRUE(bound.sound());
+  ASSERT_EQ(bound.worst.size(), 2U);
+  EXPECT_EQ(bound.worst[1].function, "library_function");
+  EXPECT_THAT(bound.worst[1].module, HasSubstr("known_library.so"));
+  EXPECT_GE(bound.worst[1].bytes, 700U);
+}
+
+TEST(Static, ATailCallTakesNothingOfItsCaller) {
+  const auto bound = bound_of("tail_root");
+  EXPECT_TRUE(bound.sound());
+  EXPECT_EQ(names(bound), (std::vector<std::string>{"tail_root", "tail_end"}));
+  EXPECT_EQ(bound.bytes, frame("tail_end"));
+}
+
+TEST(Static, ASwitchIsNoIndirectCall) {
+  const auto bound = bound_of("switch_root");
+  EXPECT_TRUE(bound.sound()) << static_text({.program = {}, .bounds = {bound}, .notes = {}},
+                                            {.details = true});
+  EXPECT_EQ(bound.worst.back().function, "chain_end");
+}
+
+TEST(Static, RoundingTheStackPointerCountsAsItsMost) {
+  const auto bound = bound_of("aligned_root");
+  EXPECT_TRUE(bound.sound());
+  EXPECT_GE(bound.bytes, frame("chain_end") + 256 + 48);
+}
+
+TEST(Static, AnnotationsLeaveFunctionsOut) {
+  const auto ignored = bound_of("chain_root", "ignore chain_middle\n");
+  EXPECT_EQ(ignored.bytes, frame("chain_root"));
+  const auto known = bound_of("chain_root", "external chain_middle <= 100\n");
+  EXPECT_EQ(known.bytes, frame("chain_root") + 100);
+}
+
+TEST(Static, MainIsTheRootWhenNoneIsNamed) {
+  const auto report = analyse({.program = BAST_KNOWN_FRAMES});
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->bounds.size(), 1U);
+  EXPECT_EQ(report->bounds[0].root, "main");
+  EXPECT_GE(report->bounds[0].bytes, bound_of("chain_root").bytes);
+  EXPECT_FALSE(report->bounds[0].sound());
+}
+
+TEST(Static, SaysWhatAnAnnotationDidNotMeet) {
+  const temporary_file file("\nignore nobody\n");
+  const auto report = analyse(
+      {.program = BAST_KNOWN_FRAMES, .roots = {"chain_root"}, .annotations = {file.path()}});
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->notes.size(), 1U);
+  EXPECT_EQ(report->notes[0], file.path() + ":2: nobody was not met.");
+}
+
+TEST(Static, NamesTheRootThatIsMissing) {
+  const auto report = analyse({.program = BAST_KNOWN_FRAMES, .roots = {"no_such_function"}});
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().status, 2);
+  EXPECT_THAT(report.error().what, HasSubstr("no_such_function"));
+}
+
+TEST(Static, RefusesWhatIsNoProgram) {
+  const auto report = analyse({.program = "/etc/passwd"});
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().status, 3);
+  EXPECT_EQ(report.error().what, "/etc/passwd is not an ELF file");
+}
+
+// --- what is printed -----------------------------------------------------------------------------
+
+static_report made_up() {
+  static_bound bound{.root = "f(int)",
+                     .module = "server",
+                     .bytes = 11264,
+                     .worst = {{"f(int)", "server", 1264}, {"g()", "libg.so", 10000}},
+                     .reasons = {{reason_kind::indirect_call, "g()", "libg.so", {}, 0x1234},
+                                 {reason_kind::indirect_call, "g()", "libg.so", {}, 0x1250},
+                                 {reason_kind::recursion, "f(int)", "server", "f -> g -> f", 0},
+                                 {reason_kind::dynamic_frame, "h", "server", {}, 0x99}},
+                     .functions = 1412};
+  return {.program = "server", .bounds = {bound}, .notes = {"The library libx.so was not found."}};
+}
+
+TEST(StaticText, SaysWhyABoundIsNone) {
+  const auto text = static_text(made_up(), {});
+  EXPECT_THAT(text,
+              HasSubstr("bound: 11 264 bytes - UNSOUND: 2 indirect calls, 1 recursion (f -> g "
+                        "-> f), 1 alloca\n"));
+  EXPECT_THAT(text, HasSubstr("      10 000  g() (libg.so)\n"));
+  EXPECT_THAT(text, HasSubstr("1 412 functions can be reached\n"));
+  EXPECT_THAT(text, testing::EndsWith("The library libx.so was not found.\n"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("0x1234")));
+}
+
+TEST(StaticText, DetailsNameEveryReason) {
+  const auto text = static_text(made_up(), {.details = true});
+  EXPECT_THAT(text, HasSubstr("  indirect call in g(), libg.so+0x1234\n"));
+  EXPECT_THAT(text, HasSubstr("  recursion in f(int), server: f -> g -> f\n"));
+}
+
+TEST(StaticText, ASoundBoundSaysSo) {
+  auto report = made_up();
+  report.bounds[0].reasons.clear();
+  EXPECT_THAT(static_text(report, {}), HasSubstr("bound: 11 264 bytes - sound\n"));
+}
+
+TEST(StaticText, JsonHasWhatTheTextHas) {
+  auto report = made_up();
+  report.bounds[0].root = "\xff no text";
+  const auto json = nlohmann::json::parse(static_json(report));
+  EXPECT_EQ(json["bounds"][0]["bytes"], 11264);
+  EXPECT_EQ(json["bounds"][0]["sound"], false);
+  EXPECT_EQ(json["bounds"][0]["reasons"].size(), 4U);
+  EXPECT_EQ(json["bounds"][0]["reasons"][2]["kind"], "recursion");
+}
+
+// --- beside what was measured --------------------------------------------------------------------
+
+snapshot measured() {
+  snapshot all;
+  site one;
+  one.kind = bast::watch::site_kind::source;
+  one.where = "server.cpp";
+  one.line = 88;
+  one.max = 5300;
+  one.deepest.depth = 5200;
+  for (const auto& [name, bytes] : {std::pair{"h", 100}, {"f(int)", 5000}, {"start", 100}}) {
+    auto& next = one.deepest.frames.emplace_back();
+    next.function = name;
+    next.stack_bytes = static_cast<std::uint64_t>(bytes);
+  }
+  one.deepest.inner = 3;
+  all.sites.push_back(one);
+  return all;
+}
+
+TEST(StaticJoin, CountsFromTheRootAndNamesWhatWasNeverReached) {
+  auto report = made_up();
+  join(report, measured());
+  ASSERT_EQ(report.bounds[0].observations.size(), 1U);
+  const auto& seen = report.bounds[0].observations[0];
+  EXPECT_EQ(seen.site, "server.cpp:88");
+  EXPECT_EQ(seen.observed, 5200U);
+  EXPECT_EQ(seen.not_reached, std::vector<std::string>{"g()"});
+  const auto text = static_text(report, {});
+  EXPECT_THAT(text, HasSubstr("observed at server.cpp:88: 5 200 of 11 264 bytes\n"));
+  EXPECT_THAT(text, HasSubstr("never reached:\n    g()\n"));
+}
+
+TEST(StaticJoin, SaysWhenARootWasNeverSeen) {
+  auto report = made_up();
+  report.bounds[0].root = "other";
+  join(report, measured());
+  EXPECT_TRUE(report.bounds[0].observations.empty());
+  EXPECT_EQ(report.notes.back(), "No deepest stack has other in it.");
+}
+
+}  // namespace
+}  // namespace bast_stacks

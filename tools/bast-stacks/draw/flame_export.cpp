@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "draw/flame.hpp"
+#include "draw/path.hpp"
+#include "draw/text.hpp"
+#include "show/names.hpp"
+#include "show/text.hpp"
+
+namespace bast_stacks {
+
+namespace {
+
+using namespace draw;
+
+using json = nlohmann::ordered_json;
+
+constexpr path_options unfolded{.fold_beyond = 0};
+
+/// The format gives ';' and the last space of a line a meaning, and has no way to quote.
+std::string folded_name(std::string_view name) {
+  std::string plain = safe_text(name);
+  std::ranges::replace(plain, ';', ':');
+  return plain;
+}
+
+}  // namespace
+
+std::string folded(const snapshot& of) {
+  const std::vector<std::string> names = short_site_names(of.sites);
+  std::string text;
+  for (std::size_t i = 0; i < of.sites.size(); ++i) {
+    std::string stack = folded_name(names[i]);
+    for (const path_step& step : path_of(of.sites[i], unfolded).steps) {
+      stack += ';';
+      stack += folded_name(step.function);
+      text += stack + ' ' + std::to_string(step.bytes) + '\n';
+    }
+  }
+  return text;
+}
+
+std::string speedscope(const snapshot& of) {
+  const std::vector<std::string> names = short_site_names(of.sites);
+  json frames = json::array();
+  std::map<std::tuple<std::string, std::string, std::string>, std::size_t> known;
+  const auto frame_index = [&](const path_step& step) {
+    const auto [entry, added] =
+        known.try_emplace({step.function, step.module, source_of(step)}, frames.size());
+    if (added) {
+      json described{{"name", step.function}};
+      if (!step.file.empty()) described["file"] = step.file;
+      if (step.line != 0) described["line"] = step.line;
+      if (step.file.empty() && !step.module.empty()) described["file"] = step.module;
+      frames.push_back(std::move(described));
+    }
+    return entry->second;
+  };
+  json profiles = json::array();
+  for (std::size_t i = 0; i < of.sites.size(); ++i) {
+    const stack_path path = path_of(of.sites[i], unfolded);
+    if (path.steps.empty()) continue;
+    json samples = json::array();
+    json weights = json::array();
+    json stack = json::array();
+    for (const path_step& step : path.steps) {
+      stack.push_back(frame_index(step));
+      samples.push_back(stack);
+      weights.push_back(step.bytes);
+    }
+    profiles.push_back({{"type", "sampled"},
+                        {"name", safe_text(names[i])},
+                        {"unit", "bytes"},
+                        {"startValue", 0},
+                        {"endValue", path.bytes},
+                        {"samples", std::move(samples)},
+                        {"weights", std::move(weights)}});
+  }
+  const json document{{"$schema", "https://www.speedscope.app/file-format-schema.json"},
+                      {"exporter", "bast-stacks"},
+                      {"name", safe_text(of.what)},
+                      {"activeProfileIndex", 0},
+                      {"shared", {{"frames", std::move(frames)}}},
+                      {"profiles", std::move(profiles)}};
+  return document.dump(1) + '\n';
+}
+
+}  // namespace bast_stacks

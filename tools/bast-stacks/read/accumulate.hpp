@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several looks at one process become one snapshot: the last look, with the largest numbers of all.
+#pragma once
+
+#include "model/snapshot.hpp"
+
+namespace bast_stacks {
+
+/// `last`, with the maxima of `earlier`: of each site's live, held, max and deepest stack. Sites
+/// and modules that `last` does not know any more are taken over; what only `earlier` missed is not
+/// missing. Live stacks are those of `last`.
+snapshot accumulate(const snapshot& earlier, snapshot last);
+
+}  // namespace bast_stacks

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/attach.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "read/layered_memory.hpp"
+#include "read/listener.hpp"
+#include "read/process_memory.hpp"
+
+namespace bast_stacks {
+namespace {
+
+constexpr std::size_t maps_bytes_max = 256 << 20;
+
+std::string proc(pid_t pid, std::string_view name) { return fmt::format("/proc/{}/{}", pid, name); }
+
+std::optional<int> yama_scope() {
+  const auto text = read_proc("/proc/sys/kernel/yama/ptrace_scope", 16);
+  int scope = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), scope).ec != std::errc{})
+    return std::nullopt;
+  return scope;
+}
+
+/// A line of /proc/PID/status, such as "Uid:", without its name; empty when there is none.
+std::string status_line(pid_t pid, std::string_view name) {
+  const auto text = read_proc(proc(pid, "status"), 64 << 10);
+  if (!text) return {};
+  const std::size_t at = text->find(fmt::format("\n{}:\t", name));
+  if (at == std::string::npos) return {};
+  const std::size_t start = at + name.size() + 3;
+  return text->substr(start, text->find('\n', start) - start);
+}
+
+closed_door look_at_door(pid_t pid, int error, std::string attempted) {
+  closed_door door;
+  door.pid = pid;
+  door.error = error;
+  door.attempted = std::move(attempted);
+  door.scope = yama_scope();
+  door.ours = ::geteuid();
+  const std::string line = status_line(pid, "Uid");
+  uid_t owner = 0;
+  if (std::from_chars(line.data(), line.data() + line.size(), owner).ec == std::errc{})
+    door.owner = owner;
+  // The files of a process that is not dumpable belong to root.
+  struct stat status{};
+  if (door.owner && *door.owner != 0 && ::stat(proc(pid, "").c_str(), &status) == 0)
+    door.dumpable = status.st_uid == *door.owner;
+  return door;
+}
+
+std::string read_program(pid_t pid) {
+  char path[4096];
+  const ssize_t bytes = ::readlink(proc(pid, "exe").c_str(), path, sizeof path);
+  return bytes > 0 ? std::string(path, static_cast<std::size_t>(bytes)) : std::string();
+}
+
+problem no_memory_of_its_own(pid_t pid) {
+  const std::string state = status_line(pid, "State");
+  if (state.starts_with('Z') || state.starts_with('X')) {
+    return {.what = fmt::format("process {} has ended; its parent has not waited for it", pid),
+            .remedy = {}};
+  }
+  return {.what = fmt::format("process {} has no memory of its own: it is part of the kernel", pid),
+          .remedy = {}};
+}
+
+/// Asks its socket. Where only Yama was in the way, its memory can be read from now on; else the
+/// capsule is all there is.
+std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& door,
+                                                  attached found) {
+  auto received = ask_listener(pid);
+  if (!received) {
+    closed_door all = door;
+    all.socket = received.error().what;
+    return std::unexpected(explain(all));
+  }
+  found.anchor = received->anchor;
+  auto live = std::make_unique<process_memory>(pid);
+  if (live->try_read(received->anchor) == 0) {
+    found.target = std::move(live);
+    return found;
+  }
+  // Nothing behind it, so that nobody takes the stacks that are not in it for unused ones.
+  found.target = std::make_unique<layered_memory>(std::move(received->memory), nullptr,
+                                                  layered_memory::layer::back);
+  found.not_seen.push_back(fmt::format(
+      "How deep live stacks are: process {} told of itself through its socket, but its memory may "
+      "not be read.",
+      pid));
+  return found;
+}
+
+}  // namespace
+
+problem explain(const closed_door& door) {
+  problem result{.what = fmt::format("cannot read process {}: {}: {}", door.pid, door.attempted,
+                                     std::strerror(door.error)),
+                 .remedy = {}};
+  if (!door.socket.empty()) result.what += fmt::format("; {}", door.socket);
+  if (door.owner && door.ours != 0 && *door.owner != door.ours) {
+    result.what += fmt::format(" (it belongs to user {}, we are user {})", *door.owner, door.ours);
+    result.remedy = fmt::format("sudo -u '#{}' bast-stacks ...", *door.owner);
+  } else if (!door.dumpable) {
+    result.what += " (it is not dumpable: it changed its user, or asked for it)";
+    result.remedy = "run as root, or call prctl(PR_SET_DUMPABLE, 1) in the program";
+  } else if (door.scope.value_or(0) == 1) {
+    result.what += " (kernel.yama.ptrace_scope is 1: only descendants may be read)";
+    result.remedy =
+        "sudo sysctl kernel.yama.ptrace_scope=0, or call bast::watch::listen() in the program, or "
+        "start it by bast-stacks run -- PROGRAM";
+  } else if (door.scope.value_or(0) == 2) {
+    result.what += " (kernel.yama.ptrace_scope is 2: only root may read processes)";
+    result.remedy = "run as root, or start the program by bast-stacks run -- PROGRAM";
+  } else if (door.scope.value_or(0) >= 3) {
+    result.what += " (kernel.yama.ptrace_scope is 3: nobody may read processes until a reboot)";
+    result.remedy = "start the program by bast-stacks run -- PROGRAM";
+  } else {
+    result.what += " (a security module, a seccomp filter or a user namespace forbids it)";
+    result.remedy =
+        "run with CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE), or start the program by "
+        "bast-stacks run -- PROGRAM";
+  }
+  return result;
+}
+
+std::expected<attached, problem> attach(pid_t pid) {
+  const auto exists = [pid] { return pid > 0 && (::kill(pid, 0) == 0 || errno != ESRCH); };
+  const auto ended = [pid] {
+    return std::unexpected(problem{.what = fmt::format("process {} has ended", pid), .remedy = {}});
+  };
+  if (!exists()) {
+    return std::unexpected(
+        problem{.what = fmt::format("there is no process {}", pid), .remedy = {}});
+  }
+  attached found;
+  const auto maps = read_proc(proc(pid, "maps"), maps_bytes_max);
+  if (!maps) {
+    // A /proc that hides the processes of others says ENOENT too.
+    if (maps.error() == ESRCH || !exists()) return ended();
+    return attach_by_socket(pid, look_at_door(pid, maps.error(), proc(pid, "maps")),
+                            std::move(found));
+  }
+  if (maps->empty()) return std::unexpected(no_memory_of_its_own(pid));
+  found.program = read_program(pid);
+  found.mappings = parse_maps(*maps);
+  if (found.mappings.empty()) {
+    return std::unexpected(
+        problem{.what = fmt::format("no file is mapped into process {}, not even its program", pid),
+                .remedy = {}});
+  }
+  auto live = std::make_unique<process_memory>(pid);
+  const int error = live->try_read(found.mappings.front().where.low);
+  if (error == ESRCH) return ended();
+  if (error == EPERM || error == EACCES || error == ENOSYS)
+    return attach_by_socket(pid, look_at_door(pid, error, "process_vm_readv"), std::move(found));
+  found.target = std::move(live);
+  return found;
+}
+
+}  // namespace bast_stacks

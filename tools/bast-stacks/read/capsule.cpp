@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/capsule.hpp"
+
+#include <fmt/format.h>
+
+namespace bast_stacks {
+namespace {
+
+constexpr std::uint32_t parts_max = 4 << 20;
+
+template <class T>
+bool read(const source& bytes, std::uint64_t offset, T& into) {
+  return bytes.read_all_at(offset, std::as_writable_bytes(std::span(&into, 1)));
+}
+
+std::unexpected<problem> damaged(std::string what) {
+  return std::unexpected(
+      problem{.what = fmt::format("what the process sent is damaged: {}", what), .remedy = {}});
+}
+
+}  // namespace
+
+std::expected<capsule, problem> open_capsule(std::shared_ptr<const source> bytes) {
+  capsule_header header{};
+  if (!read(*bytes, 0, header) || header.magic != capsule_magic)
+    return damaged("it does not begin with BASTCAPS");
+  if (header.version != capsule_version) {
+    return damaged(fmt::format("it has version {}; this program reads version {}", header.version,
+                               capsule_version));
+  }
+  if (header.count > parts_max) return damaged(fmt::format("it has {} parts", header.count));
+  std::vector<file_part> parts;
+  std::uint64_t at = sizeof header;
+  for (std::uint32_t i = 0; i < header.count; ++i) {
+    capsule_part part{};
+    if (!read(*bytes, at, part)) return damaged(fmt::format("part {} is not there", i));
+    at += sizeof part;
+    if (part.bytes > bytes->size() - at)
+      return damaged(fmt::format("part {} reaches beyond the end", i));
+    parts.push_back({.address = part.address, .bytes = part.bytes, .offset = at});
+    at += (part.bytes + 7) / 8 * 8;
+    if (at > bytes->size()) at = bytes->size();  // Behind the last part the padding may be missing.
+  }
+  return capsule{.anchor = header.anchor,
+                 .memory = std::make_unique<file_memory>(std::move(bytes), std::move(parts))};
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/fuzz_registry.hpp"
+
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include "read/capsule.hpp"
+#include "read/collect.hpp"
+#include "read/modules.hpp"
+#include "read/open_core.hpp"
+
+namespace bast_stacks {
+namespace {
+
+void require(bool good) {
+  if (!good) std::abort();
+}
+
+/// What every reporter relies on, whatever the bytes were.
+void check(const snapshot& seen) {
+  for (const live_stack& stack : seen.stacks) {
+    require(stack.site < seen.sites.size());
+    require(stack.low <= stack.open_low && stack.open_low <= stack.top);
+    require(stack.depth <= stack.depth_at_most || stack.depth_at_most == 0);
+    require(stack.depth_at_most <= stack.top - stack.open_low);
+  }
+  for (const site& each : seen.sites) {
+    require(!each.where.empty());
+    std::uint32_t next = 0;
+    for (const bucket& part : each.histogram) {
+      require(part.index >= next && part.index < bast::watch::bucket_count && part.count != 0);
+      next = part.index + 1;
+    }
+    require(each.raw.count <= bast::watch::return_count && each.raw.first <= each.raw.count);
+  }
+}
+
+std::shared_ptr<const source> source_of(const std::uint8_t* data, std::size_t size) {
+  return std::make_shared<buffer_source>(std::as_bytes(std::span(data, size)));
+}
+
+}  // namespace
+
+int fuzz_registry(const std::uint8_t* data, std::size_t size) {
+  auto received = open_capsule(source_of(data, size));
+  if (!received) {
+    require(!received.error().what.empty());
+    return 0;
+  }
+  found_modules found;
+  found.anchors = {received->anchor};
+  const auto registries = find_registries(found, *received->memory, "the fuzzer");
+  if (!registries) return 0;
+  snapshot seen;
+  const collect_options how{.live_stacks = true, .now_ns = 1, .boot_ns = 1};
+  if (collect(*received->memory, *registries, how, seen)) check(seen);
+  return 0;
+}
+
+int fuzz_core(const std::uint8_t* data, std::size_t size) {
+  const auto seen = open_core_source(source_of(data, size), "the fuzzer's core", {});
+  if (seen) {
+    check(*seen);
+  } else {
+    require(!seen.error().what.empty());
+  }
+  return 0;
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/listener.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <thread>
+
+#include "read/collect.hpp"
+#include "read/modules.hpp"
+#include "read/testing/fake_registry.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using testing::fake_registry;
+using ::testing::HasSubstr;
+
+/// A process that answers one visitor with these words and this descriptor.
+class fake_listener {
+ public:
+  fake_listener(std::string_view greeting, int fd)
+      : path_(::testing::TempDir() + "bast-listener-" + std::to_string(::getpid())) {
+    listening_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::ranges::copy(path_, address.sun_path);
+    EXPECT_EQ(::bind(listening_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(listening_, 1), 0);
+    server_ = std::thread([this, words = std::string(greeting), fd]() mutable {
+      const int visitor = ::accept(listening_, nullptr, nullptr);
+      answer(visitor, words, fd);
+      ::close(visitor);
+    });
+  }
+  fake_listener(const fake_listener&) = delete;
+  fake_listener& operator=(const fake_listener&) = delete;
+  ~fake_listener() {
+    server_.join();
+    ::close(listening_);
+    ::unlink(path_.c_str());
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  static void answer(int visitor, std::string& words, int fd) {
+    if (words.empty()) return;
+    iovec from{.iov_base = words.data(), .iov_len = words.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &from;
+    message.msg_iovlen = 1;
+    if (fd >= 0) {
+      message.msg_control = control.data();
+      message.msg_controllen = control.size();
+      cmsghdr* const head = CMSG_FIRSTHDR(&message);
+      head->cmsg_level = SOL_SOCKET;
+      head->cmsg_type = SCM_RIGHTS;
+      head->cmsg_len = CMSG_LEN(sizeof fd);
+      std::memcpy(CMSG_DATA(head), &fd, sizeof fd);
+    }
+    (void)::sendmsg(visitor, &message, MSG_NOSIGNAL);  // A visitor may have left by now.
+  }
+
+  std::string path_;
+  int listening_ = -1;
+  std::thread server_;
+};
+
+int file_of(std::span<const std::byte> bytes, bool sealed) {
+  const int fd = ::memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  EXPECT_EQ(::write(fd, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  const int seals = sealed ? F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW : 0;
+  EXPECT_EQ(::fcntl(fd, F_ADD_SEALS, seals), 0);
+  return fd;
+}
+
+std::string error_of(std::string_view greeting, int fd, pid_t pid = 0) {
+  const fake_listener server(greeting, fd);
+  const auto answer = ask_listener_at(server.path(), pid);
+  return answer ? "fine" : answer.error().what;
+}
+
+TEST(Listener, WhatItSendsIsReadLikeTheProcess) {
+  fake_registry fake;
+  fake.use(2, 1, 3000);
+  const int fd = file_of(fake.capsule(true), true);
+  {
+    const fake_listener server("BASTWTCH", fd);
+    const auto answer = ask_listener_at(server.path(), ::getpid());
+    ASSERT_TRUE(answer) << answer.error().what;
+    found_modules found;
+    found.anchors = {answer->anchor};
+    const auto registries = find_registries(found, *answer->memory, "it");
+    ASSERT_TRUE(registries);
+    snapshot seen;
+    ASSERT_TRUE(collect(*answer->memory, *registries, {}, seen));
+    ASSERT_EQ(seen.stacks.size(), 1U);
+    EXPECT_EQ(seen.stacks[0].depth, 3000U);
+  }
+  ::close(fd);
+}
+
+TEST(Listener, WhoeverItIsNothingElseIsBelieved) {
+  fake_registry fake;
+  const int good = file_of(fake.capsule(), true);
+  const int unsealed = file_of(fake.capsule(), false);
+  const int garbage = file_of(std::as_bytes(std::span("garbage")), true);
+  EXPECT_EQ(error_of("BASTWTCH", good), "fine");
+  EXPECT_THAT(error_of("", -1), HasSubstr("did not send a registry"));
+  EXPECT_THAT(error_of("BASTWTCH", -1), HasSubstr("did not send a registry"));
+  EXPECT_THAT(error_of("HELLO123", good), HasSubstr("did not send a registry"));
+  EXPECT_THAT(error_of("BASTWTCH", unsealed), HasSubstr("a file that is not sealed"));
+  EXPECT_THAT(error_of("BASTWTCH", garbage), HasSubstr("does not begin with BASTCAPS"));
+  EXPECT_THAT(error_of("BASTWTCH", good, ::getpid() + 1), HasSubstr("belongs to process"));
+  EXPECT_THAT(ask_listener_at("/nowhere/1.sock", 0).error().what, HasSubstr("nobody listens at"));
+  EXPECT_THAT(ask_listener_at(std::string(200, 'x'), 0).error().what, HasSubstr("is too long"));
+  for (const int fd : {good, unsealed, garbage}) ::close(fd);
+}
+
+TEST(Capsule, SaysWhatIsDamaged) {
+  const auto error = [](std::vector<std::byte> bytes, std::size_t at, std::uint64_t value) {
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+    const auto opened = open_capsule(std::make_shared<buffer_source>(bytes));
+    return opened ? "fine" : opened.error().what;
+  };
+  fake_registry fake;
+  const auto bytes = fake.capsule();
+  EXPECT_EQ(error(bytes, 0, capsule_magic), "fine");
+  EXPECT_THAT(error(bytes, 8, 0x4'0000'0002), HasSubstr("it has version 2"));
+  EXPECT_THAT(error(bytes, 8, 0xffff'ffff'0000'0001), HasSubstr("it has 4294967295 parts"));
+  EXPECT_THAT(error(bytes, 8, 0x5'0000'0001), HasSubstr("part 4 is not there"));
+  EXPECT_THAT(error(bytes, 32, UINT64_MAX), HasSubstr("part 0 reaches beyond the end"));
+}
+
+}  // namespace
+}  // namespace bast_stacks

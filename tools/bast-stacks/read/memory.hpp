@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `memory`: what the addresses of a target hold, wherever that is: in a running process, in a core
+// file, in a file that holds its registry. Everything else here reads a target through it and so
+// does not know which it is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "model/snapshot.hpp"
+#include "read/extent.hpp"
+#include "read/source.hpp"
+
+namespace bast_stacks {
+
+/// A part of a batch: what to read, and whether all of it was there.
+struct piece {
+  std::uint64_t address = 0;
+  std::span<std::byte> into;
+  bool present = false;
+};
+
+/// Pages that are there. `swapped`: only after reading them in.
+struct resident_extent {
+  extent where;
+  bool swapped = false;
+};
+
+class memory {
+ public:
+  memory() = default;
+  memory(const memory&) = delete;
+  memory& operator=(const memory&) = delete;
+  virtual ~memory() = default;
+
+  /// Reads all pieces, in their order, and tells of each whether it was there.
+  void read(std::span<piece> pieces);
+  bool read(std::uint64_t address, std::span<std::byte> into);
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  bool read(std::uint64_t address, T& into) {
+    return read(address, std::as_writable_bytes(std::span(&into, 1)));
+  }
+
+  /// Appends the pages of `where` that were ever written and are still there, ascending and cut to
+  /// `where`. False when that cannot be known; then nothing may be read of memory that must not
+  /// become resident.
+  virtual bool residency(extent where, std::vector<resident_extent>& found) = 0;
+
+  /// Why nothing can be read any more, such as a process that ended.
+  const std::optional<problem>& broken() const noexcept { return broken_; }
+
+ protected:
+  void set_broken(problem why) { broken_ = std::move(why); }
+
+ private:
+  virtual void read_pieces(std::span<piece> pieces) = 0;
+  std::optional<problem> broken_;
+};
+
+/// Addresses [address, address + bytes) are at `offset` of a source.
+struct file_part {
+  std::uint64_t address = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t offset = 0;
+};
+
+/// Memory that was written to a file: a core, a registry, a capsule.
+class file_memory final : public memory {
+ public:
+  /// Of parts that overlap, the one that starts lower wins. Parts may reach beyond the end of the
+  /// source: what is not there is absent.
+  file_memory(std::shared_ptr<const source> bytes, std::vector<file_part> parts);
+
+  bool residency(extent where, std::vector<resident_extent>& found) override;
+
+ private:
+  void read_pieces(std::span<piece> pieces) override;
+  bool read_piece(std::uint64_t address, std::span<std::byte> into) const;
+  /// The first part that ends above `address`.
+  std::vector<file_part>::const_iterator part_above(std::uint64_t address) const;
+
+  std::shared_ptr<const source> bytes_;
+  std::vector<file_part> parts_;
+};
+
+}  // namespace bast_stacks

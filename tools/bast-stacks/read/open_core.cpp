@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/open_core.hpp"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <map>
+
+#include "read/clean_text.hpp"
+#include "read/collect.hpp"
+#include "read/core_file.hpp"
+#include "read/layered_memory.hpp"
+#include "read/mapped_files.hpp"
+#include "read/modules.hpp"
+
+namespace bast_stacks {
+namespace {
+
+std::uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// Marks the stacks that the core's threads were on; of the thread that died, also the one that it
+/// could not write to: a report of an overflow ends on the stack for signals.
+void place_threads(const core_file& core, const std::vector<extent>& slots, snapshot& into) {
+  std::map<std::uint64_t, std::size_t> by_end;
+  for (std::size_t i = 0; i < slots.size(); ++i) by_end.emplace(slots[i].high, i);
+  const auto find = [&](std::uint64_t address) -> live_stack* {
+    const auto found = by_end.upper_bound(address);
+    if (found == by_end.end() || !slots[found->second].holds(address)) return nullptr;
+    return &into.stacks[found->second];
+  };
+  for (const core_thread& thread : core.threads) {
+    live_stack* const stack = find(thread.sp);
+    if (stack == nullptr) continue;
+    stack->sp = thread.sp;
+    stack->pc = thread.pc;
+    stack->fp = thread.fp;
+    if (&thread == core.threads.data()) stack->crashed = true;
+  }
+  live_stack* const faulted = find(core.fault_address);
+  if (faulted != nullptr) faulted->crashed = true;
+}
+
+}  // namespace
+
+std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> bytes,
+                                                  std::string_view name,
+                                                  const open_options& options) {
+  const std::uint64_t begin = now_ns();
+  auto core = parse_core(std::move(bytes));
+  if (!core) {
+    core.error().what = fmt::format("cannot read {} as a core: {}", name, core.error().what);
+    return std::unexpected(core.error());
+  }
+  snapshot seen;
+  seen.from = source_kind::core;
+  seen.what = name;
+  seen.pid = core->pid;
+  const std::string recorded = core->program();
+  seen.program = options.program.empty() ? recorded : options.program;
+  if (seen.program.empty()) seen.program = core->process_name;
+  seen.program = clean_text(seen.program);
+  if (core->truncated)
+    seen.not_seen.emplace_back("The core is cut short: what lay behind its end is missing.");
+  found_modules files = find_modules(core->mappings, *core->memory, recorded, options.program);
+  auto mapped = std::make_unique<mapped_files>(core->mappings, files.modules);
+  layered_memory target(std::move(core->memory), std::move(mapped), layered_memory::layer::front);
+  const auto registries = find_registries(files, target, name);
+  if (!registries) return std::unexpected(registries.error());
+  seen.modules = std::move(files.modules);
+  std::vector<extent> slots;
+  const collect_options how{.live_stacks = options.live_stacks};
+  if (auto good = collect(target, *registries, how, seen, &slots); !good)
+    return std::unexpected(good.error());
+  place_threads(*core, slots, seen);
+  seen.overhead_ns = now_ns() - begin;
+  return seen;
+}
+
+std::expected<snapshot, problem> open_core(const std::string& path, const open_options& options) {
+  auto file = file_source::open(path);
+  if (!file) return std::unexpected(file.error());
+  return open_core_source(std::move(*file), clean_text(path), options);
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <time.h>
+
+#include "read/attach.hpp"
+#include "read/clean_text.hpp"
+#include "read/collect.hpp"
+#include "read/modules.hpp"
+#include "read/open.hpp"
+
+namespace bast_stacks {
+namespace {
+
+std::uint64_t now_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+std::expected<snapshot, problem> open_process(pid_t pid, const open_options& options) {
+  const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
+  auto found = attach(pid);
+  if (!found) return std::unexpected(found.error());
+  const std::string who = fmt::format("process {}", pid);
+
+  snapshot seen;
+  seen.from = source_kind::live;
+  seen.what = who;
+  seen.pid = static_cast<std::uint64_t>(pid);
+  seen.program = clean_text(found->program);
+  seen.not_seen = std::move(found->not_seen);
+  found_modules files = find_modules(found->mappings, *found->target, found->program, {});
+  if (found->mappings.empty())
+    seen.not_seen.emplace_back("Which files the program is made of: frames have no names.");
+  if (found->anchor) files.anchors = {*found->anchor};
+  if (const auto& why = found->target->broken()) return std::unexpected(*why);
+  const auto registries = find_registries(files, *found->target, who);
+  if (!registries) return std::unexpected(registries.error());
+  seen.modules = std::move(files.modules);
+
+  const collect_options how{
+      .live_stacks = options.live_stacks, .now_ns = begin, .boot_ns = now_ns(CLOCK_BOOTTIME)};
+  if (auto good = collect(*found->target, *registries, how, seen); !good)
+    return std::unexpected(good.error());
+  seen.overhead_ns = now_ns(CLOCK_MONOTONIC) - begin;
+  return seen;
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading real programs: what the library wrote is what the reader says.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <bast/config.hpp>
+#include <filesystem>
+
+#include "read/open.hpp"
+#include "read/process_memory.hpp"
+#include "read/record.hpp"
+#include "read/run.hpp"
+#include "read/source.hpp"
+#include "read/testing/child.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using bast::watch::coro_state;
+using testing::child;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using testing::test_program;
+
+constexpr bool instrumented = BAST_WITH_ASAN != 0;
+
+const site* find_site(const snapshot& in, std::string_view where) {
+  const auto found =
+      std::ranges::find_if(in.sites, [&](const site& each) { return each.where == where; });
+  return found == in.sites.end() ? nullptr : &*found;
+}
+
+TEST(Program, DepthsOfSuspendedCoroutinesAreExact) {
+  const std::vector<std::uint64_t> truth = {4096,  4097,   10'000,  32'768,    32'769,
+                                            65536, 99'999, 1 << 20, 3'000'000, 4 << 20};
+  std::vector<std::string> words{"depths"};
+  for (const std::uint64_t each : truth) words.push_back(std::to_string(each));
+  child program(test_program(words));
+  ASSERT_TRUE(program.ready());
+  const auto seen = open_process(program.pid(), {});
+  ASSERT_TRUE(seen) << seen.error().what;
+  ASSERT_EQ(seen->stacks.size(), truth.size());
+  for (const std::uint64_t depth : truth) {
+    const auto stack = std::ranges::find(seen->stacks, depth, &live_stack::depth);
+    ASSERT_NE(stack, seen->stacks.end()) << depth;
+    EXPECT_GE(stack->depth_at_most, depth);
+    EXPECT_LT(stack->depth_at_most, depth + 4096);
+    EXPECT_EQ(stack->name, "worker");
+    EXPECT_EQ(stack->state, coro_state::suspended);
+    EXPECT_LT(stack->sp, stack->top);
+    EXPECT_GT(stack->sp, stack->low);
+    const bool in_a_module = std::ranges::any_of(seen->modules, [&](const module& each) {
+      return each.low <= stack->pc && stack->pc < each.high;
+    });
+    EXPECT_TRUE(in_a_module);
+  }
+  const site* const worker = find_site(*seen, "worker");
+  ASSERT_NE(worker, nullptr);
+  EXPECT_EQ(worker->live, truth.size());
+  EXPECT_EQ(worker->max, truth.back());
+  EXPECT_EQ(worker->limit, std::uint64_t{8} << 20);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST(Program, NoPageIsMadeResident) {
+  child program(test_program({"depths", "5000", "100000", "2000000"}));
+  ASSERT_TRUE(program.ready());
+  const auto pages = [&](const snapshot& seen) {
+    process_memory memory(program.pid());
+    std::vector<std::uint64_t> edges;
+    for (const live_stack& stack : seen.stacks) {
+      std::vector<resident_extent> found;
+      EXPECT_TRUE(memory.residency({.low = stack.open_low, .high = stack.top}, found));
+      for (const resident_extent& each : found)
+        edges.insert(edges.end(), {each.where.low, each.where.high});
+    }
+    return edges;
+  };
+  const auto first = open_process(program.pid(), {.live_stacks = false});
+  ASSERT_TRUE(first) << first.error().what;
+  const auto before = pages(*first);
+  const auto second = open_process(program.pid(), {});
+  ASSERT_TRUE(second) << second.error().what;
+  EXPECT_EQ(before, pages(*second));
+  EXPECT_FALSE(before.empty());
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST(Program, AHundredThousandStacksAreRead) {
+  // AddressSanitizer keeps mappings for each stack, of which a process can have 65,530.
+  const std::size_t stacks = instrumented ? 1000 : 100'000;
+  child program(test_program({"many", std::to_string(stacks)}));
+  ASSERT_TRUE(program.ready());
+  const auto seen = open_process(program.pid(), {});
+  ASSERT_TRUE(seen) << seen.error().what;
+  EXPECT_EQ(seen->stacks.size(), stacks);
+  EXPECT_TRUE(std::ranges::all_of(seen->stacks, &live_stack::scanned));
+  EXPECT_TRUE(std::ranges::all_of(
+      seen->stacks, [](const live_stack& each) { return each.depth != 0 && each.sp != 0; }));
+  RecordProperty("overhead_ns", std::to_string(seen->overhead_ns));
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST(Program, RunKeepsTheRegistryOfAProgramThatIsGone) {
+  const auto done = run_program(test_program({"run", "1500", "70000"}), {});
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(done->status, 7);
+  EXPECT_EQ(done->seen.from, source_kind::shared_registry);
+  EXPECT_TRUE(done->seen.modes & bast::watch::mode_shared);
+  const site* const worker = find_site(done->seen, "worker");
+  ASSERT_NE(worker, nullptr);
+  EXPECT_EQ(worker->uses, 1500U);
+  EXPECT_EQ(worker->max, 70'000U);
+  EXPECT_EQ(worker->live, 0U);
+}
+
+TEST(Program, RunTellsTheProgramToGrowByPages) {
+  const auto done = run_program(test_program({"run", "1", "70000"}), {.deepest = true});
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_TRUE(done->seen.modes & bast::watch::mode_deepest);
+}
+
+TEST(Program, RunTellsHowASignalEndedIt) {
+  const auto done = run_program(test_program({"killed", "5000"}), {});
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(done->status, 128 + SIGKILL);
+}
+
+TEST(Program, RunSaysWhenThereWasNothingToSee) {
+  const auto none = run_program(test_program({"none"}), {});
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().what, HasSubstr("made no pool of bast"));
+  const auto missing = run_program({"/nowhere/no-such-program"}, {});
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().what, HasSubstr("cannot start /nowhere/no-such-program"));
+  EXPECT_EQ(missing.error().status, 3);
+  EXPECT_EQ(run_program({}, {}).error().status, 2);
+}
+
+TEST(Program, RunLeavesOtherWordsInTheVariable) {
+  ::setenv("BAST_WATCH", "deepest", 1);
+  const auto done = run_program(test_program({"run", "1", "5000"}), {});
+  ::unsetenv("BAST_WATCH");
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_TRUE(done->seen.modes & bast::watch::mode_deepest);
+  EXPECT_TRUE(done->seen.modes & bast::watch::mode_shared);
+}
+
+TEST(Program, ARecordingEndsWithItsDurationOrAnInterrupt) {
+  child program(test_program({"depths", "5000"}));
+  ASSERT_TRUE(program.ready());
+  const auto seen = record({.pid = program.pid(),
+                            .duration = std::chrono::milliseconds(20),
+                            .every = std::chrono::milliseconds(5)});
+  ASSERT_TRUE(seen) << seen.error().what;
+  EXPECT_EQ(find_site(*seen, "worker")->max, 5000U);
+  // An interrupt that waits ends it after its first look.
+  sigset_t interrupt;
+  sigset_t before;
+  ::sigemptyset(&interrupt);
+  ::sigaddset(&interrupt, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+  ::raise(SIGINT);
+  EXPECT_TRUE(record({.pid = program.pid()}));
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  program.wait();
+  EXPECT_FALSE(record({.pid = program.pid(), .duration = {}}));
+  EXPECT_EQ(record({.pid = 1, .duration = {}, .every = {}}).error().status, 2);
+}
+
+/// Runs the program in a directory of its own until it dies, and reads its core.
+std::optional<snapshot> core_of(const std::vector<std::string>& words) {
+  const auto pattern = read_proc("/proc/sys/kernel/core_pattern", 256);
+  // A sanitizer reports, and exits.
+  if (instrumented || !pattern || *pattern != "core\n") return std::nullopt;
+  const auto directory =
+      std::filesystem::path(::testing::TempDir()) / ("bast-program-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(directory);
+  child program(test_program(words), [&] {
+    const rlimit unlimited{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_CORE, &unlimited) != 0 || ::chdir(directory.c_str()) != 0) ::_exit(77);
+  });
+  const int status = program.wait();
+  std::optional<snapshot> seen;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (!WCOREDUMP(status)) continue;
+    auto core = open_core(entry.path(), {});
+    EXPECT_TRUE(core) << core.error().what;
+    if (core) seen = std::move(*core);
+  }
+  std::filesystem::remove_all(directory);
+  return seen;
+}
+
+TEST(Program, ACoreShowsTheCoroutineThatCrashed) {
+  const auto seen = core_of({"crash", "30000"});
+  if (!seen) GTEST_SKIP() << "no core may be written here";
+  ASSERT_EQ(seen->stacks.size(), 1U);
+  EXPECT_TRUE(seen->stacks[0].crashed);
+  EXPECT_EQ(seen->stacks[0].depth, 30'000U);
+  EXPECT_EQ(seen->stacks[0].name, "crasher");
+  EXPECT_EQ(seen->stacks[0].state, coro_state::running);
+  EXPECT_NE(seen->stacks[0].pc, 0U);
+}
+
+TEST(Program, ACoreShowsTheCoroutineThatOverflowed) {
+  const auto seen = core_of({"overflow"});
+  if (!seen) GTEST_SKIP() << "no core may be written here";
+  ASSERT_EQ(seen->stacks.size(), 1U);
+  EXPECT_TRUE(seen->stacks[0].crashed);
+  EXPECT_GT(seen->stacks[0].depth, std::uint64_t{190} << 10);
+}
+
+}  // namespace
+}  // namespace bast_stacks

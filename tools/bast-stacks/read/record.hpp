@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Looking at a running process again and again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <expected>
+#include <optional>
+
+#include "model/snapshot.hpp"
+
+namespace bast_stacks {
+
+struct record_options {
+  pid_t pid = 0;
+  std::optional<std::chrono::nanoseconds> duration = {};  // without it: until SIGINT or its end
+  std::chrono::nanoseconds every = std::chrono::seconds(1);
+};
+
+/// The last look, with the largest numbers of all looks. SIGINT, SIGTERM and the end of the process
+/// end it well. Errors: those of the first look; an interval that is not positive.
+std::expected<snapshot, problem> record(const record_options& options);
+
+}  // namespace bast_stacks

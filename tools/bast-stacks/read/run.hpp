@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starting a program with its registry in a file of ours: no right to trace it is needed, and the
+// registry is still there when the program is not.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "model/snapshot.hpp"
+
+namespace bast_stacks {
+
+struct run_options {
+  bool deepest = false;  // every new page is a growth, see bast::watch::mode_deepest
+};
+
+struct run_result {
+  int status = 0;  // of the program; 128 + its number when a signal ended it
+  snapshot seen;
+};
+
+/// Runs `argv` with our standard streams and environment, and BAST_WATCH=fd:N in addition. Waits
+/// for its end, through interrupts from the terminal too, which are the program's business. Looks
+/// at it from time to time meanwhile, for what a registry does not hold: its modules, how many
+/// stacks are live. Errors: it cannot be started, or it made no pool.
+std::expected<run_result, problem> run_program(const std::vector<std::string>& argv,
+                                               const run_options& options);
+
+}  // namespace bast_stacks

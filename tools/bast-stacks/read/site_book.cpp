@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/site_book.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+
+#include "read/clean_text.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using bast::watch::deepest_stack;
+using bast::watch::site_entry;
+using bast::watch::site_kind;
+
+constexpr const char* other_sites = "(other)";
+
+std::uint64_t place_of(std::uint32_t pool, std::uint32_t index) {
+  return std::uint64_t{pool} << 32 | index;
+}
+
+std::uint64_t saturating(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t result = 0;
+  return __builtin_add_overflow(a, b, &result) ? UINT64_MAX : result;
+}
+
+std::uint64_t smallest_known(std::uint64_t a, std::uint64_t b) {
+  return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+}
+
+std::vector<bucket> add_histograms(const std::vector<bucket>& a, const std::vector<bucket>& b) {
+  std::vector<bucket> both;
+  auto left = a.begin();
+  auto right = b.begin();
+  while (left != a.end() || right != b.end()) {
+    if (right == b.end() || (left != a.end() && left->index < right->index)) {
+      both.push_back(*left++);
+    } else if (left == a.end() || right->index < left->index) {
+      both.push_back(*right++);
+    } else {
+      both.push_back({.index = left->index, .count = saturating(left->count, right->count)});
+      ++left;
+      ++right;
+    }
+  }
+  return both;
+}
+
+/// A record of what the deepest stack looked like whose numbers a reader can compute with.
+deepest_stack checked(const deepest_stack& raw) {
+  deepest_stack good = raw;
+  if (good.count > bast::watch::return_count || good.first > good.count || good.depth > good.top ||
+      good.sp_depth > good.top)
+    return {};
+  return good;
+}
+
+site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns) {
+  site made;
+  made.kind = entry.kind <= static_cast<std::uint32_t>(site_kind::label)
+                  ? static_cast<site_kind>(entry.kind)
+                  : site_kind::other;
+  const std::string_view where(entry.where, sizeof entry.where);
+  made.where = clean_text(where);
+  if (made.where.empty()) made.where = other_sites;
+  made.where_is_cut = entry.where_bytes > where.substr(0, where.find('\0')).size();
+  made.line = entry.line;
+  made.column = entry.column;
+  made.uses = entry.uses;
+  made.samples = entry.samples;
+  made.grows = entry.grows;
+  made.max = entry.max;
+  if (entry.max != 0 && entry.max_at_ns != 0 && now_ns > entry.max_at_ns)
+    made.max_age_ns = now_ns - entry.max_at_ns;
+  for (std::uint32_t i = 0; i < bast::watch::bucket_count; ++i) {
+    if (entry.histogram[i] != 0)
+      made.histogram.push_back({.index = i, .count = entry.histogram[i]});
+  }
+  made.limit = entry.limit;
+  made.window = entry.window;
+  if (pool_id != 0) made.pools.push_back(pool_id);
+  made.raw = checked(entry.deepest);
+  return made;
+}
+
+}  // namespace
+
+void add_site(site& into, const site& other) {
+  into.uses = saturating(into.uses, other.uses);
+  into.pending = saturating(into.pending, other.pending);
+  into.samples = saturating(into.samples, other.samples);
+  into.grows = saturating(into.grows, other.grows);
+  if (other.max > into.max) {
+    into.max = other.max;
+    into.max_age_ns = other.max_age_ns;
+  }
+  into.histogram = add_histograms(into.histogram, other.histogram);
+  into.live = saturating(into.live, other.live);
+  into.held = saturating(into.held, other.held);
+  into.limit = smallest_known(into.limit, other.limit);
+  into.window = smallest_known(into.window, other.window);
+  into.pools.insert(into.pools.end(), other.pools.begin(), other.pools.end());
+  std::ranges::sort(into.pools);
+  const auto [first, last] = std::ranges::unique(into.pools);
+  into.pools.erase(first, last);
+  if (other.raw.depth > into.raw.depth) into.raw = other.raw;
+}
+
+void sort_sites(snapshot& all) {
+  std::vector<std::size_t> order(all.sites.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return identity_of(all.sites[i]); });
+  std::vector<std::size_t> place(order.size());
+  std::vector<site> sorted;
+  sorted.reserve(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    place[order[i]] = i;
+    sorted.push_back(std::move(all.sites[order[i]]));
+  }
+  all.sites = std::move(sorted);
+  for (live_stack& stack : all.stacks) stack.site = place[stack.site];
+}
+
+site_book::site_book(snapshot& all) : all_(all) {
+  for (std::size_t i = 0; i < all_.sites.size(); ++i)
+    by_identity_.emplace(identity_of(all_.sites[i]), i);
+}
+
+std::size_t site_book::enter(site entered) {
+  const auto [at, is_new] = by_identity_.emplace(identity_of(entered), all_.sites.size());
+  if (is_new) {
+    all_.sites.push_back(std::move(entered));
+  } else {
+    add_site(all_.sites[at->second], entered);
+  }
+  return at->second;
+}
+
+void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns) {
+  const std::size_t index = enter(site_from(entry, pool_id, now_ns));
+  if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
+}
+
+std::size_t site_book::find(std::uint32_t pool_index, std::uint16_t site_index) {
+  const auto [at, is_new] = by_place_.emplace(place_of(pool_index, site_index), 0);
+  if (is_new) {
+    site unknown;
+    unknown.where = other_sites;
+    at->second = enter(std::move(unknown));
+  }
+  return at->second;
+}
+
+}  // namespace bast_stacks

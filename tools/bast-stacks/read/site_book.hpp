@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `site_book`: a target has a record for each site of each pool; a reader wants one line for each
+// place in the source. The book adds them up, and knows which line a slot's (pool, index) means.
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+
+#include "bast/watch/abi.hpp"
+#include "model/snapshot.hpp"
+
+namespace bast_stacks {
+
+/// What identifies a site for a user.
+using site_identity =
+    std::tuple<std::string, std::uint32_t, std::uint32_t, bast::watch::site_kind, bool>;
+inline site_identity identity_of(const site& each) {
+  return {each.where, each.line, each.column, each.kind, each.where_is_cut};
+}
+
+/// Adds what `other` counted to `into`, which is the same site; live stacks too.
+void add_site(site& into, const site& other);
+
+/// Sorts sites by where, line, column, and renumbers live stacks accordingly.
+void sort_sites(snapshot& all);
+
+class site_book {
+ public:
+  /// Enters sites into `all`, which must live as long as the book.
+  explicit site_book(snapshot& all);
+
+  /// Enters what a registry says. `pool_id` is 0 for a site of pools that are gone.
+  /// `now_ns` is the target's CLOCK_MONOTONIC, or 0 when not known.
+  void enter(const bast::watch::site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns);
+
+  /// The line of a slot's site; made, as "(other)", when the registry has no record of it.
+  std::size_t find(std::uint32_t pool_index, std::uint16_t site_index);
+
+  /// Forgets (pool, index): another registry has other pools.
+  void next_registry() { by_place_.clear(); }
+
+ private:
+  std::size_t enter(site entered);
+
+  snapshot& all_;
+  std::map<site_identity, std::size_t> by_identity_;
+  std::unordered_map<std::uint64_t, std::size_t> by_place_;
+};
+
+}  // namespace bast_stacks

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Slots, the library's records of single stacks: they say who is live, and what was used but not
+// measured yet.
+#pragma once
+
+#include <vector>
+
+#include "read/registry.hpp"
+#include "read/site_book.hpp"
+
+namespace bast_stacks {
+
+/// What only the reading path wants to know of a live stack; the rest is in snapshot::stacks, at
+/// the same index less the first of this registry.
+struct slot_place {
+  std::uint64_t record = 0;  // address
+  extent slot;               // with its guard
+  std::uint64_t name = 0;    // address, or 0
+  bool poisoned = false;     // its pool fills released stacks with `poison_byte`
+};
+
+struct slot_losses {
+  std::uint64_t unread = 0;     // slots whose records are not there
+  std::uint64_t damaged = 0;    // records that contradict themselves or were being written
+  std::uint64_t not_kept = 0;   // live stacks beyond stacks_max
+  std::uint64_t bad_slabs = 0;  // slabs with impossible numbers
+};
+
+/// Live stacks of a snapshot, at most.
+inline constexpr std::size_t stacks_max = std::size_t{1} << 22;
+
+/// Reads all slots of a registry. Adds to snapshot::stacks, to the sites' live, held and pending
+/// uses, and to the pools' numbers; `first_pool` is where this registry's pools begin in
+/// snapshot::pools, which are in the order of registry::pools.
+slot_losses read_slots(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
+                       site_book& sites, std::vector<slot_place>& places);
+
+}  // namespace bast_stacks

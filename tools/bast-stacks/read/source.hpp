@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `source`: bytes with a length, of a file or of a buffer. Files are read and never mapped: whoever
+// made one may cut it short while it is looked at, and a mapping would answer with SIGBUS.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/snapshot.hpp"
+#include "read/descriptor.hpp"
+#include "read/extent.hpp"
+
+namespace bast_stacks {
+
+class source {
+ public:
+  source() = default;
+  source(const source&) = delete;
+  source& operator=(const source&) = delete;
+  virtual ~source() = default;
+
+  virtual std::uint64_t size() const = 0;
+  /// How many bytes could be read; fewer than asked for at the end or when reading fails.
+  virtual std::size_t read_at(std::uint64_t offset, std::span<std::byte> into) const = 0;
+  /// Appends the parts of `where` that are no holes, ascending. A hole reads as zeros.
+  virtual void data(extent where, std::vector<extent>& found) const;
+
+  /// All of it or false.
+  bool read_all_at(std::uint64_t offset, std::span<std::byte> into) const {
+    return read_at(offset, into) == into.size();
+  }
+};
+
+class buffer_source final : public source {
+ public:
+  /// The bytes must live as long as this.
+  explicit buffer_source(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::uint64_t size() const override { return bytes_.size(); }
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> into) const override;
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+class file_source final : public source {
+ public:
+  explicit file_source(descriptor file) : file_(std::move(file)) {}
+  /// Errors: the file cannot be opened for reading, or is no regular file.
+  static std::expected<std::unique_ptr<file_source>, problem> open(const std::string& path);
+
+  /// Of now: it may grow and shrink.
+  std::uint64_t size() const override;
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> into) const override;
+  void data(extent where, std::vector<extent>& found) const override;
+
+ private:
+  descriptor file_;
+};
+
+/// A file of /proc, whose size nobody knows: its text, up to `most` bytes. Errors: errno.
+std::expected<std::string, int> read_proc(const std::string& path, std::size_t most);
+
+}  // namespace bast_stacks

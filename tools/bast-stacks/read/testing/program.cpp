@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program that the reader's tests read: built with bast, and nothing else.
+//
+//   program depths N...   a suspended coroutine for each N, used to exactly N bytes; says "ready",
+//                         ends with its standard input
+//   program listen N...   the same behind closed doors but one: nobody but root may read its
+//   memory,
+//                         and a bast::watch::listener waits
+//   program run COUNT N   COUNT coroutines of N bytes, one after the other; exits with 7
+//   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
+//   program killed N      a coroutine of N bytes kills the process
+//   program crash N       a coroutine of N bytes writes to a null pointer
+//   program overflow      a coroutine exceeds its stack
+//   program none          no pool; exits with 3
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <bast/coro.hpp>
+#include <bast/watch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+using namespace bast::literals;
+
+namespace {
+
+/// Leaves a byte that is not zero at exactly this distance from the stack's top.
+[[gnu::noinline]] void use_to(std::size_t depth) {
+  const bast::stack_view here = bast::find_stack(__builtin_frame_address(0));
+  if (!bast::ensure_stack(bast::bytes{depth})) std::abort();
+  auto* const top = const_cast<std::byte*>(here.top);
+  *static_cast<volatile std::byte*>(top - depth) = std::byte{0x5a};
+}
+
+void wait_for_end_of_input() {
+  std::puts("ready");
+  std::fflush(stdout);
+  while (std::getchar() != EOF) continue;
+}
+
+bast::coro_pool make_pool() { return bast::coro_pool::create({.stack = {.limit = 8_MiB}}).value(); }
+
+int depths(std::span<char*> sizes) {
+  auto pool = make_pool();
+  std::vector<bast::coro<>> all;
+  for (char* const size : sizes) {
+    all.push_back(pool.acquire().value());
+    auto step = all.back().start("worker", [depth = std::strtoull(size, nullptr, 10)] {
+      use_to(depth);
+      (void)bast::this_coro::yield();
+    });
+    if (!step) return 1;
+  }
+  wait_for_end_of_input();
+  return 0;
+}
+
+int many(std::size_t count) {
+  auto pool = bast::coro_pool::create().value();
+  std::vector<bast::coro<>> all;
+  all.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    all.push_back(pool.acquire().value());
+    if (!all.back().start([] { (void)bast::this_coro::yield(); })) return 1;
+  }
+  wait_for_end_of_input();
+  return 0;
+}
+
+int run(std::size_t count, std::size_t depth) {
+  auto pool = make_pool();
+  for (std::size_t i = 0; i < count; ++i) {
+    auto one = pool.acquire().value();
+    if (!one.start("worker", [depth] { use_to(depth); })) return 1;
+  }
+  return 7;
+}
+
+int killed(std::size_t depth) {
+  auto pool = make_pool();
+  auto one = pool.acquire().value();
+  (void)one.start("killer", [depth] {
+    use_to(depth);
+    ::raise(SIGKILL);
+  });
+  return 1;
+}
+
+int crash(std::size_t depth) {
+  auto pool = make_pool();
+  auto one = pool.acquire().value();
+  (void)one.start("crasher", [depth] {
+    use_to(depth);
+    *static_cast<volatile int*>(nullptr) = 1;
+  });
+  return 1;
+}
+
+// Not a tail call: the frame is needed when it returns.
+[[gnu::noinline]] int recurse(int level) {
+  if (level < 0) return 0;
+  volatile char frame[512] = {};
+  frame[level % 512] = 1;
+  return recurse(level + 1) + frame[0];
+}
+
+int overflow() {
+  auto pool = bast::coro_pool::create().value();
+  auto one = pool.acquire().value();
+  (void)one.start("overflower", [] { std::exit(recurse(0)); });
+  return 1;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const auto all = std::span(words, static_cast<std::size_t>(count)).subspan(1);
+  const std::string_view what = all.empty() ? "" : all[0];
+  const auto number = [&](std::size_t i) {
+    return i < all.size() ? std::strtoull(all[i], nullptr, 10) : 0;
+  };
+  if (what == "depths") return depths(all.subspan(1));
+  if (what == "many") return many(number(1));
+  if (what == "run") return run(number(1), number(2));
+  if (what == "killed") return killed(number(1));
+  if (what == "crash") return crash(number(1));
+  if (what == "overflow") return overflow();
+  if (what == "none") return 3;
+  if (what == "listen") {
+    // To change the user makes a process undumpable as well.
+    if (::geteuid() == 0 && ::setresuid(65'534, 65'534, 65'534) != 0) return 1;
+    if (::prctl(PR_SET_DUMPABLE, 0) != 0) return 1;
+    const auto door = bast::watch::listener::start();
+    return door ? depths(all.subspan(1)) : 1;
+  }
+  return 2;
+}

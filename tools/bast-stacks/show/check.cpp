@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "show/check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/statistics.hpp"
+#include "show/glob.hpp"
+#include "show/names.hpp"
+#include "show/text.hpp"
+
+namespace bast_stacks {
+namespace {
+
+bool has_run(const site& s) { return s.uses != 0 || s.live != 0 || s.max != 0; }
+
+void apply(const budget& b, const site& s, verdict_of_budget one,
+           std::vector<verdict_of_budget>& into) {
+  const auto judge = [&](budget_kind kind, std::uint64_t seen, std::uint64_t allowed, bool kept) {
+    one.kind = kind;
+    one.seen = seen;
+    one.allowed = allowed;
+    one.kept = kept;
+    into.push_back(one);
+  };
+  if (b.max.has_value()) judge(budget_kind::max, s.max, *b.max, s.max <= *b.max);
+  if (b.p99.has_value()) {
+    const std::uint64_t seen = quantile(s, 0.99);
+    judge(budget_kind::p99, seen, *b.p99, seen <= *b.p99);
+  }
+  if (b.uses_min.has_value()) judge(budget_kind::uses, s.uses, *b.uses_min, s.uses >= *b.uses_min);
+}
+
+std::uint64_t with_margin(std::uint64_t seen, double margin) {
+  const double more = std::min(static_cast<double>(seen) * margin, 0x1p62);
+  return round_up(add(seen, static_cast<std::uint64_t>(more)), 1024);
+}
+
+}  // namespace
+
+std::expected<std::vector<verdict_of_budget>, problem> check(const snapshot& of,
+                                                             const budget_file& budgets) {
+  std::vector<verdict_of_budget> result;
+  for (std::size_t i = 0; i < budgets.budgets.size(); ++i) {
+    const budget& b = budgets.budgets[i];
+    bool matched = false;
+    for (std::size_t j = 0; j < of.sites.size(); ++j) {
+      if (!site_matches(b.site, of.sites[j])) continue;
+      matched = true;
+      apply(b, of.sites[j], {.budget = i, .site = j}, result);
+    }
+    if (!matched)
+      return std::unexpected(problem{3,
+                                     fmt::format("{}:{}:{}: \"{}\" matches no site", budgets.name,
+                                                 b.line, b.column, printable(b.site)),
+                                     "bast-stacks report --all, which lists the sites"});
+  }
+  return result;
+}
+
+budget_file updated(const snapshot& of, const budget_file& budgets, double margin) {
+  budget_file result = budgets;
+  std::vector<bool> covered(of.sites.size());
+  const auto set = [&](budget& b) {
+    std::uint64_t max = 0;
+    std::uint64_t p99 = 0;
+    bool matched = false;
+    for (std::size_t j = 0; j < of.sites.size(); ++j) {
+      if (!site_matches(b.site, of.sites[j])) continue;
+      covered[j] = true;
+      matched = true;
+      max = std::max(max, of.sites[j].max);
+      p99 = std::max(p99, quantile(of.sites[j], 0.99));
+    }
+    if (!matched) return;
+    if (b.max.has_value()) b.max = with_margin(max, margin);
+    if (b.p99.has_value()) b.p99 = with_margin(p99, margin);
+  };
+  for (budget& b : result.budgets) set(b);
+  const std::vector<std::string> names = short_site_names(of.sites);
+  for (std::size_t j = 0; j < of.sites.size(); ++j) {
+    if (covered[j] || !has_run(of.sites[j])) continue;
+    budget b;
+    b.site = glob_escape(names[j]);
+    b.max = 0;
+    set(b);
+    result.budgets.push_back(std::move(b));
+  }
+  return result;
+}
+
+}  // namespace bast_stacks

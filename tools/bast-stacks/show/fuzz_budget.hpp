@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The fuzzer's way into budget files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bast_stacks {
+
+/// Reads one input; if it is a budget file, it must survive a round trip. Returns 0.
+int fuzz_budget(const std::uint8_t* data, std::size_t size);
+
+}  // namespace bast_stacks

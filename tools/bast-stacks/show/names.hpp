@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sites, frames and backtraces as a reader sees them. All that is returned is printable.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/snapshot.hpp"
+
+namespace bast_stacks {
+
+/// "/src/app/server.cpp:88", "accept", "(other)"; a name of which only the end is known begins with
+/// "...".
+std::string site_name(const site& of);
+/// Without the directories: "server.cpp:88".
+std::string short_site_name(const site& of);
+/// The name of each site, without as many directories as all can do without.
+std::vector<std::string> short_site_names(const std::vector<site>& sites);
+
+/// A function of C++ without its parameters, template arguments and unnamed namespaces:
+/// "std::vector::push_back". Other names as they are.
+std::string short_function_name(std::string_view demangled);
+
+/// Where a frame is: "read_request (in.cpp:7)", "memcpy (libc.so.6+0x1234)", "0x401234".
+std::string frame_name(const frame& of);
+
+}  // namespace bast_stacks

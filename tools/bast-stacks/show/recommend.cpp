@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "show/recommend.hpp"
+
+#include <fmt/format.h>
+#include <sys/auxv.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "model/names.hpp"
+#include "model/statistics.hpp"
+#include "show/text.hpp"
+
+namespace bast_stacks {
+namespace {
+
+// What stack_geometry::make accepts.
+constexpr std::uint64_t limit_least = 16 << 10;
+constexpr std::uint64_t limit_most = 64 << 20;
+
+// Not AT_MINSIGSTKSZ of <sys/auxv.h>: older headers lack it. Linux 5.14, x86-64 and aarch64.
+constexpr unsigned long minimum_signal_stack = 51;
+constexpr std::uint64_t minimum_signal_stack_once = 2048;  // MINSIGSTKSZ where the kernel is silent
+
+constexpr std::uint64_t distorting =
+    bast::watch::built_address_sanitizer | bast::watch::built_thread_sanitizer |
+    bast::watch::built_memory_sanitizer | bast::watch::built_undefined_sanitizer |
+    bast::watch::built_valgrind | bast::watch::built_unoptimized | bast::watch::built_coverage;
+
+std::string refusal(const snapshot& of) {
+  const std::vector<std::string> names = built_names(of.built & distorting);
+  if (names.empty()) return {};
+  return fmt::format(
+      "No size is recommended: this build ({}) uses other depths than a release "
+      "build. Measure a release build.",
+      fmt::join(names, ", "));
+}
+
+/// A limit that the library accepts, in whole pages.
+std::uint64_t acceptable(std::uint64_t bytes, std::uint64_t page) noexcept {
+  return std::clamp(round_up(bytes, page), limit_least, limit_most);
+}
+
+site_advice advise(const snapshot& of, std::size_t index, const recommend_options& options) {
+  const site& s = of.sites[index];
+  const std::uint64_t page = of.page_bytes;
+  site_advice result;
+  result.limit = s.limit;
+  result.window = s.window;
+  if (s.uses == 0 && s.live == 0 && s.max == 0) return result;
+
+  result.need = s.max;
+  result.covered = supported_quantile(s.uses, options.confidence);
+  std::uint64_t bytes = add(s.max, options.reserves.sum());
+  if (index < options.static_bounds.size() && options.static_bounds[index].value_or(0) > bytes) {
+    bytes = *options.static_bounds[index];
+    result.bound_decides = true;
+  }
+  const std::uint64_t wanted = acceptable(bytes, page);
+  const std::uint64_t runs = runs_needed(options.quantile, options.confidence);
+  if (wanted > s.limit) {
+    result.what = verdict::raise;
+  } else if (s.uses < runs && wanted < s.limit) {
+    result.what = verdict::keep;
+    result.runs_missing = runs - s.uses;
+    return result;
+  } else {
+    result.what = wanted == s.limit ? verdict::fits : verdict::lower;
+  }
+  result.limit = wanted;
+  if (sampled(s) != 0) {
+    result.window = std::min(
+        round_up(std::max(add(quantile(s, 0.99), options.reserves.colouring), page), page), wanted);
+  }
+  return result;
+}
+
+/// A place's pools and the sites that ran on them, while advice is collected.
+class places {
+ public:
+  places(const snapshot& of, const advice& all) : of_(of), all_(all) {
+    for (std::size_t i = 0; i < of.pools.size(); ++i) {
+      const pool& p = of.pools[i];
+      pool_advice& group = at(p.where, p.limit, p.window);
+      group.pools.push_back(i);
+      group.stacks = add(group.stacks, p.stacks);
+      by_id_[p.id] = &group;
+    }
+    for (std::size_t i = 0; i < of.sites.size(); ++i) add_site(i);
+  }
+
+  /// By place.
+  std::vector<pool_advice> take() {
+    std::vector<pool_advice> result;
+    for (auto& [key, group] : groups_) {
+      finish(group);
+      result.push_back(std::move(group));
+    }
+    return result;
+  }
+
+ private:
+  pool_advice& at(const std::string& where, std::uint64_t limit, std::uint64_t window) {
+    pool_advice& group = groups_[{where, limit, window}];
+    group.where = where;
+    group.old_limit = limit;
+    group.old_window = window;
+    return group;
+  }
+
+  void add_site(std::size_t index) {
+    const site& s = of_.sites[index];
+    if (all_.sites[index].what == verdict::unused) return;
+    std::set<pool_advice*> groups;
+    for (const std::uint64_t id : s.pools) {
+      if (const auto found = by_id_.find(id); found != by_id_.end()) groups.insert(found->second);
+    }
+    if (groups.empty()) {
+      pool_advice& gone = at({}, s.limit, s.window);
+      if (gone.pools.empty()) gone.stacks = add(gone.stacks, s.held);
+      groups.insert(&gone);
+    }
+    for (pool_advice* const group : groups) consider(*group, index);
+  }
+
+  void consider(pool_advice& group, std::size_t index) {
+    const site_advice& site = all_.sites[index];
+    // A site may be in several pools; `keep` is about this one's limit.
+    const bool keep = site.what == verdict::keep;
+    const std::uint64_t limit = keep ? std::max(group.old_limit, site.limit) : site.limit;
+    group.window = std::max(group.window, keep ? group.old_window : site.window);
+    if (!keep) group.others = std::max(group.others, site.limit);
+    if (group.decides.has_value()) {
+      const site_advice& so_far = all_.sites[*group.decides];
+      // Of those that lack runs, the one that lacks most: until then the limit stays.
+      if (limit < group.limit) return;
+      if (limit == group.limit && site.runs_missing <= so_far.runs_missing) return;
+    }
+    group.limit = limit;
+    group.decides = index;
+  }
+
+  void finish(pool_advice& group) const {
+    if (!group.decides.has_value()) {
+      group.limit = group.old_limit;
+      group.window = group.old_window;
+    } else if (group.limit == group.old_limit) {
+      const bool keep = all_.sites[*group.decides].what == verdict::keep;
+      group.what = keep ? verdict::keep : verdict::fits;
+    } else if (group.limit > group.old_limit) {
+      group.what = verdict::raise;
+    } else {
+      group.what = verdict::lower;
+      group.saved = multiply(group.old_limit - group.limit, group.stacks);
+    }
+  }
+
+  const snapshot& of_;
+  const advice& all_;
+  std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, pool_advice> groups_;
+  std::unordered_map<std::uint64_t, pool_advice*> by_id_;
+};
+
+}  // namespace
+
+std::uint64_t stack_reserves::sum() const noexcept {
+  return add(add(signal_frame, unwinding), add(lazy_binding, colouring));
+}
+
+stack_reserves reserves_of_this_machine() noexcept {
+  const unsigned long frame = ::getauxval(minimum_signal_stack);
+  return {.signal_frame = frame == 0 ? minimum_signal_stack_once : frame};
+}
+
+advice recommend(const snapshot& of, const recommend_options& options) {
+  advice result;
+  result.refused = refusal(of);
+  if (!result.refused.empty()) return result;
+  for (std::size_t i = 0; i < of.sites.size(); ++i) result.sites.push_back(advise(of, i, options));
+
+  result.pools = places(of, result).take();
+  return result;
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What size to give to stacks, and why.
+//
+//   need     the deepest use that was seen
+//   reserve  what a use may need on top at any moment and did not while it was watched: a signal
+//            frame, the unwinder, lazy binding, colouring
+//   limit    need and reserve in whole pages; never below a sound static bound, never below what
+//            the library accepts
+//   window   what covers the 99th percentile, so that 99 of 100 uses never fault
+//
+// A limit is lowered only when there were enough uses for the confidence that is asked for; it is
+// raised whenever need and reserve do not fit, because one use is enough to prove that. A pool has
+// one limit for all its sites: the largest decides.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/snapshot.hpp"
+
+namespace bast_stacks {
+
+/// Bytes.
+struct stack_reserves {
+  std::uint64_t signal_frame = 0;     // what the kernel pushes for a handler without a stack of its
+                                      // own: AT_MINSIGSTKSZ of this machine
+  std::uint64_t unwinding = 4096;     // throw and catch took 3.3 KiB with glibc 2.36
+  std::uint64_t lazy_binding = 1536;  // the first call of a function through its PLT entry
+  std::uint64_t colouring = 960;      // what stack_options::colour may take off the top
+
+  std::uint64_t sum() const noexcept;
+};
+stack_reserves reserves_of_this_machine() noexcept;
+
+struct recommend_options {
+  double confidence = 0.95;
+  double quantile = 0.999;  // of the uses, that the deepest seen must cover at this confidence
+  stack_reserves reserves = reserves_of_this_machine();
+  /// For each site of the snapshot the sound static bound in bytes, where there is one; or empty.
+  std::vector<std::optional<std::uint64_t>> static_bounds = {};
+  bool exact_bytes = false;
+};
+
+enum class verdict {
+  unused,  // nothing ran there: nothing is known
+  keep,    // too few runs to lower it
+  fits,    // it is what would be recommended
+  lower,
+  raise,
+};
+
+struct site_advice {
+  verdict what = verdict::unused;
+  std::uint64_t need = 0;          // bytes
+  std::uint64_t limit = 0;         // bytes: what to set; the old one for keep
+  std::uint64_t window = 0;        // bytes
+  std::uint64_t runs_missing = 0;  // for keep
+  double covered = 0;              // the quantile that `need` covers at the confidence
+  bool bound_decides = false;      // the static bound is larger than need and reserve
+};
+
+/// Pools that were made at one place with the same options; or, of pools that are gone, those of
+/// the same limit and window, of which only the sites still tell.
+struct pool_advice {
+  std::vector<std::size_t> pools;  // indices in snapshot::pools; empty: they are gone
+  std::string where;               // empty when they are gone, or nobody said
+  std::uint64_t old_limit = 0;     // bytes, like all below
+  std::uint64_t old_window = 0;
+  verdict what = verdict::unused;
+  std::uint64_t limit = 0;  // what to set
+  std::uint64_t window = 0;
+  std::optional<std::size_t> decides;  // index in snapshot::sites of the site that needs most
+  std::uint64_t others = 0;            // for keep: what the sites with enough runs need
+  std::uint64_t stacks = 0;            // of pools that are gone: about the most at one time
+  std::uint64_t saved = 0;             // address space
+};
+
+struct advice {
+  std::string refused;             // why nothing is recommended; then the rest is empty
+  std::vector<site_advice> sites;  // as snapshot::sites
+  std::vector<pool_advice> pools;  // by place, then limit and window
+};
+
+advice recommend(const snapshot& of, const recommend_options& options = {});
+
+/// "bast::stack_options{.limit = 16_KiB, .window = 8_KiB}"
+std::string code_of(const pool_advice& advice);
+/// "server.cpp:20", "server.cpp:20 (8 pools)", "pools of 8 MiB".
+std::string place_of(const pool_advice& advice);
+/// "16 KiB", "keep: 2,783 runs more": for a column of a table.
+std::string verdict_text(const site_advice& advice);
+
+std::string recommend_text(const snapshot& of, const recommend_options& options = {});
+std::string recommend_json(const snapshot& of, const recommend_options& options = {});
+
+}  // namespace bast_stacks

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "show/recommend.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "model/test_samples.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using testing::HasSubstr;
+
+// Reserves of a machine that does not depend on where the test runs: 7.9 KiB in all.
+constexpr stack_reserves fixed{.signal_frame = 1776};
+
+recommend_options fixed_options() { return {.reserves = fixed}; }
+
+/// One pool with one site of `uses` uses, `max` deep.
+snapshot one_site(std::uint64_t uses, std::uint64_t max) {
+  snapshot s = test::sample_server();
+  s.sites = {test::make_site("/src/x.cpp", 5, {{max, uses}})};
+  s.sites[0].held = 100;
+  s.pools.resize(1);
+  s.pools[0].stacks = 100;
+  s.stacks.clear();
+  return s;
+}
+
+TEST(Recommend, LimitIsNeedAndReservesInWholePages) {
+  const advice a = recommend(one_site(5000, 9300), fixed_options());
+  EXPECT_EQ(a.sites[0].what, verdict::lower);
+  EXPECT_EQ(a.sites[0].need, 9300u);
+  EXPECT_EQ(a.sites[0].limit, 20480u);  // 9300 + 1776 + 4096 + 1536 + 960 = 17668
+  EXPECT_EQ(a.sites[0].window, 12288u);
+  EXPECT_EQ(a.pools[0].saved, 100 * ((256u << 10) - 20480));
+  EXPECT_EQ(code_of(a.pools[0]), "bast::stack_options{.limit = 20_KiB, .window = 12_KiB}");
+}
+
+TEST(Recommend, LowersOnlyWithEnoughRuns) {
+  const advice few = recommend(one_site(2994, 9300), fixed_options());
+  EXPECT_EQ(few.sites[0].what, verdict::keep);
+  EXPECT_EQ(few.sites[0].runs_missing, 1u);
+  EXPECT_EQ(few.pools[0].what, verdict::keep);
+  EXPECT_EQ(few.pools[0].limit, 256u << 10);
+  EXPECT_EQ(few.pools[0].saved, 0u);
+  EXPECT_EQ(verdict_text(few.sites[0]), "keep: 1 run more");
+  EXPECT_EQ(recommend(one_site(2995, 9300), fixed_options()).sites[0].what, verdict::lower);
+  recommend_options modest = fixed_options();
+  modest.quantile = 0.99;
+  EXPECT_EQ(recommend(one_site(299, 9300), modest).sites[0].what, verdict::lower);
+}
+
+TEST(Recommend, RaisesAfterOneUseThatLeavesTooLittle) {
+  snapshot s = one_site(1, (256 << 10) - 100);
+  const advice a = recommend(s, fixed_options());
+  EXPECT_EQ(a.sites[0].what, verdict::raise);
+  EXPECT_GT(a.pools[0].limit, 256u << 10);
+  EXPECT_EQ(a.pools[0].saved, 0u);
+}
+
+TEST(Recommend, StaysWithinWhatTheLibraryAccepts) {
+  EXPECT_EQ(recommend(one_site(5000, 100), fixed_options()).sites[0].limit, 16u << 10);
+  snapshot huge = one_site(5000, std::uint64_t{1} << 62);
+  EXPECT_EQ(recommend(huge, fixed_options()).sites[0].limit, 64u << 20);
+}
+
+TEST(Recommend, NeverGoesBelowASoundStaticBound) {
+  recommend_options options = fixed_options();
+  options.static_bounds = {40000};
+  const advice a = recommend(one_site(5000, 9300), options);
+  EXPECT_EQ(a.sites[0].limit, 40960u);
+  EXPECT_TRUE(a.sites[0].bound_decides);
+  options.static_bounds = {std::nullopt};
+  EXPECT_EQ(recommend(one_site(5000, 9300), options).sites[0].limit, 20480u);
+}
+
+TEST(Recommend, TheLargestSiteDecidesForItsPool) {
+  snapshot s = one_site(5000, 9300);
+  s.sites.push_back(test::make_site("/src/y.cpp", 9, {{30000, 4000}}));
+  s.sites.push_back(site{});  // (other), which never ran: it decides nothing
+  s.sites.back().pools = {1};
+  const advice a = recommend(s, fixed_options());
+  EXPECT_EQ(a.pools[0].decides, 1u);
+  EXPECT_EQ(a.pools[0].limit, a.sites[1].limit);
+  EXPECT_EQ(a.sites[2].what, verdict::unused);
+  EXPECT_THAT(recommend_text(s, fixed_options()), HasSubstr("decided by y.cpp:9"));
+}
+
+TEST(Recommend, PoolsOfOnePlaceAreOneRecommendation) {
+  snapshot s = one_site(5000, 9300);
+  s.pools.push_back(s.pools[0]);
+  s.pools[1].id = 2;
+  s.sites[0].pools = {1, 2};
+  const advice a = recommend(s, fixed_options());
+  ASSERT_EQ(a.pools.size(), 1u);
+  EXPECT_EQ(a.pools[0].stacks, 200u);
+  EXPECT_EQ(place_of(a.pools[0]), "server.cpp:20 (2 pools)");
+}
+
+TEST(Recommend, PoolsThatAreGoneAreKnownByTheirSites) {
+  snapshot s = one_site(5000, 9300);
+  s.pools.clear();
+  s.sites[0].pools.clear();
+  s.sites.push_back(test::make_site("/src/y.cpp", 9, {{30000, 4000}}));
+  s.sites[1].pools = {77};  // of no pool that is left
+  s.sites[1].held = 10;
+  const advice a = recommend(s, fixed_options());
+  ASSERT_EQ(a.pools.size(), 1u);
+  EXPECT_EQ(a.pools[0].decides, 1u);
+  EXPECT_EQ(a.pools[0].stacks, 110u);
+  EXPECT_EQ(a.pools[0].what, verdict::lower);
+  EXPECT_EQ(place_of(a.pools[0]), "pools of 256 KiB");
+  EXPECT_THAT(recommend_text(s, fixed_options()),
+              HasSubstr("pools of 256 KiB, 110 stacks; decided by y.cpp:9\n"
+                        "  bast::stack_options{.limit = 40_KiB, .window = 32_KiB}\n"));
+}
+
+TEST(Recommend, IsRefusedForABuildThatIsNoRelease) {
+  for (const std::uint64_t flag :
+       {bast::watch::built_address_sanitizer, bast::watch::built_valgrind,
+        bast::watch::built_unoptimized, bast::watch::built_coverage}) {
+    snapshot s = one_site(5000, 9300);
+    s.built = flag;
+    EXPECT_THAT(recommend_text(s), HasSubstr("Measure a release build"));
+  }
+  snapshot s = one_site(5000, 9300);
+  s.built = bast::watch::built_assertions | bast::watch::built_hardened;
+  EXPECT_TRUE(recommend(s).refused.empty());
+}
+
+TEST(Recommend, TextGivesReasonsReservesAndCode) {
+  const std::string text = recommend_text(test::sample_server(), fixed_options());
+  EXPECT_THAT(text, HasSubstr("after 2,995 uses"));
+  EXPECT_THAT(text, HasSubstr("signal frame 1.7 KiB"));
+  EXPECT_THAT(text, HasSubstr("keep: 2,783 runs more"));
+  EXPECT_THAT(text, HasSubstr("only 98.5 % from 212 uses"));
+  EXPECT_THAT(text, HasSubstr("bast::stack_options{.limit = 72_KiB, .window = 24_KiB}"));
+}
+
+TEST(Recommend, JsonSaysTheSame) {
+  const auto document =
+      nlohmann::json::parse(recommend_json(one_site(5000, 9300), fixed_options()));
+  EXPECT_EQ(document["sites"][0]["limit"], 20480);
+  EXPECT_EQ(document["sites"][0]["verdict"], "lower");
+  EXPECT_EQ(document["pools"][0]["decided_by"], "/src/x.cpp:5");
+  EXPECT_EQ(document["reserves"]["signal_frame"], 1776);
+}
+
+TEST(Recommend, ReservesOfThisMachineHoldASignalFrame) {
+  EXPECT_GE(reserves_of_this_machine().signal_frame, 1024u);
+}
+
+TEST(Recommend, AnyRecordingHasAnAnswer) {
+  auto random = bast::test::random_numbers::of_this_test();
+  for (int i = 0; i < 300; ++i) {
+    const snapshot s = test::random_snapshot(random);
+    EXPECT_FALSE(recommend_text(s).empty());
+    EXPECT_FALSE(recommend_json(s).empty());
+  }
+}
+
+}  // namespace
+}  // namespace bast_stacks

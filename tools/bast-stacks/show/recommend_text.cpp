@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recommendations as text and as JSON.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "model/statistics.hpp"
+#include "show/backtrace.hpp"
+#include "show/names.hpp"
+#include "show/recommend.hpp"
+#include "show/table.hpp"
+#include "show/text.hpp"
+
+namespace bast_stacks {
+namespace {
+
+/// A quantile with as many nines as there are: "99.993 %".
+std::string quantile_text(double q) {
+  // Downwards, so that 99.997 is not shown as 100.
+  const double tenths = q < 0.99 ? 10 : q < 0.999 ? 100 : 1000;
+  return fmt::format("{} %", std::floor(q * 100 * tenths) / tenths);
+}
+
+std::string reason(const site& s, const site_advice& a, const recommend_options& options) {
+  const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
+  const std::string covers =
+      fmt::format("{} stay within {}", quantile_text(a.covered), size(a.need));
+  switch (a.what) {
+    case verdict::unused: return "has not run";
+    case verdict::keep:
+      return s.uses == 0
+                 ? std::string("no use has ended")
+                 : fmt::format("only {} from {}", quantile_text(a.covered), counted(s.uses, "use"));
+    case verdict::raise: {
+      const std::string recursion = recursion_text(s.deepest);
+      const std::string why =
+          a.bound_decides    ? std::string("the static bound does not fit")
+          : a.need > s.limit ? std::string("the limit was reached")
+                             : fmt::format("leaves {} for the reserve", size(s.limit - a.need));
+      return recursion.empty() ? why : fmt::format("{}; {}", why, recursion);
+    }
+    case verdict::fits:
+    case verdict::lower: return a.bound_decides ? "the static bound decides" : covers;
+  }
+  return {};
+}
+
+std::string premise(const recommend_options& options) {
+  const stack_reserves& r = options.reserves;
+  const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
+  return fmt::format(
+      "A site's limit is lowered when, with {:g} % confidence, {:g} % of its uses stay within the "
+      "deepest\nseen: after {} uses. It is that depth and a reserve of {}: signal frame {},\n"
+      "unwinding {}, lazy binding {}, colouring {}.\n",
+      options.confidence * 100, options.quantile * 100,
+      count_text(runs_needed(options.quantile, options.confidence)), size(r.sum()),
+      size(r.signal_frame), size(r.unwinding), size(r.lazy_binding), size(r.colouring));
+}
+
+std::string sites_text(const snapshot& of, const advice& all, const recommend_options& options) {
+  using enum table::align;
+  table sites({{options.exact_bytes ? "site (in bytes)" : "site (in KiB)", left, true},
+               {"uses"},
+               {"deepest"},
+               {"limit"},
+               {"recommend", left},
+               {"because", left}});
+  const std::vector<std::string> names = short_site_names(of.sites);
+  for (std::size_t i = 0; i < of.sites.size(); ++i) {
+    const site& s = of.sites[i];
+    const site_advice& a = all.sites[i];
+    if (a.what == verdict::unused) continue;
+    sites.add({names[i], std::to_string(s.uses), size_number(s.max, options.exact_bytes),
+               size_number(s.limit, options.exact_bytes), verdict_text(a), reason(s, a, options)},
+              a.what == verdict::raise ? "!!" : "");
+  }
+  return sites.empty() ? "No site has run yet.\n" : sites.text();
+}
+
+std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_options& options) {
+  const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
+  std::string out = fmt::format("{}{}, {}", a.pools.empty() ? "" : "pool ", place_of(a),
+                                counted(a.stacks, "stack"));
+  if (a.decides.has_value())
+    out += fmt::format("; decided by {}", short_site_name(of.sites[*a.decides]));
+  out = cut_right(out, line_width) + '\n';
+  switch (a.what) {
+    case verdict::unused: return out + "  nothing has run on it\n";
+    case verdict::keep:
+      out += fmt::format("  keep .limit = {}\n", size(a.old_limit));
+      // A site that runs once in the life of a process never runs often enough.
+      if (a.others != 0 && a.others < a.old_limit)
+        out += fmt::format(
+            "  its sites that ran often enough need {}: give the others a pool of their own\n",
+            size(a.others));
+      return out;
+    case verdict::fits: return out + fmt::format("  .limit = {} is right\n", size(a.old_limit));
+    case verdict::raise: return out + fmt::format("  {}\n", code_of(a));
+    case verdict::lower: break;
+  }
+  return out +
+         fmt::format(
+             "  {}\n  saves {} of address space ({} x {}), and no resident memory: pages that "
+             "were\n  never touched have none\n",
+             code_of(a), size(a.saved), count_text(a.stacks), size(a.old_limit - a.limit));
+}
+
+const char* word(verdict v) {
+  switch (v) {
+    case verdict::unused: return "unused";
+    case verdict::keep: return "keep";
+    case verdict::fits: return "fits";
+    case verdict::lower: return "lower";
+    case verdict::raise: return "raise";
+  }
+  return "?";
+}
+
+}  // namespace
+
+std::string code_of(const pool_advice& advice) {
+  return fmt::format("bast::stack_options{{.limit = {}_KiB, .window = {}_KiB}}",
+                     round_up(advice.limit, 1024) / 1024, round_up(advice.window, 1024) / 1024);
+}
+
+std::string place_of(const pool_advice& advice) {
+  if (advice.pools.empty()) return fmt::format("pools of {}", size_text(advice.old_limit));
+  const std::string& where = advice.where;
+  std::string place = where.empty() ? "(unnamed)" : printable(where.substr(where.rfind('/') + 1));
+  if (advice.pools.size() > 1) place += fmt::format(" ({} pools)", advice.pools.size());
+  return place;
+}
+
+std::string verdict_text(const site_advice& advice) {
+  switch (advice.what) {
+    case verdict::unused: return "";
+    case verdict::keep: return fmt::format("keep: {} more", counted(advice.runs_missing, "run"));
+    case verdict::fits:
+    case verdict::lower:
+    case verdict::raise: return size_text(advice.limit);
+  }
+  return {};
+}
+
+std::string recommend_text(const snapshot& of, const recommend_options& options) {
+  const advice all = recommend(of, options);
+  if (!all.refused.empty()) return all.refused + '\n';
+  std::string out = premise(options) + '\n' + sites_text(of, all, options);
+  for (const pool_advice& each : all.pools) out += '\n' + pool_text(of, each, options);
+  return out;
+}
+
+std::string recommend_json(const snapshot& of, const recommend_options& options) {
+  using nlohmann::ordered_json;
+  const advice all = recommend(of, options);
+  ordered_json document = {{"format", "bast-stacks recommendation"},
+                           {"version", 1},
+                           {"confidence", options.confidence},
+                           {"quantile", options.quantile},
+                           {"refused", all.refused},
+                           {"sites", ordered_json::array()},
+                           {"pools", ordered_json::array()}};
+  document["reserves"] = {{"signal_frame", options.reserves.signal_frame},
+                          {"unwinding", options.reserves.unwinding},
+                          {"lazy_binding", options.reserves.lazy_binding},
+                          {"colouring", options.reserves.colouring}};
+  for (std::size_t i = 0; i < all.sites.size(); ++i) {
+    const site_advice& a = all.sites[i];
+    document["sites"].push_back({{"site", site_name(of.sites[i])},
+                                 {"verdict", word(a.what)},
+                                 {"uses", of.sites[i].uses},
+                                 {"need", a.need},
+                                 {"old_limit", of.sites[i].limit},
+                                 {"limit", a.limit},
+                                 {"window", a.window},
+                                 {"covered_quantile", a.covered},
+                                 {"runs_missing", a.runs_missing}});
+  }
+  for (const pool_advice& a : all.pools) {
+    ordered_json pool = {{"where", a.where},         {"pools", a.pools.size()},
+                         {"stacks", a.stacks},       {"verdict", word(a.what)},
+                         {"old_limit", a.old_limit}, {"limit", a.limit},
+                         {"window", a.window},       {"saved_address_space", a.saved}};
+    pool["decided_by"] = a.decides.has_value() ? site_name(of.sites[*a.decides]) : "";
+    pool["code"] = code_of(a);
+    document["pools"].push_back(std::move(pool));
+  }
+  return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace bast_stacks

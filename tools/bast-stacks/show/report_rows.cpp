@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "show/report_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <unordered_map>
+
+#include "model/names.hpp"
+#include "model/statistics.hpp"
+#include "show/backtrace.hpp"
+#include "show/names.hpp"
+#include "show/text.hpp"
+
+namespace bast_stacks::internal {
+namespace {
+
+// Less than this of a limit is a warning whatever was recommended.
+constexpr double narrow_margin = 0.10;
+
+/// One row, with what it can be sorted by.
+struct row {
+  std::string name;
+  double margin = 1;
+  std::uint64_t max = 0;
+  std::uint64_t uses = 0;
+  std::uint64_t waste = 0;
+  bool warn = false;
+  std::vector<std::string> cells = {};  // without the name
+};
+
+double margin_of(std::uint64_t depth, std::uint64_t limit) {
+  return limit == 0 ? 1 : 1 - static_cast<double>(depth) / static_cast<double>(limit);
+}
+
+void sort(std::vector<row>& rows, report_order order) {
+  const auto before = [order](const row& a, const row& b) {
+    switch (order) {
+      case report_order::margin:
+        if (a.margin != b.margin) return a.margin < b.margin;
+        break;
+      case report_order::max:
+        if (a.max != b.max) return a.max > b.max;
+        break;
+      case report_order::uses:
+        if (a.uses != b.uses) return a.uses > b.uses;
+        break;
+      case report_order::waste:
+        if (a.waste != b.waste) return a.waste > b.waste;
+        break;
+      case report_order::site: break;
+    }
+    return std::tie(a.name, a.cells) < std::tie(b.name, b.cells);
+  };
+  std::ranges::sort(rows, before);
+}
+
+std::string percent_of(double margin, std::uint64_t limit) {
+  return limit == 0 ? "?" : percent_text(margin);
+}
+
+/// What can be said of a site in one column: the size to set, and why it is so deep.
+std::string remark(const site& s, const site_advice* a) {
+  const std::string recursion = recursion_text(s.deepest);
+  if (a == nullptr || a->what == verdict::unused) return recursion;
+  if (recursion.empty()) return verdict_text(*a);
+  // Both at length would be cut.
+  return (a->what == verdict::keep ? "keep" : verdict_text(*a)) + ", " + recursion;
+}
+
+std::vector<row> site_rows(const snapshot& of, const advice& all, const report_options& options) {
+  const auto size = [&](std::uint64_t bytes) { return size_number(bytes, options.exact_bytes); };
+  const std::vector<std::string> names = short_site_names(of.sites);
+  std::vector<row> rows;
+  for (std::size_t i = 0; i < of.sites.size(); ++i) {
+    const site& s = of.sites[i];
+    const site_advice* const a = all.sites.empty() ? nullptr : &all.sites[i];
+    if (s.uses == 0 && s.live == 0 && s.max == 0) continue;
+    row r{.name = names[i], .margin = margin(s).value_or(1), .max = s.max, .uses = s.uses};
+    if (s.limit > s.max) r.waste = multiply(s.limit - s.max, s.held);
+    r.warn = r.margin < narrow_margin || (a != nullptr && a->what == verdict::raise);
+    const bool no_quantiles = s.histogram.empty();
+    r.cells = {std::to_string(s.uses),
+               std::to_string(s.live),
+               no_quantiles ? "-" : size(quantile(s, 0.5)),
+               no_quantiles ? "-" : size(quantile(s, 0.99)),
+               size(s.max),
+               size(s.limit),
+               percent_of(r.margin, s.limit),
+               remark(s, a)};
+    rows.push_back(std::move(r));
+  }
+  return rows;
+}
+
+/// "6.0 (<= 8.0)": the deepest byte that is not zero, and how much deeper it may have been.
+std::string interval(const live_stack& s, bool exact) {
+  if (!s.scanned) return "?";
+  const std::string least = size_number(s.depth, exact);
+  if (s.depth_at_most <= s.depth) return least;
+  return fmt::format("{} (<= {})", least, size_number(s.depth_at_most, exact));
+}
+
+std::string state_of(const live_stack& s) {
+  if (s.crashed) return "crashed";
+  if (s.coro == 0 && s.state == bast::watch::coro_state::free) return "in use";
+  return s.parked ? "parked" : std::string(name_of(s.state));
+}
+
+std::vector<row> stack_rows(const snapshot& of, const report_options& options) {
+  const std::vector<std::string> names = short_site_names(of.sites);
+  std::vector<row> rows;
+  for (const live_stack& s : of.stacks) {
+    const std::uint64_t limit = s.top > s.low ? s.top - s.low : 0;
+    row r{.name = s.name.empty() ? fmt::format("{:#x}", s.top) : printable(s.name),
+          .margin = s.scanned ? margin_of(s.depth, limit) : 1,
+          .max = s.depth,
+          .uses = 1};
+    r.waste = limit > s.depth ? limit - s.depth : 0;
+    r.warn = s.crashed || (s.scanned && r.margin < narrow_margin);
+    r.cells = {s.site < names.size() ? names[s.site] : "?",
+               state_of(s),
+               interval(s, options.exact_bytes),
+               size_number(s.resident, options.exact_bytes),
+               size_number(limit, options.exact_bytes),
+               s.scanned ? percent_of(r.margin, limit) : "?"};
+    rows.push_back(std::move(r));
+  }
+  return rows;
+}
+
+std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_options& options) {
+  const auto size = [&](std::uint64_t bytes) { return size_number(bytes, options.exact_bytes); };
+  std::unordered_map<std::size_t, const pool_advice*> advised;
+  for (const pool_advice& a : all.pools) {
+    for (const std::size_t each : a.pools) advised[each] = &a;
+  }
+  std::vector<row> rows;
+  for (std::size_t i = 0; i < of.pools.size(); ++i) {
+    const pool& p = of.pools[i];
+    std::uint64_t deepest = 0;
+    for (const site& s : of.sites) {
+      if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
+    }
+    const std::string file = p.where.empty() ? "(unnamed)" : p.where.substr(p.where.rfind('/') + 1);
+    row r{.name = fmt::format("{} #{}", printable(file), p.id),
+          .margin = margin_of(deepest, p.limit),
+          .max = deepest,
+          .uses = p.stacks};
+    r.waste = p.limit > deepest ? multiply(p.limit - deepest, p.stacks) : 0;
+    r.warn = p.measured && r.margin < narrow_margin;
+    std::string advice_text = "not measured";
+    if (p.measured) {
+      const auto found = advised.find(i);
+      advice_text.clear();
+      if (found != advised.end() && found->second->what != verdict::unused) {
+        advice_text =
+            found->second->what == verdict::keep ? "keep" : size_text(found->second->limit);
+        r.warn = r.warn || found->second->what == verdict::raise;
+      }
+    }
+    r.cells = {std::to_string(p.stacks),
+               std::to_string(p.live),
+               size(p.resident),
+               size(deepest),
+               size(p.limit),
+               p.measured ? percent_of(r.margin, p.limit) : "?",
+               advice_text};
+    rows.push_back(std::move(r));
+  }
+  return rows;
+}
+
+}  // namespace
+
+table rows_of(const snapshot& of, const advice& all, const report_options& options,
+              std::size_t most, std::size_t& hidden) {
+  using enum table::align;
+  const std::string unit = options.exact_bytes ? " (in bytes)" : " (in KiB)";
+  std::vector<row> rows;
+  std::vector<table::column> columns;
+  switch (options.by) {
+    case report_rows::sites:
+      rows = site_rows(of, all, options);
+      columns = {{"site" + unit, left, true},
+                 {"uses"},
+                 {"live"},
+                 {"p50"},
+                 {"p99"},
+                 {"max"},
+                 {"size"},
+                 {"margin"},
+                 {"recommend", left}};
+      break;
+    case report_rows::stacks:
+      rows = stack_rows(of, options);
+      columns = {{"stack" + unit, left, true},
+                 {"site", left},
+                 {"state", left},
+                 {"depth"},
+                 {"resident"},
+                 {"size"},
+                 {"margin"}};
+      break;
+    case report_rows::pools:
+      rows = pool_rows(of, all, options);
+      columns = {{"pool" + unit, left, true},
+                 {"stacks"},
+                 {"live"},
+                 {"resident"},
+                 {"max"},
+                 {"size"},
+                 {"margin"},
+                 {"recommend", left}};
+      break;
+  }
+  sort(rows, options.sort);
+  hidden = rows.size() > most ? rows.size() - most : 0;
+  rows.resize(rows.size() - hidden);
+  table result(std::move(columns));
+  for (row& r : rows) {
+    std::vector<std::string> cells = {std::move(r.name)};
+    std::ranges::move(r.cells, std::back_inserter(cells));
+    result.add(std::move(cells), r.warn ? "!!" : "");
+  }
+  return result;
+}
+
+}  // namespace bast_stacks::internal
