@@ -191,7 +191,7 @@ arguments read_arguments(int count, char** values) {
   return out;
 }
 
-std::vector<stress::sample> watch(state& shared) {
+std::vector<stress::sample> observe(state& shared) {
   using clock = std::chrono::steady_clock;
   std::vector<stress::sample> samples;
   std::printf("%10s %12s %10s %12s %8s %12s\n", "seconds", "pages", "mappings", "descriptors",
@@ -226,7 +226,7 @@ int main(int count, char** values) {
       threads.emplace_back([&shared, seed = asked.seed + n] { worker(shared, seed).work(); });
     }
     shared.warm.wait();
-    samples = watch(shared);
+    samples = observe(shared);
     shared.over = true;
   }
   std::string complaints = stress::judge(samples);
