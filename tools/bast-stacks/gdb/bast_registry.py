@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registry of bast, read from memory: lib/bast/watch/abi.hpp in Python.
+
+Nothing here knows of gdb: memory comes from a function read(address, size), which returns bytes or
+raises Unreadable. What is read may be damaged or hostile: every number is checked before it is
+used, everything is bounded, and what is wrong is said by RegistryError, in one line.
+"""
+
+import bisect
+import dataclasses
+import struct
+
+MAGIC = 0x4843545754534142
+VERSION_MAJOR = 1
+ADDRESS_END = 1 << 64
+NO_INDEX = 0xFFFFFFFF
+
+# What a process can have, or a little more; beyond it the registry is damaged.
+REGISTRY_BYTES_MAX = 1 << 32
+RECORDS_MAX = 1 << 20
+RECORD_BYTES_MAX = 1 << 20
+SLOTS_MAX = 1 << 24
+LIVE_MAX = 1 << 20
+CORO_BYTES_MAX = 1 << 33
+NAME_BYTES = 64
+READ_BYTES = 1 << 20
+
+NOTE = struct.Struct("<III")
+NOTE_OWNER = b"bast\0"
+NOTE_TYPE = 1
+ANCHOR = struct.Struct("<QQQ")
+HEADER = struct.Struct("<QHHIHHIQQQQQII" + "QIIII" * 3 + "QQ16H16HII48s80s152x")
+POOL = struct.Struct("<IIQQQQQQBBB45x152s")
+SLAB = struct.Struct("<IIIIQQQQ16x")
+SITE = struct.Struct("<8I7Q88x256s512I")
+assert (HEADER.size, POOL.size, SLAB.size, SITE.size) == (512, 256, 64, 2480)
+
+MACHINES = {62: "x86-64", 183: "aarch64"}
+ENTRY_OPEN, ENTRY_CLOSED = 1, 2
+SLOT_UNOPENED, SLOT_LIVE = 0, 2
+SITE_OTHER, SITE_SOURCE = 0, 1
+CORO_STATES = {2: "running", 3: "suspended", 4: "finished"}
+CORO_PARKED = 1 << 13
+LINEAR_BUCKETS, BUCKETS_PER_OCTAVE, BUCKETS = 64, 32, 512
+
+
+class RegistryError(Exception):
+    """The registry cannot be read; the text says what is wrong, and where."""
+
+
+class Unreadable(RegistryError):
+    """Memory that is not there."""
+
+    def __init__(self, address, size):
+        super().__init__(f"cannot read {size} bytes at {address:#x}")
+
+
+def require(condition, message):
+    if not condition:
+        raise RegistryError(message)
+
+
+def text_of(data):
+    """What is before the first zero, safe to print whatever it is."""
+    text = data.split(b"\0", 1)[0].decode(errors="replace")
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def anchors_in_notes(data, address):
+    """The addresses of the anchors that the ELF notes in data, which are at address, lead to."""
+    at = 0
+    while at + NOTE.size <= len(data):
+        owner_bytes, description_bytes, kind = NOTE.unpack_from(data, at)
+        owner = at + NOTE.size
+        description = owner + (owner_bytes + 3) // 4 * 4
+        at = description + (description_bytes + 3) // 4 * 4
+        if at > len(data):
+            return
+        if kind == NOTE_TYPE and data[owner:owner + owner_bytes] == NOTE_OWNER:
+            if description_bytes >= 8:
+                distance = struct.unpack_from("<q", data, description)[0]
+                yield (address + description + distance) % ADDRESS_END
+
+
+def bucket_high(bucket):
+    """The largest depth of a bucket."""
+    if bucket < LINEAR_BUCKETS:
+        return bucket * 64 + 63
+    octave, part = divmod(bucket - LINEAR_BUCKETS, BUCKETS_PER_OCTAVE)
+    return (1 << (octave + 12)) + ((part + 1) << (octave + 7)) - 1
+
+
+@dataclasses.dataclass
+class Layout:
+    """Where a record of the library keeps what: checked offsets in bytes."""
+    what: str
+    record_bytes: int
+    fields: dict  # name: (offset, size)
+
+    def check(self):
+        size = self.record_bytes
+        require(0 < size <= 4096 and size % 8 == 0, f"a {self.what} of {size} bytes")
+        for name, (offset, width) in self.fields.items():
+            require(offset % width == 0 and offset + width <= size,
+                    f"a {self.what} of {size} bytes has its {name} at {offset}")
+
+    def column(self, records, name):
+        """That field of every record in a bytes-like object."""
+        offset, width = self.fields[name]
+        words = memoryview(records).cast({1: "B", 2: "H", 8: "Q"}[width])
+        return words[offset // width::self.record_bytes // width].tolist()
+
+
+@dataclasses.dataclass
+class Pool:
+    id: int
+    where: str
+    limit: int
+    live: int = 0  # stacks in use
+    spans: list = dataclasses.field(default_factory=list)  # (address, bytes) of each stack: what is open
+
+
+@dataclasses.dataclass
+class Site:
+    name: str
+    uses: int = 0
+    samples: int = 0
+    growths: int = 0
+    max: int = 0
+    live: int = 0
+    histogram: list = dataclasses.field(default_factory=lambda: [0] * BUCKETS)
+
+    def quantile(self, per_cent):
+        """The upper bound of the bucket that holds it, or None without samples."""
+        total = sum(self.histogram)
+        rank, seen = -(-total * per_cent // 100), 0
+        for bucket, count in enumerate(self.histogram):
+            seen += count
+            if count and seen >= rank:
+                return min(bucket_high(bucket), self.max)
+        return None
+
+
+@dataclasses.dataclass
+class Stack:
+    slot: int  # address of its record
+    pool: Pool
+    site: str
+    name: str
+    low: int
+    open_low: int
+    top: int
+    state: str = "in use"  # without a coroutine; else a name of CORO_STATES, or parked
+    sp: int = 0            # these only while suspended
+    pc: int = 0
+    fp: int = 0
+
+    @property
+    def suspended(self):
+        return self.state in ("suspended", "parked")
+
+    @property
+    def intact(self):
+        """False: what is saved of it cannot be."""
+        return not self.suspended or self.low <= self.sp < self.top
+
+
+class Registry:
+    """What the anchor at an address leads to. `made` is false before the first pool."""
+
+    def __init__(self, read, anchor):
+        self.read = read
+        magic, self.address, self.bytes = ANCHOR.unpack(read(anchor, ANCHOR.size))
+        require(magic == MAGIC, f"the anchor at {anchor:#x} is damaged: its magic is {magic:#x}")
+        self.made = self.address != 0
+        if self.made:
+            try:
+                self._read_header()
+            except RegistryError as problem:
+                raise RegistryError(f"the registry at {self.address:#x}: {problem}") from None
+
+    def _read_header(self):
+        words = HEADER.unpack(self.read(self.address, HEADER.size))
+        (magic, major, minor, _, machine, pointer_bytes, self.page_bytes, itself, size, self.pid, _,
+         _, _, _), rest = words[:14], words[14:]
+        require(magic == MAGIC, f"damaged: its magic is {magic:#x}")
+        require(major == VERSION_MAJOR,
+                f"has version {major}.{minor}; this script reads version {VERSION_MAJOR}")
+        require(machine in MACHINES and pointer_bytes == 8, f"for a machine {machine} unknown here")
+        require(self.page_bytes in (4096, 16384, 65536), f"damaged: pages of {self.page_bytes} bytes")
+        require(itself == self.address, f"damaged: it says that it is at {itself:#x}")
+        require(size == self.bytes and size <= REGISTRY_BYTES_MAX, f"damaged: {size} bytes long")
+        self.machine = MACHINES[machine]
+        self.tables = {"pools": rest[0:5], "slabs": rest[5:10], "sites": rest[10:15]}
+        for name, form in (("pools", POOL), ("slabs", SLAB), ("sites", SITE)):
+            self._check_table(name, form.size)
+        self.coros, self.coro_bytes = rest[15:17]
+        slots, blocks = rest[17:33], rest[33:49]
+        self.library = text_of(rest[51])
+        names = ("name", 8), ("top", 8), ("site", 2), ("countdown", 2), ("period", 2), ("grows", 2), \
+            ("frontier", 2), ("state", 1)
+        self.slots = Layout("slot", slots[0],
+                            {name: (at, width) for at, (name, width) in zip(slots[1:], names)})
+        names = ("sp", "pc", "fp", "tag", "stack")
+        self.blocks = Layout("control block", blocks[0],
+                             {name: (at, 8) for at, name in zip(blocks[1:], names)})
+        self.head_every = blocks[6]
+
+    def _check_table(self, name, least):
+        offset, record, capacity, used, _ = self.tables[name]
+        good = (least <= record <= RECORD_BYTES_MAX and capacity <= RECORDS_MAX and used <= capacity
+                and offset >= HEADER.size and offset + record * capacity <= self.bytes)
+        require(good, f"damaged: the table of {name} has {used} of {capacity} records of {record} "
+                      f"bytes at {offset}, in {self.bytes} bytes")
+
+    def _records(self, name, form):
+        """(index, fields) of the records in use of a table."""
+        offset, record, _, used, _ = self.tables[name]
+        step = max(1, READ_BYTES // record)
+        for first in range(0, used, step):
+            count = min(step, used - first)
+            data = self.read(self.address + offset + first * record, count * record)
+            for i in range(count):
+                yield first + i, form.unpack_from(data, i * record)
+
+    def _pieces(self, address, size, record):
+        """(bytes, address) of whole records, piece by piece."""
+        require(size >= 0 and address + size <= ADDRESS_END,
+                f"damaged: {size} bytes of records at {address:#x}")
+        step = max(1, READ_BYTES // record) * record
+        for at in range(0, size, step):
+            piece = self.read(address + at, min(step, size - at))
+            yield piece, address + at
+
+    # --- pools and stacks -------------------------------------------------------------------------
+
+    def pools(self):
+        """By index in the table; without what their slots tell."""
+        found = {}
+        for index, fields in self._records("pools", POOL):
+            if fields[0] == ENTRY_OPEN:
+                found[index] = Pool(fields[2], text_of(fields[11]), fields[3])
+        return found
+
+    def _slot_pieces(self, pools):
+        """(slab's fields, index of the first slot, records, their address), piece by piece."""
+        total = 0
+        slabs = [fields for _, fields in self._records("slabs", SLAB) if fields[0] == ENTRY_OPEN]
+        if slabs:
+            self.slots.check()
+        for slab in sorted(slabs, key=lambda fields: fields[4]):
+            _, pool, opened, _, base, stride, guard, records = slab
+            total += opened
+            good = (pool in pools and stride % self.page_bytes == 0 and guard < stride
+                    and base + opened * stride <= ADDRESS_END and total <= SLOTS_MAX)
+            require(good, f"damaged: {opened} stacks of {stride} bytes at {base:#x} in pool {pool}")
+            size = self.slots.record_bytes
+            for piece, address in self._pieces(records, opened * size, size):
+                yield slab, (address - records) // size, piece, address
+
+    def usage(self):
+        """The pools, by index, with the counts of their stacks."""
+        pools = self.pools()
+        for slab, first, piece, _ in self._slot_pieces(pools):
+            _, pool, _, _, base, stride, _, _ = slab
+            states = self.slots.column(piece, "state")
+            frontiers = self.slots.column(piece, "frontier")
+            require(max(frontiers, default=0) * self.page_bytes <= stride,
+                    f"damaged: a slot of the slab at {base:#x}")
+            for i, (state, frontier) in enumerate(zip(states, frontiers), first):
+                if state != SLOT_UNOPENED:
+                    closed = frontier * self.page_bytes
+                    pools[pool].spans.append((base + i * stride + closed, stride - closed))
+            pools[pool].live += states.count(SLOT_LIVE)
+        return pools
+
+    def stacks(self):
+        """Every stack in use, by pool and address."""
+        pools, names = self.pools(), self._site_names()
+        found = {}
+        for slab, first, piece, address in self._slot_pieces(pools):
+            states = self.slots.column(piece, "state")
+            for i in (i for i, state in enumerate(states) if state == SLOT_LIVE):
+                at = i * self.slots.record_bytes
+                stack = self._stack(slab, first + i, piece[at:at + self.slots.record_bytes],
+                                    pools, names)
+                stack.slot = address + at
+                found[stack.slot] = stack
+            require(len(found) <= LIVE_MAX, f"damaged: more than {LIVE_MAX} stacks in use")
+        self._add_coroutines(found)
+        return sorted(found.values(), key=lambda stack: (stack.pool.id, stack.low))
+
+    def _stack(self, slab, index, record, pools, names):
+        _, pool, _, _, base, stride, guard, _ = slab
+        low, high = base + index * stride, base + (index + 1) * stride
+        name, top, site, frontier = (self.slots.column(record, field)[0]
+                                     for field in ("name", "top", "site", "frontier"))
+        open_low = low + frontier * self.page_bytes
+        require(low + guard < top <= high and open_low <= high,
+                f"damaged: the slot of the stack at {low:#x} says that it is from {open_low:#x} to "
+                f"{top:#x}")
+        return Stack(0, pools[pool], names.get((pool, site), ""), self._name(name), low + guard,
+                     open_low, top)
+
+    def _name(self, address):
+        """A string of the program; cut at what cannot be read and at NAME_BYTES."""
+        if address == 0:
+            return ""
+        in_page = self.page_bytes - address % self.page_bytes
+        for size in (NAME_BYTES, min(NAME_BYTES, in_page)):
+            try:
+                return text_of(self.read(address, size))
+            except Unreadable:
+                pass
+        return "?"
+
+    def _add_coroutines(self, stacks):
+        """Fills in what the control blocks know of stacks, which are by address of their slot."""
+        if not stacks or self.coros == 0:
+            return
+        blocks, size = self.blocks, self.blocks.record_bytes
+        blocks.check()
+        require(self.coro_bytes % size == 0 and self.coro_bytes <= CORO_BYTES_MAX and
+                self.head_every > 0, f"damaged: {self.coro_bytes} bytes of control blocks")
+        for piece, address in self._pieces(self.coros, self.coro_bytes, size):
+            first = (address - self.coros) // size
+            for i, slot in enumerate(blocks.column(piece, "stack")):
+                stack = stacks.get(slot)
+                if stack is None or (first + i) % self.head_every == 0:
+                    continue
+                tag, sp, pc, fp = (blocks.column(piece[i * size:(i + 1) * size], field)[0]
+                                   for field in ("tag", "sp", "pc", "fp"))
+                state = CORO_STATES.get(tag & 0xFF)
+                if state is not None:
+                    stack.state = "parked" if state == "suspended" and tag & CORO_PARKED else state
+                    stack.sp, stack.pc, stack.fp = (sp, pc, fp) if stack.suspended else (0, 0, 0)
+
+    # --- sites ------------------------------------------------------------------------------------
+
+    def _site_entries(self):
+        for _, fields in self._records("sites", SITE):
+            if fields[1] in (ENTRY_OPEN, ENTRY_CLOSED):
+                yield fields
+
+    def _site_name(self, fields):
+        kind, line, column, length = fields[2], fields[5], fields[6], fields[7]
+        where = text_of(fields[15])
+        if kind == SITE_OTHER:
+            return where or "(other)"
+        cut = "..." if length > len(fields[15]) - 1 else ""
+        return f"{cut}{where}:{line}:{column}" if kind == SITE_SOURCE else cut + where
+
+    def _site_names(self):
+        """By index of the pool, and index in the pool."""
+        return {(fields[3], fields[4]): self._site_name(fields)
+                for fields in self._site_entries() if fields[3] != NO_INDEX}
+
+    def sites(self):
+        """Every spawn site, over all pools, most uses first."""
+        found, by_slot = {}, {}
+        for fields in self._site_entries():
+            name = self._site_name(fields)
+            site = found.setdefault((fields[2], name), Site(name))
+            site.uses += fields[10]
+            site.samples += fields[11]
+            site.growths += fields[12]
+            site.max = max(site.max, fields[13])
+            site.histogram = [a + b for a, b in zip(site.histogram, fields[16:])]
+            if fields[3] != NO_INDEX:
+                by_slot[fields[3], fields[4]] = site
+        for slab, _, piece, _ in self._slot_pieces(self.pools()):
+            columns = (self.slots.column(piece, name)
+                       for name in ("state", "site", "period", "countdown", "grows"))
+            for state, index, period, countdown, grows in zip(*columns):
+                site = by_slot.get((slab[1], index))
+                if site is not None and state != SLOT_UNOPENED:
+                    site.uses += max(0, period - countdown)  # Not measured yet.
+                    site.growths += grows
+                    site.live += state == SLOT_LIVE
+        return sorted((site for site in found.values() if site.uses or site.live),
+                      key=lambda site: (-site.uses, site.name))
+
+
+def stack_at(stacks, lows, address):
+    """The stack that holds an address, or None. `stacks` are by address; `lows` are theirs."""
+    at = bisect.bisect_right(lows, address) - 1
+    return stacks[at] if at >= 0 and address <= stacks[at].top else None
