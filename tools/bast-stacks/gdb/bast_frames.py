@@ -15,8 +15,9 @@ import signal
 import gdb
 import gdb.unwinder
 
+import bast_abi
 import bast_registry
-from bast_registry import RegistryError, Unreadable
+from bast_abi import RegistryError, Unreadable
 
 # By the names of gdb's architectures. The switch saves these three; the others are unknown there.
 REGISTERS = {
@@ -35,7 +36,7 @@ CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.
 
 def read(address, size):
     """Memory of the selected inferior."""
-    if address + size > bast_registry.ADDRESS_END:
+    if address + size > bast_abi.ADDRESS_END:
         raise Unreadable(address, size)
     try:
         return gdb.selected_inferior().read_memory(address, size).tobytes()
@@ -75,7 +76,7 @@ def note_segments(address, count):
     itself = next((at for kind, at, _ in headers if kind == PT_PHDR), address)
     for kind, at, size in headers:
         if kind == PT_NOTE:
-            yield (at + address - itself) % bast_registry.ADDRESS_END, size
+            yield (at + address - itself) % bast_abi.ADDRESS_END, size
 
 
 def registries():
@@ -86,7 +87,7 @@ def registries():
     for address, size in note_memory():
         with contextlib.suppress(Unreadable):
             notes = read(address, min(size, NOTE_BYTES_MAX))
-            anchors += bast_registry.anchors_in_notes(notes, address)
+            anchors += bast_abi.anchors_in_notes(notes, address)
     if not anchors:
         raise RegistryError("this program does not use bast: nothing in it has the note of bast")
     found = [bast_registry.Registry(read, anchor) for anchor in dict.fromkeys(anchors)]
@@ -116,7 +117,7 @@ def selection_kept():
 
 
 def unsigned(value):
-    return int(value) % bast_registry.ADDRESS_END
+    return int(value) % bast_abi.ADDRESS_END
 
 
 def stack_pointers():

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What gdb looks at in the tests of the gdb commands: coroutines in every state, at functions with
-// names that the tests know. Without an argument it ends with 0 when all of them were continued and
-// were what they should be; with "crash" one writes where nothing is; with "idle" it makes no pool
-// before the first stop.
+// What gdb looks at in the tests of the gdb commands: coroutines in every state, at functions whose
+// names the tests know. Ends with 0 when all of them were continued and did what they should.
+//
+//   bast_gdb_program          stops at the functions below, where gdb has breakpoints
+//   bast_gdb_program crash    writes where nothing is, in a coroutine that another one resumed
+//   bast_gdb_program wait     prints "ready" and waits for a line while coroutines are suspended
 #include <bast/coro.hpp>
 #include <cstdio>
-#include <cstring>
 #include <string_view>
-#include <vector>
 
 // Names that gdb finds.
 extern "C" {
@@ -24,7 +24,7 @@ void stop_inside() { asm volatile("" : : : "memory"); }
 namespace {
 
 [[gnu::noinline]] void wait_for_input(int number) {
-  (void)bast::this_coro::yield();
+  bast::this_coro::yield().value();
   asm volatile("" : : "r"(number) : "memory");
 }
 
@@ -40,11 +40,36 @@ namespace {
 
 [[gnu::noinline]] void write_nowhere() {
   volatile int* volatile nowhere = nullptr;
-  *nowhere = 1;  // NOLINT(clang-analyzer-core.NullDereference): it is what the test needs
+  *nowhere = 1;  // NOLINT(clang-analyzer-core.NullDereference): what the test is about
 }
 
 [[gnu::noinline]] void produce(bast::yielder<long>& out) {
   for (long value = 1; value <= 3; ++value) out.yield(value * 111);
+}
+
+/// One coroutine resumes another.
+void nest(bast::coro_pool& pool, bool crash) {
+  auto outer = pool.acquire().value();
+  outer
+      .start("outer",
+             [&] {
+               auto inner = pool.acquire().value();
+               inner
+                   .start("inner",
+                          [&] {
+                            if (crash) write_nowhere();
+                            stop_inside();
+                          })
+                   .value();
+             })
+      .value();
+}
+
+void wait_for_a_line() {
+  std::puts("ready");
+  std::fflush(stdout);
+  while (std::getchar() != '\n') {
+  }
 }
 
 }  // namespace
@@ -54,6 +79,10 @@ int main(int count, char** arguments) {
   stop_before_the_first_pool();
   auto pool = bast::coro_pool::create({.stack = {.limit = {std::size_t{256} << 10}}}).value();
 
+  for (int i = 0; i < 100; ++i) {
+    auto worker = pool.acquire().value();
+    worker.start("worker", [] { stop_inside(); }).value();
+  }
   auto reader = pool.acquire().value();
   reader.start("reader", [] { wait_for_input(1); }).value();
   int total = 0;
@@ -65,21 +94,8 @@ int main(int count, char** arguments) {
   done.start("done", [] {}).value();
 
   stop_here();
-
-  auto outer = pool.acquire().value();
-  outer
-      .start("outer",
-             [&] {
-               auto inner = pool.acquire().value();
-               inner
-                   .start("inner",
-                          [&] {
-                            if (mode == "crash") write_nowhere();
-                            stop_inside();
-                          })
-                   .value();
-             })
-      .value();
+  if (mode == "wait") wait_for_a_line();
+  nest(pool, mode == "crash");
 
   long sum = 0;
   while (step->suspended()) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry of bast, read from memory: lib/bast/watch/abi.hpp in Python.
+"""The registry of bast, read from memory.
 
 Nothing here knows of gdb: memory comes from a function read(address, size), which returns bytes or
 raises Unreadable. What is read may be damaged or hostile: every number is checked before it is
@@ -8,116 +8,27 @@ used, everything is bounded, and what is wrong is said by RegistryError, in one 
 
 import bisect
 import dataclasses
-import struct
 
-MAGIC = 0x4843545754534142
-VERSION_MAJOR = 1
-ADDRESS_END = 1 << 64
-NO_INDEX = 0xFFFFFFFF
-
-# What a process can have, or a little more; beyond it the registry is damaged.
-REGISTRY_BYTES_MAX = 1 << 32
-RECORDS_MAX = 1 << 20
-RECORD_BYTES_MAX = 1 << 20
-SLOTS_MAX = 1 << 24
-LIVE_MAX = 1 << 20
-CORO_BYTES_MAX = 1 << 33
-NAME_BYTES = 64
-READ_BYTES = 1 << 20
-
-NOTE = struct.Struct("<III")
-NOTE_OWNER = b"bast\0"
-NOTE_TYPE = 1
-ANCHOR = struct.Struct("<QQQ")
-HEADER = struct.Struct("<QHHIHHIQQQQQII" + "QIIII" * 3 + "QQ16H16HII48s80s152x")
-POOL = struct.Struct("<IIQQQQQQBBB45x152s")
-SLAB = struct.Struct("<IIIIQQQQ16x")
-SITE = struct.Struct("<8I7Q88x256s512I")
-assert (HEADER.size, POOL.size, SLAB.size, SITE.size) == (512, 256, 64, 2480)
-
-MACHINES = {62: "x86-64", 183: "aarch64"}
-ENTRY_OPEN, ENTRY_CLOSED = 1, 2
-SLOT_UNOPENED, SLOT_LIVE = 0, 2
-SITE_OTHER, SITE_SOURCE = 0, 1
-CORO_STATES = {2: "running", 3: "suspended", 4: "finished"}
-CORO_PARKED = 1 << 13
-LINEAR_BUCKETS, BUCKETS_PER_OCTAVE, BUCKETS = 64, 32, 512
+import bast_abi as abi
+from bast_abi import Layout, RegistryError, Unreadable, bucket_high, require, text_of
 
 
-class RegistryError(Exception):
-    """The registry cannot be read; the text says what is wrong, and where."""
-
-
-class Unreadable(RegistryError):
-    """Memory that is not there."""
-
-    def __init__(self, address, size):
-        super().__init__(f"cannot read {size} bytes at {address:#x}")
-
-
-def require(condition, message):
-    if not condition:
-        raise RegistryError(message)
-
-
-def text_of(data):
-    """What is before the first zero, safe to print whatever it is."""
-    text = data.split(b"\0", 1)[0].decode(errors="replace")
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def anchors_in_notes(data, address):
-    """The addresses of the anchors that the ELF notes in data, which are at address, lead to."""
-    at = 0
-    while at + NOTE.size <= len(data):
-        owner_bytes, description_bytes, kind = NOTE.unpack_from(data, at)
-        owner = at + NOTE.size
-        description = owner + (owner_bytes + 3) // 4 * 4
-        at = description + (description_bytes + 3) // 4 * 4
-        if at > len(data):
-            return
-        if kind == NOTE_TYPE and data[owner:owner + owner_bytes] == NOTE_OWNER:
-            if description_bytes >= 8:
-                distance = struct.unpack_from("<q", data, description)[0]
-                yield (address + description + distance) % ADDRESS_END
-
-
-def bucket_high(bucket):
-    """The largest depth of a bucket."""
-    if bucket < LINEAR_BUCKETS:
-        return bucket * 64 + 63
-    octave, part = divmod(bucket - LINEAR_BUCKETS, BUCKETS_PER_OCTAVE)
-    return (1 << (octave + 12)) + ((part + 1) << (octave + 7)) - 1
-
-
-@dataclasses.dataclass
-class Layout:
-    """Where a record of the library keeps what: checked offsets in bytes."""
-    what: str
-    record_bytes: int
-    fields: dict  # name: (offset, size)
-
-    def check(self):
-        size = self.record_bytes
-        require(0 < size <= 4096 and size % 8 == 0, f"a {self.what} of {size} bytes")
-        for name, (offset, width) in self.fields.items():
-            require(offset % width == 0 and offset + width <= size,
-                    f"a {self.what} of {size} bytes has its {name} at {offset}")
-
-    def column(self, records, name):
-        """That field of every record in a bytes-like object."""
-        offset, width = self.fields[name]
-        words = memoryview(records).cast({1: "B", 2: "H", 8: "Q"}[width])
-        return words[offset // width::self.record_bytes // width].tolist()
-
-
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Pool:
     id: int
     where: str
-    limit: int
+    limit: int  # bytes, like all sizes
+    opened: int = 0  # stacks
     live: int = 0  # stacks in use
-    spans: list = dataclasses.field(default_factory=list)  # (address, bytes) of each stack: what is open
+    open_bytes: int = 0
+    # (address, bytes) of what is open, SPANS_MAX at most.
+    spans: list = dataclasses.field(default_factory=list)
+
+    def add_open(self, address, size):
+        self.opened += 1
+        self.open_bytes += size
+        if len(self.spans) < abi.SPANS_MAX:
+            self.spans.append((address, size))
 
 
 @dataclasses.dataclass
@@ -128,7 +39,7 @@ class Site:
     growths: int = 0
     max: int = 0
     live: int = 0
-    histogram: list = dataclasses.field(default_factory=lambda: [0] * BUCKETS)
+    histogram: list = dataclasses.field(default_factory=lambda: [0] * abi.BUCKETS)
 
     def quantile(self, per_cent):
         """The upper bound of the bucket that holds it, or None without samples."""
@@ -141,7 +52,7 @@ class Site:
         return None
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Stack:
     slot: int  # address of its record
     pool: Pool
@@ -170,8 +81,9 @@ class Registry:
 
     def __init__(self, read, anchor):
         self.read = read
-        magic, self.address, self.bytes = ANCHOR.unpack(read(anchor, ANCHOR.size))
-        require(magic == MAGIC, f"the anchor at {anchor:#x} is damaged: its magic is {magic:#x}")
+        magic, self.address, self.bytes = abi.ANCHOR.unpack(read(anchor, abi.ANCHOR.size))
+        require(magic == abi.MAGIC,
+                f"the anchor at {anchor:#x} is damaged: its magic is {magic:#x}")
         self.made = self.address != 0
         if self.made:
             try:
@@ -180,43 +92,40 @@ class Registry:
                 raise RegistryError(f"the registry at {self.address:#x}: {problem}") from None
 
     def _read_header(self):
-        words = HEADER.unpack(self.read(self.address, HEADER.size))
+        words = abi.HEADER.unpack(self.read(self.address, abi.HEADER.size))
         (magic, major, minor, _, machine, pointer_bytes, self.page_bytes, itself, size, self.pid, _,
          _, _, _), rest = words[:14], words[14:]
-        require(magic == MAGIC, f"damaged: its magic is {magic:#x}")
-        require(major == VERSION_MAJOR,
-                f"has version {major}.{minor}; this script reads version {VERSION_MAJOR}")
-        require(machine in MACHINES and pointer_bytes == 8, f"for a machine {machine} unknown here")
-        require(self.page_bytes in (4096, 16384, 65536), f"damaged: pages of {self.page_bytes} bytes")
+        require(magic == abi.MAGIC, f"damaged: its magic is {magic:#x}")
+        require(major == abi.VERSION_MAJOR,
+                f"has version {major}.{minor}; this script reads version {abi.VERSION_MAJOR}")
+        require(machine in abi.MACHINES and pointer_bytes == 8,
+                f"for a machine {machine} that is unknown here")
+        require(self.page_bytes in abi.PAGE_BYTES, f"damaged: pages of {self.page_bytes} bytes")
         require(itself == self.address, f"damaged: it says that it is at {itself:#x}")
-        require(size == self.bytes and size <= REGISTRY_BYTES_MAX, f"damaged: {size} bytes long")
-        self.machine = MACHINES[machine]
+        require(size == self.bytes and size <= abi.REGISTRY_BYTES_MAX,
+                f"damaged: {size} bytes long")
+        self.machine = abi.MACHINES[machine]
         self.tables = {"pools": rest[0:5], "slabs": rest[5:10], "sites": rest[10:15]}
-        for name, form in (("pools", POOL), ("slabs", SLAB), ("sites", SITE)):
+        for name, form in (("pools", abi.POOL), ("slabs", abi.SLAB), ("sites", abi.SITE)):
             self._check_table(name, form.size)
         self.coros, self.coro_bytes = rest[15:17]
         slots, blocks = rest[17:33], rest[33:49]
         self.library = text_of(rest[51])
-        names = ("name", 8), ("top", 8), ("site", 2), ("countdown", 2), ("period", 2), ("grows", 2), \
-            ("frontier", 2), ("state", 1)
-        self.slots = Layout("slot", slots[0],
-                            {name: (at, width) for at, (name, width) in zip(slots[1:], names)})
-        names = ("sp", "pc", "fp", "tag", "stack")
-        self.blocks = Layout("control block", blocks[0],
-                             {name: (at, 8) for at, name in zip(blocks[1:], names)})
-        self.head_every = blocks[6]
+        self.slots = Layout.described("slot", abi.SLOT_FIELDS, slots)
+        self.blocks = Layout.described("control block", abi.BLOCK_FIELDS, blocks)
+        self.head_every = blocks[1 + len(abi.BLOCK_FIELDS)]
 
     def _check_table(self, name, least):
         offset, record, capacity, used, _ = self.tables[name]
-        good = (least <= record <= RECORD_BYTES_MAX and capacity <= RECORDS_MAX and used <= capacity
-                and offset >= HEADER.size and offset + record * capacity <= self.bytes)
+        good = (least <= record <= abi.RECORD_BYTES_MAX and used <= capacity <= abi.RECORDS_MAX
+                and offset >= abi.HEADER.size and offset + record * capacity <= self.bytes)
         require(good, f"damaged: the table of {name} has {used} of {capacity} records of {record} "
                       f"bytes at {offset}, in {self.bytes} bytes")
 
     def _records(self, name, form):
         """(index, fields) of the records in use of a table."""
         offset, record, _, used, _ = self.tables[name]
-        step = max(1, READ_BYTES // record)
+        step = max(1, abi.READ_BYTES // record)
         for first in range(0, used, step):
             count = min(step, used - first)
             data = self.read(self.address + offset + first * record, count * record)
@@ -225,9 +134,9 @@ class Registry:
 
     def _pieces(self, address, size, record):
         """(bytes, address) of whole records, piece by piece."""
-        require(size >= 0 and address + size <= ADDRESS_END,
+        require(size >= 0 and address + size <= abi.ADDRESS_END,
                 f"damaged: {size} bytes of records at {address:#x}")
-        step = max(1, READ_BYTES // record) * record
+        step = max(1, abi.READ_BYTES // record) * record
         for at in range(0, size, step):
             piece = self.read(address + at, min(step, size - at))
             yield piece, address + at
@@ -237,22 +146,23 @@ class Registry:
     def pools(self):
         """By index in the table; without what their slots tell."""
         found = {}
-        for index, fields in self._records("pools", POOL):
-            if fields[0] == ENTRY_OPEN:
+        for index, fields in self._records("pools", abi.POOL):
+            if fields[0] == abi.ENTRY_OPEN:
                 found[index] = Pool(fields[2], text_of(fields[11]), fields[3])
         return found
 
     def _slot_pieces(self, pools):
         """(slab's fields, index of the first slot, records, their address), piece by piece."""
         total = 0
-        slabs = [fields for _, fields in self._records("slabs", SLAB) if fields[0] == ENTRY_OPEN]
+        slabs = [fields for _, fields in self._records("slabs", abi.SLAB)
+                 if fields[0] == abi.ENTRY_OPEN]
         if slabs:
             self.slots.check()
         for slab in sorted(slabs, key=lambda fields: fields[4]):
             _, pool, opened, _, base, stride, guard, records = slab
             total += opened
             good = (pool in pools and stride % self.page_bytes == 0 and guard < stride
-                    and base + opened * stride <= ADDRESS_END and total <= SLOTS_MAX)
+                    and base + opened * stride <= abi.ADDRESS_END and total <= abi.SLOTS_MAX)
             require(good, f"damaged: {opened} stacks of {stride} bytes at {base:#x} in pool {pool}")
             size = self.slots.record_bytes
             for piece, address in self._pieces(records, opened * size, size):
@@ -268,10 +178,10 @@ class Registry:
             require(max(frontiers, default=0) * self.page_bytes <= stride,
                     f"damaged: a slot of the slab at {base:#x}")
             for i, (state, frontier) in enumerate(zip(states, frontiers), first):
-                if state != SLOT_UNOPENED:
+                if state != abi.SLOT_UNOPENED:
                     closed = frontier * self.page_bytes
-                    pools[pool].spans.append((base + i * stride + closed, stride - closed))
-            pools[pool].live += states.count(SLOT_LIVE)
+                    pools[pool].add_open(base + i * stride + closed, stride - closed)
+            pools[pool].live += states.count(abi.SLOT_LIVE)
         return pools
 
     def stacks(self):
@@ -280,13 +190,13 @@ class Registry:
         found = {}
         for slab, first, piece, address in self._slot_pieces(pools):
             states = self.slots.column(piece, "state")
-            for i in (i for i, state in enumerate(states) if state == SLOT_LIVE):
+            for i in (i for i, state in enumerate(states) if state == abi.SLOT_LIVE):
                 at = i * self.slots.record_bytes
                 stack = self._stack(slab, first + i, piece[at:at + self.slots.record_bytes],
                                     pools, names)
                 stack.slot = address + at
                 found[stack.slot] = stack
-            require(len(found) <= LIVE_MAX, f"damaged: more than {LIVE_MAX} stacks in use")
+            require(len(found) <= abi.LIVE_MAX, f"damaged: more than {abi.LIVE_MAX} stacks in use")
         self._add_coroutines(found)
         return sorted(found.values(), key=lambda stack: (stack.pool.id, stack.low))
 
@@ -307,7 +217,7 @@ class Registry:
         if address == 0:
             return ""
         in_page = self.page_bytes - address % self.page_bytes
-        for size in (NAME_BYTES, min(NAME_BYTES, in_page)):
+        for size in (abi.NAME_BYTES, min(abi.NAME_BYTES, in_page)):
             try:
                 return text_of(self.read(address, size))
             except Unreadable:
@@ -320,7 +230,7 @@ class Registry:
             return
         blocks, size = self.blocks, self.blocks.record_bytes
         blocks.check()
-        require(self.coro_bytes % size == 0 and self.coro_bytes <= CORO_BYTES_MAX and
+        require(self.coro_bytes % size == 0 and self.coro_bytes <= abi.CORO_BYTES_MAX and
                 self.head_every > 0, f"damaged: {self.coro_bytes} bytes of control blocks")
         for piece, address in self._pieces(self.coros, self.coro_bytes, size):
             first = (address - self.coros) // size
@@ -330,30 +240,31 @@ class Registry:
                     continue
                 tag, sp, pc, fp = (blocks.column(piece[i * size:(i + 1) * size], field)[0]
                                    for field in ("tag", "sp", "pc", "fp"))
-                state = CORO_STATES.get(tag & 0xFF)
+                state = abi.CORO_STATES.get(tag & 0xFF)
                 if state is not None:
-                    stack.state = "parked" if state == "suspended" and tag & CORO_PARKED else state
+                    is_parked = state == "suspended" and tag & abi.CORO_PARKED
+                    stack.state = "parked" if is_parked else state
                     stack.sp, stack.pc, stack.fp = (sp, pc, fp) if stack.suspended else (0, 0, 0)
 
     # --- sites ------------------------------------------------------------------------------------
 
     def _site_entries(self):
-        for _, fields in self._records("sites", SITE):
-            if fields[1] in (ENTRY_OPEN, ENTRY_CLOSED):
+        for _, fields in self._records("sites", abi.SITE):
+            if fields[1] in (abi.ENTRY_OPEN, abi.ENTRY_CLOSED):
                 yield fields
 
     def _site_name(self, fields):
         kind, line, column, length = fields[2], fields[5], fields[6], fields[7]
         where = text_of(fields[15])
-        if kind == SITE_OTHER:
+        if kind == abi.SITE_OTHER:
             return where or "(other)"
         cut = "..." if length > len(fields[15]) - 1 else ""
-        return f"{cut}{where}:{line}:{column}" if kind == SITE_SOURCE else cut + where
+        return f"{cut}{where}:{line}:{column}" if kind == abi.SITE_SOURCE else cut + where
 
     def _site_names(self):
         """By index of the pool, and index in the pool."""
         return {(fields[3], fields[4]): self._site_name(fields)
-                for fields in self._site_entries() if fields[3] != NO_INDEX}
+                for fields in self._site_entries() if fields[3] != abi.NO_INDEX}
 
     def sites(self):
         """Every spawn site, over all pools, most uses first."""
@@ -366,17 +277,17 @@ class Registry:
             site.growths += fields[12]
             site.max = max(site.max, fields[13])
             site.histogram = [a + b for a, b in zip(site.histogram, fields[16:])]
-            if fields[3] != NO_INDEX:
+            if fields[3] != abi.NO_INDEX:
                 by_slot[fields[3], fields[4]] = site
         for slab, _, piece, _ in self._slot_pieces(self.pools()):
             columns = (self.slots.column(piece, name)
                        for name in ("state", "site", "period", "countdown", "grows"))
             for state, index, period, countdown, grows in zip(*columns):
                 site = by_slot.get((slab[1], index))
-                if site is not None and state != SLOT_UNOPENED:
+                if site is not None and state != abi.SLOT_UNOPENED:
                     site.uses += max(0, period - countdown)  # Not measured yet.
                     site.growths += grows
-                    site.live += state == SLOT_LIVE
+                    site.live += state == abi.SLOT_LIVE
         return sorted((site for site in found.values() if site.uses or site.live),
                       key=lambda site: (-site.uses, site.name))
 
