@@ -85,24 +85,40 @@ def place(stack):
     return symbol_at(stack.pc)
 
 
+def depth_text(stack, thread):
+    """From the top to the stack pointer, where that is known."""
+    if thread is not None:
+        return size_text(stack.top - thread.sp)
+    return size_text(stack.top - stack.sp) if stack.suspended and stack.intact else ""
+
+
+def signal_text(number, stack, thread):
+    """What a signal means to a stack; begins with * for a crash."""
+    what = f"{thread.signal} stopped thread {thread.number} on stack {number}"
+    if thread.grows(stack):
+        return f"{what}, which grows by it: `handle SIGSEGV nostop noprint`."
+    if stack.guard <= min(thread.sp, thread.fault) < stack.low:
+        return f"* {what}: it overflowed."
+    return f"* {what}."
+
+
 def list_stacks():
     stacks = all_stacks()
     threads = bast_frames.threads_on(stacks)
     rows, ends = [], []
     for number, stack in enumerate(stacks, 1):
-        thread, sp, signal = threads.get(stack.slot, (None, stack.sp, ""))
-        where = ""
+        thread, where, mark = threads.get(stack.slot), "", ""
         if thread is not None:
-            where = f"thread {thread}"
-            if signal:
-                ends.append(f"* {signal} stopped thread {thread} on stack {number}.")
+            where = f"thread {thread.number}"
+            if thread.signal:
+                ends.append(signal_text(number, stack, thread))
+                mark = "*" if ends[-1].startswith("*") else ""
         elif stack.suspended:
             where = place(stack) if number <= PLACES_MAX else symbol_at(stack.pc)
         elif stack.state == "running":
             where = "resumed another"
-        depth = size_text(stack.top - sp) if sp and stack.low <= sp <= stack.top else ""
-        rows.append(["*" if signal else "", str(number), stack.name, short(stack.site), stack.state,
-                     depth, size_text(stack.pool.limit), where])
+        rows.append([mark, str(number), stack.name, short(stack.site), stack.state,
+                     depth_text(stack, thread), size_text(stack.pool.limit), where])
     if not rows:
         gdb.write("No stack is in use.\n")
         return
@@ -169,7 +185,8 @@ def backtrace(argument):
 def explain_running(number, stack):
     thread = bast_frames.threads_on([stack]).get(stack.slot)
     if thread is not None:
-        return f"stack {number} is thread {thread[0]}'s: `thread apply {thread[0]} backtrace`"
+        command = f"thread apply {thread.number} backtrace"
+        return f"stack {number} is thread {thread.number}'s: `{command}`"
     if stack.state == "running":
         return f"stack {number} resumed another: where it did is not known until that suspends"
     return f"stack {number} is not suspended: its state is {stack.state}"
@@ -223,9 +240,8 @@ def usage():
                           size_text(pool.open_bytes), resident.text(pool.spans),
                           size_text(pool.limit)])
         for stack in stacks:
-            sp = threads.get(stack.slot, (None, stack.sp, ""))[1]
-            used = size_text(stack.top - sp) if sp and stack.low <= sp <= stack.top else ""
-            rows.append([str(len(rows) + 1), str(stack.pool.id), title(stack), used,
+            rows.append([str(len(rows) + 1), str(stack.pool.id), title(stack),
+                         depth_text(stack, threads.get(stack.slot)),
                          size_text(stack.top - stack.open_low),
                          resident.text([(stack.open_low, stack.top - stack.open_low)]),
                          size_text(stack.pool.limit)])

@@ -9,6 +9,7 @@ what the thread executes. Works on live processes, on core files and over remote
 """
 
 import contextlib
+import dataclasses
 import re
 import signal
 
@@ -134,28 +135,46 @@ def stack_pointers():
 
 
 def crash():
-    """The signal that ended the selected thread, by name, or nothing."""
+    """The signal that stopped the selected thread, by name, and the address of its fault; "" and 0
+    when none did that ends programs."""
     with contextlib.suppress(gdb.error, ValueError):
         number = signal.Signals(int(gdb.parse_and_eval("$_siginfo.si_signo")))
-        return number.name if number in CRASHES else ""
-    return ""
+        if number in CRASHES:
+            address = gdb.parse_and_eval("$_siginfo._sifields._sigfault.si_addr")
+            return number.name, unsigned(address)
+    return "", 0
+
+
+@dataclasses.dataclass
+class ThreadOn:
+    """A thread that is on a stack."""
+    number: int
+    sp: int
+    signal: str = ""  # that stopped it there
+    fault: int = 0    # the address that it was about
+
+    def grows(self, stack):
+        """True when the library will answer the signal by opening more of the stack."""
+        connection = gdb.selected_inferior().connection
+        return (self.signal == "SIGSEGV" and stack.low <= self.fault < stack.open_low
+                and connection is not None and connection.type != "core")
 
 
 def threads_on(stacks):
-    """(thread, stack pointer, signal that stopped it or "") by the slot of the stack it is on."""
-    by_address = sorted(stacks, key=lambda stack: stack.low)
-    lows = [stack.low for stack in by_address]
+    """The threads that are on stacks, by the slot of the stack."""
+    by_address = sorted(stacks, key=lambda stack: stack.guard)
+    guards = [stack.guard for stack in by_address]
     found = {}
     with selection_kept():
         for thread in gdb.selected_inferior().threads():
-            if thread.is_running() or not thread.is_valid():
+            if not thread.is_valid() or thread.is_running():
                 continue
             with contextlib.suppress(gdb.error):
                 thread.switch()
                 for sp in stack_pointers():
-                    stack = bast_registry.stack_at(by_address, lows, sp)
+                    stack = bast_registry.stack_at(by_address, guards, sp)
                     if stack is not None:
-                        found[stack.slot] = (thread.num, sp, crash())
+                        found[stack.slot] = ThreadOn(thread.num, sp, *crash())
                         break
     return found
 
@@ -216,10 +235,12 @@ def frames_of(stack):
         UNWINDER.enabled = True
         gdb.invalidate_cached_frames()
         try:
-            frame = gdb.newest_frame()
-            while frame is not None and frame.type() == gdb.INLINE_FRAME:
-                frame = frame.older()
-            yield frame.older() if frame is not None else None
+            # The thread may be in main, which has no caller otherwise.
+            with gdb.with_parameter("backtrace past-main", True):
+                frame = gdb.newest_frame()
+                while frame is not None and frame.type() == gdb.INLINE_FRAME:
+                    frame = frame.older()
+                yield frame.older() if frame is not None else None
         finally:
             UNWINDER.enabled = False
             UNWINDER.stack = None

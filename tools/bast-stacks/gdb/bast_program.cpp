@@ -5,6 +5,7 @@
 //
 //   bast_gdb_program          stops at the functions below, where gdb has breakpoints
 //   bast_gdb_program crash    writes where nothing is, in a coroutine that another one resumed
+//   bast_gdb_program overflow uses more stack than a coroutine has
 //   bast_gdb_program wait     prints "ready" and waits for a line while coroutines are suspended
 #include <bast/coro.hpp>
 #include <cstdio>
@@ -95,6 +96,10 @@ int main(int count, char** arguments) {
 
   stop_here();
   if (mode == "wait") wait_for_a_line();
+  if (mode == "overflow") {
+    auto deep = pool.acquire().value();
+    deep.start("deep", [] { descend(1'000'000); }).value();
+  }
   nest(pool, mode == "crash");
 
   long sum = 0;

@@ -58,9 +58,10 @@ class Stack:
     pool: Pool
     site: str
     name: str
-    low: int
-    open_low: int
-    top: int
+    guard: int     # where its guard begins; addresses, like those below
+    low: int       # what can be opened
+    open_low: int  # what is open
+    top: int       # where it begins
     state: str = "in use"  # without a coroutine; else a name of CORO_STATES, or parked
     sp: int = 0            # these only while suspended
     pc: int = 0
@@ -209,8 +210,8 @@ class Registry:
         require(low + guard < top <= high and open_low <= high,
                 f"damaged: the slot of the stack at {low:#x} says that it is from {open_low:#x} to "
                 f"{top:#x}")
-        return Stack(0, pools[pool], names.get((pool, site), ""), self._name(name), low + guard,
-                     open_low, top)
+        return Stack(0, pools[pool], names.get((pool, site), ""), self._name(name), low,
+                     low + guard, open_low, top)
 
     def _name(self, address):
         """A string of the program; cut at what cannot be read and at NAME_BYTES."""
@@ -292,7 +293,8 @@ class Registry:
                       key=lambda site: (-site.uses, site.name))
 
 
-def stack_at(stacks, lows, address):
-    """The stack that holds an address, or None. `stacks` are by address; `lows` are theirs."""
-    at = bisect.bisect_right(lows, address) - 1
+def stack_at(stacks, guards, address):
+    """The stack on whose ground an address is, its guard included, or None. `stacks` are by
+    address, and `guards` are where theirs begin."""
+    at = bisect.bisect_right(guards, address) - 1
     return stacks[at] if at >= 0 and address <= stacks[at].top else None

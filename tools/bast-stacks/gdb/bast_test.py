@@ -133,6 +133,13 @@ class Gdb(unittest.TestCase):
         self.assertEqual(len(re.findall(r"^#0 ", output, re.MULTILINE)), 3)
         self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
 
+    def test_backtrace_needs_no_caller_of_the_threads_frame(self):
+        """gdb ends a backtrace at main, and here the thread is in main."""
+        output = self.session([*STOP_HERE, "finish", "bast list", "bast bt all", "backtrace"])
+        self.assert_lines(output, r"^ +2 +walker .*wait_for_input",
+                          r"^#0 .*main \(")
+        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
+
     def test_backtrace_of_one_by_number_or_name(self):
         one = self.session([*STOP_HERE, "bast bt 2"])
         self.assertIn("descend", one)
@@ -210,21 +217,22 @@ class Gdb(unittest.TestCase):
         self.only_native()
         self.assert_crash_is_marked(self.session(["continue", "bast list"], ["crash"]))
 
-    def core_of_the_kernel(self):
+    def core_of_the_kernel(self, mode):
         """The core file of a crash, or None where the kernel writes none into the folder."""
         pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip()
         hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
         if pattern.startswith("|") or "/" in pattern or hard == 0:
             return None
         subprocess.run(
-            [options.program, "crash"], cwd=self.folder.name, check=False, timeout=TIMEOUT,
+            [options.program, mode], cwd=self.folder.name, check=False, timeout=TIMEOUT,
+            stderr=subprocess.DEVNULL,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
         cores = list(pathlib.Path(self.folder.name).glob("core*"))
         return str(cores[0]) if cores else None
 
     def test_a_core_file_has_it_all(self):
         self.only_native()
-        core = self.core_of_the_kernel()
+        core = self.core_of_the_kernel("crash")
         if core is None:  # gdb's own leaves out what has guard markers in it, and is slow.
             core = str(pathlib.Path(self.folder.name, "core"))
             self.session(["continue", f"generate-core-file {core}"], ["crash"])
@@ -239,12 +247,27 @@ class Gdb(unittest.TestCase):
 
     def test_a_core_file_without_its_program_has_a_list(self):
         self.only_native()
-        core = self.core_of_the_kernel()
+        core = self.core_of_the_kernel("crash")
         if core is None:
             self.skipTest("the kernel writes no core file here")
         output = self.gdb(["bast list"], ["-iex", f"set sysroot {self.folder.name}", "-c", core])
         self.assertNotIn("wait_for_input", output)
         self.assert_lines(output, r"^\* SIGSEGV stopped thread 1 on stack 6\.$")
+
+    def test_an_overflow_is_marked(self):
+        self.only_native()
+        core = self.core_of_the_kernel("overflow")
+        if core is None:
+            self.skipTest("the kernel writes no core file here")
+        output = self.gdb(["bast list"], [options.program, core])
+        self.assert_lines(output, r"^\* +5 +deep +deep +running +25\d\.\d KiB +256.*thread 1$",
+                          r"^\* SIGSEGV stopped thread 1 on stack 5: it overflowed\.$")
+
+    def test_growth_is_no_crash(self):
+        self.only_native()
+        output = self.session([*STOP_HERE, "continue", "bast list"], ["overflow"])
+        self.assert_lines(output, r"^ +5 +deep +deep +running .* thread 1$",
+                          r"^SIGSEGV stopped thread 1 on stack 5, which grows by it: `handle")
 
     # --- nothing to see -----------------------------------------------------------------------
 
