@@ -9,7 +9,9 @@ The commands are in modules beside this file, so that gdb's own `python` gets no
 import os
 import sys
 
-if os.path.dirname(os.path.abspath(__file__)) not in sys.path:
-    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+# Also when gdb loads this through a symbolic link that is named for a program.
+FOLDER_OF_BAST = os.path.dirname(os.path.realpath(__file__))
+if FOLDER_OF_BAST not in sys.path:
+    sys.path.append(FOLDER_OF_BAST)
 
 import bast_commands  # noqa: E402,F401  found by the line above

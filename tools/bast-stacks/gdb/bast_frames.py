@@ -206,7 +206,11 @@ class SuspendedUnwinder(gdb.unwinder.Unwinder):
         # As deep as the frame that it leads to: gdb takes a caller that is deeper than its callee
         # for a corrupt stack.
         answer = pending.create_unwind_info(FrameId(gdb.Value(self.stack.sp), values[1]))
-        for name, was, word in zip(names, values, (self.stack.sp, self.stack.pc, self.stack.fp)):
+        # Behind the instruction that comes next: gdb takes it for a return address, and looks at
+        # what is before it. The unwind tables change just there in the out-of-line switch.
+        words = self.stack.sp, self.stack.pc + 1, self.stack.fp
+        for name, was, word in zip(names, values, words):
+            word %= bast_abi.ADDRESS_END
             answer.add_saved_register(name, gdb.Value(word).cast(was.type))
         self.stack = None  # Once: what follows is gdb's.
         return answer
@@ -219,7 +223,7 @@ gdb.unwinder.register_unwinder(None, UNWINDER, replace=True)
 @contextlib.contextmanager
 def frames_of(stack):
     """The newest frame of a suspended stack, for as long as the block; gdb's newer frames are those
-    of the selected thread."""
+    of the selected thread. Its pc is one more than where it continues."""
     if not stack.intact:
         raise RegistryError(f"damaged: its saved stack pointer {stack.sp:#x} is not on it")
     thread = gdb.selected_thread()

@@ -112,16 +112,16 @@ class Gdb(unittest.TestCase):
         output = self.session([*STOP_HERE, "bast list"])
         self.assert_lines(
             output,
-            r"^ +1 +reader +reader +suspended +\d+ B +256\.0 KiB +.*wait_for_input \(bast_program",
-            r"^ +2 +walker +walker +suspended +[34]\.\d KiB +256\.0 KiB +.*wait_for_input",
-            r"^ +3 +bast_program\.cpp:\d+:\d+ +suspended +\d+ B +256\.0 KiB +.*produce",
+            r"^ +1 +reader +reader +suspended +[\d.]+ (B|KiB) +256\.0 KiB +.*wait_for_input \(bast",
+            r"^ +2 +walker +walker +suspended +[\d.]+ (B|KiB) +256\.0 KiB +.*wait_for_input",
+            r"^ +3 +bast_program\.cpp:\d+:\d+ +suspended +[\d.]+ (B|KiB) +256\.0 KiB +.*produce",
             r"^ +4 +done +done +finished +256\.0 KiB$")
         self.assertNotIn("worker", output)
 
     def test_list_tells_the_thread_on_a_stack(self):
         output = self.session([*STOP_HERE, "break stop_inside", "continue", "bast list"])
         self.assert_lines(output, r"^ +5 +outer +outer +running +256\.0 KiB +resumed another$",
-                          r"^ +6 +inner +inner +running +\d+ B +256\.0 KiB +thread 1$")
+                          r"^ +6 +inner +inner +running +[\d.]+ (B|KiB) +256\.0 KiB +thread 1$")
 
     def test_backtrace_ends_at_the_entry(self):
         output = self.session([*STOP_HERE, "bast bt all"])
@@ -132,6 +132,12 @@ class Gdb(unittest.TestCase):
         self.assertEqual(len(re.findall(r"^#\d+ .*descend \(deep", output, re.MULTILINE)), 6)
         self.assertEqual(len(re.findall(r"^#0 ", output, re.MULTILINE)), 3)
         self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
+
+    def test_backtrace_begins_where_it_continues(self):
+        saved = "python import bast_show; print(f'saved {bast_show.all_stacks()[0].pc:#018x}')"
+        output = self.session([*STOP_HERE, saved, "bast bt 1"])
+        address = re.search("^saved (0x[0-9a-f]+)$", output, re.MULTILINE)[1]
+        self.assert_lines(output, f"^#0  {address} in (bast::arch|bast_arch)")
 
     def test_backtrace_needs_no_caller_of_the_threads_frame(self):
         """gdb ends a backtrace at main, and here the thread is in main."""
@@ -172,9 +178,9 @@ class Gdb(unittest.TestCase):
 
     def test_usage_shows_pools_and_stacks(self):
         output = self.session([*STOP_HERE, "bast usage"])
-        resident = r"[48]\.0 KiB +" if not options.emulator else ""
+        resident = r"\d+\.0 KiB +" if not options.emulator else ""
         self.assert_lines(output, r"^ +1 +bast_program\.cpp:\d+ +\d+ +4 +\d+\.\d KiB +",
-                          rf"^1 +1 +\"reader\" +\d+ B +\d+\.\d KiB +{resident}256\.0 KiB$",
+                          rf"^1 +1 +\"reader\" +[\d.]+ (B|KiB) +\d+\.\d KiB +{resident}256\.0 KiB$",
                           r"^4 +1 +\"done\" +\d+\.\d KiB +")
 
     def test_sites_shows_depths(self):
@@ -209,7 +215,7 @@ class Gdb(unittest.TestCase):
     # --- crashes ------------------------------------------------------------------------------
 
     def assert_crash_is_marked(self, output):
-        self.assert_lines(output, r"^\* +6 +inner +inner +running +\d+ B +256\.0 KiB +thread 1$",
+        self.assert_lines(output, r"^\* +6 +inner +inner +running +[\d.]+ (B|KiB) +256.*thread 1$",
                           r"^\* SIGSEGV stopped thread 1 on stack 6\.$",
                           r"^ +5 +outer +outer +running +256\.0 KiB +resumed another$")
 
@@ -219,6 +225,8 @@ class Gdb(unittest.TestCase):
 
     def core_of_the_kernel(self, mode):
         """The core file of a crash, or None where the kernel writes none into the folder."""
+        if "ASAN_OPTIONS" in os.environ:
+            self.skipTest("a sanitizer's shadow memory is too much for a core file")
         pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip()
         hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
         if pattern.startswith("|") or "/" in pattern or hard == 0:
