@@ -28,14 +28,17 @@ def size_text(count):
 
 
 def print_table(header, rows):
-    """Columns whose title begins with `>` are aligned right. The last is not padded."""
-    right = [title.startswith(">") for title in header]
-    rows = [[title.lstrip(">") for title in header], *rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    for row in rows:
-        cells = [text.rjust(width) if is_right else text.ljust(width)
-                 for text, width, is_right in zip(row, widths, right)]
-        gdb.write("  ".join(cells).rstrip() + "\n")
+    """Columns whose title begins with `>` are aligned right; those with nothing in them are left
+    out."""
+    columns = [column for column in zip(header, *rows) if any(column[1:])]
+    padded = []
+    for title, *cells in columns:
+        texts = [title.lstrip(">"), *cells]
+        width = max(map(len, texts))
+        is_right = title.startswith(">")
+        padded.append([text.rjust(width) if is_right else text.ljust(width) for text in texts])
+    for row in zip(*padded):
+        gdb.write("  ".join(row).rstrip() + "\n")
 
 
 def short(where):
