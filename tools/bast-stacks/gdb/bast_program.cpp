@@ -24,6 +24,17 @@ void stop_inside() { asm volatile("" : : : "memory"); }
 
 namespace {
 
+/// No frame of its own.
+[[gnu::always_inline]] inline void stop_inlined() {
+  asm volatile(
+      "nop\n\t"
+      "nop\n\t"
+      "nop"
+      :
+      :
+      : "memory");
+}
+
 [[gnu::noinline]] void wait_for_input(int number) {
   bast::this_coro::yield().value();
   asm volatile("" : : "r"(number) : "memory");
@@ -95,6 +106,7 @@ int main(int count, char** arguments) {
   done.start("done", [] {}).value();
 
   stop_here();
+  stop_inlined();
   if (mode == "wait") wait_for_a_line();
   if (mode == "overflow") {
     auto deep = pool.acquire().value();

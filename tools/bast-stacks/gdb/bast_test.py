@@ -103,7 +103,7 @@ class Gdb(unittest.TestCase):
         output = output[output.index("\nStack 1, "):]
         self.assertIn("bast_arch_stack_end_procedure", output)
         for words in ("Backtrace stopped", "corrupt stack", " ?? ", "Cannot access memory",
-                      "in main ("):
+                      " main ("):
             self.assertNotIn(words, output)
 
     # --- the commands on a process ------------------------------------------------------------
@@ -144,6 +144,14 @@ class Gdb(unittest.TestCase):
         output = self.session([*STOP_HERE, "finish", "bast list", "bast bt all", "backtrace"])
         self.assert_lines(output, r"^ *2 +walker .*wait_for_input",
                           r"^#0 .*main \(")
+        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
+
+    def test_backtrace_when_the_threads_frame_is_inlined(self):
+        kind = "python print('inlined', gdb.newest_frame().type() == gdb.INLINE_FRAME)"
+        output = self.session([*STOP_HERE, "break stop_inlined", "continue", "stepi", kind,
+                               "bast bt all", "frame"])
+        self.assert_lines(output, "^inlined True$", r"^#0 .*stop_inlined \(")
+        self.assert_good_frames(output)
         self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
 
     def test_backtrace_of_one_by_number_or_name(self):

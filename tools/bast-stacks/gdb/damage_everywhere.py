@@ -37,7 +37,8 @@ def look(anchor, lies):
     try:
         registry = bast_registry.Registry(LyingMemory(lies), anchor)
         if registry.made:
-            registry.stacks()
+            for stack in registry.stacks():
+                assert stack.guard <= stack.low < stack.top < bast_abi.ADDRESS_END, stack
             registry.usage()
             for site in registry.sites():
                 site.quantile(99)
