@@ -8,6 +8,7 @@
 //   bast_gdb_program overflow uses more stack than a coroutine has
 //   bast_gdb_program wait     prints "ready" and waits for a line while coroutines are suspended
 #include <bast/coro.hpp>
+#include <bast/coro/park.hpp>
 #include <cstdio>
 #include <string_view>
 
@@ -59,6 +60,12 @@ namespace {
   for (long value = 1; value <= 3; ++value) out.yield(value * 111);
 }
 
+[[gnu::noinline]] void park_here(bast::internal::parked_coro& self) {
+  self = bast::internal::parked_coro(*bast::internal::this_thread.current);
+  bast::internal::park();
+  asm volatile("" : : : "memory");  // No tail call: the tests look for this function.
+}
+
 /// One coroutine resumes another.
 void nest(bast::coro_pool& pool, bool crash) {
   auto outer = pool.acquire().value();
@@ -105,6 +112,10 @@ int main(int count, char** arguments) {
   auto done = pool.acquire().value();
   done.start("done", [] {}).value();
 
+  auto waiter = pool.acquire().value();
+  bast::internal::parked_coro parked;
+  waiter.start("waiter", [&] { park_here(parked); }).value();
+
   stop_here();
   stop_inlined();
   if (mode == "wait") wait_for_a_line();
@@ -121,7 +132,8 @@ int main(int count, char** arguments) {
   }
   reader.resume().value();
   walker.resume().value();
-  const bool right = sum == 666 && total == 6;
+  const bool woken = parked.wake();
+  const bool right = sum == 666 && total == 6 && woken;
   std::puts(right ? "everything continued" : "something is wrong");
   return right ? 0 : 1;
 }

@@ -115,23 +115,25 @@ class Gdb(unittest.TestCase):
             r"^ *1 +reader +reader +suspended +[\d.]+ (B|KiB) +256\.0 KiB +.*wait_for_input \(bast",
             r"^ *2 +walker +walker +suspended +[\d.]+ (B|KiB) +256\.0 KiB +.*wait_for_input",
             r"^ *3 +bast_program\.cpp:\d+:\d+ +suspended +[\d.]+ (B|KiB) +256\.0 KiB +.*produce",
-            r"^ *4 +done +done +finished +256\.0 KiB$")
+            r"^ *4 +done +done +finished +256\.0 KiB$",
+            r"^ *5 +waiter +waiter +parked +[\d.]+ (B|KiB) +256\.0 KiB +.*park_here")
         self.assertNotIn("worker", output)
 
     def test_list_tells_the_thread_on_a_stack(self):
         output = self.session([*STOP_HERE, "break stop_inside", "continue", "bast list"])
-        self.assert_lines(output, r"^ *5 +outer +outer +running +256\.0 KiB +resumed another$",
-                          r"^ *6 +inner +inner +running +[\d.]+ (B|KiB) +256\.0 KiB +thread 1$")
+        self.assert_lines(output, r"^ *6 +outer +outer +running +256\.0 KiB +resumed another$",
+                          r"^ *7 +inner +inner +running +[\d.]+ (B|KiB) +256\.0 KiB +thread 1$")
 
     def test_backtrace_ends_at_the_entry(self):
         output = self.session([*STOP_HERE, "bast bt all"])
         self.assert_good_frames(output)
         self.assert_lines(output, "^Stack 1, \"reader\", suspended:$", "^Stack 2, \"walker\"",
                           r"^Stack 3, bast_program\.cpp:\d+:\d+, suspended:$", r"^#0  +0x",
+                          "^Stack 5, \"waiter\", parked:$",
                           r"^#\d+ .*wait_for_input \(number=.*bast_program\.cpp:\d+$")
         self.assertEqual(len(re.findall(r"^#\d+ .*descend \(deep", output, re.MULTILINE)), 6)
-        self.assertEqual(len(re.findall(r"^#0 ", output, re.MULTILINE)), 3)
-        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
+        self.assertEqual(len(re.findall(r"^#0 ", output, re.MULTILINE)), 4)
+        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 4)
 
     def test_backtrace_begins_where_it_continues(self):
         saved = "python import bast_show; print(f'saved {bast_show.all_stacks()[0].pc:#018x}')"
@@ -144,7 +146,7 @@ class Gdb(unittest.TestCase):
         output = self.session([*STOP_HERE, "finish", "bast list", "bast bt all", "backtrace"])
         self.assert_lines(output, r"^ *2 +walker .*wait_for_input",
                           r"^#0 .*main \(")
-        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
+        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 4)
 
     def test_backtrace_when_the_threads_frame_is_inlined(self):
         kind = "python print('inlined', gdb.newest_frame().type() == gdb.INLINE_FRAME)"
@@ -152,7 +154,7 @@ class Gdb(unittest.TestCase):
                                "bast bt all", "frame"])
         self.assert_lines(output, "^inlined True$", r"^#0 .*stop_inlined \(")
         self.assert_good_frames(output)
-        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 3)
+        self.assertEqual(output.count("bast_arch_stack_end_procedure"), 4)
 
     def test_backtrace_of_one_by_number_or_name(self):
         one = self.session([*STOP_HERE, "bast bt 2"])
@@ -165,11 +167,11 @@ class Gdb(unittest.TestCase):
     def test_backtrace_says_why_there_is_none(self):
         output = self.session([*STOP_HERE, "break stop_inside", "continue", "bast bt", "bast bt 99",
                                "bast bt nobody", "bast bt done", "bast bt outer", "bast bt inner"])
-        self.assert_lines(output, "^bast bt: say which", "^bast bt: there is no stack 99: .* 6$",
+        self.assert_lines(output, "^bast bt: say which", "^bast bt: there is no stack 99: .* 7$",
                           "^bast bt: there is no stack nobody",
                           "^bast bt: stack 4 is not suspended: its state is finished$",
-                          "^bast bt: stack 5 resumed another",
-                          "^bast bt: stack 6 is thread 1's: `thread apply 1 backtrace`$")
+                          "^bast bt: stack 6 resumed another",
+                          "^bast bt: stack 7 is thread 1's: `thread apply 1 backtrace`$")
         self.assertNotIn("#0", output)
 
     def test_backtrace_changes_no_register_and_no_selection(self):
@@ -187,7 +189,7 @@ class Gdb(unittest.TestCase):
     def test_usage_shows_pools_and_stacks(self):
         output = self.session([*STOP_HERE, "bast usage"])
         resident = r"\d+\.0 KiB +" if not options.emulator else ""
-        self.assert_lines(output, r"^ *1 +bast_program\.cpp:\d+ +\d+ +4 +\d+\.\d KiB +",
+        self.assert_lines(output, r"^ *1 +bast_program\.cpp:\d+ +\d+ +5 +\d+\.\d KiB +",
                           rf"^1 +1 +\"reader\" +[\d.]+ (B|KiB) +\d+\.\d KiB +{resident}256\.0 KiB$",
                           r"^4 +1 +\"done\" +\d+\.\d KiB +")
 
@@ -223,9 +225,9 @@ class Gdb(unittest.TestCase):
     # --- crashes ------------------------------------------------------------------------------
 
     def assert_crash_is_marked(self, output):
-        self.assert_lines(output, r"^\* +6 +inner +inner +running +[\d.]+ (B|KiB) +256.*thread 1$",
-                          r"^\* SIGSEGV stopped thread 1 on stack 6\.$",
-                          r"^ *5 +outer +outer +running +256\.0 KiB +resumed another$")
+        self.assert_lines(output, r"^\* +7 +inner +inner +running +[\d.]+ (B|KiB) +256.*thread 1$",
+                          r"^\* SIGSEGV stopped thread 1 on stack 7\.$",
+                          r"^ *6 +outer +outer +running +256\.0 KiB +resumed another$")
 
     def test_the_crashed_stack_is_marked(self):
         self.only_native()
@@ -268,7 +270,7 @@ class Gdb(unittest.TestCase):
             self.skipTest("the kernel writes no core file here")
         output = self.gdb(["bast list"], ["-iex", f"set sysroot {self.folder.name}", "-c", core])
         self.assertNotIn("wait_for_input", output)
-        self.assert_lines(output, r"^\* SIGSEGV stopped thread 1 on stack 6\.$")
+        self.assert_lines(output, r"^\* SIGSEGV stopped thread 1 on stack 7\.$")
 
     def test_an_overflow_is_marked(self):
         self.only_native()
@@ -276,14 +278,14 @@ class Gdb(unittest.TestCase):
         if core is None:
             self.skipTest("the kernel writes no core file here")
         output = self.gdb(["bast list"], [options.program, core])
-        self.assert_lines(output, r"^\* +5 +deep +deep +running +25\d\.\d KiB +256.*thread 1$",
-                          r"^\* SIGSEGV stopped thread 1 on stack 5: it overflowed\.$")
+        self.assert_lines(output, r"^\* +6 +deep +deep +running +25\d\.\d KiB +256.*thread 1$",
+                          r"^\* SIGSEGV stopped thread 1 on stack 6: it overflowed\.$")
 
     def test_growth_is_no_crash(self):
         self.only_native()
         output = self.session([*STOP_HERE, "continue", "bast list"], ["overflow"])
-        self.assert_lines(output, r"^ *5 +deep +deep +running .* thread 1$",
-                          r"^SIGSEGV stopped thread 1 on stack 5, which grows by it: `handle")
+        self.assert_lines(output, r"^ *6 +deep +deep +running .* thread 1$",
+                          r"^SIGSEGV stopped thread 1 on stack 6, which grows by it: `handle")
 
     # --- nothing to see -----------------------------------------------------------------------
 
@@ -313,7 +315,7 @@ class Gdb(unittest.TestCase):
             "^machine: bast list: .* a machine 40", "^self: bast list: .* says that it is at 0x1$",
             "^bytes: bast list: .* bytes long$", "^slabs used: bast list: .* table of slabs has",
             "^coros: bast list: .*cannot read", "^slot top: bast list: .* has its top at 65535$",
-            "^block sp: bast list: .* has its sp at 3$", "^restored: 4$")
+            "^block sp: bast list: .* has its sp at 3$", "^restored: 5$")
 
     def test_damage_anywhere_ends_in_a_message(self):
         """Every word of the header, and random bytes of what it leads to."""
