@@ -30,7 +30,7 @@ SLAB = struct.Struct("<IIIIQQQQ16x")
 SITE = struct.Struct("<8I7Q88x256s512I")
 assert (HEADER.size, POOL.size, SLAB.size, SITE.size) == (512, 256, 64, 2480)
 
-MACHINES = {62: "x86-64", 183: "aarch64"}
+MACHINES = (62, 183)  # of ELF: x86-64, aarch64
 PAGE_BYTES = (4096, 16384, 65536)
 ENTRY_OPEN, ENTRY_CLOSED = 1, 2
 SLOT_UNOPENED, SLOT_LIVE = 0, 2

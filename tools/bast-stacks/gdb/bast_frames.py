@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import re
 import signal
+import struct
 
 import gdb
 import gdb.unwinder
@@ -28,7 +29,8 @@ REGISTERS = {
 NOTE_SECTION = re.compile(r"^\s*(0x[0-9a-f]+) - (0x[0-9a-f]+) .*\.note\.bast\b", re.MULTILINE)
 NOTE_BYTES_MAX = 1 << 16
 AT_PHDR, AT_PHNUM = 3, 5
-PROGRAM_HEADER_BYTES, PT_NOTE, PT_PHDR = 56, 4, 6
+PROGRAM_HEADER = struct.Struct("<I12xQ16xQ8x")  # ELF's, of it: type, address, bytes in memory
+PT_NOTE, PT_PHDR = 4, 6
 # A signal handler, and what it calls, are newer than the frame that it interrupted.
 HANDLER_FRAMES_MAX = 32
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE,
@@ -68,12 +70,10 @@ def note_segments(address, count):
     if address == 0 or count > 1000:
         return
     try:
-        table = read(address, count * PROGRAM_HEADER_BYTES)
+        table = read(address, count * PROGRAM_HEADER.size)
     except Unreadable:
         return
-    words = memoryview(table).cast("Q")
-    headers = [(table[i * PROGRAM_HEADER_BYTES], words[i * 7 + 2], words[i * 7 + 5])
-               for i in range(count)]
+    headers = list(PROGRAM_HEADER.iter_unpack(table))
     itself = next((at for kind, at, _ in headers if kind == PT_PHDR), address)
     for kind, at, size in headers:
         if kind == PT_NOTE:

@@ -39,6 +39,7 @@ class Site:
     growths: int = 0
     max: int = 0
     live: int = 0
+    is_written: bool = False  # the program was stopped while it wrote the numbers
     histogram: list = dataclasses.field(default_factory=lambda: [0] * abi.BUCKETS)
 
     def quantile(self, per_cent):
@@ -62,8 +63,9 @@ class Stack:
     low: int       # what can be opened
     open_low: int  # what is open
     top: int       # where it begins
-    state: str = "in use"  # without a coroutine; else a name of CORO_STATES, or parked
-    sp: int = 0            # these only while suspended
+    # Without a coroutine; else a name of CORO_STATES, or parked; or damaged.
+    state: str = "in use"
+    sp: int = 0  # these only while suspended
     pc: int = 0
     fp: int = 0
 
@@ -94,8 +96,8 @@ class Registry:
 
     def _read_header(self):
         words = abi.HEADER.unpack(self.read(self.address, abi.HEADER.size))
-        (magic, major, minor, _, machine, pointer_bytes, self.page_bytes, itself, size, self.pid, _,
-         _, _, _), rest = words[:14], words[14:]
+        magic, major, minor, _, machine, pointer_bytes, self.page_bytes, itself, size = words[:9]
+        rest = words[14:]
         require(magic == abi.MAGIC, f"damaged: its magic is {magic:#x}")
         require(major == abi.VERSION_MAJOR,
                 f"has version {major}.{minor}; this script reads version {abi.VERSION_MAJOR}")
@@ -105,13 +107,11 @@ class Registry:
         require(itself == self.address, f"damaged: it says that it is at {itself:#x}")
         require(size == self.bytes and size <= abi.REGISTRY_BYTES_MAX,
                 f"damaged: {size} bytes long")
-        self.machine = abi.MACHINES[machine]
         self.tables = {"pools": rest[0:5], "slabs": rest[5:10], "sites": rest[10:15]}
         for name, form in (("pools", abi.POOL), ("slabs", abi.SLAB), ("sites", abi.SITE)):
             self._check_table(name, form.size)
         self.coros, self.coro_bytes = rest[15:17]
         slots, blocks = rest[17:33], rest[33:49]
-        self.library = text_of(rest[51])
         self.slots = Layout.described("slot", abi.SLOT_FIELDS, slots)
         self.blocks = Layout.described("control block", abi.BLOCK_FIELDS, blocks)
         self.head_every = blocks[1 + len(abi.BLOCK_FIELDS)]
@@ -207,11 +207,11 @@ class Registry:
         name, top, site, frontier = (self.slots.column(record, field)[0]
                                      for field in ("name", "top", "site", "frontier"))
         open_low = low + frontier * self.page_bytes
-        require(low + guard < top <= high and open_low <= high,
-                f"damaged: the slot of the stack at {low:#x} says that it is from {open_low:#x} to "
-                f"{top:#x}")
-        return Stack(0, pools[pool], names.get((pool, site), ""), self._name(name), low,
-                     low + guard, open_low, top)
+        site_name = names.get((pool, site), "")
+        # One stack that is damaged, or is just being made, does not hide the others.
+        if not low + guard < top <= high or open_low > high:
+            return Stack(0, pools[pool], site_name, "", low, low + guard, high, high, "damaged")
+        return Stack(0, pools[pool], site_name, self._name(name), low, low + guard, open_low, top)
 
     def _name(self, address):
         """A string of the program; cut at what cannot be read and at NAME_BYTES."""
@@ -237,7 +237,8 @@ class Registry:
             first = (address - self.coros) // size
             for i, slot in enumerate(blocks.column(piece, "stack")):
                 stack = stacks.get(slot)
-                if stack is None or (first + i) % self.head_every == 0:
+                is_head = (first + i) % self.head_every == 0
+                if stack is None or is_head or stack.state == "damaged":
                     continue
                 tag, sp, pc, fp = (blocks.column(piece[i * size:(i + 1) * size], field)[0]
                                    for field in ("tag", "sp", "pc", "fp"))
@@ -273,6 +274,7 @@ class Registry:
         for fields in self._site_entries():
             name = self._site_name(fields)
             site = found.setdefault((fields[2], name), Site(name))
+            site.is_written |= fields[0] % 2 != 0
             site.uses += fields[10]
             site.samples += fields[11]
             site.growths += fields[12]

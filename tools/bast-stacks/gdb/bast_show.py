@@ -189,14 +189,18 @@ def usage():
 
 
 def sites():
-    rows = []
+    rows, written = [], []
     for registry in bast_frames.registries():
         for site in registry.sites():
             depths = [site.quantile(50), site.quantile(99), site.max if site.samples else None]
             rows.append([str(site.uses), str(site.live), str(site.growths),
                          *("" if depth is None else size_text(depth) for depth in depths),
                          site.name])
+            if site.is_written:
+                written.append(site.name)
     if not rows:
         gdb.write("No stack was used.\n")
         return
     print_table([">uses", ">in use", ">growths", ">p50", ">p99", ">max", "site"], rows)
+    for name in written:
+        gdb.write(f"{name} was being written: its numbers may not fit together.\n")

@@ -307,7 +307,7 @@ class Gdb(unittest.TestCase):
     # --- hostile bytes ------------------------------------------------------------------------
 
     def test_damage_is_named(self):
-        """One word of the header at a time, written into the process."""
+        """One record, then one word of the header at a time, written into the process."""
         output = self.session([*STOP_HERE, f"source {HERE / 'damage.py'}"])
         self.assert_lines(
             output, "^magic: bast list: the registry at 0x[0-9a-f]+: damaged: its magic is 0x0$",
@@ -315,7 +315,8 @@ class Gdb(unittest.TestCase):
             "^machine: bast list: .* a machine 40", "^self: bast list: .* says that it is at 0x1$",
             "^bytes: bast list: .* bytes long$", "^slabs used: bast list: .* table of slabs has",
             "^coros: bast list: .*cannot read", "^slot top: bast list: .* has its top at 65535$",
-            "^block sp: bast list: .* has its sp at 3$", "^restored: 5$")
+            "^block sp: bast list: .* has its sp at 3$", "^restored: 5$",
+            r"^1 +reader +damaged +256\.0 KiB$", r"^2 +walker +walker +suspended")
 
     def test_damage_anywhere_ends_in_a_message(self):
         """Every word of the header, and random bytes of what it leads to."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run by gdb in bast_test.py: damages one word of the registry's header at a time, prints what
-`bast list` says to that, and restores the word."""
+"""Run by gdb in bast_test.py: damages one stack's record, then one word of the registry's header at
+a time, prints what `bast list` says to that, and restores the word."""
 
 import gdb
 
@@ -21,6 +21,11 @@ DAMAGE = (
 
 inferior = gdb.selected_inferior()
 (registry,) = bast_frames.registries()
+top = registry.stacks()[0].slot + registry.slots.fields["top"][0]
+was = inferior.read_memory(top, 8).tobytes()
+inferior.write_memory(top, bytes(8))
+gdb.execute("bast list")
+inferior.write_memory(top, was)
 for what, offset, size, value in DAMAGE:
     was = inferior.read_memory(registry.address + offset, size).tobytes()
     inferior.write_memory(registry.address + offset, value.to_bytes(size, "little"))
