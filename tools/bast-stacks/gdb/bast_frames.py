@@ -194,7 +194,7 @@ class SuspendedUnwinder(gdb.unwinder.Unwinder):
         super().__init__("bast")
         self.enabled = False
         self.stack = None  # where the newest frame leads to, or None
-        self.claimed = None  # the pc and sp of the newest frame
+        self.claimed = None  # the stack pointer and the pc of the newest frame
 
     def __call__(self, pending):
         names = REGISTERS.get(pending.architecture().name())
