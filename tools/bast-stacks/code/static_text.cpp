@@ -12,7 +12,7 @@ namespace bast_stacks {
 namespace {
 
 // A longer name of a circle goes to the details.
-constexpr std::size_t circle_max = 60;
+constexpr std::size_t circle_max = 80;
 
 struct reason_words {
   std::string_view id;  // in JSON

@@ -157,13 +157,17 @@ void worst_path::report(const std::vector<std::size_t>& trail, std::size_t back_
   // One reason for a component: removing a call or a function shows what is left.
   const auto component = component_of_[back_to];
   const auto start = std::ranges::find(trail, back_to);
+  const auto name_of = [this](std::size_t node) -> const std::string& {
+    const auto& plain = nodes_[node].plain_name;
+    return plain.empty() ? nodes_[node].name : plain;
+  };
   std::string circle;
   std::size_t count = 0;
   for (auto at = start; at != trail.end(); ++at, ++count) {
-    if (count < names_max) circle += nodes_[*at].name + " -> ";
+    if (count < names_max) circle += name_of(*at) + " -> ";
     if (count == names_max) circle += "... -> ";
   }
-  circle += nodes_[back_to].name;
+  circle += name_of(back_to);
   if (members > count) circle += fmt::format(" (one circle of {} functions)", members);
   for (const auto& known : circles_) {
     if (known.at == component) return;
