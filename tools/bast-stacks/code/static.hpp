@@ -54,6 +54,8 @@ struct path_frame {
   std::string function;
   std::string module;
   std::uint64_t bytes = 0;
+  // Not 0: no frame, but so many rounds through the recursion that this function is in.
+  std::uint64_t times = 0;
 };
 
 /// What `join` found out: a site whose deepest stack has the root in it.

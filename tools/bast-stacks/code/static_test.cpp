@@ -229,7 +229,7 @@ static_report made_up() {
   static_bound bound{.root = "f(int)",
                      .module = "server",
                      .bytes = 11264,
-                     .worst = {{"f(int)", "server", 1264}, {"g()", "libg.so", 10000}},
+                     .worst = {{"f(int)", "server", 1264, 0}, {"g()", "libg.so", 10000, 0}},
                      .reasons = {{reason_kind::indirect_call, "g()", "libg.so", {}, 0x1234},
                                  {reason_kind::indirect_call, "g()", "libg.so", {}, 0x1250},
                                  {reason_kind::recursion, "f(int)", "server", "f -> g -> f", 0},

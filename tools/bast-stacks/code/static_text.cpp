@@ -89,8 +89,11 @@ std::string static_text(const static_report& report, const static_text_options& 
         bound.coroutine.empty() ? bound.root : fmt::format("coroutine {}", bound.coroutine);
     text += fmt::format("{} ({})\n  {}\n  worst path:\n", title, bound.module, headline(bound));
     for (const auto& frame : bound.worst) {
-      text +=
-          fmt::format("  {:>10}  {} ({})\n", grouped(frame.bytes), frame.function, frame.module);
+      const auto rounds = frame.times == 0
+                              ? ""
+                              : fmt::format(", with what it recurs through, {} times", frame.times);
+      text += fmt::format("  {:>10}  {} ({}){}\n", grouped(frame.bytes), frame.function,
+                          frame.module, rounds);
     }
     text += fmt::format("  {} functions can be reached\n", grouped(bound.functions));
     for (const auto& seen : bound.observations) add_observation(bound, seen, text);
@@ -110,8 +113,10 @@ std::string static_json(const static_report& report) {
                        {"sound", bound.sound()}, {"functions", bound.functions}};
     entry["worst_path"] = ordered_json::array();
     for (const auto& frame : bound.worst) {
-      entry["worst_path"].push_back(
-          {{"function", frame.function}, {"module", frame.module}, {"bytes", frame.bytes}});
+      entry["worst_path"].push_back({{"function", frame.function},
+                                     {"module", frame.module},
+                                     {"bytes", frame.bytes},
+                                     {"times", frame.times}});
     }
     entry["reasons"] = ordered_json::array();
     for (const auto& one : bound.reasons) {

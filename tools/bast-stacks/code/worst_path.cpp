@@ -236,25 +236,24 @@ std::vector<path_frame> worst_path::path() const {
   std::vector<path_frame> frames;
   auto at = root_;
   auto left = bytes();
-  const auto add = [&](const graph_node& node, std::string name, std::uint64_t bytes) {
+  const auto add = [&](const graph_node& node, std::uint64_t bytes, std::uint64_t rounds = 0) {
     bytes = std::min(bytes, left);
-    frames.push_back({.function = std::move(name), .module = node.module, .bytes = bytes});
+    frames.push_back(
+        {.function = node.name, .module = node.module, .bytes = bytes, .times = rounds});
     left -= bytes;
   };
   for (bool enters = true;;) {
     if (enters && values_[at].repeated != 0) {
-      const auto& node = nodes_[at];
-      add(node, fmt::format("({} and its circle, {} times)", node.name, values_[at].times),
-          values_[at].repeated);
+      add(nodes_[at], values_[at].repeated, std::max<std::uint64_t>(values_[at].times, 1));
       at = values_[at].resume;
     }
     const auto& now = values_[at];
     if (now.next == none) break;
-    add(nodes_[at], nodes_[at].name, now.before);
+    add(nodes_[at], now.before);
     enters = component_of_[now.next] != component_of_[at];
     at = now.next;
   }
-  add(nodes_[at], nodes_[at].name, left);
+  add(nodes_[at], left);
   return frames;
 }
 
