@@ -196,7 +196,7 @@ TEST(Static, CoroutinesAreTheRootsWhereThereAreSome) {
   ASSERT_TRUE(report);
   ASSERT_EQ(report->bounds.size(), 1U);
   EXPECT_EQ(report->bounds[0].coroutine, "known::job<int, char>");
-  EXPECT_GE(report->bounds[0].bytes, 1100U);
+  EXPECT_GE(report->bounds[0].bytes, 700U);
   EXPECT_THAT(static_text(*report, {}), testing::StartsWith("coroutine known::job<int, char> ("));
 }
 
