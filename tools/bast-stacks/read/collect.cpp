@@ -72,7 +72,7 @@ class collector {
     say(into_, read_blocks(target_, all, stacks, places), "Control blocks that could not be read",
         "where their coroutines are suspended is not known");
     read_names(target_, stacks, places);
-    if (options_.live_stacks) scan(stacks, places);
+    if (options_.live_stacks) scan(all.header.slots, stacks, places);
     if (slots_ == nullptr) return;
     for (const slot_place& place : places) slots_->push_back(place.slot);
   }
@@ -133,8 +133,11 @@ class collector {
     say(into_, lost.not_kept, "Live stacks beyond those that are listed", "they are only counted");
   }
 
-  void scan(std::span<live_stack> stacks, std::span<const slot_place> places) {
+  void scan(const bast::watch::slot_layout& layout, std::span<live_stack> stacks,
+            std::span<const slot_place> places) {
     const depth_losses lost = scan_depths(target_, stacks, places);
+    say(into_, forget_reused(target_, layout, stacks, places), "Live stacks of unknown depth",
+        "they ended while they were looked at");
     say(into_, lost.unknown, "Live stacks of unknown depth",
         "which of their pages are there cannot be known");
     say(into_, lost.unreadable, "Live stacks of unknown depth", "they could not be read");

@@ -119,6 +119,7 @@ class scanner {
   void add_part(live_stack& stack, const resident_extent& part) {
     const extent cut{.low = std::max(part.where.low, stack.open_low),
                      .high = std::min(part.where.high, stack.top)};
+    if (cut.low >= cut.high) return;
     resident_.push_back(cut);
     // The page that holds the top counts whole, whatever the colour leaves of it.
     const std::uint64_t bytes = (cut.bytes() + smallest_page - 1) / smallest_page * smallest_page;

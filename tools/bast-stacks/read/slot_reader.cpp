@@ -42,6 +42,12 @@ struct slot_record {
         frontier(field<std::uint16_t>(from, at.frontier)),
         state(field<slot_state>(from, at.state)) {}
 
+  /// Another one for each use of the slot, as long as nobody counts to 65,536 meanwhile.
+  std::uint64_t use() const {
+    return site | std::uint64_t{countdown} << 16 | std::uint64_t{period} << 32 |
+           static_cast<std::uint64_t>(state) << 48;
+  }
+
   /// Uses since it was measured. The words are read one by one: a measurement between them shows
   /// as a countdown above the period.
   std::uint64_t pending() const {
@@ -158,7 +164,8 @@ class reader {
     places_.push_back({.record = slab.slots + index * all_.header.slots.record_bytes,
                        .slot = slot,
                        .name = record.name,
-                       .poisoned = home.poisoned});
+                       .poisoned = home.poisoned,
+                       .use = record.use()});
   }
 
   memory& target_;
@@ -173,6 +180,33 @@ class reader {
 };
 
 }  // namespace
+
+std::uint64_t forget_reused(memory& target, const slot_layout& layout, std::span<live_stack> stacks,
+                            std::span<const slot_place> places) {
+  constexpr std::size_t batch_max = 4096;
+  std::vector<piece> batch;
+  std::vector<std::byte> records;
+  std::uint64_t forgotten = 0;
+  for (std::size_t first = 0; first < places.size(); first += batch_max) {
+    const auto some = places.subspan(first, std::min(batch_max, places.size() - first));
+    records.resize(some.size() * layout.record_bytes);
+    batch.clear();
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const auto into = std::span(records).subspan(i * layout.record_bytes, layout.record_bytes);
+      batch.push_back({.address = some[i].record, .into = into});
+    }
+    target.read(batch);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (batch[i].present && slot_record(batch[i].into.data(), layout).use() == some[i].use)
+        continue;
+      live_stack& stack = stacks[first + i];
+      stack.depth = stack.depth_at_most = stack.resident = 0;
+      stack.scanned = false;
+      ++forgotten;
+    }
+  }
+  return forgotten;
+}
 
 slot_losses read_slots(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
                        site_book& sites, std::vector<slot_place>& places) {

@@ -18,6 +18,7 @@ struct slot_place {
   extent slot;               // with its guard
   std::uint64_t name = 0;    // address, or 0
   bool poisoned = false;     // its pool fills released stacks with `poison_byte`
+  std::uint64_t use = 0;     // tells one use of the slot from the next, mostly
 };
 
 struct slot_losses {
@@ -29,6 +30,11 @@ struct slot_losses {
 
 /// Live stacks of a snapshot, at most.
 inline constexpr std::size_t stacks_max = std::size_t{1} << 22;
+
+/// Forgets the depths of stacks that went to another use while they were scanned: the process runs
+/// on, and what was read may be anybody's. Returns how many.
+std::uint64_t forget_reused(memory& target, const bast::watch::slot_layout& layout,
+                            std::span<live_stack> stacks, std::span<const slot_place> places);
 
 /// Reads all slots of a registry. Adds to snapshot::stacks, to the sites' live, held and pending
 /// uses, and to the pools' numbers; `first_pool` is where this registry's pools begin in
