@@ -2,7 +2,11 @@
 #
 # The part of ci/run that proves: fuzzers, fault loops, properties, stress, mutants. Sourced by it.
 
-fuzz_targets=(pool growth cancel_order process_driver command_argv_env)
+# Those of the library, whose inputs are programs of a model; and those of the inspector, whose
+# inputs are what it reads.
+library_targets=(pool growth cancel_order process_driver command_argv_env)
+inspector_targets=(registry core elf_frames su_ci recording budget draw)
+fuzz_targets=("${library_targets[@]}" "${inspector_targets[@]}")
 
 # fuzzer TARGET [OPTION...]: locals stay on the stack, where growth is what is tested; the replay of
 # the corpora under the preset asan has them moved.
@@ -14,12 +18,18 @@ fuzzer() {
 fuzz_one() {
   local target="$1" seconds="$2" directory="build/fuzz/run/$1"
   mkdir -p "$directory/corpus" "$directory/seeds"
-  build/fuzz/fuzz/bast_replay --bytes "$directory/seeds" "$target" "fuzz/seeds/$target"
-  local inputs=("$directory/corpus" "$directory/seeds") kept
+  local inputs=("$directory/corpus") kept length=2055
+  if [[ " ${library_targets[*]} " == *" $target "* ]]; then
+    build/fuzz/fuzz/bast_replay --bytes "$directory/seeds" "$target" "fuzz/seeds/$target"
+    inputs+=("$directory/seeds")
+  else
+    inputs+=("fuzz/seeds/$target")
+    length=131072
+  fi
   for kept in "fuzz/corpus/$target" "fuzz/regressions/$target"; do
     [[ ! -d "$kept" ]] || inputs+=("$kept")
   done
-  fuzzer "$target" -max_total_time="$seconds" -max_len=2055 -timeout=60 \
+  fuzzer "$target" -max_total_time="$seconds" -max_len="$length" -timeout=60 \
     -rss_limit_mb=6000 -print_final_stats=1 -artifact_prefix="$directory/" \
     "${inputs[@]}" >"$directory/log" 2>&1
 }
@@ -78,7 +88,7 @@ job_fuzz() {
 job_corpus() {
   build_preset fuzz
   local target
-  for target in "${fuzz_targets[@]}"; do
+  for target in "${library_targets[@]}"; do
     local old="fuzz/corpus/$target" new="build/fuzz/run/$target/merged"
     rm -rf "$new"
     mkdir -p "$new" "$old" "build/fuzz/run/$target/corpus"
@@ -94,7 +104,7 @@ job_corpus() {
 job_faults() {
   build_preset dev --target bast_replay
   local target
-  for target in "${fuzz_targets[@]}"; do
+  for target in "${library_targets[@]}"; do
     (cd fuzz && ../build/dev/fuzz/bast_replay --pairs "$target" "seeds/$target")
     (cd fuzz && ../build/dev/fuzz/bast_replay --faults "$target" "corpus/$target")
   done
