@@ -122,6 +122,9 @@ TEST(Budget, ErrorsNameLineAndColumn) {
   EXPECT_THAT(error_of("[budget]\nsite = \"a\"\n"), HasSubstr("write [[budget]]"));
   EXPECT_THAT(error_of("budget = [1]\n"), HasSubstr("expected a [[budget]]"));
   EXPECT_THAT(error_of("[[budgets]]\n"), StartsWith("stack.toml:1:3: unknown key \"budgets\""));
+  EXPECT_EQ(error_of(std::string_view("#\n[\0;\n", 6)), "stack.toml:2:2: a control character");
+  EXPECT_EQ(error_of("# x\r\n  [.a]\n"), "stack.toml:2:3: expected [[budget]]");
+  EXPECT_EQ(error_of("[[\nbudget]]\n"), "stack.toml:1:1: expected [[budget]]");
   EXPECT_THAT(error_of("[[budget]\n"), StartsWith("stack.toml:1:"));
   EXPECT_THAT(error_of("a = " + std::string(100'000, '[')), StartsWith("stack.toml:1:"));
 }
