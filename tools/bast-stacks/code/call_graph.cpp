@@ -54,7 +54,7 @@ std::size_t call_graph::node_of(const code_address& at) {
                   .linker_name = std::string(file.name_at(start)),
                   .module = file_name(file.elf().path())};
   node.name = node.linker_name.empty() ? fmt::format("{:#x}", start) : demangled(node.linker_name);
-  if (node.linker_name.starts_with("_Z")) node.short_name = without_parameters(node.name);
+  if (node.linker_name.starts_with("_Z")) node.plain_name = plain_name(node.name);
   nodes_.push_back(std::move(node));
   waiting_.push_back(nodes_.size() - 1);
   return nodes_.size() - 1;
@@ -62,7 +62,8 @@ std::size_t call_graph::node_of(const code_address& at) {
 
 bool call_graph::means_node(const annotation& one, const graph_node& node) {
   return one.function == node.name || one.function == node.linker_name ||
-         one.function == node.short_name;
+         (!node.plain_name.empty() &&
+          (one.function == node.plain_name || one.function == without_parameters(node.name)));
 }
 
 const annotation* call_graph::annotated(const graph_node& node, annotation_kind kind) {

@@ -28,7 +28,7 @@ struct graph_node {
   function_extent extent;
   std::string linker_name;
   std::string name{};        // as the source says
-  std::string short_name{};  // without parameters
+  std::string plain_name{};  // see names.hpp
   std::string module{};
   std::uint64_t own_bytes = 0;
   std::vector<graph_edge> edges{};  // one for each callee, with the most bytes

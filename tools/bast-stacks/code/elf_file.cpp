@@ -18,6 +18,11 @@
 namespace bast_stacks {
 namespace {
 
+// Templates make names of several KiB. A million symbols that share one of a MiB are an attack.
+constexpr std::uint64_t name_max = 16 << 10;
+// Libraries that one file asks for; desktops have a hundred.
+constexpr std::size_t needed_max = 1000;
+
 std::unexpected<problem> refuse(std::string what, std::string remedy = {}) {
   return std::unexpected(problem{3, std::move(what), std::move(remedy)});
 }
@@ -177,7 +182,8 @@ std::string_view elf_file::text_in(const elf_section& table, std::uint64_t offse
   const auto all = contents(table);
   if (offset >= all.size()) return {};
   const auto* const start = reinterpret_cast<const char*>(all.data()) + offset;
-  const void* const end = std::memchr(start, 0, all.size() - offset);
+  const auto limit = std::min<std::uint64_t>(all.size() - offset, name_max);
+  const void* const end = std::memchr(start, 0, limit);
   if (end == nullptr) return {};
   return {start, static_cast<std::size_t>(static_cast<const char*>(end) - start)};
 }
@@ -299,7 +305,7 @@ void elf_file::each_dynamic(Use use) const {
 std::vector<std::string> elf_file::needed() const {
   std::vector<std::string> names;
   each_dynamic([&](std::int64_t tag, std::uint64_t, std::string_view text) {
-    if (tag == DT_NEEDED && !text.empty()) names.emplace_back(text);
+    if (tag == DT_NEEDED && !text.empty() && names.size() < needed_max) names.emplace_back(text);
   });
   return names;
 }

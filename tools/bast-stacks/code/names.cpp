@@ -71,12 +71,20 @@ std::string without_parameters(std::string_view whole) {
   return name;
 }
 
+std::string plain_name(std::string_view whole) {
+  auto name = without_parameters(whole);
+  constexpr std::string_view anonymous = "(anonymous namespace)::";
+  for (auto at = name.find(anonymous); at != std::string::npos; at = name.find(anonymous))
+    name.erase(at, anonymous.size());
+  return name;
+}
+
 bool means(std::string_view wanted, std::string_view name) {
   if (wanted == name) return true;
   const auto whole = demangled(name);
   if (wanted == whole) return true;
   if (!name.starts_with("_Z")) return false;
-  return wanted == without_parameters(whole);
+  return wanted == without_parameters(whole) || wanted == plain_name(whole);
 }
 
 }  // namespace bast_stacks

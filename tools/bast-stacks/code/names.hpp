@@ -12,8 +12,11 @@ namespace bast_stacks {
 /// compiler moved away keeps its mark: "f(int) [.cold]".
 std::string demangled(std::string_view name);
 
+/// The same without "(anonymous namespace)::" in it, as a person would write it.
+std::string plain_name(std::string_view whole);
+
 /// Whether `wanted`, as a person writes it, means this function: the linker's name, the whole name
-/// in the source, or that without its parameters ("std::sort" is every instance of it).
+/// in the source, or the plain one ("std::sort" is every instance of it).
 bool means(std::string_view wanted, std::string_view name);
 
 /// "f" of "int f<char>(char) const": no result, template arguments, parameters.

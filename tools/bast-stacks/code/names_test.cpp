@@ -32,6 +32,8 @@ TEST(Names, MeansAFunctionByAnyOfItsNames) {
   EXPECT_TRUE(means("f", "_Z1fi"));
   EXPECT_FALSE(means("g", "_Z1fi"));
   EXPECT_TRUE(means("main", "main"));
+  EXPECT_TRUE(means("f", "_ZN12_GLOBAL__N_11fEv"));
+  EXPECT_TRUE(means("(anonymous namespace)::f", "_ZN12_GLOBAL__N_11fEv"));
 }
 
 }  // namespace

@@ -114,7 +114,10 @@ std::vector<code_address> program_files::meant_by(std::string_view name) {
         if (!function.name.starts_with("_Z")) continue;
         const auto whole = demangled(function.name);
         const code_address address{.file = i, .address = function.address};
-        by_source_name_.emplace(without_parameters(whole), address);
+        const auto plain = plain_name(whole);
+        const auto qualified = without_parameters(whole);
+        by_source_name_.emplace(plain, address);
+        if (qualified != plain) by_source_name_.emplace(qualified, address);
         by_source_name_.emplace(whole, address);
       }
     }

@@ -15,6 +15,23 @@ namespace bast_stacks {
 namespace {
 
 constexpr char default_root[] = "main";
+// Where every coroutine begins: activation<Callable, ...>::enter, see lib/bast/coro/activation.hpp.
+constexpr char coroutine_entry[] = "bast::internal::activation::enter";
+constexpr std::string_view activation = "bast::internal::activation<";
+
+/// The first template argument of an activation; empty when `name` is none.
+std::string coroutine_of(std::string_view name) {
+  if (!name.starts_with(activation)) return {};
+  name.remove_prefix(activation.size());
+  int depth = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char letter = name[i];
+    if (depth == 0 && (letter == ',' || letter == '>')) return std::string(name.substr(0, i));
+    if (letter == '<' || letter == '(' || letter == '{') ++depth;
+    if (letter == '>' || letter == ')' || letter == '}') --depth;
+  }
+  return {};
+}
 
 /// Files whose functions are bound at their first call, where a path has such a call.
 void add_lazy(program_files& files, const worst_path& worst, const std::vector<graph_node>& nodes,
@@ -36,6 +53,7 @@ static_bound bound_of(program_files& files, const call_graph& graph, std::size_t
   const auto& nodes = graph.nodes();
   const worst_path worst(nodes, root);
   static_bound bound{.root = nodes[root].name,
+                     .coroutine = coroutine_of(nodes[root].name),
                      .module = nodes[root].module,
                      .bytes = worst.bytes(),
                      .worst = worst.path(),
@@ -56,7 +74,11 @@ static_bound bound_of(program_files& files, const call_graph& graph, std::size_t
 std::expected<std::vector<code_address>, problem> find_roots(program_files& files,
                                                              const static_options& options) {
   std::vector<code_address> roots;
-  const auto names = options.roots.empty() ? std::vector<std::string>{default_root} : options.roots;
+  auto names = options.roots;
+  if (names.empty()) {
+    roots = files.meant_by(coroutine_entry);
+    if (roots.empty()) names.emplace_back(default_root);
+  }
   for (const auto& name : names) {
     const auto found = files.meant_by(name);
     if (found.empty()) {

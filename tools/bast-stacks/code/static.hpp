@@ -22,8 +22,9 @@
 namespace bast_stacks {
 
 struct static_options {
-  std::string program;                     // path of an ELF file
-  std::vector<std::string> roots{};        // names of functions; none: "main"
+  std::string program;  // path of an ELF file
+  // Names of functions; none: every coroutine in the program, or "main" when there is none.
+  std::vector<std::string> roots{};
   std::vector<std::string> annotations{};  // paths of annotation files
   std::vector<std::string> stack_usage{};  // directories with .su and .ci files
 };
@@ -53,6 +54,8 @@ struct path_frame {
   std::string function;
   std::string module;
   std::uint64_t bytes = 0;
+  // Not 0: no frame, but so many rounds through the recursion that this function is in.
+  std::uint64_t times = 0;
 };
 
 /// What `join` found out: a site whose deepest stack has the root in it.
@@ -63,7 +66,8 @@ struct observation {
 };
 
 struct static_bound {
-  std::string root;
+  std::string root;         // as the source names it
+  std::string coroutine{};  // the callable that was started, when the root is where it begins
   std::string module;
   std::uint64_t bytes = 0;
   std::vector<path_frame> worst;  // from the root; adds up to `bytes`

@@ -36,7 +36,8 @@ observation observe(const static_bound& bound, const site& one, std::size_t root
   observation seen{
       .site = name_of(one), .observed = deepest - std::min(deepest, outside), .not_reached = {}};
   for (const auto& frame : bound.worst) {
-    if (!reached.contains(frame.function)) seen.not_reached.push_back(frame.function);
+    if (frame.times == 0 && !reached.contains(frame.function))
+      seen.not_reached.push_back(frame.function);
   }
   return seen;
 }

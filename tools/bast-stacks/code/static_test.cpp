@@ -182,13 +182,22 @@ TEST(Static, AnnotationsLeaveFunctionsOut) {
   EXPECT_EQ(known.bytes, frame("chain_root") + 100);
 }
 
-TEST(Static, MainIsTheRootWhenNoneIsNamed) {
-  const auto report = analyse({.program = BAST_KNOWN_FRAMES});
+TEST(Static, MainIsARootLikeOthers) {
+  const auto report = analyse({.program = BAST_KNOWN_FRAMES, .roots = {"main"}});
   ASSERT_TRUE(report);
   ASSERT_EQ(report->bounds.size(), 1U);
   EXPECT_EQ(report->bounds[0].root, "main");
   EXPECT_GE(report->bounds[0].bytes, bound_of("chain_root").bytes);
   EXPECT_FALSE(report->bounds[0].sound());
+}
+
+TEST(Static, CoroutinesAreTheRootsWhereThereAreSome) {
+  const auto report = analyse({.program = BAST_KNOWN_LIBRARY});
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->bounds.size(), 1U);
+  EXPECT_EQ(report->bounds[0].coroutine, "known::job<int, char>");
+  EXPECT_GE(report->bounds[0].bytes, 700U);
+  EXPECT_THAT(static_text(*report, {}), testing::StartsWith("coroutine known::job<int, char> ("));
 }
 
 TEST(Static, SaysWhatAnAnnotationDidNotMeet) {
@@ -220,7 +229,7 @@ static_report made_up() {
   static_bound bound{.root = "f(int)",
                      .module = "server",
                      .bytes = 11264,
-                     .worst = {{"f(int)", "server", 1264}, {"g()", "libg.so", 10000}},
+                     .worst = {{"f(int)", "server", 1264, 0}, {"g()", "libg.so", 10000, 0}},
                      .reasons = {{reason_kind::indirect_call, "g()", "libg.so", {}, 0x1234},
                                  {reason_kind::indirect_call, "g()", "libg.so", {}, 0x1250},
                                  {reason_kind::recursion, "f(int)", "server", "f -> g -> f", 0},

@@ -12,7 +12,7 @@ namespace bast_stacks {
 namespace {
 
 // A longer name of a circle goes to the details.
-constexpr std::size_t circle_max = 60;
+constexpr std::size_t circle_max = 80;
 
 struct reason_words {
   std::string_view id;  // in JSON
@@ -85,11 +85,15 @@ std::string static_text(const static_report& report, const static_text_options& 
   std::string text;
   for (const auto& bound : report.bounds) {
     if (!text.empty()) text += '\n';
-    text +=
-        fmt::format("{} ({})\n  {}\n  worst path:\n", bound.root, bound.module, headline(bound));
+    const auto title =
+        bound.coroutine.empty() ? bound.root : fmt::format("coroutine {}", bound.coroutine);
+    text += fmt::format("{} ({})\n  {}\n  worst path:\n", title, bound.module, headline(bound));
     for (const auto& frame : bound.worst) {
-      text +=
-          fmt::format("  {:>10}  {} ({})\n", grouped(frame.bytes), frame.function, frame.module);
+      const auto rounds = frame.times == 0
+                              ? ""
+                              : fmt::format(", with what it recurs through, {} times", frame.times);
+      text += fmt::format("  {:>10}  {} ({}){}\n", grouped(frame.bytes), frame.function,
+                          frame.module, rounds);
     }
     text += fmt::format("  {} functions can be reached\n", grouped(bound.functions));
     for (const auto& seen : bound.observations) add_observation(bound, seen, text);
@@ -104,15 +108,15 @@ std::string static_json(const static_report& report) {
   ordered_json all{{"schema", "bast-stacks static 1"}, {"program", report.program}};
   all["bounds"] = ordered_json::array();
   for (const auto& bound : report.bounds) {
-    ordered_json entry{{"root", bound.root},
-                       {"module", bound.module},
-                       {"bytes", bound.bytes},
-                       {"sound", bound.sound()},
-                       {"functions", bound.functions}};
+    ordered_json entry{{"root", bound.root},     {"coroutine", bound.coroutine},
+                       {"module", bound.module}, {"bytes", bound.bytes},
+                       {"sound", bound.sound()}, {"functions", bound.functions}};
     entry["worst_path"] = ordered_json::array();
     for (const auto& frame : bound.worst) {
-      entry["worst_path"].push_back(
-          {{"function", frame.function}, {"module", frame.module}, {"bytes", frame.bytes}});
+      entry["worst_path"].push_back({{"function", frame.function},
+                                     {"module", frame.module},
+                                     {"bytes", frame.bytes},
+                                     {"times", frame.times}});
     }
     entry["reasons"] = ordered_json::array();
     for (const auto& one : bound.reasons) {

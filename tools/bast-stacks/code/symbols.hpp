@@ -21,6 +21,8 @@ namespace bast_stacks {
 
 inline constexpr char start_of_stack[] = "(start of the stack)";
 
+/// Files are kept open for the next call. Not thread-safe.
+///
 /// Sites without a record keep what they have. What could not be named is said in `not_seen`, a
 /// sentence for each module.
 void name_frames(snapshot& all);

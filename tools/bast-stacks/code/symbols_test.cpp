@@ -119,6 +119,7 @@ __attribute__((noinline, no_sanitize("address"))) void record(seen& out, std::ui
   out.raw.depth = out.raw.sp_depth;
   record_words(out.all, sp, out.raw);
   _Unwind_Backtrace(add_frame, &out.truth);
+  asm volatile("");  // or the call would be a jump, and this frame gone
 }
 
 // --- stacks to look at ---------------------------------------------------------------------------

@@ -157,13 +157,17 @@ void worst_path::report(const std::vector<std::size_t>& trail, std::size_t back_
   // One reason for a component: removing a call or a function shows what is left.
   const auto component = component_of_[back_to];
   const auto start = std::ranges::find(trail, back_to);
+  const auto name_of = [this](std::size_t node) -> const std::string& {
+    const auto& plain = nodes_[node].plain_name;
+    return plain.empty() ? nodes_[node].name : plain;
+  };
   std::string circle;
   std::size_t count = 0;
   for (auto at = start; at != trail.end(); ++at, ++count) {
-    if (count < names_max) circle += nodes_[*at].name + " -> ";
+    if (count < names_max) circle += name_of(*at) + " -> ";
     if (count == names_max) circle += "... -> ";
   }
-  circle += nodes_[back_to].name;
+  circle += name_of(back_to);
   if (members > count) circle += fmt::format(" (one circle of {} functions)", members);
   for (const auto& known : circles_) {
     if (known.at == component) return;
@@ -232,25 +236,24 @@ std::vector<path_frame> worst_path::path() const {
   std::vector<path_frame> frames;
   auto at = root_;
   auto left = bytes();
-  const auto add = [&](const graph_node& node, std::string name, std::uint64_t bytes) {
+  const auto add = [&](const graph_node& node, std::uint64_t bytes, std::uint64_t rounds = 0) {
     bytes = std::min(bytes, left);
-    frames.push_back({.function = std::move(name), .module = node.module, .bytes = bytes});
+    frames.push_back(
+        {.function = node.name, .module = node.module, .bytes = bytes, .times = rounds});
     left -= bytes;
   };
   for (bool enters = true;;) {
     if (enters && values_[at].repeated != 0) {
-      const auto& node = nodes_[at];
-      add(node, fmt::format("({} and its circle, {} times)", node.name, values_[at].times),
-          values_[at].repeated);
+      add(nodes_[at], values_[at].repeated, std::max<std::uint64_t>(values_[at].times, 1));
       at = values_[at].resume;
     }
     const auto& now = values_[at];
     if (now.next == none) break;
-    add(nodes_[at], nodes_[at].name, now.before);
+    add(nodes_[at], now.before);
     enters = component_of_[now.next] != component_of_[at];
     at = now.next;
   }
-  add(nodes_[at], nodes_[at].name, left);
+  add(nodes_[at], left);
   return frames;
 }
 
