@@ -203,7 +203,7 @@ class page {
     bytes_cell(its.max, measured);
     bytes_cell(its.limit, its.limit != 0);
     put("<td class=\"margin\" data-value=\"{:.6f}\">{}", part,
-        its.limit == 0 ? "-" : percent_text(part));
+        its.limit == 0 || its.max == 0 ? "-" : percent_text(part));
     put("<span class=\"used\" aria-hidden=\"true\"><i style=\"width:{:.1f}%\"></i></span>",
         100 * std::clamp(1 - part, 0.0, 1.0));
     put("</td><td class=\"text\">{}</td></tr>\n", markup(verdict_of(i)));

@@ -108,7 +108,7 @@ std::string details_html(const html_site& here) {
   put(html, "<div id=\"site-{}\">\n<p class=\"code soft\">{}</p>\n", here.index,
       markup(site_name(its)));
   facts(html, here);
-  if (const std::string words = recursion_words(its.deepest); !words.empty())
+  if (const std::string words = recursion_text(its.deepest); !words.empty())
     put(html, "<p class=\"warning\">{}</p>\n", markup(words));
   depths(html, its);
   deepest(html, here);

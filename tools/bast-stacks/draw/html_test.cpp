@@ -80,7 +80,7 @@ TEST(Html, EverySiteOfTheTableHasDetails) {
   }
   EXPECT_EQ(count(page, "class=\"bast-histogram\""), 4U);
   EXPECT_EQ(count(page, "aria-label=\"Deepest stack of"), 3U);
-  EXPECT_NE(page.find("recursion json::"), std::string::npos);
+  EXPECT_NE(page.find("recursion value x37"), std::string::npos);
 }
 
 TEST(Html, EndsWithWhatWasNotSeen) {

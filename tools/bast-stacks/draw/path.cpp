@@ -7,8 +7,6 @@
 #include <span>
 
 #include "draw/text.hpp"
-#include "show/backtrace.hpp"
-#include "show/names.hpp"
 #include "show/text.hpp"
 
 namespace bast_stacks::draw {
@@ -165,13 +163,6 @@ stack_path path_of(const site& of, const path_options& options) {
     path.bytes = sum(path.bytes, each.bytes);
   }
   return path;
-}
-
-std::string recursion_words(const backtrace& deepest) {
-  const recursion found = recursion_of(deepest);
-  if (found.times == 0) return {};
-  return fmt::format("recursion {} x{}{}", short_function(safe_text(found.function)),
-                     found.estimated ? "~" : "", found.times);
 }
 
 }  // namespace bast_stacks::draw

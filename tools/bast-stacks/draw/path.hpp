@@ -61,7 +61,4 @@ struct path_options {
 /// Empty when the site has no deepest stack.
 stack_path path_of(const site& of, const path_options& options = {});
 
-/// "recursion json::value x37", with a short name; or empty.
-std::string recursion_words(const backtrace& deepest);
-
 }  // namespace bast_stacks::draw

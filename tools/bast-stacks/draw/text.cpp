@@ -129,34 +129,6 @@ std::string cut_start(std::string_view text, std::size_t columns) {
   return std::string(ellipsis).append(text);
 }
 
-std::string short_function(std::string_view demangled) {
-  // Brackets of operators are names, not lists, and nothing follows them that is worth cutting.
-  if (demangled.find("operator") != std::string_view::npos) return std::string(demangled);
-  std::string brief;
-  std::size_t angles = 0;
-  for (std::size_t i = 0; i < demangled.size(); ++i) {
-    const char each = demangled[i];
-    if (each == '<') {
-      if (angles++ == 0) brief.append("<").append(ellipsis).append(">");
-    } else if (each == '>') {
-      if (angles == 0) return std::string(demangled);
-      --angles;
-    } else if (angles == 0) {
-      constexpr std::string_view anonymous = "(anonymous namespace)";
-      if (demangled.substr(i).starts_with(anonymous)) {
-        brief += anonymous;
-        i += anonymous.size() - 1;
-        continue;
-      }
-      // The parameters. A lambda's own, "{lambda(int)#1}", are part of its name.
-      if (each == '(' && i > 0 && brief.find('{') == std::string::npos) break;
-      brief += each;
-    }
-  }
-  if (angles != 0 || brief.empty()) return std::string(demangled);
-  return brief;
-}
-
 std::string exact_bytes_text(std::uint64_t bytes) {
   if (bytes < 1024) return counted(bytes, "byte");
   return fmt::format("{} bytes ({})", count_text(bytes), size_text(bytes));

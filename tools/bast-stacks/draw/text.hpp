@@ -34,10 +34,6 @@ std::string markup(std::string_view text);
 std::string cut_end(std::string_view text, std::size_t columns);
 std::string cut_start(std::string_view text, std::size_t columns);
 
-/// A function as it is spoken of: without its parameters and what its templates were given,
-/// "std::vector<...>::push_back". The whole name where it is not understood.
-std::string short_function(std::string_view demangled);
-
 /// "9,318 bytes (9.1 KiB)": exact, and what it means.
 std::string exact_bytes_text(std::uint64_t bytes);
 }  // namespace bast_stacks::draw

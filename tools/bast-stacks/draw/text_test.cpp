@@ -42,21 +42,6 @@ TEST(DrawText, CutsToColumnsAndNotToBytes) {
   EXPECT_EQ(cut_start("abc", 1), "\u2026");
 }
 
-TEST(DrawText, FunctionsLoseParametersAndTemplateArguments) {
-  EXPECT_EQ(short_function("f(int)"), "f");
-  EXPECT_EQ(short_function("std::vector<int, std::allocator<int> >::push_back(int&&)"),
-            "std::vector<\u2026>::push_back");
-  EXPECT_EQ(short_function("(anonymous namespace)::parse(char const*)"),
-            "(anonymous namespace)::parse");
-  EXPECT_EQ(short_function("a::operator<(a const&)"), "a::operator<(a const&)");
-  EXPECT_EQ(short_function("main::{lambda(int)#1}::operator()(int) const"),
-            "main::{lambda(int)#1}::operator()(int) const");
-  EXPECT_EQ(short_function("broken<<<"), "broken<<<");
-  EXPECT_EQ(short_function("broken>"), "broken>");
-  EXPECT_EQ(short_function("(odd)"), "(odd)");
-  EXPECT_EQ(short_function(""), "");
-}
-
 TEST(DrawText, ExactBytesSayWhatTheyMean) {
   EXPECT_EQ(exact_bytes_text(1), "1 byte");
   EXPECT_EQ(exact_bytes_text(912), "912 bytes");

@@ -12,6 +12,7 @@
 #include "draw/path.hpp"
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/text.hpp"
 
@@ -107,7 +108,7 @@ void deepest(lines& to, const site& its) {
   to.push_back({{fmt::format("  {:>10}  {:>10}  call", "own bytes", "depth"), text_style::soft}});
   for (const path_step& step : path.steps) {
     const bool is_call = step.kind == step_kind::call;
-    std::string name = is_call ? short_function(step.function) : step.function;
+    std::string name = is_call ? short_function_name(step.function) : step.function;
     if (is_call && step.calls > 1) name += fmt::format(" x{}", step.calls);
     std::string place = source_of(step).empty() ? step.module : source_of(step);
     if (is_call && !step.confirmed) place += place.empty() ? "not confirmed" : ", not confirmed";

@@ -9,7 +9,6 @@
 #include <optional>
 #include <utility>
 
-#include "draw/path.hpp"
 #include "draw/text.hpp"
 #include "model/statistics.hpp"
 #include "show/backtrace.hpp"
@@ -53,7 +52,7 @@ constexpr std::array columns{
     column{"margin", 9, 7,
            [](const site& of) {
              const std::optional<double> left = margin(of);
-             return left ? percent_text(*left) : std::string("-");
+             return left && of.max != 0 ? percent_text(*left) : std::string("-");
            }},
 };
 constexpr int worth_max = 7;
@@ -173,9 +172,10 @@ std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order) {
 std::string warnings_of(const site& of) {
   std::string text;
   const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
-  if (const std::string words = recursion_words(of.deepest); !words.empty()) say(words);
+  if (const std::string words = recursion_text(of.deepest); !words.empty()) say(safe_text(words));
   if (of.uses != 0 && of.uses < uses_few) say("few uses");
-  if (of.uses == 0) say(of.pending == 0 ? "never used" : "not measured yet");
+  if (of.uses == 0)
+    say(of.pending != 0 ? "not measured yet" : of.live != 0 ? "none has ended" : "never used");
   return text;
 }
 

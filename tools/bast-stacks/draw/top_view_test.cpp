@@ -178,8 +178,11 @@ TEST(TopView, NarrowScreensKeepWhatMattersMost) {
 TEST(TopView, NamesWhatShouldBeLookedAt) {
   EXPECT_EQ(warnings_of(sample::accepting()), "");
   EXPECT_EQ(warnings_of(sample::ticking()), "few uses");
-  EXPECT_EQ(warnings_of(sample::parsing()), "recursion json::value x37");
+  EXPECT_EQ(warnings_of(sample::parsing()), "recursion value x37");
   EXPECT_EQ(warnings_of(site{}), "never used");
+  site busy;
+  busy.live = 1;
+  EXPECT_EQ(warnings_of(busy), "none has ended");
 }
 
 TEST(TopView, SaysWhenThereIsNothing) {
