@@ -35,7 +35,7 @@ std::expected<snapshot, problem> open_process(pid_t pid, const open_options& opt
   found_modules files = find_modules(found->mappings, *found->target, found->program, {});
   if (found->mappings.empty())
     seen.not_seen.emplace_back("Which files the program is made of: frames have no names.");
-  if (found->anchor) files.anchors = {*found->anchor};
+  if (const auto anchor = found->anchor) files.anchors = {*anchor};
   if (const auto& why = found->target->broken()) return std::unexpected(*why);
   const auto registries = find_registries(files, *found->target, who);
   if (!registries) return std::unexpected(registries.error());

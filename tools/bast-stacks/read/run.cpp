@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "read/accumulate.hpp"
+#include "read/clean_text.hpp"
 #include "read/open.hpp"
 #include "read/process_memory.hpp"
 #include "read/shared_registry.hpp"
@@ -196,7 +197,7 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
     result.seen = accumulate(*looked, std::move(*seen));
   } else {
     result.seen = std::move(*seen);
-    result.seen.program = argv[0];
+    result.seen.program = clean_text(argv[0]);
     result.seen.not_seen.emplace_back(
         "How many stacks were live at a time: the program ended before it could be looked at.");
   }

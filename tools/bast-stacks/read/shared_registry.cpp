@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "bast/watch/abi.hpp"
+#include "read/clean_text.hpp"
 #include "read/collect.hpp"
 #include "read/modules.hpp"
 
@@ -44,7 +45,7 @@ std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const sour
   file_memory target(std::move(file), {{.address = header.self, .bytes = bytes, .offset = 0}});
   snapshot seen;
   seen.from = source_kind::shared_registry;
-  seen.what = name;
+  seen.what = clean_text(name);
   const collect_options how{.live_stacks = false, .registry_only = true};
   if (auto good = collect(target, {header.self}, how, seen); !good)
     return std::unexpected(good.error());
