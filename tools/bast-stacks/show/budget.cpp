@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "show/text.hpp"
+#include "show/toml_guard.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -80,48 +80,6 @@ std::vector<budget> read_all(const toml::table& document) {
     }
   }
   return result;
-}
-
-/// Whether a line is a table's head as toml++ 3.3 takes it for granted: behind the brackets a key
-/// begins, or nothing. It assumes so in optimised builds, without a look.
-bool is_good_head(std::string_view line) {
-  const auto skip_blanks = [&] {
-    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-  };
-  line.remove_prefix(1);
-  skip_blanks();
-  if (line.starts_with('[')) line.remove_prefix(1);
-  skip_blanks();
-  if (line.empty()) return false;
-  const char c = line.front();
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("-_\"']").find(c) != std::string_view::npos;
-}
-
-bool is_control(char c) {
-  return (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
-}
-
-/// What toml++ must not see, with its place: such a head, and control characters, which TOML allows
-/// nowhere.
-void check_lines(std::string_view text) {
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  for (toml::source_index number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find_first_of("\n\r"), text.size());
-    const std::string_view line = text.substr(0, end);
-    const auto mistake_at = [&](std::size_t column, const char* what) {
-      const toml::source_position at{number, static_cast<toml::source_index>(column + 1)};
-      return mistake{{at, at, nullptr}, what};
-    };
-    if (const auto found = std::ranges::find_if(line, is_control); found != line.end())
-      throw mistake_at(static_cast<std::size_t>(found - line.begin()), "a control character");
-    const std::size_t begin = line.find_first_not_of(" \t");
-    if (begin != line.npos && line[begin] == '[' && !is_good_head(line.substr(begin)))
-      throw mistake_at(begin, "expected [[budget]]");
-    text.remove_prefix(end);
-    if (text.starts_with("\r\n")) text.remove_prefix(1);
-    text.remove_prefix(std::min<std::size_t>(1, text.size()));
-  }
 }
 
 /// The comment and empty lines that a text begins with.
@@ -198,8 +156,11 @@ std::expected<budget_file, problem> parse_budgets(std::string_view text, std::st
         3, fmt::format("{}:{}:{}: {}", name, where.begin.line, where.begin.column, what), {}});
   };
   if (text.size() > text_bytes_max) return refuse({}, "is larger than 16 MiB");
+  if (const auto flaw = find_toml_flaw(text)) {
+    const toml::source_position at{flaw->line, flaw->column};
+    return refuse({at, at, nullptr}, flaw->what);
+  }
   try {
-    check_lines(text);
     const toml::table document = toml::parse(text, name);
     return budget_file{std::string(name), heading_of(text), read_all(document)};
   } catch (const mistake& found) {

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "show/toml_guard.hpp"
+
+#include <algorithm>
+
+namespace bast_stacks {
+namespace {
+
+/// Whether something that begins with a bracket is a table's head with a key behind the brackets.
+bool is_good_head(std::string_view rest) {
+  const auto skip_blanks = [&] {
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+  };
+  rest.remove_prefix(1);
+  skip_blanks();
+  if (rest.starts_with('[')) rest.remove_prefix(1);
+  skip_blanks();
+  if (rest.empty()) return false;
+  const char c = rest.front();
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("-_\"']").find(c) != std::string_view::npos;
+}
+
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f;
+}
+
+/// The length of the string or comment that `text` begins with; 0 when it begins with neither. A
+/// string that its line does not end ends there: toml++ reads no further.
+std::size_t quoted_length(std::string_view text) {
+  const char quote = text.front();
+  if (quote == '#') return std::min(text.find_first_of("\r\n"), text.size());
+  if (quote != '"' && quote != '\'') return 0;
+  const bool many_lines = text.size() >= 3 && text[1] == quote && text[2] == quote;
+  const std::size_t width = many_lines ? 3 : 1;
+  std::size_t at = width;
+  while (at < text.size()) {
+    if (quote == '"' && text[at] == '\\') {
+      at += 2;
+    } else if (text.substr(at, width) == text.substr(0, width)) {
+      return at + width;
+    } else if (!many_lines && (text[at] == '\n' || text[at] == '\r')) {
+      return at;
+    } else {
+      ++at;
+    }
+  }
+  return text.size();
+}
+
+}  // namespace
+
+std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  toml_flaw place;
+  const auto flaw = [&](const char* what) {
+    place.what = what;
+    return place;
+  };
+  bool line_begins = true;
+  while (!text.empty()) {
+    const char c = text.front();
+    if (line_begins && c == '[' && !is_good_head(text)) return flaw("expected [[budget]]");
+    if (static_cast<unsigned char>(c) >= 0x80) return flaw("expected a key in ASCII, or quotes");
+    const std::size_t length = std::max<std::size_t>(1, quoted_length(text));
+    for (const char each : text.substr(0, length)) {
+      if (is_control(each)) return flaw("a control character");
+      ++place.column;
+      if (each == '\n') {
+        ++place.line;
+        place.column = 1;
+      }
+    }
+    const bool blank = c == ' ' || c == '\t';
+    line_begins = c == '\n' || c == '\r' || (blank && line_begins);
+    text.remove_prefix(length);
+  }
+  return std::nullopt;
+}
+
+}  // namespace bast_stacks

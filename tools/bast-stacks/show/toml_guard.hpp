@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What toml++ 3.3 takes for granted, looked at before it reads a hostile file. In optimised builds
+// it assumes, without a look, that a key follows the brackets of a table's head, and its tests for
+// white space are undefined for letters beyond ASCII outside of strings and comments.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace bast_stacks {
+
+struct toml_flaw {
+  std::uint32_t line = 1;
+  std::uint32_t column = 1;  // in bytes
+  const char* what = "";
+};
+
+/// The first such thing in `text`, which no budget file needs.
+std::optional<toml_flaw> find_toml_flaw(std::string_view text);
+
+}  // namespace bast_stacks
