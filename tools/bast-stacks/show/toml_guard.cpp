@@ -59,9 +59,13 @@ std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
     return place;
   };
   bool line_begins = true;
+  bool head = false;  // within a table's head, the only place for brackets
   while (!text.empty()) {
     const char c = text.front();
+    if (line_begins) head = c == '[';
     if (line_begins && c == '[' && !is_good_head(text)) return flaw("expected [[budget]]");
+    if (!head && std::string_view("[]{}").find(c) != std::string_view::npos)
+      return flaw("expected a string or a number");
     if (static_cast<unsigned char>(c) >= 0x80) return flaw("expected a key in ASCII, or quotes");
     const std::size_t length = std::max<std::size_t>(1, quoted_length(text));
     for (const char each : text.substr(0, length)) {
