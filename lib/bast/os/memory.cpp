@@ -13,7 +13,10 @@
 #include <limits>
 #include <mutex>
 
+#include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
+#include "bast/os/local_socket.hpp"
+#include "bast/os/pipe.hpp"
 
 namespace bast::os {
 namespace {
@@ -123,6 +126,22 @@ result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept {
   });
   if (base == MAP_FAILED) return failed("os.map_empty_file", "mmap refused this many bytes", size);
   return static_cast<std::byte*>(base);
+}
+
+void copy_mappings_to(int fd, std::uint64_t offset) noexcept {
+  constexpr std::uint64_t most = 1 << 20;
+  rlimit file_size{};
+  // Asked first: growing a file past this limit is a signal that ends the process.
+  if (::getrlimit(RLIMIT_FSIZE, &file_size) != 0 || file_size.rlim_cur < offset + most) return;
+  const auto maps = open_file("/proc/self/maps", O_RDONLY);
+  if (!maps) return;
+  const std::uint64_t end = offset + most;
+  std::byte chunk[4096];
+  while (offset + sizeof chunk <= end) {
+    const auto size = read_some(maps->get(), chunk);
+    if (!size || *size == 0 || !copy_to_file(fd, chunk, *size, offset)) return;
+    offset += *size;
+  }
 }
 
 void map_copy_over(std::byte* base, std::size_t size, int fd) noexcept {

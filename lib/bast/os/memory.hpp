@@ -31,6 +31,9 @@ std::size_t page_bytes() noexcept;
 /// has it. A file that another process made `size` bytes long meanwhile will do as well.
 /// Errors: `invalid` (no regular file, or of another length), `limit` (RLIMIT_FSIZE), no_memory.
 [[nodiscard]] result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept;
+/// Appends what /proc/self/maps says to `fd` at `offset`, at most 1 MiB of it. Best effort: less
+/// where RLIMIT_FSIZE or the kernel refuses.
+void copy_mappings_to(int fd, std::uint64_t offset) noexcept;
 /// Puts a private copy of the file in the place of its shared mapping. Async-signal-safe. Ends the
 /// process when the kernel refuses: a forked child would write its parent's memory.
 void map_copy_over(std::byte* base, std::size_t size, int fd) noexcept;

@@ -24,6 +24,9 @@
 // What a version means: readers refuse another `version_major`. A minor version adds: fields in
 // what was reserved, records at the end, so a reader uses `record_bytes` and not sizeof.
 //
+// In a tool's file (BAST_WATCH=fd:N) the text of /proc/self/maps, as it was when the registry was
+// made, follows it: a program may be gone before anybody looks where its code was.
+//
 // Only fixed-width integers and arrays of char, so that it reads the same from C, Python and gdb.
 #pragma once
 

@@ -187,6 +187,8 @@ result<void> open_registry() noexcept {
   const std::size_t size = bytes_for(sites);
   auto* const head = reinterpret_cast<header*>(base);
   fill_in(*head, size, sites);
+  // A program may be gone before the tool looks; then this is what its frames are named from.
+  if (the_writer.shared_fd >= 0) os::copy_mappings_to(the_writer.shared_fd, size);
   put(head->magic, magic);  // Last: a reader that sees it sees the rest.
   ::pthread_atfork(before_fork, after_fork, in_child);
   bast_watch_anchor.bytes = size;

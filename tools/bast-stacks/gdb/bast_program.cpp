@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What gdb looks at in the tests of the gdb commands: coroutines in every state, at functions whose
+// names the tests know. Ends with 0 when all of them were continued and did what they should.
+//
+//   bast_gdb_program          stops at the functions below, where gdb has breakpoints
+//   bast_gdb_program crash    writes where nothing is, in a coroutine that another one resumed
+//   bast_gdb_program overflow uses more stack than a coroutine has
+//   bast_gdb_program wait     prints "ready" and waits for a line while coroutines are suspended
+#include <bast/coro.hpp>
+#include <bast/coro/park.hpp>
+#include <cstdio>
+#include <string_view>
+
+// Names that gdb finds.
+extern "C" {
+[[gnu::noinline, gnu::used]] void stop_before_the_first_pool();
+[[gnu::noinline, gnu::used]] void stop_here();
+[[gnu::noinline, gnu::used]] void stop_inside();
+}
+
+void stop_before_the_first_pool() { asm volatile("" : : : "memory"); }
+void stop_here() { asm volatile("" : : : "memory"); }
+void stop_inside() { asm volatile("" : : : "memory"); }
+
+namespace {
+
+/// No frame of its own.
+[[gnu::always_inline]] inline void stop_inlined() {
+  asm volatile(
+      "nop\n\t"
+      "nop\n\t"
+      "nop"
+      :
+      :
+      : "memory");
+}
+
+[[gnu::noinline]] void wait_for_input(int number) {
+  bast::this_coro::yield().value();
+  asm volatile("" : : "r"(number) : "memory");
+}
+
+[[gnu::noinline]] int descend(int deep) {
+  volatile char frame[512];
+  frame[0] = static_cast<char>(deep);
+  if (deep == 0) {
+    wait_for_input(7);
+    return 1;
+  }
+  return descend(deep - 1) + (frame[0] == static_cast<char>(deep) ? 1 : -1000);
+}
+
+[[gnu::noinline]] void write_nowhere() {
+  volatile int* volatile nowhere = nullptr;
+  *nowhere = 1;  // NOLINT(clang-analyzer-core.NullDereference): what the test is about
+}
+
+[[gnu::noinline]] void produce(bast::yielder<long>& out) {
+  for (long value = 1; value <= 3; ++value) out.yield(value * 111);
+}
+
+[[gnu::noinline]] void park_here(bast::internal::parked_coro& self) {
+  self = bast::internal::parked_coro(*bast::internal::this_thread.current);
+  bast::internal::park();
+  asm volatile("" : : : "memory");  // No tail call: the tests look for this function.
+}
+
+/// One coroutine resumes another.
+void nest(bast::coro_pool& pool, bool crash) {
+  auto outer = pool.acquire().value();
+  outer
+      .start("outer",
+             [&] {
+               auto inner = pool.acquire().value();
+               inner
+                   .start("inner",
+                          [&] {
+                            if (crash) write_nowhere();
+                            stop_inside();
+                          })
+                   .value();
+             })
+      .value();
+}
+
+void wait_for_a_line() {
+  std::puts("ready");
+  std::fflush(stdout);
+  while (std::getchar() != '\n') {
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const std::string_view mode = count > 1 ? arguments[1] : "";
+  stop_before_the_first_pool();
+  auto pool = bast::coro_pool::create({.stack = {.limit = {std::size_t{256} << 10}}}).value();
+
+  for (int i = 0; i < 100; ++i) {
+    auto worker = pool.acquire().value();
+    worker.start("worker", [] { stop_inside(); }).value();
+  }
+  auto reader = pool.acquire().value();
+  reader.start("reader", [] { wait_for_input(1); }).value();
+  int total = 0;
+  auto walker = pool.acquire().value();
+  walker.start("walker", [&] { total = descend(5); }).value();
+  auto producer = pool.acquire<long>().value();
+  auto step = producer.start([](bast::yielder<long>& out) { produce(out); });
+  auto done = pool.acquire().value();
+  done.start("done", [] {}).value();
+
+  auto waiter = pool.acquire().value();
+  bast::internal::parked_coro parked;
+  waiter.start("waiter", [&] { park_here(parked); }).value();
+
+  stop_here();
+  stop_inlined();
+  if (mode == "wait") wait_for_a_line();
+  if (mode == "overflow") {
+    auto deep = pool.acquire().value();
+    deep.start("deep", [] { descend(1'000'000); }).value();
+  }
+  nest(pool, mode == "crash");
+
+  long sum = 0;
+  while (step->suspended()) {
+    sum += step->value();
+    step = producer.resume();
+  }
+  reader.resume().value();
+  walker.resume().value();
+  const bool woken = parked.wake();
+  const bool right = sum == 666 && total == 6 && woken;
+  std::puts(right ? "everything continued" : "something is wrong");
+  return right ? 0 : 1;
+}
