@@ -32,21 +32,14 @@ std::size_t quoted_length(std::string_view text) {
   const char quote = text.front();
   if (quote == '#') return std::min(text.find_first_of("\r\n"), text.size());
   if (quote != '"' && quote != '\'') return 0;
-  const bool many_lines = text.size() >= 3 && text[1] == quote && text[2] == quote;
-  const std::size_t width = many_lines ? 3 : 1;
-  std::size_t at = width;
-  while (at < text.size()) {
-    if (quote == '"' && text[at] == '\\') {
-      at += 2;
-    } else if (text.substr(at, width) == text.substr(0, width)) {
-      return at + width;
-    } else if (!many_lines && (text[at] == '\n' || text[at] == '\r')) {
-      return at;
-    } else {
-      ++at;
-    }
+  std::size_t at = 1;
+  while (at < text.size() && text[at] != '\n' && text[at] != '\r') {
+    if (text[at] == quote) return at + 1;
+    const bool escape = quote == '"' && text[at] == '\\' && at + 1 < text.size() &&
+                        text[at + 1] != '\n' && text[at + 1] != '\r';
+    at += escape ? 2 : 1;
   }
-  return text.size();
+  return at;
 }
 
 }  // namespace
@@ -58,6 +51,7 @@ std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
     place.what = what;
     return place;
   };
+  char before = '\n';
   bool line_begins = true;
   bool head = false;  // within a table's head, the only place for brackets
   while (!text.empty()) {
@@ -67,6 +61,12 @@ std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
     if (!head && std::string_view("[]{}").find(c) != std::string_view::npos)
       return flaw("expected a string or a number");
     if (static_cast<unsigned char>(c) >= 0x80) return flaw("expected a key in ASCII, or quotes");
+    if (text.starts_with("\"\"\"") || text.starts_with("'''"))
+      return flaw("expected a string on one line");
+    // Within a word a quote begins no string, and what follows would not be in one.
+    if ((c == '"' || c == '\'') &&
+        std::string_view("=[. \t\r\n").find(before) == std::string_view::npos)
+      return flaw("expected a string or a number");
     const std::size_t length = std::max<std::size_t>(1, quoted_length(text));
     for (const char each : text.substr(0, length)) {
       if (is_control(each)) return flaw("a control character");
@@ -78,6 +78,7 @@ std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
     }
     const bool blank = c == ' ' || c == '\t';
     line_begins = c == '\n' || c == '\r' || (blank && line_begins);
+    before = text[length - 1];
     text.remove_prefix(length);
   }
   return std::nullopt;

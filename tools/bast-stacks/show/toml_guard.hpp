@@ -3,7 +3,7 @@
 // What toml++ 3.3 takes for granted, looked at before it reads a hostile file. In optimised builds
 // it assumes, without a look, that a key follows the brackets of a table's head and that arrays and
 // inline tables go on with a value; and its tests for white space are undefined for letters beyond
-// ASCII outside of strings and comments. So there are only heads, strings and numbers.
+// ASCII outside of strings and comments. So there are only heads, numbers, strings of one line.
 #pragma once
 
 #include <cstdint>
