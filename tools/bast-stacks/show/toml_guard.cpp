@@ -2,6 +2,7 @@
 #include "show/toml_guard.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bast_stacks {
 namespace {
@@ -53,10 +54,13 @@ std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
   };
   char before = '\n';
   bool line_begins = true;
+  bool has_value = false;
   bool head = false;  // within a table's head, the only place for brackets
   while (!text.empty()) {
     const char c = text.front();
     if (line_begins) head = c == '[';
+    if (c == '\n' || c == '\r') has_value = false;
+    if (c == '=' && std::exchange(has_value, true)) return flaw("expected one value");
     if (line_begins && c == '[' && !is_good_head(text)) return flaw("expected [[budget]]");
     if (!head && std::string_view("[]{}").find(c) != std::string_view::npos)
       return flaw("expected a string or a number");
