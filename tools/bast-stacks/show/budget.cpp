@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "show/text.hpp"
+#include "show/toml_guard.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -155,6 +156,10 @@ std::expected<budget_file, problem> parse_budgets(std::string_view text, std::st
         3, fmt::format("{}:{}:{}: {}", name, where.begin.line, where.begin.column, what), {}});
   };
   if (text.size() > text_bytes_max) return refuse({}, "is larger than 16 MiB");
+  if (const auto flaw = find_toml_flaw(text)) {
+    const toml::source_position at{flaw->line, flaw->column};
+    return refuse({at, at, nullptr}, flaw->what);
+  }
   try {
     const toml::table document = toml::parse(text, name);
     return budget_file{std::string(name), heading_of(text), read_all(document)};

@@ -120,10 +120,18 @@ TEST(Budget, ErrorsNameLineAndColumn) {
   EXPECT_THAT(error_of("[[budget]]\nmax = \"1 KiB\"\n"), HasSubstr("this budget names no site"));
   EXPECT_THAT(error_of("[[budget]]\nsite = \"a\"\n"), HasSubstr("this budget limits nothing"));
   EXPECT_THAT(error_of("[budget]\nsite = \"a\"\n"), HasSubstr("write [[budget]]"));
-  EXPECT_THAT(error_of("budget = [1]\n"), HasSubstr("expected a [[budget]]"));
+  EXPECT_THAT(error_of("budget = [1]\n"), HasSubstr("1:10: expected a string or a number"));
   EXPECT_THAT(error_of("[[budgets]]\n"), StartsWith("stack.toml:1:3: unknown key \"budgets\""));
+  EXPECT_EQ(error_of(std::string_view("#\nx\0;\n", 6)), "stack.toml:2:2: a control character");
+  EXPECT_EQ(error_of("# x\r\n  [.a]\n"), "stack.toml:2:3: expected [[budget]]");
+  EXPECT_EQ(error_of("\xef\xbb\xbf\xef\xbb\xbft"),
+            "stack.toml:1:1: expected a key in ASCII, or quotes");
+  EXPECT_EQ(error_of("a\xc3\xa9 = 1"), "stack.toml:1:2: expected a key in ASCII, or quotes");
+  EXPECT_EQ(error_of("# \xc3\xa9\n[[budget]]\nsite = \"caf\xc3\xa9\"\nuses_min = 1\n"), "no error");
+  EXPECT_EQ(error_of("[[\nbudget]]\n"), "stack.toml:1:1: expected [[budget]]");
   EXPECT_THAT(error_of("[[budget]\n"), StartsWith("stack.toml:1:"));
-  EXPECT_THAT(error_of("a = " + std::string(100'000, '[')), StartsWith("stack.toml:1:"));
+  EXPECT_THAT(error_of("a = " + std::string(100'000, '[')),
+              StartsWith("stack.toml:1:5: expected a string"));
 }
 
 TEST(Budget, TheCanonicalTextReadsBackTheSame) {
