@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "bast/coro.hpp"
 
@@ -73,6 +74,26 @@ TEST(Watch, AUseIsInTheRegistryWhenItIsReleased) {
   EXPECT_GE(site->max, 9'000U);
   EXPECT_EQ(site->histogram[watch::bucket_of(site->max)], 1U);
   EXPECT_NE(site->max_at_ns, 0U);
+}
+
+TEST(Watch, ASiteKnowsHowManyStacksItHeld) {
+  auto pool = coro_pool::create();
+  {
+    std::vector<coro<>> crowd;
+    for (int i = 0; i < 5; ++i) {
+      crowd.push_back(pool->acquire().value());
+      ASSERT_TRUE(crowd.back().start("held", [] { (void)this_coro::yield(); }));
+    }
+  }
+  const watch::site_entry* const site = open_site("held");
+  ASSERT_NE(site, nullptr);
+  EXPECT_EQ(site->held, 5U);
+  EXPECT_EQ(site->held_max, 5U);
+  pool->check_invariants();
+  pool->shrink();
+  EXPECT_EQ(site->held, 0U);
+  EXPECT_EQ(site->held_max, 5U);
+  pool->check_invariants();
 }
 
 TEST(Watch, UsesThatArePendingAreRecordedWhenThePoolDies) {

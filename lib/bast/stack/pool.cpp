@@ -128,6 +128,9 @@ slot* stack_pool::take_from_another_site(std::uint16_t sites_to_try) noexcept {
 /// Gives `s` to `site`; what it was used for until now is measured first (I3).
 void stack_pool::assign(slot& s, std::uint16_t site) noexcept {
   if (s.period != s.countdown.load(std::memory_order_relaxed)) settle(s);
+  // Fresh stacks are nobody's: they wait at site 0.
+  if (s.site != 0) watch::let_go(sites_.entry_of(s.site));
+  if (site != 0) watch::hold(sites_.entry_of(site));
   s.site = site;
   start_period(s, next_period(site));
 }

@@ -36,7 +36,10 @@ bytes stack_pool::shrink() noexcept {
       continue;
     }
     // Out of the quarantine first, then unmapped.
-    std::for_each(slots, slots + home->opened, [](slot& s) { s.state = slot_state::unopened; });
+    std::for_each(slots, slots + home->opened, [this](slot& s) {
+      s.state = slot_state::unopened;
+      if (s.site != 0) watch::let_go(sites_.entry_of(s.site));
+    });
     *link = home->next;
     home->next = dead;
     dead = home;
@@ -113,7 +116,13 @@ void stack_pool::check_invariants() noexcept {
   BAST_CHECK(quarantined == all.quarantined, "stack_pool: I1");
   BAST_CHECK(quarantined == quarantine_size_, "stack_pool: I1");
   BAST_CHECK(all.slots_opened == stacks_opened_, "stack_pool: I1");
-  for (slab* home = slabs_; home != nullptr; home = home->next) home->check_invariants();
+  std::uint64_t held = 0;
+  for (std::uint16_t i = 0; i < sites_.size(); ++i) held += sites_.entry_of(i).held;
+  for (slab* home = slabs_; home != nullptr; home = home->next) {
+    home->check_invariants();
+    for (std::uint32_t i = 0; i < home->opened; ++i) held -= home->slots()[i].site != 0 ? 1U : 0U;
+  }
+  BAST_CHECK(held == 0, "stack_pool: every stack is held by its site");
 }
 
 }  // namespace bast

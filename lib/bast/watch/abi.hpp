@@ -275,7 +275,9 @@ struct site_entry {
   std::uint64_t grows;      // faults that opened more
   std::uint64_t max;        // deepest of all uses, bytes
   std::uint64_t max_at_ns;  // CLOCK_MONOTONIC, when it was read
-  std::uint64_t reserved[11];
+  std::uint64_t held;       // stacks that are kept for it, in use or not
+  std::uint64_t held_max;   // the most there were; of one pool when several are added up
+  std::uint64_t reserved[9];
   char where[256];                        // file or label, with its terminating zero
   std::uint32_t histogram[bucket_count];  // saturates
   deepest_stack deepest;

@@ -57,6 +57,17 @@ void add(site_entry& entry, const reading& what) noexcept {
   add_saturating(entry.histogram[bucket_of(what.depth)], 1);
 }
 
+void hold(site_entry& entry) noexcept {
+  const writing now(entry.sequence);
+  ++entry.held;
+  entry.held_max = std::max(entry.held_max, entry.held);
+}
+
+void let_go(site_entry& entry) noexcept {
+  const writing now(entry.sequence);
+  --entry.held;
+}
+
 std::uint64_t quantile(const site_entry& entry, double q) noexcept {
   if (entry.samples == 0) return 0;
   // The rank of the q-quantile among the samples: the smallest r with r >= q * samples.
@@ -77,6 +88,7 @@ void merge(site_entry& to, const site_entry& from) noexcept {
     to.uses = BAST_MUTANT(dead_pools_overwrite) ? from.uses : to.uses + from.uses;
     to.samples += from.samples;
     to.grows += from.grows;
+    to.held_max = std::max(to.held_max, from.held_max);
     if (from.max > to.max) {
       to.max = from.max;
       to.max_at_ns = from.max_at_ns;

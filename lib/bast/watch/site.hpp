@@ -21,6 +21,10 @@ struct reading {
 };
 void add(site_entry& entry, const reading& what) noexcept;
 
+/// A stack is kept for the site from here on, or no longer.
+void hold(site_entry& entry) noexcept;
+void let_go(site_entry& entry) noexcept;
+
 /// The upper bound of the bucket that holds the `q`-quantile (0 < q <= 1) of the samples, at most
 /// the maximum; 0 without samples.
 std::uint64_t quantile(const site_entry& entry, double q) noexcept;

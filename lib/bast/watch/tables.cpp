@@ -205,6 +205,7 @@ void give(site_entry* entry) noexcept {
   }
   if (!is_in_table(entry)) return free_entry(*entry);
   entry->pool = no_index;
+  entry->held = 0;
   closed_hash[entry - all_sites()] = hash;
   put(entry->state, static_cast<std::uint32_t>(entry_state::closed));
 }

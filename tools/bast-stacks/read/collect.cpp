@@ -67,6 +67,7 @@ class collector {
     add_sites(all, first_pool);
     std::vector<slot_place> places;
     const slot_losses lost = read_slots(target_, all, first_pool, into_, book_, places);
+    book_.raise_held();
     tell(all, lost);
     const auto stacks = std::span(into_.stacks).subspan(first_stack);
     say(into_, read_blocks(target_, all, stacks, places), "Control blocks that could not be read",

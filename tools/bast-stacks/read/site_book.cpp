@@ -140,6 +140,13 @@ std::size_t site_book::enter(site entered) {
 void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns) {
   const std::size_t index = enter(site_from(entry, pool_id, now_ns));
   if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
+  std::uint64_t& most = held_max_[index];
+  most = saturating(most, entry.held_max);
+}
+
+void site_book::raise_held() {
+  for (const auto& [index, most] : held_max_)
+    all_.sites[index].held = std::max(all_.sites[index].held, most);
 }
 
 std::size_t site_book::find(std::uint32_t pool_index, std::uint16_t site_index) {

@@ -36,6 +36,10 @@ class site_book {
   /// `now_ns` is the target's CLOCK_MONOTONIC, or 0 when not known.
   void enter(const bast::watch::site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns);
 
+  /// Sees to it that each site holds at least the most that the registry counted: slots tell of
+  /// this moment, and nothing when their pools are gone.
+  void raise_held();
+
   /// The line of a slot's site; made, as "(other)", when the registry has no record of it.
   std::size_t find(std::uint32_t pool_index, std::uint16_t site_index);
 
@@ -48,6 +52,7 @@ class site_book {
   snapshot& all_;
   std::map<site_identity, std::size_t> by_identity_;
   std::unordered_map<std::uint64_t, std::size_t> by_place_;
+  std::unordered_map<std::size_t, std::uint64_t> held_max_;  // by index in snapshot::sites
 };
 
 }  // namespace bast_stacks
