@@ -104,7 +104,7 @@ void print_sites(bast::coro_pool& pool, const run_facts& facts) {
                 count(s.samples).c_str(), size(s.p50.count).c_str(), size(s.p99.count).c_str(),
                 size(s.max.count).c_str(), count(s.grows).c_str());
   });
-  std::printf("Each stack starts with %s and may grow to %s; p50 and p99 are exact to 25 %%.\n",
+  std::printf("Each stack starts with %s and may grow to %s; p50 and p99 are exact to 3 %%.\n",
               size(facts.stack.window.count).c_str(), size(facts.stack.limit.count).c_str());
 }
 
