@@ -44,6 +44,12 @@ std::uint64_t acceptable(std::uint64_t bytes, std::uint64_t page) noexcept {
   return std::clamp(round_up(bytes, page), limit_least, limit_most);
 }
 
+/// A limit that is lowered by less than an eighth saves nothing worth a change, and takes the last
+/// margin of a site that comes near its limit.
+bool is_near(std::uint64_t wanted, std::uint64_t limit) noexcept {
+  return wanted <= limit && wanted >= limit - limit / 8;
+}
+
 site_advice advise(const snapshot& of, std::size_t index, const recommend_options& options) {
   const site& s = of.sites[index];
   const std::uint64_t page = of.page_bytes;
@@ -59,7 +65,8 @@ site_advice advise(const snapshot& of, std::size_t index, const recommend_option
     bytes = *options.static_bounds[index];
     result.bound_decides = true;
   }
-  const std::uint64_t wanted = acceptable(bytes, page);
+  std::uint64_t wanted = acceptable(bytes, page);
+  if (is_near(wanted, s.limit)) wanted = s.limit;
   const std::uint64_t runs = runs_needed(options.quantile, options.confidence);
   if (wanted > s.limit) {
     result.what = verdict::raise;

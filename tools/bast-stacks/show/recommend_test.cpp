@@ -53,6 +53,14 @@ TEST(Recommend, LowersOnlyWithEnoughRuns) {
   EXPECT_EQ(recommend(one_site(299, 9300), modest).sites[0].what, verdict::lower);
 }
 
+TEST(Recommend, LeavesALimitAloneThatIsNearlyNeeded) {
+  const advice near = recommend(one_site(5000, 220 << 10), fixed_options());
+  EXPECT_EQ(near.sites[0].what, verdict::fits);
+  EXPECT_EQ(near.sites[0].limit, 256u << 10);
+  EXPECT_EQ(near.pools[0].saved, 0u);
+  EXPECT_EQ(recommend(one_site(5000, 200 << 10), fixed_options()).sites[0].what, verdict::lower);
+}
+
 TEST(Recommend, RaisesAfterOneUseThatLeavesTooLittle) {
   snapshot s = one_site(1, (256 << 10) - 100);
   const advice a = recommend(s, fixed_options());
