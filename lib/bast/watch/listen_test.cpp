@@ -60,7 +60,9 @@ received visit(const std::string& path) {
     whole.msg_controllen = sizeof space;
     const ssize_t size = ::recvmsg(fd, &whole, MSG_CMSG_CLOEXEC);
     if (size > 0) got.greeting.assign(text, static_cast<std::size_t>(size));
-    if (const cmsghdr* const extra = CMSG_FIRSTHDR(&whole); extra != nullptr) {
+    // A connection that was reset leaves the control data as it was.
+    const cmsghdr* const extra = size > 0 ? CMSG_FIRSTHDR(&whole) : nullptr;
+    if (extra != nullptr) {
       std::memcpy(&got.fd, CMSG_DATA(extra), sizeof got.fd);
     }
   }
