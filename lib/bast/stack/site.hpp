@@ -27,7 +27,7 @@ namespace bast {
 inline constexpr std::uint16_t samples_in_full = 1024;
 // A reading costs about a microsecond, a life from acquire to release ten nanoseconds: at this
 // distance the readings are lost in the lives (bench: create).
-inline constexpr std::uint16_t uses_between_samples = 8192;
+inline constexpr std::uint16_t uses_between_samples = 16384;
 
 /// What identifies a site: a label, or a place in the source. Compared by address first.
 struct site_key {
