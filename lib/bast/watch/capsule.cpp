@@ -66,8 +66,7 @@ void add_slabs(capsule& file, const header& head) noexcept {
   auto* const slabs = entries<slab_entry>(head.slabs);
   for (std::uint32_t i = 0; i < head.slabs.used; ++i) {
     if (slabs[i].state != static_cast<std::uint32_t>(entry_state::open)) continue;
-    const std::uint32_t opened =
-        look<std::uint32_t>(reinterpret_cast<std::byte*>(&slabs[i].opened));
+    const auto opened = look<std::uint32_t>(reinterpret_cast<std::byte*>(&slabs[i].opened));
     auto* const slots = reinterpret_cast<std::byte*>(slabs[i].slots);
     file.add(slots, std::size_t{opened} * head.slots.record_bytes);
     add_names(file, head.slots, slots, opened);
