@@ -72,7 +72,6 @@ result<void> stack_pool::init(const stack_options& options, std::size_t stacks_m
 
 void stack_pool::enter_registry(const stack_options& options, site_key where) noexcept {
   watch::describe(layout_of_slots());
-  watch::refresh_code_ranges();
   watch::pool_entry* const entry = watch::take_pool();
   if (entry == nullptr) return;
   entry->owner_thread = os::thread_id();

@@ -109,8 +109,8 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
 }
 
 void slab::enter_registry() noexcept {
+  watch::refresh_code_ranges();         // Before the first of its stacks can grow.
   if (owner->entry == nullptr) return;  // Nobody would know whose it is.
-  watch::refresh_code_ranges();
   entry = watch::take_slab();
   if (entry == nullptr) return;
   entry->pool = watch::index_of(owner->entry);

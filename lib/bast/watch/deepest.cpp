@@ -12,6 +12,7 @@
 
 #include "bast/os.hpp"
 #include "bast/watch/site.hpp"
+#include "bast/watch/writer.hpp"
 
 namespace bast::watch {
 namespace {
@@ -105,10 +106,7 @@ void note_growth(site_entry& entry, const growth& at) noexcept {
   const std::uint64_t depth = at.top - std::min(at.touched, at.sp);
   deepest_stack& stack = entry.deepest;
   if (depth <= stack.depth && !BAST_MUTANT(shallow_growth_remembered)) return;
-  const std::atomic_ref<std::uint32_t> sequence(stack.sequence);
-  sequence.store(stack.sequence + 1, std::memory_order_relaxed);
-  // Release: pairs with the reader's looks at the word, as in site.cpp.
-  std::atomic_thread_fence(std::memory_order_release);
+  const writing now(stack.sequence);
   stack.depth = depth;
   stack.at_ns = static_cast<std::uint64_t>(os::monotonic_ns());
   stack.pc = at.pc;
@@ -123,8 +121,6 @@ void note_growth(site_entry& entry, const growth& at) noexcept {
     if (is_code(value)) keep(stack, value, static_cast<std::uint32_t>(at.top - word));
   }
   stack.first = stack.omitted == 0 ? stack.count : innermost;
-  // Release: pairs with the reader's looks at the word.
-  sequence.store(stack.sequence + 1, std::memory_order_release);
 }
 
 }  // namespace bast::watch

@@ -2,36 +2,14 @@
 #include "bast/watch/site.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 
 #include "bast/os.hpp"
+#include "bast/watch/writer.hpp"
 
 namespace bast::watch {
 namespace {
-
-/// Makes a sequence word odd while it lives. Readers are other processes; within this one only the
-/// handler reads, and it interrupts the writer.
-class writing {
- public:
-  explicit writing(std::uint32_t& sequence) noexcept : sequence_(sequence) {
-    if (BAST_MUTANT(written_while_even)) return;
-    sequence_.store(sequence_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    // Release: pairs with the reader's look at the word after its copy. What is written below
-    // cannot be seen before the word is odd.
-    std::atomic_thread_fence(std::memory_order_release);
-  }
-  ~writing() {
-    // Release: pairs with the reader's look at the word before its copy.
-    sequence_.store(sequence_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  }
-  writing(const writing&) = delete;
-  writing& operator=(const writing&) = delete;
-
- private:
-  std::atomic_ref<std::uint32_t> sequence_;
-};
 
 void add_saturating(std::uint32_t& to, std::uint32_t more) noexcept {
   constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();

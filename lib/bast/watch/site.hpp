@@ -45,8 +45,8 @@ struct growth {
 /// the entry.
 void note_growth(site_entry& entry, const growth& at) noexcept;
 
-/// Where code is, for `note_growth` to tell a return address from other words. Called when a pool
-/// or a slab is made: it takes the loader's lock. Libraries that are loaded later are seen with the
+/// Where code is, for `note_growth` to tell a return address from other words. Called when a
+/// slab is made: it takes the loader's lock. Libraries that are loaded later are seen with the
 /// next one.
 void refresh_code_ranges() noexcept;
 

@@ -39,6 +39,28 @@ void put(T& word, T value) noexcept {
   std::atomic_ref<T>(word).store(value, std::memory_order_release);
 }
 
+/// Makes a sequence word odd while it lives. Readers are other processes; within this one only the
+/// handler reads, and it interrupts the writer.
+class writing {
+ public:
+  explicit writing(std::uint32_t& sequence) noexcept : sequence_(sequence) {
+    if (BAST_MUTANT(written_while_even)) return;
+    sequence_.store(sequence_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    // Release: pairs with the reader's look at the word after its copy. What is written below
+    // cannot be seen before the word is odd.
+    std::atomic_thread_fence(std::memory_order_release);
+  }
+  ~writing() {
+    // Release: pairs with the reader's look at the word before its copy.
+    sequence_.store(sequence_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  writing(const writing&) = delete;
+  writing& operator=(const writing&) = delete;
+
+ private:
+  std::atomic_ref<std::uint32_t> sequence_;
+};
+
 template <class Entry>
 Entry* entries(const table& where) noexcept {
   return reinterpret_cast<Entry*>(reinterpret_cast<std::byte*>(registry()) + where.offset);
