@@ -115,7 +115,8 @@ problem explain(const closed_door& door) {
   } else if (door.scope.value_or(0) == 1) {
     result.what += " (kernel.yama.ptrace_scope is 1: only descendants may be read)";
     result.remedy =
-        "sudo sysctl kernel.yama.ptrace_scope=0, or call bast::watch::listen() in the program, or "
+        "sudo sysctl kernel.yama.ptrace_scope=0, or call bast::watch::listener::start() in the "
+        "program, or "
         "start it by bast-stacks run -- PROGRAM";
   } else if (door.scope.value_or(0) == 2) {
     result.what += " (kernel.yama.ptrace_scope is 2: only root may read processes)";

@@ -106,7 +106,7 @@ std::expected<capsule, problem> ask_listener(pid_t pid) {
     worst = answer.error();
   }
   if (worst) return std::unexpected(*worst);
-  return fail("it does not listen (bast::watch::listen)");
+  return fail("it does not listen (bast::watch::listener)");
 }
 
 }  // namespace bast_stacks
