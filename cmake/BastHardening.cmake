@@ -11,7 +11,7 @@ set(BAST_INSTRUMENTATION "")
 
 if(NOT BAST_SANITIZER STREQUAL "")
   # Frame pointers make the unwinder of the sanitizer run-time both fast and able to cross fibers.
-  list(APPEND BAST_INSTRUMENTATION -fsanitize=${BAST_SANITIZER} -fno-omit-frame-pointer -g)
+  list(APPEND BAST_INSTRUMENTATION -fsanitize=${BAST_SANITIZER} -fno-omit-frame-pointer)
   if(BAST_SANITIZER STREQUAL "undefined")
     # Without this, undefined behaviour prints a line and the test still passes.
     list(APPEND BAST_INSTRUMENTATION -fno-sanitize-recover=all)

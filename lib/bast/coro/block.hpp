@@ -87,10 +87,20 @@ class shared_word {
 };
 static_assert(sizeof(shared_word<coro_tag>) == sizeof(coro_tag));
 
+/// What a coroutine leaves in its block for as long as it has resumed another, so that debuggers
+/// find where it did: addresses of what is saved of whoever resumed.
+struct resumer_links {
+  const arch::context* newest;  // the thread's: of the one that resumed what runs
+  const arch::context* outer;   // on this coroutine's stack: of the one that resumed this one
+};
+
 struct alignas(64) coro_block {
   // Where it continues, unless it is running. First, so that the entry function, which is given the
   // context's address, is given the block's.
-  arch::context context;
+  union {
+    arch::context context = {};
+    resumer_links links;  // while it is running and has resumed another
+  };
   shared_word<coro_tag> tag = 0;
   // What crosses the next switch: the activation at start, the value at yield and resume, the
   // outcome once finished.
@@ -104,6 +114,7 @@ struct alignas(64) coro_block {
   [[no_unique_address]] arch::fiber_hooks hooks;
 };
 static_assert(offsetof(coro_block, context) == 0);
+static_assert(sizeof(resumer_links) <= sizeof(arch::context));
 #if !(BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN)
 static_assert(sizeof(coro_block) == 64);  // the context's 24 bytes and five words
 #endif

@@ -34,6 +34,8 @@ watch::coro_layout layout_of_blocks() noexcept {
   layout.tag = offsetof(coro_block, tag);
   layout.stack = offsetof(coro_block, stack);
   layout.head_every = chunk_blocks;
+  layout.newest = offsetof(coro_block, links) + offsetof(resumer_links, newest);
+  layout.outer = offsetof(coro_block, links) + offsetof(resumer_links, outer);
   return layout;
 }
 static_assert(static_cast<int>(coro_state::suspended) ==

@@ -24,6 +24,7 @@ namespace bast::internal {
     thread.current = nullptr;
   } else {  // A coroutine resumes another: nested.
     const arch::context outer = thread.resumer;
+    resumer->links = {.newest = &thread.resumer, .outer = &outer};
     block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer, block.context);
     block.hooks.after_resume(&block);

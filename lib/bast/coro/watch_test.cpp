@@ -156,6 +156,54 @@ TEST(Watch, SlotsAndBlocksAreWhereTheHeaderSays) {
   EXPECT_EQ(found, 1);
 }
 
+/// The stack pointers that the blocks tell of coroutines which resumed another. `mine`: an address
+/// on the stack that runs, whose block tells nothing.
+std::vector<std::uint64_t> resumed_at(std::uint64_t mine) {
+  const watch::header& head = *watch::registry();
+  const auto word = [](std::uint64_t address) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, reinterpret_cast<const std::byte*>(address), sizeof value);
+    return value;
+  };
+  std::vector<std::uint64_t> found;
+  for (std::uint64_t at = 0; at < head.coros_bytes; at += head.blocks.record_bytes) {
+    if (at / head.blocks.record_bytes % head.blocks.head_every == 0) continue;
+    const std::uint64_t block = head.coros + at;
+    const auto state = static_cast<watch::coro_state>(word(block + head.blocks.tag) & 0xff);
+    if (state != watch::coro_state::running) continue;
+    const std::uint64_t top = word(word(block + head.blocks.stack) + head.slots.top);
+    if (mine < top && mine > top - (64_KiB).count) continue;
+    found.push_back(word(word(block + head.blocks.newest)));
+    found.push_back(word(word(block + head.blocks.outer)));
+  }
+  return found;
+}
+
+TEST(Watch, WhereACoroutineResumedAnotherIsTold) {
+  auto pool = coro_pool::create({.stack = {.limit = 64_KiB}});
+  auto first = pool->acquire();
+  auto second = pool->acquire();
+  auto third = pool->acquire();
+  std::vector<std::uint64_t> told;
+  // The frames, on the stacks that resume, of what starts the next; those that resume are near.
+  std::uint64_t marks[2] = {};
+  ASSERT_TRUE(first->start("first", [&] {
+    marks[0] = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+    ASSERT_TRUE(second->start("second", [&] {
+      marks[1] = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+      ASSERT_TRUE(third->start("third", [&] {
+        told = resumed_at(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
+      }));
+    }));
+  }));
+  ASSERT_EQ(told.size(), 4U);
+  for (const std::uint64_t mark : marks) {
+    int near = 0;
+    for (const std::uint64_t sp : told) near += sp > mark - 8192 && sp < mark + 8192 ? 1 : 0;
+    EXPECT_GE(near, 1) << std::hex << mark;
+  }
+}
+
 TEST(Watch, TheDeepestGrowthIsRemembered) {
   if constexpr (BAST_WITH_VALGRIND != 0) GTEST_SKIP() << "stacks do not grow under valgrind";
   auto pool = coro_pool::create({.stack = {.limit = 1_MiB, .window = 8_KiB}});

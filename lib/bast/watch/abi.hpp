@@ -37,7 +37,7 @@ namespace bast::watch {
 
 inline constexpr std::uint64_t magic = 0x4843'5457'5453'4142;  // "BASTWTCH"
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 0;
+inline constexpr std::uint16_t version_minor = 1;
 
 // --- how it is found -----------------------------------------------------------------------------
 
@@ -115,7 +115,12 @@ struct coro_layout {
   std::uint16_t tag;    // 8: generation << 32 | thread << 16 | flags << 8 | state
   std::uint16_t stack;  // 8: address of its slot, or 0
   std::uint16_t head_every;  // record 0 of each group of this many is no coroutine
-  std::uint16_t reserved[9];
+  // Since version 1.1. Two addresses of three words each, a stack pointer, a program counter and a
+  // frame pointer; true only while the coroutine is running and has resumed another. Of all those
+  // words, of all such coroutines, those whose stack pointer is on its stack are its own.
+  std::uint16_t newest;  // 8
+  std::uint16_t outer;   // 8
+  std::uint16_t reserved[7];
 };
 static_assert(sizeof(coro_layout) == 32);
 
