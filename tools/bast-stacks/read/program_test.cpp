@@ -65,6 +65,39 @@ TEST(Program, DepthsOfSuspendedCoroutinesAreExact) {
   EXPECT_EQ(program.wait(), 0);
 }
 
+// Of bare stacks: what a coroutine itself needs would hide the smallest.
+const std::vector<std::uint64_t> small_depths = {1, 8, 100, 101, 512, 1000, 2047, 4095, 4096};
+
+std::vector<std::string> with_small_depths(std::string_view mode) {
+  std::vector<std::string> words{std::string(mode)};
+  for (const std::uint64_t each : small_depths) words.push_back(std::to_string(each));
+  return words;
+}
+
+TEST(Program, SmallDepthsOfLiveStacksAreExact) {
+  child program(test_program(with_small_depths("stacks")));
+  ASSERT_TRUE(program.ready());
+  const auto seen = open_process(program.pid(), {});
+  ASSERT_TRUE(seen) << seen.error().what;
+  ASSERT_EQ(seen->stacks.size(), small_depths.size());
+  for (const live_stack& stack : seen->stacks) {
+    EXPECT_EQ(std::to_string(stack.depth), seen->sites.at(stack.site).where);
+    EXPECT_GE(stack.depth_at_most, stack.depth);
+    EXPECT_LT(stack.depth_at_most, stack.depth + 4096);
+  }
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST(Program, SmallDepthsOfReleasedStacksAreExact) {
+  const auto done = run_program(test_program(with_small_depths("released")), {});
+  ASSERT_TRUE(done) << done.error().what;
+  ASSERT_EQ(done->seen.sites.size(), small_depths.size());
+  for (const site& each : done->seen.sites) {
+    EXPECT_EQ(std::to_string(each.max), each.where);
+    EXPECT_EQ(each.uses, 1U);
+  }
+}
+
 TEST(Program, NoPageIsMadeResident) {
   child program(test_program({"depths", "5000", "100000", "2000000"}));
   ASSERT_TRUE(program.ready());

@@ -231,6 +231,8 @@ class fake_registry {
                    .tag = offsetof(fake_block, tag),
                    .stack = offsetof(fake_block, stack),
                    .head_every = head_every,
+                   .newest = offsetof(fake_block, sp),
+                   .outer = offsetof(fake_block, pc),
                    .reserved = {}};
     std::string_view("bast 0.0.fake").copy(head.library, sizeof head.library);
     std::string_view("gcc 12.2.0").copy(head.compiler, sizeof head.compiler);

@@ -7,6 +7,8 @@
 //   program listen N...   the same behind closed doors but one: nobody but root may read its
 //   memory,
 //                         and a bast::watch::listener waits
+//   program stacks N...   the same of stacks without a coroutine, a site for each, called N
+//   program released N... the same, and gives them back instead of waiting
 //   program run COUNT N   COUNT coroutines of N bytes, one after the other; exits with 7
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
 //   program killed N      a coroutine of N bytes kills the process
@@ -58,6 +60,21 @@ int depths(std::span<char*> sizes) {
     if (!step) return 1;
   }
   wait_for_end_of_input();
+  return 0;
+}
+
+/// Nothing but the byte at `depth` is on these, so depths may be small.
+int stacks(std::span<char*> sizes, bool wait) {
+  bast::stack_pool pool;
+  if (!pool.init({.limit = 8_MiB}, sizes.size())) return 1;
+  std::vector<bast::slot*> all;
+  for (char* const size : sizes) {
+    all.push_back(pool.acquire(bast::site_key::labelled(size), "bare").value());
+    const std::size_t depth = std::strtoull(size, nullptr, 10);
+    *(static_cast<volatile std::byte*>(all.back()->top) - depth) = std::byte{0x5a};
+  }
+  if (wait) wait_for_end_of_input();
+  for (bast::slot* const each : all) pool.release(*each);
   return 0;
 }
 
@@ -126,6 +143,7 @@ int main(int count, char** words) {
     return i < all.size() ? std::strtoull(all[i], nullptr, 10) : 0;
   };
   if (what == "depths") return depths(all.subspan(1));
+  if (what == "stacks" || what == "released") return stacks(all.subspan(1), what == "stacks");
   if (what == "many") return many(number(1));
   if (what == "run") return run(number(1), number(2));
   if (what == "killed") return killed(number(1));
