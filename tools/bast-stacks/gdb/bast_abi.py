@@ -41,6 +41,9 @@ CORO_PARKED = 1 << 13
 SLOT_FIELDS = {"name": 8, "top": 8, "site": 2, "countdown": 2, "period": 2, "grows": 2,
                "frontier": 2, "state": 1}
 BLOCK_FIELDS = {"sp": 8, "pc": 8, "fp": 8, "tag": 8, "stack": 8}
+LINK_FIELDS = ("newest", "outer")  # behind head_every
+LINKS_SINCE_MINOR = 1
+SAVED = struct.Struct("<QQQ")  # what a link leads to: sp, pc, fp
 LINEAR_BUCKETS, BUCKETS_PER_OCTAVE, BUCKETS = 64, 32, 512
 
 

@@ -48,23 +48,24 @@ def print_frames(stack):
 def backtrace(argument):
     if not argument:
         raise RegistryError("say which: the number or the name of a stack in `bast list`, or all")
-    stacks = list(enumerate(bast_show.all_stacks(), 1))
+    every, threads = bast_show.all_stacks()
+    stacks = list(enumerate(every, 1))
     if argument == "all":
-        chosen = [(number, stack) for number, stack in stacks if stack.suspended]
+        chosen = [(number, stack) for number, stack in stacks if stack.saved]
     elif argument.isdecimal():
         chosen = [(number, stack) for number, stack in stacks if number == int(argument)]
     else:
         chosen = [(number, stack) for number, stack in stacks
                   if argument in (stack.name, stack.site, bast_show.short(stack.site))]
         # Of several those that can be shown.
-        chosen = [(number, stack) for number, stack in chosen if stack.suspended] or chosen
+        chosen = [(number, stack) for number, stack in chosen if stack.saved] or chosen
     if not chosen and argument == "all":
         raise RegistryError("no stack is suspended")
     if not chosen:
         raise RegistryError(f"there is no stack {argument}: `bast list` shows {len(stacks)}")
     for number, stack in chosen:
-        if not stack.suspended:
-            raise RegistryError(explain_running(number, stack))
+        if not stack.saved:
+            raise RegistryError(explain_running(number, stack, threads))
         gdb.write(f"{chr(10) if number != chosen[0][0] else ''}"
                   f"Stack {number}, {bast_show.title(stack)}, {stack.state}:\n")
         try:
@@ -75,13 +76,13 @@ def backtrace(argument):
             gdb.write(f"{problem}\n")
 
 
-def explain_running(number, stack):
-    thread = bast_frames.threads_on([stack]).get(stack.slot)
+def explain_running(number, stack, threads):
+    thread = threads.get(stack.slot)
     if thread is not None:
         command = f"thread apply {thread.number} backtrace"
         return f"stack {number} is thread {thread.number}'s: `{command}`"
     if stack.state == "running":
-        return f"stack {number} resumed another: where it did is not known until that suspends"
+        return f"stack {number} resumed another, and its registry does not tell where"
     return f"stack {number} is not suspended: its state is {stack.state}"
 
 
@@ -122,12 +123,13 @@ The columns: the number by which other commands call it; the coroutine's name; w
 its state; its depth, from its top to its stack pointer; the limit of that; and where it is: the
 newest function that is not the library's, or the thread that is on it. A * marks the stack on which
 a thread crashed.""")
-Subcommand("bt", backtrace, True, """Print the backtrace of a suspended coroutine.
+Subcommand("bt", backtrace, True, """Print the backtrace of a suspended or resuming coroutine.
 
 Usage: bast bt NUMBER|NAME|all
 
+A coroutine that resumed another, which has not suspended yet, is resuming.
 NUMBER and NAME are those of `bast list`. No register of the program is changed for it. Only the
-stack pointer, the program counter and the frame pointer of a suspended coroutine are known, so that
+stack pointer, the program counter and the frame pointer of such a coroutine are known, so that
 values which its newest frame keeps in other registers are shown as not saved.""")
 Subcommand("usage", bast_show.usage, False, """Show the memory of pools and stacks.
 

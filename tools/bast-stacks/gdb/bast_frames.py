@@ -179,6 +179,21 @@ def threads_on(stacks):
     return found
 
 
+def add_resuming(stacks, threads):
+    """Tells where coroutines that resumed another did: those that are running, and no thread is on
+    their stacks. Between them they know what is saved of all of them."""
+    resuming = [stack for stack in stacks
+                if stack.state == "running" and stack.links and stack.slot not in threads]
+    words = []
+    for address in {link for stack in resuming for link in stack.links}:
+        with contextlib.suppress(Unreadable):
+            words.append(bast_abi.SAVED.unpack(read(address, bast_abi.SAVED.size)))
+    for stack in resuming:
+        for sp, pc, fp in words:
+            if stack.low <= sp < stack.top:
+                stack.state, stack.sp, stack.pc, stack.fp = "resuming", sp, pc, fp
+
+
 # --- frames of a suspended stack ------------------------------------------------------------------
 
 

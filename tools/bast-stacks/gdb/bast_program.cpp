@@ -84,6 +84,12 @@ void nest(bast::coro_pool& pool, bool crash) {
       .value();
 }
 
+/// Two coroutines have resumed another.
+void nest_twice(bast::coro_pool& pool) {
+  auto outermost = pool.acquire().value();
+  outermost.start("outermost", [&] { nest(pool, false); }).value();
+}
+
 void wait_for_a_line() {
   std::puts("ready");
   std::fflush(stdout);
@@ -124,6 +130,7 @@ int main(int count, char** arguments) {
     deep.start("deep", [] { descend(1'000'000); }).value();
   }
   nest(pool, mode == "crash");
+  nest_twice(pool);
 
   long sum = 0;
   while (step->suspended()) {

@@ -65,18 +65,21 @@ class Stack:
     top: int       # where it begins
     # Without a coroutine; else a name of CORO_STATES, or parked; or damaged.
     state: str = "in use"
-    sp: int = 0  # these only while suspended
+    sp: int = 0  # these only while saved
     pc: int = 0
     fp: int = 0
+    # While it is running and has resumed another: addresses at which such words may be.
+    links: tuple = ()
 
     @property
-    def suspended(self):
-        return self.state in ("suspended", "parked")
+    def saved(self):
+        """True when it is known where it continues."""
+        return self.state in ("suspended", "parked", "resuming")
 
     @property
     def intact(self):
         """False: what is saved of it cannot be."""
-        return not self.suspended or self.low <= self.sp < self.top
+        return not self.saved or self.low <= self.sp < self.top
 
 
 class Registry:
@@ -114,7 +117,10 @@ class Registry:
         slots, blocks = rest[17:33], rest[33:49]
         self.slots = Layout.described("slot", abi.SLOT_FIELDS, slots)
         self.blocks = Layout.described("control block", abi.BLOCK_FIELDS, blocks)
-        self.head_every = blocks[1 + len(abi.BLOCK_FIELDS)]
+        after = 1 + len(abi.BLOCK_FIELDS)
+        self.head_every = blocks[after]
+        self.links = Layout("control block", blocks[0], dict(zip(abi.LINK_FIELDS, (
+            (at, 8) for at in blocks[after + 1:])))) if minor >= abi.LINKS_SINCE_MINOR else None
 
     def _check_table(self, name, least):
         offset, record, capacity, used, _ = self.tables[name]
@@ -231,6 +237,8 @@ class Registry:
             return
         blocks, size = self.blocks, self.blocks.record_bytes
         blocks.check()
+        if self.links is not None:
+            self.links.check()
         require(self.coro_bytes % size == 0 and self.coro_bytes <= abi.CORO_BYTES_MAX and
                 self.head_every > 0, f"damaged: {self.coro_bytes} bytes of control blocks")
         for piece, address in self._pieces(self.coros, self.coro_bytes, size):
@@ -240,13 +248,17 @@ class Registry:
                 is_head = (first + i) % self.head_every == 0
                 if stack is None or is_head or stack.state == "damaged":
                     continue
-                tag, sp, pc, fp = (blocks.column(piece[i * size:(i + 1) * size], field)[0]
+                record = piece[i * size:(i + 1) * size]
+                tag, sp, pc, fp = (blocks.column(record, field)[0]
                                    for field in ("tag", "sp", "pc", "fp"))
                 state = abi.CORO_STATES.get(tag & 0xFF)
                 if state is not None:
                     is_parked = state == "suspended" and tag & abi.CORO_PARKED
                     stack.state = "parked" if is_parked else state
-                    stack.sp, stack.pc, stack.fp = (sp, pc, fp) if stack.suspended else (0, 0, 0)
+                    stack.sp, stack.pc, stack.fp = (sp, pc, fp) if stack.saved else (0, 0, 0)
+                    if state == "running" and self.links is not None:
+                        stack.links = tuple(self.links.column(record, field)[0]
+                                            for field in abi.LINK_FIELDS)
 
     # --- sites ------------------------------------------------------------------------------------
 

@@ -48,8 +48,12 @@ def short(where):
 
 
 def all_stacks():
-    """Every stack in use, in the order by which the commands number them from 1."""
-    return [stack for registry in bast_frames.registries() for stack in registry.stacks()]
+    """Every stack in use, in the order by which the commands number them from 1, and the threads
+    on them."""
+    stacks = [stack for registry in bast_frames.registries() for stack in registry.stacks()]
+    threads = bast_frames.threads_on(stacks)
+    bast_frames.add_resuming(stacks, threads)
+    return stacks, threads
 
 
 def title(stack):
@@ -66,7 +70,7 @@ def symbol_at(pc):
 
 
 def place(stack):
-    """The newest function of a suspended stack that is not the library's, and its line."""
+    """The newest function of a saved stack that is not the library's, and its line."""
     if not stack.intact:
         return f"damaged: sp {stack.sp:#x} is not on it"
     with contextlib.suppress(gdb.error, RegistryError), bast_frames.frames_of(stack) as frame:
@@ -88,7 +92,7 @@ def depth_text(stack, thread):
     """From the top to the stack pointer, where that is known."""
     if thread is not None:
         return size_text(stack.top - thread.sp)
-    return size_text(stack.top - stack.sp) if stack.suspended and stack.intact else ""
+    return size_text(stack.top - stack.sp) if stack.saved and stack.intact else ""
 
 
 def signal_text(number, stack, thread):
@@ -102,8 +106,7 @@ def signal_text(number, stack, thread):
 
 
 def list_stacks():
-    stacks = all_stacks()
-    threads = bast_frames.threads_on(stacks)
+    stacks, threads = all_stacks()
     rows, ends = [], []
     for number, stack in enumerate(stacks, 1):
         thread, where, mark = threads.get(stack.slot), "", ""
@@ -112,10 +115,8 @@ def list_stacks():
             if thread.signal:
                 ends.append(signal_text(number, stack, thread))
                 mark = "*" if ends[-1].startswith("*") else ""
-        elif stack.suspended:
+        elif stack.saved:
             where = place(stack) if number <= PLACES_MAX else symbol_at(stack.pc)
-        elif stack.state == "running":
-            where = "resumed another"
         rows.append([mark, str(number), stack.name, short(stack.site), stack.state,
                      depth_text(stack, thread), size_text(stack.pool.limit), where])
     if not rows:
@@ -171,6 +172,7 @@ def usage():
         resident = Residency(registry.page_bytes)
         stacks = registry.stacks()
         threads = bast_frames.threads_on(stacks)
+        bast_frames.add_resuming(stacks, threads)
         for pool in sorted(registry.usage().values(), key=lambda pool: pool.id):
             pools.append([str(pool.id), short(pool.where), str(pool.opened), str(pool.live),
                           size_text(pool.open_bytes), resident.text(pool.spans),

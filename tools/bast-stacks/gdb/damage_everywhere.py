@@ -94,7 +94,7 @@ for number in range(ROUNDS):
 frame = gdb.newest_frame()
 words = [*WORDS, frame.pc(), *(bast_frames.unsigned(frame.read_register(r)) for r in ("sp", "pc"))]
 for number in range(ROUNDS // 10):
-    stack = source.choice([stack for stack in registry.stacks() if stack.suspended])
+    stack = source.choice([stack for stack in registry.stacks() if stack.saved])
     field = source.choice(("sp", "pc", "fp"))
     near = getattr(stack, field) + source.randrange(-256, 256)
     wrong = dataclasses.replace(stack, **{field: source.choice([near, *words])})
