@@ -117,7 +117,12 @@ void call_graph::expand(std::size_t index) {
   }
   auto& file = files_[nodes_[index].file];
   const auto extent = nodes_[index].extent;
-  const auto* const usage = usage_.find(nodes_[index].linker_name);
+  const auto* usage = usage_.find(nodes_[index].linker_name);
+  function_usage of_the_file;
+  if (const auto told = file.told_bytes(extent.low); usage == nullptr && told) {
+    of_the_file.bytes = *told;
+    usage = &of_the_file;
+  }
   if (extent.low == extent.high) {
     nodes_[index].own_bytes = usage == nullptr ? 0 : usage->bytes;
     return add_reason(index, reason_kind::no_table, extent.low);

@@ -64,6 +64,11 @@ frame_row code_file::row_at(std::uint64_t address) {
   return {};
 }
 
+std::optional<std::uint64_t> code_file::told_bytes(std::uint64_t address) {
+  if (!told_) told_.emplace(*elf_);
+  return told_->of(address);
+}
+
 std::string_view code_file::name_at(std::uint64_t address) const {
   const auto* const symbol = elf_->function_at(address);
   return symbol == nullptr ? std::string_view{} : symbol->name;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "code/function_shape.hpp"
+#include "code/stack_sizes.hpp"
 
 namespace bast_stacks {
 
@@ -34,6 +35,8 @@ class code_file {
   const std::vector<frame_row>& rows_of(const function_extent& extent);
   const function_shape& shape_of(const function_extent& extent);
   frame_row row_at(std::uint64_t address);
+  /// Bytes that the function which begins at `address` takes, when its compiler told.
+  std::optional<std::uint64_t> told_bytes(std::uint64_t address);
   /// The linker's name of the function that holds `address`, or empty.
   std::string_view name_at(std::uint64_t address) const;
   /// Where in the source it is; nothing without debug information.
@@ -47,6 +50,7 @@ class code_file {
   std::unordered_map<std::uint64_t, std::vector<frame_row>> rows_;
   std::unordered_map<std::uint64_t, function_shape> shapes_;
   std::unique_ptr<source_lines> lines_;
+  std::optional<stack_sizes> told_;
 };
 
 }  // namespace bast_stacks

@@ -56,6 +56,8 @@ int fuzz_elf_frames(const std::uint8_t* data, std::size_t size) {
   (*elf)->run_path();
   (*elf)->binds_now();
   (*elf)->functions();
+  file.told_bytes(0x1000);
+  require(stack_sizes(bytes, 62).size() <= size / 9);
   std::size_t looked = 0;
   std::uint64_t last = 0;
   for (const auto& range : file.frames().ranges()) {

@@ -25,6 +25,7 @@ BAST_APART int tail_end(int seed);
 BAST_APART int tail_root(int seed);
 BAST_APART int switch_root(int seed);
 BAST_APART int aligned_root(int seed);
+BAST_APART int untabled_root(int seed);
 
 // Used after each call, so that no call becomes a jump; not zeroed, which memset could do.
 #define BAST_ROOM(bytes)     \
@@ -109,6 +110,28 @@ int switch_root(int seed) {
   }
 }
 
+#ifdef __x86_64__
+// A function of which nothing but its section of stack sizes tells anything: no unwind table, no
+// size. As clang writes it with -fstack-size-section.
+asm(R"(
+  .text
+  .type untabled, @function
+untabled:
+  subq $72, %rsp
+  movl %edi, %eax
+  addq $72, %rsp
+  ret
+  .section .stack_sizes,"",@progbits
+  .quad untabled
+  .uleb128 72
+  .text
+)");
+extern "C" int untabled(int seed);
+int untabled_root(int seed) { return untabled(seed + 1) + 1; }
+#else
+int untabled_root(int seed) { return seed; }
+#endif
+
 int aligned_root(int seed) {
   alignas(64) volatile char room[256];
   room[seed & 63] = 1;
@@ -119,5 +142,5 @@ int aligned_root(int seed) {
 int main(int count, char**) {
   return chain_root(count) + self_root(count) + circle_root(count) + dynamic_root(count) +
          indirect_root(count) + library_root(count) + tail_root(count) + switch_root(count) +
-         aligned_root(count);
+         aligned_root(count) + untabled_root(count);
 }
