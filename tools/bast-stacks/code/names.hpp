@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names of functions: as linkers know them, and as people write them.
+// Names of functions and of the files that they are in: as linkers know them, and as people write
+// them.
 #pragma once
 
 #include <string>
@@ -9,7 +10,7 @@
 namespace bast_stacks {
 
 /// The name in the source of a linker's name, or the same when it is no C++ name. A part that the
-/// compiler moved away keeps its mark: "f(int) [.cold]".
+/// compiler moved away keeps its mark: "f(int) [.cold]". Clean text, whatever a file calls things.
 std::string demangled(std::string_view name);
 
 /// The same without "(anonymous namespace)::" in it, as a person would write it.
@@ -21,5 +22,8 @@ bool means(std::string_view wanted, std::string_view name);
 
 /// "f" of "int f<char>(char) const": no result, template arguments, parameters.
 std::string without_parameters(std::string_view whole);
+
+/// The last part of a path: a module as it is shown. Clean text.
+std::string file_name(std::string_view path);
 
 }  // namespace bast_stacks

@@ -14,6 +14,13 @@ TEST(Names, ShowsWhatTheSourceSays) {
   EXPECT_EQ(demangled(""), "");
 }
 
+TEST(Names, WhatAFileCallsThingsIsShownClean) {
+  EXPECT_EQ(demangled("f\x1b[2J\n"), "f\ufffd[2J\ufffd");
+  EXPECT_EQ(file_name("/lib/lib\x1b]0;x\a.so"), "lib\ufffd]0;x\ufffd.so");
+  EXPECT_EQ(file_name("/usr/lib/libc.so.6"), "libc.so.6");
+  EXPECT_EQ(file_name("libc.so.6"), "libc.so.6");
+}
+
 TEST(Names, LeavesResultAndParametersOut) {
   EXPECT_EQ(without_parameters("f(int)"), "f");
   EXPECT_EQ(without_parameters("int max<int>(int, int)"), "max");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "code/static.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -72,8 +73,8 @@ void add_details(const static_bound& bound, std::string& text) {
 }
 
 void add_observation(const static_bound& bound, const observation& seen, std::string& text) {
-  text += fmt::format("  observed at {}: {} of {} bytes\n", seen.site, grouped(seen.observed),
-                      grouped(bound.bytes));
+  text += fmt::format("  observed at {}: {} of {} bytes\n", clean_text(seen.site),
+                      grouped(seen.observed), grouped(bound.bytes));
   if (seen.not_reached.empty()) return;
   text += "  of the worst path these frames were never reached:\n";
   for (const auto& function : seen.not_reached) text += fmt::format("    {}\n", function);
@@ -99,7 +100,7 @@ std::string static_text(const static_report& report, const static_text_options& 
     for (const auto& seen : bound.observations) add_observation(bound, seen, text);
     if (options.details) add_details(bound, text);
   }
-  for (const auto& note : report.notes) text += fmt::format("{}\n", note);
+  for (const auto& note : report.notes) text += clean_text(note) + '\n';
   return text;
 }
 
@@ -141,7 +142,7 @@ std::string static_json(const static_report& report) {
 std::string frames_text(const std::vector<function_frame>& frames) {
   std::string text;
   for (const auto& one : frames) {
-    text += fmt::format("{}\t{}\t{}\n", one.function, one.bytes,
+    text += fmt::format("{}\t{}\t{}\n", clean_text(one.function), one.bytes,
                         one.dynamic     ? "dynamic"
                         : one.switches  ? "switches"
                         : one.realigned ? "realigned"

@@ -10,7 +10,7 @@
 #include "draw/flame_layout.hpp"
 #include "draw/markup_check.hpp"
 #include "draw/sample.hpp"
-#include "draw/text.hpp"
+#include "show/columns.hpp"
 
 namespace {
 

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <iterator>
 
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
 #include "show/names.hpp"
 #include "show/text.hpp"

@@ -10,9 +10,9 @@
 #include "draw/flame_layout.hpp"
 #include "draw/histogram.hpp"
 #include "draw/path.hpp"
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
 #include "show/backtrace.hpp"
+#include "show/markup.hpp"
 #include "show/names.hpp"
 #include "show/text.hpp"
 

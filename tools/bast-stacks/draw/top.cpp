@@ -15,9 +15,9 @@
 #include <utility>
 
 #include "draw/terminal.hpp"
-#include "draw/text.hpp"
 #include "draw/top_view.hpp"
 #include "draw/watcher.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 
@@ -148,7 +148,7 @@ class session {
     if (gone)
       state_.status = fmt::format("process ended: this is how {} was last seen", now_.pid);
     else
-      state_.status = safe_text(seen.error().what) + " (r: look again)";
+      state_.status = clean_text(seen.error().what) + " (r: look again)";
   }
 
   snapshot now_;

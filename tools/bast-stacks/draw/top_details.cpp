@@ -10,8 +10,8 @@
 
 #include "draw/histogram.hpp"
 #include "draw/path.hpp"
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "model/utf8.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/text.hpp"

@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "draw/sample.hpp"
-#include "draw/text.hpp"
 #include "draw/top_details.hpp"
+#include "show/columns.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
 #include "read/elf_image.hpp"
 
 namespace bast_stacks {

@@ -7,8 +7,8 @@
 #include <initializer_list>
 #include <ranges>
 
+#include "model/clean_text.hpp"
 #include "model/recording.hpp"
-#include "read/clean_text.hpp"
 #include "read/open.hpp"
 #include "read/open_core.hpp"
 

@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
 #include "read/collect.hpp"
 #include "read/core_file.hpp"
 #include "read/layered_memory.hpp"

@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include "model/clean_text.hpp"
 #include "read/attach.hpp"
-#include "read/clean_text.hpp"
 #include "read/collect.hpp"
 #include "read/modules.hpp"
 #include "read/open.hpp"

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -62,7 +62,7 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
                   ? static_cast<site_kind>(entry.kind)
                   : site_kind::other;
   const std::string_view where(entry.where, sizeof entry.where);
-  made.where = clean_text(where);
+  made.where = clean_field(where);
   if (made.where.empty()) made.where = other_sites;
   made.where_is_cut = entry.where_bytes > where.substr(0, where.find('\0')).size();
   made.line = entry.line;

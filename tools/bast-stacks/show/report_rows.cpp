@@ -7,6 +7,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "model/clean_text.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "show/backtrace.hpp"
@@ -113,7 +114,7 @@ std::vector<row> stack_rows(const snapshot& of, const report_options& options) {
   std::vector<row> rows;
   for (const live_stack& s : of.stacks) {
     const std::uint64_t limit = s.top > s.low ? s.top - s.low : 0;
-    row r{.name = s.name.empty() ? fmt::format("{:#x}", s.top) : printable(s.name),
+    row r{.name = s.name.empty() ? fmt::format("{:#x}", s.top) : clean_text(s.name),
           .margin = s.scanned ? margin_of(s.depth, limit) : 1,
           .max = s.depth,
           .uses = 1};
@@ -144,7 +145,7 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
       if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
     }
     const std::string file = p.where.empty() ? "(unnamed)" : p.where.substr(p.where.rfind('/') + 1);
-    row r{.name = fmt::format("{} #{}", printable(file), p.id),
+    row r{.name = fmt::format("{} #{}", clean_text(file), p.id),
           .margin = margin_of(deepest, p.limit),
           .max = deepest,
           .uses = p.stacks};

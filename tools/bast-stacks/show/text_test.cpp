@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "model/test_samples.hpp"
+#include "show/columns.hpp"
 #include "show/names.hpp"
 #include "show/table.hpp"
 
@@ -23,21 +24,10 @@ TEST(Text, SizesSpellTheirUnit) {
   EXPECT_EQ(size_text(std::numeric_limits<std::uint64_t>::max()), "16777216 TiB");
 }
 
-TEST(Text, NothingThatATerminalObeysGetsThrough) {
-  EXPECT_EQ(printable("a\x1b[2Jb\n"), "a?[2Jb?");
-  EXPECT_EQ(printable("caf\xc3\xa9"), "caf\xc3\xa9");
-  EXPECT_EQ(printable("\xc2\x9b"), "?");                     // CSI of Latin-1
-  EXPECT_EQ(printable("x\xe2\x80\xaey"), "x?y");             // right-to-left override
-  EXPECT_EQ(printable("\xff\xc3(\xed\xa0\x80"), "?\?(???");  // no UTF-8
-  EXPECT_EQ(printable("\xc3"), "?");
-}
-
-TEST(Text, CutsAtCharacters) {
-  EXPECT_EQ(cut_left("0123456789", 10), "0123456789");
-  EXPECT_EQ(cut_left("0123456789", 7), "...6789");
-  EXPECT_EQ(cut_right("0123456789", 7), "0123...");
-  EXPECT_EQ(cut_left("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa9\xc3\xa8", 4), "...\xc3\xa8");
-  EXPECT_EQ(cut_right("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa9\xc3\xa8", 4), "\xc3\xa4...");
+TEST(Text, ExactBytesSayWhatTheyMean) {
+  EXPECT_EQ(exact_bytes_text(1), "1 byte");
+  EXPECT_EQ(exact_bytes_text(912), "912 bytes");
+  EXPECT_EQ(exact_bytes_text(9318), "9,318 bytes (9.1 KiB)");
 }
 
 TEST(Text, CountsAndTimes) {
