@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "model/clean_text.hpp"
-#include "read/notes.hpp"
+#include "model/elf_notes.hpp"
 
 namespace bast_stacks {
 namespace {
