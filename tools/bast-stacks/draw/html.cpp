@@ -26,10 +26,8 @@ namespace {
 
 using namespace draw;
 
-/// Below these a margin is marked: a signal frame and an unwinder take some kilobytes, which of
-/// usual sizes is about a tenth.
-constexpr double margin_alarm = 0.1;
-constexpr double margin_tight = 0.25;
+/// Below this a margin is marked, more softly than a narrow one.
+constexpr double tight_margin = 0.25;
 
 class page {
  public:
@@ -188,8 +186,8 @@ class page {
     const double part = margin_or_whole(i);
     const bool measured = its.uses != 0;
     put("<tr{}><td class=\"name code\" title=\"{}\">",
-        part < margin_alarm   ? " class=\"alarm\""
-        : part < margin_tight ? " class=\"tight\""
+        part < narrow_margin  ? " class=\"alarm\""
+        : part < tight_margin ? " class=\"tight\""
                               : "",
         markup(site_name(its)));
     if (linked)

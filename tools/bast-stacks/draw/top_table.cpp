@@ -20,11 +20,6 @@ namespace bast_stacks::draw {
 
 namespace {
 
-/// Below this a margin is marked, as on the page.
-constexpr double margin_alarm = 0.1;
-/// With fewer uses than this even a median says little.
-constexpr std::uint64_t uses_few = 30;
-
 std::string kibibytes(std::uint64_t bytes) { return size_number(bytes, false); }
 
 struct column {
@@ -115,7 +110,7 @@ screen_line table_head(const table_layout& layout) {
 
 screen_line table_row(const site& of, const std::string& name, const std::string& verdict,
                       const table_layout& layout, bool selected, std::size_t width) {
-  const bool tight = margin(of).value_or(1) < margin_alarm;
+  const bool tight = margin(of).value_or(1) < narrow_margin;
   std::string text = tight ? "!! " : "   ";
   text += padded(cut_start(name, layout.site, ellipsis), layout.site);
   for (const column& each : columns)
@@ -174,7 +169,7 @@ std::string warnings_of(const site& of) {
   std::string text;
   const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
   if (const std::string words = recursion_text(of.deepest); !words.empty()) say(words);
-  if (of.uses != 0 && of.uses < uses_few) say("few uses");
+  if (of.uses != 0 && of.uses < few_uses) say("few uses");
   if (of.uses == 0)
     say(of.pending != 0 ? "not measured yet" : of.live != 0 ? "none has ended" : "never used");
   return text;

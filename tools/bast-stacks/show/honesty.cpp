@@ -7,16 +7,10 @@
 
 #include "model/clean_text.hpp"
 #include "model/names.hpp"
+#include "model/statistics.hpp"
 #include "show/text.hpp"
 
 namespace bast_stacks {
-namespace {
-
-// Below this a 99th percentile is the maximum and a median is a guess.
-constexpr std::uint64_t few_uses = 30;
-
-}  // namespace
-
 std::string build_reservation(const snapshot& of) {
   constexpr std::uint64_t harmless = bast::watch::built_assertions | bast::watch::built_hardened;
   const std::vector<std::string> names = built_names(of.built & ~harmless);

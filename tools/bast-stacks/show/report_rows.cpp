@@ -17,9 +17,6 @@
 namespace bast_stacks::internal {
 namespace {
 
-// Less than this of a limit is a warning whatever was recommended.
-constexpr double narrow_margin = 0.10;
-
 /// One row, with what it can be sorted by.
 struct row {
   std::string name;
