@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "code/elf_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gelf.h>
 #include <libelf.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "model/elf_notes.hpp"
+#include "model/regular_file.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -28,17 +27,15 @@ std::unexpected<problem> refuse(std::string what, std::string remedy = {}) {
 
 // --- opening -------------------------------------------------------------------------------------
 
-elf_file::elf_file(std::string path, Elf* elf, int fd)
-    : path_(std::move(path)), elf_(elf), fd_(fd) {}
+elf_file::elf_file(std::string path, Elf* elf, descriptor file)
+    : path_(std::move(path)), elf_(elf), descriptor_(std::move(file)) {}
 
-elf_file::~elf_file() {
-  elf_end(elf_);
-  if (fd_ >= 0) close(fd_);
-}
+elf_file::~elf_file() { elf_end(elf_); }
 
-std::expected<std::shared_ptr<elf_file>, problem> elf_file::make(std::string path, Elf* elf, int fd,
+std::expected<std::shared_ptr<elf_file>, problem> elf_file::make(std::string path, Elf* elf,
+                                                                 descriptor opened,
                                                                  std::uint64_t bytes) {
-  const std::shared_ptr<elf_file> file(new elf_file(std::move(path), elf, fd));
+  const std::shared_ptr<elf_file> file(new elf_file(std::move(path), elf, std::move(opened)));
   if (elf == nullptr || elf_kind(elf) != ELF_K_ELF)
     return refuse(fmt::format("{} is not an ELF file", file->path_));
   if (!file->read_header()) {
@@ -53,18 +50,15 @@ std::expected<std::shared_ptr<elf_file>, problem> elf_file::make(std::string pat
 }
 
 std::expected<std::shared_ptr<elf_file>, problem> elf_file::open(const std::string& path) {
-  // O_NONBLOCK: opening a pipe must not wait for its writer.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return refuse(fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
+  auto file = open_regular_file(path);
+  if (!file) return std::unexpected(std::move(file.error()));
   struct stat about{};
-  if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
-    close(fd);
-    return refuse(fmt::format("{} is not a file", path));
-  }
+  if (::fstat(file->get(), &about) != 0)
+    return refuse(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
   elf_version(EV_CURRENT);
   // Without a mapping: a file that is cut while we read it ends in an error, not in SIGBUS.
-  Elf* const elf = elf_begin(fd, ELF_C_READ, nullptr);
-  return make(path, elf, fd, static_cast<std::uint64_t>(about.st_size));
+  Elf* const elf = elf_begin(file->get(), ELF_C_READ, nullptr);
+  return make(path, elf, std::move(*file), static_cast<std::uint64_t>(about.st_size));
 }
 
 std::expected<std::shared_ptr<elf_file>, problem> elf_file::open(byte_span bytes,
@@ -73,7 +67,7 @@ std::expected<std::shared_ptr<elf_file>, problem> elf_file::open(byte_span bytes
   elf_version(EV_CURRENT);
   // libelf takes a pointer to what it could write, and writes only what was opened for it.
   char* const memory = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
-  return make(std::move(name), elf_memory(memory, bytes.size()), -1, bytes.size());
+  return make(std::move(name), elf_memory(memory, bytes.size()), {}, bytes.size());
 }
 
 bool elf_file::read_header() {
