@@ -10,9 +10,9 @@
 #include "cli/commands.hpp"
 #include "cli/stream.hpp"
 #include "model/clean_text.hpp"
+#include "model/text.hpp"
 #include "show/check.hpp"
 #include "show/diff.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "code/names.hpp"
 #include "code/plt.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {

@@ -84,10 +84,6 @@ std::string plain_name(std::string_view whole) {
   return name;
 }
 
-std::string file_name(std::string_view path) {
-  return clean_text(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
-}
-
 bool means(std::string_view wanted, std::string_view name) {
   if (wanted == name) return true;
   const auto whole = demangled(name);

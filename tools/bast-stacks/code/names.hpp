@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names of functions and of the files that they are in: as linkers know them, and as people write
-// them.
+// Names of functions: as linkers know them, and as people write them.
 #pragma once
 
 #include <string>
@@ -22,8 +21,5 @@ bool means(std::string_view wanted, std::string_view name);
 
 /// "f" of "int f<char>(char) const": no result, template arguments, parameters.
 std::string without_parameters(std::string_view whole);
-
-/// The last part of a path: a module as it is shown. Clean text.
-std::string file_name(std::string_view path);
 
 }  // namespace bast_stacks

@@ -8,8 +8,8 @@
 #include <tuple>
 
 #include "code/call_graph.hpp"
-#include "code/names.hpp"
 #include "code/worst_path.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {

@@ -32,10 +32,10 @@ static_report made_up() {
 TEST(StaticText, SaysWhyABoundIsNone) {
   const auto text = static_text(made_up(), {});
   EXPECT_THAT(text,
-              HasSubstr("bound: 11 264 bytes - UNSOUND: 2 indirect calls, 1 recursion (f -> g "
+              HasSubstr("bound: 11,264 bytes - UNSOUND: 2 indirect calls, 1 recursion (f -> g "
                         "-> f), 1 alloca\n"));
-  EXPECT_THAT(text, HasSubstr("      10 000  g() (libg.so)\n"));
-  EXPECT_THAT(text, HasSubstr("1 412 functions can be reached\n"));
+  EXPECT_THAT(text, HasSubstr("      10,000  g() (libg.so)\n"));
+  EXPECT_THAT(text, HasSubstr("1,412 functions can be reached\n"));
   EXPECT_THAT(text, testing::EndsWith("The library libx.so was not found.\n"));
   EXPECT_THAT(text, testing::Not(HasSubstr("0x1234")));
 }
@@ -56,7 +56,7 @@ TEST(StaticText, DetailsNameEveryReason) {
 TEST(StaticText, ASoundBoundSaysSo) {
   auto report = made_up();
   report.bounds[0].reasons.clear();
-  EXPECT_THAT(static_text(report, {}), HasSubstr("bound: 11 264 bytes - sound\n"));
+  EXPECT_THAT(static_text(report, {}), HasSubstr("bound: 11,264 bytes - sound\n"));
 }
 
 TEST(StaticText, JsonHasWhatTheTextHas) {
@@ -98,7 +98,7 @@ TEST(StaticJoin, CountsFromTheRootAndNamesWhatWasNeverReached) {
   EXPECT_EQ(seen.observed, 5200U);
   EXPECT_EQ(seen.not_reached, std::vector<std::string>{"g()"});
   const auto text = static_text(report, {});
-  EXPECT_THAT(text, HasSubstr("observed at server.cpp:88: 5 200 of 11 264 bytes\n"));
+  EXPECT_THAT(text, HasSubstr("observed at server.cpp:88: 5,200 of 11,264 bytes\n"));
   EXPECT_THAT(text, HasSubstr("never reached:\n    g()\n"));
 }
 

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/columns.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 

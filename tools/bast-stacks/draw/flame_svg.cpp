@@ -8,11 +8,11 @@
 #include "draw/flame_layout.hpp"
 #include "model/clean_text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/columns.hpp"
 #include "show/markup.hpp"
 #include "show/names.hpp"
 #include "show/report.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 
@@ -67,10 +67,8 @@ class picture {
 
   std::string title() const {
     if (!options_.title.empty()) return clean_text(options_.title);
-    const std::size_t slash = of_.program.find_last_of('/');
-    const std::string program =
-        slash == std::string::npos ? of_.program : of_.program.substr(slash + 1);
-    return program.empty() ? "Deepest stacks" : "Deepest stacks of " + clean_text(program);
+    const std::string program = file_name(of_.program);
+    return program.empty() ? "Deepest stacks" : "Deepest stacks of " + program;
   }
 
   std::string frame(double height) const {

@@ -9,8 +9,8 @@
 #include <iterator>
 
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 

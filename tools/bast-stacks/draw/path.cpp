@@ -7,7 +7,7 @@
 #include <span>
 
 #include "model/clean_text.hpp"
-#include "show/text.hpp"
+#include "model/text.hpp"
 
 namespace bast_stacks::draw {
 

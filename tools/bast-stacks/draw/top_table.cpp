@@ -10,11 +10,11 @@
 #include <utility>
 
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
 #include "show/columns.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 

@@ -11,10 +11,10 @@
 #include "draw/top_details.hpp"
 #include "draw/top_table.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/columns.hpp"
 #include "show/names.hpp"
 #include "show/report.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 

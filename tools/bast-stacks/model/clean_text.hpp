@@ -22,4 +22,7 @@ std::string clean_text(std::string_view text);
 /// A field of fixed width: clean text up to its first zero byte, or its end.
 std::string clean_field(std::string_view field);
 
+/// The last part of a path, clean.
+std::string file_name(std::string_view path);
+
 }  // namespace bast_stacks

@@ -19,7 +19,8 @@ std::string replaced(std::size_t times) {
 }
 
 TEST(CleanText, KeepsUtf8) {
-  for (const std::string_view text : {"", "worker", "Grüße, 世界, 🧵", "“quoted” – 1…2", "e\u0301"})
+  for (const std::string_view text :
+       {"", "worker", "Grüße, 世界, 🧵", "“quoted” – 1…2", "e\u0301", "\u2764\ufe0f"})
     EXPECT_EQ(clean_text(text), text);
 }
 
@@ -28,6 +29,13 @@ TEST(CleanText, AFieldEndsAtItsFirstZero) {
   EXPECT_EQ(clean_field("full\x1b"), "full\ufffd");
   EXPECT_EQ(clean_field(""), "");
   EXPECT_EQ(clean_text("a\0b"sv), "a\ufffdb");
+}
+
+TEST(CleanText, AFileIsTheLastPartOfItsPath) {
+  EXPECT_EQ(file_name("/lib/lib\x1b]0;x\a.so"), "lib\ufffd]0;x\ufffd.so");
+  EXPECT_EQ(file_name("/usr/lib/libc.so.6"), "libc.so.6");
+  EXPECT_EQ(file_name("libc.so.6"), "libc.so.6");
+  EXPECT_EQ(file_name("/"), "");
 }
 
 TEST(CleanText, ReplacesWhatATerminalWouldObey) {
@@ -47,7 +55,7 @@ TEST(CleanText, NothingTurnsTheDirectionOfWhatFollowsAround) {
 
 TEST(CleanText, NothingIsInvisible) {
   EXPECT_EQ(clean_text("same\u200b"), "same\ufffd");
-  EXPECT_EQ(clean_text("\u00ad\u200d\u2060\ufeff\U000e0041"), replaced(5));
+  EXPECT_EQ(clean_text("\u00ad\u200d\u2060\u3164\ufeff\U000e0041"), replaced(6));
 }
 
 TEST(CleanText, ReplacesEachByteThatIsNoUtf8) {

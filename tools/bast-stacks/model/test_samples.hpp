@@ -78,6 +78,29 @@ inline site with_calls(site of, std::vector<frame> calls) {
   return of;
 }
 
+/// A suspended stack of the sample server in each of its pools.
+inline std::vector<live_stack> sample_stacks() {
+  live_stack one{.pool = 1, .site = 2, .name = "accept 1"};
+  one.top = 0x7f0000040000;
+  one.low = 0x7f0000000000;
+  one.open_low = 0x7f0000038000;
+  one.depth = 6144;
+  one.depth_at_most = 8192;
+  one.resident = 12288;
+  one.scanned = true;
+  one.sp = 0x7f000003f000;
+  one.pc = 0x401234;
+  one.state = bast::watch::coro_state::suspended;
+  one.parked = true;
+  live_stack two = one;
+  two.name.clear();
+  two.pool = 2;
+  two.site = 0;
+  two.depth = two.depth_at_most = 61440;
+  two.resident = 61440;
+  return {one, two};
+}
+
 /// Three sites in two pools: plenty of room, too few runs, and a recursion that is nearly too deep.
 inline snapshot sample_server() {
   snapshot s;
@@ -130,25 +153,7 @@ inline snapshot sample_server() {
   json.deepest.inner = 38;
   s.sites = {json, layout, accept};
 
-  live_stack one{.pool = 1, .site = 2, .name = "accept 1"};
-  one.top = 0x7f0000040000;
-  one.low = 0x7f0000000000;
-  one.open_low = 0x7f0000038000;
-  one.depth = 6144;
-  one.depth_at_most = 8192;
-  one.resident = 12288;
-  one.scanned = true;
-  one.sp = 0x7f000003f000;
-  one.pc = 0x401234;
-  one.state = bast::watch::coro_state::suspended;
-  one.parked = true;
-  live_stack two = one;
-  two.name.clear();
-  two.pool = 2;
-  two.site = 0;
-  two.depth = two.depth_at_most = 61440;
-  two.resident = 61440;
-  s.stacks = {one, two};
+  s.stacks = sample_stacks();
   s.not_seen = {"Site render.cpp:14 has 3 uses that were not measured yet."};
   return s;
 }

@@ -8,9 +8,9 @@
 #include <string_view>
 
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/columns.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {

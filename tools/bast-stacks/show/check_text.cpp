@@ -8,12 +8,13 @@
 #include <set>
 
 #include "model/clean_text.hpp"
+#include "model/parse.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
 #include "show/check.hpp"
 #include "show/honesty.hpp"
 #include "show/markup.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -68,13 +69,9 @@ std::string plain_text(const snapshot& of, const budget_file& budgets,
 }
 
 /// As many lines as the backtrace has: XML text may hold them.
-std::string markup_lines(const std::string& text) {
+std::string markup_lines(std::string_view text) {
   std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    out += markup(std::string_view(text).substr(at, end - at)) + '\n';
-    at = end + 1;
-  }
+  while (!text.empty()) out += markup(take_line(text)) + '\n';
   return out;
 }
 

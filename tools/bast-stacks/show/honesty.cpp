@@ -8,7 +8,7 @@
 #include "model/clean_text.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
-#include "show/text.hpp"
+#include "model/text.hpp"
 
 namespace bast_stacks {
 std::string build_reservation(const snapshot& of) {

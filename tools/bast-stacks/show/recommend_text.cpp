@@ -8,12 +8,12 @@
 
 #include "model/clean_text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
 #include "show/columns.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/table.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -130,7 +130,7 @@ std::string code_of(const pool_advice& advice) {
 std::string place_of(const pool_advice& advice) {
   if (advice.pools.empty()) return fmt::format("pools of {}", size_text(advice.old_limit));
   const std::string& where = advice.where;
-  std::string place = where.empty() ? "(unnamed)" : clean_text(where.substr(where.rfind('/') + 1));
+  std::string place = where.empty() ? "(unnamed)" : file_name(where);
   if (advice.pools.size() > 1) place += fmt::format(" ({} pools)", advice.pools.size());
   return place;
 }

@@ -8,11 +8,11 @@
 
 #include "model/clean_text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/columns.hpp"
 #include "show/honesty.hpp"
 #include "show/names.hpp"
 #include "show/report_rows.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -23,13 +23,9 @@ constexpr std::size_t lines_fixed = 5;
 constexpr std::size_t code_lines = 3;
 constexpr std::size_t reservation_lines = 2;
 
-std::string file_of(std::string_view path) {
-  return clean_text(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
-}
-
 /// "server (pid 4711)"
 std::string program_of(const snapshot& of) {
-  std::string text = of.program.empty() ? "(unknown program)" : file_of(of.program);
+  std::string text = of.program.empty() ? "(unknown program)" : file_name(of.program);
   if (of.pid != 0) text += fmt::format(" (pid {})", of.pid);
   return text;
 }

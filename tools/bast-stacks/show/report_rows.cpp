@@ -10,9 +10,9 @@
 #include "model/clean_text.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::internal {
 namespace {
@@ -141,8 +141,8 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
     for (const site& s : of.sites) {
       if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
     }
-    const std::string file = p.where.empty() ? "(unnamed)" : p.where.substr(p.where.rfind('/') + 1);
-    row r{.name = fmt::format("{} #{}", clean_text(file), p.id),
+    const std::string file = p.where.empty() ? "(unnamed)" : file_name(p.where);
+    row r{.name = fmt::format("{} #{}", file, p.id),
           .margin = margin_of(deepest, p.limit),
           .max = deepest,
           .uses = p.stacks};

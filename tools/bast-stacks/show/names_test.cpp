@@ -1,43 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "show/text.hpp"
+#include "show/names.hpp"
 
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "model/test_samples.hpp"
-#include "show/columns.hpp"
-#include "show/names.hpp"
-#include "show/table.hpp"
 
 namespace bast_stacks {
 namespace {
-
-TEST(Text, SizesSpellTheirUnit) {
-  EXPECT_EQ(size_text(0), "0 B");
-  EXPECT_EQ(size_text(1023), "1023 B");
-  EXPECT_EQ(size_text(1024), "1 KiB");
-  EXPECT_EQ(size_text(9318), "9.1 KiB");
-  EXPECT_EQ(size_text((1 << 20) - 1), "1 MiB");
-  EXPECT_EQ(size_text(3 << 20), "3 MiB");
-  EXPECT_EQ(size_text(9318, true), "9318 B");
-  EXPECT_EQ(size_text(std::numeric_limits<std::uint64_t>::max()), "16777216 TiB");
-}
-
-TEST(Text, ExactBytesSayWhatTheyMean) {
-  EXPECT_EQ(exact_bytes_text(1), "1 byte");
-  EXPECT_EQ(exact_bytes_text(912), "912 bytes");
-  EXPECT_EQ(exact_bytes_text(9318), "9,318 bytes (9.1 KiB)");
-}
-
-TEST(Text, CountsAndTimes) {
-  EXPECT_EQ(count_text(999), "999");
-  EXPECT_EQ(count_text(1234567), "1,234,567");
-  EXPECT_EQ(counted(1, "site"), "1 site");
-  EXPECT_EQ(duration_text(3'600'000'000'000), "60 min");
-  EXPECT_EQ(duration_text(1'200'000), "1.2 ms");
-  EXPECT_EQ(duration_text(200'000'000'000'000), "2 d 7 h");
-}
 
 TEST(Names, SitesAreShortenedOnlyAsFarAsTheyDiffer) {
   std::vector<site> sites = {test::make_site("/src/a/x.cpp", 1, {}),
@@ -82,21 +51,6 @@ TEST(Names, FunctionsOfTemplatesAreReadable) {
   expect("decltype(auto) g<3>(int)", "g");
   expect("x<<<(((", "x");
   expect("", "");
-}
-
-TEST(Table, AlignsAndCutsTheColumnThatGivesWay) {
-  table t({{"name", table::align::left, true}, {"n"}, {"why", table::align::left}});
-  t.add({"short", "1", "b"});
-  t.add({std::string(90, 'x') + "end", "12345", std::string(40, 'y')}, "!!");
-  const std::string text = t.text();
-  EXPECT_NE(text.find("   name "), std::string::npos);
-  EXPECT_NE(text.find("!! ...xxx"), std::string::npos);
-  EXPECT_NE(text.find("xend  12345  yyy"), std::string::npos);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
-    EXPECT_LE(end - at, line_width);
-    at = end + 1;
-  }
 }
 
 }  // namespace

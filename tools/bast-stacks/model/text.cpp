@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "show/text.hpp"
+#include "model/text.hpp"
 
 #include <fmt/format.h>
 
