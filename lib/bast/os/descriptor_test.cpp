@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "bast/os/door.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/in_child.hpp"
 
 namespace bast::os {
 namespace {
@@ -59,19 +59,9 @@ TEST(Descriptor, AnInterruptedOpenIsTriedAgain) {
   EXPECT_EQ(fault.injected(), 1U);
 }
 
-/// Runs `body` in a process of its own; its exit status.
-template <class F>
-int in_child(F body) {
-  const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(body());
-  int status = -1;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
 TEST(StandardDescriptors, P6_AreTakenWhileALeaseLives) {
   for (unsigned closed = 0; closed < 8; ++closed) {
-    EXPECT_EQ(in_child([=] {
+    EXPECT_EQ(test::in_child([=] {
                 const auto is_closed = [=](int fd) { return (closed >> fd & 1) != 0; };
                 for (int fd = 0; fd < 3; ++fd) {
                   if (is_closed(fd)) ::close(fd);
@@ -101,7 +91,7 @@ TEST(StandardDescriptors, P6_AreTakenWhileALeaseLives) {
 }
 
 TEST(StandardDescriptors, P9_AFailedLeaseLeavesThemClosed) {
-  EXPECT_EQ(in_child([] {
+  EXPECT_EQ(test::in_child([] {
               ::close(0);
               ::close(2);
               for (std::uint64_t nth = 1; nth <= 5; ++nth) {

@@ -5,13 +5,13 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
 
 #include "bast/os.hpp"
 #include "bast/testing/emulation.hpp"
+#include "bast/testing/in_child.hpp"
 #include "bast/testing/mappings.hpp"
 #include "bast/testing/stack_pool_fixture.hpp"
 
@@ -23,17 +23,6 @@ using test::site_a;
 constexpr bool sanitized = BAST_WITH_ASAN != 0 || BAST_WITH_TSAN != 0 || BAST_WITH_MSAN != 0;
 constexpr int good = 0;
 constexpr int impossible_here = 77;
-
-/// Runs `body` in a child and returns its exit code, or minus the signal that ended it.
-template <class Body>
-int in_child(Body body) {
-  (void)std::fflush(nullptr);
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(body());
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 /// In the child: which step failed.
 int failed(int step, const error& why) {
@@ -103,7 +92,7 @@ constexpr stack_options scrubbing{.scrub = stack_scrub::zero_used};
 TEST(StackPoolLimits, D2_LockedMemoryFallsBackToProtection) {
   if (sanitized) GTEST_SKIP() << "the sanitizers turn mlockall into nothing";
   (void)resolve_tier(stack_tier::automatic);  // Learnt before the memory is locked.
-  const int answer = in_child([] {
+  const int answer = test::in_child([] {
     if (::mlockall(MCL_FUTURE) != 0) return impossible_here;
     stack_pool pool;
     if (const auto ready = pool.init(scrubbing, 20); !ready) return failed(1, ready.error());
@@ -120,7 +109,7 @@ TEST(StackPoolLimits, D2_LockedMemoryIsAnErrorWhereMarkersAreDemanded) {
   if (sanitized) GTEST_SKIP() << "the sanitizers turn mlockall into nothing";
   if (!test::tier_works(stack_tier::guard_markers)) GTEST_SKIP() << "guard markers do not guard";
   (void)resolve_tier(stack_tier::automatic);
-  const int answer = in_child([] {
+  const int answer = test::in_child([] {
     if (::mlockall(MCL_FUTURE) != 0) return impossible_here;
     stack_pool pool;
     if (!pool.init({.tier = stack_tier::guard_markers}, 20)) return 1;
@@ -134,7 +123,7 @@ TEST(StackPoolLimits, D2_LockedMemoryIsAnErrorWhereMarkersAreDemanded) {
 
 TEST(StackPoolLimits, D2_MemoryLockedLaterSealsTheSlabAndTheNextOneProtects) {
   if (sanitized) GTEST_SKIP() << "the sanitizers turn mlockall into nothing";
-  const int answer = in_child([] {
+  const int answer = test::in_child([] {
     stack_pool pool;
     if (const auto ready = pool.init(scrubbing, 40); !ready) return failed(1, ready.error());
     if (!pool.acquire(site_a)) return 2;
@@ -150,7 +139,7 @@ TEST(StackPoolLimits, D2_MemoryLockedLaterSealsTheSlabAndTheNextOneProtects) {
 TEST(StackPoolLimits, X6_WithoutAddressSpaceIsNoMemoryAndWhatThereIsWorks) {
   if (test::under_valgrind) GTEST_SKIP() << "valgrind itself needs address space";
   if (sanitized) GTEST_SKIP() << "the sanitizer itself needs address space";
-  const int answer = in_child([] {
+  const int answer = test::in_child([] {
     stack_pool pool;
     if (const auto ready = pool.init({}, 100'000); !ready) return failed(1, ready.error());
     const std::size_t room = std::size_t{64} << 20;

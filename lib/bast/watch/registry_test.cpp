@@ -2,20 +2,16 @@
 #include "bast/watch/registry.hpp"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <link.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "bast/os.hpp"
+#include "bast/testing/in_child.hpp"
 #include "bast/watch/site.hpp"
 
 extern "C" const bast::watch::anchor bast_watch_anchor;
@@ -26,17 +22,6 @@ namespace {
 struct Registry : ::testing::Test {
   void SetUp() override { ASSERT_TRUE(open_registry().has_value()); }
 };
-
-/// The status of a child that runs `body`.
-template <class F>
-int in_child(F body) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(body());
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status)) << "status " << status;
-  return WEXITSTATUS(status);
-}
 
 site_entry* entry_named(std::string_view where) {
   auto* const all = reinterpret_cast<site_entry*>(reinterpret_cast<std::byte*>(registry()) +
@@ -183,7 +168,7 @@ TEST_F(Registry, ALongNameKeepsItsEnd) {
 }
 
 TEST_F(Registry, AFullTableStillRecordsAndCountsWhatNobodySees) {
-  EXPECT_EQ(in_child([] {
+  EXPECT_EQ(test::in_child([] {
               site_entry* entry = nullptr;
               do {
                 entry = take_site({site_kind::label, "many", 0, 0}, nullptr, 1);
@@ -210,7 +195,7 @@ TEST_F(Registry, AReaderSeesAnEvenSequenceOnlyBetweenWrites) {
 
 TEST_F(Registry, AForkedChildWritesItsOwn) {
   site_entry* const entry = take_site({site_kind::label, "forked", 0, 0}, nullptr, 1);
-  EXPECT_EQ(in_child([&] {
+  EXPECT_EQ(test::in_child([&] {
               add(*entry, {.uses = 7, .is_sample = true, .depth = 64});
               return registry()->pid == static_cast<std::uint64_t>(::getpid()) ? 0 : 1;
             }),
@@ -218,105 +203,6 @@ TEST_F(Registry, AForkedChildWritesItsOwn) {
   EXPECT_EQ(entry->uses, 0U);
   EXPECT_EQ(registry()->pid, static_cast<std::uint64_t>(::getpid()));
   give(entry);
-}
-
-/// A descriptor as `bast-stacks run` makes one.
-struct tools_file {
-  int fd = ::memfd_create("registry", 0);
-  ~tools_file() { ::close(fd); }
-  std::string variable() const { return "fd:" + std::to_string(fd) + ",unknown"; }
-};
-
-/// Runs this program's test `name` as a new process under BAST_WATCH; its exit status.
-int run_test(const char* name, const std::string& watch) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::setenv("BAST_WATCH", watch.c_str(), 1);
-    const std::string filter = std::string("--gtest_filter=") + name;
-    ::execl("/proc/self/exe", "bast_watch_test", filter.c_str(), nullptr);
-    ::_exit(127);
-  }
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-class RegistryFile : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (BAST_EMULATED) GTEST_SKIP() << "an emulated program cannot execute itself";
-  }
-};
-
-TEST_F(RegistryFile, WithTheToolsFileItOutlivesTheProcess) {
-  const tools_file file;
-  ASSERT_EQ(run_test("Registry.SitesOfPoolsThatAreGoneAreAddedUpByName", file.variable()), 0);
-  header head{};
-  ASSERT_EQ(::pread(file.fd, &head, sizeof head, 0), static_cast<ssize_t>(sizeof head));
-  EXPECT_EQ(head.magic, magic);
-  EXPECT_NE(head.pid, 0U);
-  EXPECT_EQ(head.modes, mode_shared);
-  site_entry entry{};
-  ASSERT_EQ(::pread(file.fd, &entry, sizeof entry, static_cast<off_t>(head.sites.offset)),
-            static_cast<ssize_t>(sizeof entry));
-  EXPECT_STREQ(entry.where, "folded.cpp");
-  EXPECT_EQ(entry.uses, 6U);
-}
-
-TEST_F(RegistryFile, AForkedChildLeavesTheToolsFileAlone) {
-  const tools_file file;
-  EXPECT_EQ(run_test("Registry.AForkedChildWritesItsOwn", file.variable()), 0);
-}
-
-TEST_F(RegistryFile, TheSecondProcessHasARegistryOfItsOwn) {
-  const tools_file file;
-  ASSERT_EQ(run_test("Registry.SitesOfPoolsThatAreGoneAreAddedUpByName", file.variable()), 0);
-  header first{};
-  ASSERT_EQ(::pread(file.fd, &first, sizeof first, 0), static_cast<ssize_t>(sizeof first));
-  EXPECT_EQ(run_test("Registry.TheHeaderDescribesTheProcess", file.variable()), 0);
-  header second{};
-  ASSERT_EQ(::pread(file.fd, &second, sizeof second, 0), static_cast<ssize_t>(sizeof second));
-  EXPECT_EQ(second.pid, first.pid);
-}
-
-TEST_F(RegistryFile, WhatIsNoFileOfTheToolIsLeftAlone) {
-  int ends[2];
-  ASSERT_EQ(::pipe(ends), 0);
-  for (const std::string& watch :
-       {"fd:" + std::to_string(ends[1]), std::string("fd:-1"), std::string("fd:99999999999"),
-        std::string("fd:"), std::string("fd:1x"), std::string(",,,")}) {
-    EXPECT_EQ(run_test("Registry.TheHeaderDescribesTheProcess", watch), 0) << watch;
-  }
-  ::close(ends[0]);
-  ::close(ends[1]);
-}
-
-TEST(RegistryMapping, AFileSizeLimitIsRespected) {
-  const tools_file file;
-  EXPECT_EQ(in_child([&] {
-              const rlimit little{4096, 4096};
-              if (::setrlimit(RLIMIT_FSIZE, &little) != 0) return 1;
-              const auto mapped = os::map_empty_file(file.fd, 1 << 20);
-              return !mapped && mapped.error().kind() == errc::limit ? 0 : 2;
-            }),
-            0);
-}
-
-TEST(RegistryMapping, WithoutMemoryThereIsAnErrorAndThenARegistry) {
-  EXPECT_EQ(in_child([] {
-              if (registry() != nullptr) return 0;  // Made before the fork: nothing to fail.
-              {
-                const os::fault_scope fault({.kind = os::call::map, .nth = 1, .persistent = true});
-                const auto opened = open_registry();
-                if (opened || opened.error().kind() != errc::no_memory) return 1;
-              }
-              {
-                const os::fault_scope fault({.kind = os::call::protect, .nth = 1});
-                if (open_registry()) return 2;
-              }
-              return open_registry() ? 0 : 3;
-            }),
-            0);
 }
 
 }  // namespace

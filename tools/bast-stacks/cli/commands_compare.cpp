@@ -9,9 +9,10 @@
 
 #include "cli/commands.hpp"
 #include "cli/stream.hpp"
+#include "model/clean_text.hpp"
+#include "model/text.hpp"
 #include "show/check.hpp"
 #include "show/diff.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -62,7 +63,7 @@ outcome check_command(const arguments& with) {
     const budget_file next = updated(*seen, *budgets, with.margin / 100);
     const auto written = replace_file(with.budget, budgets_text(next));
     if (!written.has_value()) return std::unexpected(written.error());
-    fmt::print(stderr, "bast-stacks: {}: {}\n", printable(with.budget),
+    fmt::print(stderr, "bast-stacks: {}: {}\n", clean_text(with.budget),
                counted(next.budgets.size(), "budget"));
     return 0;
   }

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include "cli/stream.hpp"
 #include "code/symbols.hpp"
 #include "draw/top.hpp"
+#include "model/parse.hpp"
 #include "model/recording.hpp"
 #include "read/open.hpp"
 #include "read/record.hpp"
@@ -25,13 +25,9 @@ namespace {
 constexpr std::size_t recording_bytes_max = std::size_t{1} << 30;
 
 std::expected<pid_t, problem> process_of(const std::string& text) {
-  pid_t pid = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (failure != std::errc{} || end != text.data() + text.size() || pid <= 0) {
-    return std::unexpected(
-        problem{2, "\"" + text + "\" is no number of a process", "pidof PROGRAM"});
-  }
-  return pid;
+  const auto pid = number_in<pid_t>(text);
+  if (pid && *pid > 0) return *pid;
+  return std::unexpected(problem{2, "\"" + text + "\" is no number of a process", "pidof PROGRAM"});
 }
 
 }  // namespace

@@ -13,13 +13,12 @@
 #include "show/glob.hpp"
 #include "show/recommend.hpp"
 #include "show/report.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
 
 std::unexpected<problem> no_site(const arguments& with) {
-  return std::unexpected(problem{3, fmt::format("\"{}\" matches no site", printable(with.site)),
+  return std::unexpected(problem{3, fmt::format("\"{}\" matches no site", with.site),
                                  "bast-stacks report --all, which lists the sites"});
 }
 

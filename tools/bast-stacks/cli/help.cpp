@@ -7,6 +7,7 @@
 
 #include "cli/option_rows.hpp"
 #include "cli/words.hpp"
+#include "model/parse.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -46,11 +47,9 @@ std::string filled(std::string_view text, std::size_t indent, std::size_t column
 std::string paragraphs(std::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
+    const std::string_view line = take_line(text);
     out += line.starts_with(' ') ? std::string(line) : filled(line, 0, 0);
     out += '\n';
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return out;
 }

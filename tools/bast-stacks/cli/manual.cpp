@@ -9,6 +9,7 @@
 #include "cli/help.hpp"
 #include "cli/option_rows.hpp"
 #include "cli/words.hpp"
+#include "model/parse.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -40,8 +41,7 @@ std::string description(std::string_view text) {
     verbatim = wanted;
   };
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
+    const std::string_view line = take_line(text);
     if (!line.empty()) {
       set_verbatim(line.starts_with(' '));
       out += roff(line) + '\n';
@@ -51,7 +51,6 @@ std::string description(std::string_view text) {
       set_verbatim(false);
       out += ".PP\n";
     }
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   set_verbatim(false);
   return out;

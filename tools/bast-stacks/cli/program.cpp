@@ -16,7 +16,7 @@
 #include "cli/help.hpp"
 #include "cli/option_rows.hpp"
 #include "cli/stream.hpp"
-#include "show/text.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -89,8 +89,9 @@ outcome generate(const CLI::App& app, const arguments& with) {
 }
 
 int complain(const problem& why) {
-  fmt::print(stderr, "bast-stacks: {}\n", why.what);
-  if (!why.remedy.empty()) fmt::print(stderr, "  try: {}\n", why.remedy);
+  // They quote what was read and what was typed.
+  fmt::print(stderr, "bast-stacks: {}\n", clean_text(why.what));
+  if (!why.remedy.empty()) fmt::print(stderr, "  try: {}\n", clean_text(why.remedy));
   return why.status;
 }
 
@@ -109,8 +110,7 @@ int act(const CLI::App& app, const arguments& with) {
 int complain_of_usage(const CLI::App& app, const CLI::ParseError& failure) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   const std::string command = chosen.empty() ? "" : chosen.front()->get_name() + ' ';
-  return complain(
-      {usage_status, printable(failure.what()), fmt::format("bast-stacks {}--help", command)});
+  return complain({usage_status, failure.what(), fmt::format("bast-stacks {}--help", command)});
 }
 
 }  // namespace
@@ -123,10 +123,10 @@ int run_bast_stacks(std::vector<std::string> words) {
     declare(app, with);
     split_command_line(words, with);
     if (!add_default_command(words)) {
-      return complain({usage_status,
-                       fmt::format("\"{}\" is neither a command nor a process or file",
-                                   printable(words.front())),
-                       "bast-stacks --help"});
+      return complain(
+          {usage_status,
+           fmt::format("\"{}\" is neither a command nor a process or file", words.front()),
+           "bast-stacks --help"});
     }
     std::ranges::reverse(words);  // CLI11 takes them from the end.
     app.parse(words);
@@ -141,7 +141,7 @@ int run_bast_stacks(std::vector<std::string> words) {
   } catch (const std::bad_alloc&) {
     return complain({failure_status, "out of memory", {}});
   } catch (const std::exception& failure) {
-    return complain({failure_status, printable(failure.what()), {}});
+    return complain({failure_status, failure.what(), {}});
   }
 }
 

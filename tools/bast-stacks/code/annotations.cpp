@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 
 #include "code/text_file.hpp"
+#include "model/parse.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -36,11 +36,8 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value > limit_max)
-    return std::nullopt;
-  return value;
+  const auto value = number_in<std::uint64_t>(text);
+  return value && *value <= limit_max ? value : std::nullopt;
 }
 
 /// What is wrong with the line, or nothing.
@@ -80,9 +77,7 @@ std::expected<std::vector<annotation>, problem> parse_annotations(std::string_vi
   std::vector<annotation> all;
   std::size_t number = 0;
   while (!text.empty()) {
-    const auto end = text.find('\n');
-    auto line = text.substr(0, end);
-    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+    auto line = take_line(text);
     ++number;
     line = trimmed(line.substr(0, line.find('#')));
     if (line.empty()) continue;

@@ -5,17 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "code/names.hpp"
 #include "code/plt.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
-
-std::string file_name(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
-}
 
 /// Whether a row is that of a function which nobody has taken stack in yet.
 bool is_entry(const frame_row& row, std::int64_t entry_bytes) {

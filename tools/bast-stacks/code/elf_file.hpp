@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/descriptor.hpp"
 #include "model/snapshot.hpp"
 
 struct Elf;
@@ -93,8 +94,9 @@ class elf_file {
   const elf_relocation* relocation_at(std::uint64_t address) const;
 
  private:
-  elf_file(std::string path, Elf* elf, int fd);
-  static std::expected<std::shared_ptr<elf_file>, problem> make(std::string path, Elf* elf, int fd,
+  elf_file(std::string path, Elf* elf, descriptor file);
+  static std::expected<std::shared_ptr<elf_file>, problem> make(std::string path, Elf* elf,
+                                                                descriptor opened,
                                                                 std::uint64_t bytes);
   bool read_header();
   void read_sections();
@@ -108,7 +110,7 @@ class elf_file {
 
   std::string path_;
   Elf* elf_;
-  int fd_;
+  descriptor descriptor_;  // none when its bytes are in memory
   std::uint16_t machine_ = 0;
   std::string build_id_;
   std::vector<elf_section> sections_;

@@ -65,6 +65,12 @@ bool frame_rules::advance(std::uint64_t units) {
   return true;
 }
 
+std::optional<std::int64_t> frame_rules::scaled(std::int64_t factored) const {
+  std::int64_t offset = 0;
+  if (__builtin_mul_overflow(factored, function_.data_factor, &offset)) return std::nullopt;
+  return offset;
+}
+
 void frame_rules::set_cfa(std::uint64_t number, std::int64_t offset) {
   const auto& numbers = numbers_of(function_.arm);
   state_.base = number == numbers.sp   ? cfa_base::stack_pointer
@@ -76,10 +82,9 @@ void frame_rules::set_cfa(std::uint64_t number, std::int64_t offset) {
 void frame_rules::set_saved(std::uint64_t number, std::int64_t factored) {
   if (number == numbers_of(function_.arm).fp) state_.fp_kept = false;
   if (number != function_.return_register) return;
-  std::int64_t offset = 0;
-  const bool overflows = __builtin_mul_overflow(factored, function_.data_factor, &offset);
-  state_.return_address = overflows ? return_rule::unknown : return_rule::saved;
-  state_.return_offset = offset;
+  const auto offset = scaled(factored);
+  state_.return_address = offset ? return_rule::saved : return_rule::unknown;
+  state_.return_offset = offset.value_or(0);
 }
 
 void frame_rules::set_elsewhere(std::uint64_t number, return_rule rule) {
@@ -110,10 +115,6 @@ bool frame_rules::step(byte_cursor& at) {
 }
 
 bool frame_rules::step_extended(byte_cursor& at, unsigned operation) {
-  const auto scaled = [this](std::int64_t factored) {
-    std::int64_t offset = 0;
-    return __builtin_mul_overflow(factored, function_.data_factor, &offset) ? 0 : offset;
-  };
   switch (operation) {
     case DW_CFA_nop: return true;
     case DW_CFA_advance_loc1: return advance(at.read<std::uint8_t>());
@@ -126,14 +127,16 @@ bool frame_rules::step_extended(byte_cursor& at, unsigned operation) {
     }
     case DW_CFA_def_cfa_sf: {
       const auto number = at.read_unsigned();
-      set_cfa(number, scaled(at.read_signed()));
+      set_cfa(number, scaled(at.read_signed()).value_or(0));
       return true;
     }
     case DW_CFA_def_cfa_register: set_cfa(at.read_unsigned(), state_.offset); return true;
     case DW_CFA_def_cfa_offset:
       state_.offset = static_cast<std::int64_t>(at.read_unsigned());
       return true;
-    case DW_CFA_def_cfa_offset_sf: state_.offset = scaled(at.read_signed()); return true;
+    case DW_CFA_def_cfa_offset_sf:
+      state_.offset = scaled(at.read_signed()).value_or(0);
+      return true;
     case DW_CFA_def_cfa_expression:
       at.take(at.read_unsigned());
       state_.base = cfa_base::other;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "code/byte_cursor.hpp"
@@ -33,6 +34,8 @@ class frame_rules {
   bool step(byte_cursor& at);
   bool step_extended(byte_cursor& at, unsigned operation);
   bool advance(std::uint64_t units);
+  /// An offset in bytes; none when it would wrap around.
+  std::optional<std::int64_t> scaled(std::int64_t factored) const;
   void set_cfa(std::uint64_t number, std::int64_t offset);
   void set_saved(std::uint64_t number, std::int64_t factored);
   void set_elsewhere(std::uint64_t number, return_rule rule);

@@ -8,6 +8,7 @@
 
 #include "code/names.hpp"
 #include "code/source_lines.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -36,8 +37,6 @@ std::shared_ptr<code_file> cached(const std::string& path, const std::string& bu
   if (!build_id.empty()) files.emplace(std::pair{path, build_id}, *opened);
   return *opened;
 }
-
-std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 }  // namespace
 
@@ -79,7 +78,7 @@ void module_set::describe(std::uint64_t pc, frame& out) {
   if (where.file == nullptr) return;
   out.function = demangled(where.file->name_at(where.address));
   if (const auto place = where.file->place_of(where.address)) {
-    out.file = place->file;
+    out.file = clean_text(place->file);
     out.line = place->line;
   }
 }

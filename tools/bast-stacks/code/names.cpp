@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "model/clean_text.hpp"
+
 namespace bast_stacks {
 namespace {
 
@@ -17,9 +19,8 @@ struct free_memory {
   void operator()(char* memory) const { std::free(memory); }
 };
 
-}  // namespace
-
-std::string demangled(std::string_view name) {
+/// What `demangled` returns before it is clean.
+std::string source_name(std::string_view name) {
   if (!name.starts_with("_Z") || name.size() > mangled_max) return std::string(name);
   // GCC and Clang append ".cold", ".part.0", ".isra.0", ".constprop.0".
   const auto dot = name.find('.');
@@ -33,6 +34,10 @@ std::string demangled(std::string_view name) {
   if (dot != std::string_view::npos) whole.append(" [").append(name.substr(dot)).append("]");
   return whole;
 }
+
+}  // namespace
+
+std::string demangled(std::string_view name) { return clean_text(source_name(name)); }
 
 std::string without_parameters(std::string_view whole) {
   // From the left, so that "operator()" keeps its own parentheses: the name ends at the first "("

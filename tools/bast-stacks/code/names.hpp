@@ -9,7 +9,7 @@
 namespace bast_stacks {
 
 /// The name in the source of a linker's name, or the same when it is no C++ name. A part that the
-/// compiler moved away keeps its mark: "f(int) [.cold]".
+/// compiler moved away keeps its mark: "f(int) [.cold]". Clean text, whatever a file calls things.
 std::string demangled(std::string_view name);
 
 /// The same without "(anonymous namespace)::" in it, as a person would write it.

@@ -14,6 +14,10 @@ TEST(Names, ShowsWhatTheSourceSays) {
   EXPECT_EQ(demangled(""), "");
 }
 
+TEST(Names, WhatAFileCallsThingsIsShownClean) {
+  EXPECT_EQ(demangled("f\x1b[2J\n"), "f\ufffd[2J\ufffd");
+}
+
 TEST(Names, LeavesResultAndParametersOut) {
   EXPECT_EQ(without_parameters("f(int)"), "f");
   EXPECT_EQ(without_parameters("int max<int>(int, int)"), "max");

@@ -4,12 +4,12 @@
 #include <elf.h>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <filesystem>
 #include <optional>
 
 #include "code/names.hpp"
 #include "code/text_file.hpp"
+#include "model/parse.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -19,11 +19,8 @@ constexpr std::uint64_t frame_max = std::uint64_t{1} << 40;
 constexpr std::uint64_t return_address_bytes = 8;
 
 std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value > frame_max)
-    return std::nullopt;
-  return value;
+  const auto value = number_in<std::uint64_t>(text);
+  return value && *value <= frame_max ? value : std::nullopt;
 }
 
 std::optional<usage_kind> kind_of(std::string_view word) {
@@ -54,9 +51,7 @@ bool split_place(std::string_view text, function_usage& out) {
 }
 
 std::string_view next_line(std::string_view& text) {
-  const auto end = text.find('\n');
-  const auto line = text.substr(0, end);
-  text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  const auto line = take_line(text);
   return line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
 }
 

@@ -104,9 +104,11 @@ void stack_walk::set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes)
 std::uint64_t stack_walk::fitting(const stack_bytes& taken, std::uint64_t sp,
                                   const frame_row& row) const {
   for (auto bytes = taken.least; bytes < taken.most; bytes += cfa_alignment) {
-    const auto offset =
-        row.return_address == return_rule::saved ? -row.return_offset : std::int64_t{word_bytes};
-    if (bytes <= sp && word_at(sp - bytes + static_cast<std::uint64_t>(offset))) return bytes;
+    // Unsigned, for the smallest offset has no negative.
+    const auto offset = row.return_address == return_rule::saved
+                            ? 0 - static_cast<std::uint64_t>(row.return_offset)
+                            : word_bytes;
+    if (bytes <= sp && word_at(sp - bytes + offset)) return bytes;
   }
   return taken.most;
 }
@@ -130,7 +132,7 @@ stack_walk::frame_end stack_walk::end_of(std::uint64_t pc, std::uint64_t sp,
   }
   if (!end.cfa) return end;
   if (row.return_address == return_rule::saved && row.return_offset < 0) {
-    end.return_at = *end.cfa + static_cast<std::uint64_t>(-row.return_offset);
+    end.return_at = *end.cfa - static_cast<std::uint64_t>(row.return_offset);
   } else if (!arm_ && row.return_address == return_rule::unknown) {
     end.return_at = *end.cfa + word_bytes;
   }

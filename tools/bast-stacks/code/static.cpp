@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 #include <tuple>
 
 #include "code/call_graph.hpp"
 #include "code/worst_path.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -41,10 +41,9 @@ void add_lazy(program_files& files, const worst_path& worst, const std::vector<g
     if (nodes[index].binds_lazily) met.insert(nodes[index].file);
   }
   for (const auto file : met) {
-    const auto name = std::filesystem::path(files[file].elf().path()).filename().string();
     reasons.push_back({.kind = reason_kind::lazy_binding,
                        .function = {},
-                       .module = name,
+                       .module = file_name(files[file].elf().path()),
                        .detail = "link it with -z now"});
   }
 }

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "code/static.hpp"
+#include "model/clean_text.hpp"
+#include "model/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -32,15 +34,8 @@ constexpr std::array<reason_words, reason_kinds> words{{
 
 const reason_words& words_of(reason_kind kind) { return words[static_cast<std::size_t>(kind)]; }
 
-/// 11264 as "11 264".
-std::string grouped(std::uint64_t value) {
-  auto text = fmt::format("{}", value);
-  for (auto at = text.size(); at > 3;) text.insert(at -= 3, 1, ' ');
-  return text;
-}
-
 std::string headline(const static_bound& bound) {
-  auto text = fmt::format("bound: {} bytes", grouped(bound.bytes));
+  auto text = fmt::format("bound: {} bytes", count_text(bound.bytes));
   if (bound.sound()) return text + " - sound";
   text += " - UNSOUND: ";
   for (std::size_t kind = 0; kind < reason_kinds; ++kind) {
@@ -50,7 +45,7 @@ std::string headline(const static_bound& bound) {
     const auto count = std::ranges::count_if(bound.reasons, is_of);
     if (count == 0) continue;
     if (!text.ends_with(": ")) text += ", ";
-    text += fmt::format("{} {}", grouped(static_cast<std::uint64_t>(count)),
+    text += fmt::format("{} {}", count_text(static_cast<std::uint64_t>(count)),
                         count == 1 ? words[kind].one : words[kind].many);
     const auto first = std::ranges::find_if(bound.reasons, is_of);
     if (first->kind == reason_kind::recursion && first->detail.size() <= circle_max)
@@ -72,8 +67,8 @@ void add_details(const static_bound& bound, std::string& text) {
 }
 
 void add_observation(const static_bound& bound, const observation& seen, std::string& text) {
-  text += fmt::format("  observed at {}: {} of {} bytes\n", seen.site, grouped(seen.observed),
-                      grouped(bound.bytes));
+  text += fmt::format("  observed at {}: {} of {} bytes\n", clean_text(seen.site),
+                      count_text(seen.observed), count_text(bound.bytes));
   if (seen.not_reached.empty()) return;
   text += "  of the worst path these frames were never reached:\n";
   for (const auto& function : seen.not_reached) text += fmt::format("    {}\n", function);
@@ -92,14 +87,14 @@ std::string static_text(const static_report& report, const static_text_options& 
       const auto rounds = frame.times == 0
                               ? ""
                               : fmt::format(", with what it recurs through, {} times", frame.times);
-      text += fmt::format("  {:>10}  {} ({}){}\n", grouped(frame.bytes), frame.function,
+      text += fmt::format("  {:>10}  {} ({}){}\n", count_text(frame.bytes), frame.function,
                           frame.module, rounds);
     }
-    text += fmt::format("  {} functions can be reached\n", grouped(bound.functions));
+    text += fmt::format("  {} functions can be reached\n", count_text(bound.functions));
     for (const auto& seen : bound.observations) add_observation(bound, seen, text);
     if (options.details) add_details(bound, text);
   }
-  for (const auto& note : report.notes) text += fmt::format("{}\n", note);
+  for (const auto& note : report.notes) text += clean_text(note) + '\n';
   return text;
 }
 
@@ -141,7 +136,7 @@ std::string static_json(const static_report& report) {
 std::string frames_text(const std::vector<function_frame>& frames) {
   std::string text;
   for (const auto& one : frames) {
-    text += fmt::format("{}\t{}\t{}\n", one.function, one.bytes,
+    text += fmt::format("{}\t{}\t{}\n", clean_text(one.function), one.bytes,
                         one.dynamic     ? "dynamic"
                         : one.switches  ? "switches"
                         : one.realigned ? "realigned"

@@ -4,25 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
+
+#include "model/statistics.hpp"
 
 namespace bast_stacks {
 namespace {
 
 // What a reason prints of a circle.
 constexpr std::size_t names_max = 6;
-
-// A chain of nonsense frames from a hostile file must not wrap around.
-std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::uint64_t>::max() : sum;
-}
-
-std::uint64_t times(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<std::uint64_t>::max()
-                                                : product;
-}
 
 }  // namespace
 
@@ -195,13 +184,13 @@ void worst_path::take(std::size_t from, bool cut_at_entries) {
       continue;
     }
     if (inside && is_cut(from, edge.to)) continue;
-    const auto whole = plus(edge.bytes, inside ? callee.out : callee.bytes);
+    const auto whole = add(edge.bytes, inside ? callee.out : callee.bytes);
     if (whole > best.out) {
       best.out = whole;
       best.next = edge.to;
       best.before = edge.bytes;
     }
-    if (inside && callee.repeats) goes_round(plus(edge.bytes, callee.around));
+    if (inside && callee.repeats) goes_round(add(edge.bytes, callee.around));
   }
   best.bytes = best.out;
 }
@@ -214,7 +203,7 @@ void worst_path::repeat(const std::vector<std::size_t>& component) {
   std::size_t last = none;
   for (const auto node : component) {
     if (nodes_[node].entries_max == 0) continue;
-    entries = plus(entries, nodes_[node].entries_max);
+    entries = add(entries, nodes_[node].entries_max);
     if (values_[node].repeats) around = std::max(around, values_[node].around);
     if (last == none || values_[node].out > values_[last].out) last = node;
   }
@@ -222,8 +211,8 @@ void worst_path::repeat(const std::vector<std::size_t>& component) {
     auto& at = values_[node];
     const bool entry = nodes_[node].entries_max != 0;
     if (!entry && !at.repeats) continue;
-    const auto repeated = plus(entry ? 0 : at.around, times(entries - 1, around));
-    const auto whole = plus(repeated, values_[last].out);
+    const auto repeated = add(entry ? 0 : at.around, multiply(entries - 1, around));
+    const auto whole = add(repeated, values_[last].out);
     if (whole <= at.bytes) continue;
     at.bytes = whole;
     at.repeated = repeated;

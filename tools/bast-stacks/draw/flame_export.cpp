@@ -5,9 +5,8 @@
 
 #include "draw/flame.hpp"
 #include "draw/path.hpp"
-#include "draw/text.hpp"
+#include "model/clean_text.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 
@@ -20,10 +19,9 @@ using json = nlohmann::ordered_json;
 constexpr path_options unfolded{.fold_beyond = 0};
 
 /// The format gives ';' and the last space of a line a meaning, and has no way to quote.
-std::string folded_name(std::string_view name) {
-  std::string plain = safe_text(name);
-  std::ranges::replace(plain, ';', ':');
-  return plain;
+std::string folded_name(std::string name) {
+  std::ranges::replace(name, ';', ':');
+  return name;
 }
 
 }  // namespace
@@ -71,7 +69,7 @@ std::string speedscope(const snapshot& of) {
       weights.push_back(step.bytes);
     }
     profiles.push_back({{"type", "sampled"},
-                        {"name", safe_text(names[i])},
+                        {"name", names[i]},
                         {"unit", "bytes"},
                         {"startValue", 0},
                         {"endValue", path.bytes},
@@ -80,7 +78,7 @@ std::string speedscope(const snapshot& of) {
   }
   const json document{{"$schema", "https://www.speedscope.app/file-format-schema.json"},
                       {"exporter", "bast-stacks"},
-                      {"name", safe_text(of.what)},
+                      {"name", clean_text(of.what)},
                       {"activeProfileIndex", 0},
                       {"shared", {{"frames", std::move(frames)}}},
                       {"profiles", std::move(profiles)}};

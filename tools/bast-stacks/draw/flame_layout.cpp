@@ -8,10 +8,10 @@
 #include <tuple>
 #include <utility>
 
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
+#include "show/columns.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -134,7 +134,7 @@ flame_label place_label(std::string_view text, const label_room& room) {
   const double largest = std::max({inside, before, behind});
   const std::size_t columns = columns_of(text);
   const bool fits = columns <= columns_in(largest);
-  std::string shown = fits ? std::string(text) : cut_end(text, columns_in(largest));
+  std::string shown = fits ? std::string(text) : cut_end(text, columns_in(largest), ellipsis);
   const auto chosen = [&](double candidate) {
     return fits ? columns <= columns_in(candidate) : candidate == largest;
   };
@@ -144,7 +144,8 @@ flame_label place_label(std::string_view text, const label_room& room) {
 }
 
 flame_label label_behind(std::string_view text, const label_room& room) {
-  return {cut_end(text, columns_in(room.width - room.behind)), room.behind + label_padding, false};
+  return {cut_end(text, columns_in(room.width - room.behind), ellipsis),
+          room.behind + label_padding, false};
 }
 
 std::string colour_among(const std::vector<std::string>& modules, const std::string& module) {

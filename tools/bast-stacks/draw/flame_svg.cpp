@@ -6,11 +6,13 @@
 
 #include "draw/flame.hpp"
 #include "draw/flame_layout.hpp"
-#include "draw/text.hpp"
+#include "model/clean_text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
+#include "show/columns.hpp"
+#include "show/markup.hpp"
 #include "show/names.hpp"
 #include "show/report.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 
@@ -64,11 +66,9 @@ class picture {
   }
 
   std::string title() const {
-    if (!options_.title.empty()) return safe_text(options_.title);
-    const std::size_t slash = of_.program.find_last_of('/');
-    const std::string program =
-        slash == std::string::npos ? of_.program : of_.program.substr(slash + 1);
-    return program.empty() ? "Deepest stacks" : "Deepest stacks of " + safe_text(program);
+    if (!options_.title.empty()) return clean_text(options_.title);
+    const std::string program = file_name(of_.program);
+    return program.empty() ? "Deepest stacks" : "Deepest stacks of " + program;
   }
 
   std::string frame(double height) const {
@@ -90,9 +90,9 @@ class picture {
 
   void heading() {
     put("<text class=\"words title\" x=\"{}\" y=\"{}\">{}</text>\n", flame_margin, y_ + 16,
-        markup(cut_end(title(), 50)));
+        markup(cut_end(title(), 50, ellipsis)));
     put("<text class=\"words soft end\" x=\"{}\" y=\"{}\">{}</text>\n", flame_width - flame_margin,
-        y_ + 16, markup(cut_end(title_of(of_), 80)));
+        y_ + 16, markup(cut_end(title_of(of_), 80, ellipsis)));
     put("<text class=\"words soft\" x=\"{}\" y=\"{}\">From left to right: bytes of stack, from its "
         "top to the deepest byte that was used. Each bar is a call.</text>\n",
         flame_margin, y_ + 42);
@@ -106,7 +106,7 @@ class picture {
   void legend() {
     double x = flame_margin;
     const auto entry = [&](std::string_view shape, std::string_view words) {
-      const std::string shown = cut_end(words, 40);
+      const std::string shown = cut_end(words, 40, ellipsis);
       const double width = 26 + static_cast<double>(columns_of(shown)) * flame_column_width + 18;
       if (x + width > flame_width - flame_margin) {
         x = flame_margin;
@@ -161,7 +161,7 @@ class picture {
     if (each.magnified != 1) facts += fmt::format("; drawn {} times larger", each.magnified);
     if (!options_.embedded) {
       put("<text class=\"name\" x=\"{}\" y=\"{:.1f}\">{}<title>{}</title></text>\n", flame_margin,
-          y_ + 12, markup(cut_start(names_[each.site], 80)), markup(site_name(its)));
+          y_ + 12, markup(cut_start(names_[each.site], 80, ellipsis)), markup(site_name(its)));
       put("<text class=\"words soft end\" x=\"{}\" y=\"{:.1f}\">{}</text>\n",
           flame_width - flame_margin, y_ + 12, facts);
       y_ += 22;

@@ -3,32 +3,20 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "draw/flame_layout.hpp"
-#include "draw/markup_check.hpp"
-#include "draw/sample.hpp"
-#include "draw/text.hpp"
+#include "draw/testing/markup_check.hpp"
+#include "draw/testing/pictures.hpp"
+#include "draw/testing/sample.hpp"
+#include "show/columns.hpp"
 
 namespace {
 
 using namespace bast_stacks;
 using namespace bast_stacks::draw;
-
-/// With BAST_PICTURES=directory the pictures are left there, to be looked at.
-void keep(const std::string& name, const std::string& content) {
-  if (const char* directory = std::getenv("BAST_PICTURES"))
-    std::ofstream(std::string(directory) + "/" + name) << content;
-}
-
-std::size_t count(std::string_view text, std::string_view part) {
-  std::size_t found = 0;
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; at += part.size())
-    ++found;
-  return found;
-}
+using sample::count;
+using sample::keep;
 
 TEST(Flame, DrawsEachSiteThatHasADeepestStackTheDeepestFirst) {
   const std::string svg = flame_svg(sample::server());
@@ -81,7 +69,8 @@ TEST(Flame, SaysWhenThereIsNothingToDraw) {
 TEST(Flame, CountsTheSitesThatAreTooMany) {
   snapshot many;
   for (std::uint32_t i = 1; i <= 1000; ++i)
-    many.sites.push_back(sample::place("s.cpp", i, {sample::call("f", 100 + i)}, 4096));
+    many.sites.push_back(
+        test::with_calls(test::make_site("s.cpp", i, {}, 4096), {test::make_frame("f", 100 + i)}));
   const flame_layout layout = lay_out(many, {});
   EXPECT_EQ(layout.panels.size(), 12U);
   EXPECT_EQ(layout.panels.front().site, 999U);
@@ -121,10 +110,11 @@ TEST(Flame, ShowsALimitThatIsNear) {
 
 TEST(Flame, ASiteThatIsTooSmallToReadIsMagnifiedAndItIsSaid) {
   snapshot made;
-  made.sites = {sample::place("big", 0, {sample::call("f", 100'000)}, 1 << 20),
-                sample::place("half", 0, {sample::call("f", 50'000)}, 1 << 20),
-                sample::place("small", 0, {sample::call("f", 1000)}, 1 << 20),
-                sample::place("tiny", 0, {sample::call("f", 1)}, 1 << 20)};
+  made.sites = {
+      test::with_calls(test::make_site("big", 0, {}, 1 << 20), {test::make_frame("f", 100'000)}),
+      test::with_calls(test::make_site("half", 0, {}, 1 << 20), {test::make_frame("f", 50'000)}),
+      test::with_calls(test::make_site("small", 0, {}, 1 << 20), {test::make_frame("f", 1000)}),
+      test::with_calls(test::make_site("tiny", 0, {}, 1 << 20), {test::make_frame("f", 1)})};
   const flame_layout layout = lay_out(made, {});
   ASSERT_EQ(layout.panels.size(), 4U);
   EXPECT_EQ(layout.panels[0].magnified, 1U);
@@ -175,7 +165,8 @@ TEST(Flame, SurvivesNumbersThatAreLies) {
 
 TEST(Folded, HasEachCallsOwnBytes) {
   snapshot made;
-  made.sites = {sample::place("a/s.cpp", 3, {sample::call("f", 10), sample::call("g;h", 20)}, 64)};
+  made.sites = {test::with_calls(test::make_site("a/s.cpp", 3, {}, 64),
+                                 {test::make_frame("f", 10), test::make_frame("g;h", 20)})};
   EXPECT_EQ(folded(made), "s.cpp:3;f 10\ns.cpp:3;f;g:h 20\n");
 }
 

@@ -7,9 +7,11 @@
 
 #include "draw/flame.hpp"
 #include "draw/html.hpp"
-#include "draw/text.hpp"
 #include "draw/top_view.hpp"
+#include "model/clean_text.hpp"
 #include "model/recording.hpp"
+#include "model/utf8.hpp"
+#include "show/columns.hpp"
 
 namespace bast_stacks {
 
@@ -21,7 +23,7 @@ void demand(bool holds) {
 
 /// Nothing but lines of valid text.
 void demand_text(std::string_view document) {
-  for (draw::character each; (each = draw::first_character(document)).bytes != 0;
+  for (character each; (each = first_character(document)).bytes != 0;
        document.remove_prefix(each.bytes)) {
     demand(each.code == '\n' || each.code >= 0x20);
     demand(each.bytes != 1 || each.code < 0x80);
@@ -53,9 +55,9 @@ int fuzz_draw(const std::uint8_t* data, std::size_t size) {
       demand(lines.size() == screen.rows);
       for (const draw::screen_line& line : lines) {
         std::size_t columns = 0;
-        for (const draw::styled_text& each : line) columns += draw::columns_of(each.text);
+        for (const draw::styled_text& each : line) columns += columns_of(each.text);
         demand(columns <= screen.columns);
-        for (const draw::styled_text& each : line) demand(draw::safe_text(each.text) == each.text);
+        for (const draw::styled_text& each : line) demand(clean_text(each.text) == each.text);
       }
     }
   }

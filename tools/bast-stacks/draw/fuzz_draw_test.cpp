@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "draw/sample.hpp"
+#include "draw/testing/sample.hpp"
 #include "model/recording.hpp"
 
 namespace {

@@ -8,10 +8,9 @@
 #include <cmath>
 #include <iterator>
 
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "draw/markup_check.hpp"
-#include "draw/sample.hpp"
+#include "draw/testing/markup_check.hpp"
+#include "draw/testing/sample.hpp"
 
 namespace {
 
@@ -43,10 +43,10 @@ TEST(Histogram, BarsAreAnEighthOfAnOctaveWhereBucketsAreFiner) {
 }
 
 TEST(Histogram, OnlyBarsThatHoldSomething) {
-  site made = sample::place("a", 0, {}, 8192);
+  site made = test::make_site("a", 0, {}, 8192);
   EXPECT_TRUE(histogram_bars(made).empty());
   EXPECT_EQ(histogram_svg(made), "");
-  sample::use(made, {{100, 3}, {5000, 2}});
+  test::add_uses(made, {{100, 3}, {5000, 2}});
   const std::vector<histogram_bar> bars = histogram_bars(made);
   ASSERT_EQ(bars.size(), 2U);
   EXPECT_EQ(bars[0].count, 3U);
@@ -62,8 +62,8 @@ TEST(Histogram, ShowsQuantilesMaximumAndLimit) {
 }
 
 TEST(Histogram, OneUseIsVisibleAmongMillions) {
-  site made = sample::place("a", 0, {}, 8192);
-  sample::use(made, {{100, 40'000'000}, {5000, 1}});
+  site made = test::make_site("a", 0, {}, 8192);
+  test::add_uses(made, {{100, 40'000'000}, {5000, 1}});
   EXPECT_NE(histogram_svg(made).find("1 use</title>"), std::string::npos);
 }
 

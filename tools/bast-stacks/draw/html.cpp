@@ -12,13 +12,15 @@
 #include "draw/histogram.hpp"
 #include "draw/html_assets.hpp"
 #include "draw/html_site.hpp"
-#include "draw/text.hpp"
+#include "model/clean_text.hpp"
+#include "model/parse.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/honesty.hpp"
+#include "show/markup.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/report.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 
@@ -26,10 +28,8 @@ namespace {
 
 using namespace draw;
 
-/// Below these a margin is marked: a signal frame and an unwinder take some kilobytes, which of
-/// usual sizes is about a tenth.
-constexpr double margin_alarm = 0.1;
-constexpr double margin_tight = 0.25;
+/// Below this a margin is marked, more softly than a narrow one.
+constexpr double tight_margin = 0.25;
 
 class page {
  public:
@@ -65,20 +65,14 @@ class page {
   double margin_or_whole(std::size_t i) const { return margin(of_.sites[i]).value_or(1); }
 
   std::string heading() const {
-    const std::size_t slash = of_.program.find_last_of('/');
-    const std::string program =
-        slash == std::string::npos ? of_.program : of_.program.substr(slash + 1);
+    const std::string program = file_name(of_.program);
     return program.empty() ? std::string("Stacks") : "Stacks of " + program;
   }
 
   /// Text as it is, line by line.
   void preformatted(std::string_view text) {
     put("<pre>");
-    while (!text.empty()) {
-      const std::size_t end = std::min(text.find('\n'), text.size());
-      body_ += markup(text.substr(0, end)) + '\n';
-      text.remove_prefix(std::min(end + 1, text.size()));
-    }
+    while (!text.empty()) body_ += markup(take_line(text)) + '\n';
     put("</pre>\n");
   }
 
@@ -188,8 +182,8 @@ class page {
     const double part = margin_or_whole(i);
     const bool measured = its.uses != 0;
     put("<tr{}><td class=\"name code\" title=\"{}\">",
-        part < margin_alarm   ? " class=\"alarm\""
-        : part < margin_tight ? " class=\"tight\""
+        part < narrow_margin  ? " class=\"alarm\""
+        : part < tight_margin ? " class=\"tight\""
                               : "",
         markup(site_name(its)));
     if (linked)

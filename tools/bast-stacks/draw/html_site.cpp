@@ -10,11 +10,11 @@
 #include "draw/flame_layout.hpp"
 #include "draw/histogram.hpp"
 #include "draw/path.hpp"
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
+#include "show/markup.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 

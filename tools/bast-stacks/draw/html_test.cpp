@@ -10,25 +10,15 @@
 #include <filesystem>
 #include <fstream>
 
-#include "draw/markup_check.hpp"
-#include "draw/sample.hpp"
+#include "draw/testing/markup_check.hpp"
+#include "draw/testing/pictures.hpp"
+#include "draw/testing/sample.hpp"
 
 namespace {
 
 using namespace bast_stacks;
-
-/// With BAST_PICTURES=directory the pages are left there, to be looked at.
-void keep(const std::string& name, const std::string& content) {
-  if (const char* directory = std::getenv("BAST_PICTURES"))
-    std::ofstream(std::string(directory) + "/" + name) << content;
-}
-
-std::size_t count(std::string_view text, std::string_view part) {
-  std::size_t found = 0;
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; at += part.size())
-    ++found;
-  return found;
-}
+using sample::count;
+using sample::keep;
 
 /// The sites of the table, from the top.
 std::vector<std::string> rows_of(std::string_view page) {
@@ -98,8 +88,9 @@ TEST(Html, OfNothingSaysSo) {
 TEST(Html, OfAThousandSitesDrawsTheWorst) {
   snapshot many;
   for (std::uint32_t i = 1; i <= 1000; ++i) {
-    many.sites.push_back(sample::place("s.cpp", i, {sample::call("f", i)}, 4096));
-    sample::use(many.sites.back(), {{i, 5}});
+    many.sites.push_back(
+        test::with_calls(test::make_site("s.cpp", i, {}, 4096), {test::make_frame("f", i)}));
+    test::add_uses(many.sites.back(), {{i, 5}});
   }
   const std::string page = html_page(many);
   EXPECT_EQ(count(page, "<details"), 100U);

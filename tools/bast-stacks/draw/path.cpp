@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <span>
 
-#include "draw/text.hpp"
-#include "show/text.hpp"
+#include "model/clean_text.hpp"
+#include "model/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -22,9 +22,9 @@ std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
 
 path_step step_of(const frame& call) {
   const std::uint64_t bytes = std::min(call.stack_bytes, path_bytes_max);
-  path_step step{.function = safe_text(call.function),
-                 .module = safe_text(call.module),
-                 .file = safe_text(call.file),
+  path_step step{.function = clean_text(call.function),
+                 .module = clean_text(call.module),
+                 .file = clean_text(call.file),
                  .line = call.line,
                  .bytes = bytes,
                  .least = bytes,

@@ -26,7 +26,7 @@ enum class step_kind {
   unexplained  // no call is known that took it
 };
 
-/// Strings are printable. Bytes count from the top of the stack downward.
+/// Strings are clean. Bytes count from the top of the stack downward.
 struct path_step {
   step_kind kind = step_kind::call;
   std::string function{};  // demangled, or "module+0x12ab" when it has no name

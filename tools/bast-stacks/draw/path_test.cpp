@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "draw/sample.hpp"
+#include "draw/testing/sample.hpp"
 
 namespace {
 
@@ -14,8 +14,8 @@ site recursive(const std::vector<std::pair<std::string, int>>& groups) {
   std::vector<frame> calls;
   for (const auto& [names, times] : groups)
     for (int i = 0; i < times; ++i)
-      for (const char name : names) calls.push_back(sample::call(std::string(1, name), 100));
-  return sample::place("a.cpp", 1, std::move(calls), 65536);
+      for (const char name : names) calls.push_back(test::make_frame(std::string(1, name), 100));
+  return test::with_calls(test::make_site("a.cpp", 1, {}, 65536), std::move(calls));
 }
 
 std::vector<std::string> drawn(const stack_path& path) {
@@ -109,7 +109,7 @@ TEST(Path, OmittedBytesLieBetweenInnerAndOuterCalls) {
 TEST(Path, ManyStepsLoseTheirMiddle) {
   site made;
   for (int i = 0; i < 5000; ++i)
-    made.deepest.frames.push_back(sample::call("f" + std::to_string(i), 10));
+    made.deepest.frames.push_back(test::make_frame("f" + std::to_string(i), 10));
   made.deepest.depth = 50000;
   const stack_path path = path_of(made, {.steps_max = 20});
   EXPECT_EQ(path.steps.size(), 20U);

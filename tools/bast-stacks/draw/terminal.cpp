@@ -12,11 +12,11 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "draw/text.hpp"
-
 #define NCURSES_NOMACROS 1
 #include <curses.h>
 #include <term.h>
+
+#include "model/clean_text.hpp"
 // The last header defines these, as names of capabilities.
 #undef columns
 #undef lines
@@ -75,7 +75,7 @@ terminal::~terminal() {
 
 std::string terminal::open(bool colour) {
   const char* type = std::getenv("TERM");
-  const std::string name = type == nullptr || *type == '\0' ? "unknown" : safe_text(type);
+  const std::string name = type == nullptr || *type == '\0' ? "unknown" : clean_text(type);
   // Curses asks the locale how characters are encoded.
   std::setlocale(LC_CTYPE, "");
   int status = 0;

@@ -10,14 +10,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
 #include "draw/terminal.hpp"
-#include "draw/text.hpp"
 #include "draw/top_view.hpp"
 #include "draw/watcher.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 
@@ -26,9 +25,9 @@ namespace {
 using namespace draw;
 using clock_type = std::chrono::steady_clock;
 
-int refuse(const std::string& what) {
-  fmt::print(stderr, "bast-stacks: {}; `bast-stacks report` needs no terminal\n", what);
-  return 2;
+std::unexpected<problem> refuse(std::string what) {
+  return std::unexpected(
+      problem{2, std::move(what), "bast-stacks report, which needs no terminal"});
 }
 
 /// Signals become readable, so that one thread alone touches the terminal and at no odd moment.
@@ -148,7 +147,7 @@ class session {
     if (gone)
       state_.status = fmt::format("process ended: this is how {} was last seen", now_.pid);
     else
-      state_.status = safe_text(seen.error().what) + " (r: look again)";
+      state_.status = clean_text(seen.error().what) + " (r: look again)";
   }
 
   snapshot now_;
@@ -166,16 +165,12 @@ class session {
 
 }  // namespace
 
-int run_top(const std::function<std::expected<snapshot, problem>()>& look,
-            const top_options& options) {
+std::expected<int, problem> run_top(const std::function<std::expected<snapshot, problem>()>& look,
+                                    const top_options& options) {
   if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDOUT_FILENO) == 0)
     return refuse("top shows itself on a terminal");
   std::expected<snapshot, problem> first = look();
-  if (!first) {
-    fmt::print(stderr, "bast-stacks: {}\n", first.error().what);
-    if (!first.error().remedy.empty()) fmt::print(stderr, "  {}\n", first.error().remedy);
-    return first.error().status;
-  }
+  if (!first) return std::unexpected(std::move(first.error()));
   int ended_by = 0;
   {
     const signals taken;

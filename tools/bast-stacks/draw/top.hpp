@@ -22,10 +22,10 @@ struct top_options {
 /// called from another thread, never twice at once, so that keys are answered while it looks; once
 /// the process has ended its last picture stays.
 ///
-/// Says what is wrong on stderr and returns 2 without a terminal that can place a cursor, or the
-/// status of the problem when the first look fails. The terminal is as it was in the end, also when
-/// SIGTERM or SIGHUP ends the program; from then on those do what they did before.
-int run_top(const std::function<std::expected<snapshot, problem>()>& look,
-            const top_options& options = {});
+/// Errors: there is no terminal that can place a cursor; the first look failed. The terminal is as
+/// it was in the end, also when SIGTERM or SIGHUP ends the program; from then on those do what they
+/// did before.
+std::expected<int, problem> run_top(const std::function<std::expected<snapshot, problem>()>& look,
+                                    const top_options& options = {});
 
 }  // namespace bast_stacks

@@ -10,11 +10,11 @@
 
 #include "draw/histogram.hpp"
 #include "draw/path.hpp"
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
+#include "model/utf8.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 

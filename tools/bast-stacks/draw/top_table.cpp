@@ -9,21 +9,16 @@
 #include <optional>
 #include <utility>
 
-#include "draw/text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
+#include "show/columns.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
 namespace {
-
-/// Below this a margin is marked, as on the page.
-constexpr double margin_alarm = 0.1;
-/// With fewer uses than this even a median says little.
-constexpr std::uint64_t uses_few = 30;
 
 std::string kibibytes(std::uint64_t bytes) { return size_number(bytes, false); }
 
@@ -105,23 +100,24 @@ std::string padded(std::string text, std::size_t width) {
 constexpr std::string_view site_head = "site (sizes in KiB)";
 
 screen_line table_head(const table_layout& layout) {
-  std::string text = "   " + padded(cut_end(site_head, layout.site), layout.site);
+  std::string text = "   " + padded(cut_end(site_head, layout.site, ellipsis), layout.site);
   for (const column& each : columns)
     if (each.worth >= layout.worth_least) text += fmt::format("{:>{}}", each.name, each.width);
   if (layout.verdict != 0) text += "  " + padded("recommended", layout.verdict);
-  if (layout.warnings != 0) text += "  " + cut_end("warnings", layout.warnings);
+  if (layout.warnings != 0) text += "  " + cut_end("warnings", layout.warnings, ellipsis);
   return {{std::move(text), text_style::head}};
 }
 
 screen_line table_row(const site& of, const std::string& name, const std::string& verdict,
                       const table_layout& layout, bool selected, std::size_t width) {
-  const bool tight = margin(of).value_or(1) < margin_alarm;
+  const bool tight = margin(of).value_or(1) < narrow_margin;
   std::string text = tight ? "!! " : "   ";
-  text += padded(cut_start(safe_text(name), layout.site), layout.site);
+  text += padded(cut_start(name, layout.site, ellipsis), layout.site);
   for (const column& each : columns)
     if (each.worth >= layout.worth_least) text += fmt::format("{:>{}}", each.value(of), each.width);
-  if (layout.verdict != 0) text += "  " + padded(cut_end(verdict, layout.verdict), layout.verdict);
-  if (layout.warnings != 0) text += "  " + cut_end(warnings_of(of), layout.warnings);
+  if (layout.verdict != 0)
+    text += "  " + padded(cut_end(verdict, layout.verdict, ellipsis), layout.verdict);
+  if (layout.warnings != 0) text += "  " + cut_end(warnings_of(of), layout.warnings, ellipsis);
   if (selected) return {{padded(std::move(text), width), text_style::selected}};
   return {{std::move(text), tight ? text_style::alarm : text_style::plain}};
 }
@@ -172,8 +168,8 @@ std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order) {
 std::string warnings_of(const site& of) {
   std::string text;
   const auto say = [&](const std::string& words) { text += (text.empty() ? "" : ", ") + words; };
-  if (const std::string words = recursion_text(of.deepest); !words.empty()) say(safe_text(words));
-  if (of.uses != 0 && of.uses < uses_few) say("few uses");
+  if (const std::string words = recursion_text(of.deepest); !words.empty()) say(words);
+  if (of.uses != 0 && of.uses < few_uses) say("few uses");
   if (of.uses == 0)
     say(of.pending != 0 ? "not measured yet" : of.live != 0 ? "none has ended" : "never used");
   return text;

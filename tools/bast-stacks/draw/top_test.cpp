@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "draw/sample.hpp"
+#include "draw/testing/sample.hpp"
 
 namespace {
 
@@ -25,6 +25,14 @@ using namespace bast_stacks;
 constexpr std::string_view leaves_screen = "\x1b[?1049l";
 
 using look_function = std::function<std::expected<snapshot, problem>()>;
+
+/// As the program calls it.
+int run(const look_function& look, const top_options& options = {}) {
+  const auto ended = run_top(look, options);
+  if (ended.has_value()) return *ended;
+  std::fprintf(stderr, "%s\n%s\n", ended.error().what.c_str(), ended.error().remedy.c_str());
+  return ended.error().status;
+}
 
 /// `top` in a process of its own on a terminal of its own.
 class shown {
@@ -35,7 +43,7 @@ class shown {
     if (child_ == 0) {
       ::setenv("TERM", type, 1);
       ::setenv("LC_ALL", "C.UTF-8", 1);
-      ::_exit(run_top(look, options));
+      ::_exit(run(look, options));
     }
   }
   ~shown() {
@@ -240,7 +248,7 @@ TEST(Top, NeedsATerminal) {
   if (child == 0) {
     ::dup2(ends[1], STDOUT_FILENO);
     ::dup2(ends[1], STDERR_FILENO);
-    ::_exit(run_top(server));
+    ::_exit(run(server));
   }
   ::close(ends[1]);
   std::string said(4096, '\0');

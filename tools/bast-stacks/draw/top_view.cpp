@@ -8,13 +8,13 @@
 #include <numeric>
 #include <utility>
 
-#include "draw/text.hpp"
 #include "draw/top_details.hpp"
 #include "draw/top_table.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
+#include "show/columns.hpp"
 #include "show/names.hpp"
 #include "show/report.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::draw {
 
@@ -51,7 +51,7 @@ std::string_view name_of(top_order order) {
 std::string top_title(const snapshot& of) {
   std::uint64_t live = 0;
   for (const site& each : of.sites) live = add(live, each.live);
-  return fmt::format("{}: {}, {}", safe_text(title_of(of)), counted(of.sites.size(), "site"),
+  return fmt::format("{}: {}, {}", title_of(of), counted(of.sites.size(), "site"),
                      counted(live, "live stack"));
 }
 
@@ -108,7 +108,7 @@ void fit(std::vector<screen_line>& lines, const top_state& state, screen_size si
     std::size_t left = size.columns;
     for (styled_text& each : line) {
       if (state.ascii) each.text = ascii_only(each.text);
-      each.text = cut_end(each.text, left);
+      each.text = cut_end(each.text, left, ellipsis);
       // Without this an ellipsis of the cut would be no ASCII.
       if (state.ascii) each.text = ascii_only(each.text);
       left -= std::min(left, columns_of(each.text));
@@ -133,7 +133,7 @@ std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen
       const std::vector<screen_line> all = site_details(of, i, size.columns, state.ascii);
       const std::size_t rows = detail_rows(size);
       state.first_line = std::min(state.first_line, all.size() > rows ? all.size() - rows : 0);
-      lines.push_back({{safe_text(site_name(of.sites[i])), text_style::strong}});
+      lines.push_back({{site_name(of.sites[i]), text_style::strong}});
       lines.push_back({{state.status, state.alarm ? text_style::alarm : text_style::soft}});
       const std::size_t end = std::min(all.size(), state.first_line + rows);
       for (std::size_t line = state.first_line; line < end; ++line) lines.push_back(all[line]);

@@ -15,7 +15,7 @@ namespace bast_stacks::draw {
 enum class text_style { plain, strong, soft, head, alarm, selected };
 
 struct styled_text {
-  std::string text;  // printable
+  std::string text;  // clean
   text_style style = text_style::plain;
 };
 using screen_line = std::vector<styled_text>;

@@ -3,16 +3,16 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-
-#include "draw/sample.hpp"
-#include "draw/text.hpp"
+#include "draw/testing/pictures.hpp"
+#include "draw/testing/sample.hpp"
 #include "draw/top_details.hpp"
+#include "show/columns.hpp"
 
 namespace {
 
 using namespace bast_stacks;
 using namespace bast_stacks::draw;
+using sample::keep;
 
 std::string text_of(const screen_line& line) {
   std::string text;
@@ -24,12 +24,6 @@ std::string text_of(const std::vector<screen_line>& lines) {
   std::string text;
   for (const screen_line& each : lines) text += text_of(each) + '\n';
   return text;
-}
-
-/// With BAST_PICTURES=directory the screens are left there, to be looked at.
-void keep(const std::string& name, const std::string& content) {
-  if (const char* directory = std::getenv("BAST_PICTURES"))
-    std::ofstream(std::string(directory) + "/" + name) << content;
 }
 
 /// The first words of the rows of the table.
@@ -116,8 +110,8 @@ TEST(TopView, TheSelectedSiteStaysSelectedWhenItsRowMoves) {
 TEST(TopView, ScrollsToWhatIsSelected) {
   snapshot many;
   for (std::uint32_t i = 1; i <= 1000; ++i) {
-    many.sites.push_back(sample::place("s.cpp", i, {}, 4096));
-    sample::use(many.sites.back(), {{i * 2, 50}});
+    many.sites.push_back(test::make_site("s.cpp", i, {}, 4096));
+    test::add_uses(many.sites.back(), {{i * 2, 50}});
   }
   const screen_size size{80, 24};
   top_state state;

@@ -18,6 +18,7 @@ import gdb
 import gdb.unwinder
 
 import bast_abi
+import bast_records
 import bast_registry
 from bast_abi import RegistryError, Unreadable
 
@@ -172,7 +173,7 @@ def threads_on(stacks):
             with contextlib.suppress(gdb.error):
                 thread.switch()
                 for sp in stack_pointers():
-                    stack = bast_registry.stack_at(by_address, guards, sp)
+                    stack = bast_records.stack_at(by_address, guards, sp)
                     if stack is not None:
                         found[stack.slot] = ThreadOn(thread.num, sp, *crash())
                         break

@@ -6,80 +6,9 @@ raises Unreadable. What is read may be damaged or hostile: every number is check
 used, everything is bounded, and what is wrong is said by RegistryError, in one line.
 """
 
-import bisect
-import dataclasses
-
 import bast_abi as abi
-from bast_abi import Layout, RegistryError, Unreadable, bucket_high, require, text_of
-
-
-@dataclasses.dataclass(slots=True)
-class Pool:
-    id: int
-    where: str
-    limit: int  # bytes, like all sizes
-    opened: int = 0  # stacks
-    live: int = 0  # stacks in use
-    open_bytes: int = 0
-    # (address, bytes) of what is open, SPANS_MAX at most.
-    spans: list = dataclasses.field(default_factory=list)
-
-    def add_open(self, address, size):
-        self.opened += 1
-        self.open_bytes += size
-        if len(self.spans) < abi.SPANS_MAX:
-            self.spans.append((address, size))
-
-
-@dataclasses.dataclass
-class Site:
-    name: str
-    uses: int = 0
-    samples: int = 0
-    growths: int = 0
-    max: int = 0
-    live: int = 0
-    is_written: bool = False  # the program was stopped while it wrote the numbers
-    histogram: list = dataclasses.field(default_factory=lambda: [0] * abi.BUCKETS)
-
-    def quantile(self, per_cent):
-        """The upper bound of the bucket that holds it, or None without samples."""
-        total = sum(self.histogram)
-        rank, seen = -(-total * per_cent // 100), 0
-        for bucket, count in enumerate(self.histogram):
-            seen += count
-            if count and seen >= rank:
-                return min(bucket_high(bucket), self.max)
-        return None
-
-
-@dataclasses.dataclass(slots=True)
-class Stack:
-    slot: int  # address of its record
-    pool: Pool
-    site: str
-    name: str
-    guard: int     # where its guard begins; addresses, like those below
-    low: int       # what can be opened
-    open_low: int  # what is open
-    top: int       # where it begins
-    # Without a coroutine; else a name of CORO_STATES, or parked; or damaged.
-    state: str = "in use"
-    sp: int = 0  # these only while saved
-    pc: int = 0
-    fp: int = 0
-    # While it is running and has resumed another: addresses at which such words may be.
-    links: tuple = ()
-
-    @property
-    def saved(self):
-        """True when it is known where it continues."""
-        return self.state in ("suspended", "parked", "resuming")
-
-    @property
-    def intact(self):
-        """False: what is saved of it cannot be."""
-        return not self.saved or self.low <= self.sp < self.top
+from bast_abi import Layout, RegistryError, Unreadable, require, text_of
+from bast_records import Pool, Site, Stack
 
 
 class Registry:
@@ -305,10 +234,3 @@ class Registry:
                     site.live += state == abi.SLOT_LIVE
         return sorted((site for site in found.values() if site.uses or site.live),
                       key=lambda site: (-site.uses, site.name))
-
-
-def stack_at(stacks, guards, address):
-    """The stack on whose ground an address is, its guard included, or None. `stacks` are by
-    address, and `guards` are where theirs begin."""
-    at = bisect.bisect_right(guards, address) - 1
-    return stacks[at] if at >= 0 and address <= stacks[at].top else None

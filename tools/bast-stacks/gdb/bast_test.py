@@ -9,96 +9,22 @@ gdb is connected to its stub. The status is 77 when the test cannot be made here
 """
 
 import argparse
-import contextlib
 import os
 import pathlib
 import re
-import resource
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
+from session import HERE, TIMEOUT, Session
+
 SKIPPED = 77
-TIMEOUT = 100
-BROKEN = ("Traceback", "Error occurred in Python", "Python Exception", "internal-error")
 RESUMING = r"^ *6 +outer +outer +resuming +[\d.]+ (B|KiB) +256\.0 KiB +operator\(\) \(bast_pro"
 STOP_HERE = ("break stop_here", "continue")
-options = None
 
 
-def to_gdb(commands):
-    return [word for command in commands for word in ("-ex", command)]
-
-
-class Gdb(unittest.TestCase):
-    """Each test runs gdb once or more."""
-
-    def setUp(self):
-        if shutil.which(options.gdb) is None:
-            self.skipTest(f"there is no {options.gdb}")
-        if options.emulator and shutil.which(options.emulator[0]) is None:
-            self.skipTest(f"there is no {options.emulator[0]}")
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-
-    # --- running gdb --------------------------------------------------------------------------
-
-    def gdb(self, commands, arguments):
-        """What gdb prints: standard output and error."""
-        command = [options.gdb, "-nx", "-batch", "-iex", "set debuginfod enabled off",
-                   "-ex", "set width 0", "-ex", "set startup-with-shell off",
-                   "-x", str(HERE / "bast.py"), *to_gdb(commands), *arguments]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False,
-                              cwd=self.folder.name, env={**os.environ, "LC_ALL": "C"})
-        output = done.stdout.decode(errors="replace")
-        if "ptrace: Operation not permitted" in output:
-            self.skipTest("ptrace is not permitted here")
-        for word in BROKEN:
-            self.assertNotIn(word, output)
-        return output
-
-    @contextlib.contextmanager
-    def stub(self, mode):
-        """The emulator, waiting for gdb at a socket, whose name this is."""
-        socket = pathlib.Path(self.folder.name, "stub")
-        command = [*options.emulator, "-g", str(socket), options.program, *mode]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE) as emulator:
-            try:
-                while not socket.exists() and emulator.poll() is None:
-                    time.sleep(0.01)  # There is nothing to wait on before it is there.
-                yield socket, emulator
-            finally:
-                emulator.kill()
-
-    def session(self, commands, mode=()):
-        """What gdb prints of the program, from its first instruction on, and the program."""
-        if not options.emulator:
-            return self.gdb(["starti", *commands], ["--args", options.program, *mode])
-        with self.stub(mode) as (socket, emulator):
-            connect = [f"set sysroot {self.sysroot()}", f"target remote {socket}"]
-            output = self.gdb([*connect, *commands], [options.program])
-            emulator.kill()
-            return output + emulator.stdout.read().decode(errors="replace")
-
-    @staticmethod
-    def sysroot():
-        return options.emulator[options.emulator.index("-L") + 1]
-
-    def only_native(self):
-        if options.emulator:
-            self.skipTest("what gdb asks the kernel of this machine")
-
-    # --- what is expected ---------------------------------------------------------------------
-
-    def assert_lines(self, output, *patterns):
-        for pattern in patterns:
-            self.assertRegex(output, re.compile(pattern, re.MULTILINE))
+class Gdb(Session):
+    """What the commands print."""
 
     def assert_good_frames(self, output):
         output = output[output.index("\nStack 1, "):]
@@ -200,7 +126,7 @@ class Gdb(unittest.TestCase):
 
     def test_usage_shows_pools_and_stacks(self):
         output = self.session([*STOP_HERE, "bast usage"])
-        resident = r"\d+\.0 KiB +" if not options.emulator else ""
+        resident = r"\d+\.0 KiB +" if not self.options.emulator else ""
         self.assert_lines(output, r"^ *1 +bast_program\.cpp:\d+ +\d+ +5 +\d+\.\d KiB +",
                           rf"^1 +1 +\"reader\" +[\d.]+ (B|KiB) +\d+\.\d KiB +{resident}256\.0 KiB$",
                           r"^4 +1 +\"done\" +\d+\.\d KiB +")
@@ -220,7 +146,7 @@ class Gdb(unittest.TestCase):
 
     def test_an_attached_process_runs_on(self):
         self.only_native()
-        with subprocess.Popen([options.program, "wait"], stdin=subprocess.PIPE,
+        with subprocess.Popen([self.options.program, "wait"], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE) as program:
             try:
                 self.assertEqual(program.stdout.readline(), b"ready\n")
@@ -245,31 +171,16 @@ class Gdb(unittest.TestCase):
         self.only_native()
         self.assert_crash_is_marked(self.session(["continue", "bast list"], ["crash"]))
 
-    def core_of_the_kernel(self, mode):
-        """The core file of a crash, or None where the kernel writes none into the folder."""
-        if "ASAN_OPTIONS" in os.environ:
-            self.skipTest("a sanitizer's shadow memory is too much for a core file")
-        pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip()
-        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-        if pattern.startswith("|") or "/" in pattern or hard == 0:
-            return None
-        subprocess.run(
-            [options.program, mode], cwd=self.folder.name, check=False, timeout=TIMEOUT,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))
-        cores = list(pathlib.Path(self.folder.name).glob("core*"))
-        return str(cores[0]) if cores else None
-
     def test_a_core_file_has_it_all(self):
         self.only_native()
         core = self.core_of_the_kernel("crash")
         if core is None:  # gdb's own leaves out what has guard markers in it, and is slow.
             core = str(pathlib.Path(self.folder.name, "core"))
             self.session(["continue", f"generate-core-file {core}"], ["crash"])
-            self.assert_crash_is_marked(self.gdb(["bast list"], [options.program, core]))
+            self.assert_crash_is_marked(self.gdb(["bast list"], [self.options.program, core]))
             return
         output = self.gdb(["bast list", "bast bt all", "bast usage", "bast sites"],
-                          [options.program, core])
+                          [self.options.program, core])
         self.assert_crash_is_marked(output)
         self.assert_good_frames(output)
         self.assertEqual(len(re.findall(r"^#\d+ .*descend \(deep", output, re.MULTILINE)), 6)
@@ -289,7 +200,7 @@ class Gdb(unittest.TestCase):
         core = self.core_of_the_kernel("overflow")
         if core is None:
             self.skipTest("the kernel writes no core file here")
-        output = self.gdb(["bast list"], [options.program, core])
+        output = self.gdb(["bast list"], [self.options.program, core])
         self.assert_lines(output, r"^\* +6 +deep +deep +running +25\d\.\d KiB +256.*thread 1$",
                           r"^\* SIGSEGV stopped thread 1 on stack 6: it overflowed\.$")
 
@@ -302,7 +213,7 @@ class Gdb(unittest.TestCase):
     # --- nothing to see -----------------------------------------------------------------------
 
     def test_without_a_process(self):
-        output = self.gdb(["bast list", "bast usage"], [options.program])
+        output = self.gdb(["bast list", "bast usage"], [self.options.program])
         self.assert_lines(output, "^bast list: there is no process: ",
                           "^bast usage: there is no process: ")
 
@@ -337,7 +248,6 @@ class Gdb(unittest.TestCase):
 
 
 def main():
-    global options
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program")
     parser.add_argument("test")
@@ -346,6 +256,7 @@ def main():
     options = parser.parse_args()
     options.program = os.path.abspath(options.program)
     options.emulator = [word for word in options.emulator.split(",") if word]
+    Session.options = options
     result = unittest.TextTestRunner(verbosity=2).run(Gdb(f"test_{options.test}"))
     if result.skipped:
         return SKIPPED

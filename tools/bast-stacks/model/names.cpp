@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/names.hpp"
 
-#include <charconv>
+#include "model/parse.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -61,10 +61,9 @@ std::optional<std::uint64_t> built_bit(std::string_view name) noexcept {
   }
   if (!name.starts_with("bit_")) return std::nullopt;
   name.remove_prefix(4);
-  std::uint32_t bit = 64;
-  const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), bit);
-  if (failure != std::errc{} || end != name.data() + name.size() || bit >= 64) return std::nullopt;
-  return std::uint64_t{1} << bit;
+  const auto bit = number_in<std::uint32_t>(name);
+  if (!bit || *bit >= 64) return std::nullopt;
+  return std::uint64_t{1} << *bit;
 }
 
 }  // namespace bast_stacks

@@ -38,6 +38,12 @@ double supported_quantile(std::uint64_t runs, double confidence) noexcept;
 /// known. Negative when a recording says that the limit was passed.
 std::optional<double> margin(const site& of) noexcept;
 
+/// Below this a margin is marked, whatever was recommended: a signal's frame and an unwinder take
+/// some kilobytes, which of usual sizes is about a tenth.
+inline constexpr double narrow_margin = 0.1;
+/// With fewer uses than this even a median says little.
+inline constexpr std::uint64_t few_uses = 30;
+
 /// `bytes` in whole `unit`s, upwards; saturates. `unit` is not 0.
 std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) noexcept;
 

@@ -3,6 +3,7 @@
 // Snapshots for tests: a small server as a reader would find it, and random ones.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -13,31 +14,10 @@
 
 namespace bast_stacks::test {
 
-/// A site of the source whose depths are `depths`: pairs of bytes, ascending, and how many uses.
-inline site make_site(std::string file, std::uint32_t line,
-                      const std::vector<std::pair<std::uint64_t, std::uint64_t>>& depths) {
-  site s;
-  s.kind = bast::watch::site_kind::source;
-  s.where = std::move(file);
-  s.line = line;
-  s.column = 3;
-  for (const auto& [depth, count] : depths) {
-    const std::uint32_t index = bast::watch::bucket_of(depth);
-    if (!s.histogram.empty() && s.histogram.back().index == index) {
-      s.histogram.back().count += count;
-    } else {
-      s.histogram.push_back({index, count});
-    }
-    s.uses += count;
-    s.max = depth;
-  }
-  s.samples = s.uses;
-  s.limit = 256 << 10;
-  s.window = 32 << 10;
-  s.pools = {1};
-  return s;
-}
+/// Depths in bytes, ascending, and how many uses had each.
+using depths = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
+/// A call that the unwind tables confirm.
 inline frame make_frame(std::string function, std::uint64_t stack_bytes, std::string file = {},
                         std::uint32_t line = 0) {
   frame f;
@@ -50,6 +30,75 @@ inline frame make_frame(std::string function, std::uint64_t stack_bytes, std::st
   f.stack_bytes = stack_bytes;
   f.confirmed = true;
   return f;
+}
+
+/// The same in a library, of which nothing is known in the source.
+inline frame make_frame_of(std::string module, std::string function, std::uint64_t stack_bytes) {
+  frame f = make_frame(std::move(function), stack_bytes);
+  f.module = std::move(module);
+  return f;
+}
+
+inline void add_uses(site& of, const depths& used) {
+  std::vector<std::uint64_t> counts(bast::watch::bucket_count);
+  for (const bucket& each : of.histogram) counts[each.index] = each.count;
+  of.histogram.clear();
+  for (const auto& [depth, count] : used) {
+    counts[bast::watch::bucket_of(depth)] += count;
+    of.uses += count;
+    of.samples += count;
+    of.max = std::max(of.max, depth);
+  }
+  for (std::uint32_t i = 0; i < counts.size(); ++i)
+    if (counts[i] != 0) of.histogram.push_back({i, counts[i]});
+}
+
+/// A site of the source, or a label where `line` is 0.
+inline site make_site(std::string where, std::uint32_t line, const depths& used,
+                      std::uint64_t limit = 256 << 10) {
+  site s;
+  s.kind = line == 0 ? bast::watch::site_kind::label : bast::watch::site_kind::source;
+  s.where = std::move(where);
+  s.line = line;
+  s.column = line == 0 ? 0 : 3;
+  s.limit = limit;
+  s.window = 32 << 10;
+  s.pools = {1};
+  add_uses(s, used);
+  return s;
+}
+
+/// Its deepest stack. Calls are given as they were made, the outermost first.
+inline site with_calls(site of, std::vector<frame> calls) {
+  for (const frame& each : calls) of.deepest.depth += each.stack_bytes;
+  std::ranges::reverse(calls);
+  of.deepest.frames = std::move(calls);
+  of.deepest.inner = of.deepest.frames.size();
+  of.max = std::max(of.max, of.deepest.depth);
+  return of;
+}
+
+/// A suspended stack of the sample server in each of its pools.
+inline std::vector<live_stack> sample_stacks() {
+  live_stack one{.pool = 1, .site = 2, .name = "accept 1"};
+  one.top = 0x7f0000040000;
+  one.low = 0x7f0000000000;
+  one.open_low = 0x7f0000038000;
+  one.depth = 6144;
+  one.depth_at_most = 8192;
+  one.resident = 12288;
+  one.scanned = true;
+  one.sp = 0x7f000003f000;
+  one.pc = 0x401234;
+  one.state = bast::watch::coro_state::suspended;
+  one.parked = true;
+  live_stack two = one;
+  two.name.clear();
+  two.pool = 2;
+  two.site = 0;
+  two.depth = two.depth_at_most = 61440;
+  two.resident = 61440;
+  return {one, two};
 }
 
 /// Three sites in two pools: plenty of room, too few runs, and a recursion that is nearly too deep.
@@ -104,25 +153,7 @@ inline snapshot sample_server() {
   json.deepest.inner = 38;
   s.sites = {json, layout, accept};
 
-  live_stack one{.pool = 1, .site = 2, .name = "accept 1"};
-  one.top = 0x7f0000040000;
-  one.low = 0x7f0000000000;
-  one.open_low = 0x7f0000038000;
-  one.depth = 6144;
-  one.depth_at_most = 8192;
-  one.resident = 12288;
-  one.scanned = true;
-  one.sp = 0x7f000003f000;
-  one.pc = 0x401234;
-  one.state = bast::watch::coro_state::suspended;
-  one.parked = true;
-  live_stack two = one;
-  two.name.clear();
-  two.pool = 2;
-  two.site = 0;
-  two.depth = two.depth_at_most = 61440;
-  two.resident = 61440;
-  s.stacks = {one, two};
+  s.stacks = sample_stacks();
   s.not_seen = {"Site render.cpp:14 has 3 uses that were not measured yet."};
   return s;
 }

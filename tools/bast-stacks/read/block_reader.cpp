@@ -6,7 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -104,7 +104,7 @@ void read_names(memory& target, std::span<live_stack> stacks, std::span<const sl
   target.read(pieces);
   used = 0;
   for (auto& [address, name] : names) {
-    name = clean_text(std::string_view(text.data() + used, name_bytes));
+    name = clean_field(std::string_view(text.data() + used, name_bytes));
     used += name_bytes;
   }
   for (std::size_t i = 0; i < places.size(); ++i) {

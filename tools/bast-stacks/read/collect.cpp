@@ -7,8 +7,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "model/clean_text.hpp"
 #include "read/block_reader.hpp"
-#include "read/clean_text.hpp"
 #include "read/depths.hpp"
 #include "read/registry.hpp"
 #include "read/site_book.hpp"
@@ -20,7 +20,7 @@ namespace {
 
 template <std::size_t Size>
 std::string text_of(const char (&raw)[Size]) {
-  return clean_text(std::string_view(raw, Size));
+  return clean_field(std::string_view(raw, Size));
 }
 
 /// "Sites that could not be read: 3." and what that means.

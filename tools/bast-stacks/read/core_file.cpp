@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "read/clean_text.hpp"
-#include "read/notes.hpp"
+#include "model/clean_text.hpp"
+#include "model/elf_notes.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -143,7 +143,7 @@ class parser {
   void take_process(std::span<const std::byte> info) {
     core_.pid = value_at<std::uint32_t>(info, prpsinfo_pid);
     if (info.size() < prpsinfo_name + prpsinfo_name_bytes) return;
-    core_.process_name = clean_text(
+    core_.process_name = clean_field(
         {reinterpret_cast<const char*>(info.data()) + prpsinfo_name, prpsinfo_name_bytes});
   }
 

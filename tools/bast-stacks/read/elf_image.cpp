@@ -2,12 +2,11 @@
 #include "read/elf_image.hpp"
 
 #include <elf.h>
-#include <fmt/format.h>
 
 #include <cstring>
 #include <string_view>
 
-#include "read/notes.hpp"
+#include "model/elf_notes.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -63,12 +62,8 @@ class reader {
     std::vector<std::byte> bytes(segment.p_filesz);
     const std::uint64_t address = image.bias + segment.p_vaddr;
     if (!at(segment.p_offset, address, bytes)) return;
+    if (image.build_id.empty()) image.build_id = build_id_in(bytes, segment.p_align);
     for_each_note(bytes, segment.p_align, [&](const elf_note& note) {
-      if (note.owner == ELF_NOTE_GNU && note.type == NT_GNU_BUILD_ID) {
-        for (const std::byte each :
-             note.descriptor.first(std::min<std::size_t>(note.descriptor.size(), 64)))
-          image.build_id += fmt::format("{:02x}", static_cast<unsigned>(each));
-      }
       bast::watch::note ours{};
       if (note.owner == bast::watch::note_owner && note.type == bast::watch::note_type &&
           note.descriptor.size() == sizeof ours) {

@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
+#include "model/parse.hpp"
 #include "read/elf_image.hpp"
 
 namespace bast_stacks {
@@ -60,10 +61,8 @@ module make_module(const std::vector<mapping>& mappings, std::size_t first) {
 std::vector<mapping> parse_maps(std::string_view text) {
   std::vector<mapping> mappings;
   while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
     mapping next;
-    if (parse_line(line, next)) mappings.push_back(std::move(next));
+    if (parse_line(take_line(text), next)) mappings.push_back(std::move(next));
   }
   return mappings;
 }

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <initializer_list>
 #include <ranges>
 
+#include "model/clean_text.hpp"
+#include "model/parse.hpp"
 #include "model/recording.hpp"
-#include "read/clean_text.hpp"
 #include "read/open.hpp"
 #include "read/open_core.hpp"
 
@@ -46,10 +46,9 @@ const char* unpacker_of(std::array<char, 4> start) {
 
 std::expected<snapshot, problem> open_any(std::string_view what, const open_options& options) {
   if (!what.empty() && std::ranges::all_of(what, [](char c) { return '0' <= c && c <= '9'; })) {
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(what.data(), what.data() + what.size(), pid);
-    if (error != std::errc{}) return fail(fmt::format("there is no process {}", what));
-    return open_process(pid, options);
+    const auto pid = number_in<pid_t>(what);
+    if (!pid) return fail(fmt::format("there is no process {}", what));
+    return open_process(*pid, options);
   }
   const std::string name = clean_text(what);
   auto file = file_source::open(std::string(what));

@@ -67,8 +67,9 @@ TEST(OpenAny, SaysWhatAFileIsNot) {
               HasSubstr("as a core: it is no ELF file"));
   EXPECT_THAT(problem_of("\x28\xb5\x2f\xfd...").what, HasSubstr("is compressed"));
   EXPECT_THAT(problem_of("\x28\xb5\x2f\xfd...").remedy, HasSubstr("zstd --decompress"));
-  EXPECT_THAT(open_any("/nowhere", {}).error().what, HasSubstr("cannot open /nowhere: No such"));
-  EXPECT_THAT(open_any("/tmp", {}).error().what, HasSubstr("/tmp is no regular file"));
+  EXPECT_THAT(open_any("/nowhere", {}).error().what,
+              HasSubstr("/nowhere cannot be opened: No such"));
+  EXPECT_THAT(open_any("/tmp", {}).error().what, HasSubstr("/tmp is not a file"));
   EXPECT_EQ(open_any("", {}).error().status, 3);
 }
 

@@ -2,11 +2,11 @@
 #include "read/open_core.hpp"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <map>
 
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
+#include "read/clock.hpp"
 #include "read/collect.hpp"
 #include "read/core_file.hpp"
 #include "read/layered_memory.hpp"
@@ -15,13 +15,6 @@
 
 namespace bast_stacks {
 namespace {
-
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 /// Marks the stacks that the core's threads were on; of the thread that died, also the one that it
 /// could not write to: a report of an overflow ends on the stack for signals.
@@ -50,7 +43,7 @@ void place_threads(const core_file& core, const std::vector<extent>& slots, snap
 std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> bytes,
                                                   std::string_view name,
                                                   const open_options& options) {
-  const std::uint64_t begin = now_ns();
+  const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
   auto core = parse_core(std::move(bytes));
   if (!core) {
     core.error().what = fmt::format("cannot read {} as a core: {}", name, core.error().what);
@@ -77,7 +70,7 @@ std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> 
   if (auto good = collect(target, *registries, how, seen, &slots); !good)
     return std::unexpected(good.error());
   place_threads(*core, slots, seen);
-  seen.overhead_ns = now_ns() - begin;
+  seen.overhead_ns = now_ns(CLOCK_MONOTONIC) - begin;
   return seen;
 }
 

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <time.h>
 
+#include "model/clean_text.hpp"
 #include "read/attach.hpp"
-#include "read/clean_text.hpp"
+#include "read/clock.hpp"
 #include "read/collect.hpp"
 #include "read/modules.hpp"
 #include "read/open.hpp"
 
 namespace bast_stacks {
-namespace {
-
-std::uint64_t now_ns(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
-
 std::expected<snapshot, problem> open_process(pid_t pid, const open_options& options) {
   const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
   auto found = attach(pid);

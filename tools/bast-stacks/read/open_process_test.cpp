@@ -136,7 +136,7 @@ TEST(OpenProcess, SuspendedCoroutinesTellWhereTheyContinue) {
   EXPECT_EQ(seen.stacks[0].fp, 0x5678U);
   EXPECT_EQ(seen.stacks[0].depth, 512U) << "at least down to its stack pointer";
   EXPECT_EQ(seen.stacks[0].coro, reinterpret_cast<std::uint64_t>(&fake.block(0)));
-  EXPECT_EQ(seen.stacks[1].name, "second?[31m");
+  EXPECT_EQ(seen.stacks[1].name, "second\ufffd[31m");
   EXPECT_EQ(seen.stacks[1].state, coro_state::running);
   EXPECT_EQ(seen.stacks[1].sp, 0U);
   EXPECT_EQ(seen.stacks[2].state, coro_state::suspended);

@@ -19,8 +19,8 @@
 #include <optional>
 #include <string_view>
 
+#include "model/clean_text.hpp"
 #include "read/accumulate.hpp"
-#include "read/clean_text.hpp"
 #include "read/open.hpp"
 #include "read/process_memory.hpp"
 #include "read/shared_registry.hpp"

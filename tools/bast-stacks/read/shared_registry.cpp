@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "bast/watch/abi.hpp"
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
 #include "read/collect.hpp"
 #include "read/modules.hpp"
 

@@ -5,7 +5,8 @@
 #include <numeric>
 #include <string_view>
 
-#include "read/clean_text.hpp"
+#include "model/clean_text.hpp"
+#include "model/statistics.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -18,33 +19,6 @@ constexpr const char* other_sites = "(other)";
 
 std::uint64_t place_of(std::uint32_t pool, std::uint32_t index) {
   return std::uint64_t{pool} << 32 | index;
-}
-
-std::uint64_t saturating(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t result = 0;
-  return __builtin_add_overflow(a, b, &result) ? UINT64_MAX : result;
-}
-
-std::uint64_t smallest_known(std::uint64_t a, std::uint64_t b) {
-  return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
-}
-
-std::vector<bucket> add_histograms(const std::vector<bucket>& a, const std::vector<bucket>& b) {
-  std::vector<bucket> both;
-  auto left = a.begin();
-  auto right = b.begin();
-  while (left != a.end() || right != b.end()) {
-    if (right == b.end() || (left != a.end() && left->index < right->index)) {
-      both.push_back(*left++);
-    } else if (left == a.end() || right->index < left->index) {
-      both.push_back(*right++);
-    } else {
-      both.push_back({.index = left->index, .count = saturating(left->count, right->count)});
-      ++left;
-      ++right;
-    }
-  }
-  return both;
 }
 
 /// A record of what the deepest stack looked like whose numbers a reader can compute with.
@@ -62,7 +36,7 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
                   ? static_cast<site_kind>(entry.kind)
                   : site_kind::other;
   const std::string_view where(entry.where, sizeof entry.where);
-  made.where = clean_text(where);
+  made.where = clean_field(where);
   if (made.where.empty()) made.where = other_sites;
   made.where_is_cut = entry.where_bytes > where.substr(0, where.find('\0')).size();
   made.line = entry.line;
@@ -85,27 +59,6 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
 }
 
 }  // namespace
-
-void add_site(site& into, const site& other) {
-  into.uses = saturating(into.uses, other.uses);
-  into.pending = saturating(into.pending, other.pending);
-  into.samples = saturating(into.samples, other.samples);
-  into.grows = saturating(into.grows, other.grows);
-  if (other.max > into.max) {
-    into.max = other.max;
-    into.max_age_ns = other.max_age_ns;
-  }
-  into.histogram = add_histograms(into.histogram, other.histogram);
-  into.live = saturating(into.live, other.live);
-  into.held = saturating(into.held, other.held);
-  into.limit = smallest_known(into.limit, other.limit);
-  into.window = smallest_known(into.window, other.window);
-  into.pools.insert(into.pools.end(), other.pools.begin(), other.pools.end());
-  std::ranges::sort(into.pools);
-  const auto [first, last] = std::ranges::unique(into.pools);
-  into.pools.erase(first, last);
-  if (other.raw.depth > into.raw.depth) into.raw = other.raw;
-}
 
 void sort_sites(snapshot& all) {
   std::vector<std::size_t> order(all.sites.size());
@@ -132,7 +85,7 @@ std::size_t site_book::enter(site entered) {
   if (is_new) {
     all_.sites.push_back(std::move(entered));
   } else {
-    add_site(all_.sites[at->second], entered);
+    merge(all_.sites[at->second], entered);
   }
   return at->second;
 }
@@ -141,7 +94,7 @@ void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint6
   const std::size_t index = enter(site_from(entry, pool_id, now_ns));
   if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
   std::uint64_t& most = held_max_[index];
-  most = saturating(most, entry.held_max);
+  most = add(most, entry.held_max);
 }
 
 void site_book::raise_held() {

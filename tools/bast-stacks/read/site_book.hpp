@@ -21,9 +21,6 @@ inline site_identity identity_of(const site& each) {
   return {each.where, each.line, each.column, each.kind, each.where_is_cut};
 }
 
-/// Adds what `other` counted to `into`, which is the same site; live stacks too.
-void add_site(site& into, const site& other);
-
 /// Sorts sites by where, line, column, and renumbers live stacks accordingly.
 void sort_sites(snapshot& all);
 

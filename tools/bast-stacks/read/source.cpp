@@ -2,13 +2,14 @@
 #include "read/source.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "model/regular_file.hpp"
 
 namespace bast_stacks {
 
@@ -30,18 +31,9 @@ std::uint64_t file_source::size() const {
 }
 
 std::expected<std::unique_ptr<file_source>, problem> file_source::open(const std::string& path) {
-  // Asked before it is opened: opening alone makes some devices act, and lets a fifo wait.
-  struct stat status{};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    return std::unexpected(
-        problem{.what = fmt::format("{} is no regular file", path), .remedy = {}});
-  }
-  descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file) {
-    return std::unexpected(problem{
-        .what = fmt::format("cannot open {}: {}", path, std::strerror(errno)), .remedy = {}});
-  }
-  return std::make_unique<file_source>(std::move(file));
+  auto file = open_regular_file(path);
+  if (!file) return std::unexpected(std::move(file.error()));
+  return std::make_unique<file_source>(std::move(*file));
 }
 
 std::size_t file_source::read_at(std::uint64_t offset, std::span<std::byte> into) const {

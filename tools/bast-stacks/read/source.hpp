@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "model/descriptor.hpp"
 #include "model/snapshot.hpp"
-#include "read/descriptor.hpp"
 #include "read/extent.hpp"
 
 namespace bast_stacks {

@@ -8,8 +8,9 @@
 #include <string_view>
 
 #include "model/statistics.hpp"
+#include "model/text.hpp"
+#include "show/columns.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -59,8 +60,7 @@ class writer {
 
  private:
   void line(std::uint64_t bytes, std::string_view what) {
-    out_ +=
-        fmt::format("  {:>10}  {}\n", size_text(bytes, exact_), cut_right(what, line_width - 14));
+    out_ += fmt::format("  {:>10}  {}\n", size_text(bytes, exact_), cut_end(what, line_width - 14));
   }
 
   void repetition(std::size_t from, const run& found) {
@@ -129,7 +129,7 @@ std::string recursion_text(const backtrace& of) {
   if (found.times == 0) return {};
   std::string name = short_function_name(found.function);
   if (const std::size_t scope = name.rfind("::"); scope != name.npos) name.erase(0, scope + 2);
-  name = cut_right(name, 20);
+  name = cut_end(name, 20);
   if (!found.estimated) return fmt::format("recursion {} x{}", name, found.times);
   // Two digits are as much as an estimate can promise.
   std::uint64_t unit = 1;

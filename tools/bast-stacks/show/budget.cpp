@@ -7,7 +7,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "show/text.hpp"
+#include "model/clean_text.hpp"
+#include "show/columns.hpp"
 #include "show/toml_guard.hpp"
 
 namespace bast_stacks {
@@ -54,7 +55,7 @@ budget read_budget(const toml::table& from) {
     } else {
       throw mistake{key.source(),
                     fmt::format("unknown key \"{}\": there are site, max, p99 and uses_min",
-                                printable(key.str()))};
+                                clean_text(key.str()))};
     }
   }
   if (result.site.empty()) throw mistake{from.source(), "this budget names no site"};
@@ -68,7 +69,7 @@ std::vector<budget> read_all(const toml::table& document) {
   for (const auto& [key, value] : document) {
     if (key != "budget")
       throw mistake{key.source(), fmt::format("unknown key \"{}\": there is only [[budget]]",
-                                              printable(key.str()))};
+                                              clean_text(key.str()))};
     const auto* const list = value.as_array();
     if (list == nullptr) throw mistake{value.source(), "write [[budget]], with two brackets"};
     for (const toml::node& each : *list) {
@@ -122,7 +123,7 @@ std::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
   const auto wrong = [&] {
     return std::unexpected(
         fmt::format("\"{}\" is no size: expected a number and B, KiB, MiB or GiB, as in \"12 KiB\"",
-                    cut_right(printable(text), 40)));
+                    cut_end(clean_text(text), 40)));
   };
   const std::size_t digits = text.find_first_not_of("0123456789.");
   if (digits == 0 || digits == text.npos) return wrong();
@@ -166,7 +167,7 @@ std::expected<budget_file, problem> parse_budgets(std::string_view text, std::st
   } catch (const mistake& found) {
     return refuse(found.where, found.what);
   } catch (const toml::parse_error& failure) {
-    return refuse(failure.source(), printable(failure.description()));
+    return refuse(failure.source(), clean_text(failure.description()));
   }
 }
 

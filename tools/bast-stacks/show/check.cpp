@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
+#include "model/clean_text.hpp"
 #include "model/statistics.hpp"
 #include "show/glob.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -53,7 +53,7 @@ std::expected<std::vector<verdict_of_budget>, problem> check(const snapshot& of,
     if (!matched)
       return std::unexpected(problem{3,
                                      fmt::format("{}:{}:{}: \"{}\" matches no site", budgets.name,
-                                                 b.line, b.column, printable(b.site)),
+                                                 b.line, b.column, clean_text(b.site)),
                                      "bast-stacks report --all, which lists the sites"});
   }
   return result;

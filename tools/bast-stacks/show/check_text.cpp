@@ -7,11 +7,14 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "model/clean_text.hpp"
+#include "model/parse.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
 #include "show/check.hpp"
 #include "show/honesty.hpp"
+#include "show/markup.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -65,28 +68,10 @@ std::string plain_text(const snapshot& of, const budget_file& budgets,
   return out;
 }
 
-std::string xml(std::string_view text) {
-  std::string out;
-  for (const char c : printable(text)) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c; break;
-    }
-  }
-  return out;
-}
-
 /// As many lines as the backtrace has: XML text may hold them.
-std::string xml_lines(const std::string& text) {
+std::string markup_lines(std::string_view text) {
   std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    out += xml(std::string_view(text).substr(at, end - at)) + '\n';
-    at = end + 1;
-  }
+  while (!text.empty()) out += markup(take_line(text)) + '\n';
   return out;
 }
 
@@ -99,12 +84,12 @@ std::string junit(const snapshot& of, const budget_file& budgets,
       verdicts.size(), failures);
   for (const verdict_of_budget& v : verdicts) {
     const site& s = of.sites[v.site];
-    out += fmt::format("<testcase classname=\"{}\" name=\"{} {}\"", xml(budgets.name),
-                       xml(site_name(s)), word(v.kind));
+    out += fmt::format("<testcase classname=\"{}\" name=\"{} {}\"", markup(budgets.name),
+                       markup(site_name(s)), word(v.kind));
     out += v.kept ? "/>\n"
                   : fmt::format(">\n<failure message=\"{}\">\n{}</failure>\n</testcase>\n",
-                                xml(judgement(budgets, v)),
-                                xml_lines(backtrace_text(s.deepest, false)));
+                                markup(judgement(budgets, v)),
+                                markup_lines(backtrace_text(s.deepest, false)));
   }
   return out + "</testsuite>\n</testsuites>\n";
 }
@@ -117,7 +102,7 @@ nlohmann::ordered_json sarif_result(const snapshot& of, const budget_file& budge
   if (v.kind != budget_kind::uses && !s.deepest.frames.empty())
     message += '\n' + backtrace_text(s.deepest, false);
   nlohmann::ordered_json place = {
-      {"artifactLocation", {{"uri", printable(in_source ? s.where : budgets.name)}}}};
+      {"artifactLocation", {{"uri", clean_text(in_source ? s.where : budgets.name)}}}};
   place["region"] = {
       {"startLine", std::max(1U, in_source ? s.line : budgets.budgets[v.budget].line)}};
   nlohmann::ordered_json result = {{"ruleId", fmt::format("stack-{}", word(v.kind))},
@@ -177,7 +162,7 @@ std::string github(const snapshot& of, const budget_file& budgets,
     const bool in_source = s.kind == bast::watch::site_kind::source;
     out +=
         fmt::format("::error file={},line={},title=stack over budget::{}\n",
-                    workflow(printable(in_source ? s.where : budgets.name), true),
+                    workflow(clean_text(in_source ? s.where : budgets.name), true),
                     in_source ? s.line : budgets.budgets[v.budget].line, workflow(message, false));
   }
   return out;

@@ -7,10 +7,10 @@
 #include <map>
 #include <tuple>
 
+#include "model/clean_text.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -62,8 +62,8 @@ std::vector<std::string> incomparable(const snapshot& before, const snapshot& af
   const auto differ = [&](std::string_view what, const std::string& a, const std::string& b) {
     if (a == b) return;
     result.push_back(fmt::format("The two are not comparable: {} {} before, {} after.", what,
-                                 a.empty() ? "unknown" : printable(a),
-                                 b.empty() ? "unknown" : printable(b)));
+                                 a.empty() ? "unknown" : clean_text(a),
+                                 b.empty() ? "unknown" : clean_text(b)));
   };
   const auto build = [](const snapshot& s) {
     const std::vector<std::string> names = built_names(s.built);

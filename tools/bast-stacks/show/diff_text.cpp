@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/diff.hpp"
 #include "show/names.hpp"
 #include "show/table.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {

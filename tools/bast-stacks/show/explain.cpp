@@ -7,11 +7,11 @@
 #include <string>
 
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
 #include "show/glob.hpp"
 #include "show/names.hpp"
 #include "show/report.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {

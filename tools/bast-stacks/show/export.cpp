@@ -6,16 +6,16 @@
 #include <array>
 #include <set>
 
+#include "model/clean_text.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
 
 std::string field(std::string_view text) {
-  std::string out = printable(text);
+  std::string out = clean_text(text);
   if (!out.empty() && std::string_view("=+-@").find(out[0]) != std::string_view::npos)
     out.insert(0, 1, '\'');
   if (out.find_first_of(",\"") == out.npos) return out;
@@ -25,7 +25,7 @@ std::string field(std::string_view text) {
 
 std::string label(std::string_view text) {
   std::string out;
-  for (const char c : printable(text)) {
+  for (const char c : clean_text(text)) {
     if (c == '\\' || c == '"') out += '\\';
     out += c;
   }

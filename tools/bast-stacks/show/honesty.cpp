@@ -5,17 +5,12 @@
 
 #include <algorithm>
 
+#include "model/clean_text.hpp"
 #include "model/names.hpp"
-#include "show/text.hpp"
+#include "model/statistics.hpp"
+#include "model/text.hpp"
 
 namespace bast_stacks {
-namespace {
-
-// Below this a 99th percentile is the maximum and a median is a guess.
-constexpr std::uint64_t few_uses = 30;
-
-}  // namespace
-
 std::string build_reservation(const snapshot& of) {
   constexpr std::uint64_t harmless = bast::watch::built_assertions | bast::watch::built_hardened;
   const std::vector<std::string> names = built_names(of.built & ~harmless);
@@ -27,7 +22,7 @@ std::string build_reservation(const snapshot& of) {
 std::vector<std::string> reservations(const snapshot& of) {
   std::vector<std::string> result;
   if (std::string build = build_reservation(of); !build.empty()) result.push_back(std::move(build));
-  for (const std::string& sentence : of.not_seen) result.push_back(printable(sentence));
+  for (const std::string& sentence : of.not_seen) result.push_back(clean_text(sentence));
 
   const auto few = static_cast<std::uint64_t>(std::ranges::count_if(
       of.sites, [](const site& s) { return s.uses < few_uses && (s.uses != 0 || s.live != 0); }));

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "show/text.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -25,7 +25,7 @@ std::string_view path_end(std::string_view path, std::size_t directories) noexce
 }
 
 std::string with_line(const site& of, std::string_view file) {
-  return fmt::format("{}:{}", printable(file), of.line);
+  return fmt::format("{}:{}", clean_text(file), of.line);
 }
 
 std::string name_with(const site& of, std::size_t directories) {
@@ -63,7 +63,7 @@ std::string site_name(const site& of) {
   if (of.where.empty() && of.kind == bast::watch::site_kind::label) return "(unnamed)";
   const std::string cut = of.where_is_cut ? "..." : "";
   return cut + (of.kind == bast::watch::site_kind::source ? with_line(of, of.where)
-                                                          : printable(of.where));
+                                                          : clean_text(of.where));
 }
 
 std::string short_site_name(const site& of) { return name_with(of, 0); }
@@ -89,7 +89,7 @@ std::string short_function_name(std::string_view demangled) {
   constexpr std::string_view unnamed = "(anonymous namespace)::";
   constexpr std::string_view overload = "operator";
   // "(start of the stack)" and the like are no functions.
-  if (demangled.starts_with('(') && !demangled.starts_with(unnamed)) return printable(demangled);
+  if (demangled.starts_with('(') && !demangled.starts_with(unnamed)) return clean_text(demangled);
   std::string out;
   for (std::size_t at = 0; at < demangled.size();) {
     const std::string_view rest = demangled.substr(at);
@@ -116,16 +116,16 @@ std::string short_function_name(std::string_view demangled) {
       ++at;
     }
   }
-  return printable(out.empty() ? demangled : std::string_view(out));
+  return clean_text(out.empty() ? demangled : std::string_view(out));
 }
 
 std::string frame_name(const frame& of) {
   const std::string function = short_function_name(of.function);
   std::string place;
   if (!of.file.empty()) {
-    place = fmt::format("{}:{}", printable(path_end(of.file, 0)), of.line);
+    place = fmt::format("{}:{}", clean_text(path_end(of.file, 0)), of.line);
   } else if (!of.module.empty()) {
-    place = fmt::format("{}+{:#x}", printable(path_end(of.module, 0)), of.module_offset);
+    place = fmt::format("{}+{:#x}", clean_text(path_end(of.module, 0)), of.module_offset);
   }
   if (function.empty()) return place.empty() ? fmt::format("{:#x}", of.pc) : place;
   return place.empty() ? function : fmt::format("{} ({})", function, place);

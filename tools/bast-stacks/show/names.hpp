@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sites, frames and backtraces as a reader sees them. All that is returned is printable.
+// Sites, frames and backtraces as a reader sees them. All that is returned is clean text.
 #pragma once
 
 #include <cstdint>

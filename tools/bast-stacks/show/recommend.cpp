@@ -12,7 +12,7 @@
 
 #include "model/names.hpp"
 #include "model/statistics.hpp"
-#include "show/text.hpp"
+#include "model/text.hpp"
 
 namespace bast_stacks {
 namespace {

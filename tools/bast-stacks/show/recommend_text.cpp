@@ -6,12 +6,14 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "model/clean_text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
+#include "show/columns.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"
 #include "show/table.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -85,7 +87,7 @@ std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_
                                 counted(a.stacks, "stack"));
   if (a.decides.has_value())
     out += fmt::format("; decided by {}", short_site_name(of.sites[*a.decides]));
-  out = cut_right(out, line_width) + '\n';
+  out = cut_end(out, line_width) + '\n';
   switch (a.what) {
     case verdict::unused: return out + "  nothing has run on it\n";
     case verdict::keep:
@@ -128,7 +130,7 @@ std::string code_of(const pool_advice& advice) {
 std::string place_of(const pool_advice& advice) {
   if (advice.pools.empty()) return fmt::format("pools of {}", size_text(advice.old_limit));
   const std::string& where = advice.where;
-  std::string place = where.empty() ? "(unnamed)" : printable(where.substr(where.rfind('/') + 1));
+  std::string place = where.empty() ? "(unnamed)" : file_name(where);
   if (advice.pools.size() > 1) place += fmt::format(" ({} pools)", advice.pools.size());
   return place;
 }

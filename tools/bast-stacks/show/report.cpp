@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <vector>
 
+#include "model/clean_text.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
+#include "show/columns.hpp"
 #include "show/honesty.hpp"
 #include "show/names.hpp"
 #include "show/report_rows.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -21,13 +23,9 @@ constexpr std::size_t lines_fixed = 5;
 constexpr std::size_t code_lines = 3;
 constexpr std::size_t reservation_lines = 2;
 
-std::string file_of(std::string_view path) {
-  return printable(path.substr(path.rfind('/') + 1));  // npos + 1 is 0
-}
-
 /// "server (pid 4711)"
 std::string program_of(const snapshot& of) {
-  std::string text = of.program.empty() ? "(unknown program)" : file_of(of.program);
+  std::string text = of.program.empty() ? "(unknown program)" : file_name(of.program);
   if (of.pid != 0) text += fmt::format(" (pid {})", of.pid);
   return text;
 }
@@ -37,12 +35,12 @@ std::vector<std::string> crashes(const snapshot& of) {
   std::vector<std::string> lines;
   for (const live_stack& s : of.stacks) {
     if (!s.crashed) continue;
-    const std::string name = s.name.empty() ? "a stack" : "'" + printable(s.name) + "'";
+    const std::string name = s.name.empty() ? "a stack" : "'" + clean_text(s.name) + "'";
     const std::string of_site = s.site < of.sites.size() ? site_name(of.sites[s.site]) : "?";
     lines.push_back(
-        cut_right(fmt::format("crashed on {} of {}: {} deep, {} of it can be opened", name, of_site,
-                              s.scanned ? size_text(s.depth) : "?", size_text(s.top - s.low)),
-                  line_width));
+        cut_end(fmt::format("crashed on {} of {}: {} deep, {} of it can be opened", name, of_site,
+                            s.scanned ? size_text(s.depth) : "?", size_text(s.top - s.low)),
+                line_width));
   }
   return lines;
 }
@@ -81,7 +79,7 @@ std::vector<std::string> code(const snapshot& of, const advice& all) {
   std::vector<std::string> lines;
   for (const verdict urgent : {verdict::raise, verdict::lower, verdict::keep}) {
     for (const pool_advice& each : all.pools) {
-      if (each.what == urgent) lines.push_back(cut_right(code_line(of, all, each), line_width));
+      if (each.what == urgent) lines.push_back(cut_end(code_line(of, all, each), line_width));
     }
   }
   return lines;
@@ -98,7 +96,7 @@ void append(std::string& out, const std::vector<std::string>& lines, std::size_t
 /// A sentence over as many lines as it takes, the later ones indented.
 std::string wrapped(std::string_view text, std::size_t indent) {
   std::string out;
-  while (width_of(text) > line_width - (out.empty() ? 0 : indent)) {
+  while (columns_of(text) > line_width - (out.empty() ? 0 : indent)) {
     const std::size_t most = line_width - (out.empty() ? 0 : indent);
     std::size_t at = text.rfind(' ', std::min(most, text.size() - 1));
     if (at == text.npos || at == 0) break;
@@ -112,7 +110,7 @@ std::vector<std::string> reservation_text(const snapshot& of, bool whole) {
   std::vector<std::string> lines;
   for (const std::string& sentence : reservations(of)) {
     const std::string line = "not seen: " + sentence;
-    lines.push_back(whole ? wrapped(line, 10) : cut_right(line, line_width));
+    lines.push_back(whole ? wrapped(line, 10) : cut_end(line, line_width));
   }
   return lines;
 }
@@ -124,8 +122,8 @@ std::string headline(const snapshot& of, std::uint64_t sites, std::uint64_t live
   const std::string cost =
       of.overhead_ns == 0 ? std::string() : ", seen in " + duration_text(of.overhead_ns);
   std::string line = title_of(of) + counts + cost;
-  if (width_of(line) > line_width) line = program_of(of) + counts + cost;
-  return cut_right(line, line_width);
+  if (columns_of(line) > line_width) line = program_of(of) + counts + cost;
+  return cut_end(line, line_width);
 }
 
 const char* nothing_of(report_rows by) {
@@ -141,7 +139,7 @@ const char* nothing_of(report_rows by) {
 
 std::string title_of(const snapshot& of) {
   std::string title = program_of(of);
-  if (!of.library.empty()) title += ", " + printable(of.library);
+  if (!of.library.empty()) title += ", " + clean_text(of.library);
   if (of.runtime_ns != 0) title += ", up " + duration_text(of.runtime_ns);
   return title;
 }

@@ -7,17 +7,15 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "model/clean_text.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
+#include "model/text.hpp"
 #include "show/backtrace.hpp"
 #include "show/names.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks::internal {
 namespace {
-
-// Less than this of a limit is a warning whatever was recommended.
-constexpr double narrow_margin = 0.10;
 
 /// One row, with what it can be sorted by.
 struct row {
@@ -113,7 +111,7 @@ std::vector<row> stack_rows(const snapshot& of, const report_options& options) {
   std::vector<row> rows;
   for (const live_stack& s : of.stacks) {
     const std::uint64_t limit = s.top > s.low ? s.top - s.low : 0;
-    row r{.name = s.name.empty() ? fmt::format("{:#x}", s.top) : printable(s.name),
+    row r{.name = s.name.empty() ? fmt::format("{:#x}", s.top) : clean_text(s.name),
           .margin = s.scanned ? margin_of(s.depth, limit) : 1,
           .max = s.depth,
           .uses = 1};
@@ -143,8 +141,8 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
     for (const site& s : of.sites) {
       if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
     }
-    const std::string file = p.where.empty() ? "(unnamed)" : p.where.substr(p.where.rfind('/') + 1);
-    row r{.name = fmt::format("{} #{}", printable(file), p.id),
+    const std::string file = p.where.empty() ? "(unnamed)" : file_name(p.where);
+    row r{.name = fmt::format("{} #{}", file, p.id),
           .margin = margin_of(deepest, p.limit),
           .max = deepest,
           .uses = p.stacks};

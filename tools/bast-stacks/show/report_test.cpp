@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "model/test_samples.hpp"
+#include "show/columns.hpp"
 #include "show/honesty.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -60,7 +60,7 @@ TEST(Report, AnswersInFifteenLinesOfAHundredColumns) {
   for (const std::size_t sites : {0u, 1u, 5u, 20u, 1000u}) {
     const std::vector<std::string> lines = lines_of(report_text(crowded(sites)));
     EXPECT_LE(lines.size(), 15u) << sites;
-    for (const std::string& line : lines) EXPECT_LE(width_of(line), 100u) << line;
+    for (const std::string& line : lines) EXPECT_LE(columns_of(line), 100u) << line;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace bast_stacks {
@@ -44,5 +45,8 @@ void for_each_note(std::span<const std::byte> bytes, std::uint64_t alignment, F 
     if (at > bytes.size()) return;
   }
 }
+
+/// The build id among notes, in hex; empty when there is none of at most 64 bytes.
+std::string build_id_in(std::span<const std::byte> notes, std::uint64_t alignment);
 
 }  // namespace bast_stacks

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/parse.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace bast_stacks {
+namespace {
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) lines.push_back(take_line(text));
+  return lines;
+}
+
+TEST(Parse, ALineEndsAtItsNewlineOrWithTheText) {
+  using lines = std::vector<std::string_view>;
+  EXPECT_EQ(lines_of(""), lines{});
+  EXPECT_EQ(lines_of("a\nb"), (lines{"a", "b"}));
+  EXPECT_EQ(lines_of("a\n\nb\n"), (lines{"a", "", "b"}));
+  EXPECT_EQ(lines_of("\n"), lines{""});
+}
+
+TEST(Parse, ANumberIsAllOfTheText) {
+  EXPECT_EQ(number_in<std::uint8_t>("255"), 255);
+  for (const char* text : {"", "256", "-1", "+1", " 1", "1 ", "0x1", "1.0"})
+    EXPECT_FALSE(number_in<std::uint8_t>(text)) << text;
+  EXPECT_EQ(number_in<int>("-1"), -1);
+}
+
+}  // namespace
+}  // namespace bast_stacks

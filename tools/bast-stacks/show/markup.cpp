@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "show/markup.hpp"
+
+#include "model/clean_text.hpp"
+
+namespace bast_stacks {
+
+std::string markup(std::string_view text) {
+  std::string safe;
+  for (const char each : clean_text(text)) {
+    switch (each) {
+      case '&': safe += "&amp;"; break;
+      case '<': safe += "&lt;"; break;
+      case '>': safe += "&gt;"; break;
+      case '"': safe += "&quot;"; break;
+      case '\'': safe += "&#39;"; break;
+      default: safe += each;
+    }
+  }
+  return safe;
+}
+
+}  // namespace bast_stacks

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a target called its things, in XML, SVG and HTML.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace bast_stacks {
+
+/// Clean text that is harmless between tags and in a quoted attribute.
+std::string markup(std::string_view text);
+
+}  // namespace bast_stacks
