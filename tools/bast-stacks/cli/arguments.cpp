@@ -82,13 +82,38 @@ void add_json(CLI::App& to, arguments& into) {
 }
 
 void add_confidence(CLI::App& to, arguments& into) {
+  const auto asked = [&into](const std::string&) { into.asks_for_advice = true; };
   percentage(to, "--quantile", into.quantile,
-             "lower a limit only if this part of all uses stays within the deepest seen (99.9)");
-  percentage(to, "--confidence", into.confidence, "and that with this confidence (95)");
+             "lower a limit only if this part of all uses stays within the deepest seen (99.9)")
+      ->each(asked);
+  percentage(to, "--confidence", into.confidence, "and that with this confidence (95)")
+      ->each(asked);
+}
+
+/// Returns --annotations.
+CLI::Option* add_annotations(CLI::App& to, arguments& into) {
+  to.add_flag("--no-default-annotations", into.no_default_annotations,
+              "leave out the annotations that come with bast-stacks, of what ends every process");
+  return to.add_option("--annotations", into.annotations, "what the analysis cannot know")
+      ->type_name("FILE");
+}
+
+/// All that a recommendation depends on.
+void add_advice(CLI::App& to, arguments& into) {
+  const auto asked = [&into](const std::string&) { into.asks_for_advice = true; };
+  add_confidence(to, into);
   to.add_option("--bound", into.bounds,
                 "a static bound that is sound, for the sites that match: GLOB=SIZE, as in "
                 "'parse.cpp:*=40 KiB'")
-      ->type_name("BOUND");
+      ->type_name("BOUND")
+      ->each(asked);
+  CLI::Option* const code =
+      to.add_option("--static", into.elf,
+                    "the program that ran: recommend no less than the bounds of its code, where "
+                    "they are sound")
+          ->type_name("FILE")
+          ->each(asked);
+  add_annotations(to, into)->needs(code);
 }
 
 void declare_looking(CLI::App& app, arguments& into) {
@@ -101,6 +126,7 @@ void declare_looking(CLI::App& app, arguments& into) {
   CLI::App& top = command(app, "top");
   add_source(top, into);
   duration(top, "--every", into.every, "time between two looks (2s)");
+  add_confidence(top, into);
 
   CLI::App& record = command(app, "record");
   record.add_option("PID", into.source, "a process by its number")->required()->type_name("PID");
@@ -121,7 +147,7 @@ void declare_reporting(CLI::App& app, arguments& into) {
       ->type_name("GLOB");
   report.add_flag("--all", into.all, "every row, every pool, every reservation");
   add_bytes(report, into);
-  add_confidence(report, into);
+  add_advice(report, into);
   choice(report, "--format", into.format, {"text", "json"},
          "what to write (text); json is a recording");
   add_json(report, into);
@@ -129,7 +155,7 @@ void declare_reporting(CLI::App& app, arguments& into) {
 
   CLI::App& recommend = command(app, "recommend");
   add_source(recommend, into);
-  add_confidence(recommend, into);
+  add_advice(recommend, into);
   add_bytes(recommend, into);
   choice(recommend, "--format", into.format, {"text", "json"}, "what to write (text)");
   add_json(recommend, into);
@@ -148,8 +174,7 @@ void declare_static(CLI::App& app, arguments& into) {
   bounds
       .add_option("--root", into.roots, "a function where a stack begins (main); may be repeated")
       ->type_name("FUNCTION");
-  bounds.add_option("--annotations", into.annotations, "what the analysis cannot know")
-      ->type_name("FILE");
+  add_annotations(bounds, into);
   bounds.add_option("--su", into.stack_usage, "a directory of .su and .ci files of the compiler")
       ->type_name("DIRECTORY");
   bounds.add_option("--measured", into.joined, "a process, core file or recording to compare with")
@@ -185,6 +210,7 @@ void declare_comparing(CLI::App& app, arguments& into) {
   add_source(out, into);
   choice(out, "--format", into.format,
          {"json", "csv", "prometheus", "folded", "speedscope", "html"}, "what to write (json)");
+  add_advice(out, into);
   add_output(out, into);
 }
 

@@ -33,6 +33,7 @@ struct arguments {
   double confidence = 95;           // per cent
   double quantile = 99.9;           // per cent
   std::vector<std::string> bounds;  // "GLOB=SIZE"
+  bool asks_for_advice = false;     // one of these, or --static, was given
 
   std::optional<std::chrono::nanoseconds> duration;  // without: until interrupted
   std::optional<std::chrono::nanoseconds> every;     // without: what the command takes
@@ -43,9 +44,10 @@ struct arguments {
   double margin = 10;  // per cent
   bool exit_code = false;
 
-  std::string elf;
+  std::string elf;  // whose code is analysed
   std::vector<std::string> roots;
   std::vector<std::string> annotations;
+  bool no_default_annotations = false;
   std::vector<std::string> stack_usage;
   std::string joined;  // a source whose measurements stand beside the bounds
   bool details = false;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "cli/advice.hpp"
 #include "cli/commands.hpp"
 #include "cli/stream.hpp"
 #include "code/symbols.hpp"
@@ -82,7 +83,9 @@ outcome top_command(const arguments& with) {
   constexpr std::chrono::milliseconds least(100);
   const auto every = std::chrono::duration_cast<std::chrono::milliseconds>(
       with.every.value_or(std::chrono::seconds(2)));
-  return run_top(look, {.refresh = std::max(least, every), .colour = wants_colour(with)});
+  return run_top(look, {.refresh = std::max(least, every),
+                        .colour = wants_colour(with),
+                        .recommend = confidence_of(with)});
 }
 
 outcome record_command(const arguments& with) {

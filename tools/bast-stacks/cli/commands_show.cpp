@@ -2,13 +2,12 @@
 //
 // Commands that show a snapshot: report, recommend, flame, export.
 #include <fmt/format.h>
-#include <string_view>
 
+#include "cli/advice.hpp"
 #include "cli/commands.hpp"
 #include "draw/flame.hpp"
 #include "draw/html.hpp"
 #include "model/recording.hpp"
-#include "show/budget.hpp"
 #include "show/export.hpp"
 #include "show/glob.hpp"
 #include "show/recommend.hpp"
@@ -20,33 +19,6 @@ namespace {
 std::unexpected<problem> no_site(const arguments& with) {
   return std::unexpected(problem{3, fmt::format("\"{}\" matches no site", with.site),
                                  "bast-stacks report --all, which lists the sites"});
-}
-
-/// "parse.cpp:*=40 KiB" for each site that it matches.
-std::expected<recommend_options, problem> recommend_options_of(const snapshot& of,
-                                                               const arguments& with) {
-  recommend_options options;
-  options.confidence = with.confidence / 100;
-  options.quantile = with.quantile / 100;
-  options.exact_bytes = with.exact_bytes;
-  for (const std::string& bound : with.bounds) {
-    const std::size_t equals = bound.rfind('=');
-    const auto size = equals == bound.npos ? std::unexpected(std::string("expected GLOB=SIZE"))
-                                           : parse_size(std::string_view(bound).substr(equals + 1));
-    if (!size.has_value())
-      return std::unexpected(problem{2, fmt::format("--bound {}: {}", bound, size.error()), {}});
-    bool matched = false;
-    options.static_bounds.resize(of.sites.size());
-    for (std::size_t i = 0; i < of.sites.size(); ++i) {
-      if (!site_matches(std::string_view(bound).substr(0, equals), of.sites[i])) continue;
-      options.static_bounds[i] = std::max(options.static_bounds[i].value_or(0), *size);
-      matched = true;
-    }
-    if (!matched)
-      return std::unexpected(problem{3, fmt::format("--bound {}: matches no site", bound),
-                                     "bast-stacks report --all, which lists the sites"});
-  }
-  return options;
 }
 
 report_options report_options_of(const arguments& with) {
@@ -106,14 +78,24 @@ outcome flame_command(const arguments& with) {
 }
 
 outcome export_command(const arguments& with) {
+  if (with.asks_for_advice && with.format != "html") {
+    return std::unexpected(
+        problem{2,
+                "only --format html has recommendations, which --quantile, --confidence, --bound "
+                "and --static are for",
+                "bast-stacks recommend"});
+  }
   const auto seen = look_at(with.source, with);
   if (!seen.has_value()) return std::unexpected(seen.error());
   if (with.format == "csv") return write_output(with, export_csv(*seen));
   if (with.format == "prometheus") return write_output(with, export_prometheus(*seen));
   if (with.format == "folded") return write_output(with, folded(*seen));
   if (with.format == "speedscope") return write_output(with, speedscope(*seen));
-  if (with.format == "html")
-    return write_output(with, html_page(*seen, {.recommendation = recommend_text(*seen)}));
+  if (with.format == "html") {
+    const auto options = recommend_options_of(*seen, with);
+    if (!options.has_value()) return std::unexpected(options.error());
+    return write_output(with, html_page(*seen, {.recommend = *options}));
+  }
   return write_output(with, to_json(*seen));
 }
 

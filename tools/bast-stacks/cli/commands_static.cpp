@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The command that looks at code: static.
+#include "cli/advice.hpp"
 #include "cli/commands.hpp"
 #include "code/static.hpp"
 
@@ -12,10 +13,7 @@ outcome static_command(const arguments& with) {
     if (!frames.has_value()) return std::unexpected(frames.error());
     return write_output(with, frames_text(*frames));
   }
-  auto report = analyse({.program = with.elf,
-                         .roots = with.roots,
-                         .annotations = with.annotations,
-                         .stack_usage = with.stack_usage});
+  auto report = analyse(static_options_of(with));
   if (!report.has_value()) return std::unexpected(report.error());
   if (!with.joined.empty()) {
     const auto seen = look_at(with.joined, with);

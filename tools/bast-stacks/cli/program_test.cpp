@@ -137,6 +137,10 @@ TEST_F(Program, WrongWordsAreStatusTwoWithHelpForThem) {
   complaint({"record", "1", "--every", "0s"}, "\"0s\" is no time");
   complaint({"check", path("now.json")}, "--budget is required");
   complaint({"run"}, "no program: write it after --");
+  complaint({"recommend", path("now.json"), "--annotations", "x"},
+            "--annotations requires --static");
+  complaint({"export", path("now.json"), "--confidence", "90"}, "only --format html has");
+  complaint({"export", path("now.json"), "--format", "csv", "--static", "x"}, "only --format html");
   complaint({"recommend", path("now.json"), "--bound", "x"}, "expected GLOB=SIZE");
   complaint({"recommend", path("now.json"), "--bound", "*=3K"}, "\"3K\" is no size");
 }
@@ -209,6 +213,43 @@ TEST_F(Program, RecommendsWithTheConfidenceThatIsAskedFor) {
   std::vector<std::string> bound = words;
   bound.insert(bound.end(), {"--bound", "server.cpp:*=100 KiB", "--json"});
   EXPECT_EQ(nlohmann::json::parse(run(bound).out)["sites"][2]["limit"], 102400);
+  const std::vector<std::string> page = {"export", path("now.json"), "--format", "html"};
+  EXPECT_THAT(run(page).out, HasSubstr("keep: 2,783 runs more"));
+  std::vector<std::string> modest_page = page;
+  modest_page.insert(modest_page.end(), {"--quantile", "98"});
+  EXPECT_THAT(run(modest_page).out, Not(HasSubstr("keep: ")));
+}
+
+TEST_F(Program, TakesBoundsFromTheCodeOfWhatRan) {
+  ASSERT_EQ(run({"run", "--deepest", "-o", path("run.json"), "--", BAST_STACKS_TEST_PROGRAM, "run",
+                 "20", "70000"})
+                .status,
+            7);
+  const std::vector<std::string> words = {"recommend", path("run.json"), "--static",
+                                          BAST_STACKS_TEST_PROGRAM};
+  const ending text = run(words);
+  EXPECT_EQ(text.status, 0) << text.error;
+  if (text.out.starts_with("No size is recommended")) GTEST_SKIP() << text.out;
+  EXPECT_THAT(text.out, HasSubstr("(bast-stacks static --details lists reasons):\n  worker: "));
+  EXPECT_THAT(text.out, HasSubstr("removed by the shipped annotations: "));
+  std::vector<std::string> json = words;
+  json.insert(json.end(), {"--json", "--no-default-annotations"});
+  const auto document = nlohmann::json::parse(run(json).out);
+  EXPECT_EQ(document["static"]["notes"].size(), 0U);
+  EXPECT_EQ(document["sites"].back()["static"]["sound"], false);
+  EXPECT_THAT(
+      run({"export", path("run.json"), "--format", "html", "--static", BAST_STACKS_TEST_PROGRAM})
+          .out,
+      HasSubstr("  worker: no sound bound: "));
+}
+
+TEST_F(Program, RefusesTheCodeOfAnotherBuild) {
+  snapshot other = test::sample_server();
+  other.modules = {{"/usr/bin/server", "0123abcd", 0x400000, 0x400000, 0x480000}};
+  write(path("other.json"), to_json(other));
+  const ending ended = run({"recommend", path("other.json"), "--static", BAST_STACKS_TEST_PROGRAM});
+  EXPECT_EQ(ended.status, 3);
+  EXPECT_THAT(ended.error, HasSubstr("is not what ran: its build id "));
 }
 
 TEST_F(Program, DiffEndsWithOneOnlyWhenAskedAndDeeper) {
@@ -278,10 +319,16 @@ TEST_F(Program, GeneratesCompletionWithEveryCommandAndChoice) {
 }
 
 TEST_F(Program, TheStatusOfAProgramThatRanIsOurs) {
-  // No program of bast, so there is nothing to report: that is status 3 and its name.
-  const ending ended = run({"run", "--", "/bin/true"});
-  EXPECT_EQ(ended.status, 3);
-  EXPECT_THAT(ended.error, HasSubstr("/bin/true"));
+  // No program of bast, so there is nothing to report: that is an error, but not louder than its.
+  const ending well = run({"run", "--", "/bin/true"});
+  EXPECT_EQ(well.status, 3);
+  EXPECT_THAT(well.error, HasSubstr("/bin/true made no pool of bast"));
+  const ending badly = run({"run", "--", "/bin/false"});
+  EXPECT_EQ(badly.status, 1);
+  EXPECT_THAT(badly.error, HasSubstr("/bin/false made no pool of bast; it ended with status 1"));
+  const ending killed = run({"run", "-o", path("no.json"), "--", "/bin/sh", "-c", "kill -9 $$"});
+  EXPECT_EQ(killed.status, 128 + SIGKILL);
+  EXPECT_FALSE(fs::exists(path("no.json")));
 }
 
 }  // namespace

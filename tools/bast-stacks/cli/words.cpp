@@ -27,6 +27,7 @@ constexpr example report_examples[] = {
 constexpr example recommend_examples[] = {
     {"bast-stacks recommend now.json", "sizes, with the reasons"},
     {"bast-stacks recommend now.json --quantile 99.99", "more careful"},
+    {"bast-stacks recommend now.json --static ./server", "and never below what its code can take"},
 };
 constexpr example flame_examples[] = {
     {"bast-stacks flame now.json -o stacks.svg", "which calls took the bytes"},
@@ -59,7 +60,9 @@ constexpr command_words commands[] = {
     {"run", "run a program and report its stacks when it ends",
      "Starts PROGRAM with its registry in a file of bast-stacks, so that no right to trace it is "
      "needed. Its standard streams are its own: the report goes to standard error. The exit status "
-     "is the program's, or 128 and the number of the signal that ended it.",
+     "is the program's, or 128 and the number of the signal that ended it. A program that made no "
+     "pool of bast leaves nothing to report: that is said, and the exit status is still the "
+     "program's, but 3 if that is 0.",
      run_examples},
     {"top", "watch stacks in the terminal", "A table that is sorted by margin. h lists its keys.",
      top_examples},
@@ -77,14 +80,21 @@ constexpr command_words commands[] = {
      "A limit is what was needed, and reserves for a signal frame, the unwinder and lazy binding. "
      "It is lowered only with the confidence that is asked for: with n independent uses, the "
      "deepest lies above the p-quantile with confidence 1 - p^n, whatever the distribution. It is "
-     "raised after one use that leaves too little.",
+     "raised after one use that leaves too little.\n\n"
+     "Where the deepest stack shows a recursion, one more round of it is kept for every eight that "
+     "were seen, at least one. With --static the code of the program that ran is analysed: for a "
+     "site whose backtrace shows where its stacks begin, a sound bound is the least limit; for "
+     "others it says how many reasons there are against one.",
      recommend_examples},
     {"flame", "draw which calls took the bytes of the deepest stacks",
      "A flame graph in bytes: each call is as wide as what it and all below it had on the stack.",
      flame_examples},
     {"static", "bound how deep a function can get, from its code",
      "Adds up frame sizes along the worst path of the call graph, across shared libraries. Every "
-     "reason why the bound may not hold is listed; each line of an annotation file removes one.",
+     "reason why the bound may not hold is listed; each line of an annotation file removes "
+     "some.\n\n"
+     "Annotations of what ends every process (abort, std::terminate and the like) come with "
+     "bast-stacks and are read first; the reasons that they remove are counted.",
      static_examples},
     {"diff", "compare two recordings, site by site",
      "A change inside one bucket of the histogram (3.2 %) is none. Different builds or compilers "

@@ -29,6 +29,7 @@ struct annotation {
   std::string target{};     // of an edge
   std::uint64_t limit = 0;  // times, or bytes
   std::string where{};      // "file:line"
+  bool shipped = false;     // with bast-stacks, for every program: it need not be met
 };
 
 /// Errors name file and line. `name` is what to call the file.

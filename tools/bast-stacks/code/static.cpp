@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "code/call_graph.hpp"
@@ -76,6 +77,10 @@ std::expected<std::vector<code_address>, problem> find_roots(program_files& file
   auto names = options.roots;
   if (names.empty()) {
     roots = files.meant_by(coroutine_entry);
+    // A part that the compiler moved away is no function of its own.
+    std::erase_if(roots, [&](const code_address& one) {
+      return files[one.file].name_at(one.address).ends_with(".cold");
+    });
     if (roots.empty()) names.emplace_back(default_root);
   }
   for (const auto& name : names) {
@@ -93,14 +98,63 @@ std::expected<std::vector<code_address>, problem> find_roots(program_files& file
   return roots;
 }
 
+std::expected<std::vector<annotation>, problem> read_all(const std::vector<std::string>& paths) {
+  std::vector<annotation> all;
+  for (const auto& path : paths) {
+    auto more = read_annotations(path);
+    if (!more) return std::unexpected(std::move(more.error()));
+    all.insert(all.end(), more->begin(), more->end());
+  }
+  return all;
+}
+
+/// Puts the shipped annotations behind those of the user, but for functions that the user speaks
+/// of.
+std::expected<void, problem> add_shipped(const std::string& path, std::vector<annotation>& all) {
+  auto shipped = read_annotations(path);
+  if (!shipped) return std::unexpected(std::move(shipped.error()));
+  const auto users = all.size();
+  for (auto& one : *shipped) {
+    const auto said = std::span(all).first(users);
+    if (std::ranges::find(said, one.function, &annotation::function) != said.end()) continue;
+    one.shipped = true;
+    all.push_back(std::move(one));
+  }
+  return {};
+}
+
+/// Counts the reasons that the bounds would have as well without the shipped annotations. Functions
+/// are decoded once for both.
+void count_removed(program_files& files, const std::vector<annotation>& annotations,
+                   const usage_table& usage, const std::vector<code_address>& roots,
+                   static_report& report) {
+  std::vector<annotation> users;
+  std::ranges::remove_copy_if(annotations, std::back_inserter(users), &annotation::shipped);
+  call_graph graph(files, users, usage);
+  std::vector<std::size_t> starts;
+  for (const auto& root : roots) starts.push_back(graph.add_root(root));
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    const auto without = bound_of(files, graph, starts[i]).reasons.size();
+    auto& bound = report.bounds[i];
+    // A circle that was cut in two can leave more reasons than there were.
+    bound.removed = without - std::min(without, bound.reasons.size());
+  }
+}
+
 }  // namespace
 
 std::expected<static_report, problem> analyse(const static_options& options) {
-  std::vector<annotation> annotations;
-  for (const auto& path : options.annotations) {
-    auto more = read_annotations(path);
-    if (!more) return std::unexpected(std::move(more.error()));
-    annotations.insert(annotations.end(), more->begin(), more->end());
+  auto annotations = read_all(options.annotations);
+  if (!annotations) return std::unexpected(std::move(annotations.error()));
+  static_report report{.program = options.program, .bounds = {}, .notes = {}};
+  std::error_code ignored;
+  if (std::filesystem::exists(options.shipped, ignored)) {
+    report.shipped = options.shipped;
+    if (auto added = add_shipped(options.shipped, *annotations); !added)
+      return std::unexpected(std::move(added.error()));
+  } else if (!options.shipped.empty()) {
+    report.notes.push_back(
+        fmt::format("The shipped annotations were not found: {}.", options.shipped));
   }
   auto files = program_files::load(options.program);
   if (!files) return std::unexpected(std::move(files.error()));
@@ -113,11 +167,12 @@ std::expected<static_report, problem> analyse(const static_options& options) {
   const auto roots = find_roots(*files, options);
   if (!roots) return std::unexpected(roots.error());
 
-  static_report report{.program = options.program, .bounds = {}, .notes = {}};
-  call_graph graph(*files, annotations, usage);
+  report.build_id = (*files)[0].elf().build_id();
+  call_graph graph(*files, *annotations, usage);
   std::vector<std::size_t> starts;
   for (const auto& root : *roots) starts.push_back(graph.add_root(root));
   for (const auto start : starts) report.bounds.push_back(bound_of(*files, graph, start));
+  if (!report.shipped.empty()) count_removed(*files, *annotations, usage, *roots, report);
   for (const auto& name : files->missing())
     report.notes.push_back(fmt::format("The library {} was not found.", name));
   for (auto& sentence : graph.unused()) report.notes.push_back(std::move(sentence));

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "model/site_bound.hpp"
 #include "model/snapshot.hpp"
 
 namespace bast_stacks {
@@ -27,6 +28,9 @@ struct static_options {
   std::vector<std::string> roots{};
   std::vector<std::string> annotations{};  // paths of annotation files
   std::vector<std::string> stack_usage{};  // directories with .su and .ci files
+  // A file of annotations that hold for every program; empty: none. What the others say of the same
+  // function counts instead.
+  std::string shipped{};
 };
 
 enum class reason_kind : std::uint8_t {
@@ -43,10 +47,11 @@ inline constexpr std::size_t reason_kinds = 8;
 
 struct reason {
   reason_kind kind{};
-  std::string function;  // as the source names it
-  std::string module;    // file name
-  std::string detail{};  // what more is known
-  std::uint64_t at = 0;  // address in the file, or 0
+  std::string function;               // as the source names it
+  std::string module;                 // file name
+  std::string detail{};               // what more is known
+  std::uint64_t at = 0;               // address in the file, or 0
+  std::vector<std::string> circle{};  // of a recursion: its functions, each once
 };
 
 /// One frame of the worst path: `bytes` are what it has when it calls the next one.
@@ -63,6 +68,10 @@ struct observation {
   std::string site;
   std::uint64_t observed = 0;            // bytes from where the root's frame begins
   std::vector<std::string> not_reached;  // functions of the worst path, in its order
+  std::size_t index = 0;                 // of the site, in snapshot::sites
+  std::uint64_t above = 0;               // bytes of its stack above the root's frame
+  std::string circle{};                  // see site_bound
+  std::uint64_t circle_bytes = 0;
 };
 
 struct static_bound {
@@ -70,17 +79,20 @@ struct static_bound {
   std::string coroutine{};  // the callable that was started, when the root is where it begins
   std::string module;
   std::uint64_t bytes = 0;
-  std::vector<path_frame> worst;  // from the root; adds up to `bytes`
-  std::vector<reason> reasons;    // by kind, function, address
-  std::size_t functions = 0;      // that can be reached
+  std::vector<path_frame> worst{};  // from the root; adds up to `bytes`
+  std::vector<reason> reasons{};    // by kind, function, address
+  std::size_t functions = 0;        // that can be reached
+  std::size_t removed = 0;          // reasons that the shipped annotations leave out
   std::vector<observation> observations{};
   bool sound() const { return reasons.empty(); }
 };
 
 struct static_report {
   std::string program;
-  std::vector<static_bound> bounds;  // in the order of the roots
-  std::vector<std::string> notes;    // a sentence each: what was not found, what was not used
+  std::vector<static_bound> bounds{};  // in the order of the roots
+  std::vector<std::string> notes{};    // a sentence each: what was not found, what was not used
+  std::string build_id{};              // of the program, or empty
+  std::string shipped{};               // the file of shipped annotations, when it was used
 };
 
 /// Errors: the program cannot be read; an annotation file has a mistake; a root is not found.
@@ -89,6 +101,10 @@ std::expected<static_report, problem> analyse(const static_options& options);
 /// Puts what was measured beside the bounds of the roots that were seen on stacks. `all` must have
 /// frames with names.
 void join(static_report& report, const snapshot& all);
+
+/// For each of the first `sites` sites of the snapshot that was joined, what the bounds say of its
+/// stacks. Of several bounds whose roots have one name the weakest counts.
+std::vector<site_bound> bounds_of_sites(const static_report& joined, std::size_t sites);
 
 struct static_text_options {
   bool details = false;  // each reason by name

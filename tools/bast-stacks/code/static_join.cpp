@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "code/static.hpp"
 
@@ -22,7 +23,26 @@ std::size_t outermost(const backtrace& trace, const std::string& function) {
   return trace.frames.size();
 }
 
-observation observe(const static_bound& bound, const site& one, std::size_t root) {
+/// Whether the stack from its deepest frame to the root has every function of a circle on it; then
+/// what they and all between them took.
+bool is_on_stack(const std::vector<std::string>& circle, const backtrace& trace, std::size_t root,
+                 std::uint64_t& bytes) {
+  std::size_t low = root;
+  std::size_t high = 0;
+  for (const auto& function : circle) {
+    std::size_t at = 0;
+    while (at <= root && trace.frames[at].function != function) ++at;
+    if (at > root) return false;
+    low = std::min(low, at);
+    high = std::max(high, at);
+  }
+  bytes = 0;
+  for (auto i = low; i <= high; ++i) bytes += trace.frames[i].stack_bytes;
+  return !circle.empty();
+}
+
+observation observe(const static_bound& bound, const site& one, std::size_t index,
+                    std::size_t root) {
   const auto& trace = one.deepest;
   std::uint64_t outside = 0;
   std::set<std::string> reached;
@@ -33,13 +53,36 @@ observation observe(const static_bound& bound, const site& one, std::size_t root
   // Words that were left out lie outside of the root when it is among the deepest frames.
   if (root < trace.inner) outside += trace.omitted_bytes;
   const auto deepest = std::max(one.max, trace.depth);
-  observation seen{
-      .site = name_of(one), .observed = deepest - std::min(deepest, outside), .not_reached = {}};
+  observation seen{.site = name_of(one),
+                   .observed = deepest - std::min(deepest, outside),
+                   .not_reached = {},
+                   .index = index,
+                   .above = outside};
   for (const auto& frame : bound.worst) {
     if (frame.times == 0 && !reached.contains(frame.function))
       seen.not_reached.push_back(frame.function);
   }
+  for (const auto& one_reason : bound.reasons) {
+    std::uint64_t bytes = 0;
+    if (!is_on_stack(one_reason.circle, trace, root, bytes) || bytes <= seen.circle_bytes) continue;
+    seen.circle = one_reason.circle.front();
+    seen.circle_bytes = bytes;
+  }
   return seen;
+}
+
+site_bound bound_of(const static_bound& bound, const observation& seen) {
+  return {.root = bound.root,
+          .bytes = bound.bytes > ~seen.above ? ~std::uint64_t{0} : bound.bytes + seen.above,
+          .reasons = bound.reasons.size(),
+          .circle = seen.circle,
+          .circle_bytes = seen.circle_bytes};
+}
+
+/// Whether `next` promises less than what is known.
+bool is_weaker(const site_bound& next, const site_bound& known) {
+  if (known.root.empty()) return true;
+  return std::pair(next.reasons, next.bytes) > std::pair(known.reasons, known.bytes);
 }
 
 }  // namespace
@@ -47,13 +90,27 @@ observation observe(const static_bound& bound, const site& one, std::size_t root
 void join(static_report& report, const snapshot& all) {
   for (auto& bound : report.bounds) {
     bound.observations.clear();
-    for (const auto& one : all.sites) {
+    for (std::size_t i = 0; i < all.sites.size(); ++i) {
+      const auto& one = all.sites[i];
       const auto root = outermost(one.deepest, bound.root);
-      if (root < one.deepest.frames.size()) bound.observations.push_back(observe(bound, one, root));
+      if (root < one.deepest.frames.size())
+        bound.observations.push_back(observe(bound, one, i, root));
     }
     if (bound.observations.empty() && !all.sites.empty())
       report.notes.push_back(fmt::format("No deepest stack has {} in it.", bound.root));
   }
+}
+
+std::vector<site_bound> bounds_of_sites(const static_report& joined, std::size_t sites) {
+  std::vector<site_bound> all(sites);
+  for (const auto& bound : joined.bounds) {
+    for (const auto& seen : bound.observations) {
+      if (seen.index >= sites) continue;
+      auto next = bound_of(bound, seen);
+      if (is_weaker(next, all[seen.index])) all[seen.index] = std::move(next);
+    }
+  }
+  return all;
 }
 
 }  // namespace bast_stacks

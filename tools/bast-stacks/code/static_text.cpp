@@ -91,6 +91,10 @@ std::string static_text(const static_report& report, const static_text_options& 
                           frame.module, rounds);
     }
     text += fmt::format("  {} functions can be reached\n", count_text(bound.functions));
+    if (bound.removed != 0) {
+      text += fmt::format("  {} reason{} removed by the shipped annotations: {}\n",
+                          count_text(bound.removed), bound.removed == 1 ? "" : "s", report.shipped);
+    }
     for (const auto& seen : bound.observations) add_observation(bound, seen, text);
     if (options.details) add_details(bound, text);
   }
@@ -100,12 +104,15 @@ std::string static_text(const static_report& report, const static_text_options& 
 
 std::string static_json(const static_report& report) {
   using nlohmann::ordered_json;
-  ordered_json all{{"schema", "bast-stacks static 1"}, {"program", report.program}};
+  ordered_json all{{"schema", "bast-stacks static 1"},
+                   {"program", report.program},
+                   {"shipped_annotations", report.shipped}};
   all["bounds"] = ordered_json::array();
   for (const auto& bound : report.bounds) {
-    ordered_json entry{{"root", bound.root},     {"coroutine", bound.coroutine},
-                       {"module", bound.module}, {"bytes", bound.bytes},
-                       {"sound", bound.sound()}, {"functions", bound.functions}};
+    ordered_json entry{{"root", bound.root},      {"coroutine", bound.coroutine},
+                       {"module", bound.module},  {"bytes", bound.bytes},
+                       {"sound", bound.sound()},  {"functions", bound.functions},
+                       {"removed", bound.removed}};
     entry["worst_path"] = ordered_json::array();
     for (const auto& frame : bound.worst) {
       entry["worst_path"].push_back({{"function", frame.function},

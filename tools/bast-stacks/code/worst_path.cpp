@@ -12,6 +12,8 @@ namespace {
 
 // What a reason prints of a circle.
 constexpr std::size_t names_max = 6;
+// A longer circle is on no deepest stack as a whole.
+constexpr std::ptrdiff_t circle_max = 64;
 
 }  // namespace
 
@@ -161,11 +163,16 @@ void worst_path::report(const std::vector<std::size_t>& trail, std::size_t back_
   for (const auto& known : circles_) {
     if (known.at == component) return;
   }
+  std::vector<std::string> functions;
+  if (trail.end() - start <= circle_max) {
+    for (auto at = start; at != trail.end(); ++at) functions.push_back(nodes_[*at].name);
+  }
   circles_.push_back({.kind = reason_kind::recursion,
                       .function = nodes_[back_to].name,
                       .module = nodes_[back_to].module,
                       .detail = std::move(circle),
-                      .at = component});
+                      .at = component,
+                      .circle = std::move(functions)});
 }
 
 void worst_path::take(std::size_t from, bool cut_at_entries) {

@@ -38,7 +38,7 @@ class page {
         options_(options),
         names_(short_site_names(of.sites)),
         modules_(flame_modules(of)),
-        advice_(recommend(of)),
+        advice_(bast_stacks::recommend(of, options.recommend)),
         order_(of.sites.size()) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::ranges::sort(order_, {}, [&](std::size_t i) { return std::pair(margin_or_whole(i), i); });
@@ -79,7 +79,8 @@ class page {
   void recommendation() {
     if (of_.sites.empty()) return;
     put("<h2>Recommendation</h2>\n");
-    preformatted(options_.recommendation.empty() ? recommend_text(of_) : options_.recommendation);
+    preformatted(options_.recommendation.empty() ? recommend_text(of_, options_.recommend)
+                                                 : options_.recommendation);
   }
 
   std::string verdict_of(std::size_t i) const {

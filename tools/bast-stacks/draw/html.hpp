@@ -11,10 +11,12 @@
 #include <string>
 
 #include "model/snapshot.hpp"
+#include "show/recommend.hpp"
 
 namespace bast_stacks {
 
 struct html_options {
+  recommend_options recommend{};
   std::string recommendation{};   // text; empty: that of show/recommend.hpp
   std::size_t details_max = 100;  // sites with a picture, those of the smallest margin
 };

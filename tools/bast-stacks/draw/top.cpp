@@ -79,6 +79,7 @@ class session {
     state_.ascii = !screen.shows_unicode();
     state_.status = fmt::format("every {:g} s", std::chrono::duration<double>(refresh_).count());
     usual_status_ = state_.status;
+    state_.recommend = options.recommend;
   }
 
   /// The signal that ends the program, or 0 when the user does.

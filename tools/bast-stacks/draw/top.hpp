@@ -10,12 +10,14 @@
 #include <string>
 
 #include "model/snapshot.hpp"
+#include "show/recommend.hpp"
 
 namespace bast_stacks {
 
 struct top_options {
   std::chrono::milliseconds refresh{2000};  // from the end of one look to the next; at least 100
   bool colour = true;
+  recommend_options recommend{};
 };
 
 /// Shows what `look` sees until the user quits; returns the exit status of the program. `look` is

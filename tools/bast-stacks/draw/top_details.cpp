@@ -122,14 +122,19 @@ void deepest(lines& to, const site& its) {
 }  // namespace
 
 std::vector<screen_line> site_details(const snapshot& of, std::size_t index, std::size_t columns,
-                                      bool ascii) {
+                                      bool ascii, const recommend_options& options) {
   const site& its = of.sites[index];
   lines all;
   numbers(all, its);
-  const advice advised = recommend(of);
+  const advice advised = recommend(of, options);
   const std::string words =
       advised.sites.empty() ? advised.refused : verdict_text(advised.sites[index]);
   if (!words.empty()) named(all, "recommended", words);
+  if (!advised.sites.empty() && !advised.sites[index].recursion.words.empty()) {
+    const recursion_reserve& kept = advised.sites[index].recursion;
+    named(all, "kept for more",
+          fmt::format("{} for {}", size_text(kept.bytes), safe_text(kept.words)));
+  }
   heading(all, "Depths");
   depths(all, its, columns, ascii);
   heading(all, "Deepest stack, the outermost call first");

@@ -12,7 +12,7 @@ namespace bast_stacks::draw {
 
 /// As many lines as it takes, of which those with bars are `columns` wide.
 std::vector<screen_line> site_details(const snapshot& of, std::size_t index, std::size_t columns,
-                                      bool ascii);
+                                      bool ascii, const recommend_options& options = {});
 
 /// For terminals that show nothing else: a character that is no ASCII becomes '?'; an ellipsis '~'.
 std::string ascii_only(std::string_view text);

@@ -124,12 +124,13 @@ screen_line table_row(const site& of, const std::string& name, const std::string
 
 }  // namespace
 
-std::vector<screen_line> site_table(const snapshot& of, const site_table_view& view) {
+std::vector<screen_line> site_table(const snapshot& of, const site_table_view& view,
+                                    const recommend_options& options) {
   const std::vector<std::string> names = short_site_names(of.sites);
   std::size_t longest = columns_of(site_head);
   for (const std::string& each : names) longest = std::max(longest, columns_of(each));
   const table_layout layout = lay_out_table(view.columns, longest);
-  const advice all = recommend(of);
+  const advice all = recommend(of, options);
   std::vector<screen_line> lines{table_head(layout)};
   const std::size_t end = std::min(view.order.size(), view.first + view.rows);
   for (std::size_t row = view.first; row < end; ++row) {

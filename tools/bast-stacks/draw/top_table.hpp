@@ -21,6 +21,7 @@ struct site_table_view {
 
 /// The names of the columns, and the rows. Numbers give way where the screen is narrow, those of
 /// little worth first.
-std::vector<screen_line> site_table(const snapshot& of, const site_table_view& view);
+std::vector<screen_line> site_table(const snapshot& of, const site_table_view& view,
+                                    const recommend_options& options = {});
 
 }  // namespace bast_stacks::draw

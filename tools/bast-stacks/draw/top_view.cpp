@@ -72,7 +72,7 @@ std::vector<screen_line> table_screen(const snapshot& of, top_state& state, scre
                              .rows = rows,
                              .selected = selected,
                              .columns = size.columns};
-  for (screen_line& each : site_table(of, view)) lines.push_back(std::move(each));
+  for (screen_line& each : site_table(of, view, state.recommend)) lines.push_back(std::move(each));
   if (order.empty()) lines.push_back({{"   no site has used a stack", text_style::soft}});
   return lines;
 }
@@ -130,7 +130,8 @@ std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen
       break;
     case top_page::details: {
       const std::size_t i = order[selected_row(of, order, state)];
-      const std::vector<screen_line> all = site_details(of, i, size.columns, state.ascii);
+      const std::vector<screen_line> all =
+          site_details(of, i, size.columns, state.ascii, state.recommend);
       const std::size_t rows = detail_rows(size);
       state.first_line = std::min(state.first_line, all.size() > rows ? all.size() - rows : 0);
       lines.push_back({{site_name(of.sites[i]), text_style::strong}});

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/snapshot.hpp"
+#include "show/recommend.hpp"
 
 namespace bast_stacks::draw {
 
@@ -55,6 +56,7 @@ struct top_state {
   std::string status;          // a line of its own, or empty
   bool alarm = false;          // the status is no good news
   bool ascii = false;          // the terminal shows nothing else
+  recommend_options recommend{};
 };
 
 /// Indices of the sites in an order; equal ones by name.

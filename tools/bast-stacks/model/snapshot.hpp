@@ -140,7 +140,8 @@ struct snapshot {
 };
 
 /// Why something could not be done: what, and the one line that would help, or empty. `status` is
-/// the exit status of the program: 2 usage, 3 cannot attach or read.
+/// the exit status of the program: 2 usage, 3 cannot attach or read; of `run` also what the program
+/// that it ran ended with.
 struct problem {
   int status = 3;
   std::string what;

@@ -165,7 +165,14 @@ TEST(Program, RunTellsHowASignalEndedIt) {
 TEST(Program, RunSaysWhenThereWasNothingToSee) {
   const auto none = run_program(test_program({"none"}), {});
   ASSERT_FALSE(none);
-  EXPECT_THAT(none.error().what, HasSubstr("made no pool of bast"));
+  EXPECT_THAT(none.error().what, HasSubstr("made no pool of bast; it ended with status 3"));
+  EXPECT_EQ(none.error().status, 3);
+  const auto well = run_program({"/bin/true"}, {});
+  ASSERT_FALSE(well);
+  EXPECT_EQ(well.error().status, 3);
+  const auto badly = run_program({"/bin/sh", "-c", "exit 77"}, {});
+  ASSERT_FALSE(badly);
+  EXPECT_EQ(badly.error().status, 77);
   const auto missing = run_program({"/nowhere/no-such-program"}, {});
   ASSERT_FALSE(missing);
   EXPECT_THAT(missing.error().what, HasSubstr("cannot start /nowhere/no-such-program"));

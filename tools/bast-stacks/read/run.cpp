@@ -155,6 +155,14 @@ class observer {
   std::optional<snapshot> seen_;
 };
 
+/// Why nothing was seen of a program that ended so.
+problem of_failed(problem why, int status) {
+  if (status == 0) return why;
+  why.status = status;
+  why.what += fmt::format("; it ended with status {}", status);
+  return why;
+}
+
 /// Waits for the end and looks meanwhile. Returns the wait status.
 int watch(pid_t pid, observer& looks) {
   const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -192,7 +200,7 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
   run_result result;
   result.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   auto seen = open_shared_registry(registry, argv[0]);
-  if (!seen) return std::unexpected(seen.error());
+  if (!seen) return std::unexpected(of_failed(std::move(seen.error()), result.status));
   if (const auto& looked = looks.seen()) {
     result.seen = accumulate(*looked, std::move(*seen));
   } else {

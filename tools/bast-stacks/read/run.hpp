@@ -24,7 +24,8 @@ struct run_result {
 /// Runs `argv` with our standard streams and environment, and BAST_WATCH=fd:N in addition. Waits
 /// for its end, through interrupts from the terminal too, which are the program's business. Looks
 /// at it from time to time meanwhile, for what a registry does not hold: its modules, how many
-/// stacks are live. Errors: it cannot be started, or it made no pool.
+/// stacks are live. Errors: it cannot be started; or it made no pool, then with its own status if
+/// that is not 0: whoever started it through us must learn that it failed.
 std::expected<run_result, problem> run_program(const std::vector<std::string>& argv,
                                                const run_options& options);
 

@@ -100,11 +100,33 @@ std::uint64_t estimate(const backtrace& of, std::string_view function) {
   return of.omitted_bytes / std::max<std::uint64_t>(1, bytes / times);
 }
 
+/// Bytes of the frames from behind one call of `function` up to and with the next. Where frames are
+/// missing in between nothing can be said.
+std::uint64_t round_of(const backtrace& of, std::string_view function) {
+  std::uint64_t most = 0;
+  std::uint64_t bytes = 0;
+  bool inside = false;
+  for (std::size_t i = 0; i < of.frames.size(); ++i) {
+    if (i == of.inner && of.omitted_bytes != 0) inside = false;
+    bytes = add(bytes, of.frames[i].stack_bytes);
+    if (of.frames[i].function != function) continue;
+    if (inside) most = std::max(most, bytes);
+    inside = true;
+    bytes = 0;
+  }
+  return most;
+}
+
+bool all_confirmed(const backtrace& of, std::string_view function) {
+  return std::ranges::all_of(of.frames,
+                             [&](const frame& f) { return f.function != function || f.confirmed; });
+}
+
 }  // namespace
 
 std::string backtrace_text(const backtrace& of, bool exact) { return writer(of, exact).text(); }
 
-recursion recursion_of(const backtrace& of) {
+recursion recursion_of(const backtrace& of, std::uint64_t least) {
   std::map<std::string_view, std::uint64_t> times;
   for (const frame& f : of.frames) {
     if (!f.function.empty()) ++times[f.function];
@@ -113,10 +135,12 @@ recursion recursion_of(const backtrace& of) {
   for (auto f = of.frames.rbegin(); f != of.frames.rend(); ++f) {
     const auto found = times.find(f->function);
     if (found != times.end() && found->second > most.times)
-      most = {f->function, found->second, false};
+      most = {.function = f->function, .times = found->second};
   }
-  // Twice is an overload or a helper; three times is a habit.
-  if (most.times < 3) return {};
+  if (most.times < least) return {};
+  // A word that was left behind by an earlier call makes two of one.
+  if (most.times == 2 && !all_confirmed(of, most.function)) return {};
+  most.round_bytes = round_of(of, most.function);
   if (const std::uint64_t more = estimate(of, most.function); more != 0) {
     most.times = add(most.times, more);
     most.estimated = true;
@@ -124,8 +148,9 @@ recursion recursion_of(const backtrace& of) {
   return most;
 }
 
-std::string recursion_text(const backtrace& of) {
-  const recursion found = recursion_of(of);
+std::string recursion_text(const backtrace& of) { return recursion_text(recursion_of(of)); }
+
+std::string recursion_text(const recursion& found) {
   if (found.times == 0) return {};
   std::string name = short_function_name(found.function);
   if (const std::size_t scope = name.rfind("::"); scope != name.npos) name.erase(0, scope + 2);

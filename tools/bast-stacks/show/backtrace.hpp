@@ -20,11 +20,14 @@ struct recursion {
   std::string function;
   std::uint64_t times = 0;
   bool estimated = false;  // frames are missing: from the bytes they took
+  /// Bytes from one call of it to the next, the most that was seen.
+  std::uint64_t round_bytes = 0;
 };
 /// The one that is there most often, of several the outermost; `times` is 0 when none is there
-/// three times or more.
-recursion recursion_of(const backtrace& of);
+/// three times or more. Twice is enough with `least` 2, where the unwind tables confirm both.
+recursion recursion_of(const backtrace& of, std::uint64_t least = 3);
 /// "recursion json_value x37", "recursion dfs x~16000", or empty.
 std::string recursion_text(const backtrace& of);
+std::string recursion_text(const recursion& of);
 
 }  // namespace bast_stacks

@@ -48,6 +48,16 @@ std::string histogram_text(const site& s, bool exact) {
   return out;
 }
 
+/// What to set, what is kept for a recursion, and what the code says.
+std::string advice_text(const site_advice& a, const site_bound* bound, bool exact) {
+  std::string out;
+  if (a.what != verdict::unused) out += fmt::format("\n  recommended: {}\n", verdict_text(a));
+  if (!a.recursion.words.empty())
+    out += fmt::format("  {}: +{}\n", a.recursion.words, size_text(a.recursion.bytes, exact));
+  if (bound != nullptr) out += fmt::format("  {}\n", bound_text(*bound, exact));
+  return out;
+}
+
 std::string explain(const snapshot& of, std::size_t index, const site_advice* advice,
                     const report_options& options) {
   const site& s = of.sites[index];
@@ -71,9 +81,10 @@ std::string explain(const snapshot& of, std::size_t index, const site_advice* ad
   } else {
     out += "\n  no backtrace was recorded: the stack never grew beyond its window\n";
   }
-  if (advice != nullptr && advice->what != verdict::unused)
-    out += fmt::format("\n  recommended: {}\n", verdict_text(*advice));
-  return out;
+  if (advice == nullptr) return out;
+  const std::vector<site_bound>& bounds = options.recommend.code.sites;
+  return out + advice_text(*advice, index < bounds.size() ? &bounds[index] : nullptr,
+                           options.exact_bytes);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "model/text.hpp"
+#include "show/backtrace.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -50,6 +51,31 @@ bool is_near(std::uint64_t wanted, std::uint64_t limit) noexcept {
   return wanted <= limit && wanted >= limit - limit / 8;
 }
 
+/// The largest sound bound of a site; 0 when there is none.
+std::uint64_t bound_of(std::size_t index, const recommend_options& options) {
+  std::uint64_t bytes = 0;
+  if (index < options.static_bounds.size()) bytes = options.static_bounds[index].value_or(0);
+  const std::vector<site_bound>& found = options.code.sites;
+  if (index < found.size() && found[index].sound()) bytes = std::max(bytes, found[index].bytes);
+  return bytes;
+}
+
+recursion_reserve rounds_of(const site& s, const site_bound* code) {
+  constexpr std::uint64_t seen_for_one_more = 8;
+  recursion_reserve kept;
+  recursion seen = recursion_of(s.deepest, 2);
+  const bool only_in_code = seen.times == 0 && code != nullptr && !code->circle.empty();
+  if (only_in_code)
+    seen = {.function = code->circle, .times = 1, .round_bytes = code->circle_bytes};
+  if (seen.times == 0) return kept;
+  kept.words = recursion_text(seen) + (only_in_code ? " (by the call graph)" : "");
+  kept.times = seen.times;
+  kept.rounds = std::max<std::uint64_t>(1, seen.times / seen_for_one_more);
+  kept.bytes = multiply(kept.rounds, seen.round_bytes);
+  kept.function = std::move(seen.function);
+  return kept;
+}
+
 site_advice advise(const snapshot& of, std::size_t index, const recommend_options& options) {
   const site& s = of.sites[index];
   const std::uint64_t page = of.page_bytes;
@@ -60,9 +86,11 @@ site_advice advise(const snapshot& of, std::size_t index, const recommend_option
 
   result.need = s.max;
   result.covered = supported_quantile(s.uses, options.confidence);
-  std::uint64_t bytes = add(s.max, options.reserves.sum());
-  if (index < options.static_bounds.size() && options.static_bounds[index].value_or(0) > bytes) {
-    bytes = *options.static_bounds[index];
+  const bool analysed = index < options.code.sites.size();
+  result.recursion = rounds_of(s, analysed ? &options.code.sites[index] : nullptr);
+  std::uint64_t bytes = add(add(s.max, options.reserves.sum()), result.recursion.bytes);
+  if (const std::uint64_t bound = bound_of(index, options); bound > bytes) {
+    bytes = bound;
     result.bound_decides = true;
   }
   std::uint64_t wanted = acceptable(bytes, page);

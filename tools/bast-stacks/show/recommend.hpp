@@ -5,13 +5,22 @@
 //   need     the deepest use that was seen
 //   reserve  what a use may need on top at any moment and did not while it was watched: a signal
 //            frame, the unwinder, lazy binding, colouring
-//   limit    need and reserve in whole pages; never below a sound static bound, never below what
-//            the library accepts
+//   rounds   where the deepest stack shows a recursion: one more round of it for every eight that
+//            were seen, at least one
+//   limit    need, reserve and rounds in whole pages; never below a sound static bound, never below
+//            what the library accepts
 //   window   what covers the 99th percentile, so that 99 of 100 uses never fault
 //
 // A limit is lowered only when there were enough uses for the confidence that is asked for; it is
 // raised whenever need and reserve do not fit, because one use is enough to prove that. A pool has
 // one limit for all its sites: the largest decides.
+//
+// Why rounds: 1 - p^n says how rare deeper uses are, not how much deeper they are. Other calls
+// differ by what a branch takes; a recursion is as deep as its input is nested, which ends at no
+// frame. An eighth is what a limit may lie above the recommended one before it is lowered: the next
+// record of a depth that creeps up finds room, and no limit of a shallow recursion is lost to it.
+// Where each function of a circle of the call graph is on the deepest stack once, one round is
+// kept.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "model/site_bound.hpp"
 #include "model/snapshot.hpp"
 
 namespace bast_stacks {
@@ -42,6 +52,8 @@ struct recommend_options {
   stack_reserves reserves = reserves_of_this_machine();
   /// For each site of the snapshot the sound static bound in bytes, where there is one; or empty.
   std::vector<std::optional<std::uint64_t>> static_bounds = {};
+  /// What an analysis of the code says of them; of it too only sound bounds count.
+  code_findings code = {};
   bool exact_bytes = false;
 };
 
@@ -53,6 +65,15 @@ enum class verdict {
   raise,
 };
 
+/// What is kept for a recursion that goes deeper than it was seen to.
+struct recursion_reserve {
+  std::string words;         // "recursion json_value x37"; empty: there is none
+  std::string function;      // that recurs
+  std::uint64_t times = 0;   // on the deepest stack
+  std::uint64_t rounds = 0;  // that are kept
+  std::uint64_t bytes = 0;   // that they take
+};
+
 struct site_advice {
   verdict what = verdict::unused;
   std::uint64_t need = 0;          // bytes
@@ -60,7 +81,8 @@ struct site_advice {
   std::uint64_t window = 0;        // bytes
   std::uint64_t runs_missing = 0;  // for keep
   double covered = 0;              // the quantile that `need` covers at the confidence
-  bool bound_decides = false;      // the static bound is larger than need and reserve
+  bool bound_decides = false;      // the static bound is larger than need and reserves
+  recursion_reserve recursion = {};
 };
 
 /// Pools that were made at one place with the same options; or, of pools that are gone, those of
@@ -93,6 +115,8 @@ std::string code_of(const pool_advice& advice);
 std::string place_of(const pool_advice& advice);
 /// "16 KiB", "keep: 2,783 runs more": for a column of a table.
 std::string verdict_text(const site_advice& advice);
+/// "static bound 11 KiB", "no sound bound: 12 reasons".
+std::string bound_text(const site_bound& bound, bool exact_bytes);
 
 std::string recommend_text(const snapshot& of, const recommend_options& options = {});
 std::string recommend_json(const snapshot& of, const recommend_options& options = {});

@@ -85,6 +85,83 @@ TEST(Recommend, NeverGoesBelowASoundStaticBound) {
   EXPECT_EQ(recommend(one_site(5000, 9300), options).sites[0].limit, 20480u);
 }
 
+TEST(Recommend, KeepsOneMoreRoundOfARecursionForEveryEight) {
+  const auto kept = [](std::size_t times) {
+    snapshot s = one_site(5000, 9300);
+    s.sites[0].deepest.frames.assign(times, test::make_frame("descend", 200));
+    s.sites[0].deepest.frames.push_back(test::make_frame("start", 100));
+    s.sites[0].deepest.inner = times + 1;
+    return recommend(s, fixed_options()).sites[0];
+  };
+  EXPECT_EQ(kept(1).recursion.bytes, 0u);
+  EXPECT_EQ(kept(2).recursion.rounds, 1u);
+  EXPECT_EQ(kept(15).recursion.rounds, 1u);
+  EXPECT_EQ(kept(16).recursion.rounds, 2u);
+  EXPECT_EQ(kept(160).recursion.bytes, 20u * 200);
+  EXPECT_EQ(kept(160).recursion.words, "recursion descend x160");
+  EXPECT_EQ(kept(160).limit, 24576u);  // 9300 + 8368 + 4000 = 21668
+}
+
+TEST(Recommend, TwoCallsAreARecursionOnlyWhereTheTablesConfirmBoth) {
+  snapshot s = one_site(5000, 9300);
+  s.sites[0].deepest.frames.assign(2, test::make_frame("descend", 200));
+  EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 200u);
+  s.sites[0].deepest.frames[0].confirmed = false;
+  EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 0u);
+}
+
+TEST(Recommend, ARoundReachesFromACallToTheNext) {
+  snapshot s = one_site(5000, 9300);
+  for (const std::uint64_t between : {10u, 30u, 20u}) {
+    s.sites[0].deepest.frames.push_back(test::make_frame("array", between));
+    s.sites[0].deepest.frames.push_back(test::make_frame("value", 100));
+  }
+  EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 130u);
+  // Where frames are missing between two calls their distance is no round.
+  s.sites[0].deepest.inner = 3;
+  s.sites[0].deepest.omitted_bytes = 100;
+  EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 120u);
+}
+
+TEST(Recommend, ACircleOfTheCallGraphThatIsOnTheStackIsARecursion) {
+  snapshot s = one_site(5000, 9300);
+  recommend_options options = fixed_options();
+  options.code = {.file = "server",
+                  .sites = {{.root = "start",
+                             .bytes = 20000,
+                             .reasons = 1,
+                             .circle = "value",
+                             .circle_bytes = 3000}}};
+  const site_advice once = recommend(s, options).sites[0];
+  EXPECT_EQ(once.recursion.bytes, 3000u);
+  EXPECT_EQ(once.recursion.words, "recursion value x1 (by the call graph)");
+  EXPECT_EQ(once.limit, 24576u);  // 9300 + 8368 + 3000 = 20668
+  // What was seen to repeat is known better.
+  s.sites[0].deepest.frames.assign(8, test::make_frame("other", 100));
+  EXPECT_EQ(recommend(s, options).sites[0].recursion.bytes, 100u);
+}
+
+TEST(Recommend, TakesSoundBoundsFromTheCode) {
+  recommend_options options = fixed_options();
+  options.code = {.file = "./server", .sites = {{.root = "start", .bytes = 40000}}};
+  const snapshot s = one_site(5000, 9300);
+  EXPECT_EQ(recommend(s, options).sites[0].limit, 40960u);
+  EXPECT_THAT(recommend_text(s, options), HasSubstr("\n  x.cpp:5: static bound 39.1 KiB\n"));
+  options.static_bounds = {50000};
+  EXPECT_EQ(recommend(s, options).sites[0].limit, 53248u);
+  options.static_bounds.clear();
+  options.code.sites[0].reasons = 12;
+  EXPECT_EQ(recommend(s, options).sites[0].limit, 20480u);
+  options.code.notes = {"The library libx.so was not found."};
+  EXPECT_THAT(recommend_text(s, options),
+              HasSubstr("From the code of ./server (bast-stacks static --details lists reasons):\n"
+                        "  x.cpp:5: no sound bound: 12 reasons\n"
+                        "The library libx.so was not found.\n"));
+  options.code.sites[0] = {};
+  EXPECT_THAT(recommend_text(s, options),
+              HasSubstr("no backtrace leads to where its stacks begin"));
+}
+
 TEST(Recommend, TheLargestSiteDecidesForItsPool) {
   snapshot s = one_site(5000, 9300);
   s.sites.push_back(test::make_site("/src/y.cpp", 9, {{30000, 4000}}));
@@ -145,7 +222,8 @@ TEST(Recommend, TextGivesReasonsReservesAndCode) {
   EXPECT_THAT(text, HasSubstr("signal frame 1.7 KiB"));
   EXPECT_THAT(text, HasSubstr("keep: 2,783 runs more"));
   EXPECT_THAT(text, HasSubstr("only 98.5 % from 212 uses"));
-  EXPECT_THAT(text, HasSubstr("bast::stack_options{.limit = 72_KiB, .window = 24_KiB}"));
+  EXPECT_THAT(text, HasSubstr("\n  recursion json_value x37: +6.4 KiB, parse.cpp:40\n"));
+  EXPECT_THAT(text, HasSubstr("bast::stack_options{.limit = 76_KiB, .window = 24_KiB}"));
 }
 
 TEST(Recommend, JsonSaysTheSame) {
@@ -155,6 +233,16 @@ TEST(Recommend, JsonSaysTheSame) {
   EXPECT_EQ(document["sites"][0]["verdict"], "lower");
   EXPECT_EQ(document["pools"][0]["decided_by"], "/src/x.cpp:5");
   EXPECT_EQ(document["reserves"]["signal_frame"], 1776);
+  EXPECT_EQ(document["sites"][0]["recursion"]["reserve"], 0);
+  EXPECT_FALSE(document.contains("static"));
+  recommend_options options = fixed_options();
+  options.code = {.file = "server", .sites = {{.root = "start", .bytes = 40000}}};
+  const auto with_code = nlohmann::json::parse(recommend_json(test::sample_server(), options));
+  EXPECT_EQ(with_code["static"]["file"], "server");
+  EXPECT_EQ(with_code["sites"][0]["static"]["bound"], 40000);
+  EXPECT_EQ(with_code["sites"][0]["static"]["sound"], true);
+  EXPECT_EQ(with_code["sites"][0]["recursion"]["function"], "json_value");
+  EXPECT_EQ(with_code["sites"][0]["recursion"]["reserve"], 4 * 1650);
 }
 
 TEST(Recommend, ReservesOfThisMachineHoldASignalFrame) {

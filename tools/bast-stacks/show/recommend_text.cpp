@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Recommendations as text and as JSON.
+// Recommendations as text.
 #include <fmt/format.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "model/clean_text.hpp"
 #include "model/statistics.hpp"
@@ -35,14 +34,10 @@ std::string reason(const site& s, const site_advice& a, const recommend_options&
       return s.uses == 0
                  ? std::string("no use has ended")
                  : fmt::format("only {} from {}", quantile_text(a.covered), counted(s.uses, "use"));
-    case verdict::raise: {
-      const std::string recursion = recursion_text(s.deepest);
-      const std::string why =
-          a.bound_decides    ? std::string("the static bound does not fit")
-          : a.need > s.limit ? std::string("the limit was reached")
-                             : fmt::format("leaves {} for the reserve", size(s.limit - a.need));
-      return recursion.empty() ? why : fmt::format("{}; {}", why, recursion);
-    }
+    case verdict::raise:
+      return a.bound_decides    ? std::string("the static bound does not fit")
+             : a.need > s.limit ? std::string("the limit was reached")
+                                : fmt::format("leaves {} for the reserve", size(s.limit - a.need));
     case verdict::fits:
     case verdict::lower: return a.bound_decides ? "the static bound decides" : covers;
   }
@@ -81,6 +76,39 @@ std::string sites_text(const snapshot& of, const advice& all, const recommend_op
   return sites.empty() ? "No site has run yet.\n" : sites.text();
 }
 
+/// What is kept for recursions, a line a site.
+std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
+  std::string out;
+  for (std::size_t i = 0; i < all.sites.size(); ++i) {
+    const recursion_reserve& kept = all.sites[i].recursion;
+    if (kept.words.empty()) continue;
+    out += cut_right(fmt::format("  {}: +{}, {}", kept.words, size_text(kept.bytes, exact),
+                                 short_site_name(of.sites[i])),
+                     line_width) +
+           '\n';
+  }
+  if (out.empty()) return out;
+  return "\nA recursion is as deep as its input; for every eight rounds seen one more is kept:\n" +
+         out;
+}
+
+std::string code_text(const snapshot& of, const advice& all, const recommend_options& options) {
+  const code_findings& code = options.code;
+  if (code.file.empty()) return {};
+  std::string out =
+      fmt::format("\nFrom the code of {} (bast-stacks static --details lists reasons):\n",
+                  cut_left(printable(code.file), 36));
+  for (std::size_t i = 0; i < std::min(code.sites.size(), all.sites.size()); ++i) {
+    if (all.sites[i].what == verdict::unused) continue;
+    out += cut_right(fmt::format("  {}: {}", short_site_name(of.sites[i]),
+                                 bound_text(code.sites[i], options.exact_bytes)),
+                     line_width) +
+           '\n';
+  }
+  for (const std::string& note : code.notes) out += printable(note) + '\n';
+  return out;
+}
+
 std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_options& options) {
   const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
   std::string out = fmt::format("{}{}, {}", a.pools.empty() ? "" : "pool ", place_of(a),
@@ -109,17 +137,6 @@ std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_
              code_of(a), size(a.saved), count_text(a.stacks), size(a.old_limit - a.limit));
 }
 
-const char* word(verdict v) {
-  switch (v) {
-    case verdict::unused: return "unused";
-    case verdict::keep: return "keep";
-    case verdict::fits: return "fits";
-    case verdict::lower: return "lower";
-    case verdict::raise: return "raise";
-  }
-  return "?";
-}
-
 }  // namespace
 
 std::string code_of(const pool_advice& advice) {
@@ -146,50 +163,20 @@ std::string verdict_text(const site_advice& advice) {
   return {};
 }
 
+std::string bound_text(const site_bound& bound, bool exact_bytes) {
+  if (bound.root.empty()) return "no backtrace leads to where its stacks begin";
+  if (bound.sound()) return fmt::format("static bound {}", size_text(bound.bytes, exact_bytes));
+  return fmt::format("no sound bound: {}", counted(bound.reasons, "reason"));
+}
+
 std::string recommend_text(const snapshot& of, const recommend_options& options) {
   const advice all = recommend(of, options);
   if (!all.refused.empty()) return all.refused + '\n';
   std::string out = premise(options) + '\n' + sites_text(of, all, options);
+  out += recursions_text(of, all, options.exact_bytes);
+  out += code_text(of, all, options);
   for (const pool_advice& each : all.pools) out += '\n' + pool_text(of, each, options);
   return out;
-}
-
-std::string recommend_json(const snapshot& of, const recommend_options& options) {
-  using nlohmann::ordered_json;
-  const advice all = recommend(of, options);
-  ordered_json document = {{"format", "bast-stacks recommendation"},
-                           {"version", 1},
-                           {"confidence", options.confidence},
-                           {"quantile", options.quantile},
-                           {"refused", all.refused},
-                           {"sites", ordered_json::array()},
-                           {"pools", ordered_json::array()}};
-  document["reserves"] = {{"signal_frame", options.reserves.signal_frame},
-                          {"unwinding", options.reserves.unwinding},
-                          {"lazy_binding", options.reserves.lazy_binding},
-                          {"colouring", options.reserves.colouring}};
-  for (std::size_t i = 0; i < all.sites.size(); ++i) {
-    const site_advice& a = all.sites[i];
-    document["sites"].push_back({{"site", site_name(of.sites[i])},
-                                 {"verdict", word(a.what)},
-                                 {"uses", of.sites[i].uses},
-                                 {"need", a.need},
-                                 {"old_limit", of.sites[i].limit},
-                                 {"limit", a.limit},
-                                 {"window", a.window},
-                                 {"covered_quantile", a.covered},
-                                 {"runs_missing", a.runs_missing}});
-  }
-  for (const pool_advice& a : all.pools) {
-    ordered_json pool = {{"where", a.where},         {"pools", a.pools.size()},
-                         {"stacks", a.stacks},       {"verdict", word(a.what)},
-                         {"old_limit", a.old_limit}, {"limit", a.limit},
-                         {"window", a.window},       {"saved_address_space", a.saved}};
-    pool["decided_by"] = a.decides.has_value() ? site_name(of.sites[*a.decides]) : "";
-    pool["code"] = code_of(a);
-    document["pools"].push_back(std::move(pool));
-  }
-  return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace bast_stacks

@@ -6,11 +6,11 @@
 //   server (pid 4711), bast 0.1.0, up 60 min: 3 sites, 577 live stacks
 //
 //      site (in KiB)    uses  live   p50   p99   max  size  margin  recommend
-//   !! parse.cpp:40     9002    61   3.9  21.5  61.2  64.0   4.3 %  72 KiB, recursion value x37
+//   !! parse.cpp:40     9002    61   3.9  21.5  61.2  64.0   4.3 %  76 KiB, recursion value x37
 //      server.cpp:88   41203   512   3.1   5.9   9.1   256  96.5 %  20 KiB
 //
 //   could be given back: 118 MiB of 134 MiB of address space; 3.1 MiB of memory below live stacks
-//   bast::stack_options{.limit = 72_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
+//   bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 //   not seen: ...
 #pragma once
 
@@ -31,11 +31,11 @@ enum class report_order { margin, max, uses, waste, site };
 struct report_options {
   report_rows by = report_rows::sites;
   report_order sort = report_order::margin;
-  std::optional<std::size_t> top;  // rows; as many as fit on fifteen lines when not given
-  bool all = false;                // every row, every pool's code, every reservation in full
+  std::optional<std::size_t> top{};  // rows; as many as fit on fifteen lines when not given
+  bool all = false;                  // every row, every pool's code, every reservation in full
   bool exact_bytes = false;
   bool colour = false;
-  recommend_options recommend;
+  recommend_options recommend{};
 };
 
 std::string report_text(const snapshot& of, const report_options& options = {});

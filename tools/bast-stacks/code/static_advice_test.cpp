@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What others take from a static report: bounds by site, and annotations that hold for every
+// program.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "code/annotations.hpp"
+#include "code/names.hpp"
+#include "code/static.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char shipped_file[] = BAST_SHIPPED_ANNOTATIONS;
+
+/// A site whose deepest stack has these frames, the deepest first.
+site site_with(const std::vector<std::pair<std::string, std::uint64_t>>& frames) {
+  site one;
+  one.where = "label";
+  for (const auto& [name, bytes] : frames) {
+    auto& next = one.deepest.frames.emplace_back();
+    next.function = name;
+    next.stack_bytes = bytes;
+    one.deepest.depth += bytes;
+  }
+  one.deepest.inner = frames.size();
+  one.max = one.deepest.depth;
+  return one;
+}
+
+TEST(SiteBound, IsOfTheWholeStack) {
+  static_report report{.program = {}, .bounds = {{.root = "job", .module = {}, .bytes = 7000}}};
+  snapshot all;
+  all.sites = {site{}, site_with({{"leaf", 300}, {"job", 100}, {"start", 56}})};
+  join(report, all);
+  const auto found = bounds_of_sites(report, 2);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_FALSE(found[0].sound());
+  EXPECT_TRUE(found[0].root.empty());
+  EXPECT_TRUE(found[1].sound());
+  EXPECT_EQ(found[1].root, "job");
+  EXPECT_EQ(found[1].bytes, 7056U);
+}
+
+TEST(SiteBound, OfSeveralRootsWithOneNameIsTheWeakest) {
+  const reason indirect{.kind = reason_kind::indirect_call, .function = "g", .module = "m"};
+  static_report report{.program = {},
+                       .bounds = {{.root = "job", .module = {}, .bytes = 7000},
+                                  {.root = "job", .module = {}, .bytes = 9000},
+                                  {.root = "job", .module = {}, .bytes = 100}}};
+  snapshot all;
+  all.sites = {site_with({{"job", 100}})};
+  join(report, all);
+  EXPECT_EQ(bounds_of_sites(report, 1)[0].bytes, 9000U);
+  report.bounds[2].reasons = {indirect};
+  EXPECT_FALSE(bounds_of_sites(report, 1)[0].sound());
+}
+
+TEST(SiteBound, NamesACircleOnlyWhenAllOfItIsOnTheStack) {
+  static_report report{.program = {}, .bounds = {{.root = "job", .module = {}, .bytes = 7000}}};
+  report.bounds[0].reasons = {{.kind = reason_kind::recursion,
+                               .function = "value",
+                               .module = "m",
+                               .circle = {"value", "array"}}};
+  snapshot all;
+  all.sites = {site_with({{"leaf", 1}, {"array", 20}, {"next", 4}, {"value", 300}, {"job", 5000}}),
+               site_with({{"value", 300}, {"job", 5000}}),
+               site_with({{"job", 5000}, {"array", 20}, {"value", 300}})};
+  join(report, all);
+  const auto found = bounds_of_sites(report, 3);
+  EXPECT_EQ(found[0].circle, "value");
+  EXPECT_EQ(found[0].circle_bytes, 324U);
+  EXPECT_EQ(found[1].circle, "");
+  EXPECT_EQ(found[2].circle, "");
+}
+
+TEST(SiteBound, TheGraphTellsWhoseCircleItIs) {
+  const auto report = analyse({.program = BAST_KNOWN_FRAMES, .roots = {"circle_root"}});
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->bounds[0].reasons.size(), 1U);
+  EXPECT_EQ(report->bounds[0].reasons[0].circle, (std::vector<std::string>{"ping", "pong"}));
+}
+
+// --- the annotations that are shipped ------------------------------------------------------------
+
+class temporary_file {
+ public:
+  explicit temporary_file(const std::string& text)
+      : path_(testing::TempDir() + "bast_static_advice_" + std::to_string(::getpid())) {
+    std::ofstream(path_) << text;
+  }
+  ~temporary_file() { std::filesystem::remove(path_); }
+  temporary_file(const temporary_file&) = delete;
+  temporary_file& operator=(const temporary_file&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(ShippedAnnotations, CountTheReasonsThatTheyRemove) {
+  const temporary_file shipped("ignore pong\nignore nobody\n");
+  const auto report = analyse({.program = BAST_KNOWN_FRAMES,
+                               .roots = {"circle_root", "chain_root"},
+                               .shipped = shipped.path()});
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->bounds[0].sound());
+  EXPECT_EQ(report->bounds[0].removed, 1U);
+  EXPECT_EQ(report->bounds[1].removed, 0U);
+  // They need not be met.
+  EXPECT_TRUE(report->notes.empty());
+  EXPECT_THAT(static_text(*report, {}),
+              HasSubstr("  1 reason removed by the shipped annotations: " + shipped.path() + "\n"));
+  EXPECT_THAT(static_json(*report), HasSubstr("\"removed\": 1"));
+}
+
+TEST(ShippedAnnotations, GiveWayToWhatTheUserSaysOfAFunction) {
+  const temporary_file shipped("ignore chain_middle\n");
+  const std::string users = testing::TempDir() + "bast_static_users_" + std::to_string(::getpid());
+  std::ofstream(users) << "external chain_middle <= 100\n";
+  const auto report = analyse({.program = BAST_KNOWN_FRAMES,
+                               .roots = {"chain_root"},
+                               .annotations = {users},
+                               .shipped = shipped.path()});
+  std::filesystem::remove(users);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->bounds[0].worst.back().bytes, 100U);
+}
+
+TEST(ShippedAnnotations, AreMissedInANote) {
+  const auto report = analyse(
+      {.program = BAST_KNOWN_FRAMES, .roots = {"chain_root"}, .shipped = "/no/such/annotations"});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->notes.back(), "The shipped annotations were not found: /no/such/annotations.");
+  EXPECT_THAT(static_text(*report, {}), Not(HasSubstr("removed by")));
+}
+
+TEST(ShippedAnnotations, OnlyIgnoreNamesThatNobodyElseCanHave) {
+  const auto all = read_annotations(shipped_file);
+  ASSERT_TRUE(all) << all.error().what;
+  EXPECT_GE(all->size(), 15U);
+  for (const auto& one : *all) {
+    EXPECT_EQ(one.kind, annotation_kind::ignore) << one.where;
+    const std::string_view name = one.function;
+    EXPECT_TRUE(name == "abort" || name.starts_with("__") || name.starts_with("std::") ||
+                name.starts_with("bast::internal::"))
+        << one.where;
+  }
+}
+
+}  // namespace
+}  // namespace bast_stacks
