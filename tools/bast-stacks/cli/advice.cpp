@@ -8,9 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "model/clean_text.hpp"
 #include "show/budget.hpp"
 #include "show/glob.hpp"
-#include "show/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -51,7 +51,7 @@ std::expected<code_findings, problem> analyse_code(const snapshot& of, const arg
     return std::unexpected(
         problem{3,
                 fmt::format("{} is not what ran: its build id {} is of no file of the process",
-                            printable(with.elf), report->build_id),
+                            clean_text(with.elf), report->build_id),
                 "give the file that ran"});
   }
   code_findings found{.file = with.elf, .sites = {}, .notes = std::move(report->notes)};

@@ -134,6 +134,8 @@ void declare_looking(CLI::App& app, arguments& into) {
   duration(record, "--duration", into.duration,
            "how long; without it until interrupted or the end of the process");
   duration(record, "--every", into.every, "time between two looks (1s)");
+  record.add_flag("--deepest", into.deepest,
+                  "watch page faults for the calls of the deepest stacks, see above");
 }
 
 void declare_reporting(CLI::App& app, arguments& into) {

@@ -91,7 +91,7 @@ outcome top_command(const arguments& with) {
 outcome record_command(const arguments& with) {
   const auto pid = process_of(with.source);
   if (!pid.has_value()) return std::unexpected(pid.error());
-  record_options options{.pid = *pid, .duration = with.duration};
+  record_options options{.pid = *pid, .duration = with.duration, .deepest = with.deepest};
   if (with.every.has_value()) options.every = *with.every;
   auto seen = record(options);
   if (!seen.has_value()) return std::unexpected(seen.error());

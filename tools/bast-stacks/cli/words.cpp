@@ -18,6 +18,7 @@ constexpr example run_examples[] = {
 constexpr example top_examples[] = {{"bast-stacks top 4711", "watch process 4711"}};
 constexpr example record_examples[] = {
     {"bast-stacks record 4711 -o now.json --duration 60s", "watch for a minute"},
+    {"bast-stacks record 4711 -o now.json --deepest", "and see which calls went deepest"},
 };
 constexpr example report_examples[] = {
     {"bast-stacks report 4711", "the worst margins, and what to set"},
@@ -67,7 +68,11 @@ constexpr command_words commands[] = {
     {"top", "watch stacks in the terminal", "A table that is sorted by margin. h lists its keys.",
      top_examples},
     {"record", "look at a process for a while and write a recording",
-     "Writes the last look, with the largest numbers of all looks. An interrupt ends it well.",
+     "Writes the last look, with the largest numbers of all looks. An interrupt ends it well.\n\n"
+     "--deepest asks the kernel for the page faults of the process, as a profiler does "
+     "(perf_event_open), so that stacks which never grow have backtraces too. Only pages that are "
+     "touched for the first time fault: what a stack did before, or does again, is not seen. The "
+     "process is not stopped; each first touch of a page takes about a microsecond longer.",
      record_examples},
     {"report", "show where stacks are too small or too large, and what to set",
      "At most fifteen lines, unless more is asked for: the sites with the smallest margins, what "

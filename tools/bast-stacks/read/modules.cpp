@@ -36,7 +36,7 @@ std::string_view take_word(std::string_view& text) {
 bool parse_line(std::string_view line, mapping& into) {
   if (!take_hex(line, '-', into.where.low)) return false;
   if (!take_hex(line, ' ', into.where.high)) return false;
-  take_word(line);
+  into.is_code = take_word(line).find('x') != std::string_view::npos;
   if (!take_hex(line, ' ', into.offset)) return false;
   take_word(line);
   take_word(line);

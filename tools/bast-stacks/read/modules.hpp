@@ -17,6 +17,7 @@ struct mapping {
   extent where;
   std::uint64_t offset = 0;  // in the file
   std::string path;
+  bool is_code = false;  // may be executed; a core file does not say
 };
 
 /// The mappings of files in the text of /proc/PID/maps. Lines that it cannot have are left out.

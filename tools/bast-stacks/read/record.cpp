@@ -2,20 +2,28 @@
 #include "read/record.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <span>
+#include <vector>
 
 #include "read/accumulate.hpp"
+#include "read/descriptor.hpp"
 #include "read/open.hpp"
+#include "read/page_faults.hpp"
 
 namespace bast_stacks {
 namespace {
 
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
+
+enum class woken { by_time, by_signal, by_faults };
 
 /// While it lives, SIGINT and SIGTERM wait until somebody asks for them.
 class held_signals {
@@ -25,27 +33,63 @@ class held_signals {
     ::sigaddset(&held_, SIGINT);
     ::sigaddset(&held_, SIGTERM);
     ::pthread_sigmask(SIG_BLOCK, &held_, &before_);
+    arrived_ = descriptor(::signalfd(-1, &held_, SFD_CLOEXEC | SFD_NONBLOCK));
   }
   ~held_signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   held_signals(const held_signals&) = delete;
   held_signals& operator=(const held_signals&) = delete;
 
-  /// Waits; true when a signal ended it.
-  bool wait(nanoseconds most) const {
-    const auto end = steady_clock::now() + most;
+  /// Waits for one, or for page faults, until `end` at most.
+  woken wait(steady_clock::time_point end, page_faults* faults) const {
     for (;;) {
+      std::vector<pollfd> all = {{.fd = arrived_.get(), .events = POLLIN, .revents = 0}};
+      if (faults != nullptr) faults->wait_on(all);
       const nanoseconds left = std::max(nanoseconds(0), nanoseconds(end - steady_clock::now()));
       const timespec limit{.tv_sec = left.count() / 1'000'000'000,
                            .tv_nsec = left.count() % 1'000'000'000};
-      if (::sigtimedwait(&held_, nullptr, &limit) > 0) return true;
-      if (errno != EINTR) return false;
+      const int ready = ::ppoll(all.data(), all.size(), &limit, nullptr);
+      if (ready == 0) return woken::by_time;
+      if (ready < 0) continue;
+      signalfd_siginfo which{};
+      if (::read(arrived_.get(), &which, sizeof which) > 0) return woken::by_signal;
+      if (faults != nullptr) faults->heed(std::span(all).subspan(1));
+      return woken::by_faults;
     }
   }
 
  private:
   sigset_t held_{};
   sigset_t before_{};
+  descriptor arrived_;
 };
+
+/// A time that can be computed with: nobody waits for a year.
+steady_clock::time_point after(steady_clock::time_point begin, nanoseconds wait) {
+  return begin + std::min(wait, nanoseconds(std::chrono::years(1)));
+}
+
+/// Looks until it is time to end. Errors: those of page faults.
+std::expected<void, problem> look_again(const record_options& options, const held_signals& signals,
+                                        steady_clock::time_point end, page_faults* faults,
+                                        snapshot& all) {
+  auto next = after(steady_clock::now(), options.every);
+  for (;;) {
+    const woken why = signals.wait(std::min(next, end), faults);
+    if (faults != nullptr) {
+      if (auto good = faults->look(); !good) return good;
+    }
+    if (why == woken::by_signal || steady_clock::now() >= end) return {};
+    if (steady_clock::now() < next) continue;
+    auto now = open_process(options.pid, {});
+    if (!now) {
+      all.not_seen.push_back(
+          fmt::format("What happened after the last look: {}.", now.error().what));
+      return {};
+    }
+    all = accumulate(all, std::move(*now));
+    next = after(steady_clock::now(), options.every);
+  }
+}
 
 }  // namespace
 
@@ -55,21 +99,19 @@ std::expected<snapshot, problem> record(const record_options& options) {
         problem{.status = 2, .what = "the interval must be positive", .remedy = {}});
   }
   const held_signals signals;
-  const auto begin = steady_clock::now();
+  const auto end = after(steady_clock::now(), options.duration.value_or(nanoseconds::max()));
   auto all = open_process(options.pid, {});
   if (!all) return all;
-  for (;;) {
-    const nanoseconds left =
-        options.duration ? *options.duration - (steady_clock::now() - begin) : nanoseconds::max();
-    if (left <= nanoseconds(0) || signals.wait(std::min(options.every, left))) return all;
-    auto now = open_process(options.pid, {});
-    if (!now) {
-      all->not_seen.push_back(
-          fmt::format("What happened after the last look: {}.", now.error().what));
-      return all;
-    }
-    *all = accumulate(*all, std::move(*now));
+  std::optional<page_faults> faults;
+  if (options.deepest) {
+    auto watched = page_faults::watch(options.pid, all->machine);
+    if (!watched) return std::unexpected(watched.error());
+    faults.emplace(std::move(*watched));
   }
+  const auto good = look_again(options, signals, end, faults ? &*faults : nullptr, *all);
+  if (!good) return std::unexpected(good.error());
+  if (faults) faults->add_to(*all);
+  return all;
 }
 
 }  // namespace bast_stacks

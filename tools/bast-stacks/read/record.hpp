@@ -17,10 +17,12 @@ struct record_options {
   pid_t pid = 0;
   std::optional<std::chrono::nanoseconds> duration = {};  // without it: until SIGINT or its end
   std::chrono::nanoseconds every = std::chrono::seconds(1);
+  bool deepest = false;  // watch its page faults for deepest stacks, see page_faults.hpp
 };
 
 /// The last look, with the largest numbers of all looks. SIGINT, SIGTERM and the end of the process
-/// end it well. Errors: those of the first look; an interval that is not positive.
+/// end it well. Errors: those of the first look; an interval that is not positive; page faults that
+/// were asked for and cannot be watched.
 std::expected<snapshot, problem> record(const record_options& options);
 
 }  // namespace bast_stacks

@@ -44,4 +44,14 @@ inline std::uint64_t record_address(const registry& all, const bast::watch::tabl
   return all.address + table.offset + std::uint64_t{index} * table.record_bytes;
 }
 
+/// Whether one can compute with a slab's numbers: nothing of it wraps around, and each slot has
+/// pages that the 16 bits of its frontier can count.
+inline bool is_possible(const registry& all, const bast::watch::slab_entry& slab) noexcept {
+  const std::uint64_t page = all.header.page_bytes;
+  const auto span = product(slab.stride, slab.opened);
+  return slab.stride != 0 && slab.stride % page == 0 && slab.stride / page <= UINT16_MAX &&
+         slab.guard < slab.stride && span && sum(slab.base, *span) &&
+         sum(slab.slots, std::uint64_t{slab.opened} * all.header.slots.record_bytes);
+}
+
 }  // namespace bast_stacks

@@ -79,18 +79,9 @@ class reader {
     bool poisoned = false;
   };
 
-  bool possible(const slab_entry& slab) const {
-    const std::uint64_t page = all_.header.page_bytes;
-    const auto span = product(slab.stride, slab.opened);
-    // The pages of a slot are countable in the 16 bits of its frontier.
-    return slab.stride != 0 && slab.stride % page == 0 && slab.stride / page <= UINT16_MAX &&
-           slab.guard < slab.stride && span && sum(slab.base, *span) &&
-           sum(slab.slots, std::uint64_t{slab.opened} * all_.header.slots.record_bytes);
-  }
-
   void read_slab(const slab_entry& slab) {
     const auto home = pools_.find(slab.pool);
-    if (home == pools_.end() || !possible(slab)) {
+    if (home == pools_.end() || !is_possible(all_, slab)) {
       ++losses_.bad_slabs;
       return;
     }

@@ -58,6 +58,8 @@ class child {
     char text[16] = {};
     return ::read(output_, text, sizeof text) > 0;
   }
+  /// Lets it go on: a line of its input.
+  bool go_on() const { return ::write(input_, "\n", 1) == 1; }
   /// Ends its input and waits for it. Returns the wait status.
   int wait() {
     if (input_ >= 0) ::close(std::exchange(input_, -1));

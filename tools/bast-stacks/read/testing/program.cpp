@@ -5,11 +5,13 @@
 //   program depths N...   a suspended coroutine for each N, used to exactly N bytes; says "ready",
 //                         ends with its standard input
 //   program listen N...   the same behind closed doors but one: nobody but root may read its
-//   memory,
-//                         and a bast::watch::listener waits
+//                         memory, and a bast::watch::listener waits
 //   program stacks N...   the same of stacks without a coroutine, a site for each, called N
 //   program released N... the same, and gives them back instead of waiting
 //   program run COUNT N   COUNT coroutines of N bytes, one after the other; exits with 7
+//   program deep N        says "ready"; at the next line of its input starts a coroutine that
+//                         uses a fresh stack down to the page N bytes below its top, says "ready"
+//                         again while it is there, ends with its standard input
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
 //   program killed N      a coroutine of N bytes kills the process
 //   program crash N       a coroutine of N bytes writes to a null pointer
@@ -21,6 +23,7 @@
 
 #include <bast/coro.hpp>
 #include <bast/watch.hpp>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -75,6 +78,38 @@ int stacks(std::span<char*> sizes, bool wait) {
   }
   if (wait) wait_for_end_of_input();
   for (bast::slot* const each : all) pool.release(*each);
+  return 0;
+}
+
+/// Takes room down to the page that lies `depth` below the top, and not to the one below it, so
+/// that this is the function that touches it first. It writes there, and then to another fresh
+/// page.
+[[gnu::noinline, gnu::no_sanitize_address]] int lowest_call(std::size_t depth) {
+  constexpr std::uintptr_t page = 4096;
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const auto top =
+      reinterpret_cast<std::uintptr_t>(bast::find_stack(__builtin_frame_address(0)).top);
+  const std::uintptr_t lowest = (top - depth) / page * page + page / 4 * 3;
+  auto* const room = static_cast<volatile std::byte*>(__builtin_alloca(here - lowest));
+  room[0] = std::byte{0x5a};
+  room[2 * page] = std::byte{0x5a};
+  (void)bast::this_coro::yield();
+  return static_cast<int>(room[0]);
+}
+
+[[gnu::noinline]] int middle_call(std::size_t depth) {
+  volatile int kept = lowest_call(depth);  // or the call would be a jump
+  return kept;
+}
+
+int deep(std::size_t depth) {
+  auto pool = make_pool();
+  auto one = pool.acquire().value();
+  std::puts("ready");
+  std::fflush(stdout);
+  if (std::getchar() == EOF) return 1;
+  if (!one.start("diver", [depth] { (void)middle_call(depth); })) return 1;
+  wait_for_end_of_input();
   return 0;
 }
 
@@ -144,6 +179,7 @@ int main(int count, char** words) {
   };
   if (what == "depths") return depths(all.subspan(1));
   if (what == "stacks" || what == "released") return stacks(all.subspan(1), what == "stacks");
+  if (what == "deep") return deep(number(1));
   if (what == "many") return many(number(1));
   if (what == "run") return run(number(1), number(2));
   if (what == "killed") return killed(number(1));

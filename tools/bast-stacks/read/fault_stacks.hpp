@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `fault_stacks`: whose stack a page fault was on, and how that stack looked. What it makes of a
+// fault is what the library's own handler makes of a growth (bast::watch::deepest_stack), so that
+// nobody else has to know where a deepest stack came from.
+//
+// A fault brings the first bytes of its stack, from the stack pointer up. Whose stack it was, and
+// the words further up, are read from the process, which runs on. So the order matters:
+//
+//   1. the fault, with words that were there then;
+//   2. the slot's record: its site;
+//   3. the stack's words: those that came with the fault must still be there.
+//
+// A stack that goes to another site is read and wiped first (I3 of stack_pool). Words that are
+// still there say that this has not happened since the fault, so the site is the right one. Return
+// addresses are compared, the outermost that the fault brought; where it brought none, all other
+// words that are not zero; where a call was the first to touch a page, the return address that it
+// must have pushed by now. A fault of which nothing is still there is counted and left out.
+//
+// What can still be wrong: a stack whose next user, of another site, had put the same words at the
+// same places by the time of step 3, a fraction of a millisecond after the fault; in pools that
+// neither measure nor scrub nothing is wiped, and what the next user left alone may be old. And
+// words above those that came with the fault are those of step 3: a caller that returned meanwhile
+// is missing or replaced by the next one. Unwind tables tell most of these apart
+// (`frame::confirmed`).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "read/fault_words.hpp"
+#include "read/memory.hpp"
+#include "read/perf_ring.hpp"
+#include "read/registry.hpp"
+#include "read/site_book.hpp"
+
+namespace bast_stacks {
+
+struct fault_counts {
+  std::uint64_t seen = 0;
+  std::uint64_t on_stacks = 0;
+  std::uint64_t unsure = 0;  // of these: whose stack it was cannot be known
+};
+
+class fault_stacks {
+ public:
+  /// `target` must outlive it.
+  fault_stacks(memory& target, std::vector<std::uint64_t> registries)
+      : target_(target), registries_(std::move(registries)) {}
+
+  /// Where code is: words that point there can be return addresses.
+  void set_code(code_ranges code) { code_ = std::move(code); }
+  const code_ranges& code() const noexcept { return code_; }
+
+  /// Takes faults that happened before the call. The work is bounded, whatever is in the target.
+  void add(std::span<const fault_sample> faults);
+
+  /// Gives each site its deepest stack, where it is deeper than what the site has.
+  void add_to(snapshot& into) const;
+  const fault_counts& counts() const noexcept { return counts_; }
+
+ private:
+  /// A fault within the bounds of a slot.
+  struct candidate {
+    const fault_sample* fault = nullptr;
+    const registry* from = nullptr;
+    const bast::watch::slab_entry* slab = nullptr;
+    extent slot;               // without its guard
+    std::uint64_t record = 0;  // address
+    std::uint64_t reach = 0;   // bytes from the slot's high end to the deepest that was touched
+  };
+  struct slot_view {
+    std::uint64_t top = 0;
+    std::uint16_t site = 0;
+  };
+  using site_key = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;  // registry, pool, site
+
+  void read_registries();
+  std::optional<candidate> locate(const fault_sample& fault) const;
+  std::optional<slot_view> read_slot(const candidate& of);
+  const site_identity* name_of(const candidate& of, std::uint16_t site);
+  void learn_names(const registry& all);
+  /// False when whose stack it was cannot be known.
+  bool take(const candidate& of);
+
+  memory& target_;
+  std::vector<std::uint64_t> registries_;
+  code_ranges code_;
+  fault_counts counts_;
+  std::map<site_identity, bast::watch::deepest_stack> found_;
+  std::map<site_key, site_identity> names_;
+  // Of one call of `add`.
+  std::vector<registry> read_;
+  std::unordered_map<std::uint64_t, std::optional<slot_view>> slots_;  // by record
+  std::set<std::uint64_t> named_;  // registries whose sites were read
+  std::uint64_t bytes_left_ = 0;   // of stacks that may be read
+};
+
+}  // namespace bast_stacks

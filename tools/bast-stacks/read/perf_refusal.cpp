@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/perf_refusal.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "read/source.hpp"
+
+namespace bast_stacks {
+namespace {
+
+// Above this the kernel lets nobody without CAP_PERFMON watch even programs of their own (Debian
+// and Ubuntu have such values; Linux itself ends here).
+constexpr int paranoid_max = 2;
+
+struct door {
+  std::string what;
+  std::string remedy;
+};
+
+std::string other_way() {
+  return "start the program by bast-stacks run --deepest -- PROGRAM, which needs no perf events";
+}
+
+door door_of_rights(const refused_perf& refused) {
+  if (refused.paranoid.value_or(0) > paranoid_max) {
+    return {fmt::format("kernel.perf_event_paranoid is {}: only CAP_PERFMON may watch",
+                        *refused.paranoid),
+            fmt::format("sudo sysctl kernel.perf_event_paranoid={}", paranoid_max)};
+  }
+  if (refused.error == EACCES) {
+    return {"it belongs to another user, or is not dumpable, and we have no CAP_PERFMON",
+            "run as the user of the process, or as root"};
+  }
+  return {"a seccomp filter, such as a container's, or a security module forbids it",
+          "run with CAP_PERFMON (docker run --cap-add PERFMON)"};
+}
+
+door door_of(const refused_perf& refused) {
+  switch (refused.error) {
+    case EACCES: return door_of_rights(refused);
+    case EPERM:
+      if (refused.step != perf_step::map) return door_of_rights(refused);
+      return {"the user's memory for perf events is used up",
+              "ulimit -l unlimited, or run as root"};
+    case ENOSYS: return {"this kernel has no perf events", other_way()};
+    case ENOENT:
+    case ENODEV:
+    case EOPNOTSUPP: return {"this kernel cannot count page faults", other_way()};
+    // Of the bits that are asked for, inherit_thread is the youngest.
+    case EINVAL:
+    case E2BIG: return {"it takes Linux 5.13", other_way()};
+    case EMFILE:
+    case ENFILE:
+      return {fmt::format("{} are open; every thread takes one for each CPU", refused.descriptors),
+              "ulimit -n 65536, where the hard limit allows it"};
+    case ENOMEM: return {"there is no memory for it", {}};
+    default: return {};
+  }
+}
+
+std::string_view name_of(perf_step step) {
+  switch (step) {
+    case perf_step::open: return "perf_event_open";
+    case perf_step::map: return "mmap of a perf ring";
+    case perf_step::redirect: return "PERF_EVENT_IOC_SET_OUTPUT";
+  }
+  return {};
+}
+
+}  // namespace
+
+problem explain(const refused_perf& refused) {
+  if (refused.error == ESRCH)
+    return {.what = fmt::format("process {} has ended", refused.pid), .remedy = {}};
+  const door closed = door_of(refused);
+  problem result{
+      .what = fmt::format("cannot watch the page faults of process {}: {}: {}", refused.pid,
+                          name_of(refused.step), std::strerror(refused.error)),
+      .remedy = closed.remedy};
+  if (!closed.what.empty()) result.what += fmt::format(" ({})", closed.what);
+  return result;
+}
+
+std::optional<int> perf_paranoid() {
+  const auto text = read_proc("/proc/sys/kernel/perf_event_paranoid", 16);
+  int value = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{})
+    return std::nullopt;
+  return value;
+}
+
+}  // namespace bast_stacks

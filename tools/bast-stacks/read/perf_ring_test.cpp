@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/perf_ring.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <random>
+
+#include "read/fuzz_perf_ring.hpp"
+#include "read/testing/ring_writer.hpp"
+
+namespace bast_stacks {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::ring_writer;
+
+constexpr const sampled_registers& x86 = sampled_registers_of[0];
+constexpr const sampled_registers& arm = sampled_registers_of[1];
+
+fault_sample example(std::size_t stack_bytes) {
+  fault_sample made{.pid = 7,
+                    .thread = 8,
+                    .address = 0x7000'0ff8,
+                    .fp = 0x7000'2000,
+                    .sp = 0x7000'1000,
+                    .pc = 0x40'1234,
+                    .stack = {}};
+  for (std::size_t i = 0; i < stack_bytes; ++i)
+    made.stack.push_back(static_cast<std::byte>(i * 31 + 1));
+  return made;
+}
+
+fault_records parsed(const ring_writer& from, const sampled_registers& registers = x86) {
+  fault_records found;
+  const auto result = parse_ring(from.part(), registers, found);
+  EXPECT_TRUE(result) << result.error().what;
+  return found;
+}
+
+std::string refused(const ring_part& part) {
+  fault_records found;
+  const auto result = parse_ring(part, x86, found);
+  return result ? "" : result.error().what;
+}
+
+TEST(PerfRing, ReadsAFaultWithItsRegistersAndStack) {
+  ring_writer ring(4096);
+  ring.add(example(72), 128);
+  const auto found = parsed(ring);
+  ASSERT_EQ(found.faults.size(), 1U);
+  const fault_sample& seen = found.faults[0];
+  EXPECT_EQ(seen.pid, 7U);
+  EXPECT_EQ(seen.thread, 8U);
+  EXPECT_EQ(seen.address, 0x7000'0ff8U);
+  EXPECT_EQ(seen.fp, 0x7000'2000U);
+  EXPECT_EQ(seen.sp, 0x7000'1000U);
+  EXPECT_EQ(seen.pc, 0x40'1234U);
+  EXPECT_EQ(seen.stack, example(72).stack);
+  EXPECT_EQ(found.lost, 0U);
+}
+
+TEST(PerfRing, KnowsTheLinkRegisterOfArm) {
+  fault_sample made = example(16);
+  made.link = 0x40'5678;
+  ring_writer ring(4096, arm);
+  ring.add(made, 16);
+  const auto found = parsed(ring, arm);
+  ASSERT_EQ(found.faults.size(), 1U);
+  EXPECT_EQ(found.faults[0].link, 0x40'5678U);
+  EXPECT_EQ(found.faults[0].pc, 0x40'1234U);
+}
+
+TEST(PerfRing, ARecordGoesOnAtTheStartOfTheRing) {
+  // At every place where it can be cut, the header's middle among them.
+  for (std::uint64_t start = 0; start < 512; start += 8) {
+    ring_writer ring(512, x86, start + 512 * 1000);
+    ring.add(example(200), 256);
+    const auto found = parsed(ring);
+    ASSERT_EQ(found.faults.size(), 1U) << start;
+    EXPECT_EQ(found.faults[0].stack, example(200).stack) << start;
+  }
+}
+
+TEST(PerfRing, CountersMayWrapAroundToo) {
+  ring_writer ring(512, x86, UINT64_MAX - 127);
+  ring.add(example(64), 64);
+  EXPECT_EQ(parsed(ring).faults.size(), 1U);
+}
+
+TEST(PerfRing, CountsWhatWasLost) {
+  ring_writer ring(4096);
+  ring.add_lost(5);
+  ring.add(example(8), 8);
+  ring.add_lost(37);
+  const auto found = parsed(ring);
+  EXPECT_EQ(found.lost, 42U);
+  EXPECT_EQ(found.faults.size(), 1U);
+}
+
+TEST(PerfRing, TheNumberOfThoseLostDoesNotWrapAround) {
+  ring_writer ring(4096);
+  ring.add_lost(UINT64_MAX);
+  ring.add_lost(2);
+  EXPECT_EQ(parsed(ring).lost, UINT64_MAX);
+}
+
+TEST(PerfRing, LeavesOutWhatIsNoFaultOfA64BitThread) {
+  ring_writer ring(4096);
+  ring.add_record(5, std::vector<std::uint64_t>{1, 2, 3});  // throttled
+  ring.add_record(9, std::vector<std::uint64_t>{7, 0x1000, 0, 0});
+  ring.add_record(9, std::vector<std::uint64_t>{7, 0x1000, 1, 1, 2, 3, 0});
+  EXPECT_TRUE(parsed(ring).faults.empty());
+}
+
+TEST(PerfRing, AFaultMayComeWithoutItsStack) {
+  ring_writer ring(4096);
+  ring.add_record(9, std::vector<std::uint64_t>{7, 0x1000, 2, 1, 2, 3, 0});
+  const auto found = parsed(ring);
+  ASSERT_EQ(found.faults.size(), 1U);
+  EXPECT_EQ(found.faults[0].sp, 2U);
+  EXPECT_TRUE(found.faults[0].stack.empty());
+}
+
+TEST(PerfRing, AnEmptyRingIsNoError) {
+  const ring_writer ring(64);
+  EXPECT_TRUE(parsed(ring).faults.empty());
+}
+
+TEST(PerfRing, RefusesSizesThatCannotBe) {
+  ring_writer ring(4096);
+  ring.add(example(8), 8);
+  ring_part part = ring.part();
+  part.head += 4096;
+  EXPECT_THAT(refused(part), HasSubstr("bytes in 4096"));
+  part = ring.part();
+  std::swap(part.head, part.tail);
+  EXPECT_THAT(refused(part), HasSubstr("bytes in 4096"));
+  part = ring.part();
+  part.head -= 8;
+  EXPECT_THAT(refused(part), HasSubstr("are left"));
+  part = ring.part();
+  part.head += 4;
+  EXPECT_THAT(refused(part), HasSubstr("4 bytes for a record"));
+  part = ring.part();
+  part.ring = part.ring.first(4095);
+  EXPECT_THAT(refused(part), HasSubstr("a size of 4095 bytes"));
+  EXPECT_THAT(refused({}), HasSubstr("a size of 0 bytes"));
+}
+
+TEST(PerfRing, RefusesRecordsThatEndBeforeTheirFields) {
+  const std::vector<std::uint64_t> whole = {7, 0x1000, 2, 1, 2, 3, 16, 0xa, 0xb, 9};
+  for (std::size_t words = 0; words < whole.size(); ++words) {
+    ring_writer ring(4096);
+    ring.add_record(9, std::vector(whole.begin(), whole.begin() + static_cast<long>(words)));
+    EXPECT_THAT(refused(ring.part()), HasSubstr("no record of type 9")) << words;
+  }
+  ring_writer good(4096);
+  good.add_record(9, whole);
+  EXPECT_EQ(parsed(good).faults[0].stack.size(), 9U);
+  ring_writer lost(4096);
+  lost.add_record(2, std::vector<std::uint64_t>{1});
+  EXPECT_THAT(refused(lost.part()), HasSubstr("no record of type 2"));
+}
+
+TEST(PerfRing, RefusesAStackThatIsLargerThanItsRecord) {
+  for (const std::uint64_t bytes : {std::uint64_t{24}, std::uint64_t{1} << 40, UINT64_MAX}) {
+    ring_writer ring(4096);
+    ring.add_record(9, std::vector<std::uint64_t>{7, 0x1000, 2, 1, 2, 3, bytes, 0xa, 0xb, 9});
+    EXPECT_THAT(refused(ring.part()), HasSubstr("no record")) << bytes;
+  }
+  ring_writer ring(4096);
+  ring.add_record(9, std::vector<std::uint64_t>{7, 0x1000, 2, 1, 2, 3, 16, 0xa, 0xb, 17});
+  EXPECT_THAT(refused(ring.part()), HasSubstr("no record"));
+}
+
+TEST(PerfRing, RefusesARecordThatNeverEnds) {
+  constexpr std::uint16_t sizes[] = {0, 4, 12, 0xffff};
+  for (const std::uint16_t size : sizes) {
+    std::vector<std::byte> ring(64);
+    std::memcpy(ring.data() + 6, &size, sizeof size);
+    EXPECT_THAT(refused({.ring = ring, .tail = 0, .head = 64}), HasSubstr("a record of")) << size;
+  }
+}
+
+TEST(FuzzPerfRing, SurvivesMutations) {
+  ring_writer ring(4096, x86, 3000);
+  for (const std::size_t bytes : {64U, 0U, 800U}) ring.add(example(bytes), 800);
+  ring.add_lost(3);
+  const std::vector<std::byte> seed = ring.fuzzer_input();
+  std::mt19937_64 random(20261121);
+  for (int round = 0; round < 5000; ++round) {
+    std::vector<std::byte> bytes = seed;
+    for (std::uint64_t changes = 1 + random() % 4; changes != 0; --changes)
+      bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    if (random() % 16 == 0) bytes.resize(random() % bytes.size());
+    ASSERT_EQ(fuzz_perf_ring(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), 0);
+  }
+  EXPECT_EQ(fuzz_perf_ring(nullptr, 0), 0);
+}
+
+/// Writes fuzz/seeds: --gtest_also_run_disabled_tests, in the root of the tree.
+TEST(FuzzPerfRing, DISABLED_WritesSeeds) {
+  const auto write = [](const char* path, const ring_writer& ring) {
+    const auto bytes = ring.fuzzer_input();
+    std::ofstream file(path, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    EXPECT_TRUE(file.good()) << path;
+  };
+  ring_writer faults(1024, x86, 600);
+  faults.add(example(64), 64);
+  faults.add(example(200), 256);
+  faults.add_lost(3);
+  write("fuzz/seeds/perf_ring/faults", faults);
+  ring_writer on_arm(512, arm);
+  on_arm.add(example(32), 64);
+  write("fuzz/seeds/perf_ring/arm", on_arm);
+  write("fuzz/seeds/perf_ring/nothing", ring_writer(64));
+}
+
+}  // namespace
+}  // namespace bast_stacks
