@@ -97,7 +97,7 @@ std::string code_text(const snapshot& of, const advice& all, const recommend_opt
   if (code.file.empty()) return {};
   std::string out =
       fmt::format("\nFrom the code of {} (bast-stacks static --details lists reasons):\n",
-                  cut_left(printable(code.file), 36));
+                  cut_left(clean_text(code.file), 36));
   for (std::size_t i = 0; i < std::min(code.sites.size(), all.sites.size()); ++i) {
     if (all.sites[i].what == verdict::unused) continue;
     out += cut_right(fmt::format("  {}: {}", short_site_name(of.sites[i]),
@@ -105,7 +105,7 @@ std::string code_text(const snapshot& of, const advice& all, const recommend_opt
                      line_width) +
            '\n';
   }
-  for (const std::string& note : code.notes) out += printable(note) + '\n';
+  for (const std::string& note : code.notes) out += clean_text(note) + '\n';
   return out;
 }
 
