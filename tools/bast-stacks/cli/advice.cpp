@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "model/clean_text.hpp"
+#include "model/text.hpp"
 #include "show/budget.hpp"
 #include "show/glob.hpp"
 

@@ -10,6 +10,7 @@
 
 #include "draw/histogram.hpp"
 #include "draw/path.hpp"
+#include "model/clean_text.hpp"
 #include "model/statistics.hpp"
 #include "model/text.hpp"
 #include "model/utf8.hpp"
@@ -133,7 +134,7 @@ std::vector<screen_line> site_details(const snapshot& of, std::size_t index, std
   if (!advised.sites.empty() && !advised.sites[index].recursion.words.empty()) {
     const recursion_reserve& kept = advised.sites[index].recursion;
     named(all, "kept for more",
-          fmt::format("{} for {}", size_text(kept.bytes), safe_text(kept.words)));
+          fmt::format("{} for {}", size_text(kept.bytes), clean_text(kept.words)));
   }
   heading(all, "Depths");
   depths(all, its, columns, ascii);

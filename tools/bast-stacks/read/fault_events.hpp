@@ -26,7 +26,7 @@
 #include <span>
 #include <vector>
 
-#include "read/descriptor.hpp"
+#include "model/descriptor.hpp"
 #include "read/perf_refusal.hpp"
 #include "read/perf_ring.hpp"
 

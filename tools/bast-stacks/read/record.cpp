@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "read/accumulate.hpp"
-#include "read/descriptor.hpp"
+#include "model/descriptor.hpp"
 #include "read/open.hpp"
 #include "read/page_faults.hpp"
 

@@ -82,7 +82,7 @@ std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
   for (std::size_t i = 0; i < all.sites.size(); ++i) {
     const recursion_reserve& kept = all.sites[i].recursion;
     if (kept.words.empty()) continue;
-    out += cut_right(fmt::format("  {}: +{}, {}", kept.words, size_text(kept.bytes, exact),
+    out += cut_end(fmt::format("  {}: +{}, {}", kept.words, size_text(kept.bytes, exact),
                                  short_site_name(of.sites[i])),
                      line_width) +
            '\n';
@@ -97,10 +97,10 @@ std::string code_text(const snapshot& of, const advice& all, const recommend_opt
   if (code.file.empty()) return {};
   std::string out =
       fmt::format("\nFrom the code of {} (bast-stacks static --details lists reasons):\n",
-                  cut_left(clean_text(code.file), 36));
+                  cut_start(clean_text(code.file), 36));
   for (std::size_t i = 0; i < std::min(code.sites.size(), all.sites.size()); ++i) {
     if (all.sites[i].what == verdict::unused) continue;
-    out += cut_right(fmt::format("  {}: {}", short_site_name(of.sites[i]),
+    out += cut_end(fmt::format("  {}: {}", short_site_name(of.sites[i]),
                                  bound_text(code.sites[i], options.exact_bytes)),
                      line_width) +
            '\n';
