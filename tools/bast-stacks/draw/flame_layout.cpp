@@ -11,7 +11,6 @@
 #include "model/statistics.hpp"
 #include "model/text.hpp"
 #include "show/columns.hpp"
-#include "show/names.hpp"
 
 namespace bast_stacks::draw {
 
@@ -99,10 +98,7 @@ void magnify(flame_panel& panel, std::uint64_t scale_bytes, std::uint64_t deepes
 }
 
 std::string label_of(const path_step& step) {
-  std::string text =
-      step.kind == step_kind::call ? short_function_name(step.function) : step.function;
-  if (step.calls > 1 && step.kind == step_kind::call) text += fmt::format(" x{}", step.calls);
-  return text + fmt::format(", {}", size_text(step.bytes));
+  return fmt::format("{}, {}", short_name_of(step), size_text(step.bytes));
 }
 
 }  // namespace

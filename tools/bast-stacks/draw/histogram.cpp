@@ -147,10 +147,10 @@ std::string histogram_svg(const site& of) {
   std::uint64_t high = std::max(near(of.limit), near(of.max));
   if (bars.back().high <= farthest) high = std::max(high, bars.back().high);
   to.high = std::max(static_cast<double>(std::bit_ceil(high)), to.low * 2);
-  std::uint64_t counted = 0;
+  std::uint64_t total = 0;
   for (const histogram_bar& each : bars) {
     to.count_max = std::max(to.count_max, each.count);
-    counted = add(counted, each.count);
+    total = add(total, each.count);
   }
   std::vector<mark> marks{{.name = "p50", .shape = "mark", .bytes = quantile(of, 0.5)},
                           {.name = "p99", .shape = "mark", .bytes = quantile(of, 0.99)},
@@ -163,7 +163,7 @@ std::string histogram_svg(const site& of) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"bast-histogram\" width=\"{0:.0f}\" "
       "height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"Histogram of "
       "the depths of {2} uses\">\n",
-      width, to.bottom() + axis_height, count_text(counted));
+      width, to.bottom() + axis_height, count_text(total));
   draw_axes(svg, to);
   for (const histogram_bar& each : bars) {
     const double x = to.x(static_cast<double>(each.low));
@@ -173,10 +173,9 @@ std::string histogram_svg(const site& of) {
         each.high == ~std::uint64_t{0} ? std::string("more") : count_text(each.high) + " bytes";
     fmt::format_to(std::back_inserter(svg),
                    "<rect class=\"bar\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
-                   "height=\"{:.1f}\"><title>{} to {}: {} {}</title></rect>\n",
+                   "height=\"{:.1f}\"><title>{} to {}: {}</title></rect>\n",
                    x, to.bottom() - height, std::max(end - x - 1, 1.5), height,
-                   count_text(each.low), upto, count_text(each.count),
-                   each.count == 1 ? "use" : "uses");
+                   count_text(each.low), upto, counted(each.count, "use"));
   }
   draw_marks(svg, marks, to);
   return svg + "</svg>\n";

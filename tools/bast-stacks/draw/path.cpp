@@ -8,6 +8,7 @@
 
 #include "model/clean_text.hpp"
 #include "model/text.hpp"
+#include "show/names.hpp"
 
 namespace bast_stacks::draw {
 
@@ -123,6 +124,12 @@ std::vector<path_step> calls_of(std::span<const frame> deepest_first) {
 }
 
 }  // namespace
+
+std::string short_name_of(const path_step& step) {
+  if (step.kind != step_kind::call) return step.function;
+  const std::string name = short_function_name(step.function);
+  return step.calls > 1 ? fmt::format("{} x{}", name, step.calls) : name;
+}
 
 std::string source_of(const path_step& step) {
   if (step.file.empty() || step.line == 0) return step.file;

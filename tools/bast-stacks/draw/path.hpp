@@ -41,6 +41,8 @@ struct path_step {
   bool confirmed = false;  // of all its calls
 };
 
+/// What it calls, in short: "json::value x37".
+std::string short_name_of(const path_step& step);
 /// "file:line", as much of it as is known.
 std::string source_of(const path_step& step);
 

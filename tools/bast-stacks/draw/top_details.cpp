@@ -14,7 +14,6 @@
 #include "model/statistics.hpp"
 #include "model/text.hpp"
 #include "model/utf8.hpp"
-#include "show/names.hpp"
 #include "show/recommend.hpp"
 
 namespace bast_stacks::draw {
@@ -109,13 +108,11 @@ void deepest(lines& to, const site& its) {
   to.push_back({{fmt::format("  {:>10}  {:>10}  call", "own bytes", "depth"), text_style::soft}});
   for (const path_step& step : path.steps) {
     const bool is_call = step.kind == step_kind::call;
-    std::string name = is_call ? short_function_name(step.function) : step.function;
-    if (is_call && step.calls > 1) name += fmt::format(" x{}", step.calls);
     std::string place = source_of(step).empty() ? step.module : source_of(step);
     if (is_call && !step.confirmed) place += place.empty() ? "not confirmed" : ", not confirmed";
     to.push_back({{fmt::format("  {:>10}  {:>10}  ", count_text(step.bytes),
                                count_text(step.begin + step.bytes))},
-                  {std::move(name), is_call ? text_style::strong : text_style::soft},
+                  {short_name_of(step), is_call ? text_style::strong : text_style::soft},
                   {place.empty() ? place : "  " + place, text_style::soft}});
   }
 }

@@ -8,11 +8,6 @@ namespace {
 
 constexpr std::uint32_t parts_max = 4 << 20;
 
-template <class T>
-bool read(const source& bytes, std::uint64_t offset, T& into) {
-  return bytes.read_all_at(offset, std::as_writable_bytes(std::span(&into, 1)));
-}
-
 std::unexpected<problem> damaged(std::string what) {
   return std::unexpected(
       problem{.what = fmt::format("what the process sent is damaged: {}", what), .remedy = {}});
@@ -22,7 +17,7 @@ std::unexpected<problem> damaged(std::string what) {
 
 std::expected<capsule, problem> open_capsule(std::shared_ptr<const source> bytes) {
   capsule_header header{};
-  if (!read(*bytes, 0, header) || header.magic != capsule_magic)
+  if (!bytes->read_record(0, header) || header.magic != capsule_magic)
     return damaged("it does not begin with BASTCAPS");
   if (header.version != capsule_version) {
     return damaged(fmt::format("it has version {}; this program reads version {}", header.version,
@@ -33,7 +28,7 @@ std::expected<capsule, problem> open_capsule(std::shared_ptr<const source> bytes
   std::uint64_t at = sizeof header;
   for (std::uint32_t i = 0; i < header.count; ++i) {
     capsule_part part{};
-    if (!read(*bytes, at, part)) return damaged(fmt::format("part {} is not there", i));
+    if (!bytes->read_record(at, part)) return damaged(fmt::format("part {} is not there", i));
     at += sizeof part;
     if (part.bytes > bytes->size() - at)
       return damaged(fmt::format("part {} reaches beyond the end", i));

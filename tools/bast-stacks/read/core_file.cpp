@@ -75,7 +75,7 @@ class parser {
  private:
   std::expected<void, problem> read_header() {
     Elf64_Ehdr header{};
-    if (!read(0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+    if (!bytes_->read_record(0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
       return fail("it is no ELF file");
     if (header.e_ident[EI_CLASS] != ELFCLASS64) return fail("it is a 32-bit ELF file");
     if (header.e_ident[EI_DATA] != ELFDATA2LSB) return fail("it is big-endian");
@@ -89,7 +89,8 @@ class parser {
     std::uint64_t count = header.e_phnum;
     if (count == PN_XNUM) {  // The true number is in the first section header.
       Elf64_Shdr first{};
-      if (!read(header.e_shoff, first)) return fail("its first section header is not there");
+      if (!bytes_->read_record(header.e_shoff, first))
+        return fail("its first section header is not there");
       count = first.sh_info;
     }
     if (count > segments_max || count * sizeof(Elf64_Phdr) > bytes_->size())
@@ -98,11 +99,6 @@ class parser {
     if (!bytes_->read_all_at(header.e_phoff, std::as_writable_bytes(std::span(segments_))))
       return fail("its program headers are not there");
     return {};
-  }
-
-  template <class T>
-  bool read(std::uint64_t offset, T& into) const {
-    return bytes_->read_all_at(offset, std::as_writable_bytes(std::span(&into, 1)));
   }
 
   void read_notes(const Elf64_Phdr& segment) {

@@ -124,8 +124,7 @@ class observer {
   /// Looks, if there is something to see. Returns how long to wait until the next time.
   milliseconds look() {
     bast::watch::header head{};
-    if (!registry_.read_all_at(0, std::as_writable_bytes(std::span(&head, 1))) || !is_its(head))
-      return ask_every;
+    if (!registry_.read_record(0, head) || !is_its(head)) return ask_every;
     const auto begin = std::chrono::steady_clock::now();
     auto now = open_process(static_cast<pid_t>(head.pid), {});
     // It may be between two lives (exec), or at its end.

@@ -28,15 +28,13 @@ std::string text_behind_registry(const source& file, std::uint64_t registry_byte
 
 bool holds_registry(const source& file) {
   std::uint64_t magic = 0;
-  return file.read_all_at(0, std::as_writable_bytes(std::span(&magic, 1))) &&
-         magic == bast::watch::magic;
+  return file.read_record(0, magic) && magic == bast::watch::magic;
 }
 
 std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const source> file,
                                                       std::string_view name) {
   bast::watch::header header{};
-  if (!holds_registry(*file) ||
-      !file->read_all_at(0, std::as_writable_bytes(std::span(&header, 1)))) {
+  if (!holds_registry(*file) || !file->read_record(0, header)) {
     return std::unexpected(problem{.what = fmt::format("{} made no pool of bast", name),
                                    .remedy = "build it with bast, and let it start a coroutine"});
   }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "model/descriptor.hpp"
@@ -33,6 +34,12 @@ class source {
   /// All of it or false.
   bool read_all_at(std::uint64_t offset, std::span<std::byte> into) const {
     return read_at(offset, into) == into.size();
+  }
+  /// A record as it lies in memory.
+  template <class Record>
+    requires std::is_trivially_copyable_v<Record>
+  bool read_record(std::uint64_t offset, Record& into) const {
+    return read_all_at(offset, std::as_writable_bytes(std::span(&into, 1)));
   }
 };
 
