@@ -56,14 +56,16 @@ std::expected<code_findings, problem> analyse_code(const snapshot& of, const arg
                 "give the file that ran"});
   }
   code_findings found{.file = with.elf, .sites = {}, .notes = std::move(report->notes)};
+  // What `join` notes is of roots that were not seen; here it is the sites that count.
+  join(*report, of);
   std::size_t removed = 0;
-  for (const static_bound& each : report->bounds) removed += each.removed;
+  for (const static_bound& each : report->bounds) {
+    if (!each.observations.empty()) removed += each.removed;
+  }
   if (removed != 0) {
     found.notes.push_back(fmt::format("{} removed by the shipped annotations: {}",
                                       counted(removed, "reason"), report->shipped));
   }
-  // What `join` notes is of roots that were not seen; here it is the sites that count.
-  join(*report, of);
   found.sites = bounds_of_sites(*report, of.sites.size());
   return found;
 }

@@ -62,7 +62,13 @@ void module_set::open(entry& of) const {
   of.tried = true;
   // The kernel's own module, which is in no file.
   if (of.described->path.empty() || of.described->path.front() != '/') return;
-  of.file = cached(of.described->path, of.described->build_id, of.why_not);
+  if (!of.described->here.empty())
+    of.file = cached(of.described->here, of.described->build_id, of.why_not);
+  // The other way ends with the process.
+  if (of.file == nullptr) {
+    of.why_not.clear();
+    of.file = cached(of.described->path, of.described->build_id, of.why_not);
+  }
   if (of.file != nullptr && machine_ != 0 && of.file->elf().machine() != machine_) {
     of.file = nullptr;
     of.why_not = fmt::format("{} is for another CPU than the process", of.described->path);

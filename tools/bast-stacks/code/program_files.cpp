@@ -34,7 +34,19 @@ std::vector<std::string> usual_directories(std::uint16_t machine) {
           "/usr/local/lib"};
 }
 
-std::vector<std::string> directories_of(const elf_file& file) {
+/// "/proc/4711/root" of a path below it; else nothing.
+std::string root_of(std::string_view path) {
+  constexpr std::string_view start = "/proc/";
+  if (!path.starts_with(start)) return {};
+  const auto end = path.find_first_not_of("0123456789", start.size());
+  constexpr std::string_view root = "/root";
+  if (end == start.size() || end == path.npos || !path.substr(end).starts_with("/root/")) return {};
+  return std::string(path.substr(0, end + root.size()));
+}
+
+}  // namespace
+
+std::vector<std::string> program_files::directories_of(const elf_file& file) const {
   std::vector<std::string> all;
   const auto origin = std::filesystem::path(file.path()).parent_path().string();
   const auto path = file.run_path();
@@ -46,21 +58,23 @@ std::vector<std::string> directories_of(const elf_file& file) {
       const auto at = directory.find(word);
       if (at != std::string::npos) directory.replace(at, word.size(), origin);
     }
-    if (directory.starts_with('/')) all.push_back(directory);
+    if (!directory.starts_with('/')) continue;
+    // $ORIGIN is in the root already.
+    all.push_back(directory.starts_with(root_) ? directory : root_ + directory);
   }
-  for (auto& directory : usual_directories(file.machine())) all.push_back(std::move(directory));
+  for (const auto& directory : usual_directories(file.machine())) all.push_back(root_ + directory);
   return all;
 }
 
-}  // namespace
-
 std::expected<program_files, problem> program_files::load(const std::string& path) {
-  // $ORIGIN means the directory of the file itself, so links are followed first.
+  program_files all;
+  all.root_ = root_of(path);
+  // $ORIGIN means the directory of the file itself, so links are followed first; but the one of
+  // another root says "/", which is ours.
   std::error_code error;
   const auto resolved = std::filesystem::canonical(path, error);
-  auto program = code_file::open(error ? path : resolved.string());
+  auto program = code_file::open(error || !all.root_.empty() ? path : resolved.string());
   if (!program) return std::unexpected(std::move(program.error()));
-  program_files all;
   all.files_.push_back(std::move(*program));
   // Breadth first: that is the order in which the dynamic linker asks for symbols.
   for (std::size_t i = 0; i < all.files_.size(); ++i) all.add_needed(i);
@@ -78,7 +92,7 @@ void program_files::add_needed(std::size_t index) {
     std::shared_ptr<code_file> found;
     const bool is_path = name.find('/') != std::string::npos;
     for (const auto& directory : directories_of(files_[index]->elf())) {
-      auto opened = code_file::open(is_path ? name : directory + "/" + name);
+      auto opened = code_file::open(is_path ? root_ + name : directory + "/" + name);
       if (opened && (*opened)->elf().machine() == machine) found = std::move(*opened);
       if (found != nullptr || is_path) break;
     }

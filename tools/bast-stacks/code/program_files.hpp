@@ -2,7 +2,8 @@
 //
 // `program_files`: a program and the shared libraries that it would be started with, and which of
 // them defines a symbol. As the dynamic linker looks for them, but without LD_LIBRARY_PATH,
-// LD_PRELOAD and /etc/ld.so.conf: a bound should not depend on who asks for it.
+// LD_PRELOAD and /etc/ld.so.conf: a bound should not depend on who asks for it. A program under
+// /proc/PID/root, the file system as a process sees it, has its libraries there.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +43,9 @@ class program_files {
 
  private:
   void add_needed(std::size_t index);
+  std::vector<std::string> directories_of(const elf_file& file) const;
 
+  std::string root_;  // "/proc/4711/root", or empty: ours
   std::vector<std::shared_ptr<code_file>> files_;
   std::vector<std::string> missing_;
   std::unordered_multimap<std::string, code_address> by_source_name_;  // when first asked for

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "code/static.hpp"
+#include "model/statistics.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -23,22 +25,20 @@ std::size_t outermost(const backtrace& trace, const std::string& function) {
   return trace.frames.size();
 }
 
-/// Whether the stack from its deepest frame to the root has every function of a circle on it; then
-/// what they and all between them took.
-bool is_on_stack(const std::vector<std::string>& circle, const backtrace& trace, std::size_t root,
-                 std::uint64_t& bytes) {
-  std::size_t low = root;
-  std::size_t high = 0;
-  for (const auto& function : circle) {
-    std::size_t at = 0;
-    while (at <= root && trace.frames[at].function != function) ++at;
-    if (at > root) return false;
-    low = std::min(low, at);
-    high = std::max(high, at);
+/// What a circle took whose functions are all among these frames: they and all between them.
+std::uint64_t bytes_of_circle(const std::vector<std::string>& circle,
+                              std::span<const frame> frames) {
+  const auto is_in_it = [&](const frame& one) {
+    return std::ranges::find(circle, one.function) != circle.end();
+  };
+  const auto first = std::ranges::find_if(frames, is_in_it);
+  std::uint64_t bytes = 0;
+  std::size_t left = circle.size();
+  for (auto at = first; at != frames.end() && left != 0; ++at) {
+    bytes = add(bytes, at->stack_bytes);
+    if (is_in_it(*at)) --left;
   }
-  bytes = 0;
-  for (auto i = low; i <= high; ++i) bytes += trace.frames[i].stack_bytes;
-  return !circle.empty();
+  return bytes;
 }
 
 observation observe(const static_bound& bound, const site& one, std::size_t index,
@@ -62,10 +62,12 @@ observation observe(const static_bound& bound, const site& one, std::size_t inde
     if (frame.times == 0 && !reached.contains(frame.function))
       seen.not_reached.push_back(frame.function);
   }
-  for (const auto& one_reason : bound.reasons) {
-    std::uint64_t bytes = 0;
-    if (!is_on_stack(one_reason.circle, trace, root, bytes) || bytes <= seen.circle_bytes) continue;
-    seen.circle = one_reason.circle.front();
+  const auto is_reached = [&](const std::string& name) { return reached.contains(name); };
+  for (const auto& why : bound.reasons) {
+    if (why.circle.empty() || !std::ranges::all_of(why.circle, is_reached)) continue;
+    const auto bytes = bytes_of_circle(why.circle, std::span(trace.frames).first(root + 1));
+    if (bytes <= seen.circle_bytes) continue;
+    seen.circle = why.circle.front();
     seen.circle_bytes = bytes;
   }
   return seen;
@@ -73,7 +75,7 @@ observation observe(const static_bound& bound, const site& one, std::size_t inde
 
 site_bound bound_of(const static_bound& bound, const observation& seen) {
   return {.root = bound.root,
-          .bytes = bound.bytes > ~seen.above ? ~std::uint64_t{0} : bound.bytes + seen.above,
+          .bytes = add(bound.bytes, seen.above),
           .reasons = bound.reasons.size(),
           .circle = seen.circle,
           .circle_bytes = seen.circle_bytes};

@@ -76,12 +76,12 @@ std::string speedscope(const snapshot& of) {
                         {"samples", std::move(samples)},
                         {"weights", std::move(weights)}});
   }
-  const json document{{"$schema", "https://www.speedscope.app/file-format-schema.json"},
-                      {"exporter", "bast-stacks"},
-                      {"name", clean_text(of.what)},
-                      {"activeProfileIndex", 0},
-                      {"shared", {{"frames", std::move(frames)}}},
-                      {"profiles", std::move(profiles)}};
+  json document{{"$schema", "https://www.speedscope.app/file-format-schema.json"},
+                {"exporter", "bast-stacks"},
+                {"name", clean_text(of.what)}};
+  if (!profiles.empty()) document["activeProfileIndex"] = 0;
+  document["shared"] = {{"frames", std::move(frames)}};
+  document["profiles"] = std::move(profiles);
   return document.dump(1) + '\n';
 }
 

@@ -6,9 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "draw/flame_layout.hpp"
+#include "draw/path.hpp"
 #include "draw/testing/markup_check.hpp"
 #include "draw/testing/pictures.hpp"
 #include "draw/testing/sample.hpp"
+#include "draw/testing/speedscope_check.hpp"
 #include "show/columns.hpp"
 
 namespace {
@@ -187,28 +189,60 @@ TEST(Speedscope, IsAProfilePerSiteInBytes) {
   const std::string text = speedscope(sample::hostile());
   keep("hostile.speedscope.json", text);
   const nlohmann::json document = nlohmann::json::parse(text);
-  EXPECT_EQ(document["$schema"], "https://www.speedscope.app/file-format-schema.json");
+  EXPECT_EQ(sample::wrong_in_speedscope(document), "");
   ASSERT_EQ(document["profiles"].size(), 3U);
-  const std::size_t frames = document["shared"]["frames"].size();
-  for (const nlohmann::json& frame : document["shared"]["frames"])
-    EXPECT_TRUE(frame["name"].is_string());
   for (const nlohmann::json& profile : document["profiles"]) {
-    EXPECT_EQ(profile["type"], "sampled");
     EXPECT_EQ(profile["unit"], "bytes");
-    ASSERT_EQ(profile["samples"].size(), profile["weights"].size());
-    std::uint64_t total = 0;
-    for (const nlohmann::json& weight : profile["weights"]) total += weight.get<std::uint64_t>();
     EXPECT_EQ(profile["startValue"], 0);
-    EXPECT_EQ(profile["endValue"], total);
-    for (const nlohmann::json& stack : profile["samples"])
-      for (const nlohmann::json& index : stack) EXPECT_LT(index.get<std::size_t>(), frames);
+    // Each sample is the stack before it and one call more.
+    std::size_t calls = 0;
+    for (const nlohmann::json& stack : profile["samples"]) EXPECT_EQ(stack.size(), ++calls);
+  }
+}
+
+TEST(Speedscope, TheOutermostCallComesFirst) {
+  snapshot one = sample::server();
+  std::erase_if(one.sites, [](const site& each) { return each.where != "src/server.cpp"; });
+  const nlohmann::json document = nlohmann::json::parse(speedscope(one));
+  EXPECT_EQ(sample::wrong_in_speedscope(document), "");
+  const nlohmann::json& profile = document["profiles"].at(0);
+  const stack_path path = path_of(one.sites.at(0), {.fold_beyond = 0});
+  EXPECT_FALSE(path.steps.empty());
+  const nlohmann::json& deepest = profile["samples"].back();
+  ASSERT_EQ(deepest.size(), path.steps.size());
+  for (std::size_t i = 0; i < path.steps.size(); ++i) {
+    const auto frame = deepest[i].get<std::size_t>();
+    EXPECT_EQ(document["shared"]["frames"][frame]["name"], path.steps[i].function);
+    EXPECT_EQ(profile["weights"][i], path.steps[i].bytes);
   }
 }
 
 TEST(Speedscope, IsADocumentEvenOfNothing) {
   const nlohmann::json document = nlohmann::json::parse(speedscope({}));
-  EXPECT_TRUE(document["profiles"].is_array());
-  EXPECT_TRUE(document["shared"]["frames"].is_array());
+  EXPECT_EQ(sample::wrong_in_speedscope(document), "");
+  EXPECT_TRUE(document["profiles"].empty());
+}
+
+/// The checker must find what it looks for.
+TEST(Speedscope, TheCheckFindsWhatIsWrong) {
+  const nlohmann::json good = nlohmann::json::parse(speedscope(sample::server()));
+  const auto found = [&](const char* pointer, const nlohmann::json& value) {
+    nlohmann::json bad = good;
+    bad[nlohmann::json::json_pointer(pointer)] = value;
+    return sample::wrong_in_speedscope(bad);
+  };
+  EXPECT_EQ(found("/$schema", "http://www.speedscope.app/file-format-schema.json"), "$schema");
+  EXPECT_EQ(found("/activeProfileIndex", good["profiles"].size()), "activeProfileIndex");
+  EXPECT_EQ(found("/shared/frames/0/name", 7), "a frame without a name");
+  EXPECT_EQ(found("/shared/frames/0/line", "7"), "line of a frame");
+  EXPECT_EQ(found("/profiles/0/type", "evented"), "type of a profile");
+  EXPECT_EQ(found("/profiles/0/unit", "kibibytes"), "unit of a profile");
+  EXPECT_EQ(found("/profiles/0/startValue", 1e9), "startValue, endValue");
+  EXPECT_EQ(found("/profiles/0/endValue", 1e9), "weights end elsewhere");
+  EXPECT_EQ(found("/profiles/0/weights/0", -1), "a weight that is none");
+  EXPECT_EQ(found("/profiles/0/weights", nlohmann::json::array()), "not a weight for each sample");
+  EXPECT_EQ(found("/profiles/0/samples/0/0", good["shared"]["frames"].size()), "index of a frame");
+  EXPECT_EQ(found("/profiles/0/samples/0", 0), "a sample that is no stack");
 }
 
 }  // namespace

@@ -139,10 +139,21 @@ TEST(TopView, EnterShowsDetailsAndEscapeLeavesThem) {
   const std::string text = text_of(top_screen(server, state, size));
   keep("top_details.txt", text);
   for (const char* words : {"src/parse.cpp:40", "62,600 bytes (61.1 KiB)", "json::value x37",
-                            "p99 21 KiB", "strtod_l_internal", "recommended"})
+                            "p99 21 KiB", "strtod_l_internal", "recommended", "kept for more"})
     EXPECT_NE(text.find(words), std::string::npos) << words;
   EXPECT_TRUE(press(state, top_key::back, server, size));
   EXPECT_EQ(state.page, top_page::table);
+}
+
+TEST(TopView, RecommendsAsSurelyAsItIsAskedTo) {
+  const snapshot server = sample::server();
+  const screen_size size{160, 60};
+  top_state state;
+  EXPECT_NE(text_of(top_screen(server, state, size)).find("keep: "), std::string::npos);
+  state.recommend.quantile = 0.5;
+  EXPECT_EQ(text_of(top_screen(server, state, size)).find("keep: "), std::string::npos);
+  state.page = top_page::details;
+  EXPECT_EQ(text_of(top_screen(server, state, size)).find("keep: "), std::string::npos);
 }
 
 TEST(TopView, DetailsScrollToTheirEnd) {

@@ -22,6 +22,7 @@ struct module {
   std::uint64_t base = 0;  // what was added to the addresses in the file (the load bias)
   std::uint64_t low = 0;   // lowest mapped address
   std::uint64_t high = 0;  // end of the highest
+  std::string here{};      // where to read it, when `path` is another file here; not in a recording
 };
 
 /// One call on a stack. `stack_bytes` is what this call took: from its caller's frame to its own

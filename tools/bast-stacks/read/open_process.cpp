@@ -7,6 +7,7 @@
 #include "read/collect.hpp"
 #include "read/modules.hpp"
 #include "read/open.hpp"
+#include "read/process_files.hpp"
 
 namespace bast_stacks {
 std::expected<snapshot, problem> open_process(pid_t pid, const open_options& options) {
@@ -29,6 +30,7 @@ std::expected<snapshot, problem> open_process(pid_t pid, const open_options& opt
   const auto registries = find_registries(files, *found->target, who);
   if (!registries) return std::unexpected(registries.error());
   seen.modules = std::move(files.modules);
+  find_files_here(pid, seen.modules);
 
   const collect_options how{
       .live_stacks = options.live_stacks, .now_ns = begin, .boot_ns = now_ns(CLOCK_BOOTTIME)};

@@ -3,6 +3,8 @@
 // Reading real programs: what the library wrote is what the reader says.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -96,6 +98,43 @@ TEST(Program, SmallDepthsOfReleasedStacksAreExact) {
     EXPECT_EQ(std::to_string(each.max), each.where);
     EXPECT_EQ(each.uses, 1U);
   }
+}
+
+TEST(Program, FilesOfAnotherMountNamespaceAreReadThroughTheProcess) {
+  namespace fs = std::filesystem;
+  const fs::path program(BAST_STACKS_TEST_PROGRAM);
+  // Empty, but for the child, which mounts the program's directory on it.
+  const fs::path place =
+      fs::path(::testing::TempDir()) / ("bast-namespace-" + std::to_string(::getpid()));
+  fs::create_directories(place);
+  const std::string path = place / program.filename();
+  constexpr int refused = 77;
+  child inside({path, "depths", "5000"}, [&] {
+    const bool apart =
+        ::unshare(CLONE_NEWNS) == 0 &&
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+        ::mount(program.parent_path().c_str(), place.c_str(), nullptr, MS_BIND, nullptr) == 0;
+    if (!apart) ::_exit(refused);
+  });
+  if (!inside.ready()) {
+    EXPECT_EQ(WEXITSTATUS(inside.wait()), refused);
+    fs::remove_all(place);
+    GTEST_SKIP() << "no mount namespace may be made here: it takes root";
+  }
+  const auto seen = open_process(inside.pid(), {});
+  ASSERT_TRUE(seen) << seen.error().what;
+  EXPECT_EQ(seen->program, path);
+  EXPECT_FALSE(fs::exists(path));
+  const auto own = std::ranges::find(seen->modules, path, &module::path);
+  ASSERT_NE(own, seen->modules.end());
+  EXPECT_TRUE(file_source::open(own->here));
+  const auto shared = std::ranges::find_if(seen->modules, [](const module& each) {
+    return each.path.find("libc.so") != each.path.npos;
+  });
+  ASSERT_NE(shared, seen->modules.end());
+  EXPECT_EQ(shared->here, "");
+  inside.wait();
+  fs::remove(place);
 }
 
 TEST(Program, NoPageIsMadeResident) {

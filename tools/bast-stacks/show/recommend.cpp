@@ -64,6 +64,8 @@ recursion_reserve rounds_of(const site& s, const site_bound* code) {
   constexpr std::uint64_t seen_for_one_more = 8;
   recursion_reserve kept;
   recursion seen = recursion_of(s.deepest, 2);
+  // Of calls that are never recorded whole nobody knows what a round takes.
+  if (seen.round_bytes == 0) seen = {};
   const bool only_in_code = seen.times == 0 && code != nullptr && !code->circle.empty();
   if (only_in_code)
     seen = {.function = code->circle, .times = 1, .round_bytes = code->circle_bytes};

@@ -121,6 +121,10 @@ TEST(Recommend, ARoundReachesFromACallToTheNext) {
   s.sites[0].deepest.inner = 3;
   s.sites[0].deepest.omitted_bytes = 100;
   EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 120u);
+  s.sites[0].deepest.frames.erase(s.sites[0].deepest.frames.begin(),
+                                  s.sites[0].deepest.frames.begin() + 2);
+  s.sites[0].deepest.inner = 2;
+  EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.words, "");
 }
 
 TEST(Recommend, ACircleOfTheCallGraphThatIsOnTheStackIsARecursion) {
