@@ -49,7 +49,7 @@ class fault_words {
   std::vector<word> witnesses() const;
   bool is_there(std::uint64_t address) const;
   bool are_equal(const std::vector<word>& expected);
-  bool has_what_was_pushed();
+  bool has_return_address();
 
   memory& target_;
   const fault_sample& fault_;

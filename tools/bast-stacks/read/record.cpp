@@ -110,7 +110,10 @@ std::expected<snapshot, problem> record(const record_options& options) {
   }
   const auto good = look_again(options, signals, end, faults ? &*faults : nullptr, *all);
   if (!good) return std::unexpected(good.error());
-  if (faults) faults->add_to(*all);
+  if (!faults) return all;
+  // Sites that are new since the last look have deepest stacks, too.
+  if (auto now = open_process(options.pid, {}); now) *all = accumulate(*all, std::move(*now));
+  faults->add_to(*all);
   return all;
 }
 
