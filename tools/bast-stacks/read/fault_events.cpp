@@ -39,8 +39,8 @@ perf_event_attr attributes(const sampled_registers& registers, bool with_kernel)
   asked.exclude_hv = 1;
   asked.inherit = 1;
   asked.inherit_thread = 1;
-  // Whose stack it was is only known while its words are there: we want to be woken at once.
-  asked.wakeup_events = 1;
+  // Nothing of wakeup_events: to be woken for every fault would cost the process more than its
+  // faults do, as it loses its CPU to us each time. So it is when half of a ring is full.
   return asked;
 }
 

@@ -113,7 +113,8 @@ const site_identity* fault_stacks::name_of(const candidate& of, std::uint16_t si
 bool fault_stacks::take(const candidate& of) {
   const fault_sample& fault = *of.fault;
   const auto slot = read_slot(of);
-  if (!slot || fault.address >= slot->top || fault.sp > slot->top) return false;
+  if (!slot || fault.address >= slot->top) return false;
+  if (fault.sp >= slot->top || slot->top - fault.sp < sizeof(std::uint64_t)) return false;
   const site_identity* const site = name_of(of, slot->site);
   if (site == nullptr) return false;
   const std::uint64_t depth = slot->top - std::min(fault.address, fault.sp);

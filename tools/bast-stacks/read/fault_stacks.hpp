@@ -19,7 +19,7 @@
 // is counted and left out.
 //
 // What can still be wrong: a stack whose next user, of another site, had put the same words at the
-// same places by the time of step 3, a fraction of a millisecond after the fault; in pools that
+// same places by the time of step 3, about a millisecond after the fault; in pools that
 // neither measure nor scrub nothing is wiped, and what the next user left alone may be old. And
 // words above those that came with the fault are those of step 3: a caller that returned meanwhile
 // is missing or replaced by the next one. Unwind tables tell most of these apart

@@ -30,7 +30,7 @@ class code_ranges {
 
 class fault_words {
  public:
-  /// The fault's stack pointer lies in [low, top], the bounds of its stack.
+  /// The fault's stack pointer lies within the bounds, a word or more below their end.
   fault_words(memory& target, const fault_sample& fault, extent bounds, const code_ranges& code);
 
   /// Whether words that were on the stack when the fault happened are there still. False when

@@ -8,10 +8,11 @@
 //   memory,
 //                         and a bast::watch::listener waits
 //   program run COUNT N   COUNT coroutines of N bytes, one after the other; exits with 7
-//   program deep N        says "ready"; at the next line of its input starts a coroutine that uses
-//   a
-//                         fresh stack down to the page N bytes below its top, says "ready" again
-//                         while it is there, ends with its standard input
+//   program deep N [THREAD]  says "ready"; at the next line of its input starts a coroutine, on a
+//   new
+//                         thread if THREAD is there, that uses a fresh stack down to the page N
+//                         bytes below its top; says "ready" again while it is there, ends with its
+//                         standard input
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
 //   program killed N      a coroutine of N bytes kills the process
 //   program crash N       a coroutine of N bytes writes to a null pointer
@@ -29,6 +30,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 using namespace bast::literals;
@@ -87,14 +89,23 @@ int depths(std::span<char*> sizes) {
   return kept;
 }
 
-int deep(std::size_t depth) {
+void dive(std::size_t depth) {
   auto pool = make_pool();
   auto one = pool.acquire().value();
+  if (!one.start("diver", [depth] { (void)middle_call(depth); })) std::abort();
+  wait_for_end_of_input();
+}
+
+int deep(std::size_t depth, bool on_a_new_thread) {
+  const auto pool = make_pool();
   std::puts("ready");
   std::fflush(stdout);
   if (std::getchar() == EOF) return 1;
-  if (!one.start("diver", [depth] { (void)middle_call(depth); })) return 1;
-  wait_for_end_of_input();
+  if (on_a_new_thread) {
+    std::thread(dive, depth).join();
+  } else {
+    dive(depth);
+  }
   return 0;
 }
 
@@ -163,7 +174,7 @@ int main(int count, char** words) {
     return i < all.size() ? std::strtoull(all[i], nullptr, 10) : 0;
   };
   if (what == "depths") return depths(all.subspan(1));
-  if (what == "deep") return deep(number(1));
+  if (what == "deep") return deep(number(1), all.size() > 2);
   if (what == "many") return many(number(1));
   if (what == "run") return run(number(1), number(2));
   if (what == "killed") return killed(number(1));
