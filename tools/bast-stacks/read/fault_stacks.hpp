@@ -73,7 +73,7 @@ class fault_stacks {
     const bast::watch::slab_entry* slab = nullptr;
     extent slot;               // without its guard
     std::uint64_t record = 0;  // address
-    std::uint64_t reach = 0;   // bytes from the slot's high end to the deepest that was touched
+    std::uint64_t reach = 0;   // bytes from the slot's high end to what was touched
   };
   struct slot_view {
     std::uint64_t top = 0;

@@ -151,7 +151,7 @@ deepest_stack fault_words::record() {
   made.pc = fault_.pc;
   made.fp = fault_.fp;
   made.sp_depth = bounds_.high - fault_.sp;
-  made.depth = bounds_.high - std::min(fault_.sp, fault_.address);
+  made.depth = bounds_.high - fault_.address;
   kept_words kept(bounds_.high);
   const auto consider = [&](std::uint64_t at, std::uint64_t value) {
     if (code_.may_return_to(value)) kept.add(at, value);

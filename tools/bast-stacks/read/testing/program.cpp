@@ -69,8 +69,7 @@ int depths(std::span<char*> sizes) {
 }
 
 /// Takes room down to the page that lies `depth` below the top, and not to the one below it, so
-/// that this is the function that touches it first. It writes there, and then to another fresh
-/// page.
+/// that this is the function that touches it first; the page above was touched just before.
 [[gnu::noinline, gnu::no_sanitize_address]] int lowest_call(std::size_t depth) {
   constexpr std::uintptr_t page = 4096;
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
@@ -78,8 +77,8 @@ int depths(std::span<char*> sizes) {
       reinterpret_cast<std::uintptr_t>(bast::find_stack(__builtin_frame_address(0)).top);
   const std::uintptr_t lowest = (top - depth) / page * page + page / 4 * 3;
   auto* const room = static_cast<volatile std::byte*>(__builtin_alloca(here - lowest));
+  room[page / 2] = std::byte{0x5a};
   room[0] = std::byte{0x5a};
-  room[2 * page] = std::byte{0x5a};
   (void)bast::this_coro::yield();
   return static_cast<int>(room[0]);
 }
