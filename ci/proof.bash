@@ -5,7 +5,7 @@
 # Those of the library, whose inputs are programs of a model; and those of the inspector, whose
 # inputs are what it reads.
 library_targets=(pool growth cancel_order process_driver command_argv_env)
-inspector_targets=(registry core elf_frames su_ci recording budget draw)
+inspector_targets=(registry core perf_ring elf_frames su_ci recording budget draw)
 fuzz_targets=("${library_targets[@]}" "${inspector_targets[@]}")
 
 # fuzzer TARGET [OPTION...]: locals stay on the stack, where growth is what is tested; the replay of

@@ -32,8 +32,8 @@ std::vector<std::string> names(const backtrace& trace) {
 std::uint64_t pages(std::uint64_t bytes) { return (bytes + 4095) / 4096; }
 
 /// Watches a program go deep; nothing where perf events are refused.
-std::optional<snapshot> seen_going(std::uint64_t depth, std::string& why_not) {
-  child program(test_program({"deep", std::to_string(depth)}));
+std::optional<snapshot> seen_going(const std::vector<std::string>& how, std::string& why_not) {
+  child program(test_program(how));
   EXPECT_TRUE(program.ready());
   const auto before = open_process(program.pid(), {});
   EXPECT_TRUE(before) << before.error().what;
@@ -44,9 +44,6 @@ std::optional<snapshot> seen_going(std::uint64_t depth, std::string& why_not) {
   }
   EXPECT_TRUE(program.go_on());
   EXPECT_TRUE(program.ready());
-  std::vector<pollfd> all;
-  faults->wait_on(all);
-  EXPECT_GT(::poll(all.data(), all.size(), 0), 0) << "a fault wakes who waits";
   EXPECT_TRUE(faults->look());
   auto after = open_process(program.pid(), {});
   EXPECT_TRUE(after) << after.error().what;
@@ -55,22 +52,28 @@ std::optional<snapshot> seen_going(std::uint64_t depth, std::string& why_not) {
   return std::move(*after);
 }
 
+void name_the_call(const std::vector<std::string>& how) {
+  std::string why_not;
+  const auto seen = seen_going(how, why_not);
+  if (!seen) GTEST_SKIP() << why_not;
+  const auto site = std::ranges::find(seen->sites, "diver", &site::where);
+  ASSERT_NE(site, seen->sites.end());
+  const backtrace& trace = site->deepest;
+  EXPECT_EQ(pages(trace.depth), pages(site->max)) << trace.depth << ' ' << site->max;
+  ASSERT_FALSE(trace.frames.empty());
+  EXPECT_THAT(trace.frames[0].function, HasSubstr("lowest_call"));
+  EXPECT_THAT(names(trace), Contains(HasSubstr("middle_call")));
+  EXPECT_THAT(seen->not_seen, Contains(HasSubstr("Deepest stacks by page faults")));
+}
+
 TEST(PageFaults, NameTheCallThatWentDeepest) {
   // Within the window, where the library sees no growth, and far below it.
-  for (const std::uint64_t depth : {20'000U, 100'000U, 2'000'000U}) {
-    std::string why_not;
-    const auto seen = seen_going(depth, why_not);
-    if (!seen) GTEST_SKIP() << why_not;
-    const auto site = std::ranges::find(seen->sites, "diver", &site::where);
-    ASSERT_NE(site, seen->sites.end());
-    const backtrace& trace = site->deepest;
-    EXPECT_EQ(pages(trace.depth), pages(site->max)) << trace.depth << ' ' << site->max;
-    ASSERT_FALSE(trace.frames.empty());
-    EXPECT_THAT(trace.frames[0].function, HasSubstr("lowest_call"));
-    EXPECT_THAT(names(trace), Contains(HasSubstr("middle_call")));
-    EXPECT_THAT(seen->not_seen, Contains(HasSubstr("Deepest stacks by page faults")));
-  }
+  name_the_call({"deep", "20000"});
+  name_the_call({"deep", "100000"});
+  name_the_call({"deep", "2000000"});
 }
+
+TEST(PageFaults, AreSeenOfThreadsThatStartLater) { name_the_call({"deep", "20000", "thread"}); }
 
 TEST(PageFaults, ARecordingWithThemSaysWhatItCouldNotSee) {
   child program(test_program({"depths", "5000"}));
@@ -84,8 +87,7 @@ TEST(PageFaults, ARecordingWithThemSaysWhatItCouldNotSee) {
     EXPECT_EQ(seen.error().status, 3);
     GTEST_SKIP() << seen.error().what;
   }
-  EXPECT_THAT(seen->not_seen,
-              Contains(HasSubstr("(0 first touches of a page, 0 of them on stacks)")));
+  EXPECT_THAT(seen->not_seen, Contains(HasSubstr("0 of them on stacks")));
 }
 
 TEST(PageFaults, AProcessWithoutBastIsRefused) {

@@ -72,7 +72,7 @@ constexpr command_words commands[] = {
      "--deepest asks the kernel for the page faults of the process, as a profiler does "
      "(perf_event_open), so that stacks which never grow have backtraces too. Only pages that are "
      "touched for the first time fault: what a stack did before, or does again, is not seen. The "
-     "process is not stopped; each first touch of a page takes about a microsecond longer.",
+     "process is not stopped; each first touch of a page takes somewhat longer.",
      record_examples},
     {"report", "show where stacks are too small or too large, and what to set",
      "At most fifteen lines, unless more is asked for: the sites with the smallest margins, what "

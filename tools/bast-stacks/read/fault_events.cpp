@@ -39,22 +39,25 @@ perf_event_attr attributes(const sampled_registers& registers, bool with_kernel)
   asked.exclude_hv = 1;
   asked.inherit = 1;
   asked.inherit_thread = 1;
-  // Whose stack it was is only known while its words are there: we want to be woken at once.
-  asked.wakeup_events = 1;
+  // Nothing of wakeup_events: to be woken for every fault would cost the process more than its
+  // faults do, as it loses its CPU to us each time. So it is when half of a ring is full.
   return asked;
 }
 
-/// The threads of a process; empty when it has ended.
-std::vector<pid_t> threads_of(pid_t pid) {
+/// The threads of a process. Errors: errno; ESRCH when it has ended.
+std::expected<std::vector<pid_t>, int> threads_of(pid_t pid) {
   std::vector<pid_t> found;
-  std::error_code ended;
-  std::filesystem::directory_iterator each(fmt::format("/proc/{}/task", pid), ended);
-  for (; !ended && each != std::filesystem::directory_iterator(); each.increment(ended)) {
+  std::error_code failure;
+  std::filesystem::directory_iterator each(fmt::format("/proc/{}/task", pid), failure);
+  for (; !failure && each != std::filesystem::directory_iterator(); each.increment(failure)) {
     const std::string name = each->path().filename();
     pid_t thread = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), thread);
     if (error == std::errc{} && *end == '\0') found.push_back(thread);
   }
+  if (failure && failure != std::errc::no_such_file_or_directory)
+    return std::unexpected(failure.value());
+  if (found.empty()) return std::unexpected(ESRCH);
   return found;
 }
 
@@ -80,7 +83,9 @@ std::expected<fault_events, problem> fault_events::open(pid_t pid, std::uint16_t
   std::set<pid_t> watched;
   for (int pass = 0; pass < passes_max; ++pass) {
     const std::size_t before = watched.size();
-    for (const pid_t thread : threads_of(pid)) {
+    const auto threads = threads_of(pid);
+    if (!threads) return std::unexpected(made.refused(threads.error(), perf_step::list));
+    for (const pid_t thread : *threads) {
       if (!watched.insert(thread).second) continue;
       if (auto good = made.watch(thread); !good) return std::unexpected(good.error());
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `fault_events`: the page faults of a running process, by perf_event_open(2). The process is not
-// stopped; a first touch of a page takes it about a microsecond more while this lives.
+// stopped; a first touch of a page takes it somewhat longer while this lives.
 //
 // What is asked of the kernel, and why:
 //   - PERF_COUNT_SW_PAGE_FAULTS_MIN, period 1. The event of all page faults comes before the fault
@@ -42,7 +42,8 @@ class fault_events {
   /// see perf_refusal.hpp; a CPU whose registers we do not know.
   static std::expected<fault_events, problem> open(pid_t pid, std::uint16_t machine);
 
-  /// Appends what poll(2) shall wait for, and takes what it said. What was appended stays in order.
+  /// Appends what poll(2) is to wait for, and takes what it said. It wakes us to make room in a
+  /// ring, not for every fault.
   void wait_on(std::vector<pollfd>& into) const;
   void heed(std::span<const pollfd> answered);
 

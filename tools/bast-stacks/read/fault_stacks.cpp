@@ -57,7 +57,7 @@ std::optional<fault_stacks::candidate> fault_stacks::locate(const fault_sample& 
                      .slab = &slab,
                      .slot = slot,
                      .record = slab.slots + index * all.header.slots.record_bytes,
-                     .reach = slot.high - std::min(fault.address, fault.sp)};
+                     .reach = slot.high - fault.address};
   }
   return std::nullopt;
 }
@@ -113,14 +113,16 @@ const site_identity* fault_stacks::name_of(const candidate& of, std::uint16_t si
 bool fault_stacks::take(const candidate& of) {
   const fault_sample& fault = *of.fault;
   const auto slot = read_slot(of);
-  if (!slot || fault.address >= slot->top || fault.sp > slot->top) return false;
+  if (!slot || fault.address >= slot->top) return false;
+  if (fault.sp >= slot->top || slot->top - fault.sp < sizeof(std::uint64_t)) return false;
   const site_identity* const site = name_of(of, slot->site);
   if (site == nullptr) return false;
-  const std::uint64_t depth = slot->top - std::min(fault.address, fault.sp);
+  const std::uint64_t depth = slot->top - fault.address;
   const auto known = found_.find(*site);
   if (known != found_.end() && known->second.depth >= depth) return true;
-  if (depth > bytes_left_ || (known == found_.end() && found_.size() >= sites_max)) return false;
-  bytes_left_ -= depth;
+  const std::uint64_t to_read = slot->top - std::min(fault.address, fault.sp);
+  if (to_read > bytes_left_ || (known == found_.end() && found_.size() >= sites_max)) return false;
+  bytes_left_ -= to_read;
   fault_words words(target_, fault, {.low = of.slot.low, .high = slot->top}, code_);
   if (!words.are_still_there()) return false;
   found_.insert_or_assign(*site, words.record());

@@ -14,11 +14,12 @@
 // A stack that goes to another site is read and wiped first (I3 of stack_pool). Words that are
 // still there say that this has not happened since the fault, so the site is the right one. Return
 // addresses are compared, the outermost that the fault brought; where it brought none, all other
-// words that are not zero; where a call was the first to touch a page, the return address that it
-// must have pushed by now. A fault of which nothing is still there is counted and left out.
+// words that are not zero. Where it brought only zeros, as from a large buffer, the calls of that
+// function must have left a return address to it by now. A fault of which nothing is still there
+// is counted and left out.
 //
 // What can still be wrong: a stack whose next user, of another site, had put the same words at the
-// same places by the time of step 3, a fraction of a millisecond after the fault; in pools that
+// same places by the time of step 3, about a millisecond after the fault; in pools that
 // neither measure nor scrub nothing is wiped, and what the next user left alone may be old. And
 // words above those that came with the fault are those of step 3: a caller that returned meanwhile
 // is missing or replaced by the next one. Unwind tables tell most of these apart
@@ -72,7 +73,7 @@ class fault_stacks {
     const bast::watch::slab_entry* slab = nullptr;
     extent slot;               // without its guard
     std::uint64_t record = 0;  // address
-    std::uint64_t reach = 0;   // bytes from the slot's high end to the deepest that was touched
+    std::uint64_t reach = 0;   // bytes from the slot's high end to what was touched
   };
   struct slot_view {
     std::uint64_t top = 0;

@@ -152,22 +152,30 @@ TEST_F(FaultStacks, NothingButZerosTellsNothing) {
   EXPECT_EQ(deepest("worker").depth, 0U);
 }
 
-TEST_F(FaultStacks, ACallLeavesWhatItPushed) {
+TEST_F(FaultStacks, WhereOnlyZerosCameACallHasLeftItsReturnAddress) {
   fake_.use(0, 1, 0);
-  fault_sample fault = touch(0, 4992);
-  fault.address -= 8;
+  const fault_sample fault = touch(0, 4992);
+  for (const std::uint64_t elsewhere : {std::uint64_t{77}, code + 0x5000}) {
+    write(0, 5000, elsewhere);
+    stacks_.add({{fault}});
+  }
+  EXPECT_EQ(stacks_.counts().unsure, 2U);
   write(0, 5000, fault.pc + 5);
   stacks_.add({{fault}});
-  EXPECT_EQ(deepest("worker").depth, 5000U);
-  // On a CPU with a link register the called function stores it.
-  fake_.use(1, 2, 0);
-  fault_sample store = touch(1, 6000);
+  EXPECT_EQ(deepest("worker").depth, 4992U);
+  EXPECT_EQ(stacks_.counts().unsure, 2U);
+}
+
+TEST_F(FaultStacks, ACalledFunctionStoresTheLinkRegister) {
+  fake_.use(0, 1, 0);
+  fault_sample store = touch(0, 6000);
   store.link = code + 0x300;
   store.address -= 32;
-  write(1, 6024, store.link);
   stacks_.add({{store}});
-  EXPECT_EQ(deepest("other worker").depth, 6032U);
-  EXPECT_EQ(stacks_.counts().unsure, 0U);
+  EXPECT_EQ(stacks_.counts().unsure, 1U);
+  write(0, 6024, store.link);
+  stacks_.add({{store}});
+  EXPECT_EQ(deepest("worker").depth, 6032U);
 }
 
 TEST_F(FaultStacks, WordsOfPagesThatAreNotThereAreNotAskedFor) {

@@ -16,8 +16,8 @@ constexpr std::uint64_t smallest_page = 4096;
 constexpr std::size_t chunk_words = 8192;
 // One may be of a function that starts every coroutine; three in a row are somebody's own.
 constexpr std::size_t witnesses_most = 3;
-// Of x86-64: with a displacement and a prefix.
-constexpr std::uint64_t longest_call = 8;
+// Functions are rarely larger.
+constexpr std::uint64_t function_bytes = 4096;
 // As many of a record's words as the library keeps from the outer end, when there are too many.
 constexpr std::size_t outermost = 24;
 constexpr std::size_t innermost = bast::watch::return_count - outermost;
@@ -85,7 +85,7 @@ fault_words::fault_words(memory& target, const fault_sample& fault, extent bound
     std::memcpy(&next.value, fault.stack.data() + (at - fault.sp), word_bytes);
     came_.push_back(next);
   }
-  const std::uint64_t from = std::min(fault.sp, fault.address) & ~(smallest_page - 1);
+  const std::uint64_t from = std::min(fault.sp - word_bytes, fault.address) & ~(smallest_page - 1);
   if (!target.residency({.low = std::max(bounds.low, from), .high = bounds.high}, resident_))
     resident_.clear();
   // To read them in would change the process.
@@ -126,23 +126,23 @@ bool fault_words::are_equal(const std::vector<word>& expected) {
   return true;
 }
 
-/// A call that was the first to touch a page has left its return address there: the call itself on
-/// x86-64, the first store of the called function on aarch64.
-bool fault_words::has_what_was_pushed() {
+/// The calls of one frame leave their return addresses at one place, each in the place of the last:
+/// right below the stack pointer on x86-64. On aarch64 the called function stores them, and only
+/// when that store was the fault do we know where.
+bool fault_words::has_return_address() {
+  const auto is_at = [&](std::uint64_t address, std::uint64_t near) {
+    std::uint64_t found = 0;
+    return is_there(address) && target_.read(address, found) && code_.may_return_to(found) &&
+           std::max(found, near) - std::min(found, near) <= function_bytes;
+  };
+  if (fault_.link == 0) return is_at(fault_.sp - word_bytes, fault_.pc);
   const std::uint64_t touched = fault_.address & ~(word_bytes - 1);
-  if (fault_.link == 0) {
-    std::uint64_t pushed = 0;
-    return touched + word_bytes == fault_.sp && is_there(touched) &&
-           target_.read(touched, pushed) && pushed > fault_.pc &&
-           pushed - fault_.pc <= longest_call;
-  }
-  return are_equal({{.at = touched, .value = fault_.link}}) ||
-         are_equal({{.at = touched + word_bytes, .value = fault_.link}});
+  return is_at(touched, fault_.link) || is_at(touched + word_bytes, fault_.link);
 }
 
 bool fault_words::are_still_there() {
   const std::vector<word> expected = witnesses();
-  return expected.empty() ? has_what_was_pushed() : are_equal(expected);
+  return expected.empty() ? has_return_address() : are_equal(expected);
 }
 
 deepest_stack fault_words::record() {
@@ -151,7 +151,7 @@ deepest_stack fault_words::record() {
   made.pc = fault_.pc;
   made.fp = fault_.fp;
   made.sp_depth = bounds_.high - fault_.sp;
-  made.depth = bounds_.high - std::min(fault_.sp, fault_.address);
+  made.depth = bounds_.high - fault_.address;
   kept_words kept(bounds_.high);
   const auto consider = [&](std::uint64_t at, std::uint64_t value) {
     if (code_.may_return_to(value)) kept.add(at, value);

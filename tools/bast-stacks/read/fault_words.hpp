@@ -30,7 +30,7 @@ class code_ranges {
 
 class fault_words {
  public:
-  /// The fault's stack pointer lies in [low, top], the bounds of its stack.
+  /// The fault's stack pointer lies within the bounds, a word or more below their end.
   fault_words(memory& target, const fault_sample& fault, extent bounds, const code_ranges& code);
 
   /// Whether words that were on the stack when the fault happened are there still. False when
@@ -49,7 +49,7 @@ class fault_words {
   std::vector<word> witnesses() const;
   bool is_there(std::uint64_t address) const;
   bool are_equal(const std::vector<word>& expected);
-  bool has_what_was_pushed();
+  bool has_return_address();
 
   memory& target_;
   const fault_sample& fault_;

@@ -21,6 +21,8 @@ TEST(ParseMaps, KeepsMappingsOfFiles) {
   EXPECT_EQ(found[0].where.low, 0x55d0c0000000U);
   EXPECT_EQ(found[1].where.high, 0x55d0c0002000U);
   EXPECT_EQ(found[1].offset, 0x1000U);
+  EXPECT_FALSE(found[0].is_code);
+  EXPECT_TRUE(found[1].is_code);
   EXPECT_EQ(found[2].path, "/memfd:x");
 }
 

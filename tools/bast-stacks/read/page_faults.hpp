@@ -3,8 +3,8 @@
 // `page_faults`: the deepest stacks of a process that runs already, found by its page faults.
 //
 //   auto faults = page_faults::watch(pid, machine);
-//   ... poll what wait_on() gives, heed() the answer ...
-//   faults->look();              // soon after a fault, see fault_stacks.hpp
+//   ... poll what wait_on() gives, for page_faults::patience at most; heed() the answer ...
+//   faults->look();
 //   faults->add_to(snapshot);    // deepest stacks, and what was not seen
 //
 // The library's own record of deepest stacks is of growths, so that a stack which stays within its
@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <expected>
 #include <memory>
 #include <span>
@@ -28,6 +29,10 @@ namespace bast_stacks {
 
 class page_faults {
  public:
+  /// Time between two looks, at most: whose stack it was is known while that stack is still in use,
+  /// see fault_stacks.hpp. Shorter would take the process's CPU from it too often.
+  static constexpr std::chrono::milliseconds patience{1};
+
   /// Errors: those of attach(), of find_registries(), and of fault_events::open().
   static std::expected<page_faults, problem> watch(pid_t pid, std::uint16_t machine);
 

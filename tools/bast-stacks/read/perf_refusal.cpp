@@ -66,6 +66,7 @@ door door_of(const refused_perf& refused) {
 
 std::string_view name_of(perf_step step) {
   switch (step) {
+    case perf_step::list: return "the list of its threads";
     case perf_step::open: return "perf_event_open";
     case perf_step::map: return "mmap of a perf ring";
     case perf_step::redirect: return "PERF_EVENT_IOC_SET_OUTPUT";

@@ -13,7 +13,7 @@
 namespace bast_stacks {
 
 /// What the kernel refused.
-enum class perf_step : std::uint8_t { open, map, redirect };
+enum class perf_step : std::uint8_t { list, open, map, redirect };
 
 /// What tells the doors apart; split off to be tested.
 struct refused_perf {

@@ -49,14 +49,15 @@ TEST(PerfRefusal, EveryErrorIsStatusThreeWithItsCause) {
   const int errors[] = {EACCES, EPERM,  ENOSYS, ENOENT, ENODEV, EOPNOTSUPP, EINVAL,
                         E2BIG,  EMFILE, ENFILE, ENOMEM, EBUSY,  ESRCH,      EIO};
   for (const int error : errors) {
-    for (const perf_step step : {perf_step::open, perf_step::map, perf_step::redirect}) {
+    for (const perf_step step :
+         {perf_step::list, perf_step::open, perf_step::map, perf_step::redirect}) {
       const problem found = said(error, step);
       EXPECT_EQ(found.status, 3);
       EXPECT_THAT(found.what, HasSubstr("process 42"));
       sentences.insert(found.what);
     }
   }
-  EXPECT_EQ(sentences.size(), (std::size(errors) - 1) * 3 + 1);
+  EXPECT_EQ(sentences.size(), (std::size(errors) - 1) * 4 + 1);
 }
 
 }  // namespace

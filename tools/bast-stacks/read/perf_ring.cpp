@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "read/perf_ring.hpp"
 
+#include <asm/perf_regs.h>
 #include <fmt/format.h>
 #include <linux/perf_event.h>
 
@@ -14,6 +15,16 @@ namespace {
 
 static_assert(fault_sample_fields == (PERF_SAMPLE_TID | PERF_SAMPLE_ADDR | PERF_SAMPLE_REGS_USER |
                                       PERF_SAMPLE_STACK_USER));
+
+// Each machine has the header of its own numbers only.
+#ifdef __x86_64__
+static_assert(sampled_registers_of[0].bits ==
+              (1ULL << PERF_REG_X86_BP | 1ULL << PERF_REG_X86_SP | 1ULL << PERF_REG_X86_IP));
+#else
+static_assert(sampled_registers_of[1].bits ==
+              (1ULL << PERF_REG_ARM64_X29 | 1ULL << PERF_REG_ARM64_LR | 1ULL << PERF_REG_ARM64_SP |
+               1ULL << PERF_REG_ARM64_PC));
+#endif
 
 /// Newer than the headers that this is built with may be.
 constexpr std::uint32_t record_lost_samples = 13;

@@ -23,8 +23,6 @@ namespace {
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-enum class woken { by_time, by_signal, by_faults };
-
 /// While it lives, SIGINT and SIGTERM wait until somebody asks for them.
 class held_signals {
  public:
@@ -39,21 +37,23 @@ class held_signals {
   held_signals(const held_signals&) = delete;
   held_signals& operator=(const held_signals&) = delete;
 
-  /// Waits for one, or for page faults, until `end` at most.
-  woken wait(steady_clock::time_point end, page_faults* faults) const {
+  /// Waits until `end` at most, or until page faults are to be looked at. True when a signal ended
+  /// it.
+  bool wait(steady_clock::time_point end, page_faults* faults) const {
     for (;;) {
       std::vector<pollfd> all = {{.fd = arrived_.get(), .events = POLLIN, .revents = 0}};
       if (faults != nullptr) faults->wait_on(all);
-      const nanoseconds left = std::max(nanoseconds(0), nanoseconds(end - steady_clock::now()));
+      nanoseconds left = std::max(nanoseconds(0), nanoseconds(end - steady_clock::now()));
+      if (faults != nullptr) left = std::min<nanoseconds>(left, page_faults::patience);
       const timespec limit{.tv_sec = left.count() / 1'000'000'000,
                            .tv_nsec = left.count() % 1'000'000'000};
       const int ready = ::ppoll(all.data(), all.size(), &limit, nullptr);
-      if (ready == 0) return woken::by_time;
+      if (ready == 0) return false;
       if (ready < 0) continue;
       signalfd_siginfo which{};
-      if (::read(arrived_.get(), &which, sizeof which) > 0) return woken::by_signal;
+      if (::read(arrived_.get(), &which, sizeof which) > 0) return true;
       if (faults != nullptr) faults->heed(std::span(all).subspan(1));
-      return woken::by_faults;
+      return false;
     }
   }
 
@@ -74,11 +74,11 @@ std::expected<void, problem> look_again(const record_options& options, const hel
                                         snapshot& all) {
   auto next = after(steady_clock::now(), options.every);
   for (;;) {
-    const woken why = signals.wait(std::min(next, end), faults);
+    const bool interrupted = signals.wait(std::min(next, end), faults);
     if (faults != nullptr) {
       if (auto good = faults->look(); !good) return good;
     }
-    if (why == woken::by_signal || steady_clock::now() >= end) return {};
+    if (interrupted || steady_clock::now() >= end) return {};
     if (steady_clock::now() < next) continue;
     auto now = open_process(options.pid, {});
     if (!now) {
@@ -110,7 +110,10 @@ std::expected<snapshot, problem> record(const record_options& options) {
   }
   const auto good = look_again(options, signals, end, faults ? &*faults : nullptr, *all);
   if (!good) return std::unexpected(good.error());
-  if (faults) faults->add_to(*all);
+  if (!faults) return all;
+  // Sites that are new since the last look have deepest stacks, too.
+  if (auto now = open_process(options.pid, {}); now) *all = accumulate(*all, std::move(*now));
+  faults->add_to(*all);
   return all;
 }
 

@@ -9,9 +9,10 @@
 //   program stacks N...   the same of stacks without a coroutine, a site for each, called N
 //   program released N... the same, and gives them back instead of waiting
 //   program run COUNT N   COUNT coroutines of N bytes, one after the other; exits with 7
-//   program deep N        says "ready"; at the next line of its input starts a coroutine that
-//                         uses a fresh stack down to the page N bytes below its top, says "ready"
-//                         again while it is there, ends with its standard input
+//   program deep N [THREAD]  says "ready"; at the next line of its input starts a coroutine, on
+//                         a new thread if THREAD is there, that uses a fresh stack down to the page
+//                         N bytes below its top; says "ready" again while it is there, ends with
+//                         its standard input
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
 //   program killed N      a coroutine of N bytes kills the process
 //   program crash N       a coroutine of N bytes writes to a null pointer
@@ -29,6 +30,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 using namespace bast::literals;
@@ -82,8 +84,7 @@ int stacks(std::span<char*> sizes, bool wait) {
 }
 
 /// Takes room down to the page that lies `depth` below the top, and not to the one below it, so
-/// that this is the function that touches it first. It writes there, and then to another fresh
-/// page.
+/// that this is the function that touches it first; the page above was touched just before.
 [[gnu::noinline, gnu::no_sanitize_address]] int lowest_call(std::size_t depth) {
   constexpr std::uintptr_t page = 4096;
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
@@ -91,8 +92,8 @@ int stacks(std::span<char*> sizes, bool wait) {
       reinterpret_cast<std::uintptr_t>(bast::find_stack(__builtin_frame_address(0)).top);
   const std::uintptr_t lowest = (top - depth) / page * page + page / 4 * 3;
   auto* const room = static_cast<volatile std::byte*>(__builtin_alloca(here - lowest));
+  room[page / 2] = std::byte{0x5a};
   room[0] = std::byte{0x5a};
-  room[2 * page] = std::byte{0x5a};
   (void)bast::this_coro::yield();
   return static_cast<int>(room[0]);
 }
@@ -102,14 +103,23 @@ int stacks(std::span<char*> sizes, bool wait) {
   return kept;
 }
 
-int deep(std::size_t depth) {
+void dive(std::size_t depth) {
   auto pool = make_pool();
   auto one = pool.acquire().value();
+  if (!one.start("diver", [depth] { (void)middle_call(depth); })) std::abort();
+  wait_for_end_of_input();
+}
+
+int deep(std::size_t depth, bool on_a_new_thread) {
+  const auto pool = make_pool();
   std::puts("ready");
   std::fflush(stdout);
   if (std::getchar() == EOF) return 1;
-  if (!one.start("diver", [depth] { (void)middle_call(depth); })) return 1;
-  wait_for_end_of_input();
+  if (on_a_new_thread) {
+    std::thread(dive, depth).join();
+  } else {
+    dive(depth);
+  }
   return 0;
 }
 
@@ -179,7 +189,7 @@ int main(int count, char** words) {
   };
   if (what == "depths") return depths(all.subspan(1));
   if (what == "stacks" || what == "released") return stacks(all.subspan(1), what == "stacks");
-  if (what == "deep") return deep(number(1));
+  if (what == "deep") return deep(number(1), all.size() > 2);
   if (what == "many") return many(number(1));
   if (what == "run") return run(number(1), number(2));
   if (what == "killed") return killed(number(1));
