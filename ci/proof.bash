@@ -111,8 +111,12 @@ job_faults() {
 }
 
 job_properties() {
-  build_preset release --target bast_property_test
-  BAST_PROPERTY_RUNS="${1:-100000}" build/release/proptest/bast_property_test
+  build_preset release --target bast_property_test bast_stacks_property_test
+  local properties status=0
+  for properties in bast_property_test bast_stacks_property_test; do
+    BAST_PROPERTY_RUNS="${1:-100000}" "build/release/proptest/$properties" || status=$?
+  done
+  return "$status"
 }
 
 job_stress() {
