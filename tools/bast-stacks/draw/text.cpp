@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/mutant.hpp"
 #include "show/text.hpp"
 
 namespace bast_stacks::draw {
@@ -94,7 +95,7 @@ std::string markup(std::string_view text) {
   for (const char each : safe_text(text)) {
     switch (each) {
       case '&': safe += "&amp;"; break;
-      case '<': safe += "&lt;"; break;
+      case '<': safe += BAST_STACKS_MUTANT(markup_not_escaped) ? "<" : "&lt;"; break;
       case '>': safe += "&gt;"; break;
       case '"': safe += "&quot;"; break;
       case '\'': safe += "&#39;"; break;

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "model/mutant.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "show/text.hpp"
@@ -41,7 +42,9 @@ std::string refusal(const snapshot& of) {
 
 /// A limit that the library accepts, in whole pages.
 std::uint64_t acceptable(std::uint64_t bytes, std::uint64_t page) noexcept {
-  return std::clamp(round_up(bytes, page), limit_least, limit_most);
+  const std::uint64_t pages =
+      BAST_STACKS_MUTANT(limit_rounded_down) ? bytes / page * page : round_up(bytes, page);
+  return std::clamp(pages, limit_least, limit_most);
 }
 
 /// A limit that is lowered by less than an eighth saves nothing worth a change, and takes the last
@@ -61,13 +64,16 @@ site_advice advise(const snapshot& of, std::size_t index, const recommend_option
   result.need = s.max;
   result.covered = supported_quantile(s.uses, options.confidence);
   std::uint64_t bytes = add(s.max, options.reserves.sum());
-  if (index < options.static_bounds.size() && options.static_bounds[index].value_or(0) > bytes) {
+  if (index < options.static_bounds.size() && options.static_bounds[index].value_or(0) > bytes &&
+      !BAST_STACKS_MUTANT(static_bound_ignored)) {
     bytes = *options.static_bounds[index];
     result.bound_decides = true;
   }
   std::uint64_t wanted = acceptable(bytes, page);
   if (is_near(wanted, s.limit)) wanted = s.limit;
-  const std::uint64_t runs = runs_needed(options.quantile, options.confidence);
+  const std::uint64_t runs = BAST_STACKS_MUTANT(lowered_without_evidence)
+                                 ? 0
+                                 : runs_needed(options.quantile, options.confidence);
   if (wanted > s.limit) {
     result.what = verdict::raise;
   } else if (s.uses < runs && wanted < s.limit) {

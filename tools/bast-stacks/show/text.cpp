@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "model/mutant.hpp"
+
 namespace bast_stacks {
 namespace {
 
@@ -34,6 +36,7 @@ std::size_t sequence_length(std::string_view text) noexcept {
 /// that turn the direction of text around.
 bool is_control(std::string_view sequence) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 1 && BAST_STACKS_MUTANT(escapes_obeyed) && byte(0) == 0x1b) return false;
   if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
   if (sequence.size() == 2) return byte(0) == 0xc2 && byte(1) < 0xa0;
   if (sequence.size() == 3 && byte(0) == 0xe2) {
