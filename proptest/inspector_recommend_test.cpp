@@ -35,6 +35,12 @@ double a_part() { return *rc::gen::element(0.5, 0.9, 0.95, 0.99, 0.999, 0.9999);
 RC_GTEST_PROP(InspectorRecommend, ALimitHoldsWhatWasSeenAndTheReserves,
               (const likely_snapshot& s)) {
   const advice made = recommend(s.it, asked());
+  const auto any = [&](verdict what) {
+    return std::ranges::find(made.sites, what, &site_advice::what) != made.sites.end();
+  };
+  RC_CLASSIFY(any(verdict::lower), "lowers");
+  RC_CLASSIFY(any(verdict::raise), "raises");
+  RC_CLASSIFY(any(verdict::keep), "keeps");
   for (std::size_t i = 0; i < s.it.sites.size(); ++i) {
     if (!decided(made.sites[i].what)) continue;
     const std::uint64_t needed = s.it.sites[i].max + reserves.sum();
