@@ -85,15 +85,42 @@ job_fuzz() {
   [[ "$failed" == 0 ]]
 }
 
+# merge_programs TARGET NEW DIRECTORY...: what covers something new, of programs.
+merge_programs() {
+  fuzzer "$1" -set_cover_merge=1 -max_len=2055 "${@:2}" >/dev/null 2>&1
+}
+
+# merge_files TARGET NEW DIRECTORY...: the same of files that cover what no seed does. Small ones, and
+# of many some of each size: at most 150, of at most 4 KiB each and 40 KiB together.
+merge_files() {
+  local target="$1" new="$2" small="build/fuzz/run/$1/small" covered="build/fuzz/run/$1/covered"
+  local found size name i sum=0 step
+  rm -rf "$small" "$covered"
+  mkdir -p "$small" "$covered"
+  find "${@:3}" -type f -size -4097c -exec cp -t "$small" {} +
+  cp "fuzz/seeds/$target"/* "$covered"
+  fuzzer "$target" -set_cover_merge=1 -max_len=131072 "$covered" "$small" >/dev/null 2>&1
+  for name in "fuzz/seeds/$target"/*; do rm "$covered/${name##*/}"; done
+  mapfile -t found < <(find "$covered" -type f -printf '%s %f\n' | sort -n)
+  step=$(((${#found[@]} + 149) / 150))
+  for ((i = 0; i < ${#found[@]}; i += step)); do
+    read -r size name <<<"${found[$i]}"
+    sum=$((sum + size))
+    ((sum <= 40960)) || break
+    cp "$covered/$name" "$new"
+  done
+}
+
 job_corpus() {
   build_preset fuzz
-  local target
-  for target in "${library_targets[@]}"; do
+  local target merge
+  for target in "${fuzz_targets[@]}"; do
     local old="fuzz/corpus/$target" new="build/fuzz/run/$target/merged"
     rm -rf "$new"
     mkdir -p "$new" "$old" "build/fuzz/run/$target/corpus"
-    fuzzer "$target" -set_cover_merge=1 -max_len=2055 "$new" "$old" \
-      "build/fuzz/run/$target/corpus" >/dev/null 2>&1
+    merge=merge_programs
+    [[ " ${library_targets[*]} " == *" $target "* ]] || merge=merge_files
+    "$merge" "$target" "$new" "$old" "build/fuzz/run/$target/corpus"
     rm -rf "$old"
     mv "$new" "$old"
     note "corpus $target: $(find "$old" -type f | wc -l) inputs, $(du -sh --apparent-size "$old" |
@@ -111,8 +138,12 @@ job_faults() {
 }
 
 job_properties() {
-  build_preset release --target bast_property_test
-  BAST_PROPERTY_RUNS="${1:-100000}" build/release/proptest/bast_property_test
+  build_preset release --target bast_property_test bast_stacks_property_test
+  local properties status=0
+  for properties in bast_property_test bast_stacks_property_test; do
+    BAST_PROPERTY_RUNS="${1:-100000}" "build/release/proptest/$properties" || status=$?
+  done
+  return "$status"
 }
 
 job_stress() {

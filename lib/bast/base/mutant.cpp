@@ -25,6 +25,8 @@ constexpr const char* names[] = {
 [[gnu::constructor]] void choose_mutant() {
   const char* const wanted = std::getenv("BAST_MUTANT");
   if (wanted == nullptr || *wanted == '\0') return;
+  // One of the inspector's, which has a table of its own; its tests link this library too.
+  if (std::strncmp(wanted, "stacks_", 7) == 0) return;
   int number = 1;
   for (const char* const name : names) {
     if (std::strcmp(name, wanted) == 0) {

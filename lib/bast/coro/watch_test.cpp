@@ -97,7 +97,7 @@ TEST(Watch, ASiteKnowsHowManyStacksItHeld) {
   pool->check_invariants();
 }
 
-TEST(Watch, UsesThatArePendingAreRecordedWhenThePoolDies) {
+TEST(Watch, R2_UsesThatArePendingAreRecordedWhenThePoolDies) {
   constexpr std::uint32_t uses = samples_in_full + 100;
   auto pool = coro_pool::create({.stack = {.scrub = stack_scrub::none}});
   for (std::uint32_t i = 0; i < uses; ++i) {
@@ -204,7 +204,7 @@ TEST(Watch, WhereACoroutineResumedAnotherIsTold) {
   }
 }
 
-TEST(Watch, TheDeepestGrowthIsRemembered) {
+TEST(Watch, R4_TheDeepestGrowthIsRemembered) {
   if constexpr (BAST_WITH_VALGRIND != 0) GTEST_SKIP() << "stacks do not grow under valgrind";
   auto pool = coro_pool::create({.stack = {.limit = 1_MiB, .window = 8_KiB}});
   for (const std::size_t deep : {20'000U, 200'000U, 100'000U}) {

@@ -119,7 +119,7 @@ TEST_F(Registry, SlabsThatFindNoRoomAreCounted) {
   for (slab_entry* const entry : all) give(entry);
 }
 
-TEST_F(Registry, SitesOfPoolsThatAreGoneAreAddedUpByName) {
+TEST_F(Registry, R3_SitesOfPoolsThatAreGoneAreAddedUpByName) {
   const site_name name{site_kind::source, "folded.cpp", 12, 3};
   for (std::uint64_t round = 1; round <= 3; ++round) {
     site_entry* const entry = take_site(name, nullptr, 1);
@@ -182,7 +182,7 @@ TEST_F(Registry, AFullTableStillRecordsAndCountsWhatNobodySees) {
             0);
 }
 
-TEST_F(Registry, AReaderSeesAnEvenSequenceOnlyBetweenWrites) {
+TEST_F(Registry, R1_AReaderSeesAnEvenSequenceOnlyBetweenWrites) {
   site_entry* const entry = take_site({site_kind::label, "sequence", 0, 0}, nullptr, 1);
   const std::uint32_t before = entry->sequence;
   EXPECT_EQ(before % 2, 0U);
@@ -193,7 +193,7 @@ TEST_F(Registry, AReaderSeesAnEvenSequenceOnlyBetweenWrites) {
 
 // --- whose it is ---------------------------------------------------------------------------------
 
-TEST_F(Registry, AForkedChildWritesItsOwn) {
+TEST_F(Registry, R5_AForkedChildWritesItsOwn) {
   site_entry* const entry = take_site({site_kind::label, "forked", 0, 0}, nullptr, 1);
   EXPECT_EQ(test::in_child([&] {
               add(*entry, {.uses = 7, .is_sample = true, .depth = 64});

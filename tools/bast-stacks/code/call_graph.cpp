@@ -9,6 +9,7 @@
 #include "code/names.hpp"
 #include "code/plt.hpp"
 #include "model/clean_text.hpp"
+#include "model/mutant.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -146,6 +147,7 @@ void call_graph::expand(std::size_t index) {
 
 void call_graph::follow(std::size_t index, const call_site& call, std::uint64_t dynamic_bytes) {
   const auto file = nodes_[index].file;
+  if (call.tail && BAST_STACKS_MUTANT(tail_call_ignored)) return;
   switch (call.target_is) {
     case target_kind::direct:
       // "call next; next: pop" asks where it is.

@@ -2,6 +2,7 @@
 #include "code/code_file.hpp"
 
 #include "code/source_lines.hpp"
+#include "model/mutant.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -58,7 +59,8 @@ const function_shape& code_file::shape_of(const function_extent& extent) {
 frame_row code_file::row_at(std::uint64_t address) {
   if (const auto extent = extent_at(address)) {
     for (const auto& row : rows_of(*extent)) {
-      if (address >= row.low && address < row.high) return row;
+      const bool behind = BAST_STACKS_MUTANT(row_behind_taken);
+      if (behind ? row.low > address : address >= row.low && address < row.high) return row;
     }
   }
   return {};

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "code/symbols.hpp"
+#include "model/mutant.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -43,7 +44,7 @@ stack_walk::stack_walk(const bast::watch::deepest_stack& raw, module_set& module
 backtrace stack_walk::run() {
   for (bool first = true;; first = false) {
     // A return address may be that of the next function, when the call never comes back.
-    const auto pc = first ? pc_ : pc_ - 1;
+    const auto pc = first || BAST_STACKS_MUTANT(call_is_what_follows) ? pc_ : pc_ - 1;
     const auto end = end_of(pc, sp_, fp_);
     const bool last = end.outermost || end.beyond;
     const auto from = last ? std::nullopt : caller_of(end);

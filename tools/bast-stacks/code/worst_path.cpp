@@ -7,6 +7,8 @@
 
 #include "model/statistics.hpp"
 
+#include "model/mutant.hpp"
+
 namespace bast_stacks {
 namespace {
 
@@ -145,6 +147,7 @@ std::vector<std::size_t> worst_path::order(const std::vector<std::size_t>& compo
 
 void worst_path::report(const std::vector<std::size_t>& trail, std::size_t back_to,
                         std::size_t members) {
+  if (BAST_STACKS_MUTANT(recursion_is_sound)) return;
   // One reason for a component: removing a call or a function shows what is left.
   const auto component = component_of_[back_to];
   const auto start = std::ranges::find(trail, back_to);

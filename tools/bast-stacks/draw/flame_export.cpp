@@ -6,6 +6,7 @@
 #include "draw/flame.hpp"
 #include "draw/path.hpp"
 #include "model/clean_text.hpp"
+#include "model/mutant.hpp"
 #include "show/names.hpp"
 
 namespace bast_stacks {
@@ -64,7 +65,11 @@ std::string speedscope(const snapshot& of) {
     json weights = json::array();
     json stack = json::array();
     for (const path_step& step : path.steps) {
-      stack.push_back(frame_index(step));
+      if (BAST_STACKS_MUTANT(deepest_call_first)) {
+        stack.insert(stack.begin(), frame_index(step));
+      } else {
+        stack.push_back(frame_index(step));
+      }
       samples.push_back(stack);
       weights.push_back(step.bytes);
     }

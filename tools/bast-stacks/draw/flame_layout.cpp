@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "model/mutant.hpp"
 #include "model/statistics.hpp"
 #include "model/text.hpp"
 #include "show/columns.hpp"
@@ -173,6 +174,10 @@ flame_layout lay_out(const snapshot& of, const flame_options& options) {
       bar.left = panel.x_of(step.begin);
       // A call of a few bytes would be invisible, and so would the end of the stack.
       bar.own_right = std::max(panel.x_of(step.begin + step.bytes), bar.left + 1);
+      if (BAST_STACKS_MUTANT(widths_by_count)) {
+        const auto steps = static_cast<double>(each.path.steps.size());
+        bar.own_right = bar.left + panel.path_right / steps;
+      }
       bar.right = std::max(panel.path_right, bar.own_right);
       // Stripes and text make each other hard to read.
       const double text_left = step.kind == step_kind::call ? bar.left : bar.own_right;

@@ -97,6 +97,7 @@ TEST(Flame, ABarIsWhereItsBytesAre) {
       EXPECT_NEAR(bar.left, end, 1e-6);
       EXPECT_LE(bar.own_right, bar.right);
       end = panel.x_of(bar.step.begin + bar.step.bytes);
+      EXPECT_NEAR(bar.own_right, std::max(end, bar.left + 1), 1e-6);
     }
     EXPECT_NEAR(end, panel.path_right, 1e-6);
     EXPECT_LE(panel.path_right, panel.deepest_right);

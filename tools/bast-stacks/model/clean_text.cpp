@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/mutant.hpp"
 #include "model/utf8.hpp"
 
 namespace bast_stacks {
@@ -40,6 +41,7 @@ constexpr std::array unclean{
 };
 
 bool is_clean(char32_t code) noexcept {
+  if (code == 0x1b && BAST_STACKS_MUTANT(escapes_obeyed)) return true;
   if (code < 0x7f) return code >= 0x20;
   if ((code & 0xfffe) == 0xfffe) return false;  // the last two of each plane are no characters
   return std::ranges::none_of(unclean,

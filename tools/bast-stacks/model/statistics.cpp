@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "model/mutant.hpp"
+
 namespace bast_stacks {
 namespace {
 
@@ -44,7 +46,9 @@ std::uint64_t quantile(const site& of, double q) noexcept {
   std::uint64_t passed = 0;
   for (const bucket& b : of.histogram) {
     passed = add(passed, b.count);
-    if (passed >= rank) return std::min(bast::watch::bucket_high(b.index), of.max);
+    if (passed < rank) continue;
+    if (BAST_STACKS_MUTANT(quantile_at_the_shallow_end)) return bast::watch::bucket_low(b.index);
+    return std::min(bast::watch::bucket_high(b.index), of.max);
   }
   return of.max;
 }
@@ -57,7 +61,8 @@ double confidence(std::uint64_t runs, double p) noexcept {
 
 std::uint64_t runs_needed(double p, double wanted) noexcept {
   if (!(p > 0 && p < 1 && wanted > 0 && wanted < 1)) return largest;
-  const double runs = std::ceil(std::log1p(-wanted) / std::log(p));
+  double runs = std::ceil(std::log1p(-wanted) / std::log(p));
+  if (BAST_STACKS_MUTANT(one_run_too_few)) runs -= 1;
   return runs < 1e18 ? std::max<std::uint64_t>(1, static_cast<std::uint64_t>(runs)) : largest;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "model/mutant.hpp"
 #include "read/site_book.hpp"
 
 namespace bast_stacks {
@@ -12,7 +13,7 @@ namespace {
 void raise(site& into, const site& earlier) {
   into.live = std::max(into.live, earlier.live);
   into.held = std::max({into.held, earlier.held, into.live});
-  if (earlier.max > into.max) {
+  if (earlier.max > into.max && !BAST_STACKS_MUTANT(dead_maximum_forgotten)) {
     into.max = earlier.max;
     into.max_age_ns = 0;
   }

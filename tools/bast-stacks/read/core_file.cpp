@@ -10,6 +10,7 @@
 
 #include "model/clean_text.hpp"
 #include "model/elf_notes.hpp"
+#include "model/mutant.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -59,9 +60,11 @@ class parser {
     std::vector<file_part> parts;
     for (const Elf64_Phdr& segment : segments_) {
       if (segment.p_type == PT_LOAD && segment.p_filesz != 0) {
-        parts.push_back({.address = segment.p_vaddr,
-                         .bytes = std::min(segment.p_filesz, segment.p_memsz),
-                         .offset = segment.p_offset});
+        const bool no_holes = BAST_STACKS_MUTANT(hole_read_from_the_file);
+        parts.push_back(
+            {.address = segment.p_vaddr,
+             .bytes = no_holes ? segment.p_memsz : std::min(segment.p_filesz, segment.p_memsz),
+             .offset = segment.p_offset});
         const auto end = sum(segment.p_offset, segment.p_filesz);
         core_.truncated |= !end || *end > bytes_->size();
       } else if (segment.p_type == PT_NOTE) {

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "model/mutant.hpp"
+
 namespace bast_stacks {
 namespace {
 
@@ -99,6 +101,7 @@ class scanner {
       losses_.unknown += behind - first;
       return;
     }
+    if (BAST_STACKS_MUTANT(absent_page_read)) pages_ = {{.where = all}};
     auto page = pages_.begin();
     for (std::size_t i = first; i < behind; ++i) {
       live_stack& stack = stacks_[order_[i]];
@@ -109,6 +112,7 @@ class scanner {
       stack.scanned = true;
       if (resident_.size() == parts) continue;
       stack.depth_at_most = stack.top - resident_[parts].low;
+      if (BAST_STACKS_MUTANT(upper_bound_one_page_short)) stack.depth_at_most -= smallest_page;
       searches_.push_back({.stack = order_[i],
                            .part = parts,
                            .parts_end = resident_.size(),
@@ -184,6 +188,8 @@ class scanner {
     const std::size_t used = first_used(read.into, places_[search.stack].poisoned);
     if (used < read.into.size()) {
       stack.depth = stack.top - (search.at + used);
+      if (BAST_STACKS_MUTANT(depth_one_word_short))
+        stack.depth -= std::min<std::uint64_t>(stack.depth, 8);
       search.step = 0;
       return;
     }

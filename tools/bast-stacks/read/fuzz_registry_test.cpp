@@ -9,6 +9,7 @@
 #include <random>
 
 #include "read/modules.hpp"
+#include "read/open_core.hpp"
 #include "read/source.hpp"
 #include "read/testing/core_writer.hpp"
 #include "read/testing/fake_registry.hpp"
@@ -56,6 +57,55 @@ struct example {
     writer.add_memory(&fake.slot(0), slots * sizeof(testing::fake_slot));
     writer.add_memory(&fake.block(0) - 1, fake.header().coros_bytes);
     writer.add_memory(fake.stacks(), slots * stride);
+    return writer.finish();
+  }
+};
+
+/// The same in as few bytes as a reader takes, so that most of what a fuzzer changes matters.
+struct packed_example : example {
+  static constexpr std::size_t tables = sizeof(bast::watch::header) +
+                                        sizeof(bast::watch::pool_entry) +
+                                        sizeof(bast::watch::slab_entry);
+
+  packed_example() {
+    bast::watch::header& head = fake.header();
+    auto* const base = reinterpret_cast<std::byte*>(&head);
+    std::uint32_t end = sizeof head;
+    const auto move = [&](bast::watch::table& table, const auto& entry) {
+      std::memmove(base + end, &entry, sizeof entry);
+      table = {.offset = end, .record_bytes = sizeof entry, .capacity = 1, .used = 1, .lost = 0};
+      end += sizeof entry;
+    };
+    move(head.pools, fake.pool(0));
+    move(head.slabs, fake.slab(0));
+    move(head.sites, fake.site(2));
+    head.bytes = end;
+    head.coros_bytes = 4 * sizeof(testing::fake_block);
+  }
+
+  /// Without its sites, which take a page each, a registry has less than a thousand bytes.
+  std::vector<std::span<const std::byte>> parts(bool with_sites) {
+    const auto bytes = [](const void* from, std::size_t count) {
+      return std::span(static_cast<const std::byte*>(from), count);
+    };
+    return {bytes(&fake.header(), with_sites ? fake.header().bytes : tables),
+            bytes(&fake.slot(0), slots * sizeof(testing::fake_slot)),
+            bytes(&fake.block(0) - 1, fake.header().coros_bytes), bytes(fake.top(0) - 128, 128),
+            bytes(fake.top(1) - 5000, 64)};
+  }
+  std::vector<std::byte> capsule(bool with_sites) {
+    return fake_registry::capsule_of(parts(with_sites));
+  }
+  std::vector<std::byte> core() {
+    core_writer writer;
+    const mapping program = parse_maps(read_proc("/proc/self/maps", 1 << 20).value()).front();
+    writer.add_files(
+        {{.low = program.where.low, .high = program.where.low + 4096, .path = "/nowhere"}});
+    writer.add_thread(1, 2, reinterpret_cast<std::uint64_t>(fake.top(0)) - 64, 3);
+    // The headers of the program, and its notes.
+    writer.add_memory(reinterpret_cast<const void*>(program.where.low), 4096, 1536);
+    writer.add_memory(&testing::bast_stacks_fake_anchor, sizeof(bast::watch::anchor));
+    for (const auto part : parts(false)) writer.add_memory(part.data(), part.size());
     return writer.finish();
   }
 };
@@ -112,6 +162,18 @@ TEST(FuzzRegistry, SurvivesNothing) {
   EXPECT_EQ(fuzz_core(nullptr, 0), 0);
 }
 
+TEST(FuzzRegistry, PackedExamplesAreReadWhole) {
+  packed_example of;
+  survives(fuzz_registry, of.capsule(true));
+  survives(fuzz_core, of.core());
+  const auto core = of.core();
+  const auto seen = open_core_source(std::make_shared<buffer_source>(core), "a core", {});
+  ASSERT_TRUE(seen) << seen.error().what;
+  ASSERT_EQ(seen->stacks.size(), 2U);
+  EXPECT_EQ(seen->stacks[0].depth, 100U);
+  EXPECT_TRUE(seen->stacks[0].crashed);
+}
+
 /// Writes fuzz/seeds: --gtest_also_run_disabled_tests, in the root of the tree.
 TEST(FuzzRegistry, DISABLED_WritesSeeds) {
   example of;
@@ -124,6 +186,10 @@ TEST(FuzzRegistry, DISABLED_WritesSeeds) {
   write("fuzz/seeds/registry/capsule", of.fake.capsule(true));
   write("fuzz/seeds/registry/without_stacks", of.fake.capsule());
   write("fuzz/seeds/core/process", of.core());
+  packed_example packed;
+  write("fuzz/seeds/registry/packed", packed.capsule(true));
+  write("fuzz/seeds/registry/packed_without_sites", packed.capsule(false));
+  write("fuzz/seeds/core/packed", packed.core());
   write("fuzz/seeds/core/nothing", core_writer().finish());
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 
@@ -96,6 +97,27 @@ TEST(OpenCore, AFaultInTheGuardBelongsToTheStackAboveIt) {
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_FALSE(seen->stacks.at(1).crashed);
   EXPECT_TRUE(seen->stacks.at(2).crashed);
+}
+
+TEST(OpenCore, WhatACoreLeavesOutIsNotThere) {
+  // Half of it is in the core; behind that, in the file, is something else.
+  static constexpr std::string_view held = "held and not held";
+  static constexpr std::string_view next = "elsewhere";
+  core_writer core;
+  core.add_memory(held.data(), 8, 4);
+  core.add_memory(next.data(), next.size());
+  const auto bytes = core.finish();
+  const auto parsed = parse_core(std::make_shared<buffer_source>(bytes));
+  ASSERT_TRUE(parsed) << parsed.error().what;
+  std::array<std::byte, 8> read{};
+  const auto address = reinterpret_cast<std::uint64_t>(held.data());
+  EXPECT_TRUE(parsed->memory->read(address, std::span(read).first(4)));
+  EXPECT_EQ(std::memcmp(read.data(), held.data(), 4), 0);
+  EXPECT_FALSE(parsed->memory->read(address, read));
+  std::vector<resident_extent> pages;
+  ASSERT_TRUE(parsed->memory->residency({.low = address, .high = address + 8}, pages));
+  ASSERT_EQ(pages.size(), 1U);
+  EXPECT_EQ(pages[0].where.high, address + 4);
 }
 
 TEST(OpenCore, SaysThatACoreIsCutShort) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <iterator>
 
+#include "model/mutant.hpp"
 #include "read/process_memory.hpp"
 
 namespace bast_stacks {
@@ -95,7 +96,8 @@ bool scan_pagemap(int pagemap, extent where, std::vector<resident_extent>& found
       scan.walk_end = std::max(scan.walk_end, regions[static_cast<std::size_t>(count) - 1].end);
     for (const page_region& region : std::span(regions).first(static_cast<std::size_t>(count))) {
       // A page that was only ever read: nobody wrote to it.
-      if ((region.categories & page_is_pfnzero) != 0) continue;
+      const bool only_read = (region.categories & page_is_pfnzero) != 0;
+      if (only_read && !BAST_STACKS_MUTANT(page_of_zeros_counts)) continue;
       append(found, first, {.low = region.start, .high = region.end},
              (region.categories & page_is_present) == 0);
     }

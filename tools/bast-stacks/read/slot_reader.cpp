@@ -5,6 +5,8 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "model/mutant.hpp"
+
 namespace bast_stacks {
 namespace {
 
@@ -190,6 +192,7 @@ std::uint64_t forget_reused(memory& target, const slot_layout& layout, std::span
     for (std::size_t i = 0; i < some.size(); ++i) {
       if (batch[i].present && slot_record(batch[i].into.data(), layout).use() == some[i].use)
         continue;
+      if (BAST_STACKS_MUTANT(reused_slot_believed)) continue;
       live_stack& stack = stacks[first + i];
       stack.depth = stack.depth_at_most = stack.resident = 0;
       stack.scanned = false;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "model/clean_text.hpp"
+#include "model/mutant.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "show/names.hpp"
@@ -21,6 +22,7 @@ using bast::watch::bucket_of;
 int direction(std::uint64_t before, std::uint64_t after) {
   const std::uint32_t a = bucket_of(before);
   const std::uint32_t b = bucket_of(after);
+  if (BAST_STACKS_MUTANT(noise_alarms)) return before == after ? 0 : after > before ? 1 : -1;
   return a == b ? 0 : b > a ? 1 : -1;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "model/clean_text.hpp"
+#include "model/mutant.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "show/names.hpp"
@@ -19,6 +20,7 @@ std::string field(std::string_view text) {
   if (!out.empty() && std::string_view("=+-@").find(out[0]) != std::string_view::npos)
     out.insert(0, 1, '\'');
   if (out.find_first_of(",\"") == out.npos) return out;
+  if (BAST_STACKS_MUTANT(quotes_not_doubled)) return '"' + out + '"';
   for (std::size_t at = 0; (at = out.find('"', at)) != out.npos; at += 2) out.insert(at, 1, '"');
   return '"' + out + '"';
 }
@@ -26,7 +28,8 @@ std::string field(std::string_view text) {
 std::string label(std::string_view text) {
   std::string out;
   for (const char c : clean_text(text)) {
-    if (c == '\\' || c == '"') out += '\\';
+    const bool special = c == '\\' || c == '"';
+    if (special && !BAST_STACKS_MUTANT(label_not_escaped)) out += '\\';
     out += c;
   }
   return out;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "show/glob.hpp"
 
+#include "model/mutant.hpp"
 #include "show/names.hpp"
 
 namespace bast_stacks {
@@ -22,7 +23,7 @@ bool glob_match(std::string_view pattern, std::string_view text) noexcept {
     if (at < pattern.size() && (pattern[at] == text[t] || (!literal && pattern[at] == '?'))) {
       p = at + 1;
       ++t;
-    } else if (star != pattern.npos) {
+    } else if (star != pattern.npos && !BAST_STACKS_MUTANT(star_matches_nothing)) {
       p = star + 1;
       t = ++star_text;
     } else {

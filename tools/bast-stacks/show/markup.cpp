@@ -2,6 +2,7 @@
 #include "show/markup.hpp"
 
 #include "model/clean_text.hpp"
+#include "model/mutant.hpp"
 
 namespace bast_stacks {
 
@@ -10,7 +11,7 @@ std::string markup(std::string_view text) {
   for (const char each : clean_text(text)) {
     switch (each) {
       case '&': safe += "&amp;"; break;
-      case '<': safe += "&lt;"; break;
+      case '<': safe += BAST_STACKS_MUTANT(markup_not_escaped) ? "<" : "&lt;"; break;
       case '>': safe += "&gt;"; break;
       case '"': safe += "&quot;"; break;
       case '\'': safe += "&#39;"; break;

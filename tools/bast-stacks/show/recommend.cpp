@@ -10,6 +10,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "model/mutant.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "model/text.hpp"
@@ -42,7 +43,9 @@ std::string refusal(const snapshot& of) {
 
 /// A limit that the library accepts, in whole pages.
 std::uint64_t acceptable(std::uint64_t bytes, std::uint64_t page) noexcept {
-  return std::clamp(round_up(bytes, page), limit_least, limit_most);
+  const std::uint64_t pages =
+      BAST_STACKS_MUTANT(limit_rounded_down) ? bytes / page * page : round_up(bytes, page);
+  return std::clamp(pages, limit_least, limit_most);
 }
 
 /// A limit that is lowered by less than an eighth saves nothing worth a change, and takes the last
@@ -91,13 +94,16 @@ site_advice advise(const snapshot& of, std::size_t index, const recommend_option
   const bool analysed = index < options.code.sites.size();
   result.recursion = rounds_of(s, analysed ? &options.code.sites[index] : nullptr);
   std::uint64_t bytes = add(add(s.max, options.reserves.sum()), result.recursion.bytes);
-  if (const std::uint64_t bound = bound_of(index, options); bound > bytes) {
+  if (const std::uint64_t bound = bound_of(index, options);
+      bound > bytes && !BAST_STACKS_MUTANT(static_bound_ignored)) {
     bytes = bound;
     result.bound_decides = true;
   }
   std::uint64_t wanted = acceptable(bytes, page);
   if (is_near(wanted, s.limit)) wanted = s.limit;
-  const std::uint64_t runs = runs_needed(options.quantile, options.confidence);
+  const std::uint64_t runs = BAST_STACKS_MUTANT(lowered_without_evidence)
+                                 ? 0
+                                 : runs_needed(options.quantile, options.confidence);
   if (wanted > s.limit) {
     result.what = verdict::raise;
   } else if (s.uses < runs && wanted < s.limit) {

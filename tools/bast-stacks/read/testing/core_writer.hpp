@@ -16,8 +16,11 @@ namespace bast_stacks::testing {
 
 class core_writer {
  public:
-  void add_memory(const void* from, std::uint64_t bytes) {
-    loads_.push_back({static_cast<const std::byte*>(from), bytes});
+  void add_memory(const void* from, std::uint64_t bytes) { add_memory(from, bytes, bytes); }
+  /// Memory of which the core holds only the first bytes, as the kernel writes a mapping whose
+  /// pages it leaves out.
+  void add_memory(const void* from, std::uint64_t bytes, std::uint64_t held) {
+    loads_.push_back({static_cast<const std::byte*>(from), bytes, held});
   }
   void add_note(std::uint32_t type, std::span<const std::byte> descriptor) {
     const Elf64_Nhdr header{
@@ -88,12 +91,13 @@ class core_writer {
       segment.p_type = PT_LOAD;
       segment.p_offset = offset;
       segment.p_vaddr = reinterpret_cast<std::uint64_t>(each.from);
-      segment.p_filesz = segment.p_memsz = each.bytes;
+      segment.p_filesz = each.held;
+      segment.p_memsz = each.bytes;
       append(all, std::as_bytes(std::span(&segment, 1)));
-      offset += each.bytes;
+      offset += each.held;
     }
     append(all, notes_);
-    for (const load& each : loads_) append(all, std::span(each.from, each.bytes));
+    for (const load& each : loads_) append(all, std::span(each.from, each.held));
     return all;
   }
 
@@ -101,6 +105,7 @@ class core_writer {
   struct load {
     const std::byte* from;
     std::uint64_t bytes;
+    std::uint64_t held;
   };
   static void append(std::vector<std::byte>& all, std::span<const std::byte> bytes) {
     all.insert(all.end(), bytes.begin(), bytes.end());

@@ -155,18 +155,23 @@ class fake_registry {
 
   /// What a process would send through its socket.
   std::vector<std::byte> capsule(bool with_stacks = false) {
+    std::vector<std::span<const std::byte>> parts{
+        {registry_, (3 + header().sites.used) * page},
+        {slots_, shape_.slots * sizeof(fake_slot)},
+        {blocks_, blocks_bytes()},
+    };
+    if (with_stacks) parts.emplace_back(stacks_, shape_.slots * shape_.stride);
+    return capsule_of(parts);
+  }
+  /// The same of these parts of memory, and the anchor.
+  static std::vector<std::byte> capsule_of(std::span<const std::span<const std::byte>> parts) {
     std::vector<std::byte> all;
-    append(all,
-           capsule_header{.magic = capsule_magic,
-                          .version = capsule_version,
-                          .count = with_stacks ? 5U : 4U,
-                          .anchor = reinterpret_cast<std::uint64_t>(&bast_stacks_fake_anchor)});
-    append_part(all, reinterpret_cast<const std::byte*>(&bast_stacks_fake_anchor),
-                sizeof bast_stacks_fake_anchor);
-    append_part(all, registry_, (3 + header().sites.used) * page);
-    append_part(all, slots_, shape_.slots * sizeof(fake_slot));
-    append_part(all, blocks_, blocks_bytes());
-    if (with_stacks) append_part(all, stacks_, shape_.slots * shape_.stride);
+    append(all, capsule_header{.magic = capsule_magic,
+                               .version = capsule_version,
+                               .count = static_cast<std::uint32_t>(parts.size() + 1),
+                               .anchor = address(&bast_stacks_fake_anchor)});
+    append_part(all, std::as_bytes(std::span(&bast_stacks_fake_anchor, 1)));
+    for (const auto part : parts) append_part(all, part);
     return all;
   }
 
@@ -191,9 +196,9 @@ class fake_registry {
     const auto raw = std::as_bytes(std::span(&value, 1));
     all.insert(all.end(), raw.begin(), raw.end());
   }
-  static void append_part(std::vector<std::byte>& all, const std::byte* from, std::uint64_t size) {
-    append(all, capsule_part{.address = address(from), .bytes = size});
-    all.insert(all.end(), from, from + size);
+  static void append_part(std::vector<std::byte>& all, std::span<const std::byte> part) {
+    append(all, capsule_part{.address = address(part.data()), .bytes = part.size()});
+    all.insert(all.end(), part.begin(), part.end());
     all.resize((all.size() + 7) / 8 * 8);
   }
 
