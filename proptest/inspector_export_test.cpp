@@ -7,6 +7,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "inspector_samples.hpp"

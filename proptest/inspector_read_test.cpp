@@ -6,7 +6,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "inspector_samples.hpp"
+#include "model/recording.hpp"
 #include "read/accumulate.hpp"
 #include "read/collect.hpp"
 #include "read/process_memory.hpp"

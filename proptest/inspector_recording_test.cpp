@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "inspector_samples.hpp"
+#include "model/recording.hpp"
 
 namespace bast_stacks::test {
 namespace {
