@@ -222,31 +222,39 @@ TEST_F(Program, RecommendsWithTheConfidenceThatIsAskedFor) {
 }
 
 TEST_F(Program, TakesBoundsFromTheCodeOfWhatRan) {
-  // It recurses until its stack is exceeded, so its deepest backtrace reaches from end to end.
-  const ending ended =
-      run({"run", "--deepest", "-o", path("run.json"), "--", BAST_STACKS_TEST_PROGRAM, "overflow"});
-  EXPECT_GT(ended.status, 128) << ended.error;
+  const ending ended = run({"run", "--deepest", "-o", path("run.json"), "--",
+                            BAST_STACKS_TEST_PROGRAM, "recurse", "80"});
+  EXPECT_EQ(ended.status, 7) << ended.error;
   const std::vector<std::string> words = {"recommend", path("run.json"), "--static",
                                           BAST_STACKS_TEST_PROGRAM};
   const ending text = run(words);
   EXPECT_EQ(text.status, 0) << text.error;
   if (text.out.starts_with("No size is recommended")) GTEST_SKIP() << text.out;
-  EXPECT_THAT(text.out, HasSubstr("lists reasons):\n  overflower: no sound bound: "));
-  EXPECT_THAT(text.out, HasSubstr("removed by the shipped annotations: "));
+  EXPECT_THAT(text.out, HasSubstr("lists reasons):\n  recurser: no sound bound: "));
   std::vector<std::string> json = words;
-  json.insert(json.end(), {"--json", "--no-default-annotations"});
+  json.insert(json.end(), {"--json"});
   const auto document = nlohmann::json::parse(run(json).out);
-  EXPECT_EQ(document["static"]["notes"].size(), 0U);
+  EXPECT_EQ(document["static"]["file"], BAST_STACKS_TEST_PROGRAM);
   const auto& sites = document["sites"];
   const auto its =
-      std::ranges::find_if(sites, [](const auto& each) { return each["site"] == "overflower"; });
+      std::ranges::find_if(sites, [](const auto& each) { return each["site"] == "recurser"; });
   ASSERT_NE(its, sites.end());
   EXPECT_EQ((*its)["static"]["sound"], false);
-  EXPECT_EQ((*its)["recursion"]["function"], "(anonymous namespace)::recurse(int)");
+  EXPECT_EQ((*its)["recursion"]["function"], "(anonymous namespace)::descend(unsigned long)");
   EXPECT_THAT(
       run({"export", path("run.json"), "--format", "html", "--static", BAST_STACKS_TEST_PROGRAM})
           .out,
-      HasSubstr("  overflower: no sound bound: "));
+      HasSubstr("  recurser: no sound bound: "));
+}
+
+TEST_F(Program, FindsTheShippedAnnotationsFromWhereItLies) {
+  std::vector<std::string> words = {"static", BAST_STACKS_TEST_PROGRAM, "--root", "main"};
+  const ending with = run(words);
+  EXPECT_EQ(with.status, 0) << with.error;
+  EXPECT_THAT(with.out, HasSubstr("removed by the shipped annotations: /"));
+  EXPECT_THAT(with.out, HasSubstr("/bast/stacks/annotations\n"));
+  words.emplace_back("--no-default-annotations");
+  EXPECT_THAT(run(words).out, Not(HasSubstr("shipped annotations")));
 }
 
 TEST_F(Program, RefusesTheCodeOfAnotherBuild) {
