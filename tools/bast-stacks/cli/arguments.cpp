@@ -81,13 +81,17 @@ void add_json(CLI::App& to, arguments& into) {
   to.add_flag("--json", into.json, "the same as --format json");
 }
 
+/// For an option that only recommendations have a use for.
+auto asks(arguments& into) {
+  return [&into](const std::string&) { into.asks_for_advice = true; };
+}
+
 void add_confidence(CLI::App& to, arguments& into) {
-  const auto asked = [&into](const std::string&) { into.asks_for_advice = true; };
   percentage(to, "--quantile", into.quantile,
              "lower a limit only if this part of all uses stays within the deepest seen (99.9)")
-      ->each(asked);
+      ->each(asks(into));
   percentage(to, "--confidence", into.confidence, "and that with this confidence (95)")
-      ->each(asked);
+      ->each(asks(into));
 }
 
 /// Returns --annotations.
@@ -100,19 +104,18 @@ CLI::Option* add_annotations(CLI::App& to, arguments& into) {
 
 /// All that a recommendation depends on.
 void add_advice(CLI::App& to, arguments& into) {
-  const auto asked = [&into](const std::string&) { into.asks_for_advice = true; };
   add_confidence(to, into);
   to.add_option("--bound", into.bounds,
                 "a static bound that is sound, for the sites that match: GLOB=SIZE, as in "
                 "'parse.cpp:*=40 KiB'")
       ->type_name("BOUND")
-      ->each(asked);
+      ->each(asks(into));
   CLI::Option* const code =
       to.add_option("--static", into.elf,
                     "the program that ran: recommend no less than the bounds of its code, where "
                     "they are sound")
           ->type_name("FILE")
-          ->each(asked);
+          ->each(asks(into));
   add_annotations(to, into)->needs(code);
 }
 

@@ -1,88 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The built program as a user meets it: what it prints where, and its exit status.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "model/recording.hpp"
-#include "model/test_samples.hpp"
+#include "cli/program_fixture.hpp"
 
 namespace bast_stacks {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
-
-std::string contents(const fs::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-void write(const fs::path& file, const std::string& text) {
-  std::ofstream(file, std::ios::binary) << text;
-}
-
-struct ending {
-  int status = -1;  // 128 + signal when one ended it
-  std::string out;
-  std::string error;
-};
-
-class Program : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "bast-stacks-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-    write(path("now.json"), to_json(test::sample_server()));
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
-  std::string path(const std::string& name) const { return (directory_ / name).string(); }
-
-  /// Runs bast-stacks with these words, with the file `in` as standard input; standard output is
-  /// kept, or goes to the descriptor `to`.
-  ending run(std::vector<std::string> words, const std::string& in = "/dev/null",
-             int to = -1) const {
-    words.insert(words.begin(), BAST_STACKS_PROGRAM);
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t files;
-    ::posix_spawn_file_actions_init(&files);
-    constexpr int create = O_WRONLY | O_CREAT | O_TRUNC;
-    ::posix_spawn_file_actions_addopen(&files, 0, in.c_str(), O_RDONLY, 0);
-    ::posix_spawn_file_actions_addopen(&files, 1, path("out").c_str(), create, 0600);
-    if (to >= 0) ::posix_spawn_file_actions_adddup2(&files, to, 1);
-    ::posix_spawn_file_actions_addopen(&files, 2, path("error").c_str(), create, 0600);
-    pid_t child = -1;
-    EXPECT_EQ(::posix_spawn(&child, arguments[0], &files, nullptr, arguments.data(), environ), 0);
-    ::posix_spawn_file_actions_destroy(&files);
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(path("out")),
-            contents(path("error"))};
-  }
-
-  fs::path directory_;
-};
 
 TEST_F(Program, HelpShowsAnExampleFirst) {
   for (const char* command : {"run", "top", "record", "report", "recommend", "flame", "static",
@@ -202,60 +135,6 @@ TEST_F(Program, ExportsEveryFormat) {
   EXPECT_THAT(first("speedscope"), StartsWith("{"));
   EXPECT_THAT(first("html"), StartsWith("<!"));
   EXPECT_THAT(run({"flame", path("now.json"), "--site", "parse.cpp:*"}).out, HasSubstr("<svg"));
-}
-
-TEST_F(Program, RecommendsWithTheConfidenceThatIsAskedFor) {
-  const std::vector<std::string> words = {"recommend", path("now.json")};
-  EXPECT_THAT(run(words).out, HasSubstr("keep: 2,783 runs more"));
-  std::vector<std::string> modest = words;
-  modest.insert(modest.end(), {"--quantile", "98", "--json"});
-  const auto document = nlohmann::json::parse(run(modest).out);
-  EXPECT_EQ(document["sites"][1]["verdict"], "lower");
-  std::vector<std::string> bound = words;
-  bound.insert(bound.end(), {"--bound", "server.cpp:*=100 KiB", "--json"});
-  EXPECT_EQ(nlohmann::json::parse(run(bound).out)["sites"][2]["limit"], 102400);
-  const std::vector<std::string> page = {"export", path("now.json"), "--format", "html"};
-  EXPECT_THAT(run(page).out, HasSubstr("keep: 2,783 runs more"));
-  std::vector<std::string> modest_page = page;
-  modest_page.insert(modest_page.end(), {"--quantile", "98"});
-  EXPECT_THAT(run(modest_page).out, Not(HasSubstr("keep: ")));
-}
-
-TEST_F(Program, TakesBoundsFromTheCodeOfWhatRan) {
-  // It recurses until its stack is exceeded, so its deepest backtrace reaches from end to end.
-  const ending ended =
-      run({"run", "--deepest", "-o", path("run.json"), "--", BAST_STACKS_TEST_PROGRAM, "overflow"});
-  EXPECT_GT(ended.status, 128) << ended.error;
-  const std::vector<std::string> words = {"recommend", path("run.json"), "--static",
-                                          BAST_STACKS_TEST_PROGRAM};
-  const ending text = run(words);
-  EXPECT_EQ(text.status, 0) << text.error;
-  if (text.out.starts_with("No size is recommended")) GTEST_SKIP() << text.out;
-  EXPECT_THAT(text.out, HasSubstr("lists reasons):\n  overflower: no sound bound: "));
-  EXPECT_THAT(text.out, HasSubstr("removed by the shipped annotations: "));
-  std::vector<std::string> json = words;
-  json.insert(json.end(), {"--json", "--no-default-annotations"});
-  const auto document = nlohmann::json::parse(run(json).out);
-  EXPECT_EQ(document["static"]["notes"].size(), 0U);
-  const auto& sites = document["sites"];
-  const auto its =
-      std::ranges::find_if(sites, [](const auto& each) { return each["site"] == "overflower"; });
-  ASSERT_NE(its, sites.end());
-  EXPECT_EQ((*its)["static"]["sound"], false);
-  EXPECT_EQ((*its)["recursion"]["function"], "(anonymous namespace)::recurse(int)");
-  EXPECT_THAT(
-      run({"export", path("run.json"), "--format", "html", "--static", BAST_STACKS_TEST_PROGRAM})
-          .out,
-      HasSubstr("  overflower: no sound bound: "));
-}
-
-TEST_F(Program, RefusesTheCodeOfAnotherBuild) {
-  snapshot other = test::sample_server();
-  other.modules = {{"/usr/bin/server", "0123abcd", 0x400000, 0x400000, 0x480000}};
-  write(path("other.json"), to_json(other));
-  const ending ended = run({"recommend", path("other.json"), "--static", BAST_STACKS_TEST_PROGRAM});
-  EXPECT_EQ(ended.status, 3);
-  EXPECT_THAT(ended.error, HasSubstr("is not what ran: its build id "));
 }
 
 TEST_F(Program, DiffEndsWithOneOnlyWhenAskedAndDeeper) {

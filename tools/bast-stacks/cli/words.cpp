@@ -122,7 +122,7 @@ constexpr const char* exit_statuses[] = {
     "0 all is well",
     "1 a finding: a site over its budget, or deeper than before with --exit-code",
     "2 the command line is wrong",
-    "3 something could not be read, attached to or written",
+    "3 something could not be read, attached to or written, or what ran made no pool",
 };
 
 }  // namespace

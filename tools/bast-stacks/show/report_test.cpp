@@ -183,6 +183,10 @@ TEST(Explain, ShowsTheHistogramTheBacktraceAndTheSize) {
             "  no backtrace was recorded: the stack never grew beyond its window\n"
             "\n"
             "  recommended: keep: 2,783 runs more\n");
+  report_options analysed;
+  analysed.recommend.code = {.file = "server", .sites = {{.root = "start", .reasons = 12}}};
+  EXPECT_THAT(explain_text(test::sample_server(), "parse.cpp:40", analysed),
+              HasSubstr("  recursion json_value x37: +6.4 KiB\n  no sound bound: 12 reasons\n"));
   EXPECT_THAT(explain_text(test::sample_server(), "parse.cpp:40"),
               HasSubstr("  backtrace at the deepest growth, 61.2 KiB, deepest call first:\n"
                         "    59.6 KiB  json_value (parse.cpp:51) x37\n"));

@@ -17,6 +17,7 @@
 //   program killed N      a coroutine of N bytes kills the process
 //   program crash N       a coroutine of N bytes writes to a null pointer
 //   program overflow      a coroutine exceeds its stack
+//   program recurse N     a coroutine recurses N times and ends; exits with 7
 //   program none          no pool; exits with 3
 #include <signal.h>
 #include <sys/prctl.h>
@@ -172,6 +173,20 @@ int crash(std::size_t depth) {
   return recurse(level + 1) + frame[0];
 }
 
+[[gnu::noinline]] int descend(std::size_t levels) {
+  if (levels == 0) return 0;
+  volatile char frame[512] = {};
+  frame[levels % 512] = 1;
+  return descend(levels - 1) + frame[0];
+}
+
+int recurse_and_end(std::size_t levels) {
+  auto pool = make_pool();
+  auto one = pool.acquire().value();
+  const auto step = one.start("recurser", [levels] { (void)descend(levels); });
+  return step ? 7 : 1;
+}
+
 int overflow() {
   auto pool = bast::coro_pool::create().value();
   auto one = pool.acquire().value();
@@ -195,6 +210,7 @@ int main(int count, char** words) {
   if (what == "killed") return killed(number(1));
   if (what == "crash") return crash(number(1));
   if (what == "overflow") return overflow();
+  if (what == "recurse") return recurse_and_end(number(1));
   if (what == "none") return 3;
   if (what == "listen") {
     // To change the user makes a process undumpable as well.
