@@ -19,6 +19,7 @@
 #include "code/fuzz_su_ci.hpp"
 #include "draw/fuzz_draw.hpp"
 #include "model/fuzz_recording.hpp"
+#include "read/fuzz_perf_ring.hpp"
 #include "read/fuzz_registry.hpp"
 #include "show/fuzz_budget.hpp"
 
@@ -32,9 +33,9 @@ struct target {
   int (*run)(const std::uint8_t* data, std::size_t size);
 };
 constexpr target targets[] = {
-    {"registry", fuzz_registry}, {"core", fuzz_core},           {"elf_frames", fuzz_elf_frames},
-    {"su_ci", fuzz_su_ci},       {"recording", fuzz_recording}, {"budget", fuzz_budget},
-    {"draw", fuzz_draw},
+    {"registry", fuzz_registry},     {"core", fuzz_core},   {"perf_ring", fuzz_perf_ring},
+    {"elf_frames", fuzz_elf_frames}, {"su_ci", fuzz_su_ci}, {"recording", fuzz_recording},
+    {"budget", fuzz_budget},         {"draw", fuzz_draw},
 };
 
 [[noreturn]] void die(const std::string& why) {
