@@ -32,7 +32,7 @@ TEST_F(Program, HelpShowsAnExampleFirst) {
 TEST_F(Program, VersionNamesTheRegistryItReads) {
   const ending version = run({"--version"});
   EXPECT_EQ(version.status, 0);
-  EXPECT_THAT(version.out, testing::MatchesRegex("bast-stacks [0-9.]+, registry ABI 1\\.0\n"));
+  EXPECT_THAT(version.out, testing::MatchesRegex("bast-stacks [0-9.]+, registry ABI 1\\.1\n"));
 }
 
 TEST_F(Program, WithoutACommandItReports) {

@@ -195,7 +195,7 @@ TEST(OpenProcess, RefusesAnotherVersionAndNamesBoth) {
   const auto seen = open_process(::getpid(), {});
   // A real registry in the test program, if there is one, is still read.
   if (!seen) {
-    EXPECT_THAT(seen.error().what, HasSubstr("has version 9.0; this program reads version 1"));
+    EXPECT_THAT(seen.error().what, HasSubstr("has version 9.1; this program reads version 1"));
     EXPECT_EQ(seen.error().status, 3);
   } else {
     EXPECT_THAT(seen->not_seen, Contains(HasSubstr("has version 9.0")));

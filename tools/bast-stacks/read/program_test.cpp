@@ -93,11 +93,14 @@ TEST(Program, SmallDepthsOfLiveStacksAreExact) {
 TEST(Program, SmallDepthsOfReleasedStacksAreExact) {
   const auto done = run_program(test_program(with_small_depths("released")), {});
   ASSERT_TRUE(done) << done.error().what;
-  ASSERT_EQ(done->seen.sites.size(), small_depths.size());
+  std::size_t used = 0;
   for (const site& each : done->seen.sites) {
+    if (each.kind != bast::watch::site_kind::label) continue;
+    ++used;
     EXPECT_EQ(std::to_string(each.max), each.where);
     EXPECT_EQ(each.uses, 1U);
   }
+  EXPECT_EQ(used, small_depths.size());
 }
 
 TEST(Program, FilesOfAnotherMountNamespaceAreReadThroughTheProcess) {

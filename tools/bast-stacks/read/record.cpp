@@ -12,8 +12,8 @@
 #include <span>
 #include <vector>
 
-#include "read/accumulate.hpp"
 #include "model/descriptor.hpp"
+#include "read/accumulate.hpp"
 #include "read/open.hpp"
 #include "read/page_faults.hpp"
 

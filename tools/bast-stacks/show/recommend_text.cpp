@@ -83,8 +83,8 @@ std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
     const recursion_reserve& kept = all.sites[i].recursion;
     if (kept.words.empty()) continue;
     out += cut_end(fmt::format("  {}: +{}, {}", kept.words, size_text(kept.bytes, exact),
-                                 short_site_name(of.sites[i])),
-                     line_width) +
+                               short_site_name(of.sites[i])),
+                   line_width) +
            '\n';
   }
   if (out.empty()) return out;
@@ -101,8 +101,8 @@ std::string code_text(const snapshot& of, const advice& all, const recommend_opt
   for (std::size_t i = 0; i < std::min(code.sites.size(), all.sites.size()); ++i) {
     if (all.sites[i].what == verdict::unused) continue;
     out += cut_end(fmt::format("  {}: {}", short_site_name(of.sites[i]),
-                                 bound_text(code.sites[i], options.exact_bytes)),
-                     line_width) +
+                               bound_text(code.sites[i], options.exact_bytes)),
+                   line_width) +
            '\n';
   }
   for (const std::string& note : code.notes) out += clean_text(note) + '\n';
