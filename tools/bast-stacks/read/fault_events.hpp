@@ -13,8 +13,7 @@
 //     inheritance a new thread would go unseen until we had looked for it. All events of a CPU
 //     write into one ring, so the memory grows with CPUs and not with threads.
 //   - The kernel's own faults on the program's memory, such as read(2) into a fresh buffer, where
-//   we
-//     may see them. Without that right they are left out.
+//     we may see them. Without that right they are left out.
 #pragma once
 
 #include <poll.h>

@@ -75,7 +75,7 @@ std::string explain(const snapshot& of, std::size_t index, const site_advice* ad
     out += '\n' + histogram_text(s, options.exact_bytes);
   }
   if (!s.deepest.frames.empty()) {
-    out += fmt::format("\n  backtrace at the deepest growth, {}, deepest call first:\n",
+    out += fmt::format("\n  backtrace at the deepest touch, {}, deepest call first:\n",
                        size(s.deepest.depth));
     out += backtrace_text(s.deepest, options.exact_bytes);
   } else {

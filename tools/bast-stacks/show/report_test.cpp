@@ -188,7 +188,7 @@ TEST(Explain, ShowsTheHistogramTheBacktraceAndTheSize) {
   EXPECT_THAT(explain_text(test::sample_server(), "parse.cpp:40", analysed),
               HasSubstr("  recursion json_value x37: +6.4 KiB\n  no sound bound: 12 reasons\n"));
   EXPECT_THAT(explain_text(test::sample_server(), "parse.cpp:40"),
-              HasSubstr("  backtrace at the deepest growth, 61.2 KiB, deepest call first:\n"
+              HasSubstr("  backtrace at the deepest touch, 61.2 KiB, deepest call first:\n"
                         "    59.6 KiB  json_value (parse.cpp:51) x37\n"));
   EXPECT_EQ(explain_text(test::sample_server(), "nothing"), "");
 }
