@@ -38,8 +38,9 @@ struct frame {
   bool confirmed = false;  // the unwind tables agree that this frame's caller is the next one
 };
 
-/// How a site's stack looked at its deepest growth or page fault: deepest frame first. `omitted_bytes` lie
-/// between `inner` frames at the deep end and the rest, when there were too many to record.
+/// How a site's stack looked at its deepest growth or page fault: deepest frame first.
+/// `omitted_bytes` lie between `inner` frames at the deep end and the rest, when there were too
+/// many to record.
 struct backtrace {
   std::uint64_t depth = 0;  // bytes from the top to what was touched; 0: there is none
   std::vector<frame> frames;
