@@ -150,7 +150,7 @@ TEST(Symbols, BytesBelowTheStackPointerBelongToTheDeepestFrame) {
 
 TEST(Symbols, CountsWhatWasLeftOutOfTheRecord) {
   recorded_stack out{.all = this_process()};
-  start([&](std::uint64_t top) { recursion(out, top, 12); });
+  start([&](std::uint64_t top) { recursion(out, top, 20); });
   const auto whole = frames_of(out.raw, out.all);
   auto& raw = out.raw;
   ASSERT_GT(raw.count, 16U);
