@@ -13,6 +13,9 @@ from bast_abi import SPANS_MAX, RegistryError
 
 # The last two: gdb cannot demangle a name with a constraint in it.
 OF_THE_LIBRARY = ("bast::", "bast_arch_", "_ZN4bast", "_ZNK4bast")
+# Of a library that was built with line tables only, inlined functions have lost their namespace.
+FILES_OF_THE_LIBRARY = re.compile(
+    r"(^|/)bast/(base|os|arch|watch|stack|coro|cancel|process)/([^/]+/)?[^/]+$")
 SEARCH_FRAMES = 16  # in which `list` looks for one that is not the library's
 PLACES_MAX = 10_000  # stacks for which `list` does
 PAGES_MAX = 1 << 22  # that `usage` asks the kernel about: 16 GiB
@@ -77,13 +80,11 @@ def place(stack):
         for _ in range(SEARCH_FRAMES):
             if frame is None:
                 break
-            name = frame.name() or ""
-            if name and not name.startswith(OF_THE_LIBRARY):
-                line = frame.find_sal()
-                at = ""
-                if line.symtab is not None:
-                    at = f" ({os.path.basename(line.symtab.filename)}:{line.line})"
-                return name + at
+            name, line = frame.name() or "", frame.find_sal()
+            file = line.symtab.filename if line.symtab is not None else ""
+            is_ours = name.startswith(OF_THE_LIBRARY) or FILES_OF_THE_LIBRARY.search(file)
+            if name and not is_ours:
+                return name + (f" ({os.path.basename(file)}:{line.line})" if file else "")
             frame = frame.older()
     return symbol_at(stack.pc)
 

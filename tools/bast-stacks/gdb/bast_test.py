@@ -19,7 +19,7 @@ import unittest
 from session import HERE, TIMEOUT, Session
 
 SKIPPED = 77
-RESUMING = r"^ *6 +outer +outer +resuming +[\d.]+ (B|KiB) +256\.0 KiB +operator\(\) \(bast_pro"
+RESUMING = r"^ *6 +outer +outer +resuming +[\d.]+ (B|KiB) +256\.0 KiB +.*operator\(\).* \(bast_pro"
 STOP_HERE = ("break stop_here", "continue")
 
 
@@ -70,7 +70,7 @@ class Gdb(Session):
         self.assert_lines(outermost, '^Stack [0-9]+, "outermost", resuming:$',
                           r"^#\d+ .*nest \(pool=")
         self.assert_lines(outer, '^Stack [0-9]+, "outer", resuming:$',
-                          r"^#\d+ .*operator\(\) \(.*bast_program")
+                          r"^#\d+ .*operator\(\).* \(.*bast_program")
         for frames in (outermost, outer):
             self.assertEqual(frames.count("bast_arch_stack_end_procedure"), 1)
 
