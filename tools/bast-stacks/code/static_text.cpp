@@ -90,7 +90,7 @@ std::string static_text(const static_report& report, const static_text_options& 
       text += fmt::format("  {:>10}  {} ({}){}\n", count_text(frame.bytes), frame.function,
                           frame.module, rounds);
     }
-    text += fmt::format("  {} functions can be reached\n", count_text(bound.functions));
+    text += fmt::format("  {} can be reached\n", counted(bound.functions, "function"));
     if (bound.removed != 0) {
       text += fmt::format("  {} reason{} removed by the shipped annotations: {}\n",
                           count_text(bound.removed), bound.removed == 1 ? "" : "s", report.shipped);
