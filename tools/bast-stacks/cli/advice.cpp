@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <string_view>
 #include <utility>
@@ -73,9 +74,14 @@ std::expected<code_findings, problem> analyse_code(const snapshot& of, const arg
 }  // namespace
 
 recommend_options confidence_of(const arguments& with) {
+  // The nearest number to 99.9 divided by 100 is not the nearest to 0.999, and JSON would show it.
+  const auto part = [](double percent) {
+    const double rounded = std::round(percent * 1e10) / 1e12;
+    return rounded < 1 ? rounded : percent / 100;
+  };
   recommend_options options;
-  options.confidence = with.confidence / 100;
-  options.quantile = with.quantile / 100;
+  options.confidence = part(with.confidence);
+  options.quantile = part(with.quantile);
   options.exact_bytes = with.exact_bytes;
   return options;
 }

@@ -23,6 +23,10 @@ TEST_F(Program, RecommendsWithTheConfidenceThatIsAskedFor) {
   modest.insert(modest.end(), {"--quantile", "98", "--json"});
   const auto document = nlohmann::json::parse(run(modest).out);
   EXPECT_EQ(document["sites"][1]["verdict"], "lower");
+  EXPECT_EQ(document["quantile"].dump(), "0.98");
+  EXPECT_EQ(
+      nlohmann::json::parse(run({"recommend", path("now.json"), "--json"}).out)["quantile"].dump(),
+      "0.999");
   std::vector<std::string> bound = words;
   bound.insert(bound.end(), {"--bound", "server.cpp:*=100 KiB", "--json"});
   EXPECT_EQ(nlohmann::json::parse(run(bound).out)["sites"][2]["limit"], 102400);
