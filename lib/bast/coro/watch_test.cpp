@@ -54,8 +54,10 @@ TEST(Watch, APoolTellsItsOptionsAndWhereItWasMade) {
   EXPECT_EQ(entry->state, static_cast<std::uint32_t>(watch::entry_state::open));
   EXPECT_EQ(entry->limit, (128_KiB).count);
   EXPECT_EQ(entry->guard, (64_KiB).count);
-  EXPECT_EQ(entry->window, (8_KiB).count);
-  EXPECT_EQ(entry->retain, (16_KiB).count);
+  if (!BAST_WITH_VALGRIND) {  // under which stacks are open from the start
+    EXPECT_EQ(entry->window, (8_KiB).count);
+    EXPECT_EQ(entry->retain, (16_KiB).count);
+  }
   EXPECT_EQ(entry->owner_thread, static_cast<std::uint32_t>(::gettid()));
   EXPECT_NE(std::string(entry->where).find("watch_test.cpp:"), std::string::npos) << entry->where;
   EXPECT_EQ(site->limit, entry->limit);
