@@ -105,6 +105,11 @@ problem explain(const closed_door& door) {
   problem result{.what = fmt::format("cannot read process {}: {}: {}", door.pid, door.attempted,
                                      std::strerror(door.error)),
                  .remedy = {}};
+  // Not about rights: no door was closed, we have run out.
+  if (door.error == EMFILE || door.error == ENFILE) {
+    result.remedy = "ulimit -n 65536, where the hard limit allows it";
+    return result;
+  }
   if (!door.socket.empty()) result.what += fmt::format("; {}", door.socket);
   if (door.owner && door.ours != 0 && *door.owner != door.ours) {
     result.what += fmt::format(" (it belongs to user {}, we are user {})", *door.owner, door.ours);

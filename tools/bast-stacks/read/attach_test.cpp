@@ -32,6 +32,13 @@ closed_door door() {
   return made;
 }
 
+TEST(Attach, BlamesNoRightWhenDescriptorsAreUsedUp) {
+  closed_door used_up = door();
+  used_up.error = EMFILE;
+  EXPECT_EQ(explain(used_up).what, "cannot read process 42: process_vm_readv: Too many open files");
+  EXPECT_THAT(explain(used_up).remedy, HasSubstr("ulimit -n"));
+}
+
 TEST(Attach, NamesTheDoorAndTheLineThatOpensIt) {
   closed_door other_user = door();
   other_user.owner = 1001;
