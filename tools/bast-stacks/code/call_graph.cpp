@@ -116,9 +116,11 @@ void call_graph::expand(std::size_t index) {
   const auto extent = nodes_[index].extent;
   const auto* usage = usage_.find(nodes_[index].linker_name);
   function_usage of_the_file;
-  if (const auto told = file.told_bytes(extent.low); usage == nullptr && told) {
-    of_the_file.bytes = *told;
-    usage = &of_the_file;
+  if (usage == nullptr) {
+    if (const auto told = file.told_bytes(extent.low)) {
+      of_the_file.bytes = *told;
+      usage = &of_the_file;
+    }
   }
   if (extent.low == extent.high) {
     nodes_[index].own_bytes = usage == nullptr ? 0 : usage->bytes;

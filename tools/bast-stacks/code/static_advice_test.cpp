@@ -12,6 +12,7 @@
 #include "code/annotations.hpp"
 #include "code/names.hpp"
 #include "code/static.hpp"
+#include "code/testing/temporary_file.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -90,21 +91,6 @@ TEST(SiteBound, TheGraphTellsWhoseCircleItIs) {
 }
 
 // --- the annotations that are shipped ------------------------------------------------------------
-
-class temporary_file {
- public:
-  explicit temporary_file(const std::string& text)
-      : path_(testing::TempDir() + "bast_static_advice_" + std::to_string(::getpid())) {
-    std::ofstream(path_) << text;
-  }
-  ~temporary_file() { std::filesystem::remove(path_); }
-  temporary_file(const temporary_file&) = delete;
-  temporary_file& operator=(const temporary_file&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 TEST(ShippedAnnotations, CountTheReasonsThatTheyRemove) {
   const temporary_file shipped("ignore pong\nignore nobody\n");

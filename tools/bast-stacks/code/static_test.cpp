@@ -4,34 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "code/stack_usage.hpp"
+#include "code/testing/temporary_file.hpp"
 
 namespace bast_stacks {
 namespace {
 
 using testing::HasSubstr;
-
-/// A file for the time of a test.
-class temporary_file {
- public:
-  explicit temporary_file(const std::string& text)
-      : path_(testing::TempDir() + "bast_static_" + std::to_string(getpid())) {
-    std::ofstream(path_) << text;
-  }
-  ~temporary_file() { std::filesystem::remove(path_); }
-  temporary_file(const temporary_file&) = delete;
-  temporary_file& operator=(const temporary_file&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 static_bound bound_of(const std::string& root, const std::string& annotations = {}) {
   const temporary_file file(annotations);

@@ -195,6 +195,14 @@ def add_resuming(stacks, threads):
                 stack.state, stack.sp, stack.pc, stack.fp = "resuming", sp, pc, fp
 
 
+def locate(stacks):
+    """Where the stacks are that are not suspended: the threads on them, by the slot of the stack,
+    and what is saved of those that resumed another."""
+    threads = threads_on(stacks)
+    add_resuming(stacks, threads)
+    return threads
+
+
 # --- frames of a suspended stack ------------------------------------------------------------------
 
 

@@ -54,9 +54,7 @@ def all_stacks():
     """Every stack in use, in the order by which the commands number them from 1, and the threads
     on them."""
     stacks = [stack for registry in bast_frames.registries() for stack in registry.stacks()]
-    threads = bast_frames.threads_on(stacks)
-    bast_frames.add_resuming(stacks, threads)
-    return stacks, threads
+    return stacks, bast_frames.locate(stacks)
 
 
 def title(stack):
@@ -172,8 +170,7 @@ def usage():
     for registry in bast_frames.registries():
         resident = Residency(registry.page_bytes)
         stacks = registry.stacks()
-        threads = bast_frames.threads_on(stacks)
-        bast_frames.add_resuming(stacks, threads)
+        threads = bast_frames.locate(stacks)
         for pool in sorted(registry.usage().values(), key=lambda pool: pool.id):
             pools.append([str(pool.id), short(pool.where), str(pool.opened), str(pool.live),
                           size_text(pool.open_bytes), resident.text(pool.spans),

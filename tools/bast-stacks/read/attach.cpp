@@ -21,14 +21,6 @@ constexpr std::size_t maps_bytes_max = 256 << 20;
 
 std::string proc(pid_t pid, std::string_view name) { return fmt::format("/proc/{}/{}", pid, name); }
 
-std::optional<int> yama_scope() {
-  const auto text = read_proc("/proc/sys/kernel/yama/ptrace_scope", 16);
-  int scope = 0;
-  if (!text || std::from_chars(text->data(), text->data() + text->size(), scope).ec != std::errc{})
-    return std::nullopt;
-  return scope;
-}
-
 /// A line of /proc/PID/status, such as "Uid:", without its name; empty when there is none.
 std::string status_line(pid_t pid, std::string_view name) {
   const auto text = read_proc(proc(pid, "status"), 64 << 10);
@@ -44,7 +36,7 @@ closed_door look_at_door(pid_t pid, int error, std::string attempted) {
   door.pid = pid;
   door.error = error;
   door.attempted = std::move(attempted);
-  door.scope = yama_scope();
+  door.scope = read_number("/proc/sys/kernel/yama/ptrace_scope");
   door.ours = ::geteuid();
   const std::string line = status_line(pid, "Uid");
   uid_t owner = 0;

@@ -2,11 +2,11 @@
 #include "read/block_reader.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 #include <unordered_map>
 
 #include "model/clean_text.hpp"
+#include "read/record_field.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -20,9 +20,7 @@ constexpr std::size_t names_max = 65'536;
 constexpr std::uint64_t smallest_page = 4096;
 
 std::uint64_t word(const std::byte* record, std::uint16_t offset) {
-  std::uint64_t value = 0;
-  std::memcpy(&value, record + offset, sizeof value);
-  return value;
+  return field<std::uint64_t>(record, offset);
 }
 
 using stack_index = std::unordered_map<std::uint64_t, std::size_t>;

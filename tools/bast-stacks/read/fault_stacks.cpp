@@ -2,8 +2,8 @@
 #include "read/fault_stacks.hpp"
 
 #include <algorithm>
-#include <cstring>
 
+#include "read/record_field.hpp"
 #include "read/site_reader.hpp"
 
 namespace bast_stacks {
@@ -15,13 +15,6 @@ using bast::watch::slot_state;
 
 // Of stacks, for the faults of one call; much more than a ring full of honest ones needs.
 constexpr std::uint64_t bytes_max = 512 << 20;
-
-template <class T>
-T field(std::span<const std::byte> record, std::uint16_t offset) {
-  T value{};
-  std::memcpy(&value, record.data() + offset, sizeof value);
-  return value;
-}
 
 }  // namespace
 
@@ -69,9 +62,9 @@ std::optional<fault_stacks::slot_view> fault_stacks::read_slot(const candidate& 
   const auto& at = of.from->header.slots;
   std::vector<std::byte> bytes(at.record_bytes);
   if (!target_.read(of.record, bytes)) return std::nullopt;
-  const slot_view seen{.top = field<std::uint64_t>(bytes, at.top),
-                       .site = field<std::uint16_t>(bytes, at.site)};
-  const auto state = field<slot_state>(bytes, at.state);
+  const slot_view seen{.top = field<std::uint64_t>(bytes.data(), at.top),
+                       .site = field<std::uint16_t>(bytes.data(), at.site)};
+  const auto state = field<slot_state>(bytes.data(), at.state);
   if (state == slot_state::unopened || state > slot_state::quarantined) return std::nullopt;
   if (seen.top <= of.slot.low || seen.top > of.slot.high) return std::nullopt;
   known->second = seen;

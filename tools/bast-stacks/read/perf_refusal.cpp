@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -88,12 +87,6 @@ problem explain(const refused_perf& refused) {
   return result;
 }
 
-std::optional<int> perf_paranoid() {
-  const auto text = read_proc("/proc/sys/kernel/perf_event_paranoid", 16);
-  int value = 0;
-  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{})
-    return std::nullopt;
-  return value;
-}
+std::optional<int> perf_paranoid() { return read_number("/proc/sys/kernel/perf_event_paranoid"); }
 
 }  // namespace bast_stacks

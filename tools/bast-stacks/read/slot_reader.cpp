@@ -2,10 +2,10 @@
 #include "read/slot_reader.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_map>
 
 #include "model/mutant.hpp"
+#include "read/record_field.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -15,13 +15,6 @@ using bast::watch::slot_layout;
 using bast::watch::slot_state;
 
 constexpr std::size_t chunk_bytes = 1 << 20;
-
-template <class T>
-T field(const std::byte* record, std::uint16_t offset) {
-  T value{};
-  std::memcpy(&value, record + offset, sizeof value);
-  return value;
-}
 
 /// A slot's record as it was at one moment, or nearly.
 struct slot_record {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "model/regular_file.hpp"
@@ -78,6 +79,14 @@ std::expected<std::string, int> read_proc(const std::string& path, std::size_t m
     text.append(buffer, static_cast<std::size_t>(count));
   }
   return text;
+}
+
+std::optional<int> read_number(const std::string& path) {
+  const auto text = read_proc(path, 16);
+  int value = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{})
+    return std::nullopt;
+  return value;
 }
 
 }  // namespace bast_stacks

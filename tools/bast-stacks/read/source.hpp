@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -71,5 +72,7 @@ class file_source final : public source {
 
 /// A file of /proc, whose size nobody knows: its text, up to `most` bytes. Errors: errno.
 std::expected<std::string, int> read_proc(const std::string& path, std::size_t most);
+/// The number that such a file begins with, as those of /proc/sys do; nothing when it does not.
+std::optional<int> read_number(const std::string& path);
 
 }  // namespace bast_stacks
