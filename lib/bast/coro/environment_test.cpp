@@ -22,7 +22,7 @@ namespace {
 
 using namespace bast::literals;
 
-constexpr int fine = 0;
+constexpr int succeeded = 0;
 
 /// Runs `f` in a child; its return value is the child's exit status.
 template <class F>
@@ -67,7 +67,7 @@ int use(coro_pool& pool) {
   }
   several.clear();
   pool.check_invariants();
-  return fine;
+  return succeeded;
 }
 
 TEST(Environment, AfterForkTheChildsCopyWorksAndGrows) {
@@ -88,18 +88,18 @@ TEST(Environment, AfterForkTheChildsCopyWorksAndGrows) {
               if (*before->take() != 160) return 2;
               return use(pool);
             }),
-            fine);
+            succeeded);
   // The parent's copy is untouched.
   ASSERT_TRUE(before->resume()->finished());
   EXPECT_EQ(*before->take(), 160);
-  EXPECT_EQ(use(pool), fine);
+  EXPECT_EQ(use(pool), succeeded);
 }
 
 TEST(Environment, AfterForkInsideACoroutineBothGoOn) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   ASSERT_TRUE(c->start([] {
-    EXPECT_EQ(status_of_child([] { return recurse(150) == 150 ? fine : 1; }), fine);
+    EXPECT_EQ(status_of_child([] { return recurse(150) == 150 ? succeeded : 1; }), succeeded);
     EXPECT_EQ(recurse(150), 150);
   }));
 }
@@ -109,11 +109,11 @@ TEST(Environment, LockedMemoryFallsBackToProtection) {
     if (!lock_future_memory()) return 77;
     auto pool = coro_pool::create({.stack = {.limit = 256_KiB}});
     if (!pool) return 1;
-    if (const int failed = use(*pool); failed != fine) return failed;
-    return pool->stats().stacks.stacks_guard_markers == 0 ? fine : 2;
+    if (const int failed = use(*pool); failed != succeeded) return failed;
+    return pool->stats().stacks.stacks_guard_markers == 0 ? succeeded : 2;
   });
   if (status == 77) GTEST_SKIP() << "memory cannot be locked here";
-  EXPECT_EQ(status, fine);
+  EXPECT_EQ(status, succeeded);
 }
 
 TEST(Environment, LockedMemoryRefusesDemandedMarkersWithAnError) {
@@ -122,14 +122,14 @@ TEST(Environment, LockedMemoryRefusesDemandedMarkersWithAnError) {
     if (!lock_future_memory()) return 77;
     auto pool = coro_pool::create({.stack = {.tier = stack_tier::guard_markers}});
     // Refused right here when nothing was probed before, else by the first slab.
-    if (!pool) return pool.error() == errc::unsupported ? fine : 1;
+    if (!pool) return pool.error() == errc::unsupported ? succeeded : 1;
     auto c = pool->acquire();
     const auto step = c->start([] {});
     if (step) return 2;
-    return step.error() == errc::invalid ? fine : 3;
+    return step.error() == errc::invalid ? succeeded : 3;
   });
   if (status == 77) GTEST_SKIP() << "memory cannot be locked here";
-  EXPECT_EQ(status, fine);
+  EXPECT_EQ(status, succeeded);
 }
 
 TEST(Environment, MemoryLockedLaterMovesNewStacksToProtection) {
@@ -137,7 +137,7 @@ TEST(Environment, MemoryLockedLaterMovesNewStacksToProtection) {
   const int status = status_of_child([] {
     auto pool = coro_pool::create({.stack = {.tier = stack_tier::automatic}});
     if (!pool) return 1;
-    if (const int failed = use(*pool); failed != fine) return failed;
+    if (const int failed = use(*pool); failed != succeeded) return failed;
     if (!lock_future_memory()) return 77;
     // More stacks than the first slab has.
     std::vector<coro<>> many;
@@ -150,10 +150,10 @@ TEST(Environment, MemoryLockedLaterMovesNewStacksToProtection) {
     for (auto& c : many) {
       if (!c.resume()) return 5;
     }
-    return fine;
+    return succeeded;
   });
   if (status == 77) GTEST_SKIP() << "memory cannot be locked here";
-  EXPECT_EQ(status, fine);
+  EXPECT_EQ(status, succeeded);
 }
 
 TEST(Environment, LittleAddressSpaceIsAClearErrorAndNothingIsLost) {
@@ -169,11 +169,11 @@ TEST(Environment, LittleAddressSpaceIsAClearErrorAndNothingIsLost) {
               if (::setrlimit(RLIMIT_AS, &little) != 0) return 1;
               auto pool = coro_pool::create();
               if (!pool) return 2;  // A small pool fits.
-              if (const int failed = use(*pool); failed != fine) return failed;
+              if (const int failed = use(*pool); failed != succeeded) return failed;
               std::vector<coro<>> many;
               for (;;) {
                 auto c = pool->acquire();
-                if (!c) return c.error() == errc::no_memory ? fine : 3;
+                if (!c) return c.error() == errc::no_memory ? succeeded : 3;
                 const auto step = c->start([](yielder<>& out) { out.yield(); });
                 if (!step) {
                   if (!(step.error() == errc::no_memory)) return 4;
@@ -189,7 +189,7 @@ TEST(Environment, LittleAddressSpaceIsAClearErrorAndNothingIsLost) {
               many.clear();
               return use(*pool);
             }),
-            fine);
+            succeeded);
 }
 
 }  // namespace

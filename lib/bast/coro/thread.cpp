@@ -42,7 +42,7 @@ struct id_lease {
     if (id != 0) ids.give(id);
   }
 };
-constinit thread_local id_lease lease;
+constinit thread_local id_lease own_lease;
 
 /// For diagnostics: who runs on this thread. Async-signal-safe.
 void describe_current(text& out) noexcept {
@@ -68,7 +68,7 @@ result<void> prepare_thread() noexcept {
     return fail(errc::limit, "coro_pool", "the process has its maximum of threads with coroutines",
                 threads_max);
   }
-  lease.id = id;  // Touched, so that its destructor runs.
+  own_lease.id = id;  // Touched, so that its destructor runs.
   this_thread.tag = coro_tag{id} << tag_thread_shift;
   this_thread.exceptions = arch::exception_state_of_thread();
   set_check_context(describe_current);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/visitor.hpp"
 #include "bast/watch/capsule.hpp"
 #include "bast/watch/registry.hpp"
 #include "bast/watch/site.hpp"
@@ -37,46 +38,8 @@ class Listener : public ::testing::Test {
   std::string path;
 };
 
-struct received {
-  std::string greeting;
-  int fd = -1;
-};
-
-/// What a visitor gets; no descriptor when the connection just ends.
-received visit(const std::string& path) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-  received got;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    char text[64];
-    iovec part{text, sizeof text};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))];
-    msghdr whole{};
-    whole.msg_iov = &part;
-    whole.msg_iovlen = 1;
-    whole.msg_control = space;
-    whole.msg_controllen = sizeof space;
-    const ssize_t size = ::recvmsg(fd, &whole, MSG_CMSG_CLOEXEC);
-    if (size > 0) got.greeting.assign(text, static_cast<std::size_t>(size));
-    // A connection that was reset leaves the control data as it was.
-    const cmsghdr* const extra = size > 0 ? CMSG_FIRSTHDR(&whole) : nullptr;
-    if (extra != nullptr) {
-      std::memcpy(&got.fd, CMSG_DATA(extra), sizeof got.fd);
-    }
-  }
-  ::close(fd);
-  return got;
-}
-
-std::string contents_of(int fd) {
-  struct stat file{};
-  EXPECT_EQ(::fstat(fd, &file), 0);
-  std::string all(static_cast<std::size_t>(file.st_size), '\0');
-  EXPECT_EQ(::pread(fd, all.data(), all.size(), 0), file.st_size);
-  return all;
-}
+using test::received;
+using test::visit;
 
 TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
   ASSERT_TRUE(open_registry());
@@ -88,7 +51,7 @@ TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
   const received got = visit(path);
   EXPECT_EQ(got.greeting, "BASTWTCH");
   ASSERT_GE(got.fd, 0);
-  const std::string all = contents_of(got.fd);
+  const std::string all = test::contents_of(got.fd);
   capsule_header head{};
   ASSERT_GE(all.size(), sizeof head);
   std::memcpy(&head, all.data(), sizeof head);

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "bast/os.hpp"
+#include "bast/testing/baseline.hpp"
+#include "bast/testing/fresh_process.hpp"
 #include "bast/testing/in_child.hpp"
 #include "bast/watch/registry.hpp"
 
@@ -35,19 +38,27 @@ bool is_test(const std::string& name) {
   return false;
 }
 
-/// Runs this program's test `name` as a new process under BAST_WATCH; its exit status.
-int run_test(const char* name, const std::string& watch) {
+/// Runs this program's test `name` as a new process under BAST_WATCH; its exit status. `modes`:
+/// what Registry.ItsModesAreThoseOfTheVariable is to expect.
+int run_test(const char* name, const std::string& watch, const char* modes = "0") {
   EXPECT_TRUE(is_test(name)) << name;
   const pid_t child = ::fork();
   if (child == 0) {
     ::setenv("BAST_WATCH", watch.c_str(), 1);
+    ::setenv("BAST_TEST_MODES", modes, 1);
     const std::string filter = std::string("--gtest_filter=") + name;
-    ::execl("/proc/self/exe", "bast_watch_test", filter.c_str(), nullptr);
+    ::execl("/proc/self/exe", "bast_watch_test", filter.c_str(), "--gtest_brief=1", nullptr);
     ::_exit(127);
   }
   int status = 0;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+header header_of(const tools_file& file) {
+  header head{};
+  EXPECT_EQ(::pread(file.fd, &head, sizeof head, 0), static_cast<ssize_t>(sizeof head));
+  return head;
 }
 
 class RegistryFile : public ::testing::Test {
@@ -59,7 +70,7 @@ class RegistryFile : public ::testing::Test {
 
 TEST_F(RegistryFile, WithTheToolsFileItOutlivesTheProcess) {
   const tools_file file;
-  ASSERT_EQ(run_test("Registry.R3_SitesOfPoolsThatAreGoneAreAddedUpByName", file.variable()), 0);
+  ASSERT_EQ(run_test("SiteEntry.InAToolsFileItIsTheFirst", file.variable()), 0);
   header head{};
   ASSERT_EQ(::pread(file.fd, &head, sizeof head, 0), static_cast<ssize_t>(sizeof head));
   EXPECT_EQ(head.magic, magic);
@@ -69,35 +80,107 @@ TEST_F(RegistryFile, WithTheToolsFileItOutlivesTheProcess) {
   ASSERT_EQ(::pread(file.fd, &entry, sizeof entry, static_cast<off_t>(head.sites.offset)),
             static_cast<ssize_t>(sizeof entry));
   EXPECT_STREQ(entry.where, "folded.cpp");
-  EXPECT_EQ(entry.uses, 6U);
+  EXPECT_EQ(entry.uses, 3U);
+}
+
+TEST_F(RegistryFile, TheMappingsOfTheProcessFollowIt) {
+  const tools_file file;
+  ASSERT_EQ(run_test("SiteEntry.InAToolsFileItIsTheFirst", file.variable()), 0);
+  std::string maps(1 << 20, '\0');
+  const auto after = static_cast<off_t>(header_of(file).bytes);
+  const ssize_t size = ::pread(file.fd, maps.data(), maps.size(), after);
+  ASSERT_GT(size, 0);
+  maps.resize(static_cast<std::size_t>(size));
+  char program[4096] = {};
+  ASSERT_GT(::readlink("/proc/self/exe", program, sizeof program - 1), 0);
+  const std::size_t path = maps.find(program);
+  ASSERT_NE(path, std::string::npos);
+  const std::size_t line = path == 0 ? 0 : maps.rfind('\n', path) + 1;
+  EXPECT_TRUE(line == 0 || maps[line - 1] == '\n');
+  EXPECT_EQ(line, 0U) << "the program's own file is the first mapping, and nothing comes before";
+  EXPECT_NE(maps.find(" r-xp "), std::string::npos);
+  EXPECT_EQ(maps.back(), '\n') << "the last line is whole";
 }
 
 TEST_F(RegistryFile, R5_AForkedChildLeavesTheToolsFileAlone) {
   const tools_file file;
   EXPECT_EQ(run_test("Registry.R5_AForkedChildWritesItsOwn", file.variable()), 0);
+  EXPECT_EQ(header_of(file).modes, mode_shared);
+  site_entry entry{};
+  ASSERT_EQ(
+      ::pread(file.fd, &entry, sizeof entry, static_cast<off_t>(header_of(file).sites.offset)),
+      static_cast<ssize_t>(sizeof entry));
+  EXPECT_STREQ(entry.where, "forked");
+  EXPECT_EQ(entry.uses, 0U);
 }
 
 TEST_F(RegistryFile, TheSecondProcessHasARegistryOfItsOwn) {
   const tools_file file;
-  ASSERT_EQ(run_test("Registry.R3_SitesOfPoolsThatAreGoneAreAddedUpByName", file.variable()), 0);
-  header first{};
-  ASSERT_EQ(::pread(file.fd, &first, sizeof first, 0), static_cast<ssize_t>(sizeof first));
-  EXPECT_EQ(run_test("Registry.TheHeaderDescribesTheProcess", file.variable()), 0);
-  header second{};
-  ASSERT_EQ(::pread(file.fd, &second, sizeof second, 0), static_cast<ssize_t>(sizeof second));
-  EXPECT_EQ(second.pid, first.pid);
+  ASSERT_EQ(run_test("SiteEntry.InAToolsFileItIsTheFirst", file.variable()), 0);
+  const header first = header_of(file);
+  EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", file.variable()), 0);
+  EXPECT_EQ(run_test("Registry.R5_AForkedChildWritesItsOwn", file.variable()), 0);
+  const header second = header_of(file);
+  EXPECT_EQ(std::memcmp(&first, &second, sizeof first), 0);
+}
+
+TEST_F(RegistryFile, OfTwoThatComeAtOnceTheFirstHasIt) {
+  const tools_file file;
+  ASSERT_TRUE(open_registry());
+  // As another process leaves it that was just faster.
+  ASSERT_EQ(::ftruncate(file.fd, static_cast<off_t>(registry()->bytes)), 0);
+  header taken{};
+  taken.pid = 1;
+  ASSERT_EQ(::pwrite(file.fd, &taken, sizeof taken, 0), static_cast<ssize_t>(sizeof taken));
+  EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", file.variable()), 0);
+  const header after = header_of(file);
+  EXPECT_EQ(std::memcmp(&after, &taken, sizeof taken), 0);
+}
+
+TEST_F(RegistryFile, EveryWordOfTheVariableIsRead) {
+  const auto modes = [](const std::string& watch, std::uint32_t expected) {
+    const std::string digit(1, static_cast<char>('0' + expected));
+    EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", watch, digit.c_str()), 0) << watch;
+  };
+  for (const char* const watch : {"deepest", "deepest,", ",deepest", "x,deepest", "fd:,deepest"}) {
+    modes(watch, mode_deepest);
+  }
+  for (const char* const watch : {"deepest1", "deep", "deepest;x"}) modes(watch, 0);
+  const auto with_file = [&](const std::string& first, const std::string& last,
+                             std::uint32_t expected) {
+    const tools_file file;
+    modes(first + "fd:" + std::to_string(file.fd) + last, expected);
+    EXPECT_EQ(header_of(file).modes, expected);
+  };
+  with_file("deepest,", "", mode_deepest | mode_shared);
+  with_file("", ",deepest", mode_deepest | mode_shared);
+  with_file("x,", ",y", mode_shared);
 }
 
 TEST_F(RegistryFile, WhatIsNoFileOfTheToolIsLeftAlone) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
+  const tools_file file;
   for (const std::string& watch :
        {"fd:" + std::to_string(ends[1]), std::string("fd:-1"), std::string("fd:99999999999"),
-        std::string("fd:"), std::string("fd:1x"), std::string(",,,")}) {
+        std::string("fd:"), "fd:" + std::to_string(file.fd) + "x", std::string(",,,")}) {
+    EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", watch), 0) << watch;
     EXPECT_EQ(run_test("Registry.TheHeaderDescribesTheProcess", watch), 0) << watch;
   }
+  header head{};
+  EXPECT_EQ(::pread(file.fd, &head, sizeof head, 0), 0) << "it is as empty as it was";
   ::close(ends[0]);
   ::close(ends[1]);
+}
+
+TEST_F(RegistryFile, AnEmptyFileAtDescriptorZeroIsTheToolsToo) {
+  const tools_file file;
+  EXPECT_EQ(test::in_child([&] {
+              if (::dup2(file.fd, 0) != 0) return 1;
+              return run_test("Registry.ItsModesAreThoseOfTheVariable", "fd:0", "2");
+            }),
+            0);
+  EXPECT_EQ(header_of(file).modes, mode_shared);
 }
 
 TEST(RegistryMapping, AFileSizeLimitIsRespected) {
@@ -115,21 +198,39 @@ TEST(RegistryMapping, AFileSizeLimitIsRespected) {
             0);
 }
 
-TEST(RegistryMapping, WithoutMemoryThereIsAnErrorAndThenARegistry) {
-  EXPECT_EQ(test::in_child([] {
-              if (registry() != nullptr) return 0;  // Made before the fork: nothing to fail.
-              {
-                const os::fault_scope fault({.kind = os::call::map, .nth = 1, .persistent = true});
-                const auto opened = open_registry();
-                if (opened || opened.error().kind() != errc::no_memory) return 1;
-              }
-              {
-                const os::fault_scope fault({.kind = os::call::protect, .nth = 1});
-                if (open_registry()) return 2;
-              }
-              return open_registry() ? 0 : 3;
-            }),
-            0);
+TEST(RegistryMapping, X6_WithoutMemoryThereIsAnErrorAndThenARegistry) {
+  test::expect_in_fresh_process([] {
+    const auto refused = [](os::fault_plan plan, errc kind) {
+      const os::fault_scope fault(plan);
+      const auto opened = open_registry();
+      return !opened && opened.error().kind() == kind && registry() == nullptr &&
+             fault.injected() > 0;
+    };
+    const test::leak_baseline before;
+    if (!refused({.kind = os::call::map, .nth = 1, .persistent = true}, errc::no_memory)) return 1;
+    if (!refused({.kind = os::call::protect, .nth = 1}, errc::no_memory)) return 2;
+    if (!before.differences().empty()) return 3;
+    if (!open_registry()) return 4;
+    return registry()->sites.capacity == 16384 && registry()->modes == 0 ? 0 : 5;
+  });
+}
+
+TEST(RegistryMapping, X6_WhereAddressSpaceIsLimitedItHasFewerSites) {
+  test::expect_in_fresh_process([] {
+    const os::fault_scope fault({.kind = os::call::map, .nth = 1, .also_nth = 2});
+    if (!open_registry()) return 1;
+    const header& head = *registry();
+    if (head.sites.capacity != 4096) return 2;
+    const std::size_t end = head.sites.offset + std::size_t{4096} * 4096;
+    if (head.bytes != internal::round_up(end, os::page_bytes())) return 3;
+    // The last of them can be used, and the one behind it is none.
+    std::uint32_t taken = 0;
+    while (head.sites.lost == 0) {
+      if (take_site({site_kind::label, "few", 0, 0}, nullptr, 1) == nullptr) return 4;
+      ++taken;
+    }
+    return taken == 4097 && head.sites.used == 4096 ? 0 : 5;
+  });
 }
 
 }  // namespace

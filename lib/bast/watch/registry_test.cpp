@@ -2,13 +2,17 @@
 #include "bast/watch/registry.hpp"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <link.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <string>
-#include <vector>
+#include <string_view>
+#include <tuple>
 
 #include "bast/os.hpp"
 #include "bast/testing/in_child.hpp"
@@ -22,16 +26,6 @@ namespace {
 struct Registry : ::testing::Test {
   void SetUp() override { ASSERT_TRUE(open_registry().has_value()); }
 };
-
-site_entry* entry_named(std::string_view where) {
-  auto* const all = reinterpret_cast<site_entry*>(reinterpret_cast<std::byte*>(registry()) +
-                                                  registry()->sites.offset);
-  for (std::uint32_t i = 0; i < registry()->sites.used; ++i) {
-    const bool in_use = all[i].state != static_cast<std::uint32_t>(entry_state::free);
-    if (in_use && all[i].where == where) return all + i;
-  }
-  return nullptr;
-}
 
 // --- how it is found -----------------------------------------------------------------------------
 
@@ -74,134 +68,154 @@ TEST_F(Registry, TheNoteOfTheProgramLeadsToIt) {
   EXPECT_EQ(at, &bast_watch_anchor);
   EXPECT_EQ(at->magic, magic);
   EXPECT_EQ(at->registry, reinterpret_cast<std::uintptr_t>(registry()));
+  EXPECT_EQ(at->bytes, registry()->bytes);
+}
+
+/// CLOCK_BOOTTIME now.
+std::uint64_t boottime_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+const std::uint64_t program_started_ns = boottime_ns();
+
+std::uint64_t expected_built() {
+  std::uint64_t bits = 0;
+  const auto add_if = [&](bool built, std::uint64_t bit) { bits += built ? bit : 0; };
+  add_if(BAST_ASSERTIONS != 0, built_assertions);
+  add_if(BAST_HARDENED != 0, built_hardened);
+  add_if(BAST_WITH_ASAN != 0, built_address_sanitizer);
+  add_if(BAST_WITH_TSAN != 0, built_thread_sanitizer);
+  add_if(BAST_WITH_MSAN != 0, built_memory_sanitizer);
+  add_if(BAST_WITH_VALGRIND != 0, built_valgrind);
+  add_if(BAST_COVERAGE != 0, built_coverage);
+#if !defined(__OPTIMIZE__)
+  bits += built_unoptimized;
+#endif
+  return bits;
+}
+
+/// A table's place, whatever is in it.
+std::tuple<std::uint64_t, std::uint32_t, std::uint32_t> place_of(const table& t) {
+  return {t.offset, t.record_bytes, t.capacity};
 }
 
 TEST_F(Registry, TheHeaderDescribesTheProcess) {
   const header& head = *registry();
   EXPECT_EQ(head.magic, magic);
-  EXPECT_EQ(head.version_major, version_major);
-  EXPECT_EQ(head.header_bytes, sizeof(header));
+  EXPECT_EQ(head.version_major, 1);
+  EXPECT_EQ(head.version_minor, 1);
+  EXPECT_EQ(head.header_bytes, 512U);
+#if defined(__x86_64__)
+  EXPECT_EQ(head.machine, EM_X86_64);
+#else
+  EXPECT_EQ(head.machine, EM_AARCH64);
+#endif
+  EXPECT_EQ(head.pointer_bytes, 8);
   EXPECT_EQ(head.page_bytes, os::page_bytes());
   EXPECT_EQ(head.self, reinterpret_cast<std::uintptr_t>(&head));
+  EXPECT_EQ(head.bytes, bast_watch_anchor.bytes);
+  EXPECT_EQ(head.bytes, internal::round_up(head.sites.offset + head.sites.capacity * 4096ULL,
+                                           os::page_bytes()));
   EXPECT_EQ(head.pid, static_cast<std::uint64_t>(::getpid()));
-  EXPECT_EQ(head.sites.record_bytes, sizeof(site_entry));
-  EXPECT_EQ(std::string_view(head.library).substr(0, 5), "bast ");
-  EXPECT_FALSE(std::string_view(head.compiler).empty());
-  EXPECT_EQ((head.built & built_address_sanitizer) != 0, BAST_WITH_ASAN != 0);
+  EXPECT_GE(head.started_ns, program_started_ns);
+  EXPECT_LE(head.started_ns, boottime_ns());
+  EXPECT_EQ(head.built, expected_built());
+  EXPECT_EQ(place_of(head.pools), std::tuple(4096U, 256U, 4096U));
+  EXPECT_EQ(place_of(head.slabs), std::tuple(4096U + 4096U * 256U, 64U, 16384U));
+  EXPECT_EQ(place_of(head.sites), std::tuple(4096U + 4096U * 256U + 16384U * 64U, 4096U, 16384U));
+  EXPECT_EQ(head.generation_bits, std::uint32_t{BAST_GENERATION_BITS});
+  EXPECT_EQ(head.library, "bast " + std::to_string(BAST_VERSION_MAJOR) + "." +
+                              std::to_string(BAST_VERSION_MINOR) + "." +
+                              std::to_string(BAST_VERSION_PATCH));
+#if defined(__clang__)
+  EXPECT_EQ(head.compiler, std::string("clang ") + __clang_version__);
+#else
+  EXPECT_EQ(head.compiler, std::string("gcc ") + __VERSION__);
+#endif
 }
 
-// --- entries -------------------------------------------------------------------------------------
-
-TEST_F(Registry, ATakenEntryIsNobodyElsesUntilItIsGivenBack) {
-  pool_entry* const one = take_pool();
-  pool_entry* const other = take_pool();
-  ASSERT_NE(one, nullptr);
-  ASSERT_NE(other, nullptr);
-  EXPECT_NE(one, other);
-  EXPECT_NE(one->id, other->id);
-  const std::uint64_t id = one->id;
-  publish(*one);
-  give(one);
-  pool_entry* const again = take_pool();
-  EXPECT_EQ(again, one);
-  EXPECT_NE(again->id, id) << "an id is never used twice";
-  give(again);
-  give(other);
-  give(static_cast<pool_entry*>(nullptr));
+TEST_F(Registry, TheHeaderTellsWhatTheLayersDescribe) {
+  const header before = *registry();
+  slot_layout slots{};
+  slots.record_bytes = 11;
+  slots.sampled = 12;
+  coro_layout blocks{};
+  blocks.record_bytes = 21;
+  blocks.outer = 22;
+  const int table = 0;
+  describe(slots);
+  describe(blocks);
+  describe_coros(&table, 4242);
+  const header after = *registry();
+  describe(before.slots);
+  describe(before.blocks);
+  describe_coros(reinterpret_cast<const void*>(before.coros), before.coros_bytes);
+  EXPECT_EQ(std::memcmp(&after.slots, &slots, sizeof slots), 0);
+  EXPECT_EQ(std::memcmp(&after.blocks, &blocks, sizeof blocks), 0);
+  EXPECT_EQ(after.coros, reinterpret_cast<std::uintptr_t>(&table));
+  EXPECT_EQ(after.coros_bytes, 4242U);
+  EXPECT_EQ(std::memcmp(registry(), &before, sizeof before), 0) << "and nothing else";
 }
 
-TEST_F(Registry, SlabsThatFindNoRoomAreCounted) {
-  std::vector<slab_entry*> all;
-  const std::uint32_t lost = registry()->slabs.lost;
-  while (slab_entry* const entry = take_slab()) all.push_back(entry);
-  EXPECT_EQ(all.size(), registry()->slabs.capacity);
-  EXPECT_EQ(registry()->slabs.lost, lost + 1);
-  for (slab_entry* const entry : all) give(entry);
+TEST_F(Registry, ItIsMadeOnce) {
+  const header* const made = registry();
+  const header before = *made;
+  EXPECT_TRUE(open_registry());
+  EXPECT_EQ(registry(), made);
+  EXPECT_EQ(std::memcmp(made, &before, sizeof before), 0);
 }
 
-TEST_F(Registry, R3_SitesOfPoolsThatAreGoneAreAddedUpByName) {
-  const site_name name{site_kind::source, "folded.cpp", 12, 3};
-  for (std::uint64_t round = 1; round <= 3; ++round) {
-    site_entry* const entry = take_site(name, nullptr, 1);
-    ASSERT_NE(entry, nullptr);
-    EXPECT_EQ(entry->uses, 0U) << "a new pool begins at nothing";
-    add(*entry, {.uses = 2, .grows = 1, .is_sample = true, .depth = 1000 * round});
-    give(entry);
-  }
-  const site_entry* const sum = entry_named("folded.cpp");
-  ASSERT_NE(sum, nullptr);
-  EXPECT_EQ(sum->state, static_cast<std::uint32_t>(entry_state::closed));
-  EXPECT_EQ(sum->pool, no_index);
-  EXPECT_EQ(sum->uses, 6U);
-  EXPECT_EQ(sum->grows, 3U);
-  EXPECT_EQ(sum->samples, 3U);
-  EXPECT_EQ(sum->max, 3000U);
-  EXPECT_EQ(quantile(*sum, 0.1), bucket_high(bucket_of(1000)));
-}
-
-TEST_F(Registry, ASiteThatWasNeverUsedLeavesNothing) {
-  give(take_site({site_kind::label, "unused", 0, 0}, nullptr, 1));
-  EXPECT_EQ(entry_named("unused"), nullptr);
-}
-
-TEST_F(Registry, SitesOfOneFileDifferByLineColumnAndKind) {
-  const site_name names[] = {{site_kind::source, "same.cpp", 1, 1},
-                             {site_kind::source, "same.cpp", 1, 2},
-                             {site_kind::source, "same.cpp", 2, 1},
-                             {site_kind::label, "same.cpp", 1, 1}};
-  const std::uint32_t before = registry()->sites.used;
-  for (const site_name& name : names) {
-    site_entry* const entry = take_site(name, nullptr, 1);
-    add(*entry, {.uses = 1, .is_sample = true, .depth = 100});
-    give(entry);
-  }
-  EXPECT_EQ(registry()->sites.used, before + 4);
-}
-
-TEST_F(Registry, ALongNameKeepsItsEnd) {
-  const std::string longer = std::string(1000, 'd') + "/the_file.cpp";
-  site_entry* const entry = take_site({site_kind::source, longer, 1, 1}, nullptr, 1);
-  EXPECT_EQ(entry->where_bytes, longer.size());
-  EXPECT_EQ(std::string_view(entry->where).size(), sizeof entry->where - 1);
-  EXPECT_TRUE(std::string_view(entry->where).ends_with("/the_file.cpp"));
-  give(entry);
-}
-
-TEST_F(Registry, AFullTableStillRecordsAndCountsWhatNobodySees) {
-  EXPECT_EQ(test::in_child([] {
-              site_entry* entry = nullptr;
-              do {
-                entry = take_site({site_kind::label, "many", 0, 0}, nullptr, 1);
-                if (entry == nullptr) return 1;
-              } while (registry()->sites.lost == 0);
-              add(*entry, {.uses = 1, .is_sample = true, .depth = 64});
-              if (entry->uses != 1) return 2;
-              give(entry);
-              return 0;
-            }),
-            0);
-}
-
-TEST_F(Registry, R1_AReaderSeesAnEvenSequenceOnlyBetweenWrites) {
-  site_entry* const entry = take_site({site_kind::label, "sequence", 0, 0}, nullptr, 1);
-  const std::uint32_t before = entry->sequence;
-  EXPECT_EQ(before % 2, 0U);
-  add(*entry, {.uses = 1, .is_sample = true, .depth = 64});
-  EXPECT_EQ(entry->sequence, before + 2);
-  give(entry);
+/// What RegistryFile runs this test with; by itself the variable says nothing.
+TEST_F(Registry, ItsModesAreThoseOfTheVariable) {
+  const char* const expected = ::getenv("BAST_TEST_MODES");
+  const std::uint32_t modes = expected == nullptr ? 0 : static_cast<std::uint32_t>(*expected - '0');
+  if (expected == nullptr && ::getenv("BAST_WATCH") != nullptr) GTEST_SKIP() << "watched as it is";
+  EXPECT_EQ(registry()->modes, modes);
+  EXPECT_EQ(every_page_is_a_growth(), (modes & mode_deepest) != 0);
 }
 
 // --- whose it is ---------------------------------------------------------------------------------
 
+/// The descriptor that BAST_WATCH names, or -1.
+int tools_descriptor() {
+  const char* const watch = ::getenv("BAST_WATCH");
+  const bool named = watch != nullptr && std::strncmp(watch, "fd:", 3) == 0;
+  return named ? std::atoi(watch + 3) : -1;
+}
+
 TEST_F(Registry, R5_AForkedChildWritesItsOwn) {
   site_entry* const entry = take_site({site_kind::label, "forked", 0, 0}, nullptr, 1);
+  const int fd = (registry()->modes & mode_shared) != 0 ? tools_descriptor() : -1;
   EXPECT_EQ(test::in_child([&] {
               add(*entry, {.uses = 7, .is_sample = true, .depth = 64});
-              return registry()->pid == static_cast<std::uint64_t>(::getpid()) ? 0 : 1;
+              if (registry()->pid != static_cast<std::uint64_t>(::getpid())) return 1;
+              if ((registry()->modes & mode_shared) != 0) return 2;
+              if (fd >= 0 && (::fcntl(fd, F_GETFD) != -1 || errno != EBADF)) return 3;
+              // Its own child has a copy too, and may take and give.
+              return test::in_child([&] {
+                add(*entry, {.uses = 1});
+                give(take_site({site_kind::label, "forked twice", 0, 0}, nullptr, 1));
+                return registry()->pid == static_cast<std::uint64_t>(::getpid()) && entry->uses == 8
+                           ? 0
+                           : 4;
+              });
             }),
             0);
   EXPECT_EQ(entry->uses, 0U);
   EXPECT_EQ(registry()->pid, static_cast<std::uint64_t>(::getpid()));
+  if (fd >= 0) {
+    EXPECT_EQ(registry()->modes, mode_shared);
+    EXPECT_NE(::fcntl(fd, F_GETFD), -1) << "the parent keeps its file";
+  }
+  give(entry);
+}
+
+TEST_F(Registry, R5_AfterAForkBothMayTakeAndGive) {
+  EXPECT_EQ(test::in_child([] { return take_pool() != nullptr ? 0 : 1; }), 0);
+  pool_entry* const entry = take_pool();
+  EXPECT_NE(entry, nullptr);
   give(entry);
 }
 

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "bast/os.hpp"
 #include "bast/testing/depths.hpp"
 
 namespace bast::watch {
@@ -73,6 +75,181 @@ TEST(DepthHistogram, QuantilesAreWithin3PercentAndTheMaximumIsExact) {
     EXPECT_LE(histogram.quantile(q), truth + std::max<std::size_t>(63, truth / 31)) << q;
   }
   EXPECT_EQ(histogram.quantile(1.0), exact.back());
+}
+
+// --- whole records -------------------------------------------------------------------------------
+
+bool same(const site_entry& one, const site_entry& other) {
+  return std::memcmp(&one, &other, sizeof one) == 0;
+}
+
+std::uint64_t now_ns() { return static_cast<std::uint64_t>(os::monotonic_ns()); }
+
+TEST(Site, AReadingIsAddedFieldByField) {
+  site_entry entry{};
+  site_entry expected{};
+  const std::uint64_t before = now_ns();
+  add(entry, {.uses = 3, .grows = 2, .is_sample = true, .depth = 700});
+  EXPECT_GE(entry.max_at_ns, before);
+  EXPECT_LE(entry.max_at_ns, now_ns());
+  expected.sequence = 2;
+  expected.uses = 3;
+  expected.grows = 2;
+  expected.samples = 1;
+  expected.max = 700;
+  expected.max_at_ns = entry.max_at_ns;
+  expected.histogram[bucket_of(700)] = 1;
+  EXPECT_TRUE(same(entry, expected));
+  // No sample: it counts for the maximum, and not for the quantiles.
+  add(entry, {.uses = 4, .grows = 1, .depth = 900});
+  expected.sequence = 4;
+  expected.uses = 7;
+  expected.grows = 3;
+  expected.max = 900;
+  EXPECT_GE(entry.max_at_ns, expected.max_at_ns);
+  expected.max_at_ns = entry.max_at_ns;
+  EXPECT_TRUE(same(entry, expected));
+  // Not measured: its depth means nothing.
+  add(entry, {.uses = 1, .grows = 5, .measured = false, .is_sample = true, .depth = 4000});
+  expected.sequence = 6;
+  expected.uses = 8;
+  expected.grows = 8;
+  EXPECT_TRUE(same(entry, expected));
+}
+
+TEST(Site, AReadingSaysNothingByItself) {
+  site_entry entry{};
+  add(entry, {});
+  site_entry expected{};
+  expected.sequence = 2;
+  EXPECT_TRUE(same(entry, expected));
+  EXPECT_TRUE(reading{}.measured);
+}
+
+TEST(Site, TheMaximumKeepsTheTimeOfTheFirstThatWasSoDeep) {
+  site_entry entry{};
+  add(entry, {.uses = 1, .depth = 800});
+  entry.max_at_ns = 1;
+  add(entry, {.uses = 1, .depth = 800});
+  EXPECT_EQ(entry.max_at_ns, 1U);
+  add(entry, {.uses = 1, .depth = 799});
+  EXPECT_EQ(entry.max_at_ns, 1U);
+  EXPECT_EQ(entry.max, 800U);
+  add(entry, {.uses = 1, .depth = 801});
+  EXPECT_GT(entry.max_at_ns, 1U);
+}
+
+TEST(Site, StacksThatAreKeptAreCountedUpAndDown) {
+  site_entry entry{};
+  hold(entry);
+  hold(entry);
+  hold(entry);
+  let_go(entry);
+  hold(entry);
+  let_go(entry);
+  let_go(entry);
+  site_entry expected{};
+  expected.sequence = 14;
+  expected.held = 1;
+  expected.held_max = 3;
+  EXPECT_TRUE(same(entry, expected));
+}
+
+TEST(Site, AQuantileIsOfTheSmallestRankAndAtMostTheMaximum) {
+  site_entry entry{};
+  EXPECT_EQ(quantile(entry, 1.0), 0U);
+  for (const std::uint64_t depth : {10U, 100U, 1000U, 5000U}) {
+    add(entry, {.uses = 1, .is_sample = true, .depth = depth});
+  }
+  EXPECT_EQ(quantile(entry, 0.25), bucket_high(bucket_of(10)));
+  EXPECT_EQ(quantile(entry, 0.26), bucket_high(bucket_of(100)));
+  EXPECT_EQ(quantile(entry, 0.5), bucket_high(bucket_of(100)));
+  EXPECT_EQ(quantile(entry, 0.75), bucket_high(bucket_of(1000)));
+  EXPECT_EQ(quantile(entry, 0.76), 5000U) << "the maximum, which is less than its bucket's end";
+  EXPECT_EQ(quantile(entry, 1.0), 5000U);
+  // More samples than the histogram holds, as a reader may meet while it is written.
+  entry.samples = 9;
+  EXPECT_EQ(quantile(entry, 1.0), 5000U);
+}
+
+TEST(Site, TheHistogramSaturates) {
+  site_entry entry{};
+  std::uint32_t& bucket = entry.histogram[bucket_of(100)];
+  bucket = UINT32_MAX - 1;
+  for (int i = 0; i < 3; ++i) {
+    add(entry, {.uses = 1, .is_sample = true, .depth = 100});
+    EXPECT_EQ(bucket, UINT32_MAX);
+  }
+  site_entry sum{};
+  sum.histogram[5] = UINT32_MAX - 7;
+  entry.histogram[5] = 7;
+  merge(sum, entry);
+  EXPECT_EQ(sum.histogram[5], UINT32_MAX);
+  merge(sum, entry);
+  EXPECT_EQ(sum.histogram[5], UINT32_MAX);
+  EXPECT_EQ(sum.histogram[bucket_of(100)], UINT32_MAX);
+}
+
+/// An entry whose numbers are all different, from `base` on.
+site_entry numbered(std::uint32_t base) {
+  site_entry entry{};
+  entry.sequence = 2 * base;
+  entry.limit = base + 1;
+  entry.window = base + 2;
+  entry.uses = base + 3;
+  entry.samples = base + 4;
+  entry.grows = base + 5;
+  entry.max = base + 6;
+  entry.max_at_ns = base + 7;
+  entry.held = base + 8;
+  entry.held_max = base + 9;
+  for (std::uint32_t i = 0; i < bucket_count; ++i) entry.histogram[i] = base + i;
+  entry.deepest.sequence = 4 * base;
+  entry.deepest.count = 3;
+  entry.deepest.depth = base + 10;
+  entry.deepest.pc = base + 11;
+  entry.deepest.return_pc[2] = base + 12;
+  return entry;
+}
+
+TEST(Site, R3_MergingAddsWhatIsCountedAndKeepsWhatIsDeepest) {
+  const site_entry small = numbered(1000);
+  const site_entry large = numbered(5000);
+  const auto sum_of = [](const site_entry& to, const site_entry& from, const site_entry& deepest) {
+    site_entry expected = to;
+    expected.sequence += 2;
+    expected.limit = from.limit;
+    expected.window = from.window;
+    expected.uses += from.uses;
+    expected.samples += from.samples;
+    expected.grows += from.grows;
+    expected.max = deepest.max;
+    expected.max_at_ns = deepest.max_at_ns;
+    expected.held_max = deepest.held_max;
+    for (std::uint32_t i = 0; i < bucket_count; ++i) expected.histogram[i] += from.histogram[i];
+    if (&deepest == &from) {
+      expected.deepest = from.deepest;
+      expected.deepest.sequence = to.deepest.sequence + 2;
+    }
+    return expected;
+  };
+  site_entry sum = small;
+  merge(sum, large);
+  EXPECT_TRUE(same(sum, sum_of(small, large, large)));
+  sum = large;
+  merge(sum, small);
+  EXPECT_TRUE(same(sum, sum_of(large, small, large)));
+}
+
+TEST(Site, R4_OfTwoThatAreAsDeepTheFirstIsKept) {
+  site_entry sum = numbered(1000);
+  site_entry other = numbered(1000);
+  other.deepest.pc = 1;
+  other.max_at_ns = 1;
+  merge(sum, other);
+  EXPECT_EQ(sum.deepest.pc, 1011U);
+  EXPECT_EQ(sum.deepest.sequence, 4000U);
+  EXPECT_EQ(sum.max_at_ns, 1007U);
 }
 
 }  // namespace

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Entries of pools and slabs: taken, published, given back.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bast/watch/registry.hpp"
+
+namespace bast::watch {
+namespace {
+
+constexpr auto free_state = static_cast<std::uint32_t>(entry_state::free);
+constexpr auto open_state = static_cast<std::uint32_t>(entry_state::open);
+constexpr auto closed_state = static_cast<std::uint32_t>(entry_state::closed);
+
+struct Entry : ::testing::Test {
+  void SetUp() override { ASSERT_TRUE(open_registry().has_value()); }
+};
+
+/// Takes entries until there are none, and gives them back.
+template <class Take>
+void fill(const table& where, Take take) {
+  const std::uint32_t lost = where.lost;
+  std::vector<decltype(take())> all;
+  while (auto* const entry = take()) all.push_back(entry);
+  EXPECT_GT(all.size(), 0U);
+  EXPECT_LE(all.size(), where.capacity);
+  EXPECT_EQ(where.used, where.capacity);
+  EXPECT_EQ(where.lost, lost + 1);
+  EXPECT_EQ(take(), nullptr);
+  EXPECT_EQ(where.lost, lost + 2) << "each that finds no room is counted";
+  auto* const one = all[all.size() / 2];
+  give(one);
+  EXPECT_EQ(take(), one) << "the only free one";
+  EXPECT_EQ(where.lost, lost + 2);
+  for (auto* const entry : all) give(entry);
+  for (auto* const entry : all) EXPECT_EQ(entry->state, free_state);
+}
+
+TEST_F(Entry, ATakenOneIsNobodyElsesUntilItIsGivenBack) {
+  pool_entry* const one = take_pool();
+  pool_entry* const other = take_pool();
+  ASSERT_NE(one, nullptr);
+  ASSERT_NE(other, nullptr);
+  EXPECT_NE(one, other);
+  EXPECT_EQ(other->id, one->id + 1);
+  publish(*one);
+  EXPECT_EQ(one->state, open_state);
+  give(one);
+  EXPECT_EQ(one->state, free_state);
+  const std::uint64_t last = other->id;
+  pool_entry* const again = take_pool();
+  EXPECT_EQ(again, one);
+  EXPECT_EQ(again->id, last + 1) << "an id is never used twice";
+  give(again);
+  give(other);
+  give(static_cast<pool_entry*>(nullptr));
+  give(static_cast<slab_entry*>(nullptr));
+}
+
+TEST_F(Entry, ATakenPoolIsZeroButForItsIdAndShowsNothingYet) {
+  pool_entry* const first = take_pool();
+  std::memset(first, 0xff, sizeof *first);
+  give(first);
+  pool_entry* const entry = take_pool();
+  ASSERT_EQ(entry, first);
+  pool_entry expected{};
+  expected.state = closed_state;  // neither free, nor to be read
+  expected.id = entry->id;
+  EXPECT_NE(entry->id, 0U);
+  EXPECT_EQ(std::memcmp(entry, &expected, sizeof expected), 0);
+  give(entry);
+}
+
+TEST_F(Entry, ATakenSlabIsZeroAndShowsNothingYet) {
+  slab_entry* const first = take_slab();
+  std::memset(first, 0xff, sizeof *first);
+  give(first);
+  slab_entry* const entry = take_slab();
+  ASSERT_EQ(entry, first);
+  slab_entry expected{};
+  expected.state = closed_state;
+  EXPECT_EQ(std::memcmp(entry, &expected, sizeof expected), 0);
+  set_opened(*entry, 17);
+  publish(*entry);
+  expected.state = open_state;
+  expected.opened = 17;
+  EXPECT_EQ(std::memcmp(entry, &expected, sizeof expected), 0);
+  give(entry);
+  EXPECT_EQ(entry->state, free_state);
+}
+
+TEST_F(Entry, PoolsThatFindNoRoomAreCounted) {
+  fill(registry()->pools, [] { return take_pool(); });
+}
+
+TEST_F(Entry, SlabsThatFindNoRoomAreCounted) {
+  fill(registry()->slabs, [] { return take_slab(); });
+}
+
+TEST_F(Entry, APoolsIndexIsItsPlaceInTheTable) {
+  auto* const all = reinterpret_cast<pool_entry*>(reinterpret_cast<std::byte*>(registry()) +
+                                                  registry()->pools.offset);
+  EXPECT_EQ(index_of(all), 0U);
+  EXPECT_EQ(index_of(all + 1), 1U);
+  EXPECT_EQ(index_of(all + 4095), 4095U);
+  EXPECT_EQ(index_of(nullptr), no_index);
+  EXPECT_EQ(no_index, 0xffff'ffffU);
+}
+
+TEST(Text, OfWhatIsTooLongTheEndIsKept) {
+  const std::string whole = "0123456789";
+  for (std::size_t room = 1; room <= 12; ++room) {
+    std::array<char, 12> place;
+    place.fill('#');
+    write_end_of({place.data(), room}, whole);
+    const std::size_t kept = std::min(whole.size(), room - 1);
+    EXPECT_EQ(std::string_view(place.data()), whole.substr(whole.size() - kept)) << room;
+    for (std::size_t i = kept + 1; i < place.size(); ++i) EXPECT_EQ(place[i], '#') << room;
+  }
+  char nothing[2] = {'#', '#'};
+  write_end_of(nothing, "");
+  EXPECT_EQ(nothing[0], '\0');
+}
+
+}  // namespace
+}  // namespace bast::watch

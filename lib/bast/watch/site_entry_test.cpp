@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Entries of sites: taken with their names, added up by name when their pools are gone.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bast/os.hpp"
+#include "bast/testing/baseline.hpp"
+#include "bast/testing/fresh_process.hpp"
+#include "bast/watch/registry.hpp"
+#include "bast/watch/site.hpp"
+
+namespace bast::watch {
+namespace {
+
+constexpr std::uint32_t number_of(entry_state state) { return static_cast<std::uint32_t>(state); }
+
+site_entry* first_site() {
+  return reinterpret_cast<site_entry*>(reinterpret_cast<std::byte*>(registry()) +
+                                       registry()->sites.offset);
+}
+
+/// The entries of that name that are not free.
+std::vector<site_entry*> sites_named(std::string_view where) {
+  std::vector<site_entry*> found;
+  for (std::uint32_t i = 0; i < registry()->sites.used; ++i) {
+    site_entry* const entry = first_site() + i;
+    if (entry->state != number_of(entry_state::free) && entry->where == where) {
+      found.push_back(entry);
+    }
+  }
+  return found;
+}
+
+site_entry* take_label(std::string_view name, std::uint32_t index = 1) {
+  return take_site({site_kind::label, name, 0, 0}, nullptr, index);
+}
+
+/// One life of a site, of a pool that then dies.
+void live_once(const site_name& name, std::uint64_t depth = 100) {
+  site_entry* const entry = take_site(name, nullptr, 1);
+  add(*entry, {.uses = 1, .is_sample = true, .depth = depth});
+  give(entry);
+}
+
+struct SiteEntry : ::testing::Test {
+  void SetUp() override { ASSERT_TRUE(open_registry().has_value()); }
+};
+
+TEST_F(SiteEntry, ATakenOneHasItsNameAndItsPoolsNumbersAndNoMore) {
+  pool_entry* const pool = take_pool();
+  pool->limit = 111;
+  pool->window = 222;
+  site_entry* const first = take_label("soiled");
+  std::memset(first->histogram, 0xff, sizeof first->histogram);
+  first->deepest.depth = 5;
+  first->held = 6;
+  first->deepest.sequence = 10;
+  const std::uint32_t sequence = first->sequence;
+  give(first);
+  site_entry* const entry = take_site({site_kind::source, "named.cpp", 12, 34}, pool, 56);
+  ASSERT_EQ(entry, first);
+  site_entry expected{};
+  expected.sequence = sequence + 2;  // who began to copy what was here copies again
+  expected.deepest.sequence = 12;
+  expected.state = number_of(entry_state::open);
+  expected.kind = static_cast<std::uint32_t>(site_kind::source);
+  expected.pool = index_of(pool);
+  expected.index = 56;
+  expected.line = 12;
+  expected.column = 34;
+  expected.where_bytes = 9;
+  expected.limit = 111;
+  expected.window = 222;
+  std::strcpy(expected.where, "named.cpp");
+  EXPECT_EQ(std::memcmp(entry, &expected, sizeof expected), 0);
+  give(entry);
+  EXPECT_EQ(entry->state, number_of(entry_state::free));
+  give(pool);
+  give(static_cast<site_entry*>(nullptr));
+}
+
+TEST_F(SiteEntry, WithoutAPoolThereAreNoNumbersOfOne) {
+  site_entry* const entry = take_label("poolless");
+  EXPECT_EQ(entry->pool, no_index);
+  EXPECT_EQ(entry->limit, 0U);
+  EXPECT_EQ(entry->window, 0U);
+  give(entry);
+}
+
+TEST_F(SiteEntry, WhatWasGivenBackLastIsTakenFirstAndNothingTwice) {
+  std::vector<site_entry*> all;
+  for (int i = 0; i < 40; ++i) all.push_back(take_label("chained"));
+  const std::uint32_t used = registry()->sites.used;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    ASSERT_NE(all[i], nullptr);
+    for (std::size_t j = 0; j < i; ++j) ASSERT_NE(all[i], all[j]);
+    EXPECT_LT(all[i], first_site() + used) << "a reader sees it";
+  }
+  for (site_entry* const entry : all) give(entry);
+  for (std::size_t i = all.size(); i-- > 0;) EXPECT_EQ(take_label("chained"), all[i]);
+  EXPECT_EQ(registry()->sites.used, used);
+  for (site_entry* const entry : all) give(entry);
+  EXPECT_TRUE(sites_named("chained").empty()) << "what was never used leaves nothing";
+}
+
+TEST(SiteEntryAfresh, FreshOnesAreTakenInOrderAndCounted) {
+  test::expect_in_fresh_process([] {
+    if (!open_registry() || registry()->sites.used != 0) return 1;
+    for (std::uint32_t i = 0; i < 40; ++i) {
+      if (take_label("fresh") != first_site() + i) return 2;
+      if (registry()->sites.used != i + 1) return 3;
+    }
+    return registry()->sites.lost == 0 ? 0 : 4;
+  });
+}
+
+TEST(SiteEntryAfresh, R3_SitesOfPoolsThatAreGoneAreAddedUpByName) {
+  test::expect_in_fresh_process([] {
+    if (!open_registry()) return 1;
+    const site_name name{site_kind::source, "added.cpp", 12, 3};
+    for (std::uint64_t round = 1; round <= 3; ++round) {
+      site_entry* const entry = take_site(name, nullptr, 1);
+      if (entry == nullptr || entry->uses != 0) return 2;  // a new pool begins at nothing
+      hold(*entry);
+      add(*entry, {.uses = 2, .grows = 1, .is_sample = true, .depth = 1000 * round});
+      give(entry);
+      if (sites_named("added.cpp").size() != 1) return 3;
+    }
+    const site_entry* const sum = sites_named("added.cpp").front();
+    if (sum->state != number_of(entry_state::closed)) return 4;
+    if (sum->pool != no_index) return 5;
+    if (sum->held != 0 || sum->held_max != 1) return 6;
+    if (sum->uses != 6 || sum->grows != 3 || sum->samples != 3 || sum->max != 3000) return 7;
+    return quantile(*sum, 0.1) == bucket_high(bucket_of(1000)) ? 0 : 8;
+  });
+}
+
+/// As the tests of the tool's file run it: it uses the first site of its process.
+TEST_F(SiteEntry, InAToolsFileItIsTheFirst) {
+  if (registry()->sites.used != 0) GTEST_SKIP() << "other tests came first";
+  for (int round = 0; round < 3; ++round) live_once({site_kind::source, "folded.cpp", 1, 2});
+  EXPECT_EQ(first_site()->uses, 3U);
+}
+
+TEST_F(SiteEntry, R3_NamesDifferByEachOfTheirParts) {
+  const std::string longer = std::string(300, 'd');
+  const site_name names[] = {
+      {site_kind::source, "parts.cpp", 1, 1}, {site_kind::source, "parts.cpp", 1, 2},
+      {site_kind::source, "parts.cpp", 2, 1}, {site_kind::label, "parts.cpp", 1, 1},
+      {site_kind::source, "parts.cpq", 1, 1}, {site_kind::source, longer, 1, 1},
+      {site_kind::source, longer + "d", 1, 1}};  // whose ends, which are kept, are equal
+  // Twice: the second of each name is added to the first.
+  std::vector<std::uint64_t> before;
+  const auto uses_of = [](const site_name& name) {
+    std::uint64_t uses = 0;
+    for (std::uint32_t i = 0; i < registry()->sites.used; ++i) {
+      const site_entry& entry = first_site()[i];
+      const bool same = entry.state == number_of(entry_state::closed) &&
+                        entry.kind == static_cast<std::uint32_t>(name.kind) &&
+                        entry.line == name.line && entry.column == name.column &&
+                        entry.where_bytes == name.where.size() &&
+                        name.where.ends_with(std::string_view(entry.where));
+      uses += same ? entry.uses : 0;
+    }
+    return uses;
+  };
+  for (const site_name& name : names) before.push_back(uses_of(name));
+  for (const site_name& name : names) live_once(name);
+  const std::uint32_t used = registry()->sites.used;
+  for (const site_name& name : names) live_once(name);
+  EXPECT_LE(registry()->sites.used, used + 1) << "one entry serves all while they live";
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(uses_of(names[i]), before[i] + 2) << i;
+  }
+}
+
+TEST_F(SiteEntry, ALongNameKeepsItsEnd) {
+  const std::string longer = std::string(1000, 'd') + "/the_file.cpp";
+  site_entry* const entry = take_site({site_kind::source, longer, 1, 1}, nullptr, 1);
+  EXPECT_EQ(entry->where_bytes, longer.size());
+  EXPECT_EQ(entry->where, longer.substr(longer.size() - 255));
+  give(entry);
+}
+
+TEST_F(SiteEntry, AFullTableStillRecordsAndCountsWhatNobodySees) {
+  EXPECT_EQ(test::in_child([] {
+              const std::uint32_t capacity = registry()->sites.capacity;
+              live_once({site_kind::label, "twin", 0, 0}, 500);
+              const site_entry* const twin = sites_named("twin").front();
+              const std::uint64_t uses = twin->uses;
+              site_entry* entry = nullptr;
+              do {
+                entry = take_label("many", 3);
+                if (entry == nullptr) return 1;
+              } while (registry()->sites.lost == 0);
+              if (registry()->sites.used != capacity || registry()->sites.lost != 1) return 2;
+              if (entry >= first_site() && entry < first_site() + capacity) return 3;
+              if (std::string_view(entry->where) != "many" || entry->index != 3) return 4;
+              add(*entry, {.uses = 1, .is_sample = true, .depth = 64});
+              if (entry->uses != 1) return 5;
+              give(entry);
+              // Its memory goes with it, used or not, and a twin in the table gets what it had.
+              const test::leak_baseline before;
+              give(take_label("never used"));
+              live_once({site_kind::label, "nobody's twin", 0, 0});
+              live_once({site_kind::label, "twin", 0, 0}, 500);
+              if (twin->uses != uses + 1) return 6;
+              if (registry()->sites.lost != 4) return 7;
+              if (!sites_named("nobody's twin").empty()) return 8;
+              return before.differences().empty() ? 0 : 9;
+            }),
+            0);
+}
+
+TEST(SiteEntryAfresh, X6_WhenNoMoreCanBeOpenedItIsMemoryOfItsOwnAndThenNot) {
+  test::expect_in_fresh_process([] {
+    if (!open_registry()) return 1;
+    std::uint32_t taken = 0;
+    {
+      const os::fault_scope fault({.kind = os::call::protect, .nth = 1, .persistent = true});
+      for (;; ++taken) {
+        site_entry* const entry = take_label("closed in");
+        if (entry == nullptr) return 2;
+        if (registry()->sites.lost == 0) continue;
+        if (entry >= first_site() && entry < first_site() + registry()->sites.capacity) return 3;
+        give(entry);
+        break;
+      }
+      if (registry()->sites.used != taken) return 4;
+      if (fault.injected() != 1) return 5;
+    }
+    {
+      // Neither: there is none, and nothing is left of the attempt.
+      const os::fault_scope fault({.kind = os::call::any, .nth = 1, .persistent = true});
+      if (take_label("nowhere") != nullptr) return 6;
+    }
+    if (registry()->sites.lost != 2) return 7;
+    if (take_label("open again") != first_site() + taken) return 8;
+    return registry()->sites.lost == 2 ? 0 : 9;
+  });
+}
+
+TEST_F(SiteEntry, R1_AReaderSeesAnEvenSequenceOnlyBetweenWrites) {
+  site_entry* const entry = take_label("sequence");
+  const std::uint32_t before = entry->sequence;
+  EXPECT_EQ(before % 2, 0U);
+  add(*entry, {.uses = 1, .is_sample = true, .depth = 64});
+  EXPECT_EQ(entry->sequence, before + 2);
+  hold(*entry);
+  EXPECT_EQ(entry->sequence, before + 4);
+  let_go(*entry);
+  EXPECT_EQ(entry->sequence, before + 6);
+  add(*entry, {.uses = 1, .measured = false});
+  EXPECT_EQ(entry->sequence, before + 8);
+  entry->uses = 0;
+  give(entry);
+}
+
+}  // namespace
+}  // namespace bast::watch
