@@ -178,6 +178,12 @@ TEST_F(LocalSocket, APathHasAtMost107Bytes) {
   EXPECT_FALSE(exists(longest)) << "nothing was cut to fit";
 }
 
+TEST_F(LocalSocket, AnEmptyPathIsNoFileAndRefused) {
+  const fault_scope calls({.kind = call::socket});
+  EXPECT_EQ(listen_at("").error().message(), "os.listen_at: invalid argument: the path is empty");
+  EXPECT_EQ(calls.seen(), 0U);
+}
+
 TEST_F(LocalSocket, AtLeastSixteenMayWaitToBeAccepted) {
   const descriptor listening = listen_at(path().c_str()).value();
   descriptor clients[16];

@@ -163,6 +163,7 @@ TEST_F(OsSignal, P11_ReachesAGroup) {
 }
 
 TEST_F(OsSignal, P10_TheLastNumberIsSentAndNoFurtherOne) {
+  if (test::emulated) GTEST_SKIP() << "qemu-user keeps the last signals to itself";
   const int last = SIGRTMAX;
   ASSERT_EQ(last, 64);
   const auto child = fork_child([] { ::pause(); });

@@ -3,10 +3,13 @@
 // What local_socket.hpp hands over: files in memory, filled without a fault, sealed and sent.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -16,7 +19,8 @@
 #include "bast/os/door.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/memory.hpp"
-#include "bast/testing/baseline.hpp"
+#include "bast/testing/emulation.hpp"
+#include "bast/testing/in_child.hpp"
 
 namespace bast::os {
 namespace {
@@ -211,6 +215,42 @@ TEST(SendDescriptor, ARefusedCallIsNotTriedAgain) {
   }
   EXPECT_EQ(send_descriptor(pair.ours.get(), greeting(), -1).error().error_number(), EBADF);
   EXPECT_EQ(receive(pair.theirs.get()).message, "");
+}
+
+constexpr pid_t some_tracer = 4242;
+
+/// From here on the kernel answers the permission for this tracer, and no other prctl, with EDOM.
+bool mark_permission_of_the_tracer() {
+  constexpr auto word = [](std::size_t offset) { return static_cast<std::uint32_t>(offset); };
+  constexpr auto argument = [](std::size_t which) {
+    return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + which * sizeof(std::uint64_t));
+  };
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, word(offsetof(seccomp_data, nr))),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, argument(0)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_PTRACER, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, argument(1)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, some_tracer, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EDOM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{.len = sizeof program / sizeof *program, .filter = program};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST(AllowTracer, AsksTheKernelForThatProcess) {
+  if (test::emulated || test::under_valgrind) GTEST_SKIP() << "no filter for system calls";
+  constexpr int no_seccomp = 90;
+  const int status = test::in_child([] {
+    if (!mark_permission_of_the_tracer()) return no_seccomp;
+    errno = 0;
+    allow_tracer(some_tracer);
+    return errno;
+  });
+  if (status == no_seccomp) GTEST_SKIP() << "no filter for system calls";
+  EXPECT_EQ(status, EDOM);
 }
 
 }  // namespace

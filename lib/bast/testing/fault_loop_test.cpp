@@ -64,10 +64,13 @@ TEST(FaultLoop, TakesTheErrnosThatItIsGiven) {
 
 TEST(FaultLoop, AScenarioWithoutCallsRunsTwice) {
   int runs = 0;
+  testing::internal::CaptureStdout();
   const auto loop = for_each_failing_call([&](injection&) {
     ++runs;
     return std::string();
   });
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            "[ faults   ] 0 faults injected in 0 runs of 0 calls\n");
   EXPECT_EQ(runs, 2);
   EXPECT_EQ(loop.summary(), "0 faults injected in 0 runs of 0 calls");
 }
