@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "bast/coro.hpp"
+#include "bast/testing/kind_of.hpp"
 
 namespace bast {
 namespace {
@@ -68,11 +69,7 @@ class specimen {
   coro_ref<> handle_;
 };
 
-template <class T>
-std::optional<errc> kind_of(const result<T>& outcome) {
-  if (outcome) return std::nullopt;
-  return outcome.error().kind();
-}
+using test::kind_of;
 
 std::optional<errc> start(coro_ref<> c) {
   return kind_of(c.start([] {}));
@@ -159,7 +156,7 @@ TEST(StateTable, EveryStateHasAName) {
 TEST(StateTable, ErrorsNameTheOperationAndTheReason) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  EXPECT_EQ(c->resume().error().message(),
+  EXPECT_EQ(test::words_of(c->resume()),
             "resume: not legal in this state: the coroutine has not been started");
 }
 

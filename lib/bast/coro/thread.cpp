@@ -1,35 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/coro/thread.hpp"
 
-#include <mutex>
-
+#include "bast/coro/thread_ids.hpp"
 #include "bast/os.hpp"
 
 namespace bast::internal {
 namespace {
-
-constexpr std::uint32_t threads_max = UINT16_MAX;  // ids 1 .. 65,535
-
-/// Ids of ended threads are used again. A pool that outlives its thread may so be taken for the
-/// new thread's own; nobody else is using it, and `adopt` is the declared way.
-struct id_allocator {
-  std::mutex lock;
-  std::uint32_t issued = 0;
-  std::uint32_t free_count = 0;
-  std::uint16_t free[threads_max] = {};
-
-  std::uint16_t take() noexcept {
-    const std::lock_guard guard(lock);
-    if (free_count != 0) return free[--free_count];
-    if (issued == threads_max) return 0;
-    return static_cast<std::uint16_t>(++issued);
-  }
-  void give(std::uint16_t id) noexcept {
-    const std::lock_guard guard(lock);
-    free[free_count++] = id;
-  }
-};
-constinit id_allocator ids;
 
 /// Gives the id back when the thread ends. The thread keeps using it until then: pools of static
 /// storage duration are destroyed after the main thread's thread-locals.
@@ -39,7 +15,7 @@ struct id_lease {
   id_lease(const id_lease&) = delete;
   id_lease& operator=(const id_lease&) = delete;
   ~id_lease() {
-    if (id != 0) ids.give(id);
+    if (id != 0) thread_ids.give(id);
   }
 };
 constinit thread_local id_lease own_lease;
@@ -58,12 +34,13 @@ void describe_current(text& out) noexcept {
 
 }  // namespace
 
+constinit id_allocator<threads_max> thread_ids;
 constinit thread_local thread_state this_thread;
 
 result<void> prepare_thread() noexcept {
   if (this_thread.tag != 0) return {};
   if (auto ready = os::ensure_alternate_stack(); !ready) return ready;
-  const std::uint16_t id = ids.take();
+  const std::uint16_t id = thread_ids.take();
   if (id == 0) {
     return fail(errc::limit, "coro_pool", "the process has its maximum of threads with coroutines",
                 threads_max);

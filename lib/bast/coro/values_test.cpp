@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bast/coro.hpp"
+#include "bast/testing/kind_of.hpp"
 
 namespace bast {
 namespace {
@@ -63,7 +64,7 @@ TEST(Values, F2_ARefusedResumeLeavesTheValueWithTheCaller) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire<void, std::unique_ptr<int>>();
   auto value = std::make_unique<int>(5);
-  EXPECT_EQ(c->resume(std::move(value)).error(), errc::bad_state);
+  EXPECT_EQ(test::kind_of(c->resume(std::move(value))), errc::bad_state);
   ASSERT_NE(value, nullptr);
   EXPECT_EQ(*value, 5);
 }
@@ -89,7 +90,7 @@ TEST(Values, TheResultIsTakenOnce) {
   auto c = pool.acquire<void, void, std::string>();
   ASSERT_TRUE(c->start([] { return std::string("a result that does not fit in place"); }));
   EXPECT_EQ(*c->take(), "a result that does not fit in place");
-  EXPECT_EQ(c->take().error(), errc::bad_state);
+  EXPECT_EQ(test::kind_of(c->take()), errc::bad_state);
   EXPECT_TRUE(c->release());
 }
 
@@ -119,6 +120,24 @@ TEST(Values, AResultThatNobodyTakesIsDestroyed) {
   EXPECT_TRUE(c->release());
   EXPECT_EQ(watched.use_count(), 1);
 }
+
+#if BAST_EXCEPTIONS
+TEST(Values, F10_AResultThatIsReturnedAfterASwallowedUnwindingIsDestroyedToo) {
+  coro_pool pool = *coro_pool::create();
+  const auto watched = std::make_shared<int>(1);
+  auto c = pool.acquire<void, void, std::shared_ptr<int>>();
+  ASSERT_TRUE(c->start([watched](yielder<>& out) {
+    try {
+      out.yield();
+    } catch (...) {
+    }
+    return watched;
+  }));
+  ASSERT_TRUE(c->release());
+  EXPECT_EQ(watched.use_count(), 1);
+  EXPECT_EQ(pool.stats().swallowed_unwinds, 1U);
+}
+#endif
 
 TEST(Values, ThePassedCallableIsMovedAndDestroyedWhenItReturned) {
   coro_pool pool = *coro_pool::create();
@@ -151,7 +170,7 @@ TEST(Values, ACallableTooLargeForTheStackIsRefused) {
   auto c = pool.acquire();
   const auto refused = c->start([copy = large{}] { (void)copy.bytes[0]; });
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error(), errc::limit);
+  EXPECT_EQ(test::kind_of(refused), errc::limit);
   EXPECT_EQ(c->state(), coro_state::ready);
   pool.check_invariants();
   EXPECT_TRUE(c->start([] {})->finished());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bast/os.hpp"
+#include "bast/testing/fresh_process.hpp"
 #include "bast/watch/site.hpp"
 
 namespace bast::watch {
@@ -216,6 +217,26 @@ TEST_F(DeepestStack, WhenTheWordsAreTooManyThoseAtBothEndsAreKept) {
       EXPECT_EQ(seen.return_at[i], 8 * (words - word)) << i;
     }
   }
+}
+
+TEST(DeepestStackAfresh, BeforeItIsKnownWhereCodeIsNoWordIsKept) {
+  test::expect_in_fresh_process([] {
+    site_entry entry{};
+    made_up_stack stack(4);
+    stack.words[1] = code_word();
+    note_growth(entry, stack.grown());
+    if (entry.deepest.depth != 32 || entry.deepest.count != 0) return 1;
+    refresh_code_ranges();
+    entry = {};
+    note_growth(entry, stack.grown());
+    return entry.deepest.count == 1 ? 0 : 2;
+  });
+}
+
+TEST(DeepestStackAfresh, AGrowthSaysNothingByItself) {
+  constexpr growth nothing{};
+  EXPECT_EQ(nothing.touched + nothing.pc + nothing.sp + nothing.fp, 0U);
+  EXPECT_EQ(nothing.readable + nothing.top, 0U);
 }
 
 TEST_F(DeepestStack, LookingForCodeAgainFindsTheSame) {

@@ -17,6 +17,7 @@
 
 #include "bast/os.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/kind_of.hpp"
 #include "bast/testing/visitor.hpp"
 #include "bast/watch/listen.hpp"
 
@@ -49,21 +50,21 @@ TEST_F(DoorPlace, OnlyADirectoryThatIsPrivateIsAccepted) {
     ASSERT_EQ(::chmod(place.c_str(), S_IRWXU | bit), 0);
     const auto refused = os::private_directory(place.c_str());
     ASSERT_FALSE(refused) << bit;
-    EXPECT_EQ(refused.error().kind(), errc::invalid);
+    EXPECT_EQ(test::kind_of(refused), errc::invalid);
   }
   ASSERT_EQ(::chmod(place.c_str(), S_IRWXU), 0);
   const std::string file = directory + "/file";
   std::ofstream(file) << "x";
-  EXPECT_EQ(os::private_directory(file.c_str()).error().kind(), errc::invalid);
+  EXPECT_EQ(test::kind_of(os::private_directory(file.c_str())), errc::invalid);
   const std::string link = directory + "/link";
   ASSERT_EQ(::symlink(place.c_str(), link.c_str()), 0);
-  EXPECT_EQ(os::private_directory(link.c_str()).error().kind(), errc::invalid);
+  EXPECT_EQ(test::kind_of(os::private_directory(link.c_str())), errc::invalid);
   EXPECT_FALSE(os::private_directory((directory + "/no/such").c_str()));
   if (::geteuid() != 0) return;
   ASSERT_EQ(::chown(place.c_str(), nobody_user, nobody_user), 0);
   const auto anothers = os::private_directory(place.c_str());
   ASSERT_FALSE(anothers) << "a private directory of another user's";
-  EXPECT_EQ(anothers.error().kind(), errc::invalid);
+  EXPECT_EQ(test::kind_of(anothers), errc::invalid);
   ASSERT_EQ(::chown(directory.c_str(), nobody_user, nobody_user), 0);
   const as_user somebody_now(nobody_user);
   EXPECT_TRUE(os::private_directory(place.c_str()));
@@ -98,7 +99,7 @@ TEST_F(DoorPlace, TheDefaultPlaceIsPrivateOrThereIsNoDoor) {
   const test::leak_baseline before;
   const auto refused = listener::start();
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().kind(), errc::invalid);
+  EXPECT_EQ(test::kind_of(refused), errc::invalid);
   EXPECT_TRUE(std::filesystem::is_empty(place));
   EXPECT_EQ(before.differences(), "");
 }
@@ -130,7 +131,7 @@ TEST_F(DoorPlace, TheLongestPathOfASocketWorksAndALongerOneDoesNot) {
     ::close(got.fd);
   }
   EXPECT_NE(::access(longest.c_str(), F_OK), 0);
-  EXPECT_EQ(listener::start((longest + "x").c_str()).error().kind(), errc::invalid);
+  EXPECT_EQ(test::kind_of(listener::start((longest + "x").c_str())), errc::invalid);
 }
 
 // --- its life ------------------------------------------------------------------------------------
@@ -218,6 +219,15 @@ TEST_F(DoorPlace, X6_EachCallThatIsRefusedIsAnErrorOfItsKindAndLeavesNothing) {
   EXPECT_EQ(before.differences(), "");
 }
 
+TEST_F(DoorPlace, X6_ADoorThatWasNeverOpenedTakesNothingAway) {
+  std::ofstream(path) << "somebody's";
+  for (const os::call kind : {os::call::pipe, os::call::epoll, os::call::allocate}) {
+    const os::fault_scope fault({.kind = kind, .nth = 1, .error_number = EMFILE});
+    EXPECT_FALSE(listener::start(path.c_str()));
+    EXPECT_EQ(::access(path.c_str(), F_OK), 0) << os::name_of(kind);
+  }
+}
+
 TEST_F(DoorPlace, X6_WithoutAThreadThereIsNoSocketEither) {
   pthread_attr_t usual{};
   ASSERT_EQ(::pthread_getattr_default_np(&usual), 0);
@@ -229,7 +239,7 @@ TEST_F(DoorPlace, X6_WithoutAThreadThereIsNoSocketEither) {
   const auto door = listener::start(path.c_str());
   ASSERT_EQ(::pthread_setattr_default_np(&usual), 0);
   ASSERT_FALSE(door);
-  EXPECT_EQ(door.error().kind(), errc::limit);
+  EXPECT_EQ(test::kind_of(door), errc::limit);
   EXPECT_NE(::access(path.c_str(), F_OK), 0);
   EXPECT_EQ(before.differences(), "");
   ::pthread_attr_destroy(&huge);

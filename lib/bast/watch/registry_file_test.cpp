@@ -180,7 +180,10 @@ TEST_F(RegistryFile, AnEmptyFileAtDescriptorZeroIsTheToolsToo) {
               return run_test("Registry.ItsModesAreThoseOfTheVariable", "fd:0", "2");
             }),
             0);
-  EXPECT_EQ(header_of(file).modes, mode_shared);
+  const header head = header_of(file);
+  EXPECT_EQ(head.modes, mode_shared);
+  char first = 0;
+  EXPECT_EQ(::pread(file.fd, &first, 1, static_cast<off_t>(head.bytes)), 1) << "its mappings";
 }
 
 TEST(RegistryMapping, AFileSizeLimitIsRespected) {

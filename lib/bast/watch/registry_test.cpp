@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -174,6 +175,13 @@ TEST_F(Registry, ItsModesAreThoseOfTheVariable) {
   if (expected == nullptr && ::getenv("BAST_WATCH") != nullptr) GTEST_SKIP() << "watched as it is";
   EXPECT_EQ(registry()->modes, modes);
   EXPECT_EQ(every_page_is_a_growth(), (modes & mode_deepest) != 0);
+  // A file of the tool's that it does not use is not mapped either.
+  std::ifstream maps("/proc/self/maps");
+  int mapped = 0;
+  for (std::string line; std::getline(maps, line);) {
+    mapped += line.find("/memfd:registry") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_EQ(mapped, (modes & mode_shared) != 0 ? 1 : 0);
 }
 
 // --- whose it is ---------------------------------------------------------------------------------

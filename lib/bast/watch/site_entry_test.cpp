@@ -120,6 +120,30 @@ TEST(SiteEntryAfresh, FreshOnesAreTakenInOrderAndCounted) {
   });
 }
 
+TEST(SiteEntryAfresh, TheTableIsOpenedSixteenAtATime) {
+  test::expect_in_fresh_process([] {
+    if (!open_registry()) return 1;
+    // What the page of the last slabs has room for is open from the start.
+    const std::size_t at = registry()->sites.offset;
+    const std::size_t open = (internal::round_up(at, os::page_bytes()) - at) / sizeof(site_entry);
+    const os::fault_scope counter({.kind = os::call::protect});
+    for (std::size_t taken = 1; taken <= 100; ++taken) {
+      if (take_label("stepwise") == nullptr) return 2;
+      const std::size_t closed = taken > open ? taken - open : 0;
+      if (counter.seen() != (closed + 15) / 16) return 3;
+    }
+    return 0;
+  });
+}
+
+TEST(SiteEntryAfresh, ANameSaysNothingByItself) {
+  constexpr site_name nothing{};
+  EXPECT_EQ(nothing.kind, site_kind::other);
+  EXPECT_EQ(nothing.where, "");
+  EXPECT_EQ(nothing.line, 0U);
+  EXPECT_EQ(nothing.column, 0U);
+}
+
 TEST(SiteEntryAfresh, R3_SitesOfPoolsThatAreGoneAreAddedUpByName) {
   test::expect_in_fresh_process([] {
     if (!open_registry()) return 1;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `id_allocator`: numbers for the living threads that have coroutines, 1 .. max. Ids of ended
+// threads are used again, the last first. A pool that outlives its thread may so be taken for the
+// new thread's own; nobody else is using it, and `adopt` is the declared way.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+
+namespace bast::internal {
+
+inline constexpr std::uint32_t threads_max = UINT16_MAX;  // the tag has 16 bits for it
+
+template <std::uint32_t Max>
+class id_allocator {
+ public:
+  constexpr id_allocator() = default;
+
+  /// An id that no living thread has, or 0 when all are taken. Thread-safe.
+  std::uint16_t take() noexcept {
+    const std::lock_guard guard(lock_);
+    if (free_count_ != 0) return free_[--free_count_];
+    if (issued_ == Max) return 0;
+    return static_cast<std::uint16_t>(++issued_);
+  }
+  /// Thread-safe; never fails.
+  void give(std::uint16_t id) noexcept {
+    const std::lock_guard guard(lock_);
+    free_[free_count_++] = id;
+  }
+
+ private:
+  static_assert(Max <= UINT16_MAX);
+  std::mutex lock_;
+  std::uint32_t issued_ = 0;
+  std::uint32_t free_count_ = 0;
+  std::uint16_t free_[Max] = {};
+};
+
+extern constinit id_allocator<threads_max> thread_ids;
+
+}  // namespace bast::internal

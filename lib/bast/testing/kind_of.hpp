@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The error of a result that may have none: asking one that succeeded for its error reads what
+// happens to be there, which may be what the test expects.
+#pragma once
+
+#include <optional>
+#include <ostream>
+#include <string>
+
+#include "bast/base.hpp"
+
+namespace bast {
+
+/// How GoogleTest prints it.
+inline void PrintTo(errc kind, std::ostream* out) { *out << make_error_code(kind).message(); }
+
+}  // namespace bast
+
+namespace bast::test {
+
+/// The kind of the error, or nothing when the operation succeeded.
+template <class T>
+std::optional<errc> kind_of(const result<T>& outcome) {
+  if (outcome) return std::nullopt;
+  return outcome.error().kind();
+}
+
+/// The error in words, or "" when the operation succeeded.
+template <class T>
+std::string words_of(const result<T>& outcome) {
+  return outcome ? std::string() : std::string(outcome.error().message());
+}
+
+}  // namespace bast::test
