@@ -218,14 +218,14 @@ TEST(alternate_stack, X6_when_even_giving_back_is_refused_it_is_retried) {
 }
 
 bool handler_was_on_it = false;
-constinit const test::forbidden_page* page_to_open = nullptr;
+constinit const test::forbidden_page* page_of_a_thread = nullptr;
 
 bool look_where_we_run(siginfo_t*, void*) noexcept {
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   const stack_t ours = installed_now();
   const auto base = reinterpret_cast<std::uintptr_t>(ours.ss_sp);
   handler_was_on_it = here > base && here < base + ours.ss_size;
-  return page_to_open->open();
+  return page_of_a_thread->open();
 }
 
 TEST(alternate_stack_death, D3_the_fault_handler_runs_on_it) {
@@ -233,7 +233,7 @@ TEST(alternate_stack_death, D3_the_fault_handler_runs_on_it) {
     test::start_from_default_action();
     test::require(install_fault_filter(look_where_we_run).has_value(), "installed");
     const test::forbidden_page page;
-    page_to_open = &page;
+    page_of_a_thread = &page;
     (void)on_a_bare_thread([&] {
       test::require(ensure_alternate_stack().has_value(), "ensured");
       test::load_from(page.address());

@@ -14,15 +14,13 @@
 #include <cstring>
 
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 
 namespace bast::os {
 namespace {
 
+using internal::failed;
 using internal::through;
-
-std::unexpected<error> failed(const char* operation, const char* detail) noexcept {
-  return std::unexpected(error::from_errno(errno, operation, detail));
-}
 
 }  // namespace
 

@@ -18,12 +18,12 @@ namespace {
 
 using bast::test::mappings;
 
-constexpr std::size_t alignment = std::size_t{1} << 20;
+constexpr std::size_t wide_alignment = std::size_t{1} << 20;
 
 TEST(memory_failure, a_refused_reservation_leaves_nothing) {
   const mappings before = mappings::now();
   const fault_scope fault({.kind = call::map, .nth = 1, .error_number = ENOMEM});
-  const auto reserved = reserve(4 * page_bytes(), alignment);
+  const auto reserved = reserve(4 * page_bytes(), wide_alignment);
   ASSERT_FALSE(reserved);
   EXPECT_EQ(reserved.error().kind(), errc::no_memory);
   EXPECT_EQ(reserved.error().error_number(), ENOMEM);
@@ -39,12 +39,12 @@ TEST(memory_failure, X6_a_reservation_whose_ends_cannot_be_unmapped_succeeds_and
   std::byte* base = nullptr;
   {
     const fault_scope fault({.kind = call::unmap, .nth = 1, .persistent = true});
-    const auto reserved = reserve(size, alignment);
+    const auto reserved = reserve(size, wide_alignment);
     ASSERT_TRUE(reserved) << "giving back never fails for the caller";
     base = *reserved;
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) % alignment, 0U);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) % wide_alignment, 0U);
     EXPECT_GE(fault.injected(), 1U);
-    test::expect_grown_by(before, size + alignment - page_bytes());
+    test::expect_grown_by(before, size + wide_alignment - page_bytes());
   }
   EXPECT_EQ(retry_pending_releases(), 0U);
   test::expect_grown_by(before, size);
