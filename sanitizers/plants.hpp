@@ -10,7 +10,7 @@
 
 namespace plants {
 
-inline bast::coro_pool make_pool(bast::bytes limit = bast::stack_options{}.limit) {
+inline bast::coro_pool make_pool(bast::bytes limit = bast::bytes{256 << 10}) {
   return bast::coro_pool::create({.stack = {.limit = limit}}).value();
 }
 

@@ -112,8 +112,12 @@ result<void> pool_core::refill() noexcept {
       next_fresh_ = 1;
     }
     coro_block& block = chunks_->block(next_fresh_++);
+    // Retired by an earlier pool: no coroutine of this one, so it takes no part in its maximum.
+    if (state_of(block.tag) == coro_state::retired) {
+      ++inherited_;
+      continue;
+    }
     ++created_;
-    if (state_of(block.tag) == coro_state::retired) continue;  // Retired by an earlier pool.
     block.tag = make_tag(generation_of(block.tag), thread_, coro_state::free);  // I2
     block.next = nullptr;
     free_ = &block;
@@ -226,6 +230,7 @@ coro_pool_stats pool_core::stats() const noexcept {
       case coro_state::retired: ++all.retired; break;
     }
   });
+  all.retired -= inherited_;
   all.created = created_;
   all.max = max_;
   all.swallowed_unwinds = swallowed_unwinds_;

@@ -108,6 +108,7 @@ class pool_core {
 
   std::size_t max_ = 0;
   std::size_t created_ = 0;
+  std::size_t inherited_ = 0;              // retired by an earlier pool, in chunks of this one
   chunk* chunks_ = nullptr;                // newest first
   std::size_t next_fresh_ = chunk_blocks;  // within the newest; chunk_blocks: none left
   std::uint64_t swallowed_unwinds_ = 0;
