@@ -14,7 +14,7 @@ import subprocess
 
 from clang import cindex
 
-from . import operators
+from . import finder, operators
 
 # Helpers of tests, and what is compiled for the other CPU.
 FOREIGN = {"testing", "testdata", *({"x86_64", "aarch64"} - {platform.machine()})}
@@ -85,12 +85,12 @@ class Commands:
 def search(root, names, jobs):
     """Runs in a process of its own: the faults of some translation units."""
     index = cindex.Index.create()
-    finder = operators.Finder(root, {str(root / name): name for name in names})
+    found = finder.Finder(root, {str(root / name): name for name in names})
     for name, arguments in jobs:
         unit = index.parse(str(root / name), arguments,
                            options=cindex.TranslationUnit.PARSE_DETAILED_PROCESSING_RECORD)
-        finder.walk(unit)
-    return list(finder.faults.values()), {finder.wanted[file] for file in finder.files}
+        found.walk(unit)
+    return list(found.faults.values()), {found.wanted[file] for file in found.files}
 
 
 def find(root, commands, names, processes):
@@ -110,7 +110,9 @@ def find(root, commands, names, processes):
 
 def find_cached(root, commands, names, processes, directory):
     """The same, kept in a file until a source or this program changes."""
-    state = hashlib.sha256(pathlib.Path(operators.__file__).read_bytes())
+    state = hashlib.sha256()
+    for part in ("operators", "expressions", "statements", "finder"):
+        state.update(pathlib.Path(__file__).with_name(f"{part}.py").read_bytes())
     for name in names:
         state.update(name.encode() + b"\0" + (root / name).read_bytes())
         state.update(" ".join(commands.of(name)).encode())

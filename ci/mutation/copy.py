@@ -27,7 +27,10 @@ class Copy:
         self.root, self.tools = root, tools
         self.home = root / "build/mutate"
         self.tree, self.build = self.home / "tree", self.home / "build"
-        self.unity = True
+        self.script = self.home / "separate.cmake"
+        # Targets whose sources do not compile together, as the last run learned them.
+        self.separate = set(re.findall(r"TARGET (\w+)", self.script.read_text())) \
+            if self.script.exists() else set()
         self.writers = {}
         self.home.mkdir(parents=True, exist_ok=True)
 
@@ -69,13 +72,17 @@ class Copy:
         return dict(os.environ, CCACHE_BASEDIR=str(self.home), CCACHE_NOHASHDIR="1", LC_ALL="C")
 
     def configure(self):
-        unity = "ON" if self.unity else "OFF"
+        # Read by project(); the targets are there when the last line of CMakeLists.txt was read.
+        self.script.write_text("".join(
+            f"cmake_language(DEFER CALL set_property TARGET {target} PROPERTY UNITY_BUILD OFF)\n"
+            for target in sorted(self.separate)))
         command = ["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja",
                    "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_COMPILER=g++-12",
                    "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
                    "-DCMAKE_CXX_FLAGS_DEBUG=-Og -g1",
                    f"-DCMAKE_CXX_FLAGS={FLAGS} -include {self.home}/fault.hpp",
-                   f"-DCMAKE_UNITY_BUILD={unity}", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0",
+                   "-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0",
+                   f"-DCMAKE_PROJECT_bast_INCLUDE={self.script}",
                    "-DBAST_WERROR=OFF", "-DBAST_SANITIZER_TESTS=OFF", "-DBAST_EXAMPLES=OFF",
                    "-DBAST_INSTALL=OFF", "-DBAST_TESTS=ON", "-DBAST_PROOF_TESTS=ON",
                    f"-DBAST_TOOLS={'ON' if self.tools else 'OFF'}"]
@@ -85,22 +92,28 @@ class Copy:
             raise NotBuilt(f"cannot configure {self.tree}\n{done.stdout}")
 
     def make(self, targets=()):
-        """Builds; returns the faults that the compiler refused. Raises for any other error."""
+        """Builds; returns the faults that the compiler refused, or raises with what else is wrong.
+
+        Where the sources of a target do not compile together, returns nothing and adds it to
+        `separate`; the copy is then to be configured again."""
         command = ["ninja", "-C", str(self.build), "-k", "0", "-j", "2", *targets]
         done = subprocess.run(command, env=self.environment(), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
         (self.home / "build.log").write_text(done.stdout)
         if done.returncode == 0:
             return set()
-        refused, unknown = set(), []
-        for message in self.errors(done.stdout):
-            faults = self.blamed(message)
-            refused.update(faults)
-            if not faults:
-                unknown.append(message)
-        if not refused or not self.writers:
-            said = "\n".join("\n".join(message) for message in unknown[:3]) or done.stdout[-3000:]
-            raise NotBuilt(said)
+        refused, unknown, before = set(), [], set(self.separate)
+        for block in re.split(r"^FAILED: ", done.stdout, flags=re.MULTILINE)[1:]:
+            blamed = [(message, self.blamed(message)) for message in self.errors(block)]
+            target = re.match(r"\S*?(\w+)\.dir/Unity/", block)
+            if all(faults for _, faults in blamed) and blamed:
+                refused.update(fault for _, faults in blamed for fault in faults)
+            elif target and blamed:
+                self.separate.add(target[1])
+            else:
+                unknown.append(block)
+        if unknown and not refused and before == self.separate:
+            raise NotBuilt("\n".join(block[:3000] for block in unknown[:3]))
         return refused
 
     def errors(self, output):

@@ -4,11 +4,12 @@
 //
 //   (bast_fault(17) ? (a <= b) : (a < b))
 //
-// The environment variable BAST_FAULT chooses one fault before any other constructor runs.
-// BAST_FAULT_REACHED names a file of `bast_faults` bytes, shared with every process that inherits
+// The environment variable MUTATE_FAULT chooses one fault before any other constructor runs.
+// MUTATE_REACHED names a file of `bast_faults` bytes, shared with every process that inherits
 // it: byte 17 becomes 1 when switch 17 is reached. Everything is inline, so that each program has
 // one copy however it is linked. A switch only stores and compares: it may stand in a signal
-// handler and in a child that runs in its parent's memory.
+// handler and in a child that runs in its parent's memory. The variables do not begin with BAST_,
+// because tests count those that do.
 #pragma once
 
 #include <fcntl.h>
@@ -23,9 +24,9 @@ inline unsigned char* bast_fault_reached = bast_fault_none;
 
 inline void bast_fault_start() noexcept {
   if (bast_fault_chosen != -1) return;
-  const char* const chosen = getenv("BAST_FAULT");
+  const char* const chosen = getenv("MUTATE_FAULT");
   bast_fault_chosen = chosen == nullptr ? 0 : atoi(chosen);
-  const char* const file = getenv("BAST_FAULT_REACHED");
+  const char* const file = getenv("MUTATE_REACHED");
   if (file == nullptr) return;
   const int fd = open(file, O_RDWR | O_CLOEXEC);
   if (fd < 0) return;

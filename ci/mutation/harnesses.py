@@ -87,9 +87,11 @@ def tests_of(harness):
 
 def become_subreaper():
     """What a test leaves running becomes our child, and is ended."""
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    prctl = ctypes.CDLL(None).prctl
+    prctl(36, 1, 0, 0, 0)               # PR_SET_CHILD_SUBREAPER
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, end_with_children)
+    prctl(1, signal.SIGTERM, 0, 0, 0)   # PR_SET_PDEATHSIG
 
 
 def end_with_children(*_):
@@ -147,10 +149,10 @@ def run(harness, seconds, fault=0, tests=None, record=None, fail_fast=True):
         command += ["--gtest_fail_fast"] if fail_fast else []
         command += [f"--gtest_filter={':'.join(tests)}"] if tests else []
     place = tempfile.mkdtemp(prefix="bm-")
-    environment = dict(os.environ, TMPDIR=place, BAST_FAULT=str(fault))
-    environment.pop("BAST_FAULT_REACHED", None)
+    environment = dict(os.environ, TMPDIR=place, MUTATE_FAULT=str(fault))
+    environment.pop("MUTATE_REACHED", None)
     if record:
-        environment["BAST_FAULT_REACHED"] = record
+        environment["MUTATE_REACHED"] = record
     start = time.monotonic()
     with open(os.path.join(place, "output"), "w+b") as output:
         process = subprocess.Popen(command, cwd=harness.directory or place, env=environment,

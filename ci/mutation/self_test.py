@@ -9,7 +9,7 @@ import tempfile
 
 from clang import cindex
 
-from . import operators, rewrite
+from . import finder, operators, rewrite
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -155,9 +155,9 @@ def check_operators(directory, complaints):
         str(file), ["-x", "c++", "-std=c++23", "-w"],
         options=cindex.TranslationUnit.PARSE_DETAILED_PROCESSING_RECORD)
     complaints += [f"libclang: {d.spelling}" for d in unit.diagnostics if d.severity >= 3]
-    finder = operators.Finder(directory, {str(file): "sample.cpp"})
-    finder.walk(unit)
-    faults = sorted(finder.faults.values(), key=operators.Fault.key)
+    walked = finder.Finder(directory, {str(file): "sample.cpp"})
+    walked.walk(unit)
+    faults = sorted(walked.faults.values(), key=operators.Fault.key)
     line = HEAD.count("\n") + 1
     for code, expected in CASES:
         last = line + code.count("\n")
@@ -198,7 +198,7 @@ def check_rewriting(directory, text, faults, complaints):
         return
 
     def say(number):
-        return subprocess.run([program], env={"BAST_FAULT": str(number)} if number else {},
+        return subprocess.run([program], env={"MUTATE_FAULT": str(number)} if number else {},
                               capture_output=True, text=True, check=False).stdout.split()
     if say(0) != SAID.split():
         complaints.append(f"without a fault: {' '.join(say(0))}, not {SAID}")
