@@ -12,9 +12,9 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 TEST_F(Program, RecommendsWithTheConfidenceThatIsAskedFor) {
   const std::vector<std::string> words = {"recommend", path("now.json")};

@@ -40,7 +40,7 @@ struct ending {
 };
 
 /// With a recording, now.json, in a directory of its own.
-class Program : public testing::Test {
+class Program : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = (fs::temp_directory_path() / "bast-stacks-XXXXXX").string();

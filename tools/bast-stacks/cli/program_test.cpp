@@ -11,11 +11,11 @@
 namespace bast_stacks {
 namespace {
 
-using testing::EndsWith;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 TEST_F(Program, HelpShowsAnExampleFirst) {
   for (const char* command : {"run", "top", "record", "report", "recommend", "flame", "static",
@@ -32,7 +32,7 @@ TEST_F(Program, HelpShowsAnExampleFirst) {
 TEST_F(Program, VersionNamesTheRegistryItReads) {
   const ending version = run({"--version"});
   EXPECT_EQ(version.status, 0);
-  EXPECT_THAT(version.out, testing::MatchesRegex("bast-stacks [0-9.]+, registry ABI 1\\.1\n"));
+  EXPECT_THAT(version.out, ::testing::MatchesRegex("bast-stacks [0-9.]+, registry ABI 1\\.1\n"));
 }
 
 TEST_F(Program, WithoutACommandItReports) {

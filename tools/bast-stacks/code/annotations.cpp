@@ -35,7 +35,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-std::optional<std::uint64_t> number_of(std::string_view text) {
+std::optional<std::uint64_t> limit_of(std::string_view text) {
   const auto value = number_in<std::uint64_t>(text);
   return value && *value <= limit_max ? value : std::nullopt;
 }
@@ -56,7 +56,7 @@ std::string parse_line(std::string_view line, annotation& out) {
       rest = trimmed(rest.substr(0, split));
       if (form.kind == annotation_kind::edge) {
         out.target = right;
-      } else if (const auto limit = number_of(right)) {
+      } else if (const auto limit = limit_of(right)) {
         out.limit = *limit;
       } else {
         return fmt::format("\"{}\" is no number up to 2^40", right);

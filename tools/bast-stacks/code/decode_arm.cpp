@@ -6,7 +6,7 @@
 namespace bast_stacks {
 namespace {
 
-using operands = std::span<const cs_arm64_op>;
+using arm_operands = std::span<const cs_arm64_op>;
 
 bool is_register(const cs_arm64_op& operand, arm64_reg number) {
   return operand.type == ARM64_OP_REG && operand.reg == number;
@@ -18,13 +18,7 @@ std::int64_t constant(const cs_arm64_op& operand) {
   return shifted ? operand.imm << operand.shift.value : operand.imm;
 }
 
-void change_sp(step& out, sp_change change, std::int64_t amount = 0, unsigned from = 0) {
-  out.change = change;
-  out.amount = amount;
-  out.from = from;
-}
-
-bool find_flow(const cs_insn& instruction, operands all, step& out) {
+bool find_flow(const cs_insn& instruction, arm_operands all, step& out) {
   const auto direct = [&](flow leads) {
     out.leads = leads;
     out.target_is = target_kind::unknown;
@@ -55,7 +49,7 @@ bool find_flow(const cs_insn& instruction, operands all, step& out) {
 }
 
 /// A load or store: write-back of the stack pointer, and what lies below it.
-void find_memory(const cs_insn& instruction, operands all, step& out) {
+void find_memory(const cs_insn& instruction, arm_operands all, step& out) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].type != ARM64_OP_MEM) continue;
     const auto& memory = all[i].mem;
@@ -73,7 +67,7 @@ void find_memory(const cs_insn& instruction, operands all, step& out) {
   }
 }
 
-void write_sp(const cs_insn& instruction, operands all, step& out) {
+void write_sp(const cs_insn& instruction, arm_operands all, step& out) {
   const bool two = all.size() >= 2 && all[1].type == ARM64_OP_REG;
   const bool fixed = all.size() == 3 && all[2].type == ARM64_OP_IMM;
   const auto from_other = [&](std::int64_t amount) {
@@ -108,7 +102,7 @@ void write_sp(const cs_insn& instruction, operands all, step& out) {
   change_sp(out, sp_change::unknown);
 }
 
-void write_register(const cs_insn& instruction, operands all, step& out) {
+void write_register(const cs_insn& instruction, arm_operands all, step& out) {
   if (instruction.id == ARM64_INS_CMP) {
     if (all.size() == 2 && is_register(all[1], ARM64_REG_SP)) out.compared_with_sp = all[0].reg;
     return;
@@ -135,7 +129,7 @@ void write_register(const cs_insn& instruction, operands all, step& out) {
 
 void decode_arm(csh, const cs_insn& instruction, step& out) {
   const auto& detail = instruction.detail->arm64;
-  const operands all{detail.operands, detail.op_count};
+  const arm_operands all{detail.operands, detail.op_count};
   if (find_flow(instruction, all, out)) return;
   find_memory(instruction, all, out);
   if (all.empty() || all[0].type != ARM64_OP_REG) return;

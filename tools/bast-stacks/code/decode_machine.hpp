@@ -13,4 +13,11 @@ namespace bast_stacks {
 void decode_x86(csh engine, const cs_insn& instruction, step& out);
 void decode_arm(csh engine, const cs_insn& instruction, step& out);
 
+/// Sets what the instruction does to sp.
+inline void change_sp(step& out, sp_change change, std::int64_t amount = 0, unsigned from = 0) {
+  out.change = change;
+  out.amount = amount;
+  out.from = from;
+}
+
 }  // namespace bast_stacks

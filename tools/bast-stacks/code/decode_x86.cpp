@@ -6,9 +6,9 @@
 namespace bast_stacks {
 namespace {
 
-using operands = std::span<const cs_x86_op>;
+using x86_operands = std::span<const cs_x86_op>;
 
-operands operands_of(const cs_insn& instruction) {
+x86_operands operands_of(const cs_insn& instruction) {
   const auto& detail = instruction.detail->x86;
   return {detail.operands, detail.op_count};
 }
@@ -17,13 +17,7 @@ bool is_register(const cs_x86_op& operand, x86_reg number) {
   return operand.type == X86_OP_REG && operand.reg == number;
 }
 
-void change_sp(step& out, sp_change change, std::int64_t amount = 0, unsigned from = 0) {
-  out.change = change;
-  out.amount = amount;
-  out.from = from;
-}
-
-void find_target(const cs_insn& instruction, operands all, step& out) {
+void find_target(const cs_insn& instruction, x86_operands all, step& out) {
   out.target_is = target_kind::unknown;
   if (all.size() != 1) return;
   const auto& operand = all[0];
@@ -42,7 +36,7 @@ void find_target(const cs_insn& instruction, operands all, step& out) {
 }
 
 /// Instructions whose first operand is the stack pointer.
-void write_sp(const cs_insn& instruction, operands all, step& out) {
+void write_sp(const cs_insn& instruction, x86_operands all, step& out) {
   const bool constant = all.size() == 2 && all[1].type == X86_OP_IMM;
   switch (instruction.id) {
     case X86_INS_CMP:
@@ -80,7 +74,7 @@ void write_sp(const cs_insn& instruction, operands all, step& out) {
 }
 
 /// What becomes of another register, as far as it has to do with the stack pointer.
-void write_register(const cs_insn& instruction, operands all, step& out) {
+void write_register(const cs_insn& instruction, x86_operands all, step& out) {
   if ((all[0].access & CS_AC_WRITE) == 0) {
     if (instruction.id == X86_INS_CMP && all.size() == 2 && is_register(all[1], X86_REG_RSP))
       out.compared_with_sp = all[0].reg;
@@ -109,7 +103,7 @@ void write_register(const cs_insn& instruction, operands all, step& out) {
   }
 }
 
-void find_touched(const cs_insn& instruction, operands all, step& out) {
+void find_touched(const cs_insn& instruction, x86_operands all, step& out) {
   if (instruction.id == X86_INS_LEA || instruction.id == X86_INS_NOP) return;
   for (const auto& operand : all) {
     if (operand.type != X86_OP_MEM) continue;

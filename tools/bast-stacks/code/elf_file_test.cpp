@@ -46,7 +46,7 @@ TEST(ElfFile, FindsFunctionsByNameAndAddress) {
 
 TEST(ElfFile, KnowsWhatTheDynamicLinkerReads) {
   const auto file = known();
-  EXPECT_THAT(file->needed(), testing::Contains(testing::HasSubstr("known_library")));
+  EXPECT_THAT(file->needed(), ::testing::Contains(::testing::HasSubstr("known_library")));
   EXPECT_TRUE(file->binds_now());
   EXPECT_FALSE(file->run_path().empty());
 }

@@ -15,35 +15,35 @@ namespace {
 
 // --- sections made by hand -----------------------------------------------------------------------
 
-using bytes = std::vector<std::uint8_t>;
+using byte_list = std::vector<std::uint8_t>;
 
-void add_word(bytes& out, std::uint32_t value) {
+void add_word(byte_list& out, std::uint32_t value) {
   for (unsigned shift = 0; shift < 32; shift += 8)
     out.push_back(static_cast<std::uint8_t>(value >> shift));
 }
 
-void add_entry(bytes& out, const bytes& body) {
+void add_entry(byte_list& out, const byte_list& body) {
   add_word(out, static_cast<std::uint32_t>(body.size()));
   out.insert(out.end(), body.begin(), body.end());
 }
 
 /// "zR", relative 32-bit pointers, factors 1 and -8, the return address in register 16 at CFA-8.
-bytes shared_part(const bytes& more = {}) {
-  bytes body;
+byte_list shared_part(const byte_list& more = {}) {
+  byte_list body;
   add_word(body, 0);
-  const bytes head{1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b, DW_CFA_def_cfa, 7, 8, DW_CFA_offset | 16,
-                   1};
+  const byte_list head{
+      1, 'z', 'R', 0, 1, 0x78, 16, 1, 0x1b, DW_CFA_def_cfa, 7, 8, DW_CFA_offset | 16, 1};
   body.insert(body.end(), head.begin(), head.end());
   body.insert(body.end(), more.begin(), more.end());
-  bytes out;
+  byte_list out;
   add_entry(out, body);
   return out;
 }
 
 /// A function of 64 bytes at address 0x1000; the section is at 0x2000.
-bytes with_function(bytes section, const bytes& program, std::uint32_t length = 64) {
+byte_list with_function(byte_list section, const byte_list& program, std::uint32_t length = 64) {
   const auto id_at = static_cast<std::uint32_t>(section.size() + 4);
-  bytes body;
+  byte_list body;
   add_word(body, id_at);
   add_word(body, 0x1000 - (0x2000 + id_at + 4));
   add_word(body, length);
@@ -54,8 +54,8 @@ bytes with_function(bytes section, const bytes& program, std::uint32_t length = 
 }
 
 /// A table refers to the section that it is made of, so both stay.
-frame_table table_of(bytes section) {
-  static std::deque<bytes> sections;
+frame_table table_of(byte_list section) {
+  static std::deque<byte_list> sections;
   return {sections.emplace_back(std::move(section)), 0x2000, EM_X86_64};
 }
 
@@ -99,8 +99,9 @@ TEST(FrameTable, RemembersAndRestores) {
 
 TEST(FrameTable, ProgramsThatMakeNoSenseGiveNoRows) {
   for (const auto& program :
-       {bytes{DW_CFA_restore_state}, bytes{0x3f}, bytes{DW_CFA_advance_loc4, 255, 255, 255, 255},
-        bytes{DW_CFA_def_cfa_expression, 200, 1}, bytes{DW_CFA_advance_loc2, 1}}) {
+       {byte_list{DW_CFA_restore_state}, byte_list{0x3f},
+        byte_list{DW_CFA_advance_loc4, 255, 255, 255, 255},
+        byte_list{DW_CFA_def_cfa_expression, 200, 1}, byte_list{DW_CFA_advance_loc2, 1}}) {
     const auto table = table_of(with_function(shared_part(), program));
     ASSERT_EQ(table.ranges().size(), 1U);
     EXPECT_TRUE(table.rows(table.ranges()[0]).empty());
@@ -108,7 +109,7 @@ TEST(FrameTable, ProgramsThatMakeNoSenseGiveNoRows) {
 }
 
 TEST(FrameTable, CountsEntriesThatMakeNoSense) {
-  bytes section;
+  byte_list section;
   add_entry(section, {99, 0, 0, 0, 1, 2, 3, 4});
   EXPECT_EQ(table_of(section).refused(), 1U);
   auto cut = with_function(shared_part(), {DW_CFA_nop});
@@ -118,16 +119,16 @@ TEST(FrameTable, CountsEntriesThatMakeNoSense) {
 }
 
 TEST(FrameTable, RefusesALongSharedPart) {
-  const auto section = with_function(shared_part(bytes(5000, DW_CFA_nop)), {DW_CFA_nop});
+  const auto section = with_function(shared_part(byte_list(5000, DW_CFA_nop)), {DW_CFA_nop});
   EXPECT_TRUE(table_of(section).ranges().empty());
 }
 
 // --- against elfutils ----------------------------------------------------------------------------
 
-/// The CFA at `pc` as elfutils sees it: register and offset.
-bool true_cfa(Dwarf_CFI* table, std::uint64_t pc, std::uint64_t& number, std::int64_t& offset) {
+/// The CFA at `at` as elfutils sees it: register and offset.
+bool true_cfa(Dwarf_CFI* table, std::uint64_t at, std::uint64_t& number, std::int64_t& offset) {
   Dwarf_Frame* frame = nullptr;
-  if (dwarf_cfi_addrframe(table, pc, &frame) != 0) return false;
+  if (dwarf_cfi_addrframe(table, at, &frame) != 0) return false;
   Dwarf_Op* operations = nullptr;
   std::size_t count = 0;
   const bool simple = dwarf_frame_cfa(frame, &operations, &count) == 0 && count == 1 &&
@@ -164,7 +165,7 @@ int compare(const std::string& path) {
       EXPECT_EQ(row.offset, offset) << std::hex << row.low;
       if (++compared == 20'000) break;
     }
-    if (compared == 20'000 || testing::Test::HasFailure()) break;
+    if (compared == 20'000 || ::testing::Test::HasFailure()) break;
   }
   dwarf_cfi_end(truth);
   return compared;

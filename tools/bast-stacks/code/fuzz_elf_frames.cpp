@@ -6,16 +6,13 @@
 #include "code/code_file.hpp"
 #include "code/names.hpp"
 #include "code/plt.hpp"
+#include "model/fuzz_require.hpp"
 
 namespace bast_stacks {
 namespace {
 
 // A real library has thousands; these are enough to reach every rule.
 constexpr std::size_t looked_at = 200;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void look_at_range(code_file& file, const unwound_range& range) {
   require(range.low < range.high);

@@ -7,13 +7,10 @@
 #include "code/annotations.hpp"
 #include "code/names.hpp"
 #include "code/stack_usage.hpp"
+#include "model/fuzz_require.hpp"
 
 namespace bast_stacks {
 namespace {
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void look_at(std::vector<function_usage> found) {
   usage_table table;

@@ -16,23 +16,23 @@
 namespace bast_stacks {
 namespace {
 
-using bytes = std::vector<std::uint8_t>;
+using byte_list = std::vector<std::uint8_t>;
 using target = int (*)(const std::uint8_t*, std::size_t);
 
-bytes read(const std::filesystem::path& path) {
+byte_list read(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::vector<bytes> seeds(const std::string& name) {
-  std::vector<bytes> all;
+std::vector<byte_list> seeds(const std::string& name) {
+  std::vector<byte_list> all;
   for (const auto& entry : std::filesystem::directory_iterator(BAST_FUZZ_SEEDS "/" + name))
     all.push_back(read(entry.path()));
   std::ranges::sort(all);
   return all;
 }
 
-void mutate(bytes& input, std::mt19937& random) {
+void mutate(byte_list& input, std::mt19937& random) {
   for (unsigned change = 1 + random() % 8; change > 0 && !input.empty(); --change) {
     const auto at = random() % input.size();
     switch (random() % 4) {
@@ -44,7 +44,7 @@ void mutate(bytes& input, std::mt19937& random) {
   }
 }
 
-void run(target function, const std::vector<bytes>& inputs, int rounds) {
+void run(target function, const std::vector<byte_list>& inputs, int rounds) {
   ASSERT_FALSE(inputs.empty());
   std::mt19937 random(11);
   for (const auto& seed : inputs) {

@@ -12,16 +12,16 @@
 namespace bast_stacks {
 namespace {
 
-using bytes = std::vector<std::uint8_t>;
+using byte_list = std::vector<std::uint8_t>;
 
-void add_record(bytes& out, std::uint64_t function, bytes size) {
+void add_record(byte_list& out, std::uint64_t function, byte_list size) {
   for (unsigned shift = 0; shift < 64; shift += 8)
     out.push_back(static_cast<std::uint8_t>(function >> shift));
   out.insert(out.end(), size.begin(), size.end());
 }
 
 TEST(StackSizes, CountTheReturnAddressWhereACallPushesOne) {
-  bytes section;
+  byte_list section;
   add_record(section, 0x1000, {24});
   add_record(section, 0x2000, {0x80, 0x20});  // 4096
   const stack_sizes on_x86(section, EM_X86_64);
@@ -34,7 +34,7 @@ TEST(StackSizes, CountTheReturnAddressWhereACallPushesOne) {
 }
 
 TEST(StackSizes, TheLargestOfAFunctionCounts) {
-  bytes section;
+  byte_list section;
   add_record(section, 0x1000, {16});
   add_record(section, 0x1000, {48});
   add_record(section, 0x1000, {32});
@@ -42,11 +42,11 @@ TEST(StackSizes, TheLargestOfAFunctionCounts) {
 }
 
 TEST(StackSizes, WhatIsDamagedIsLeftOut) {
-  bytes section;
+  byte_list section;
   add_record(section, 0x1000, {16});
   add_record(section, 0x2000, {0x80});  // its last byte is missing
   EXPECT_EQ(stack_sizes(section, EM_AARCH64).size(), 1U);
-  bytes huge;
+  byte_list huge;
   add_record(huge, 0x1000, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f});
   EXPECT_EQ(stack_sizes(huge, EM_AARCH64).size(), 0U);
   for (std::size_t cut = 0; cut < section.size(); ++cut)

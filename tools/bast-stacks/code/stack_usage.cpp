@@ -14,11 +14,11 @@
 namespace bast_stacks {
 namespace {
 
-constexpr std::size_t files_max = 100'000;
+constexpr std::size_t usage_files_max = 100'000;
 constexpr std::uint64_t frame_max = std::uint64_t{1} << 40;
 constexpr std::uint64_t return_address_bytes = 8;
 
-std::optional<std::uint64_t> number_of(std::string_view text) {
+std::optional<std::uint64_t> frame_bytes_of(std::string_view text) {
   const auto value = number_in<std::uint64_t>(text);
   return value && *value <= frame_max ? value : std::nullopt;
 }
@@ -38,10 +38,10 @@ bool split_place(std::string_view text, function_usage& out) {
        colon = text.find(':', colon + 1)) {
     const auto next = text.find(':', colon + 1);
     if (next == std::string_view::npos) return false;
-    if (!number_of(text.substr(colon + 1, next - colon - 1))) continue;
+    if (!frame_bytes_of(text.substr(colon + 1, next - colon - 1))) continue;
     auto name = text.substr(next + 1);
     const auto end = name.find(':');
-    const bool has_column = end != std::string_view::npos && number_of(name.substr(0, end));
+    const bool has_column = end != std::string_view::npos && frame_bytes_of(name.substr(0, end));
     if (has_column) name = name.substr(end + 1);
     out.from_clang = !has_column;
     out.function = name;
@@ -74,7 +74,7 @@ bool find_bytes(std::string_view label, function_usage& out) {
   // The number follows "\n".
   const auto before = label.substr(0, at);
   const auto start = before.find_last_not_of("0123456789");
-  const auto bytes = number_of(before.substr(start == std::string_view::npos ? 0 : start + 1));
+  const auto bytes = frame_bytes_of(before.substr(start == std::string_view::npos ? 0 : start + 1));
   const auto rest = label.substr(at + word.size());
   const auto kind = kind_of(rest.substr(0, rest.find(')')));
   if (!bytes || !kind) return false;
@@ -98,7 +98,7 @@ std::vector<function_usage> parse_su(std::string_view text, std::size_t& refused
       ++refused;
       continue;
     }
-    const auto bytes = number_of(line.substr(middle + 1, last - middle - 1));
+    const auto bytes = frame_bytes_of(line.substr(middle + 1, last - middle - 1));
     const auto kind = kind_of(line.substr(last + 1));
     if (!bytes || !kind || !split_place(line.substr(0, middle), next)) {
       ++refused;
@@ -141,7 +141,7 @@ std::expected<void, problem> usage_table::add_directory(const std::string& path,
   for (; !error && at != fs::recursive_directory_iterator{}; at.increment(error)) {
     const auto extension = at->path().extension();
     if (extension != ".su" && extension != ".ci") continue;
-    if (++files > files_max) break;
+    if (++files > usage_files_max) break;
     const auto text = read_text_file(at->path());
     if (!text) return std::unexpected(text.error());
     add(extension == ".su" ? parse_su(*text, refused_) : parse_ci(*text, refused_), machine);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t word_bytes = 8;
 // Both psABIs: the stack pointer is a multiple of this at a call.
-constexpr std::uint64_t cfa_alignment = 16;
+constexpr std::uint64_t walked_cfa_alignment = 16;
 
 /// Where the caller's stack pointer is when its return address lies at `position`.
 std::uint64_t behind(std::uint64_t position) {
@@ -104,7 +104,7 @@ void stack_walk::set_cfa(frame_end& end, std::uint64_t from, std::int64_t bytes)
 /// Of the sizes that a frame can have, the one with a return address at its end.
 std::uint64_t stack_walk::fitting(const stack_bytes& taken, std::uint64_t sp,
                                   const frame_row& row) const {
-  for (auto bytes = taken.least; bytes < taken.most; bytes += cfa_alignment) {
+  for (auto bytes = taken.least; bytes < taken.most; bytes += walked_cfa_alignment) {
     // Unsigned, for the smallest offset has no negative.
     const auto offset = row.return_address == return_rule::saved
                             ? 0 - static_cast<std::uint64_t>(row.return_offset)

@@ -17,8 +17,8 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char shipped_file[] = BAST_SHIPPED_ANNOTATIONS;
 
@@ -110,7 +110,8 @@ TEST(ShippedAnnotations, CountTheReasonsThatTheyRemove) {
 
 TEST(ShippedAnnotations, GiveWayToWhatTheUserSaysOfAFunction) {
   const temporary_file shipped("ignore chain_middle\n");
-  const std::string users = testing::TempDir() + "bast_static_users_" + std::to_string(::getpid());
+  const std::string users =
+      ::testing::TempDir() + "bast_static_users_" + std::to_string(::getpid());
   std::ofstream(users) << "external chain_middle <= 100\n";
   const auto report = analyse({.program = BAST_KNOWN_FRAMES,
                                .roots = {"chain_root"},

@@ -14,7 +14,7 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 static_bound bound_of(const std::string& root, const std::string& annotations = {}) {
   const temporary_file file(annotations);
@@ -181,7 +181,7 @@ TEST(Static, CoroutinesAreTheRootsWhereThereAreSome) {
   ASSERT_EQ(report->bounds.size(), 1U);
   EXPECT_EQ(report->bounds[0].coroutine, "known::job<int, char>");
   EXPECT_GE(report->bounds[0].bytes, 700U);
-  EXPECT_THAT(static_text(*report, {}), testing::StartsWith("coroutine known::job<int, char> ("));
+  EXPECT_THAT(static_text(*report, {}), ::testing::StartsWith("coroutine known::job<int, char> ("));
 }
 
 TEST(Static, SaysWhatAnAnnotationDidNotMeet) {

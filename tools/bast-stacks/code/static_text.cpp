@@ -14,7 +14,7 @@ namespace bast_stacks {
 namespace {
 
 // A longer name of a circle goes to the details.
-constexpr std::size_t circle_max = 80;
+constexpr std::size_t circle_columns_max = 80;
 
 struct reason_words {
   std::string_view id;  // in JSON
@@ -48,7 +48,7 @@ std::string headline(const static_bound& bound) {
     text += fmt::format("{} {}", count_text(static_cast<std::uint64_t>(count)),
                         count == 1 ? words[kind].one : words[kind].many);
     const auto first = std::ranges::find_if(bound.reasons, is_of);
-    if (first->kind == reason_kind::recursion && first->detail.size() <= circle_max)
+    if (first->kind == reason_kind::recursion && first->detail.size() <= circle_columns_max)
       text += fmt::format(" ({}{})", first->detail, count > 1 ? ", ..." : "");
   }
   return text;

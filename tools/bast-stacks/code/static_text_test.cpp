@@ -14,7 +14,7 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 static_report made_up() {
   static_bound bound{.root = "f(int)",
@@ -36,14 +36,15 @@ TEST(StaticText, SaysWhyABoundIsNone) {
                         "-> f), 1 alloca\n"));
   EXPECT_THAT(text, HasSubstr("      10,000  g() (libg.so)\n"));
   EXPECT_THAT(text, HasSubstr("1,412 functions can be reached\n"));
-  EXPECT_THAT(text, testing::EndsWith("The library libx.so was not found.\n"));
-  EXPECT_THAT(text, testing::Not(HasSubstr("0x1234")));
+  EXPECT_THAT(text, ::testing::EndsWith("The library libx.so was not found.\n"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("0x1234")));
 }
 
 TEST(StaticText, WhatFilesSaidIsShownClean) {
   auto report = made_up();
   report.notes = {"The library \x1b[2J was not found."};
-  EXPECT_THAT(static_text(report, {}), testing::EndsWith("The library \ufffd[2J was not found.\n"));
+  EXPECT_THAT(static_text(report, {}),
+              ::testing::EndsWith("The library \ufffd[2J was not found.\n"));
   EXPECT_EQ(frames_text({{.function = "f\x1b", .bytes = 8}}), "f\ufffd\t8\tstatic\n");
 }
 

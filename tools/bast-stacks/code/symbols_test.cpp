@@ -118,8 +118,8 @@ TEST(Symbols, GoesOnBehindAFrameOfUnknownSize) {
   recorded_stack out{.all = this_process()};
   start([&](std::uint64_t top) { dynamic_frame(out, top, 3000); });
   const auto trace = frames_of(out.raw, out.all);
-  EXPECT_THAT(names(trace), testing::IsSupersetOf({"record", "large_frame", "small_frame",
-                                                   "dynamic_frame", "start"}));
+  EXPECT_THAT(names(trace), ::testing::IsSupersetOf({"record", "large_frame", "small_frame",
+                                                     "dynamic_frame", "start"}));
   EXPECT_EQ(sum(trace), trace.depth);
   for (const auto& one : trace.frames) {
     if (one.function.find("dynamic_frame") != std::string::npos) {
@@ -191,7 +191,7 @@ TEST(Symbols, SaysWhichModuleIsAnotherFileNow) {
   for (auto& each : out.all.modules) each.build_id = "00ff";
   name_frames(out.all);
   ASSERT_FALSE(out.all.not_seen.empty());
-  EXPECT_THAT(out.all.not_seen[0], testing::HasSubstr("00ff"));
+  EXPECT_THAT(out.all.not_seen[0], ::testing::HasSubstr("00ff"));
   const auto& trace = out.all.sites[0].deepest;
   EXPECT_EQ(sum(trace), trace.depth);
   ASSERT_FALSE(trace.frames.empty());

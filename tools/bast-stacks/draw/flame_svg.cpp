@@ -22,7 +22,7 @@ using namespace draw;
 
 constexpr double title_height = 84;
 constexpr double legend_height = 24;
-constexpr double axis_height = 18;
+constexpr double flame_axis_height = 18;
 constexpr double panel_gap = 30;
 constexpr double bar_height = flame_row_height - 1;
 
@@ -179,7 +179,7 @@ class picture {
 
   void axis(const flame_panel& each) {
     const double rows = static_cast<double>(each.bars.size() + 1) * flame_row_height;
-    y_ += axis_height;
+    y_ += flame_axis_height;
     for (std::uint64_t tick = 0; tick <= each.scale_bytes; tick += each.tick_bytes) {
       const double x = flame_margin + each.x_of(tick);
       put("<path class=\"grid\" d=\"M{0:.1f} {1:.1f}V{2:.1f}\"/>", x, y_ - 3, y_ + rows);

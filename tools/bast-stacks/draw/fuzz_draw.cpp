@@ -9,6 +9,7 @@
 #include "draw/html.hpp"
 #include "draw/top_view.hpp"
 #include "model/clean_text.hpp"
+#include "model/fuzz_require.hpp"
 #include "model/recording.hpp"
 #include "model/utf8.hpp"
 #include "show/columns.hpp"
@@ -17,24 +18,20 @@ namespace bast_stacks {
 
 namespace {
 
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
-
 /// Nothing but lines of valid text.
-void demand_text(std::string_view document) {
+void require_text(std::string_view document) {
   for (character each; (each = first_character(document)).bytes != 0;
        document.remove_prefix(each.bytes)) {
-    demand(each.code == '\n' || each.code >= 0x20);
-    demand(each.bytes != 1 || each.code < 0x80);
+    require(each.code == '\n' || each.code >= 0x20);
+    require(each.bytes != 1 || each.code < 0x80);
   }
 }
 
 /// And no markup that a name brought: the one script is ours.
 void demand_markup(std::string_view document) {
-  demand_text(document);
+  require_text(document);
   const std::size_t first = document.find("<script");
-  demand(first != document.npos && document.find("<script", first + 1) == document.npos);
+  require(first != document.npos && document.find("<script", first + 1) == document.npos);
 }
 
 }  // namespace
@@ -45,19 +42,19 @@ int fuzz_draw(const std::uint8_t* data, std::size_t size) {
   if (!read) return 0;
   demand_markup(flame_svg(*read));
   demand_markup(html_page(*read));
-  demand_text(folded(*read));
-  demand(nlohmann::json::accept(speedscope(*read)));
+  require_text(folded(*read));
+  require(nlohmann::json::accept(speedscope(*read)));
   for (const draw::screen_size screen : {draw::screen_size{80, 24}, draw::screen_size{9, 4}}) {
     draw::top_state state;
     for (const draw::top_page page : {draw::top_page::table, draw::top_page::details}) {
       state.page = page;
       const std::vector<draw::screen_line> lines = draw::top_screen(*read, state, screen);
-      demand(lines.size() == screen.rows);
+      require(lines.size() == screen.rows);
       for (const draw::screen_line& line : lines) {
         std::size_t columns = 0;
         for (const draw::styled_text& each : line) columns += columns_of(each.text);
-        demand(columns <= screen.columns);
-        for (const draw::styled_text& each : line) demand(clean_text(each.text) == each.text);
+        require(columns <= screen.columns);
+        for (const draw::styled_text& each : line) require(clean_text(each.text) == each.text);
       }
     }
   }

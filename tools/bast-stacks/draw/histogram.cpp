@@ -18,9 +18,9 @@ namespace {
 
 namespace watch = bast::watch;
 
-constexpr double width = 1200;
-constexpr double left_edge = 72;            // counts stand before it
-constexpr double right_edge = width - 104;  // the words of a limit stand behind it
+constexpr double picture_width = 1200;
+constexpr double left_edge = 72;                    // counts stand before it
+constexpr double right_edge = picture_width - 104;  // the words of a limit stand behind it
 constexpr double marks_top = 14;
 constexpr double mark_row = 16;
 constexpr double plot_height = 150;
@@ -163,7 +163,7 @@ std::string histogram_svg(const site& of) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"bast-histogram\" width=\"{0:.0f}\" "
       "height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"Histogram of "
       "the depths of {2} uses\">\n",
-      width, to.bottom() + axis_height, count_text(total));
+      picture_width, to.bottom() + axis_height, count_text(total));
   draw_axes(svg, to);
   for (const histogram_bar& each : bars) {
     const double x = to.x(static_cast<double>(each.low));

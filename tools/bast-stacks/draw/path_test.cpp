@@ -12,17 +12,17 @@ using namespace bast_stacks::draw;
 
 site recursive(const std::vector<std::pair<std::string, int>>& groups) {
   std::vector<frame> calls;
-  for (const auto& [names, times] : groups)
+  for (const auto& [letters, times] : groups)
     for (int i = 0; i < times; ++i)
-      for (const char name : names) calls.push_back(test::make_frame(std::string(1, name), 100));
+      for (const char name : letters) calls.push_back(test::make_frame(std::string(1, name), 100));
   return test::with_calls(test::make_site("a.cpp", 1, {}, 65536), std::move(calls));
 }
 
 std::vector<std::string> drawn(const stack_path& path) {
-  std::vector<std::string> names;
+  std::vector<std::string> functions;
   for (const path_step& each : path.steps)
-    names.push_back(each.function + (each.calls == 1 ? "" : " x" + std::to_string(each.calls)));
-  return names;
+    functions.push_back(each.function + (each.calls == 1 ? "" : " x" + std::to_string(each.calls)));
+  return functions;
 }
 
 using names = std::vector<std::string>;

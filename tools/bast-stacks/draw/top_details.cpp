@@ -20,18 +20,18 @@ namespace bast_stacks::draw {
 
 namespace {
 
-using lines = std::vector<screen_line>;
+using detail_lines = std::vector<screen_line>;
 
-void heading(lines& to, std::string words) {
+void heading(detail_lines& to, std::string words) {
   to.emplace_back();
   to.push_back({{std::move(words), text_style::head}});
 }
 
-void named(lines& to, std::string_view name, std::string value) {
+void named(detail_lines& to, std::string_view name, std::string value) {
   to.push_back({{fmt::format("{:<20}", name), text_style::soft}, {std::move(value)}});
 }
 
-void numbers(lines& to, const site& its) {
+void numbers(detail_lines& to, const site& its) {
   named(to, "deepest", exact_bytes_text(its.max));
   const std::optional<double> left = margin(its);
   named(to, "size",
@@ -60,7 +60,7 @@ std::string bar_text(std::size_t eighths, bool ascii) {
 }
 
 /// A line for each octave between the first and the last that is not empty.
-void depths(lines& to, const site& its, std::size_t columns, bool ascii) {
+void depths(detail_lines& to, const site& its, std::size_t columns, bool ascii) {
   struct octave {
     std::uint64_t low;
     std::uint64_t count;
@@ -99,7 +99,7 @@ void depths(lines& to, const site& its, std::size_t columns, bool ascii) {
                  text_style::soft}});
 }
 
-void deepest(lines& to, const site& its) {
+void deepest(detail_lines& to, const site& its) {
   const stack_path path = path_of(its);
   if (path.steps.empty()) {
     to.push_back({{"  it never grew, so no calls were recorded", text_style::soft}});
@@ -122,7 +122,7 @@ void deepest(lines& to, const site& its) {
 std::vector<screen_line> site_details(const snapshot& of, std::size_t index, std::size_t columns,
                                       bool ascii, const recommend_options& options) {
   const site& its = of.sites[index];
-  lines all;
+  detail_lines all;
   numbers(all, its);
   const advice advised = recommend(of, options);
   const std::string words =

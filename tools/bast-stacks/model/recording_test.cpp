@@ -18,7 +18,7 @@ namespace bast_stacks {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 /// The error for the sample's document after `change`.
 std::string error_after(const std::function<void(json&)>& change) {

@@ -17,8 +17,6 @@
 namespace bast_stacks {
 namespace {
 
-constexpr std::size_t maps_bytes_max = 256 << 20;
-
 std::string proc(pid_t pid, std::string_view name) { return fmt::format("/proc/{}/{}", pid, name); }
 
 /// A line of /proc/PID/status, such as "Uid:", without its name; empty when there is none.

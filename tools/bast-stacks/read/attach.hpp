@@ -18,6 +18,9 @@
 
 namespace bast_stacks {
 
+/// Of a /proc/PID/maps that is read whole.
+inline constexpr std::size_t maps_bytes_max = 256 << 20;
+
 struct attached {
   std::unique_ptr<memory> target;
   std::vector<mapping> mappings;

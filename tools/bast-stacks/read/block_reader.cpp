@@ -14,10 +14,8 @@ namespace {
 using bast::watch::coro_layout;
 using bast::watch::coro_state;
 
-constexpr std::size_t chunk_bytes = 1 << 20;
 constexpr std::size_t name_bytes = 64;  // as many as a capsule has
 constexpr std::size_t names_max = 65'536;
-constexpr std::uint64_t smallest_page = 4096;
 
 std::uint64_t word(const std::byte* record, std::uint16_t offset) {
   return field<std::uint64_t>(record, offset);

@@ -11,16 +11,13 @@
 #include "model/clean_text.hpp"
 #include "model/elf_notes.hpp"
 #include "model/mutant.hpp"
+#include "read/fail.hpp"
 
 namespace bast_stacks {
 namespace {
 
 constexpr std::uint64_t segments_max = 1 << 20;  // two mappings a stack make many
 constexpr std::uint64_t notes_max = 256 << 20;
-
-std::unexpected<problem> fail(std::string what) {
-  return std::unexpected(problem{.what = std::move(what), .remedy = {}});
-}
 
 /// A value at an offset of a note's descriptor, or 0 when that is too short.
 template <class T>

@@ -14,7 +14,6 @@ namespace {
 constexpr std::uint64_t gap_max = 1 << 20;
 constexpr std::uint64_t question_max = 256 << 20;  // bytes of address space
 
-constexpr std::uint64_t smallest_page = 4096;
 constexpr std::size_t batch_bytes = 4 << 20;
 constexpr std::uint64_t first_step = 4096;
 constexpr std::uint64_t step_max = 256 << 10;

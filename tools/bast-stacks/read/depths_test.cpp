@@ -11,23 +11,15 @@
 #include "read/open.hpp"
 #include "read/process_memory.hpp"
 #include "read/testing/fake_registry.hpp"
+#include "read/testing/reading.hpp"
 
 namespace bast_stacks {
 namespace {
 
 using bast::watch::coro_state;
 using testing::fake_registry;
-
-snapshot look() {
-  auto seen = open_process(::getpid(), {});
-  EXPECT_TRUE(seen) << (seen ? "" : seen.error().what);
-  return seen ? std::move(*seen) : snapshot{};
-}
-
-const site* find_site(const snapshot& in, std::string_view where) {
-  const auto found = std::ranges::find(in.sites, where, &site::where);
-  return found == in.sites.end() ? nullptr : &*found;
-}
+using testing::find_site;
+using testing::look;
 
 TEST(Depths, DepthsAreExactToTheByte) {
   const std::uint64_t depths[] = {1,

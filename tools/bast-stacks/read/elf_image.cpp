@@ -11,12 +11,12 @@
 namespace bast_stacks {
 namespace {
 
-constexpr std::size_t segments_max = 256;
-constexpr std::uint64_t notes_max = 256 << 10;  // bytes of one segment
+constexpr std::size_t image_segments_max = 256;
+constexpr std::uint64_t image_notes_max = 256 << 10;  // bytes of one segment
 
-class reader {
+class image_reader {
  public:
-  explicit reader(const elf_place& place) : place_(place) {}
+  explicit image_reader(const elf_place& place) : place_(place) {}
 
   std::optional<elf_image> read() {
     Elf64_Ehdr header{};
@@ -27,7 +27,7 @@ class reader {
     if (!image.is_64_bit || header.e_ident[EI_DATA] != ELFDATA2LSB) return image;
     if (header.e_phentsize != sizeof(Elf64_Phdr)) return image;
 
-    std::vector<Elf64_Phdr> segments(std::min<std::size_t>(header.e_phnum, segments_max));
+    std::vector<Elf64_Phdr> segments(std::min<std::size_t>(header.e_phnum, image_segments_max));
     if (!at(header.e_phoff, place_.base + header.e_phoff,
             std::as_writable_bytes(std::span(segments))))
       return image;
@@ -58,7 +58,7 @@ class reader {
   }
 
   void notes(const Elf64_Phdr& segment, elf_image& image) {
-    if (segment.p_filesz > notes_max) return;
+    if (segment.p_filesz > image_notes_max) return;
     std::vector<std::byte> bytes(segment.p_filesz);
     const std::uint64_t address = image.bias + segment.p_vaddr;
     if (!at(segment.p_offset, address, bytes)) return;
@@ -81,6 +81,8 @@ class reader {
 
 }  // namespace
 
-std::optional<elf_image> read_elf_image(const elf_place& place) { return reader(place).read(); }
+std::optional<elf_image> read_elf_image(const elf_place& place) {
+  return image_reader(place).read();
+}
 
 }  // namespace bast_stacks

@@ -9,6 +9,9 @@
 
 namespace bast_stacks {
 
+/// The smallest page of a machine that the library runs on, and a part of all larger ones.
+inline constexpr std::uint64_t smallest_page = 4096;
+
 struct extent {
   std::uint64_t low = 0;
   std::uint64_t high = 0;  // behind the last

@@ -12,7 +12,6 @@ namespace {
 using bast::watch::deepest_stack;
 
 constexpr std::uint64_t word_bytes = 8;
-constexpr std::uint64_t smallest_page = 4096;
 constexpr std::size_t chunk_words = 8192;
 // One may be of a function that starts every coroutine; three in a row are somebody's own.
 constexpr std::size_t witnesses_most = 3;

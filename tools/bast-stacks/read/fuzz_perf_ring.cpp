@@ -5,17 +5,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "model/fuzz_require.hpp"
 #include "read/perf_ring.hpp"
 
 namespace bast_stacks {
-namespace {
-
-void require(bool good) {
-  if (!good) std::abort();
-}
-
-}  // namespace
-
 int fuzz_perf_ring(const std::uint8_t* data, std::size_t size) {
   ring_part part;
   constexpr std::size_t counters = sizeof part.tail + sizeof part.head;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "model/fuzz_require.hpp"
 #include "read/capsule.hpp"
 #include "read/collect.hpp"
 #include "read/modules.hpp"
@@ -12,10 +13,6 @@
 
 namespace bast_stacks {
 namespace {
-
-void require(bool good) {
-  if (!good) std::abort();
-}
 
 /// What every reporter relies on, whatever the bytes were.
 void check(const snapshot& seen) {

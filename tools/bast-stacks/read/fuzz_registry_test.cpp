@@ -20,12 +20,13 @@ namespace {
 using testing::core_writer;
 using testing::fake_registry;
 
-constexpr std::uint32_t slots = 3;
-constexpr std::uint64_t stride = 16 << 10;
+constexpr std::uint32_t example_slots = 3;
+constexpr std::uint64_t example_stride = 16 << 10;
 
 /// A registry with something of everything, and small.
 struct example {
-  fake_registry fake{{.slots = slots, .stride = stride, .guard = 4096, .window = 8192}};
+  fake_registry fake{
+      {.slots = example_slots, .stride = example_stride, .guard = 4096, .window = 8192}};
 
   example() {
     fake.use(0, 1, 100, "one");
@@ -50,13 +51,13 @@ struct example {
     writer.add_files(
         {{.low = program.where.low, .high = program.where.low + 4096, .path = "/nowhere"}});
     writer.add_thread(1, 2, reinterpret_cast<std::uint64_t>(fake.top(0)) - 64, 3);
-    writer.add_signal(11, reinterpret_cast<std::uint64_t>(fake.top(1)) - stride);
+    writer.add_signal(11, reinterpret_cast<std::uint64_t>(fake.top(1)) - example_stride);
     writer.add_memory(reinterpret_cast<const void*>(program.where.low), 4096);
     writer.add_memory(&testing::bast_stacks_fake_anchor, sizeof(bast::watch::anchor));
     writer.add_memory(&fake.header(), 6 * fake_registry::page);
-    writer.add_memory(&fake.slot(0), slots * sizeof(testing::fake_slot));
+    writer.add_memory(&fake.slot(0), example_slots * sizeof(testing::fake_slot));
     writer.add_memory(&fake.block(0) - 1, fake.header().coros_bytes);
-    writer.add_memory(fake.stacks(), slots * stride);
+    writer.add_memory(fake.stacks(), example_slots * example_stride);
     return writer.finish();
   }
 };
@@ -89,7 +90,7 @@ struct packed_example : example {
       return std::span(static_cast<const std::byte*>(from), count);
     };
     return {bytes(&fake.header(), with_sites ? fake.header().bytes : tables),
-            bytes(&fake.slot(0), slots * sizeof(testing::fake_slot)),
+            bytes(&fake.slot(0), example_slots * sizeof(testing::fake_slot)),
             bytes(&fake.block(0) - 1, fake.header().coros_bytes), bytes(fake.top(0) - 128, 128),
             bytes(fake.top(1) - 5000, 64)};
   }
@@ -110,9 +111,9 @@ struct packed_example : example {
   }
 };
 
-using target = int (*)(const std::uint8_t*, std::size_t);
+using fuzz_target = int (*)(const std::uint8_t*, std::size_t);
 
-int run(target fuzz, const std::vector<std::byte>& bytes) {
+int run(fuzz_target fuzz, const std::vector<std::byte>& bytes) {
   return fuzz(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 
@@ -138,7 +139,7 @@ void mutate(std::vector<std::byte>& bytes, std::mt19937_64& random) {
   if (random() % 16 == 0) bytes.resize(random() % bytes.size());
 }
 
-void survives(target fuzz, const std::vector<std::byte>& seed) {
+void survives(fuzz_target fuzz, const std::vector<std::byte>& seed) {
   std::mt19937_64 random(20261121);
   for (int round = 0; round < 1000; ++round) {
     std::vector<std::byte> bytes = seed;

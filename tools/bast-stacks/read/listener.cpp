@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "read/listener.hpp"
+#include "read/fail.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -22,10 +23,6 @@ namespace {
 constexpr std::array<char, 8> greeting = {'B', 'A', 'S', 'T', 'W', 'T', 'C', 'H'};
 constexpr timeval patience{.tv_sec = 5, .tv_usec = 0};
 constexpr int seals_wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-
-std::unexpected<problem> fail(std::string what) {
-  return std::unexpected(problem{.what = std::move(what), .remedy = {}});
-}
 
 /// Where the process's socket may be; it may run under another user than we.
 std::vector<std::string> socket_paths(pid_t pid) {

@@ -9,6 +9,7 @@
 #include "model/clean_text.hpp"
 #include "model/parse.hpp"
 #include "model/recording.hpp"
+#include "read/fail.hpp"
 #include "read/open.hpp"
 #include "read/open_core.hpp"
 
@@ -16,10 +17,6 @@ namespace bast_stacks {
 namespace {
 
 constexpr std::uint64_t recording_bytes_max = std::uint64_t{1} << 30;
-
-std::unexpected<problem> fail(std::string what) {
-  return std::unexpected(problem{.what = std::move(what), .remedy = {}});
-}
 
 std::expected<snapshot, problem> open_recording(const source& file, const std::string& name) {
   if (file.size() > recording_bytes_max)

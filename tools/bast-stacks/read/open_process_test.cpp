@@ -12,6 +12,7 @@
 #include "read/open.hpp"
 #include "read/process_memory.hpp"
 #include "read/testing/fake_registry.hpp"
+#include "read/testing/reading.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -19,20 +20,9 @@ namespace {
 using bast::watch::coro_state;
 using ::testing::Contains;
 using testing::fake_registry;
+using testing::find_site;
 using ::testing::HasSubstr;
-
-snapshot look() {
-  auto seen = open_process(::getpid(), {});
-  EXPECT_TRUE(seen) << (seen ? "" : seen.error().what);
-  return seen ? std::move(*seen) : snapshot{};
-}
-
-const site* find_site(const snapshot& in, std::string_view where) {
-  for (const site& each : in.sites) {
-    if (each.where == where) return &each;
-  }
-  return nullptr;
-}
+using testing::look;
 
 TEST(OpenProcess, TellsWhatTheProgramIs) {
   fake_registry fake;

@@ -11,8 +11,6 @@
 namespace bast_stacks {
 namespace {
 
-constexpr std::size_t maps_bytes_max = 256 << 20;
-
 code_ranges code_of(const std::vector<mapping>& mappings) {
   std::vector<extent> ranges;
   for (const mapping& each : mappings) {

@@ -102,7 +102,7 @@ bool parse_lost(fields from, std::uint32_t type, fault_records& into) {
   return true;
 }
 
-std::unexpected<problem> damaged(std::uint64_t at, std::string_view what) {
+std::unexpected<problem> damaged_at(std::uint64_t at, std::string_view what) {
   return std::unexpected(problem{
       .what = fmt::format("the kernel's ring of page faults is damaged at {}: {}", at, what),
       .remedy = {}});
@@ -113,18 +113,18 @@ std::unexpected<problem> damaged(std::uint64_t at, std::string_view what) {
 std::expected<void, problem> parse_ring(const ring_part& part, const sampled_registers& registers,
                                         fault_records& into) {
   if (!std::has_single_bit(part.ring.size()))
-    return damaged(part.tail, fmt::format("a size of {} bytes", part.ring.size()));
+    return damaged_at(part.tail, fmt::format("a size of {} bytes", part.ring.size()));
   if (part.head - part.tail > part.ring.size())
-    return damaged(part.tail,
-                   fmt::format("{} bytes in {}", part.head - part.tail, part.ring.size()));
+    return damaged_at(part.tail,
+                      fmt::format("{} bytes in {}", part.head - part.tail, part.ring.size()));
   std::vector<std::byte> record;
   for (std::uint64_t at = part.tail; at != part.head;) {
     perf_event_header head{};
     const std::uint64_t left = part.head - at;
-    if (left < sizeof head) return damaged(at, fmt::format("{} bytes for a record", left));
+    if (left < sizeof head) return damaged_at(at, fmt::format("{} bytes for a record", left));
     copy_out(part.ring, at, std::as_writable_bytes(std::span(&head, 1)));
     if (head.size < sizeof head || head.size > left || head.size % record_alignment != 0)
-      return damaged(at, fmt::format("a record of {} bytes, {} are left", head.size, left));
+      return damaged_at(at, fmt::format("a record of {} bytes, {} are left", head.size, left));
     record.resize(head.size);
     copy_out(part.ring, at, record);
     const fields all(std::span<const std::byte>(record).subspan(sizeof head));
@@ -133,7 +133,7 @@ std::expected<void, problem> parse_ring(const ring_part& part, const sampled_reg
     if (head.type == PERF_RECORD_LOST || head.type == record_lost_samples)
       whole = parse_lost(all, head.type, into);
     if (!whole)
-      return damaged(at, fmt::format("{} bytes are no record of type {}", head.size, head.type));
+      return damaged_at(at, fmt::format("{} bytes are no record of type {}", head.size, head.type));
     at += head.size;
   }
   return {};

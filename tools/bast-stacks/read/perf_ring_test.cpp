@@ -20,7 +20,7 @@ using testing::ring_writer;
 constexpr const sampled_registers& x86 = sampled_registers_of[0];
 constexpr const sampled_registers& arm = sampled_registers_of[1];
 
-fault_sample example(std::size_t stack_bytes) {
+fault_sample example_sample(std::size_t stack_bytes) {
   fault_sample made{.pid = 7,
                     .thread = 8,
                     .address = 0x7000'0ff8,
@@ -48,7 +48,7 @@ std::string refused(const ring_part& part) {
 
 TEST(PerfRing, ReadsAFaultWithItsRegistersAndStack) {
   ring_writer ring(4096);
-  ring.add(example(72), 128);
+  ring.add(example_sample(72), 128);
   const auto found = parsed(ring);
   ASSERT_EQ(found.faults.size(), 1U);
   const fault_sample& seen = found.faults[0];
@@ -58,12 +58,12 @@ TEST(PerfRing, ReadsAFaultWithItsRegistersAndStack) {
   EXPECT_EQ(seen.fp, 0x7000'2000U);
   EXPECT_EQ(seen.sp, 0x7000'1000U);
   EXPECT_EQ(seen.pc, 0x40'1234U);
-  EXPECT_EQ(seen.stack, example(72).stack);
+  EXPECT_EQ(seen.stack, example_sample(72).stack);
   EXPECT_EQ(found.lost, 0U);
 }
 
 TEST(PerfRing, KnowsTheLinkRegisterOfArm) {
-  fault_sample made = example(16);
+  fault_sample made = example_sample(16);
   made.link = 0x40'5678;
   ring_writer ring(4096, arm);
   ring.add(made, 16);
@@ -77,23 +77,23 @@ TEST(PerfRing, ARecordGoesOnAtTheStartOfTheRing) {
   // At every place where it can be cut, the header's middle among them.
   for (std::uint64_t start = 0; start < 512; start += 8) {
     ring_writer ring(512, x86, start + 512 * 1000);
-    ring.add(example(200), 256);
+    ring.add(example_sample(200), 256);
     const auto found = parsed(ring);
     ASSERT_EQ(found.faults.size(), 1U) << start;
-    EXPECT_EQ(found.faults[0].stack, example(200).stack) << start;
+    EXPECT_EQ(found.faults[0].stack, example_sample(200).stack) << start;
   }
 }
 
 TEST(PerfRing, CountersMayWrapAroundToo) {
   ring_writer ring(512, x86, UINT64_MAX - 127);
-  ring.add(example(64), 64);
+  ring.add(example_sample(64), 64);
   EXPECT_EQ(parsed(ring).faults.size(), 1U);
 }
 
 TEST(PerfRing, CountsWhatWasLost) {
   ring_writer ring(4096);
   ring.add_lost(5);
-  ring.add(example(8), 8);
+  ring.add(example_sample(8), 8);
   ring.add_lost(37);
   const auto found = parsed(ring);
   EXPECT_EQ(found.lost, 42U);
@@ -131,7 +131,7 @@ TEST(PerfRing, AnEmptyRingIsNoError) {
 
 TEST(PerfRing, RefusesSizesThatCannotBe) {
   ring_writer ring(4096);
-  ring.add(example(8), 8);
+  ring.add(example_sample(8), 8);
   ring_part part = ring.part();
   part.head += 4096;
   EXPECT_THAT(refused(part), HasSubstr("bytes in 4096"));
@@ -187,7 +187,7 @@ TEST(PerfRing, RefusesARecordThatNeverEnds) {
 
 TEST(FuzzPerfRing, SurvivesMutations) {
   ring_writer ring(4096, x86, 3000);
-  for (const std::size_t bytes : {64U, 0U, 800U}) ring.add(example(bytes), 800);
+  for (const std::size_t bytes : {64U, 0U, 800U}) ring.add(example_sample(bytes), 800);
   ring.add_lost(3);
   const std::vector<std::byte> seed = ring.fuzzer_input();
   std::mt19937_64 random(20261121);
@@ -211,12 +211,12 @@ TEST(FuzzPerfRing, DISABLED_WritesSeeds) {
     EXPECT_TRUE(file.good()) << path;
   };
   ring_writer faults(1024, x86, 600);
-  faults.add(example(64), 64);
-  faults.add(example(200), 256);
+  faults.add(example_sample(64), 64);
+  faults.add(example_sample(200), 256);
   faults.add_lost(3);
   write("fuzz/seeds/perf_ring/faults", faults);
   ring_writer on_arm(512, arm);
-  on_arm.add(example(32), 64);
+  on_arm.add(example_sample(32), 64);
   write("fuzz/seeds/perf_ring/arm", on_arm);
   write("fuzz/seeds/perf_ring/nothing", ring_writer(64));
 }

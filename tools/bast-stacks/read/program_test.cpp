@@ -17,6 +17,7 @@
 #include "read/run.hpp"
 #include "read/source.hpp"
 #include "read/testing/child.hpp"
+#include "read/testing/reading.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -24,16 +25,11 @@ namespace {
 using bast::watch::coro_state;
 using testing::child;
 using ::testing::Contains;
+using testing::find_site;
 using ::testing::HasSubstr;
 using testing::test_program;
 
 constexpr bool instrumented = BAST_WITH_ASAN != 0;
-
-const site* find_site(const snapshot& in, std::string_view where) {
-  const auto found =
-      std::ranges::find_if(in.sites, [&](const site& each) { return each.where == where; });
-  return found == in.sites.end() ? nullptr : &*found;
-}
 
 TEST(Program, DepthsOfSuspendedCoroutinesAreExact) {
   const std::vector<std::uint64_t> truth = {4096,  4097,   10'000,  32'768,    32'769,

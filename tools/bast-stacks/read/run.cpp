@@ -21,6 +21,7 @@
 
 #include "model/clean_text.hpp"
 #include "read/accumulate.hpp"
+#include "read/fail.hpp"
 #include "read/open.hpp"
 #include "read/process_memory.hpp"
 #include "read/shared_registry.hpp"
@@ -36,10 +37,6 @@ constexpr milliseconds ask_every{2};
 constexpr milliseconds look_every{200};
 // A look may take this part of the time at most.
 constexpr int look_share = 20;
-
-std::unexpected<problem> fail(std::string what) {
-  return std::unexpected(problem{.what = std::move(what), .remedy = {}});
-}
 
 /// The terminal sends these to the program as well, and we must outlive it to report.
 class patient {

@@ -14,12 +14,12 @@ namespace bast_stacks {
 
 namespace {
 
-constexpr std::uint64_t maps_bytes_max = 16 << 20;
+constexpr std::uint64_t shared_maps_max = 16 << 20;
 
 std::string text_behind_registry(const source& file, std::uint64_t registry_bytes) {
   const std::uint64_t size = file.size();
   if (size <= registry_bytes) return {};
-  std::string text(std::min(size - registry_bytes, maps_bytes_max), '\0');
+  std::string text(std::min(size - registry_bytes, shared_maps_max), '\0');
   text.resize(file.read_at(registry_bytes, std::as_writable_bytes(std::span(text))));
   return text;
 }

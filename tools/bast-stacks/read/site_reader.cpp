@@ -27,9 +27,9 @@ struct sequences {
   std::uint32_t deepest = 0;
 };
 
-class reader {
+class site_table_reader {
  public:
-  reader(memory& target, const registry& all) : target_(target), all_(all) {
+  site_table_reader(memory& target, const registry& all) : target_(target), all_(all) {
     entries_.resize(batch);
     before_.resize(batch);
     after_.resize(batch);
@@ -117,7 +117,7 @@ class reader {
 
 site_losses read_sites(memory& target, const registry& all,
                        const std::function<void(const site_entry&)>& f) {
-  return reader(target, all).run(f);
+  return site_table_reader(target, all).run(f);
 }
 
 }  // namespace bast_stacks

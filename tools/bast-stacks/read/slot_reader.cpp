@@ -14,8 +14,6 @@ using bast::watch::slab_entry;
 using bast::watch::slot_layout;
 using bast::watch::slot_state;
 
-constexpr std::size_t chunk_bytes = 1 << 20;
-
 /// A slot's record as it was at one moment, or nearly.
 struct slot_record {
   std::uint64_t name;
@@ -50,10 +48,10 @@ struct slot_record {
   }
 };
 
-class reader {
+class slot_table_reader {
  public:
-  reader(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
-         site_book& sites, std::vector<slot_place>& places)
+  slot_table_reader(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
+                    site_book& sites, std::vector<slot_place>& places)
       : target_(target), all_(all), into_(into), sites_(sites), places_(places) {
     for (std::size_t i = 0; i < all.pools.size(); ++i)
       pools_.emplace(all.pools[i].index,
@@ -197,7 +195,7 @@ std::uint64_t forget_reused(memory& target, const slot_layout& layout, std::span
 
 slot_losses read_slots(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
                        site_book& sites, std::vector<slot_place>& places) {
-  return reader(target, all, first_pool, into, sites, places).run();
+  return slot_table_reader(target, all, first_pool, into, sites, places).run();
 }
 
 }  // namespace bast_stacks

@@ -28,6 +28,9 @@ struct slot_losses {
   std::uint64_t bad_slabs = 0;  // slabs with impossible numbers
 };
 
+/// Records of slots and of blocks are read in chunks of about this size.
+inline constexpr std::size_t chunk_bytes = 1 << 20;
+
 /// Live stacks of a snapshot, at most.
 inline constexpr std::size_t stacks_max = std::size_t{1} << 22;
 

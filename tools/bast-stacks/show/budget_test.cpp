@@ -16,8 +16,8 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 std::string error_of(std::string_view text) {
   const auto read = parse_budgets(text, "stack.toml");

@@ -11,9 +11,9 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 budget_file budgets_of(std::string_view text) { return parse_budgets(text, "stack.toml").value(); }
 

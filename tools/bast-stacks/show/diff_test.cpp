@@ -11,8 +11,8 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Diff, OfTheSameIsNothing) {
   const snapshot s = test::sample_server();

@@ -11,8 +11,8 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 TEST(ExportCsv, IsALineASite) {
   const std::string text = export_csv(test::sample_server());

@@ -11,7 +11,7 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // Reserves of a machine that does not depend on where the test runs: 7.9 KiB in all.
 constexpr stack_reserves fixed{.signal_frame = 1776};

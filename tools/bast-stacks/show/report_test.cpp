@@ -13,8 +13,8 @@
 namespace bast_stacks {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -42,7 +42,7 @@ snapshot crowded(std::size_t count) {
 }
 
 /// With reserves that do not depend on where the test runs.
-report_options fixed_options() { return {.recommend = {.reserves = {.signal_frame = 1776}}}; }
+report_options fixed_report() { return {.recommend = {.reserves = {.signal_frame = 1776}}}; }
 
 TEST(Report, NamesTheWorstMarginFirst) {
   const std::string text = report_text(test::sample_server());
@@ -52,7 +52,7 @@ TEST(Report, NamesTheWorstMarginFirst) {
 
 TEST(Report, WarnsOfANarrowMarginAndNamesTheRecursion) {
   const std::vector<std::string> lines =
-      lines_of(report_text(test::sample_server(), fixed_options()));
+      lines_of(report_text(test::sample_server(), fixed_report()));
   ASSERT_GT(lines.size(), 3u);
   EXPECT_THAT(lines[3], HasSubstr("!! parse.cpp:40"));
   EXPECT_THAT(lines[3], HasSubstr("4.3 %"));
@@ -69,7 +69,7 @@ TEST(Report, AnswersInFifteenLinesOfAHundredColumns) {
 }
 
 TEST(Report, SaysWhatToPasteAndWhatCanBeGivenBack) {
-  const std::string text = report_text(crowded(1), fixed_options());
+  const std::string text = report_text(crowded(1), fixed_report());
   EXPECT_THAT(text, HasSubstr("bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // "
                               "parse.cpp:10, for parse.cpp:40"));
   EXPECT_THAT(text, HasSubstr("keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has "
