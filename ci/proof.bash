@@ -34,10 +34,11 @@ fuzz_one() {
     "${inputs[@]}" >"$directory/log" 2>&1
 }
 
-# A harness that finds nothing must first show that it would.
+# A harness that finds nothing must first show that it would: from this seed, within so many runs.
 fuzz_canary() {
   local log=build/fuzz/run/canary.log start=$SECONDS
-  fuzzer canary -max_total_time=60 -max_len=300 -artifact_prefix=build/fuzz/run/ >"$log" 2>&1 || true
+  fuzzer canary -seed=1 -runs=400000 -max_len=300 -artifact_prefix=build/fuzz/run/ >"$log" 2>&1 ||
+    true
   grep -q 'the canary: three are suspended' "$log" || die "the canary was not found; see $log"
   note "fuzz: the canary was found after $((SECONDS - start)) s"
 }
@@ -159,30 +160,46 @@ job_soak() {
 
 job_mutants() { ci/mutants "$@"; }
 
+job_mutate() { ci/mutate "$@"; }
+
+# flake [N]: the tests of dev, N times; each program whole, so the order of its tests is shuffled.
 job_flake() {
   build_preset dev
-  run_ctest build/dev/flake.log --preset dev -E '^(consumers|snippets)' \
-    --repeat "until-fail:${1:-200}"
+  GTEST_SHUFFLE=1 run_ctest flake.log --preset dev -E '^(consumers|snippets)' \
+    --repeat "until-fail:${1:-20}"
 }
 
-# Every job that proves something, with the time each took.
-all_jobs=(test 'preset asan-no-uar' 'preset tsan-nosync' 'preset msan-core' 'preset valgrind'
-  'preset protection' coverage matrix faults mutants 'fuzz --seconds 1800' 'properties 100000'
-  'stress --seconds 60' 'soak --minutes 30' 'flake 200' bench)
+# What proves something and is not in `test`, the quickest first.
+nightly_jobs=('tidy --alone' 'fuzz --seconds 60' 'preset ubsan' 'preset asan-gcc'
+  'preset asan-no-uar' 'preset tsan-nosync' 'preset msan-core' 'preset protection'
+  'preset aarch64' 'preset separate' coverage faults mutants 'mutate 100' 'properties 20000'
+  'stress --seconds 20' 'soak --minutes 10' 'flake 20' 'preset valgrind' matrix)
 
-job_all() {
-  local job start result row failures=0
+# nightly [--again]: a job that passed on this very tree is not run again.
+job_nightly() {
+  local job start result row failures=0 state all=$SECONDS
   local table=()
-  for job in "${all_jobs[@]}"; do
-    start=$SECONDS
-    result=ok
-    # shellcheck disable=SC2086 # reason: a job and its arguments are separate words
-    bash ci/run ${job} || result=FAILED
-    [[ "$result" == ok ]] || failures=$((failures + 1))
-    printf -v row '%-24s %-7s %6d s' "$job" "$result" "$((SECONDS - start))"
+  state="build/nightly/$(git ls-files -co --exclude-standard -z | sort -z |
+    xargs -0 sha1sum -- 2>/dev/null | sha1sum | cut -c1-16)"
+  [[ "${1:-}" != --again ]] || rm -rf "$state"
+  mkdir -p "$state"
+  for job in "${nightly_jobs[@]}"; do
+    local done="$state/${job// /_}"
+    if [[ ! -f "$done" ]]; then
+      start=$SECONDS
+      result=ok
+      note "nightly: $job"
+      # shellcheck disable=SC2086 # reason: a job and its arguments are separate words
+      bash ci/run ${job} || result=FAILED
+      printf -v row '%-24s %-7s %6d s' "$job" "$result" "$((SECONDS - start))"
+      if [[ "$result" == ok ]]; then echo "$row" >"$done"; else failures=$((failures + 1)); fi
+    else
+      row="$(<"$done")  (before)"
+    fi
     table+=("$row")
   done
   echo
   printf '%s\n' "${table[@]}"
+  note "nightly: $((SECONDS - all)) s"
   [[ "$failures" == 0 ]] || die "$failures jobs failed"
 }

@@ -21,6 +21,10 @@ include(GoogleTest)
 include(BastTesting)
 
 # bast_test_executable(<target> <core> <testing> <label> <sources...>)
+#
+# The whole program is one test, which is quick and shows state that leaks from one of its tests to
+# the next; with BAST_TEST_PER_PROCESS each of its tests is one, so that a crash or a leak has one
+# name. ci/results reads what the program writes into results/ and counts its tests.
 function(bast_test_executable target core testing label)
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE ${core} GTest::gtest GTest::gmock GTest::gtest_main)
@@ -29,10 +33,15 @@ function(bast_test_executable target core testing label)
   endif()
   bast_setup_target(${target})
   target_compile_definitions(${target} PRIVATE BAST_EMULATED=$<BOOL:${CMAKE_CROSSCOMPILING}>)
-  # Each test runs in its own process, so a crash or a leak belongs to one name.
-  gtest_discover_tests(${target}
-    DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 120 LABELS ${label})
+  if(BAST_TEST_PER_PROCESS)
+    gtest_discover_tests(${target}
+      DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT 120 LABELS ${label})
+  else()
+    add_test(NAME ${target} COMMAND ${target})
+    set_tests_properties(${target} PROPERTIES TIMEOUT 600 LABELS ${label}
+      ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/results/")
+  endif()
 endfunction()
 
 # bast_script_tests()

@@ -45,7 +45,7 @@ void showValue(const observation& o, std::ostream& out) {
       << o.reserved;
 }
 
-op make(pool_op kind, std::uint8_t who = 0, std::uint16_t value = 0) {
+op pool_operation(pool_op kind, std::uint8_t who = 0, std::uint16_t value = 0) {
   return {.kind = static_cast<std::uint8_t>(kind), .who = who, .value = value};
 }
 
@@ -86,11 +86,11 @@ RC_GTEST_PROP(PoolProgram, AcquireAndReleaseLeaveNoTrace, (const calm_pool_progr
   pair run(p.it.options);
   run.perform_all(p.it);
   const auto who = static_cast<std::uint8_t>(*anything<std::uint8_t>() % subjects_max);
-  run.perform(make(pool_op::forget, who));
+  run.perform(pool_operation(pool_op::forget, who));
   const observation before = run.look();
-  run.perform(make(pool_op::acquire, who));
+  run.perform(pool_operation(pool_op::acquire, who));
   RC_CLASSIFY(run.expected.state_of(who) == coro_state::free, "the pool was full");
-  run.perform(make(pool_op::release, who));
+  run.perform(pool_operation(pool_op::release, who));
   RC_ASSERT(run.look() == before);
   run.machine.compare(run.expected);
   run.end();
@@ -102,12 +102,13 @@ RC_GTEST_PROP(PoolProgram, TheSecondLifeOfAKindCostsNothing,
   pair run(p.it.options);
   run.perform_all(p.it);
   const auto live_and_die = [&] {
-    run.perform(make(pool_op::forget, 0));
-    run.perform(make(pool_op::acquire, 0));
-    run.perform(make(pool_op::start, 0, script_bits));
-    while (run.expected.state_of(0) == coro_state::suspended) run.perform(make(pool_op::resume, 0));
-    run.perform(make(pool_op::take, 0));
-    run.perform(make(pool_op::release, 0));
+    run.perform(pool_operation(pool_op::forget, 0));
+    run.perform(pool_operation(pool_op::acquire, 0));
+    run.perform(pool_operation(pool_op::start, 0, script_bits));
+    while (run.expected.state_of(0) == coro_state::suspended)
+      run.perform(pool_operation(pool_op::resume, 0));
+    run.perform(pool_operation(pool_op::take, 0));
+    run.perform(pool_operation(pool_op::release, 0));
   };
   live_and_die();
   const observation before = run.look();

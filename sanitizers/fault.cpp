@@ -25,10 +25,6 @@ constexpr int handled = 43;  // the exit status of a handler that saw the right 
 
 void write_wildly() { *reinterpret_cast<volatile char*>(wild) = 1; }
 
-bast::coro_pool make_pool(bast::bytes limit = 256_KiB) {
-  return bast::coro_pool::create({.stack = {.limit = limit}}).value();
-}
-
 /// Recurses until `deep` bytes of stack are in use. Without the address sanitizer's instrumentation
 /// which would keep the frames on a stack of its own.
 [[gnu::noinline, gnu::no_sanitize_address]] int recurse(const char* top, std::size_t deep) {
@@ -37,12 +33,6 @@ bast::coro_pool make_pool(bast::bytes limit = 256_KiB) {
   const auto* const here = static_cast<const char*>(__builtin_frame_address(0));
   const int below = static_cast<std::size_t>(top - here) < deep ? recurse(top, deep) : 0;
   return below + frame[0];
-}
-
-template <class F>
-void run(bast::coro_pool& pool, F f) {
-  auto c = pool.acquire().value();
-  if (!c.start("walker", f)) std::puts("start failed");
 }
 
 void recurse_in_coroutine(bast::coro_pool& pool, std::size_t deep) {

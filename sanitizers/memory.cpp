@@ -12,15 +12,6 @@ namespace {
 
 using bast::yielder;
 
-bast::coro_pool make_pool() { return bast::coro_pool::create().value(); }
-
-/// Runs `f` to its end in a coroutine of `pool`, whose stack is idle afterwards.
-template <class F>
-void run(bast::coro_pool& pool, F f) {
-  auto c = pool.acquire().value();
-  if (!c.start(f)) std::puts("start failed");
-}
-
 /// A pointer whose origin the compiler can no longer see. A call and no asm statement: a function
 /// with one keeps its locals on its own stack, also while use after return is looked for.
 template <class T>

@@ -5,7 +5,21 @@
 // that all of them build under every sanitizer.
 #pragma once
 
+#include <bast/coro.hpp>
+#include <cstdio>
+
 namespace plants {
+
+inline bast::coro_pool make_pool(bast::bytes limit = bast::stack_options{}.limit) {
+  return bast::coro_pool::create({.stack = {.limit = limit}}).value();
+}
+
+/// Runs `f` to its end in a coroutine of `pool`, whose stack is idle afterwards.
+template <class F>
+void run(bast::coro_pool& pool, F f) {
+  auto c = pool.acquire().value();
+  if (!c.start("walker", f)) std::puts("start failed");
+}
 
 // memory.cpp
 void clean();               // no bug: start, yield, resume, release

@@ -19,7 +19,7 @@ namespace bast::stress {
 
 namespace {
 
-constexpr unsigned at_once = 64;  // all threads together, or a few more
+constexpr unsigned processes_at_once = 64;  // all threads together, or a few more
 
 /// A thread that cancels whatever it is given, sooner or later.
 class canceller {
@@ -73,7 +73,7 @@ std::string run_one(run& r, std::mt19937_64& random, canceller& other, progress&
 
 /// One thread: a loop, and coroutines that each run one process after the other.
 void work(run& r, unsigned number, canceller& other, progress& done) {
-  const unsigned coroutines = (at_once + thread_count() - 1) / thread_count();
+  const unsigned coroutines = (processes_at_once + thread_count() - 1) / thread_count();
   epoll_adapter loop;
   auto pool = coro_pool::create({.max_coros = coroutines});
   if (!pool || !loop.init(coroutines)) return r.fail("a loop and a pool cannot be made");
@@ -117,7 +117,7 @@ std::string processes(run& r) {
   if (r.planted("zombie") && ::fork() == 0) ::_exit(0);
   before.balance(r);
   if (const std::string left = children_left(); !left.empty()) r.fail("P-12: " + left);
-  return std::to_string(done.processes) + " processes, " + std::to_string(at_once) +
+  return std::to_string(done.processes) + " processes, " + std::to_string(processes_at_once) +
          " at a time, " + std::to_string(done.bytes >> 20) + " MiB compared";
 }
 

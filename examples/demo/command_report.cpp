@@ -3,18 +3,9 @@
 #include <numeric>
 
 #include "commands.hpp"
+#include "report.hpp"
 
 namespace demo {
-namespace {
-
-std::string size(std::uint64_t n) {
-  bast::text t;
-  t.size(n);
-  return std::string(t.view());
-}
-
-}  // namespace
-
 void print_tally(const tally& all) {
   const auto kinds = job_kinds();
   std::size_t count = 0;

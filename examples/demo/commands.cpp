@@ -8,18 +8,13 @@
 #include <chrono>
 #include <filesystem>
 #include <iterator>
-#include <stdexcept>
 #include <thread>
 #include <utility>
 
+#include "unwrap.hpp"
+
 namespace demo {
 namespace {
-
-template <class T>
-T unwrap(bast::result<T> r) {
-  if (!r) throw std::runtime_error(r.error().message());
-  if constexpr (!std::is_void_v<T>) return *std::move(r);
-}
 
 std::size_t open_fds() {
   namespace fs = std::filesystem;

@@ -7,16 +7,12 @@
 #include <type_traits>
 #include <utility>
 
+#include "unwrap.hpp"
+
 namespace demo {
 namespace {
 
 std::runtime_error failure(const bast::error& e) { return std::runtime_error(e.message()); }
-
-template <class T>
-T unwrap(bast::result<T> r) {
-  if (!r) throw failure(r.error());
-  return *std::move(r);
-}
 
 bool is_header(std::string_view path) {
   return std::ranges::any_of(std::array{".h", ".hh", ".hpp", ".hxx"},

@@ -16,12 +16,6 @@ std::string count(std::size_t n) {
   return digits;
 }
 
-std::string size(std::size_t n) {
-  bast::text t;
-  t.size(n);
-  return std::string(t.view());
-}
-
 void print_ranking(const pattern_summary& s, const char* title) {
   std::vector<std::pair<std::size_t, std::string>> ranking;
   ranking.reserve(s.words.size());
@@ -66,6 +60,12 @@ void print_left_out(const counters& n, const summary& found, const std::vector<p
 }
 
 }  // namespace
+
+std::string size(std::size_t n) {
+  bast::text t;
+  t.size(n);
+  return std::string(t.view());
+}
 
 void print_findings(const crew& c, const summary& found, const std::vector<pattern>& patterns,
                     const run_facts& facts) {

@@ -18,6 +18,8 @@ struct run_facts {
 
 void print_findings(const crew& c, const summary& found, const std::vector<pattern>& patterns,
                     const run_facts& facts);
+/// 20480 as "20 KiB".
+std::string size(std::size_t n);
 /// The stacks by spawn site.
 void print_sites(bast::coro_pool& pool, const run_facts& facts);
 /// What they cost against fixed ones.

@@ -5,7 +5,7 @@ namespace bast::model {
 
 namespace {
 
-constexpr word words[] = {
+constexpr word cancel_words[] = {
     {"root", true},
     {"child", true, 31},
     {"enlist", true, 4095},
@@ -21,11 +21,11 @@ constexpr word words[] = {
     {"mend"},
     {"check"},
 };
-static_assert(std::size(words) == cancel_op_kinds);
+static_assert(std::size(cancel_words) == cancel_op_kinds);
 
 }  // namespace
 
 const language cancel_language{
-    .name = "cancel_order", .words = words, .options = {}, .weather = cancel_weather};
+    .name = "cancel_order", .words = cancel_words, .options = {}, .weather = cancel_weather};
 
 }  // namespace bast::model

@@ -12,7 +12,7 @@ time_point time_of(long units) {
   return units == cancel_model::model_never ? never : time_point(std::chrono::seconds(units));
 }
 
-std::string words(const told& why) {
+std::string to_text(const told& why) {
   return std::string(name_of(why.code)) + " because " + name_of(why.cause) + ", from " +
          std::to_string(why.origin);
 }
@@ -199,7 +199,7 @@ std::string cancel_machine::compare_reason(const std::optional<cancel_reason>& s
                  .cause = seen->cause,
                  .origin = origin == numbers_.end() ? -1 : origin->second};
   if (why == expected.why) return {};
-  return "C-2: " + words(why) + "; not " + words(expected.why);
+  return "C-2: " + to_text(why) + "; not " + to_text(expected.why);
 }
 
 std::string cancel_machine::compare_source(std::size_t place, const cancel_model& expected) const {

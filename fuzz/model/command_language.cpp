@@ -5,7 +5,7 @@ namespace bast::model {
 
 namespace {
 
-constexpr word words[] = {
+constexpr word command_words[] = {
     {"program", true, 127},
     {"bytes", false, 65535},
     {"argument", true},
@@ -23,11 +23,11 @@ constexpr word words[] = {
     {"mend"},
     {"check"},
 };
-static_assert(std::size(words) == command_op_kinds);
+static_assert(std::size(command_words) == command_op_kinds);
 
 }  // namespace
 
 const language command_language{
-    .name = "command_argv_env", .words = words, .options = {}, .weather = command_weather};
+    .name = "command_argv_env", .words = command_words, .options = {}, .weather = command_weather};
 
 }  // namespace bast::model

@@ -12,7 +12,7 @@ namespace bast::model {
 namespace {
 
 // One string of execve, with its NUL (MAX_ARG_STRLEN).
-constexpr std::size_t string_bytes_max = 131072;
+constexpr std::size_t model_string_bytes_max = 131072;
 
 /// 0 when execve would take the file, or the errno.
 int refusal_of_program(const std::string& path) {
@@ -37,7 +37,8 @@ std::string name_of_entry(const std::string& entry) { return entry.substr(0, ent
 
 bool command_model::accept(const std::string& string, std::size_t more) {
   if (started_ || problem_) return false;
-  if (string.contains('\0') || string.size() + more + 1 > string_bytes_max) refuse(errc::invalid);
+  if (string.contains('\0') || string.size() + more + 1 > model_string_bytes_max)
+    refuse(errc::invalid);
   size_ += string.size() + 1;
   return !problem_;
 }

@@ -8,7 +8,7 @@ namespace {
 // In units of 64 bytes, a quarter of a mebibyte: deep enough for every limit below.
 constexpr std::uint16_t depth_max = 4096;
 
-constexpr word words[] = {
+constexpr word growth_words[] = {
     {"spawn", true},
     {"recurse", true, 1023},
     {"back", true},
@@ -29,9 +29,9 @@ constexpr word words[] = {
     {"restart"},
     {"check"},
 };
-static_assert(std::size(words) == growth_op_kinds);
+static_assert(std::size(growth_words) == growth_op_kinds);
 
-constexpr option_field fields[] = {
+constexpr option_field growth_fields[] = {
     {"scrub", 2},  {"protection", 1}, {"measure", 1}, {"colour", 1},
     {"demand", 1}, {"limit", 2},      {"window", 1},  {"retain", 1},
 };
@@ -39,7 +39,7 @@ constexpr option_field fields[] = {
 }  // namespace
 
 const language growth_language{
-    .name = "growth", .words = words, .options = fields, .weather = growth_weather};
+    .name = "growth", .words = growth_words, .options = growth_fields, .weather = growth_weather};
 
 frames frames_of(std::uint16_t value) {
   // Small, about a page, several pages, and more than the probes of one frame reach.

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint16_t any = 0xffff;
 
-constexpr word words[] = {
+constexpr word pool_words[] = {
     {"acquire", true},
     {"start", true, any},
     {"resume", true, any},
@@ -30,9 +30,9 @@ constexpr word words[] = {
     {"restart"},
     {"check"},
 };
-static_assert(std::size(words) == pool_op_kinds);
+static_assert(std::size(pool_words) == pool_op_kinds);
 
-constexpr option_field fields[] = {
+constexpr option_field pool_fields[] = {
     {"scrub", 2}, {"protection", 1}, {"measure", 1}, {"colour", 1}, {"demand", 1},
     {"limit", 2}, {"retain", 1},     {"float", 1},   {"max", 2},
 };
@@ -52,7 +52,7 @@ const char* const names[4] = {"ash", "birch", "cedar", "willow"};
 const char* const label = "labelled";
 
 const language pool_language{
-    .name = "pool", .words = words, .options = fields, .weather = pool_weather};
+    .name = "pool", .words = pool_words, .options = pool_fields, .weather = pool_weather};
 
 script script::of(std::uint16_t value) {
   constexpr when_unwound endings[] = {when_unwound::pass_on, when_unwound::swallow,

@@ -5,7 +5,7 @@ namespace bast::model {
 
 namespace {
 
-constexpr word words[] = {
+constexpr word process_words[] = {
     {"start", true, 4095},
     {"write", true, 8191},
     {"exit", true, 511},
@@ -29,14 +29,16 @@ constexpr word words[] = {
     {"mend"},
     {"check"},
 };
-static_assert(std::size(words) == process_op_kinds);
+static_assert(std::size(process_words) == process_op_kinds);
 
-constexpr option_field fields[] = {{"ticks", 1}, {"wake", 1}, {"few", 1}, {"chain", 1}};
+constexpr option_field process_fields[] = {{"ticks", 1}, {"wake", 1}, {"few", 1}, {"chain", 1}};
 
 }  // namespace
 
-const language process_language{
-    .name = "process_driver", .words = words, .options = fields, .weather = process_weather};
+const language process_language{.name = "process_driver",
+                                .words = process_words,
+                                .options = process_fields,
+                                .weather = process_weather};
 
 process_start process_choice(std::uint16_t value) {
   using std::chrono::microseconds;

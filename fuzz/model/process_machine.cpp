@@ -195,7 +195,7 @@ void process_harness::fed(const process_world::completion& done) {
     if (f.ended) continue;
     for (std::size_t i = 0; i < 2; ++i) {
       // The stream is found by what the role of the operation's name says.
-      const auto name = internal::decode(done.what.user_data);
+      const auto name = bast::internal::decode(done.what.user_data);
       if (name.slot != f.id.slot || name.what != i) continue;
       kept_stream& s = f.streams[i];
       for (std::int64_t n = 0; n < done.status; ++n) {

@@ -53,12 +53,16 @@ void append_check_context(text& out) noexcept;
       ::bast::internal::check_failed(#expression, __FILE__, __LINE__, why); \
   } while (false)
 
-#if BAST_ASSERTIONS
-#define BAST_ASSERT(expression) BAST_CHECK(expression, "an invariant of bast does not hold")
-#else
+// The two forms of BAST_ASSERT. Both exist in every build, so that one program can test both.
+#define BAST_ASSERT_ON(expression) BAST_CHECK(expression, "an invariant of bast does not hold")
 // Named but not evaluated, so that a variable used only in assertions stays used.
-#define BAST_ASSERT(expression)  \
-  do {                           \
-    (void)sizeof(!(expression)); \
+#define BAST_ASSERT_OFF(expression) \
+  do {                              \
+    (void)sizeof(!(expression));    \
   } while (false)
+
+#if BAST_ASSERTIONS
+#define BAST_ASSERT(expression) BAST_ASSERT_ON(expression)
+#else
+#define BAST_ASSERT(expression) BAST_ASSERT_OFF(expression)
 #endif

@@ -90,6 +90,7 @@ TEST(text, a_size_has_one_truncated_decimal_and_the_largest_unit_that_fits) {
 }
 
 TEST(text, exactly_full_is_not_cut) {
+  static_assert(sizeof(text) > sizeof(std::size_t) + text::capacity, "a place for the NUL");
   text t;
   t << std::string(text::capacity, 'x');
   check_invariants(t);

@@ -4,15 +4,14 @@
 #include <memory>
 
 #include "bast/cancel.hpp"
+#include "bast/cancel/source_test.hpp"
 
 namespace bast {
 namespace {
 
-cancel_source root() { return cancel_source::create().value(); }
-
 TEST(AnyOf, C19_FiresWithTheFirstReasonAndForgetsTheRest) {
-  const cancel_source a = root();
-  const cancel_source b = root();
+  const cancel_source a = test::root_source();
+  const cancel_source b = test::root_source();
   const cancel_token joined = cancel_token::any_of(a.token(), b.token()).value();
   int ran = 0;
   const cancel_callback callback(joined, [&]() noexcept { ++ran; });
@@ -31,16 +30,16 @@ TEST(AnyOf, C19_OfNothingNeverFires) {
 }
 
 TEST(AnyOf, C19_OfOneOrOfOneThatFiredIsThatOne) {
-  const cancel_source a = root();
-  const cancel_source b = root();
+  const cancel_source a = test::root_source();
+  const cancel_source b = test::root_source();
   EXPECT_EQ(cancel_token::any_of(cancel_token(), a.token()).value(), a.token());
   b.cancel();
   EXPECT_EQ(cancel_token::any_of(a.token(), b.token()).value(), b.token());
 }
 
 TEST(AnyOf, MayEndInsideItsOwnCallback) {
-  const cancel_source a = root();
-  const cancel_source b = root();
+  const cancel_source a = test::root_source();
+  const cancel_source b = test::root_source();
   auto joined = std::make_unique<cancel_token>(cancel_token::any_of(a.token(), b.token()).value());
   const cancel_callback first(b.token(), []() noexcept {});
   const cancel_callback drops(a.token(), []() noexcept {});
@@ -55,12 +54,12 @@ TEST(AnyOf, MayEndInsideItsOwnCallback) {
 TEST(AnyOf, OutlivesItsInputsAndTheyOutliveIt) {
   cancel_token joined;
   {
-    const cancel_source a = root();
-    const cancel_source b = root();
+    const cancel_source a = test::root_source();
+    const cancel_source b = test::root_source();
     joined = cancel_token::any_of(a.token(), b.token()).value();
   }
   EXPECT_FALSE(joined.is_cancelled());
-  const cancel_source c = root();
+  const cancel_source c = test::root_source();
   joined = cancel_token::any_of(joined, c.token()).value();
   joined = {};
   c.cancel();

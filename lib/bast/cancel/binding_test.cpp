@@ -6,17 +6,16 @@
 #include <thread>
 
 #include "bast/cancel.hpp"
+#include "bast/cancel/source_test.hpp"
 #include "bast/coro.hpp"
 
 namespace bast {
 namespace {
 
-cancel_source root() { return cancel_source::create().value(); }
-
 TEST(CancelBinding, C10_ACheckpointFailsOnceCancelledAndAgain) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   ASSERT_TRUE(c->start([&] {
                  const cancel_binding bound(source.token());
                  EXPECT_EQ(this_coro::cancellation(), source.token());
@@ -33,7 +32,7 @@ TEST(CancelBinding, C10_ACheckpointFailsOnceCancelledAndAgain) {
 TEST(CancelBinding, C10_ACancelledYieldYieldsNothing) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire<int>();
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   int yields = 0;
   const auto step = c->start([&](yielder<int>& out) {
     const cancel_binding bound(source.token());
@@ -50,7 +49,7 @@ TEST(CancelBinding, C10_ACancelledYieldYieldsNothing) {
 TEST(CancelBinding, C11_AValueThatWasHandedOverIsNotLost) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire<int, int>();
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   int received = 0;
   ASSERT_TRUE(c->start([&](yielder<int, int>& out) {
                  const cancel_binding bound(source.token());
@@ -67,7 +66,7 @@ TEST(CancelBinding, C11_AValueThatWasHandedOverIsNotLost) {
 TEST(CancelBinding, C18_TheHookIsCalledBeforeCancelReturns) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   int woken = 0;
   const wake_hook hook{.wake = [](void* count) noexcept { ++*static_cast<int*>(count); },
                        .context = &woken};
@@ -83,8 +82,8 @@ TEST(CancelBinding, C18_TheHookIsCalledBeforeCancelReturns) {
 TEST(CancelBinding, BindingsNest) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  const cancel_source outer = root();
-  const cancel_source inner = root();
+  const cancel_source outer = test::root_source();
+  const cancel_source inner = test::root_source();
   ASSERT_TRUE(c->start([&] {
                  const cancel_binding a(outer.token());
                  {
@@ -97,7 +96,7 @@ TEST(CancelBinding, BindingsNest) {
 }
 
 TEST(CancelBinding, AThreadIsGovernedToo) {
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   const cancel_binding bound(source.token());
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
@@ -109,7 +108,7 @@ TEST(CancelBinding, AThreadIsGovernedToo) {
 
 TEST(CancelBinding, F13_TheNextUserOfAStackIsNotBound) {
   coro_pool pool = *coro_pool::create();
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   for (int i = 0; i < 2; ++i) {
     auto c = pool.acquire();
     ASSERT_TRUE(c->start([&] {
@@ -141,7 +140,7 @@ TEST(CancelBinding, F1_CancelSetsTheFlagThatCheckpointsSee) {
 TEST(CancelBinding, C9_ACallbackMayNotSuspendTheCoroutineThatCancels) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   errc refused{};
   const cancel_callback yields(source.token(),
                                [&]() noexcept { refused = this_coro::yield().error().kind(); });

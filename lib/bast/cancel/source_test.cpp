@@ -8,16 +8,13 @@
 #include <vector>
 
 #include "bast/cancel.hpp"
+#include "bast/cancel/source_test.hpp"
 #include "bast/testing/baseline.hpp"
 
 namespace bast {
 namespace {
 
 using namespace std::chrono_literals;
-
-time_point at(int seconds) { return time_point(std::chrono::seconds(seconds)); }
-
-cancel_source root() { return cancel_source::create().value(); }
 
 /// Callbacks that write down their names.
 class diary {
@@ -32,7 +29,7 @@ class diary {
 };
 
 TEST(CancelSource, C1_IsCancelledForEver) {
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   const cancel_token token = source.token();
   EXPECT_FALSE(token.is_cancelled());
   EXPECT_FALSE(token.reason());
@@ -44,7 +41,7 @@ TEST(CancelSource, C1_IsCancelledForEver) {
 }
 
 TEST(CancelSource, C2_TheFirstReasonStays) {
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   EXPECT_TRUE(source.cancel({.code = cancel_code::shutdown, .text = "the first"}));
   EXPECT_FALSE(source.cancel({.code = cancel_code::linked_exit, .text = "the second"}));
   const cancel_reason why = source.reason().value();
@@ -58,7 +55,7 @@ TEST(CancelSource, C2_TheFirstReasonStays) {
 }
 
 TEST(CancelSource, C3_AParentsReasonCarriesTheRootCause) {
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   const cancel_source middle = top.child().value();
   const cancel_source leaf = middle.child().value();
   top.cancel({.code = cancel_code::shutdown, .error = make_error_code(errc::closed)});
@@ -77,7 +74,7 @@ TEST(CancelSource, C3_EveryCodeHasWords) {
 }
 
 TEST(CancelSource, C4_AllAreMarkedBeforeTheFirstCallbackRuns) {
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   const cancel_source left = top.child().value();
   const cancel_source right = top.child().value();
   const cancel_source below = right.child().value();
@@ -95,7 +92,7 @@ TEST(CancelSource, C4_AllAreMarkedBeforeTheFirstCallbackRuns) {
 }
 
 TEST(CancelSource, C4_ASiblingAndAParentAreNotReached) {
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   const cancel_source left = top.child().value();
   const cancel_source right = top.child().value();
   left.cancel();
@@ -105,7 +102,7 @@ TEST(CancelSource, C4_ASiblingAndAParentAreNotReached) {
 
 TEST(CancelSource, C5_CallbacksRunNewestFirstAcrossTheTree) {
   diary seen;
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   const cancel_source left = top.child().value();
   const cancel_source right = top.child().value();
   const cancel_source below = left.child().value();
@@ -120,7 +117,7 @@ TEST(CancelSource, C5_CallbacksRunNewestFirstAcrossTheTree) {
 }
 
 TEST(CancelSource, C5_ManyCallbacksInManyNodesStayInOrder) {
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   std::vector<cancel_source> nodes;
   for (int i = 0; i < 100; ++i) {
     nodes.push_back((i % 7 == 0 ? top : nodes[static_cast<std::size_t>(i / 2)]).child().value());
@@ -145,7 +142,7 @@ TEST(CancelSource, C5_ManyCallbacksInManyNodesStayInOrder) {
 
 TEST(CancelSource, C6_EachCallbackRunsOnce) {
   diary seen;
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   const cancel_source child = top.child().value();
   const cancel_callback a(child.token(), seen.entry('a'));
   child.cancel();
@@ -156,7 +153,7 @@ TEST(CancelSource, C6_EachCallbackRunsOnce) {
 
 TEST(CancelSource, C6_OneThatIsGoneDoesNotRun) {
   diary seen;
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   const cancel_callback a(source.token(), seen.entry('a'));
   {
     const cancel_callback b(source.token(), seen.entry('b'));
@@ -168,14 +165,14 @@ TEST(CancelSource, C6_OneThatIsGoneDoesNotRun) {
 
 TEST(CancelSource, C6_RegisteringLateRunsInline) {
   diary seen;
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   source.cancel();
   const cancel_callback a(source.token(), seen.entry('a'));
   EXPECT_EQ(seen.text(), "a");
 }
 
 TEST(CancelSource, ACallbackIsToldTheReason) {
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   const cancel_source child = top.child().value();
   std::vector<cancel_code> codes;
   const auto note = [&](const cancel_reason& why) noexcept { codes.push_back(why.code); };
@@ -187,8 +184,8 @@ TEST(CancelSource, ACallbackIsToldTheReason) {
 
 TEST(CancelSource, C9_ACallbackMayCancelAgainRegisterAndUnregister) {
   diary seen;
-  const cancel_source source = root();
-  const cancel_source other = root();
+  const cancel_source source = test::root_source();
+  const cancel_source other = test::root_source();
   std::unique_ptr<cancel_callback<decltype(seen.entry('x'))>> victim;
   const cancel_callback last(source.token(), seen.entry('a'));
   victim =
@@ -206,7 +203,7 @@ TEST(CancelSource, C9_ACallbackMayCancelAgainRegisterAndUnregister) {
 }
 
 TEST(CancelSource, C9_ACallbackMayEndItselfAndTheSource) {
-  auto source = std::make_unique<cancel_source>(root());
+  auto source = std::make_unique<cancel_source>(test::root_source());
   struct ending {
     std::unique_ptr<cancel_source>& source;
     std::unique_ptr<cancel_callback<ending>>& self;
@@ -229,7 +226,7 @@ TEST(CancelSource, C9_ACallbackMayEndItselfAndTheSource) {
 
 TEST(CancelSource, C9_ANestedCancelOfTheParentRunsTheRestFirst) {
   diary seen;
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   const cancel_source child = top.child().value();
   const cancel_callback a(top.token(), seen.entry('a'));
   const cancel_callback b(child.token(), seen.entry('b'));
@@ -243,7 +240,7 @@ TEST(CancelSource, C9_ANestedCancelOfTheParentRunsTheRestFirst) {
 }
 
 TEST(CancelSource, C16_AChildOfACancelledSourceIsBornCancelled) {
-  const cancel_source top = root();
+  const cancel_source top = test::root_source();
   top.cancel({.code = cancel_code::shutdown});
   const cancel_source child = top.child().value();
   EXPECT_EQ(child.reason()->code, cancel_code::parent);
@@ -252,15 +249,15 @@ TEST(CancelSource, C16_AChildOfACancelledSourceIsBornCancelled) {
 }
 
 TEST(CancelSource, AMovedFromSourceIsHarmless) {
-  cancel_source source = root();
+  cancel_source source = test::root_source();
   const cancel_source taken = std::move(source);
   EXPECT_FALSE(source.cancel());  // NOLINT(bugprone-use-after-move): what it promises
   EXPECT_FALSE(source.is_cancelled());
   EXPECT_EQ(source.child().error(), errc::bad_state);
   EXPECT_FALSE(source.token().can_be_cancelled());
-  source.set_deadline(at(1));
+  source.set_deadline(test::at_second(1));
   source.set_shield(true);
-  source.advance(at(1));
+  source.advance(test::at_second(1));
   EXPECT_EQ(source.next_deadline(), never);
   EXPECT_EQ(source.deadline(), never);
   EXPECT_EQ(source.id() + source.refused(), 0U);
@@ -270,7 +267,7 @@ TEST(CancelSource, AMovedFromSourceIsHarmless) {
 TEST(CancelSource, ATokenOutlivesItsSource) {
   cancel_token token;
   {
-    const cancel_source top = root();
+    const cancel_source top = test::root_source();
     const cancel_source child = top.child().value();
     token = child.token();
     top.cancel();
@@ -282,7 +279,7 @@ TEST(CancelSource, ATokenOutlivesItsSource) {
 
 TEST(CancelSource, AChainOfAHundredThousandEndsWithoutRecursion) {
   std::vector<cancel_source> chain;
-  chain.push_back(root());
+  chain.push_back(test::root_source());
   for (int i = 0; i < 100000; ++i) chain.push_back(chain.back().child().value());
   const cancel_token last = chain.back().token();
   chain.front().cancel();
@@ -292,7 +289,7 @@ TEST(CancelSource, AChainOfAHundredThousandEndsWithoutRecursion) {
 
 TEST(CancelSource, X6_EveryAllocationMayFail) {
   const auto loop = test::for_each_failing_call([](test::injection& faults) {
-    auto top = cancel_source::create({.deadline = at(3)});
+    auto top = cancel_source::create({.deadline = test::at_second(3)});
     std::string complaint;
     if (top) {
       auto a = top->child();

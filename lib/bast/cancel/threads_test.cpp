@@ -11,15 +11,14 @@
 #include <vector>
 
 #include "bast/cancel.hpp"
+#include "bast/cancel/source_test.hpp"
 
 namespace bast {
 namespace {
 
-cancel_source root() { return cancel_source::create().value(); }
-
 TEST(CancelThreads, C7_ARegistrationThatRacesRunsExactlyOnce) {
   for (int round = 0; round < 2000; ++round) {
-    const cancel_source source = root();
+    const cancel_source source = test::root_source();
     std::latch ready(2);
     std::atomic<int> ran{0};
     std::thread canceller([&] {
@@ -35,7 +34,7 @@ TEST(CancelThreads, C7_ARegistrationThatRacesRunsExactlyOnce) {
 }
 
 TEST(CancelThreads, C8_UnregisteringWaitsForACallbackElsewhere) {
-  const cancel_source source = root();
+  const cancel_source source = test::root_source();
   std::latch started(1);
   std::latch may_end(1);
   std::atomic<bool> ended{false};
@@ -68,7 +67,7 @@ TEST(CancelThreads, C8_UnregisteringWaitsForACallbackElsewhere) {
 
 TEST(CancelThreads, C2_OneOfManyCancelsWins) {
   for (int round = 0; round < 200; ++round) {
-    const cancel_source source = root();
+    const cancel_source source = test::root_source();
     std::latch ready(4);
     std::atomic<int> winners{0};
     std::vector<std::jthread> threads;
@@ -86,7 +85,7 @@ TEST(CancelThreads, C2_OneOfManyCancelsWins) {
 
 TEST(CancelThreads, C4_WhoeverSeesAnAncestorCancelledSeesTheDescendants) {
   for (int round = 0; round < 500; ++round) {
-    const cancel_source top = root();
+    const cancel_source top = test::root_source();
     std::vector<cancel_source> nodes;
     nodes.push_back(top.child().value());
     for (int i = 1; i < 30; ++i) {
@@ -114,7 +113,7 @@ TEST(CancelThreads, C4_WhoeverSeesAnAncestorCancelledSeesTheDescendants) {
 
 TEST(CancelThreads, SourcesComeAndGoWhileTheirParentIsCancelled) {
   for (int round = 0; round < 300; ++round) {
-    const cancel_source top = root();
+    const cancel_source top = test::root_source();
     std::latch ready(3);
     const auto churn = [&] {
       ready.arrive_and_wait();
@@ -139,8 +138,8 @@ TEST(CancelThreads, SourcesComeAndGoWhileTheirParentIsCancelled) {
 
 TEST(CancelThreads, C19_TwoInputsFireAtOnce) {
   for (int round = 0; round < 1000; ++round) {
-    const cancel_source a = root();
-    const cancel_source b = root();
+    const cancel_source a = test::root_source();
+    const cancel_source b = test::root_source();
     std::latch ready(3);
     std::jthread first([&] {
       ready.arrive_and_wait();

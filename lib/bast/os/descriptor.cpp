@@ -7,10 +7,12 @@
 #include <mutex>
 
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 
 namespace bast::os {
 namespace {
 
+using internal::failed;
 using internal::through;
 
 constexpr int standard_count = 3;
@@ -56,7 +58,7 @@ result<descriptor> open_file(const char* path, int flags, mode_t mode) noexcept 
     fd = through(call::open, -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) {
-    return std::unexpected(error::from_errno(errno, "os.open_file", "open refused the path"));
+    return failed("os.open_file", "open refused the path");
   }
   return descriptor(fd);
 }
@@ -65,7 +67,7 @@ result<bool> is_open(int fd) noexcept {
   const int flags = through(call::duplicate, -1, [=] { return ::fcntl(fd, F_GETFD); });
   if (flags >= 0) return true;
   if (errno == EBADF) return false;
-  return std::unexpected(error::from_errno(errno, "os.is_open", "fcntl(F_GETFD) refused", fd));
+  return failed("os.is_open", "fcntl(F_GETFD) refused", fd);
 }
 
 result<standard_descriptors_lease> standard_descriptors_lease::take() noexcept {

@@ -142,8 +142,65 @@ TEST(door, every_kind_has_a_name_of_its_own) {
   std::set<std::string> names;
   for (int kind = 0; kind <= call_kinds; ++kind) names.insert(name_of(static_cast<call>(kind)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(call_kinds) + 1);
-  EXPECT_STREQ(name_of(call::map), "mmap");
-  EXPECT_STREQ(name_of(call::sigaltstack), "sigaltstack");
+  const std::pair<call, const char*> all[] = {
+      {call::map, "mmap"},
+      {call::unmap, "munmap"},
+      {call::protect, "mprotect"},
+      {call::advise, "madvise"},
+      {call::guard_install, "madvise(GUARD_INSTALL)"},
+      {call::guard_remove, "madvise(GUARD_REMOVE)"},
+      {call::residency, "mincore"},
+      {call::sigaction, "sigaction"},
+      {call::sigaltstack, "sigaltstack"},
+      {call::allocate, "malloc"},
+      {call::futex_wait, "futex"},
+      {call::pipe, "pipe2"},
+      {call::memory_file, "memfd_create"},
+      {call::event, "eventfd"},
+      {call::open, "openat"},
+      {call::duplicate, "fcntl(DUPFD)"},
+      {call::spawn, "clone"},
+      {call::pidfd_open, "pidfd_open"},
+      {call::wait, "waitid"},
+      {call::signal, "pidfd_send_signal"},
+      {call::read, "read"},
+      {call::write, "write"},
+      {call::epoll, "epoll"},
+      {call::socket, "socket"},
+      {call::any, "any"},
+  };
+  EXPECT_EQ(std::size(all), names.size());
+  for (const auto& [kind, name] : all) EXPECT_STREQ(name_of(kind), name);
+}
+
+TEST(door, D12_a_second_fault_is_one_more_and_may_come_first) {
+  for (const auto& [nth, also] : {std::pair{1, 3}, std::pair{3, 1}, std::pair{2, 2}}) {
+    stand_in kernel;
+    const fault_scope fault(
+        {.nth = static_cast<std::uint64_t>(nth), .also_nth = static_cast<std::uint64_t>(also)});
+    for (int i = 1; i <= 4; ++i) {
+      EXPECT_EQ(kernel(call::map), i == nth || i == also ? -1 : 7) << nth << also << i;
+    }
+    EXPECT_EQ(fault.injected(), nth == also ? 1U : 2U);
+  }
+}
+
+TEST(door, a_plan_that_says_nothing_else_fails_any_call_once_with_no_memory) {
+  stand_in kernel;
+  const fault_scope fault({.nth = 2});
+  EXPECT_EQ(kernel(call::read), 7);
+  EXPECT_EQ(kernel(call::socket), -1);
+  EXPECT_EQ(errno, ENOMEM);
+  EXPECT_EQ(kernel(call::map), 7);
+  EXPECT_EQ(fault.injected(), 1U);
+}
+
+TEST(door, without_a_first_fault_there_is_no_second) {
+  stand_in kernel;
+  const fault_scope fault({.also_nth = 1, .persistent = true});
+  EXPECT_EQ(kernel(call::map), 7);
+  EXPECT_EQ(fault.seen(), 1U);
+  EXPECT_EQ(fault.injected(), 0U);
 }
 
 TEST(door_death, X5_two_scopes_at_once_are_a_violation) {

@@ -14,15 +14,13 @@
 #include <cstring>
 
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 
 namespace bast::os {
 namespace {
 
+using internal::failed;
 using internal::through;
-
-std::unexpected<error> failed(const char* operation, const char* detail) noexcept {
-  return std::unexpected(error::from_errno(errno, operation, detail));
-}
 
 }  // namespace
 
@@ -49,6 +47,10 @@ result<void> private_directory(const char* path) noexcept {
 result<descriptor> listen_at(const char* path) noexcept {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  if (*path == '\0') {
+    // The kernel would take it for a name that is no file: any user may connect to such a socket.
+    return fail(errc::invalid, "os.listen_at", "the path is empty");
+  }
   if (std::strlen(path) >= sizeof address.sun_path) {
     return fail(errc::invalid, "os.listen_at", "the path is longer than a socket's can be",
                 static_cast<std::int64_t>(std::strlen(path)));

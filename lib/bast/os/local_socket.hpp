@@ -21,7 +21,7 @@ namespace bast::os {
 [[nodiscard]] result<void> private_directory(const char* path) noexcept;
 
 /// A stream socket that listens at `path`; a file that an earlier process left there is replaced.
-/// Errors: `invalid` (a path of more than 107 bytes), `limit`, io.
+/// Errors: `invalid` (an empty path, or one of more than 107 bytes), `limit`, io.
 [[nodiscard]] result<descriptor> listen_at(const char* path) noexcept;
 /// Removes the file of a socket; never fails.
 void remove_socket(const char* path) noexcept;

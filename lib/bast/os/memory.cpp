@@ -15,23 +15,19 @@
 
 #include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/pipe.hpp"
 
 namespace bast::os {
 namespace {
 
+using internal::failed;
 using internal::through;
 
 // From <asm-generic/mman-common.h> of Linux 6.13; Debian 12's headers are older.
 constexpr int madv_guard_install = 102;
 constexpr int madv_guard_remove = 103;
-
-std::unexpected<error> failed(const char* operation, const char* detail,
-                              std::size_t size) noexcept {
-  return std::unexpected<error>(
-      error::from_errno(errno, operation, detail, static_cast<std::int64_t>(size)));
-}
 
 std::byte* raw_map(std::size_t size, int protection) noexcept {
   void* const base = through(call::map, MAP_FAILED, [=] {

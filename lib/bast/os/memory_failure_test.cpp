@@ -12,23 +12,25 @@
 #include "bast/os/door.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/testing/expect_mappings.hpp"
+#include "bast/testing/in_child.hpp"
 
 namespace bast::os {
 namespace {
 
 using bast::test::mappings;
 
-constexpr std::size_t alignment = std::size_t{1} << 20;
+constexpr std::size_t wide_alignment = std::size_t{1} << 20;
 
 TEST(memory_failure, a_refused_reservation_leaves_nothing) {
   const mappings before = mappings::now();
   const fault_scope fault({.kind = call::map, .nth = 1, .error_number = ENOMEM});
-  const auto reserved = reserve(4 * page_bytes(), alignment);
+  const auto reserved = reserve(4 * page_bytes(), wide_alignment);
   ASSERT_FALSE(reserved);
   EXPECT_EQ(reserved.error().kind(), errc::no_memory);
   EXPECT_EQ(reserved.error().error_number(), ENOMEM);
-  EXPECT_NE(reserved.error().message().find("os.reserve: no memory: mmap refused"),
-            std::string::npos);
+  EXPECT_EQ(reserved.error().message(),
+            "os.reserve: no memory: mmap refused this many bytes (" +
+                std::to_string(4 * page_bytes() + wide_alignment - page_bytes()) + ") [errno 12]");
   EXPECT_EQ(fault.injected(), 1U);
   EXPECT_EQ(mappings::now(), before);
 }
@@ -39,12 +41,12 @@ TEST(memory_failure, X6_a_reservation_whose_ends_cannot_be_unmapped_succeeds_and
   std::byte* base = nullptr;
   {
     const fault_scope fault({.kind = call::unmap, .nth = 1, .persistent = true});
-    const auto reserved = reserve(size, alignment);
+    const auto reserved = reserve(size, wide_alignment);
     ASSERT_TRUE(reserved) << "giving back never fails for the caller";
     base = *reserved;
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) % alignment, 0U);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) % wide_alignment, 0U);
     EXPECT_GE(fault.injected(), 1U);
-    test::expect_grown_by(before, size + alignment - page_bytes());
+    test::expect_grown_by(before, size + wide_alignment - page_bytes());
   }
   EXPECT_EQ(retry_pending_releases(), 0U);
   test::expect_grown_by(before, size);
@@ -92,6 +94,63 @@ TEST(memory_failure, X6_every_remembered_region_is_unmapped_in_the_end) {
   }
   EXPECT_EQ(retry_pending_releases(), 0U);
   test::expect_grown_by(before, 0);
+}
+
+TEST(memory_failure, X6_past_the_bound_the_memory_goes_back_and_only_the_addresses_are_lost) {
+  constexpr std::size_t bound = 256;
+  EXPECT_EQ(test::in_child([] {
+              std::byte* bases[bound + 2];
+              for (std::byte*& base : bases) {
+                base = map(page_bytes()).value();
+                *base = std::byte{1};
+              }
+              {
+                const fault_scope fault({.kind = call::unmap, .nth = 1, .persistent = true});
+                for (std::byte* const base : bases) release(base, page_bytes());
+                if (retry_pending_releases() != bound) return 1;
+              }
+              if (retry_pending_releases() != 0) return 2;
+              unsigned char there = 0;
+              for (std::size_t i = 0; i < bound; ++i) {
+                if (residency(bases[i], {&there, 1})) return 3;
+              }
+              for (std::size_t i = bound; i < bound + 2; ++i) {
+                if (!residency(bases[i], {&there, 1}) || (there & 1) != 0) return 4;
+              }
+              return 0;
+            }),
+            0);
+}
+
+TEST(memory_failure, X6_a_release_that_is_refused_for_any_reason_is_remembered) {
+  for (const int error_number : {ENOMEM, EINVAL, EPERM, EAGAIN}) {
+    const mappings before = mappings::now();
+    std::byte* const base = map(page_bytes()).value();
+    {
+      const fault_scope fault({.kind = call::unmap, .nth = 1, .error_number = error_number});
+      release(base, page_bytes());
+    }
+    EXPECT_EQ(retry_pending_releases(), 0U);
+    EXPECT_EQ(mappings::now(), before);
+  }
+}
+
+TEST(memory_failure, X6_what_is_pending_is_unmapped_with_its_own_size) {
+  // Three regions of different sizes, of which the middle one is refused once more.
+  const mappings before = mappings::now();
+  std::byte* bases[3];
+  for (std::size_t i = 0; i < 3; ++i) bases[i] = map((i + 1) * page_bytes()).value();
+  {
+    const fault_scope fault({.kind = call::unmap, .nth = 1, .persistent = true});
+    for (std::size_t i = 0; i < 3; ++i) release(bases[i], (i + 1) * page_bytes());
+  }
+  {
+    const fault_scope fault({.kind = call::unmap, .nth = 2});
+    EXPECT_EQ(retry_pending_releases(), 1U);
+    test::expect_grown_by(before, 2 * page_bytes());
+  }
+  EXPECT_EQ(retry_pending_releases(), 0U);
+  EXPECT_EQ(mappings::now(), before);
 }
 
 TEST(memory_failure, X6_two_threads_may_release_while_releases_are_refused) {

@@ -2,12 +2,17 @@
 #include "bast/os/memory.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <limits>
+#include <string>
 #include <vector>
 
+#include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/expect_mappings.hpp"
@@ -58,9 +63,12 @@ void touch_and_die(std::byte* where) {
 }
 
 /// True where guard markers exist and work: the kernel itself must refuse to write through one.
+/// Asked without the library, or a library that never installs one would pass for an old kernel.
 bool guard_markers_work() {
   const mapped_pages memory(1);
-  return install_guard(memory.base(), memory.size()) && !kernel_can_write(memory.base());
+  constexpr int madv_guard_install = 102;
+  return ::madvise(memory.base(), memory.size(), madv_guard_install) == 0 &&
+         !kernel_can_write(memory.base());
 }
 
 TEST(memory, a_page_is_a_power_of_two_of_at_least_4096_bytes) {
@@ -93,13 +101,20 @@ TEST(memory, more_than_the_address_space_is_an_error_that_names_the_call) {
   const mappings before = mappings::now();
   const std::size_t all =
       bast::internal::round_down(std::numeric_limits<std::size_t>::max(), page_bytes());
-  for (const std::size_t size : {all, all / 2, std::size_t{1} << 60}) {
+  for (const std::size_t about : {all, all / 2, std::size_t{1} << 60}) {
+    const std::size_t size = bast::internal::round_down(about, page_bytes());
     // With a slack for the alignment the sum would wrap to a small number.
     for (const std::size_t alignment : {page_bytes(), std::size_t{1} << 30}) {
-      const auto reserved = reserve(bast::internal::round_down(size, page_bytes()), alignment);
+      const auto reserved = reserve(size, alignment);
       ASSERT_FALSE(reserved);
       EXPECT_EQ(reserved.error().kind(), errc::no_memory);
-      EXPECT_STREQ(reserved.error().operation(), "os.reserve");
+      const bool sum_wraps =
+          size > std::numeric_limits<std::size_t>::max() - (alignment - page_bytes());
+      const auto expected =
+          sum_wraps ? error(errc::no_memory, "os.reserve", "more bytes than there are addresses")
+                    : error::from_errno(ENOMEM, "os.reserve", "mmap refused this many bytes",
+                                        static_cast<std::int64_t>(size + alignment - page_bytes()));
+      EXPECT_EQ(reserved.error().message(), expected.message());
     }
   }
   EXPECT_FALSE(map(std::size_t{1} << 60));
@@ -216,6 +231,52 @@ TEST(memory, the_kernel_write_probe_writes_at_most_sixteen_bytes) {
       ASSERT_EQ(memory.base()[i], std::byte{0x44}) << i;
     }
   }
+}
+
+/// What /proc/self/smaps says of the mapping that begins at `base`: its VmFlags.
+std::string flags_of(const std::byte* base) {
+  text start;
+  start.hex(reinterpret_cast<std::uintptr_t>(base));
+  const std::string digits = std::string(start.view().substr(2)) + '-';
+  std::ifstream smaps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(smaps, line);) {
+    if (line.starts_with(digits)) inside = true;
+    if (inside && line.starts_with("VmFlags:")) return line + ' ';
+  }
+  return "";
+}
+
+bool kernel_overcommits() {
+  char mode = '2';
+  std::ifstream("/proc/sys/vm/overcommit_memory") >> mode;
+  return mode != '2';
+}
+
+TEST(memory, what_is_mapped_counts_for_nothing_until_it_is_used) {
+  if (test::emulated || test::under_valgrind) GTEST_SKIP() << "not the kernel's own mappings";
+  if (!kernel_overcommits()) GTEST_SKIP() << "vm.overcommit_memory is 2: everything counts";
+  const std::size_t size = 4 * page_bytes();
+  std::byte* const reserved = reserve(size, page_bytes()).value();
+  ASSERT_TRUE(protect(reserved + page_bytes(), page_bytes(), access::read_write));
+  EXPECT_NE(flags_of(reserved + page_bytes()).find(" nr "), std::string::npos);
+  // Different from its neighbours, so that it is a mapping of its own.
+  std::byte* const mapped = map(size).value();
+  ASSERT_TRUE(protect(mapped, page_bytes(), access::none));
+  EXPECT_NE(flags_of(mapped + page_bytes()).find(" nr "), std::string::npos);
+  avoid_huge_pages(mapped + page_bytes(), size - page_bytes());
+  const std::string flags = flags_of(mapped + page_bytes());
+  if (::access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0) {
+    EXPECT_NE(flags.find(" nh "), std::string::npos) << flags;
+  }
+  const descriptor file(::memfd_create("bast-test", MFD_CLOEXEC));
+  std::byte* const shared = map_empty_file(file.get(), size).value();
+  EXPECT_NE(flags_of(shared).find(" nr "), std::string::npos);
+  map_copy_over(shared, size, file.get());
+  EXPECT_NE(flags_of(shared).find(" nr "), std::string::npos);
+  release(shared, size);
+  release(mapped, size);
+  release(reserved, size);
 }
 
 }  // namespace

@@ -6,16 +6,18 @@
 #include <unistd.h>
 
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 
 namespace bast::os {
 
+using internal::failed;
 using internal::through;
 
 result<void> check_executable(const char* path) noexcept {
   constexpr const char* operation = "os.check_executable";
   struct stat found{};
   if (through(call::open, -1, [&] { return ::stat(path, &found); }) != 0) {
-    return std::unexpected(error::from_errno(errno, operation, "stat refused the path"));
+    return failed(operation, "stat refused the path");
   }
   if (!S_ISREG(found.st_mode)) {
     return std::unexpected(error::from_errno(EACCES, operation, "this is no regular file"));
@@ -24,7 +26,7 @@ result<void> check_executable(const char* path) noexcept {
   const int status =
       through(call::open, -1, [=] { return ::faccessat(AT_FDCWD, path, X_OK, AT_EACCESS); });
   if (status != 0) {
-    return std::unexpected(error::from_errno(errno, operation, "the file may not be executed"));
+    return failed(operation, "the file may not be executed");
   }
   return {};
 }
@@ -33,7 +35,7 @@ result<void> working_directory(std::span<char> space) noexcept {
   const char* const path = through(call::open, static_cast<char*>(nullptr),
                                    [=] { return ::getcwd(space.data(), space.size()); });
   if (path == nullptr) {
-    return std::unexpected(error::from_errno(errno, "os.working_directory", "getcwd refused"));
+    return failed("os.working_directory", "getcwd refused");
   }
   return {};
 }

@@ -6,20 +6,17 @@
 #include <unistd.h>
 
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 
 namespace bast::os {
 namespace {
 
+using internal::failed;
 using internal::through;
 
 // From <linux/memfd.h> of Linux 6.3; Debian 12's headers are older. Without it a kernel whose
 // vm.memfd_noexec is 2 refuses, and others may complain in their log.
 constexpr unsigned mfd_noexec_seal = 8;
-
-std::unexpected<error> failed(const char* operation, const char* detail,
-                              std::int64_t value = error::no_value) noexcept {
-  return std::unexpected(error::from_errno(errno, operation, detail, value));
-}
 
 int create_memory_file(const char* name, unsigned flags) noexcept {
   return through(call::memory_file, -1, [=] { return ::memfd_create(name, flags); });

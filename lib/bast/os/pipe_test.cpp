@@ -86,5 +86,113 @@ TEST(MemoryFile, X6_AFailureLeavesNothing) {
   EXPECT_GT(loop.injected, 0U);
 }
 
+TEST(Pipe, EachErrorIsWholeAndNotTriedAgain) {
+  const pipe_ends ends = make_pipe().value();
+  const std::string end = " (-1) [errno 9]";
+  std::byte byte{};
+  EXPECT_EQ(set_nonblocking(-1).error().message(),
+            "os.set_nonblocking: system error: fcntl(F_SETFL) refused" + end);
+  EXPECT_EQ(read_some(-1, {&byte, 1}).error().message(),
+            "os.read_some: system error: read refused" + end);
+  EXPECT_EQ(write_some(-1, {&byte, 1}).error().message(),
+            "os.write_some: system error: write refused" + end);
+  for (const int error_number : {EMFILE, ENFILE, ENOMEM, EAGAIN, EIO, EPIPE}) {
+    const auto plan = [=](call kind) {
+      return fault_plan{.kind = kind, .nth = 1, .persistent = true, .error_number = error_number};
+    };
+    {
+      const fault_scope fault(plan(call::pipe));
+      EXPECT_EQ(make_pipe().error().message(),
+                error::from_errno(error_number, "os.make_pipe", "pipe2 refused").message());
+      EXPECT_EQ(set_nonblocking(ends.read_end.get()).error().error_number(), error_number);
+      EXPECT_EQ(fault.seen(), 2U);
+    }
+    {
+      const fault_scope fault(plan(call::read));
+      EXPECT_EQ(read_some(ends.read_end.get(), {&byte, 1}).error().error_number(), error_number);
+      EXPECT_EQ(fault.seen(), 1U);
+    }
+    const fault_scope fault(plan(call::write));
+    EXPECT_EQ(write_some(ends.write_end.get(), {&byte, 1}).error().error_number(), error_number);
+    EXPECT_EQ(fault.seen(), 1U);
+  }
+  EXPECT_FALSE(::fcntl(ends.read_end.get(), F_GETFL) & O_NONBLOCK);
+}
+
+TEST(Pipe, P5_NonBlockingIsAddedToTheOtherFlags) {
+  const descriptor file(::memfd_create("bast-test", 0));
+  ASSERT_EQ(::fcntl(file.get(), F_SETFL, O_APPEND), 0);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(set_nonblocking(file.get()));
+    EXPECT_EQ(::fcntl(file.get(), F_GETFL) & (O_APPEND | O_NONBLOCK), O_APPEND | O_NONBLOCK);
+  }
+}
+
+TEST(Pipe, NothingIsWrittenAndReadAsNothing) {
+  const pipe_ends ends = make_pipe().value();
+  EXPECT_EQ(write_some(ends.write_end.get(), {}), 0U);
+  EXPECT_EQ(read_some(ends.read_end.get(), {}), 0U);
+}
+
+TEST(Pipe, InterruptionsAreCountedByNobody) {
+  const pipe_ends ends = make_pipe().value();
+  {
+    const fault_scope fault({.kind = call::write, .nth = 1, .also_nth = 2, .error_number = EINTR});
+    EXPECT_EQ(write_some(ends.write_end.get(), as_bytes("xy")), 2U);
+    EXPECT_EQ(fault.seen(), 3U);
+  }
+  const fault_scope fault({.kind = call::read, .nth = 1, .also_nth = 2, .error_number = EINTR});
+  EXPECT_EQ(read_text(ends.read_end.get(), 3), "xy");
+  EXPECT_EQ(fault.seen(), 3U);
+}
+
+TEST(MemoryFile, OnlyAnUnknownFlagIsLeftOut) {
+  for (const int error_number : {EMFILE, ENOMEM, EPERM, ENOSYS}) {
+    const fault_scope fault({.kind = call::memory_file, .nth = 1, .error_number = error_number});
+    EXPECT_EQ(memory_file("test", {}).error().message(),
+              error::from_errno(error_number, "os.memory_file", "memfd_create refused").message());
+    EXPECT_EQ(fault.seen(), 1U);
+  }
+  const fault_scope fault(
+      {.kind = call::memory_file, .nth = 1, .also_nth = 2, .error_number = EINVAL});
+  EXPECT_EQ(memory_file("test", {}).error(), errc::invalid);
+  EXPECT_EQ(fault.seen(), 2U) << "left out once";
+}
+
+TEST(MemoryFile, HasItsNameAndCannotBeExecuted) {
+  const descriptor file = memory_file("a-name", as_bytes("x")).value();
+  char target[64] = {};
+  ASSERT_GT(::readlink(("/proc/self/fd/" + std::to_string(file.get())).c_str(), target, 63), 0);
+  EXPECT_STREQ(target, "/memfd:a-name (deleted)");
+  // Where the kernel knows the flag: it seals the file against becoming executable.
+  constexpr unsigned noexec = 8;
+  constexpr int f_seal_exec = 0x20;
+  const descriptor probe(::memfd_create("probe", noexec));
+  if (probe) {
+    EXPECT_TRUE(::fcntl(file.get(), F_GET_SEALS) & f_seal_exec);
+  }
+  const fault_scope fault({.kind = call::memory_file, .nth = 1, .error_number = EINVAL});
+  const descriptor plain = memory_file("a-name", as_bytes("plain")).value();
+  EXPECT_TRUE(::fcntl(plain.get(), F_GETFD) & FD_CLOEXEC);
+  EXPECT_EQ(read_text(plain.get(), 10), "plain");
+}
+
+TEST(MemoryFile, ContentsThatAreRefusedCloseTheFile) {
+  const test::leak_baseline before;
+  for (const int error_number : {ENOSPC, ENOMEM, EIO, EPERM}) {
+    const fault_scope fault(
+        {.kind = call::write, .nth = 1, .persistent = true, .error_number = error_number});
+    EXPECT_EQ(
+        memory_file("test", as_bytes("contents")).error().message(),
+        error::from_errno(error_number, "os.memory_file", "there is no memory for the contents")
+            .message());
+    EXPECT_EQ(fault.seen(), 1U);
+  }
+  EXPECT_EQ(before.differences(), "");
+  const fault_scope fault({.kind = call::write, .nth = 1, .error_number = EINTR});
+  const descriptor file = memory_file("test", as_bytes("contents")).value();
+  EXPECT_EQ(read_text(file.get(), 100), "contents");
+}
+
 }  // namespace
 }  // namespace bast::os

@@ -11,16 +11,13 @@
 #include <climits>
 
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 
 namespace bast::os {
 namespace {
 
+using internal::failed;
 using internal::through;
-
-std::unexpected<error> failed(const char* operation, const char* detail,
-                              std::int64_t value = error::no_value) noexcept {
-  return std::unexpected(error::from_errno(errno, operation, detail, value));
-}
 
 int control(int poller, int operation, int fd, std::uint64_t data) noexcept {
   // EPOLLHUP and EPOLLERR are told always.

@@ -8,6 +8,7 @@
 #include <bast/config.hpp>
 
 #include "bast/os/door.hpp"
+#include "bast/os/failed.hpp"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000  // <linux/sched.h>, Linux 5.2
@@ -22,15 +23,11 @@ extern "C" int __clone(int (*entry)(void*), void* stack_top, int flags, void* ar
 namespace bast::os {
 namespace {
 
+using internal::failed;
 using internal::through;
 
 constexpr int pidfd_kind = 3;                 // P_PIDFD of waitid(2), Linux 5.4
 constexpr std::size_t kernel_mask_bytes = 8;  // sizeof(sigset_t) of the kernel
-
-std::unexpected<error> failed(const char* operation, const char* detail,
-                              std::int64_t value = error::no_value) noexcept {
-  return std::unexpected(error::from_errno(errno, operation, detail, value));
-}
 
 int raw_clone(process_entry entry, std::byte* stack_top, int flags, void* argument,
               int* pidfd) noexcept {

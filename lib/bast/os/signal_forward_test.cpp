@@ -171,10 +171,10 @@ TEST(signal_forward_death, a_handler_runs_under_the_mask_it_asked_for) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-constinit const forbidden_page* page_to_open = nullptr;
+constinit const forbidden_page* page_behind_two_handlers = nullptr;
 
-bool open_the_page(siginfo_t* info, void*) noexcept {
-  return info->si_addr == page_to_open->address() && page_to_open->open();
+bool open_the_page_behind(siginfo_t* info, void*) noexcept {
+  return info->si_addr == page_behind_two_handlers->address() && page_behind_two_handlers->open();
 }
 
 void ask_bast_first(int number, siginfo_t* info, void* context) {
@@ -186,8 +186,8 @@ TEST(signal_forward_death, a_handler_installed_later_can_call_ours) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
-    page_to_open = &page;
-    require(install_fault_filter(open_the_page).has_value(), "ours is installed");
+    page_behind_two_handlers = &page;
+    require(install_fault_filter(open_the_page_behind).has_value(), "ours is installed");
     test::install_application_handler(three_arguments(ask_bast_first, 0));
     require(load_from(page.address()) == 0, "cured by our filter");
     require(handler_calls == 1, "through the application's handler");

@@ -228,7 +228,7 @@ void process_machine::release(slot& s) noexcept {
   }
   s.life = process_life();
   s.live = false;
-  s.generation = s.generation + 1 == 0 ? 1 : s.generation + 1;
+  s.generation = next_generation(s.generation);
   s.next_free = free_;
   free_ = &s;
   --stats_.live;

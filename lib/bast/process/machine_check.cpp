@@ -1,160 +1,132 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Everything that is true of a process machine, at any moment.
+#include "bast/process/machine_check.hpp"
+
 #include "bast/process/machine.hpp"
 
 namespace bast {
 
-using namespace internal;
+namespace internal {
 
 namespace {
 
-/// FNV-1a, by words instead of bytes.
-class hasher {
- public:
-  template <class T>
-  void add(T value) noexcept {
-    hash_ = (hash_ ^ static_cast<std::uint64_t>(value)) * 0x100000001b3;
+const char* broken_stream(const captured_stream& stream, const operation_record& io) noexcept {
+  if (io.in_flight() && stream.fd < 0) return "I2: a stream is closed with a read in flight";
+  const std::size_t limit = stream.options.limit.count;
+  const byte_buffer& bytes = stream.got.bytes;
+  if (bytes.size() > limit) return "I5: more than the limit";
+  if (bytes.capacity() > limit && bytes.capacity() - limit > overflow_bytes) {
+    return "I5: more memory than the limit and 64 KiB";
   }
-  std::uint64_t hash() const noexcept { return hash_; }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325;
-};
-
-void add(hasher& h, const operation_table& table) noexcept {
-  for (const operation_record& record : table.records) {
-    h.add(record.user_data);
-    h.add(record.target);
-    h.add(record.state);
-    h.add(record.kind);
-    h.add(record.unwanted);
-    h.add(record.cancel_answered);
-    h.add(record.cancels);
-  }
-}
-
-void add(hasher& h, const captured_stream& stream) noexcept {
-  h.add(stream.fd);
-  h.add(stream.readable);
-  h.add(stream.ended);
-  h.add(stream.reading);
-  h.add(stream.tries);
-  h.add(stream.retry_at);
-  h.add(stream.got.truncated);
-  h.add(stream.got.error_number);
-  h.add(stream.got.discarded);
-  h.add(stream.got.bytes.capacity());
-  for (const std::byte byte : stream.got.bytes.span()) h.add(byte);
-}
-
-void add(hasher& h, const process_life& life) noexcept {
-  h.add(life.leader);
-  h.add(life.stop);
-  h.add(life.ended_by);
-  h.add(life.asked);
-  h.add(life.status.how);
-  h.add(life.status.code);
-  h.add(life.signal_wanted);
-  h.add(life.signal_in_flight);
-  h.add(life.signal_error);
-  h.add(life.group_killed);
-  h.add(life.over);
-  h.add(life.drains_again);
-  h.add(life.tries);
-  h.add(life.signal_tries);
-  h.add(life.timer_failures);
-  h.add(life.start.pidfd);
-  h.add(life.closing);
-  for (const std::int64_t at :
-       {life.timeout_at, life.grace_at, life.drain_at, life.retry_at, life.armed_at}) {
-    h.add(at);
-  }
-  for (const captured_stream& stream : life.streams) add(h, stream);
-}
-
-std::size_t check_table(const operation_table& table, std::uint16_t number,
-                        std::uint8_t magic) noexcept {
-  std::size_t in_flight = 0;
-  for (std::size_t i = 0; i < roles; ++i) {
-    const operation_record& record = table.records[i];
-    if (!record.in_flight()) continue;
-    ++in_flight;
-    const operation_name name = decode(record.user_data);
-    BAST_CHECK(name.magic == magic && name.what == i && name.slot == number, "I1");
-    BAST_CHECK(name.generation != 0, "I1: an operation has a generation");
-  }
-  return in_flight;
-}
-
-void check_life(const process_slot& s) noexcept {
-  const process_life& life = s.life;
-  const bool gone = life.leader == leader_state::gone;
-  BAST_CHECK(life.start.pidfd >= 0 || gone, "I2: the pidfd is kept until the child is reaped");
-  const bool signals = s.operations[role::control].in_flight() &&
-                       s.operations[role::control].kind == operation_kind::signal;
-  BAST_CHECK(!signals || !gone, "I4: a reaped child is signalled");
-  BAST_CHECK(!s.operations[role::exit].in_flight() || life.start.pidfd >= 0, "I2");
-  for (const output_stream which : {output_stream::output, output_stream::errors}) {
-    const captured_stream& stream = life.streams[index_of(which)];
-    const role what = which == output_stream::output ? role::output : role::errors;
-    const operation_record& io = s.operations[what];
-    BAST_CHECK(!io.in_flight() || stream.fd >= 0, "I2: a stream is closed with a read in flight");
-    BAST_CHECK(stream.got.bytes.size() <= stream.options.limit.count, "I5: more than the limit");
-    const std::size_t beyond = stream.got.bytes.capacity() > stream.options.limit.count
-                                   ? stream.got.bytes.capacity() - stream.options.limit.count
-                                   : 0;
-    BAST_CHECK(beyond <= overflow_bytes, "I5: more memory than the limit and 64 KiB");
-    if (!io.in_flight() || io.kind != operation_kind::read) continue;
-    const std::size_t free = stream.got.bytes.capacity() - stream.got.bytes.size();
-    BAST_CHECK(stream.reading <= free, "I3: the room of a read in flight has shrunk");
-  }
+  if (!io.in_flight() || io.kind != operation_kind::read) return nullptr;
+  const std::size_t free = bytes.capacity() - bytes.size();
+  return stream.reading > free ? "I3: the room of a read in flight has shrunk" : nullptr;
 }
 
 }  // namespace
 
+std::size_t count_in_flight(const operation_table& table) noexcept {
+  std::size_t count = 0;
+  for (const operation_record& record : table.records) count += record.in_flight() ? 1U : 0U;
+  return count;
+}
+
+const char* broken_invariant(const operation_table& table, std::uint16_t number,
+                             std::uint8_t magic) noexcept {
+  for (std::size_t i = 0; i < roles; ++i) {
+    const operation_record& record = table.records[i];
+    if (!record.in_flight()) continue;
+    const operation_name name = decode(record.user_data);
+    if (name.magic != magic || name.what != i || name.slot != number) {
+      return "I1: an operation in flight has another's name";
+    }
+    if (name.generation == 0) return "I1: an operation has a generation";
+  }
+  return nullptr;
+}
+
+const char* broken_invariant(const process_slot& s) noexcept {
+  const process_life& life = s.life;
+  if (s.generation == 0) return "a process has a generation";
+  if (!s.live) {
+    return count_in_flight(s.operations) != 0 ? "a free slot has operations in flight"  // P-22
+                                              : nullptr;
+  }
+  const bool gone = life.leader == leader_state::gone;
+  if (life.start.pidfd < 0 && !gone) return "I2: the pidfd is kept until the child is reaped";
+  const operation_record& control = s.operations[role::control];
+  if (gone && control.in_flight() && control.kind == operation_kind::signal) {
+    return "I4: a reaped child is signalled";
+  }
+  if (s.operations[role::exit].in_flight() && life.start.pidfd < 0) {
+    return "I2: the pidfd is closed with a poll in flight";
+  }
+  const char* const output =
+      broken_stream(life.streams[index_of(output_stream::output)], s.operations[role::output]);
+  if (output != nullptr) return output;
+  return broken_stream(life.streams[index_of(output_stream::errors)], s.operations[role::errors]);
+}
+
+const char* broken_invariant(const slot_counts& counted,
+                             const process_machine_stats& stats) noexcept {
+  if (counted.in_flight != stats.in_flight) return "the count of operations in flight is wrong";
+  if (counted.live != stats.live) return "the count of processes is wrong";
+  if (stats.started - stats.finished != counted.live) return "a process was lost";
+  return counted.free + counted.live != counted.used ? "a slot was lost" : nullptr;
+}
+
+void hasher::add(const operation_table& table) noexcept {
+  for (const operation_record& record : table.records) {
+    add_all(record.user_data, record.target, record.state, record.kind, record.unwanted,
+            record.cancel_answered, record.cancels);
+  }
+}
+
+void hasher::add(const captured_stream& stream) noexcept {
+  const captured_output& got = stream.got;
+  add_all(stream.fd, stream.readable, stream.ended, stream.reading, stream.tries, stream.retry_at,
+          got.truncated, got.error_number, got.discarded, got.bytes.capacity());
+  for (const std::byte byte : got.bytes.span()) add_all(byte);
+}
+
+void hasher::add(const process_slot& s) noexcept {
+  const process_life& life = s.life;
+  add_all(s.live, s.listed, s.generation);
+  add_all(life.leader, life.stop, life.ended_by, life.asked, life.over, life.group_killed);
+  add_all(life.status.how, life.status.core_dumped, life.status.code);
+  add_all(life.signal_wanted, life.signal_in_flight, life.signal_error, life.signal_tries);
+  add_all(life.timeout_at, life.grace_at, life.drain_at, life.drains_again, life.tries,
+          life.retry_at, life.armed_at, life.timer_failures, life.start.pidfd, life.closing);
+  for (const captured_stream& stream : life.streams) add(stream);
+  add(s.operations);
+}
+
+}  // namespace internal
+
+using namespace internal;
+
 void process_machine::check_invariants() const noexcept {
-  std::size_t live = 0;
-  std::size_t in_flight = check_table(wake_, wake_slot, options_.magic);
+  slot_counts counted{.used = used_, .in_flight = count_in_flight(wake_)};
+  const char* broken = broken_invariant(wake_, wake_slot, options_.magic);
   for (std::size_t i = 0; i < used_; ++i) {
     const slot& s = slots_[i];
-    const std::size_t mine = check_table(s.operations, number_of(s), options_.magic);
-    in_flight += mine;
-    BAST_CHECK(s.generation != 0, "a process has a generation");
-    if (s.live) {
-      ++live;
-      check_life(s);
-    } else {
-      BAST_CHECK(mine == 0, "a free slot has operations in flight");  // P-22
+    counted.in_flight += count_in_flight(s.operations);
+    counted.live += s.live ? 1U : 0U;
+    if (broken == nullptr) {
+      broken = broken_invariant(s.operations, number_of(s), options_.magic);
     }
+    if (broken == nullptr) broken = broken_invariant(s);
   }
-  BAST_CHECK(in_flight == stats_.in_flight, "the count of operations in flight is wrong");
-  BAST_CHECK(live == stats_.live, "the count of processes is wrong");
-  BAST_CHECK(stats_.started - stats_.finished == live, "a process was lost");
-  std::size_t free = 0;
-  for (const slot* s = free_; s != nullptr; s = s->next_free) ++free;
-  BAST_CHECK(free + live == used_, "a slot was lost");
+  for (const slot* s = free_; s != nullptr; s = s->next_free) ++counted.free;
+  if (broken == nullptr) broken = broken_invariant(counted, stats_);
+  BAST_CHECK(broken == nullptr, broken);
 }
 
 std::uint64_t process_machine::digest() const noexcept {
   hasher h;
-  for (std::size_t i = 0; i < used_; ++i) {
-    const slot& s = slots_[i];
-    h.add(s.live);
-    h.add(s.listed);
-    h.add(s.generation);
-    add(h, s.operations);
-    add(h, s.life);
-  }
-  add(h, wake_);
-  h.add(wake_readable_);
-  h.add(now_);
-  h.add(earliest_);
-  h.add(generation_);
-  h.add(stats_.in_flight);
-  h.add(stats_.live);
-  h.add(stats_.started);
-  h.add(stats_.finished);
+  for (std::size_t i = 0; i < used_; ++i) h.add(slots_[i]);
+  h.add(wake_);
+  h.add_all(wake_readable_, now_, earliest_, generation_, stats_.in_flight, stats_.live,
+            stats_.started, stats_.finished);
   return h.hash();
 }
 

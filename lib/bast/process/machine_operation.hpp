@@ -86,6 +86,11 @@ constexpr role cancel_of(role r) {
   return static_cast<role>(static_cast<std::size_t>(r) + cancellable_roles);
 }
 
+/// The generation after this one. 0 is none.
+constexpr std::uint32_t next_generation(std::uint32_t generation) {
+  return generation + 1 == 0 ? 1 : generation + 1;
+}
+
 /// The slot number of the operations that belong to no process: those on wake_fd.
 inline constexpr std::uint16_t wake_slot = 0xFFFF;
 

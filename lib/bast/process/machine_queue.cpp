@@ -49,13 +49,12 @@ const operation* process_machine::next() noexcept {
 
 void process_machine::offer(std::uint16_t number, operation_table& table, role what) noexcept {
   const operation_record& record = table[what];
-  const std::uint32_t generation = generation_ + 1 == 0 ? 1 : generation_ + 1;
   current_ = operation();
   current_.kind = record.kind;
   current_.user_data = encode({.magic = options_.magic,
                                .what = static_cast<std::uint8_t>(what),
                                .slot = number,
-                               .generation = generation});
+                               .generation = next_generation(generation_)});
   if (record.kind == operation_kind::cancel) {
     const operation_record& target = *target_of(table, what);
     current_.target = target.user_data;

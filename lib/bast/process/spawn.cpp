@@ -120,9 +120,9 @@ class start {
       return failed(spawn_stage::descriptors, lent.error());
     }
     // From here on nothing that we open is a standard descriptor.
-    auto lease = os::standard_descriptors_lease::take();
-    if (!lease) return failed(spawn_stage::descriptors, lease.error());
-    lease_.emplace(std::move(*lease));
+    auto taken = os::standard_descriptors_lease::take();
+    if (!taken) return failed(spawn_stage::descriptors, taken.error());
+    lease_.emplace(std::move(*taken));
     if (const auto built = streams_.build(settings_); !built) {
       return failed(spawn_stage::descriptors, built.error());
     }

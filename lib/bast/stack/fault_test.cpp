@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+
 #include "bast/os.hpp"
 #include "bast/stack/pool.hpp"
 #include "bast/testing/stack_probe.hpp"
@@ -84,6 +87,43 @@ TEST_P(EnsureOpen, TheLimitIsAnErrorThatNamesIt) {
   EXPECT_NE(refused.error().message().find("1048576"), std::string::npos)
       << refused.error().message();
   EXPECT_EQ(home->open_low(*s), floor);
+}
+
+TEST_P(EnsureOpen, EveryRefusalHasItsWholeError) {
+  const auto told = [&](const std::byte* target) {
+    const error e = ensure_open(*s, target).error();
+    EXPECT_STREQ(e.operation(), "ensure_stack");
+    return std::pair{e.kind(), std::string(e.detail())};
+  };
+  using row = std::pair<errc, std::string>;
+  const std::byte* const below = home->open_low(*s) - 1;
+  EXPECT_EQ(told(floor - 1), row(errc::limit, "more than the stack's limit, in bytes"));
+  EXPECT_NE(ensure_open(*s, floor - 1).error().message().find("1048576"), std::string::npos);
+  pool.budget().set_limit(pool.budget().open());
+  EXPECT_EQ(told(below), row(errc::limit, "the pool's budget of open stack bytes is spent"));
+  pool.budget().set_limit(unlimited_bytes);
+  process_stack_budget().set_limit(process_stack_budget().open());
+  EXPECT_EQ(told(below), row(errc::limit, "the process's budget of open stack bytes is spent"));
+  process_stack_budget().set_limit(unlimited_bytes);
+  for (const int error_number : {ENOMEM, EINVAL, EAGAIN, EPERM}) {
+    const os::fault_scope fault({.nth = 1, .persistent = true, .error_number = error_number});
+    EXPECT_EQ(told(below), row(errc::no_memory, "the kernel refused to open more of the stack"));
+  }
+  EXPECT_EQ(open(), pool.geometry().window);
+  EXPECT_EQ(s->grows, 0U);
+}
+
+TEST_P(EnsureOpen, GrowthsAreCountedUpTo65535AndUsesPendingStayWhatTheyAre) {
+  s->grows.store(UINT16_MAX - 1);
+  s->period = 1000;
+  s->countdown.store(990);
+  ASSERT_TRUE(ensure_open(*s, home->open_low(*s) - 1).has_value());
+  EXPECT_EQ(s->grows, UINT16_MAX);
+  EXPECT_EQ(s->countdown, 1U) << "the next release looks";
+  EXPECT_EQ(s->period, 11U) << "ten uses are pending";
+  ASSERT_TRUE(ensure_open(*s, home->open_low(*s) - 1).has_value());
+  EXPECT_EQ(s->grows, UINT16_MAX) << "it does not wrap";
+  EXPECT_EQ(s->period, 11U);
 }
 
 TEST_P(EnsureOpen, BeyondTheLimitOpensNothing) {

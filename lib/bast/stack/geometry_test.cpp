@@ -2,21 +2,28 @@
 #include "bast/stack/geometry.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <limits>
 #include <string>
 
 #include "bast/os.hpp"
+#include "bast/stack.hpp"
+#include "bast/testing/emulation.hpp"
 
 namespace bast {
 namespace {
 
-void expect_refused(const stack_options& options, const std::string& words) {
+void expect_refused(const stack_options& options, const std::string& words, std::uint64_t given) {
   const auto made = stack_geometry::make(options);
   ASSERT_FALSE(made.has_value()) << words;
   EXPECT_EQ(made.error().kind(), errc::invalid);
-  EXPECT_NE(made.error().message().find(words), std::string::npos) << made.error().message();
-  EXPECT_NE(made.error().message().find("stack_options"), std::string::npos);
+  EXPECT_STREQ(made.error().operation(), "stack_options");
+  EXPECT_EQ(made.error().detail(), words);
+  EXPECT_NE(made.error().message().find(std::to_string(static_cast<std::int64_t>(given))),
+            std::string::npos)
+      << made.error().message();
 }
 
 void expect_invariants(const stack_geometry& g) {
@@ -31,22 +38,89 @@ void expect_invariants(const stack_geometry& g) {
   EXPECT_GE(g.guard, std::size_t{64} << 10);
 }
 
-TEST(StackGeometry, EveryInvalidOptionIsRefusedByName) {
-  expect_refused({.limit = 0_B}, "limit must be at least 16 KiB");
-  expect_refused({.limit = bytes{(16 << 10) - 1}}, "limit must be at least 16 KiB");
-  expect_refused({.limit = bytes{(64 << 20) + 1}}, "limit must be at most 64 MiB");
-  expect_refused({.limit = unlimited_bytes}, "limit must be at most 64 MiB");
-  expect_refused({.guard = 0_B}, "guard must be at least 64 KiB");
-  expect_refused({.guard = bytes{(64 << 10) - 1}}, "guard must be at least 64 KiB");
-  expect_refused({.guard = bytes{(64 << 20) + 1}}, "guard must be at most 64 MiB");
-  expect_refused({.guard = unlimited_bytes}, "guard must be at most 64 MiB");
-  expect_refused({.window = 0_B}, "window must be at least one byte");
+TEST(StackGeometry, EveryInvalidOptionIsRefusedByNameAndNumber) {
+  constexpr std::uint64_t mib = 1 << 20;
+  const auto limit = [](std::uint64_t size, const std::string& words) {
+    expect_refused({.limit = bytes{size}}, words, size);
+  };
+  limit(0, "limit must be at least 16 KiB");
+  limit((16 << 10) - 1, "limit must be at least 16 KiB");
+  limit(64 * mib + 1, "limit must be at most 64 MiB");
+  limit(unlimited_bytes.count, "limit must be at most 64 MiB");
+  const auto guard = [](std::uint64_t size, const std::string& words) {
+    expect_refused({.guard = bytes{size}}, words, size);
+  };
+  guard(0, "guard must be at least 64 KiB");
+  guard((64 << 10) - 1, "guard must be at least 64 KiB");
+  guard(64 * mib + 1, "guard must be at most 64 MiB");
+  guard(unlimited_bytes.count, "guard must be at most 64 MiB");
+  expect_refused({.window = 0_B}, "window must be at least one byte", 0);
 }
 
-TEST(StackGeometry, RefusalNamesTheNumberThatWasWrong) {
-  const auto made = stack_geometry::make({.limit = bytes{12345}});
-  ASSERT_FALSE(made.has_value());
-  EXPECT_NE(made.error().message().find("12345"), std::string::npos) << made.error().message();
+TEST(StackGeometry, DefaultsAreTheDocumentedOnes) {
+  const auto made = stack_geometry::make({});
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(made->limit(), (192_KiB).count);
+  EXPECT_EQ(made->guard, (64_KiB).count);
+  if (os::page_bytes() <= 32 << 10 && !test::under_valgrind) {
+    EXPECT_EQ(made->window, (32_KiB).count);
+  }
+  if (!test::under_valgrind) {
+    EXPECT_EQ(made->retain, (64_KiB).count);
+  }
+  EXPECT_TRUE(made->colour);
+  const stack_options defaults;
+  EXPECT_EQ(defaults.budget, unlimited_bytes);
+  EXPECT_EQ(defaults.tier, stack_tier::automatic);
+  EXPECT_EQ(defaults.growth, stack_growth::fault);
+  EXPECT_TRUE(defaults.measure);
+  // docs/stacks.md names these.
+  EXPECT_EQ(samples_in_full, 1024U);
+  EXPECT_EQ(uses_between_samples, 16384U);
+  EXPECT_EQ(site_table::sites_max, 4096U);
+  EXPECT_EQ(directory_granule, (2_MiB).count);
+  EXPECT_EQ(probe_distance, (64_KiB).count);
+  EXPECT_EQ(stack_geometry::cache_line * stack_geometry::colours, (1_KiB).count);
+}
+
+TEST(StackGeometry, EachSizeIsItsOwn) {
+  const auto made = stack_geometry::make(
+      {.limit = 512_KiB, .guard = 128_KiB, .window = 64_KiB, .retain = 256_KiB, .colour = false});
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(made->stride, (640_KiB).count);
+  EXPECT_EQ(made->guard, (128_KiB).count);
+  EXPECT_EQ(made->limit(), (512_KiB).count);
+  if (!test::under_valgrind) {
+    EXPECT_EQ(made->window, (64_KiB).count);
+    EXPECT_EQ(made->retain, (256_KiB).count);
+  }
+  EXPECT_EQ(made->pages(), (640_KiB).count / made->page);
+  EXPECT_EQ(made->guard_pages(), (128_KiB).count / made->page);
+  EXPECT_FALSE(made->colour);
+}
+
+using StackGeometryDeathTest = ::testing::Test;
+TEST_F(StackGeometryDeathTest, WatchedForTheDeepestEveryPageIsAGrowth) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // The environment is read once.
+  if (test::emulated) GTEST_SKIP() << "the emulator cannot start the program again";
+  const auto child = [] {
+    ::setenv("BAST_WATCH", "deepest", 1);
+    if (!watch::open_registry()) ::_exit(1);
+    const auto made = stack_geometry::make({});
+    if (!made || made->window != made->page || made->retain != made->page) ::_exit(2);
+    const auto demand = stack_geometry::make({.growth = stack_growth::demand});
+    if (!demand || demand->window != demand->limit()) ::_exit(3);
+    // A growth opens what is needed, and no more.
+    stack_pool pool;
+    if (!pool.init({}, 1)) ::_exit(4);
+    slot& s = **pool.acquire(site_key::labelled("paged"));
+    for (std::size_t pages = 2; pages <= 5; ++pages) {
+      if (!ensure_open(s, slab::of(s).open_low(s) - 1)) ::_exit(5);
+      if (slab::of(s).open_bytes(s) != pages * made->page) ::_exit(6);
+    }
+    ::_exit(0);
+  };
+  EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
 TEST(StackGeometry, BoundsThemselvesAreAccepted) {

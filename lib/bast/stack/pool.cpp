@@ -2,6 +2,7 @@
 #include "bast/stack/pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "bast/os.hpp"
 #include "bast/stack/fault.hpp"
@@ -67,7 +68,10 @@ result<void> stack_pool::init(const stack_options& options, std::size_t stacks_m
   owner_.budget.set_limit(options.budget);
   owner_.sites = &sites_;
   enter_registry(options, where);
-  return sites_.init(owner_.entry);
+  auto ready = sites_.init(owner_.entry);
+  // A pool that was refused is no pool to readers, and a second init takes an entry of its own.
+  if (!ready) watch::give(std::exchange(owner_.entry, nullptr));
+  return ready;
 }
 
 void stack_pool::enter_registry(const stack_options& options, site_key where) noexcept {

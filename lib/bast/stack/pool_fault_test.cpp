@@ -16,9 +16,9 @@ namespace {
 
 using test::injection;
 
-constexpr std::size_t stacks = 24;
-constexpr site_key sites[] = {site_key::labelled("one"), site_key::labelled("two"),
-                              site_key::labelled("three")};
+constexpr std::size_t stacks_of_a_life = 24;
+constexpr site_key fault_sites[] = {site_key::labelled("one"), site_key::labelled("two"),
+                                    site_key::labelled("three")};
 
 /// A sentence when `e` is not an error that a user could act on.
 std::string unclear(const error& e, const injection& faults) {
@@ -35,14 +35,14 @@ class life {
   life(injection& faults, stack_options options) : faults_(faults), options_(options) {}
 
   std::string run() {
-    const auto ready = pool_.init(options_, stacks);
+    const auto ready = pool_.init(options_, stacks_of_a_life);
     if (ready) {
       under_faults();
     } else {
       complaints_ += unclear(ready.error(), faults_);
     }
     faults_.end();
-    if (!ready && !pool_.init(options_, stacks)) complaints_ += "a second init fails\n";
+    if (!ready && !pool_.init(options_, stacks_of_a_life)) complaints_ += "a second init fails\n";
     afterwards();
     return complaints_;
   }
@@ -51,7 +51,7 @@ class life {
   void under_faults() {
     slot* live[6] = {};
     for (std::size_t i = 0; i < std::size(live); ++i) {
-      const auto got = pool_.acquire(sites[i % 3]);
+      const auto got = pool_.acquire(fault_sites[i % 3]);
       if (got) live[i] = *got;
       if (!got) complaints_ += unclear(got.error(), faults_);
       pool_.check_invariants();
@@ -63,7 +63,7 @@ class life {
       if (live[i] != nullptr) pool_.release(*live[i]);
       pool_.check_invariants();
     }
-    const auto reserved = pool_.reserve(stacks / 2);
+    const auto reserved = pool_.reserve(stacks_of_a_life / 2);
     if (!reserved) complaints_ += unclear(reserved.error(), faults_);
     pool_.read_pending_marks();
     pool_.shrink();
@@ -89,8 +89,8 @@ class life {
 
   void afterwards() {
     std::vector<slot*> all;
-    for (std::size_t i = 0; i < stacks; ++i) {
-      const auto got = pool_.acquire(sites[i % 3]);
+    for (std::size_t i = 0; i < stacks_of_a_life; ++i) {
+      const auto got = pool_.acquire(fault_sites[i % 3]);
       if (!got) complaints_ += "afterwards: " + got.error().message() + "\n";
       if (!got) break;
       all.push_back(*got);
@@ -155,14 +155,14 @@ TEST(StackPoolFaultsAutomatic, MarkersThatStopWorkingMeanProtectionFromThenOn) {
   }
   stack_pool pool;
   ASSERT_TRUE(pool.init({}, 64).has_value());
-  slot& first = **pool.acquire(sites[0]);
+  slot& first = **pool.acquire(fault_sites[0]);
   ASSERT_EQ(slab::of(first).tier, stack_tier::guard_markers);
   std::vector<slot*> all{&first};
   {
     const os::fault_scope fault(
         {.kind = os::call::guard_install, .nth = 1, .persistent = true, .error_number = EINVAL});
     while (all.size() < 64) {
-      const auto got = pool.acquire(sites[0]);
+      const auto got = pool.acquire(fault_sites[0]);
       ASSERT_TRUE(got.has_value()) << got.error().message();
       all.push_back(*got);
     }

@@ -65,6 +65,89 @@ TEST_F(SiteTable, I2_SameTextAtDifferentAddressesIsOneRecord) {
   EXPECT_EQ(table.size(), 2U);
 }
 
+TEST_F(SiteTable, I2_TheSameTextAtAnotherLineOrColumnIsAnotherRecord) {
+  const std::string one = "header.hpp";
+  const std::string other = one + "";
+  const std::uint16_t record = table.find({one.c_str(), 9, 1});
+  const std::uint16_t column = table.find({other.c_str(), 9, 2});
+  const std::uint16_t line = table.find({other.c_str(), 8, 1});
+  const std::uint16_t name = table.find({"headers.hpp", 9, 1});
+  EXPECT_EQ(record, 1U);
+  EXPECT_EQ(column, 2U);
+  EXPECT_EQ(line, 3U);
+  EXPECT_EQ(name, 4U);
+  EXPECT_EQ(table.find({other.c_str(), 9, 1}), record);
+}
+
+TEST_F(SiteTable, ARowTellsEachNumberInItsOwnColumn) {
+  const std::uint16_t record = table.find({"row.cpp", 3, 4});
+  watch::site_entry& entry = table.entry_of(record);
+  // A hundred samples: 90 of 100 bytes, 9 of 2,000, one of 3,000; then deeper, but no sample.
+  for (int i = 0; i < 100; ++i) {
+    const std::uint64_t depth = i < 90 ? 100 : i < 99 ? 2000 : 3000;
+    watch::add(entry, {.uses = 2, .grows = 3, .is_sample = true, .depth = depth});
+  }
+  watch::add(entry, {.uses = 7, .grows = 11, .depth = 60'000});
+  const site_stats row = table.stats(record);
+  EXPECT_EQ(row.key, (site_key{"row.cpp", 3, 4}));
+  EXPECT_EQ(row.uses, 207U);
+  EXPECT_EQ(row.samples, 100U);
+  EXPECT_EQ(row.grows, 311U);
+  EXPECT_EQ(row.p50, 127_B) << "the bucket's upper bound";
+  EXPECT_EQ(row.p99, 2047_B);
+  EXPECT_EQ(row.max, 60'000_B);
+}
+
+TEST_F(SiteTable, AUseWithoutASiteDoesNotForgetTheLastOne) {
+  const std::uint16_t record = table.find({"last.cpp", 1, 1});
+  EXPECT_EQ(table.find(site_key{}), 0U);
+  EXPECT_EQ(table.find({"last.cpp", 1, 1}), record);
+  EXPECT_EQ(table.find(site_key{}), 0U);
+  EXPECT_EQ(table.size(), 2U);
+}
+
+/// Takes every entry of a site that there is, and every one that could be opened or mapped.
+struct no_site_entries {
+  no_site_entries() {
+    const os::fault_scope fault({.nth = 1, .persistent = true});
+    const watch::site_name name{watch::site_kind::label, "taken", 0, 0};
+    while (auto* const entry = watch::take_site(name, nullptr, 0)) taken.push_back(entry);
+  }
+  ~no_site_entries() {
+    for (watch::site_entry* const entry : taken) watch::give(entry);
+  }
+  no_site_entries(const no_site_entries&) = delete;
+  no_site_entries& operator=(const no_site_entries&) = delete;
+  std::vector<watch::site_entry*> taken;
+};
+
+TEST_F(SiteTable, X6_ASiteThatCannotBeRecordedIsOther) {
+  const no_site_entries none;
+  const os::fault_scope fault({.nth = 1, .persistent = true});
+  EXPECT_EQ(table.find({"unrecorded.cpp", 1, 1}), 0U);
+  EXPECT_EQ(table.size(), 1U);
+}
+
+TEST(SiteTableInit, X6_WithoutARecordIsNoMemoryInWordsAndLeavesNothing) {
+  ASSERT_TRUE(watch::open_registry().has_value());
+  const no_site_entries none;
+  const test::leak_baseline before;
+  site_table table;
+  {
+    // The table itself is mapped; what records its first site is not.
+    const os::fault_scope fault({.nth = 2, .persistent = true});
+    const auto ready = table.init(nullptr);
+    ASSERT_FALSE(ready.has_value());
+    EXPECT_EQ(ready.error().kind(), errc::no_memory);
+    EXPECT_STREQ(ready.error().operation(), "stack_pool.init");
+    EXPECT_STREQ(ready.error().detail(), "no room to record what stacks are used for");
+  }
+  EXPECT_EQ(os::retry_pending_releases(), 0U);
+  EXPECT_EQ(before.differences(), "");
+  EXPECT_EQ(table.size(), 0U);
+  EXPECT_TRUE(table.init(nullptr).has_value());
+}
+
 TEST_F(SiteTable, I2_ManySpellingsOfOneSiteGrowTheTableAndStayOneRecord) {
   const std::vector<std::string> spellings(1000, std::string("a/name/too/long/for/the/buffer"));
   for (int round = 0; round < 2; ++round) {

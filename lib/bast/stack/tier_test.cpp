@@ -2,11 +2,16 @@
 #include "bast/stack/tier.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
 
 #include "bast/arch.hpp"
 #include "bast/os.hpp"
+#include "bast/stack/pool.hpp"
 #include "bast/stack/slab.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/emulation.hpp"
 #include "bast/testing/stack_probe.hpp"
 
 namespace bast {
@@ -73,6 +78,58 @@ TEST(StackTier, DemandedTierIsGivenOrRefused) {
     EXPECT_EQ(markers.error().kind(), errc::unsupported);
     EXPECT_NE(markers.error().message().find("guard_markers"), std::string::npos);
   }
+}
+
+struct StackTierDeathTest : ::testing::Test {
+  void SetUp() override {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");  // What was found is kept for the process.
+    if (test::emulated) GTEST_SKIP() << "the emulator cannot start the program again";
+    if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
+  }
+};
+
+TEST_F(StackTierDeathTest, WhatTheFirstSuccessfulProbeFoundHoldsForTheProcess) {
+  const auto child = [] {
+    {
+      const os::fault_scope fault({.kind = call::map, .nth = 1});
+      const auto unknown = resolve_tier(stack_tier::automatic);
+      if (unknown || unknown.error().kind() != errc::no_memory) ::_exit(1);
+    }
+    {
+      const os::fault_scope fault({.kind = call::guard_install, .nth = 1, .error_number = EINVAL});
+      if (resolve_tier(stack_tier::automatic) != stack_tier::protection) ::_exit(2);
+      if (fault.injected() != 1) ::_exit(3);
+    }
+    const os::fault_scope calls;
+    if (resolve_tier(stack_tier::automatic) != stack_tier::protection) ::_exit(4);
+    if (resolve_tier(stack_tier::protection) != stack_tier::protection) ::_exit(5);
+    const auto demanded = resolve_tier(stack_tier::guard_markers);
+    if (demanded || demanded.error().kind() != errc::unsupported) ::_exit(6);
+    const std::string words = demanded.error().message();
+    if (words.find("stack_options") == std::string::npos) ::_exit(7);
+    if (words.find("tier guard_markers: MADV_GUARD_INSTALL does not guard here (Linux 6.13 has "
+                   "it)") == std::string::npos) {
+      ::_exit(8);
+    }
+    if (calls.seen() != 0) ::_exit(9);
+    stack_pool pool;
+    ::_exit(pool.init({.tier = stack_tier::guard_markers}, 4) ? 10 : 0);
+  };
+  EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(StackTierDeathTest, MarkersThatWereFoundToGuardAreNotAskedAgain) {
+  if (!test::tier_works(stack_tier::guard_markers)) GTEST_SKIP() << "guard markers do not guard";
+  const auto child = [] {
+    if (resolve_tier(stack_tier::guard_markers) != stack_tier::guard_markers) ::_exit(1);
+    const os::fault_scope fault({.nth = 1, .persistent = true});
+    if (resolve_tier(stack_tier::guard_markers) != stack_tier::guard_markers) ::_exit(2);
+    const stack_tier best =
+        arch::leak_roots_in_use ? stack_tier::protection : stack_tier::guard_markers;
+    if (resolve_tier(stack_tier::automatic) != best) ::_exit(3);
+    ::_exit(fault.seen() == 0 ? 0 : 4);
+  };
+  EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
 /// A slab of the guard-marker tier while the first marker is refused.

@@ -111,7 +111,6 @@ std::string fault_loop::summary() const {
          std::to_string(calls) + " calls";
 }
 
-namespace internal {
 namespace {
 
 void run_once(fault_loop& loop, void* scenario, erased_scenario call, const os::fault_plan& plan) {
@@ -132,7 +131,7 @@ void run_once(fault_loop& loop, void* scenario, erased_scenario call, const os::
 
 }  // namespace
 
-fault_loop loop_over(void* scenario, erased_scenario call, std::span<const int> errnos) {
+fault_loop loop_over_calls(void* scenario, erased_scenario call, std::span<const int> errnos) {
   fault_loop loop;
   {
     // Warm up: what is made once for the process (handlers, directory leaves) is no leak.
@@ -155,5 +154,4 @@ fault_loop loop_over(void* scenario, erased_scenario call, std::span<const int> 
   return loop;
 }
 
-}  // namespace internal
 }  // namespace bast::test

@@ -92,10 +92,10 @@ struct fault_loop {
   std::string summary() const;
 };
 
-namespace internal {
+// For the template below. Not in a nested `internal`: a test that uses all of this namespace would
+// no longer find the library's.
 using erased_scenario = std::string (*)(void* scenario, injection& faults);
-fault_loop loop_over(void* scenario, erased_scenario call, std::span<const int> errnos);
-}  // namespace internal
+fault_loop loop_over_calls(void* scenario, erased_scenario call, std::span<const int> errnos);
 
 /// What mmap, mprotect and madvise really answer: no memory, and "not on this memory".
 inline constexpr int usual_errnos[] = {ENOMEM, EINVAL};
@@ -106,7 +106,7 @@ inline constexpr int usual_errnos[] = {ENOMEM, EINVAL};
 template <class Scenario>
 fault_loop for_each_failing_call(Scenario&& scenario, std::span<const int> errnos = usual_errnos) {
   using target = std::remove_reference_t<Scenario>;
-  return internal::loop_over(
+  return loop_over_calls(
       std::addressof(scenario),
       [](void* erased, injection& faults) { return (*static_cast<target*>(erased))(faults); },
       errnos);

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/poller.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "bast/os/door.hpp"
+#include "bast/os/pipe.hpp"
+#include "bast/os/process.hpp"
+#include "bast/testing/asleep.hpp"
+
+namespace bast::os {
+namespace {
+
+constexpr std::int64_t never = INT64_MAX;
+constexpr std::int64_t long_ago = 0;
+
+std::int64_t monotonic_by_libc() {
+  timespec now{};
+  EXPECT_EQ(::clock_gettime(CLOCK_MONOTONIC, &now), 0);
+  return now.tv_sec * 1'000'000'000L + now.tv_nsec;
+}
+
+/// What an eventfd counts; reading takes it back to 0. -1 when it is 0.
+std::int64_t count_of(int event) {
+  std::int64_t count = -1;
+  return ::read(event, &count, sizeof count) == sizeof count ? count : -1;
+}
+
+/// The events that are told at once, one a line: "data: mask".
+std::string told_at_once(int poller, std::size_t most = 8) {
+  epoll_event events[8]{};
+  const auto count = wait_events(poller, std::span(events, most), long_ago);
+  if (!count) return count.error().message();
+  std::string lines;
+  for (std::size_t i = 0; i < *count; ++i) {
+    const std::uint32_t mask = events[i].events;
+    lines += std::to_string(events[i].data.u64) + ':';
+    if ((mask & EPOLLIN) != 0) lines += " in";
+    if ((mask & EPOLLHUP) != 0) lines += " hup";
+    if ((mask & ~(EPOLLIN | EPOLLHUP)) != 0) lines += " and more";
+    lines += '\n';
+  }
+  return lines;
+}
+
+TEST(Poller, TheTimeIsMonotonicNanoseconds) {
+  const std::int64_t before = monotonic_by_libc();
+  const std::int64_t now = monotonic_ns();
+  EXPECT_LE(before, now);
+  EXPECT_LE(now, monotonic_by_libc());
+}
+
+TEST(PollerEvent, P6_StartsUnsetDoesNotBlockAndIsClosedOnExec) {
+  const descriptor event = make_event().value();
+  EXPECT_TRUE(::fcntl(event.get(), F_GETFD) & FD_CLOEXEC);
+  EXPECT_TRUE(::fcntl(event.get(), F_GETFL) & O_NONBLOCK);
+  EXPECT_EQ(count_of(event.get()), -1);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST(PollerEvent, EachSetCountsOne) {
+  const descriptor event = make_event().value();
+  ASSERT_TRUE(set_event(event.get()));
+  EXPECT_EQ(count_of(event.get()), 1);
+  ASSERT_TRUE(set_event(event.get()));
+  ASSERT_TRUE(set_event(event.get()));
+  EXPECT_EQ(count_of(event.get()), 2);
+}
+
+TEST(PollerEvent, OneThatCountsAsHighAsItCanIsSetAlready) {
+  const descriptor event = make_event().value();
+  const std::uint64_t most = UINT64_MAX - 1;
+  ASSERT_EQ(::write(event.get(), &most, sizeof most), 8);
+  ASSERT_TRUE(set_event(event.get()));
+  EXPECT_EQ(static_cast<std::uint64_t>(count_of(event.get())), most) << "and as it was";
+}
+
+TEST(Poller, P6_IsClosedOnExec) {
+  const descriptor poller = make_poller().value();
+  EXPECT_TRUE(::fcntl(poller.get(), F_GETFD) & FD_CLOEXEC);
+}
+
+TEST(Poller, TellsOnceWithAllBitsOfTheData) {
+  const descriptor poller = make_poller().value();
+  const descriptor event = make_event().value();
+  constexpr std::uint64_t data = 0xfedc'ba98'7654'3210;
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), data));
+  EXPECT_EQ(told_at_once(poller.get()), "") << "it is not readable";
+  ASSERT_TRUE(set_event(event.get()));
+  EXPECT_EQ(told_at_once(poller.get()), std::to_string(data) + ": in\n");
+  EXPECT_EQ(told_at_once(poller.get()), "") << "told once";
+  // Asked again, with other data, while it is still readable; and a third time.
+  for (const std::uint64_t later : {UINT64_MAX, std::uint64_t{7}}) {
+    ASSERT_TRUE(watch_once(poller.get(), event.get(), later));
+    EXPECT_EQ(told_at_once(poller.get()), std::to_string(later) + ": in\n");
+    EXPECT_EQ(told_at_once(poller.get()), "");
+  }
+}
+
+TEST(Poller, WatchingAgainReplacesWhatWasAsked) {
+  const descriptor poller = make_poller().value();
+  const descriptor event = make_event().value();
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), 1));
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), 2));
+  ASSERT_TRUE(set_event(event.get()));
+  EXPECT_EQ(told_at_once(poller.get()), "2: in\n");
+}
+
+TEST(Poller, TellsThatTheOtherSideHungUp) {
+  const descriptor poller = make_poller().value();
+  pipe_ends ends = make_pipe().value();
+  ASSERT_TRUE(watch_once(poller.get(), ends.read_end.get(), 5));
+  EXPECT_EQ(told_at_once(poller.get()), "");
+  ends.write_end.reset();
+  EXPECT_EQ(told_at_once(poller.get()), "5: hup\n");
+}
+
+TEST(Poller, UnwatchedItTellsNothingAndCanBeWatchedAgain) {
+  const descriptor poller = make_poller().value();
+  const descriptor event = make_event().value();
+  ASSERT_TRUE(set_event(event.get()));
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), 1));
+  unwatch(poller.get(), event.get());
+  EXPECT_EQ(told_at_once(poller.get()), "");
+  unwatch(poller.get(), event.get());
+  unwatch(poller.get(), -1);  // Nothing to be done about either.
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), 2));
+  EXPECT_EQ(told_at_once(poller.get()), "2: in\n");
+}
+
+TEST(Poller, TellsNoMoreThanThereIsSpaceForAndTheRestNext) {
+  const descriptor poller = make_poller().value();
+  descriptor events[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    events[i] = make_event().value();
+    ASSERT_TRUE(set_event(events[i].get()));
+    ASSERT_TRUE(watch_once(poller.get(), events[i].get(), i));
+  }
+  EXPECT_EQ(told_at_once(poller.get(), 2), "0: in\n1: in\n");
+  EXPECT_EQ(told_at_once(poller.get(), 2), "2: in\n");
+  EXPECT_EQ(told_at_once(poller.get(), 2), "");
+}
+
+TEST(Poller, ADeadlineIsNeverEarly) {
+  const descriptor poller = make_poller().value();
+  epoll_event event{};
+  // The last nanosecond of a millisecond, and the first of the next.
+  for (const std::int64_t ahead : {1, 999'999, 1'000'000, 1'000'001, 1'999'999}) {
+    for (int round = 0; round < 5; ++round) {
+      const std::int64_t deadline = monotonic_ns() + ahead;
+      EXPECT_EQ(wait_events(poller.get(), {&event, 1}, deadline), 0U);
+      EXPECT_GE(monotonic_ns(), deadline) << ahead;
+    }
+  }
+}
+
+TEST(Poller, AnInstantOfThePastReturnsAtOnce) {
+  const descriptor poller = make_poller().value();
+  epoll_event event{};
+  for (const std::int64_t past : {INT64_MIN, std::int64_t{-1}, std::int64_t{0}, monotonic_ns()}) {
+    EXPECT_EQ(wait_events(poller.get(), {&event, 1}, past), 0U) << past;
+  }
+}
+
+/// Waits on another thread until that sleeps, sets the event and says what was told.
+void expect_wait_ends_by_event_only(std::int64_t deadline_ns) {
+  const descriptor poller = make_poller().value();
+  const descriptor event = make_event().value();
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), 9));
+  std::atomic<std::uint32_t> id{0};
+  epoll_event told{};
+  std::size_t count = 0;
+  std::thread waiter([&] {
+    id.store(thread_id());
+    count = wait_events(poller.get(), {&told, 1}, deadline_ns).value_or(99);
+  });
+  while (id.load() == 0) ::sched_yield();
+  test::wait_until_asleep(id.load());
+  EXPECT_TRUE(set_event(event.get()));
+  waiter.join();
+  EXPECT_EQ(count, 1U);
+  EXPECT_EQ(told.data.u64, 9U);
+}
+
+TEST(Poller, WithoutADeadlineItWaitsForTheEvent) { expect_wait_ends_by_event_only(never); }
+
+TEST(Poller, MoreMillisecondsThanAnIntHoldsIsALongWait) {
+  expect_wait_ends_by_event_only(never - 1);
+  // The count of milliseconds, cut to 32 bits, would be 0.
+  expect_wait_ends_by_event_only(monotonic_ns() + (std::int64_t{1} << 32) * 1'000'000);
+}
+
+TEST(PollerFailure, AnInterruptedWaitHasNoEvents) {
+  const descriptor poller = make_poller().value();
+  const fault_scope fault({.kind = call::epoll, .nth = 1, .error_number = EINTR});
+  epoll_event event{};
+  EXPECT_EQ(wait_events(poller.get(), {&event, 1}, never), 0U);
+  EXPECT_EQ(fault.seen(), 1U);
+}
+
+TEST(PollerFailure, EachErrorIsWhole) {
+  const descriptor poller = make_poller().value();
+  const descriptor file = open_file("/dev/null", O_RDONLY).value();
+  const descriptor event = make_event().value();
+  const std::string end = " (-1) [errno 9]";
+  EXPECT_EQ(set_event(-1).error().message(), "os.set_event: system error: write refused" + end);
+  epoll_event space{};
+  EXPECT_EQ(wait_events(-1, {&space, 1}, 0).error().message(),
+            "os.wait_events: system error: epoll_wait refused" + end);
+  EXPECT_EQ(watch_once(poller.get(), -1, 0).error().message(),
+            "os.watch_once: system error: epoll_ctl refused the descriptor" + end);
+  EXPECT_EQ(watch_once(poller.get(), file.get(), 0).error().error_number(), EPERM);
+
+  const auto refused = [](call kind, int error_number, auto make) {
+    const fault_scope fault({.kind = kind, .nth = 1, .error_number = error_number});
+    return make().error().message();
+  };
+  EXPECT_EQ(refused(call::event, EMFILE, make_event),
+            "os.make_event: limit reached: eventfd refused [errno 24]");
+  EXPECT_EQ(refused(call::epoll, EMFILE, make_poller),
+            "os.make_poller: limit reached: epoll_create1 refused [errno 24]");
+  EXPECT_EQ(
+      refused(call::write, EIO, [&] { return set_event(event.get()); }),
+      "os.set_event: system error: write refused (" + std::to_string(event.get()) + ") [errno 5]");
+}
+
+TEST(PollerFailure, OnlyAnUnknownDescriptorIsAddedAndARefusedOneIsNot) {
+  const descriptor poller = make_poller().value();
+  const descriptor event = make_event().value();
+  ASSERT_TRUE(set_event(event.get()));
+  for (const int error_number : {ENOMEM, EPERM, EBADF}) {
+    const fault_scope fault({.kind = call::epoll, .nth = 1, .error_number = error_number});
+    EXPECT_EQ(watch_once(poller.get(), event.get(), 1).error().error_number(), error_number);
+    EXPECT_EQ(fault.seen(), 1U) << "changing was refused, so adding is not tried";
+  }
+  {
+    const fault_scope fault({.kind = call::epoll, .nth = 2, .error_number = ENOSPC});
+    EXPECT_EQ(watch_once(poller.get(), event.get(), 1).error(), errc::limit);
+    EXPECT_EQ(fault.injected(), 1U) << "unknown, so it was to be added";
+  }
+  EXPECT_EQ(told_at_once(poller.get()), "") << "nothing is watched";
+}
+
+}  // namespace
+}  // namespace bast::os
