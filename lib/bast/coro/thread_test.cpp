@@ -11,7 +11,6 @@
 
 #include "bast/coro.hpp"
 #include "bast/coro/thread_ids.hpp"
-#include "bast/testing/baseline.hpp"
 #include "bast/testing/fresh_process.hpp"
 #include "bast/testing/kind_of.hpp"
 
@@ -87,7 +86,6 @@ TEST(ThreadId, WithoutOneThereIsNoPoolAndThenThereIs) {
     for (std::uint32_t i = 1; i <= 65'535; ++i) {
       if (internal::thread_ids.take() != i) return 1;
     }
-    const test::leak_baseline before;
     const auto refused = coro_pool::create();
     if (test::words_of(refused) !=
         "coro_pool: limit reached: the process has its maximum of threads with coroutines "

@@ -17,6 +17,14 @@ constexpr std::uintptr_t leaf_reach = std::uintptr_t{1} << 34;
 // where the kernel maps anything, and each test takes a leaf of its own.
 constexpr std::uintptr_t invented = std::uintptr_t{0x1234} << 32;
 
+/// The first address of a leaf that nobody has asked for, like the one above it. Leaves stay, and a
+/// test may be repeated.
+std::uintptr_t fresh_leaf() {
+  static std::uintptr_t next = invented + 64 * leaf_reach;
+  next += 2 * leaf_reach;
+  return next;
+}
+
 const std::byte* at(std::uintptr_t address) {
   return reinterpret_cast<const std::byte*>(
       address);  // NOLINT(performance-no-int-to-ptr): they are invented
@@ -88,7 +96,7 @@ TEST(StackDirectory, UnknownAddressesAreNobodys) {
 TEST(StackDirectory, X6_FailingLeafIsNoMemoryAndEntersNothing) {
   slab one;
   // Two leaves are needed; the second fails.
-  const std::uintptr_t base = invented + 5 * leaf_reach - granule;
+  const std::uintptr_t base = fresh_leaf() + leaf_reach - granule;
   {
     const os::fault_scope fault({.kind = os::call::map, .nth = 2});
     const auto entered = directory_enter(at(base), 2 * granule, &one);
@@ -105,9 +113,34 @@ TEST(StackDirectory, X6_FailingLeafIsNoMemoryAndEntersNothing) {
 
 TEST(StackDirectory, AddressesAbove48BitsAreRefusedClearly) {
   slab one;
-  const auto entered = directory_enter(at(std::uintptr_t{1} << 52), granule, &one);
-  ASSERT_FALSE(entered.has_value());
-  EXPECT_EQ(entered.error().kind(), errc::unsupported);
+  constexpr std::uintptr_t end = std::uintptr_t{1} << 48;
+  for (const std::uintptr_t base : {end, end - granule, std::uintptr_t{1} << 52, ~(granule - 1)}) {
+    const auto entered =
+        directory_enter(at(base), base == ~(granule - 1) ? granule : 2 * granule, &one);
+    ASSERT_FALSE(entered.has_value());
+    EXPECT_EQ(entered.error().kind(), errc::unsupported);
+    EXPECT_STREQ(entered.error().operation(), "stack");
+    EXPECT_STREQ(entered.error().detail(), "the kernel gave an address above 48 bits");
+    EXPECT_EQ(directory_find(base), nullptr) << "nothing was entered";
+  }
+  ASSERT_TRUE(directory_enter(at(end - granule), granule, &one).has_value());
+  EXPECT_EQ(directory_find(end - 1), &one) << "the last address of all";
+  directory_remove(at(end - granule), granule);
+  EXPECT_EQ(directory_find(end - 1), nullptr);
+}
+
+TEST(StackDirectory, ALeafIsMadeOnceForAllItsSlabs) {
+  slab one;
+  const std::uintptr_t base = fresh_leaf();
+  const os::fault_scope maps({.kind = os::call::map});
+  ASSERT_TRUE(directory_enter(at(base), granule, &one).has_value());
+  EXPECT_EQ(maps.seen(), 1U);
+  ASSERT_TRUE(directory_enter(at(base + leaf_reach - granule), granule, &one).has_value());
+  directory_remove(at(base), granule);
+  ASSERT_TRUE(directory_enter(at(base), granule, &one).has_value());
+  EXPECT_EQ(maps.seen(), 1U);
+  directory_remove(at(base), granule);
+  directory_remove(at(base + leaf_reach - granule), granule);
 }
 
 }  // namespace

@@ -96,6 +96,34 @@ TEST_P(StackPoolDeathTest, ASlotThatForgotItsPlaceIsFound) {
       "a slot knows its place");
 }
 
+TEST_P(StackPoolDeathTest, SlabI2_AnOpenedSlotThatSaysItIsNotIsFound) {
+  EXPECT_DEATH(
+      {
+        live->state = slot_state::unopened;
+        slab::of(*live).check_invariants();
+      },
+      "slab: I2");
+}
+
+TEST_P(StackPoolDeathTest, SlabI3_AFrontierAboveTheSlotIsFound) {
+  EXPECT_DEATH(
+      {
+        const slab& home = slab::of(*live);
+        live->frontier.store(static_cast<std::uint16_t>(home.geometry.pages() + 1));
+        slab::of(*live).check_invariants();
+      },
+      "slab: I3");
+}
+
+TEST_P(StackPoolDeathTest, AStackHeldByNoSiteIsFound) {
+  EXPECT_DEATH(
+      {
+        watch::hold(pool.sites().entry_of(live->site));
+        pool.check_invariants();
+      },
+      "every stack is held by its site");
+}
+
 TEST_P(StackPoolDeathTest, SlabI4_ABudgetRefundedTwiceIsFound) {
   EXPECT_DEATH(
       {

@@ -36,6 +36,9 @@ TEST_P(StackPool, AcquiredStacksAreDistinctOpenAndGuarded) {
     const arch::stack_bounds bounds = stack_pool::bounds_of(*s);
     EXPECT_EQ(bounds.base, home.low(*s) + pool.geometry().guard);
     EXPECT_EQ(bounds.base + bounds.size, home.high(*s));
+    const arch::stack_bounds open = stack_pool::open_bounds_of(*s);
+    EXPECT_EQ(open.base, home.open_low(*s));
+    EXPECT_EQ(open.size, pool.geometry().window);
   }
   release_all({distinct.begin(), distinct.end()});
 }

@@ -152,6 +152,36 @@ TEST_P(SlabFailure, I4_OpenDownToRefundsWhatTheKernelRefused) {
   home->check_invariants();
 }
 
+TEST_P(SlabFailure, WhatIsOpenIsNotOpenedNorChargedAgain) {
+  make(4);
+  ASSERT_TRUE(home->open_batch(1).has_value());
+  slot& s = home->slots()[0];
+  std::byte* const open = home->open_low(s);
+  const os::fault_scope calls;
+  for (std::byte* const at : {open, open + home->geometry.page, home->high(s)}) {
+    if (at > home->high(s)) continue;  // Pages of 64 KiB.
+    EXPECT_EQ(home->open_down_to(s, at), slab::outcome::opened);
+    EXPECT_EQ(home->open_low(s), open);
+    EXPECT_EQ(owner.budget.open().count, home->geometry.window);
+  }
+  EXPECT_EQ(calls.seen(), 0U);
+}
+
+TEST_P(SlabFailure, I4_EveryErrorOfTheKernelIsPassedOnAndRefunded) {
+  make(8);
+  const call first = GetParam() == stack_tier::guard_markers ? call::guard_install : call::protect;
+  for (const int error_number : {ENOMEM, EAGAIN, EPERM, ENOSYS}) {
+    const os::fault_scope fault({.kind = first, .nth = 1, .error_number = error_number});
+    const auto opened = home->open_batch(4);
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().error_number(), error_number);
+    EXPECT_EQ(home->opened, 0U);
+    EXPECT_FALSE(home->sealed) << "only EINVAL means that memory is locked";
+    EXPECT_EQ(owner.budget.open(), 0_B);
+  }
+  EXPECT_EQ(home->open_batch(4).value(), 4U);
+}
+
 TEST_P(SlabFailure, CloseBelowRefusedLeavesTheSlotOpenAndCharged) {
   make(4);
   ASSERT_TRUE(home->open_batch(1).has_value());

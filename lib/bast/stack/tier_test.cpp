@@ -167,13 +167,16 @@ TEST(StackTier, MarkersRefusedAreAnErrorWhenDemanded) {
 
 TEST(StackTier, NoMemoryForMarkersIsReportedNotSwallowed) {
   test::warm_directory();
-  for (const bool demanded : {false, true}) {
-    const test::leak_baseline before;
-    slab_owner owner;
-    const auto made = create_refused(ENOMEM, demanded, owner);
-    ASSERT_FALSE(made.has_value());
-    EXPECT_EQ(made.error().kind(), errc::no_memory);
-    EXPECT_EQ(before.differences(), "");
+  for (const int error_number : {ENOMEM, EAGAIN, EPERM, ENOSYS}) {
+    for (const bool demanded : {false, true}) {
+      const test::leak_baseline before;
+      slab_owner owner;
+      const auto made = create_refused(error_number, demanded, owner);
+      ASSERT_FALSE(made.has_value()) << error_number;
+      EXPECT_EQ(made.error().error_number(), error_number);
+      EXPECT_EQ(made.error().kind(), errc_of_errno(error_number));
+      EXPECT_EQ(before.differences(), "");
+    }
   }
 }
 

@@ -162,6 +162,10 @@ std::set<std::string> threads_of_process() {
 }
 
 TEST_F(DoorPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
+  if (BAST_EMULATED || BAST_WITH_VALGRIND) GTEST_SKIP() << "the kernel knows other masks";
+  {
+    ASSERT_TRUE(listener::start(path.c_str()));
+  }  // A sanitizer's own thread may come with the first.
   sigset_t before{};
   ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &before), 0);
   const std::set<std::string> others = threads_of_process();
