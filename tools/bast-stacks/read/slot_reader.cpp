@@ -167,12 +167,12 @@ class slot_table_reader {
 
 std::uint64_t forget_reused(memory& target, const slot_layout& layout, std::span<live_stack> stacks,
                             std::span<const slot_place> places) {
-  constexpr std::size_t batch_max = 4096;
+  constexpr std::size_t reads_at_once = 4096;
   std::vector<piece> batch;
   std::vector<std::byte> records;
   std::uint64_t forgotten = 0;
-  for (std::size_t first = 0; first < places.size(); first += batch_max) {
-    const auto some = places.subspan(first, std::min(batch_max, places.size() - first));
+  for (std::size_t first = 0; first < places.size(); first += reads_at_once) {
+    const auto some = places.subspan(first, std::min(reads_at_once, places.size() - first));
     records.resize(some.size() * layout.record_bytes);
     batch.clear();
     for (std::size_t i = 0; i < some.size(); ++i) {
