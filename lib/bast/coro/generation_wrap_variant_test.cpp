@@ -32,6 +32,35 @@ TEST(GenerationWrap, F3_ABlockIsRetiredBeforeItsGenerationRepeats) {
   pool.check_invariants();
 }
 
+TEST(GenerationWrap, F3_ARetiredBlockStaysSoForTheNextPool) {
+  std::vector<coro_ref<>> stale;
+  coro_pool_stats before;
+  {
+    coro_pool pool = *coro_pool::create();
+    for (int i = 0; i < 20; ++i) {
+      auto c = pool.acquire();
+      ASSERT_TRUE(c);
+      stale.push_back(*c);
+      ASSERT_TRUE(c->release());
+    }
+    before = pool.stats();
+    EXPECT_GE(before.retired, 2U);
+  }
+  coro_pool next = *coro_pool::create();  // It takes over the same chunk.
+  auto fresh = next.acquire();
+  ASSERT_TRUE(fresh);
+  const coro_pool_stats after = next.stats();
+  EXPECT_EQ(after.retired, before.retired);
+  EXPECT_EQ(after.created, before.retired + 1);
+  EXPECT_EQ(after.ready, 1U);
+  for (coro_ref<>& old : stale) {
+    EXPECT_FALSE(old == static_cast<coro_ref<>&>(*fresh));
+    EXPECT_EQ(old.state(), coro_state::free);
+    EXPECT_EQ(test::kind_of(old.start([] {})), errc::stale_handle);
+  }
+  next.check_invariants();
+}
+
 TEST(GenerationWrap, F15_RetiredBlocksCountTowardsTheMaximum) {
   coro_pool pool = *coro_pool::create({.max_coros = 2});
   int lives = 0;

@@ -3,6 +3,7 @@
 // Entries of pools and slabs: taken, published, given back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -111,6 +112,14 @@ TEST_F(Entry, APoolsIndexIsItsPlaceInTheTable) {
   EXPECT_EQ(index_of(all + 4095), 4095U);
   EXPECT_EQ(index_of(nullptr), no_index);
   EXPECT_EQ(no_index, 0xffff'ffffU);
+}
+
+TEST(Text, ASitesNameSaysNothingByItself) {
+  constexpr site_name nothing{};
+  EXPECT_EQ(nothing.kind, site_kind::other);
+  EXPECT_EQ(nothing.where, "");
+  EXPECT_EQ(nothing.line, 0U);
+  EXPECT_EQ(nothing.column, 0U);
 }
 
 TEST(Text, OfWhatIsTooLongTheEndIsKept) {

@@ -136,14 +136,6 @@ TEST(SiteEntryAfresh, TheTableIsOpenedSixteenAtATime) {
   });
 }
 
-TEST(SiteEntryAfresh, ANameSaysNothingByItself) {
-  constexpr site_name nothing{};
-  EXPECT_EQ(nothing.kind, site_kind::other);
-  EXPECT_EQ(nothing.where, "");
-  EXPECT_EQ(nothing.line, 0U);
-  EXPECT_EQ(nothing.column, 0U);
-}
-
 TEST(SiteEntryAfresh, R3_SitesOfPoolsThatAreGoneAreAddedUpByName) {
   test::expect_in_fresh_process([] {
     if (!open_registry()) return 1;
@@ -203,6 +195,22 @@ TEST_F(SiteEntry, R3_NamesDifferByEachOfTheirParts) {
   for (std::size_t i = 0; i < before.size(); ++i) {
     EXPECT_EQ(uses_of(names[i]), before[i] + 2) << i;
   }
+}
+
+TEST_F(SiteEntry, R3_WhatIsClosedIsOfNoPoolAndHoldsNothing) {
+  pool_entry* const pool = take_pool();
+  site_entry* const entry = take_site({site_kind::label, "closed", 0, 0}, pool, 1);
+  EXPECT_EQ(entry->pool, index_of(pool));
+  hold(*entry);
+  add(*entry, {.uses = 1});
+  give(entry);
+  give(pool);
+  for (const site_entry* const left : sites_named("closed")) {
+    EXPECT_EQ(left->state, number_of(entry_state::closed));
+    EXPECT_EQ(left->pool, no_index);
+    EXPECT_EQ(left->held, 0U);
+  }
+  EXPECT_EQ(sites_named("closed").size(), 1U);
 }
 
 TEST_F(SiteEntry, ALongNameKeepsItsEnd) {
