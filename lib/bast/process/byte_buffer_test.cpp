@@ -62,10 +62,42 @@ TEST(ByteBuffer, I1_MovingLeavesNothingBehind) {
   append(buffer, "abc");
   byte_buffer other(std::move(buffer));
   EXPECT_EQ(other.text(), "abc");
+  EXPECT_EQ(other.capacity(), 8U);
+  EXPECT_TRUE(buffer.empty());  // NOLINT(bugprone-use-after-move): that is the question
+  EXPECT_EQ(buffer.capacity(), 0U);
+  EXPECT_EQ(buffer.room().size(), 0U);
   byte_buffer third;
   ASSERT_TRUE(third.reserve(4));
   third = std::move(other);
   EXPECT_EQ(third.text(), "abc");
+}
+
+TEST(ByteBuffer, I1_RoomGrowsAndIsUsedToItsLastByte) {
+  byte_buffer buffer;
+  ASSERT_TRUE(buffer.reserve(4));
+  append(buffer, "abcd");
+  EXPECT_TRUE(buffer.room().empty());
+  const os::fault_scope counted({.kind = os::call::allocate});
+  ASSERT_TRUE(buffer.reserve(4));
+  EXPECT_EQ(counted.seen(), 0U) << "there is as much already";
+  ASSERT_TRUE(buffer.reserve(5));
+  EXPECT_EQ(counted.seen(), 1U);
+  EXPECT_EQ(buffer.text(), "abcd");
+  EXPECT_EQ(buffer.room().size(), 1U);
+  std::byte two[2];
+  EXPECT_EQ(buffer.take(two), 2U);
+  EXPECT_EQ(static_cast<char>(two[0]), 'a');
+  EXPECT_EQ(static_cast<char>(two[1]), 'b');
+  EXPECT_EQ(buffer.size(), 2U);
+  buffer.truncate(2);
+  EXPECT_EQ(buffer.text(), "cd");
+  buffer.truncate(1);
+  EXPECT_EQ(buffer.text(), "c");
+  buffer.compact();
+  EXPECT_EQ(buffer.text(), "c");
+  EXPECT_EQ(buffer.room().size(), 4U);
+  buffer.compact();
+  EXPECT_EQ(buffer.text(), "c");
 }
 
 TEST(ByteBufferDeathTest, I1_MoreThanThereIsRoomForIsRefused) {
