@@ -36,7 +36,7 @@ int wake_of(process_driver& driver) {
   return first == nullptr ? -1 : first->fd;
 }
 
-bool is_readable(int fd) {
+bool wake_is_readable(int fd) {
   pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
   return ::poll(&wait, 1, 0) == 1;
 }
@@ -107,17 +107,17 @@ TEST(ProcessDriver, IO9_TheFirstRequestMakesTheWakeReadable) {
   idle_driver driver;
   ASSERT_TRUE(driver.init(1));
   const int wake = wake_of(driver);
-  EXPECT_FALSE(is_readable(wake));
+  EXPECT_FALSE(wake_is_readable(wake));
   driver.cancel_from_anywhere({.slot = 0, .generation = 1});
-  EXPECT_TRUE(is_readable(wake));
+  EXPECT_TRUE(wake_is_readable(wake));
   std::uint64_t count = 0;
   ASSERT_EQ(os::read_some(wake, std::as_writable_bytes(std::span(&count, 1))).value(), 8U);
   EXPECT_EQ(count, 1U);
   driver.cancel_from_anywhere({.slot = 0, .generation = 2});
-  EXPECT_FALSE(is_readable(wake)) << "the loop has not looked yet";
+  EXPECT_FALSE(wake_is_readable(wake)) << "the loop has not looked yet";
   driver.machine().tick(1);
   driver.cancel_from_anywhere({.slot = 0, .generation = 3});
-  EXPECT_TRUE(is_readable(wake));
+  EXPECT_TRUE(wake_is_readable(wake));
   EXPECT_EQ(driver.stirs, 0) << "that is the owner's";
 }
 

@@ -12,8 +12,6 @@ namespace {
 using namespace std::chrono_literals;
 using namespace test;
 
-constexpr int event_fd = 60;
-
 /// What an operation says apart from addresses and its name: "kind fd", and what else it has.
 std::string words_of(const operation& op) {
   constexpr const char* names[] = {"read",    "poll", "timeout", "cancel",

@@ -22,6 +22,7 @@ namespace bast::test {
 inline constexpr int pidfd = 50;
 inline constexpr int output_fd = 51;
 inline constexpr int errors_fd = 52;
+inline constexpr int event_fd = 60;  // what wakes the machine
 inline constexpr std::int64_t millisecond = 1'000'000;
 
 class scripted_machine : public testing::Test {

@@ -12,8 +12,6 @@ namespace {
 
 using namespace test;
 
-constexpr int event_fd = 60;
-
 class MachineWake : public scripted_machine {
  protected:
   void SetUp() override { init({.processes_max = 2, .wake_fd = event_fd}); }
