@@ -3,8 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace bast {
 namespace {
@@ -12,89 +13,155 @@ namespace {
 using internal::list;
 using internal::string_list;
 
-TEST(ProcessList, I1_ItDoublesAndKeepsWhatItHolds) {
+std::vector<int> values_of(const list<int>& numbers) {
+  return {numbers.all().begin(), numbers.all().end()};
+}
+
+std::vector<std::string> strings_of(const string_list& strings) {
+  std::vector<std::string> out;
+  for (const char* s = strings.first(); s != nullptr; s = strings.next(s)) out.emplace_back(s);
+  return out;
+}
+
+TEST(List, I1_ValuesStayInOrderWhileItGrows) {
   list<int> numbers;
-  const os::fault_scope counted({.kind = os::call::allocate});
-  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(numbers.add(i));
-  EXPECT_EQ(counted.seen(), 11U) << "1, 2, 4, ... 1024";
-  ASSERT_EQ(numbers.size(), 1000U);
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(numbers.data()[i], i);
+  EXPECT_TRUE(numbers.empty());
+  std::vector<int> expected;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(numbers.add(i));
+    expected.push_back(i);
+    EXPECT_EQ(numbers.size(), expected.size());
+  }
+  const int more[] = {7, 8, 9};
+  ASSERT_TRUE(numbers.add_all(more));
+  ASSERT_TRUE(numbers.add_all({}));
+  expected.insert(expected.end(), {7, 8, 9});
+  EXPECT_EQ(values_of(numbers), expected);
+  EXPECT_EQ(numbers.data(), numbers.all().data());
+  EXPECT_FALSE(numbers.empty());
   numbers.clear();
   EXPECT_TRUE(numbers.empty());
-  ASSERT_TRUE(numbers.reserve(1024));
-  EXPECT_EQ(counted.seen(), 11U) << "there was room";
-  ASSERT_TRUE(numbers.reserve(1025));
-  EXPECT_EQ(counted.seen(), 12U);
+  ASSERT_TRUE(numbers.add(5));
+  EXPECT_EQ(values_of(numbers), std::vector<int>{5});
 }
 
-TEST(ProcessList, X6_WithoutMemoryNothingChanges) {
-  list<int> numbers;
-  const int two[] = {1, 2};
-  ASSERT_TRUE(numbers.add_all(two));
-  const os::fault_scope fault({.kind = os::call::allocate, .nth = 1, .persistent = true});
-  EXPECT_FALSE(numbers.add(3));
-  EXPECT_FALSE(numbers.add_all(two));
-  EXPECT_TRUE(numbers.add_all({}));
-  ASSERT_EQ(numbers.size(), 2U);
-  EXPECT_EQ(numbers.all()[0], 1);
-  EXPECT_EQ(numbers.all()[1], 2);
-}
-
-TEST(ProcessList, I1_ASizeThatOverflowsIsRefusedUnasked) {
-  list<std::uint64_t> numbers;
-  ASSERT_TRUE(numbers.add(1));
+/// Allocations while `numbers` is given `count` values one by one.
+std::uint64_t allocations_of(list<int>& numbers, int count) {
   const os::fault_scope counted({.kind = os::call::allocate});
-  constexpr std::size_t most = PTRDIFF_MAX / sizeof(std::uint64_t) / 2;
-  for (const std::size_t more : {most, most + 1, SIZE_MAX / 8 + 1, SIZE_MAX}) {
-    EXPECT_FALSE(numbers.reserve(more)) << more;
-  }
-  EXPECT_EQ(counted.seen(), 0U);
+  for (int i = 0; i < count; ++i) EXPECT_TRUE(numbers.add(i));
+  return counted.seen();
 }
 
-TEST(ProcessList, I1_MovingLeavesAnEmptyOne) {
+TEST(List, I1_TheCapacityDoublesAndIsUsedUp) {
+  list<int> numbers;
+  EXPECT_EQ(allocations_of(numbers, 64), 7U) << "1, 2, 4 .. 64";
+  list<int> reserved;
+  ASSERT_TRUE(reserved.reserve(10));
+  EXPECT_EQ(allocations_of(reserved, 10), 0U);
+  EXPECT_EQ(allocations_of(reserved, 1), 1U);
+  EXPECT_EQ(allocations_of(reserved, 9), 0U) << "twice of 10";
+  EXPECT_EQ(allocations_of(reserved, 1), 1U);
+  ASSERT_TRUE(reserved.reserve(1000));
+  EXPECT_EQ(allocations_of(reserved, 1000), 0U);
+  EXPECT_EQ(allocations_of(reserved, 1), 1U);
+}
+
+TEST(List, X6_WithoutMemoryNothingChanges) {
+  list<int> numbers;
+  const int some[] = {1, 2, 3};
+  ASSERT_TRUE(numbers.add_all(some));
+  const os::fault_scope fault({.kind = os::call::allocate, .nth = 1, .persistent = true});
+  EXPECT_FALSE(numbers.add(4));
+  EXPECT_FALSE(numbers.add_all(some));
+  EXPECT_FALSE(numbers.reserve(1));
+  EXPECT_TRUE(numbers.reserve(0));
+  EXPECT_EQ(values_of(numbers), (std::vector<int>{1, 2, 3}));
+}
+
+TEST(List, I1_MoreThanAnObjectMayHaveIsRefusedUnasked) {
+  list<int> numbers;
+  ASSERT_TRUE(numbers.add(1));
+  constexpr std::size_t most = PTRDIFF_MAX / sizeof(int) / 2;
+  const os::fault_scope fault({.kind = os::call::allocate, .nth = 1, .persistent = true});
+  EXPECT_FALSE(numbers.reserve(SIZE_MAX));
+  EXPECT_FALSE(numbers.reserve(most + 1));
+  EXPECT_FALSE(numbers.reserve(most));
+  EXPECT_EQ(fault.seen(), 0U);
+  EXPECT_FALSE(numbers.reserve(most - 1));
+  EXPECT_EQ(fault.seen(), 1U);
+}
+
+TEST(List, I1_MovingLeavesAnEmptyListThatWorks) {
   list<int> first;
   ASSERT_TRUE(first.add(1));
   list<int> second(std::move(first));
-  EXPECT_EQ(first.size(), 0U);  // NOLINT(bugprone-use-after-move): that is the question
-  EXPECT_EQ(first.data(), nullptr);
+  EXPECT_EQ(values_of(second), std::vector<int>{1});
+  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): that is the question
   ASSERT_TRUE(first.add(2));
-  first = std::move(second);
-  EXPECT_EQ(first.all()[0], 1);
-  EXPECT_EQ(second.size(), 0U);  // NOLINT(bugprone-use-after-move): that is the question
-  ASSERT_TRUE(second.reserve(100));
+  EXPECT_EQ(values_of(first), std::vector<int>{2});
+  ASSERT_TRUE(first.add(3));
+  second = std::move(first);
+  EXPECT_EQ(values_of(second), (std::vector<int>{2, 3}));
+  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move)
+  ASSERT_TRUE(first.add(4));
+  ASSERT_TRUE(second.add(5));
+  EXPECT_EQ(values_of(first), std::vector<int>{4});
+  EXPECT_EQ(values_of(second), (std::vector<int>{2, 3, 5}));
 }
 
-TEST(ProcessList, I1_StringsFollowEachOther) {
+TEST(StringList, I1_StringsStayInOrderAndWhole) {
   string_list strings;
-  EXPECT_EQ(strings.first(), nullptr);
   EXPECT_TRUE(strings.empty());
-  ASSERT_TRUE(strings.add({"a", "", "bc"}));
+  EXPECT_EQ(strings.first(), nullptr);
+  ASSERT_TRUE(strings.add({"A", "=", "one"}));
+  ASSERT_TRUE(strings.add({""}));
   ASSERT_TRUE(strings.add({}));
-  ASSERT_TRUE(strings.add({"d"}));
-  EXPECT_EQ(strings.count(), 3U);
-  const char* s = strings.first();
-  EXPECT_STREQ(s, "abc");
-  s = strings.next(s);
-  EXPECT_STREQ(s, "");
-  s = strings.next(s);
-  EXPECT_STREQ(s, "d");
-  EXPECT_EQ(strings.next(s), nullptr);
+  ASSERT_TRUE(strings.add({"last"}));
+  EXPECT_EQ(strings.count(), 4U);
+  EXPECT_FALSE(strings.empty());
+  EXPECT_EQ(strings_of(strings), (std::vector<std::string>{"A=one", "", "", "last"}));
+  ASSERT_TRUE(strings.assign({"on", "ly"}));
+  EXPECT_EQ(strings.count(), 1U);
+  EXPECT_EQ(strings_of(strings), std::vector<std::string>{"only"});
+  strings.clear();
+  EXPECT_EQ(strings.count(), 0U);
+  EXPECT_EQ(strings_of(strings), std::vector<std::string>{});
+}
 
-  string_list other(std::move(strings));
-  EXPECT_EQ(strings.first(), nullptr);  // NOLINT(bugprone-use-after-move): that is the question
-  EXPECT_EQ(other.count(), 3U);
-  ASSERT_TRUE(other.assign({"only"}));
-  EXPECT_EQ(other.count(), 1U);
-  EXPECT_STREQ(other.first(), "only");
-  EXPECT_EQ(other.next(other.first()), nullptr);
-  strings = std::move(other);
-  EXPECT_EQ(other.count(), 0U);  // NOLINT(bugprone-use-after-move): that is the question
-  EXPECT_STREQ(strings.first(), "only");
-
+TEST(StringList, X6_WithoutMemoryNothingChanges) {
+  string_list strings;
+  ASSERT_TRUE(strings.add({"a"}));
+  const std::string large(1000, 'x');
   const os::fault_scope fault({.kind = os::call::allocate, .nth = 1, .persistent = true});
-  EXPECT_FALSE(strings.assign({std::string(100, 'x')}));
-  EXPECT_TRUE(strings.empty());
+  EXPECT_FALSE(strings.add({"b", large}));
+  EXPECT_EQ(strings.count(), 1U);
+  EXPECT_EQ(strings_of(strings), std::vector<std::string>{"a"});
+  EXPECT_FALSE(strings.assign({large}));
+  EXPECT_EQ(strings.count(), 0U);
   EXPECT_EQ(strings.first(), nullptr);
+}
+
+TEST(StringList, X6_OneStringIsOneAllocationAtMost) {
+  string_list strings;
+  const os::fault_scope counted({.kind = os::call::allocate});
+  ASSERT_TRUE(strings.add({"12345", "=", "6789"}));
+  EXPECT_EQ(counted.seen(), 1U);
+}
+
+TEST(StringList, I1_MovingLeavesAnEmptyListThatWorks) {
+  string_list first;
+  ASSERT_TRUE(first.add({"a"}));
+  ASSERT_TRUE(first.add({"b"}));
+  string_list second(std::move(first));
+  EXPECT_EQ(strings_of(second), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(first.count(), 0U);  // NOLINT(bugprone-use-after-move): that is the question
+  ASSERT_TRUE(first.add({"c"}));
+  EXPECT_EQ(first.count(), 1U);
+  second = std::move(first);
+  EXPECT_EQ(strings_of(second), std::vector<std::string>{"c"});
+  EXPECT_EQ(second.count(), 1U);
+  EXPECT_EQ(first.count(), 0U);  // NOLINT(bugprone-use-after-move)
+  EXPECT_EQ(first.first(), nullptr);
 }
 
 }  // namespace

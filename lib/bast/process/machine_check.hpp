@@ -33,7 +33,8 @@ struct slot_counts {
 const char* broken_invariant(const slot_counts& counted,
                              const process_machine_stats& stats) noexcept;
 
-/// FNV-1a, by words instead of bytes.
+/// FNV-1a by words instead of bytes, and mixed downwards too: a product carries no difference from
+/// its high bits to the low ones, where the next word could cancel it.
 class hasher {
  public:
   /// Everything that may be different: no two slots that differ in a field have one hash, but for
@@ -48,7 +49,10 @@ class hasher {
 
  private:
   void add(const captured_stream& stream) noexcept;
-  void add_word(std::uint64_t word) noexcept { hash_ = (hash_ ^ word) * 0x100000001b3; }
+  void add_word(std::uint64_t word) noexcept {
+    hash_ = (hash_ ^ word) * 0x100000001b3;
+    hash_ ^= hash_ >> 32;
+  }
 
   std::uint64_t hash_ = 0xcbf29ce484222325;
 };

@@ -214,7 +214,7 @@ TEST(MachineDigest, P22_EveryFieldOfALifeCounts) {
 
 TEST(MachineDigest, P22_EveryFieldOfAStreamCounts) {
   std::set<std::uint64_t> hashes;
-  for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
+  for (std::size_t i = 0; i < 2; ++i) {
     const auto with = [&hashes, i](auto change) {
       hashes.insert(hash_after([change, i](process_slot& s) { change(s.life.streams[i]); }));
     };

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all drivers have in common, with one that does nothing by itself.
+#include "bast/process/driver.hpp"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <memory>
+#include <optional>
+
+#include "bast/testing/baseline.hpp"
+
+namespace bast {
+namespace {
+
+class idle_driver final : public process_driver {
+ public:
+  idle_driver() = default;
+  idle_driver(const idle_driver&) = delete;
+  idle_driver& operator=(const idle_driver&) = delete;
+  ~idle_driver() { machine_.shut_down(); }
+  [[nodiscard]] result<void> init(std::size_t processes_max) noexcept {
+    return begin({.processes_max = processes_max, .magic = 0x17}, "idle_driver.init");
+  }
+  int stirs = 0;
+
+ private:
+  void stirred() noexcept override { ++stirs; }
+};
+
+/// The eventfd of a machine: what it polls first.
+int wake_of(process_driver& driver) {
+  const operation* const first = driver.machine().next();
+  EXPECT_NE(first, nullptr);
+  return first == nullptr ? -1 : first->fd;
+}
+
+bool wake_is_readable(int fd) {
+  pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&wait, 1, 0) == 1;
+}
+
+TEST(ProcessDriver, P23_TheLatestThatLivesIsTheThreadsInWhateverOrderTheyEnd) {
+  constexpr int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+  for (const auto& order : orders) {
+    std::unique_ptr<idle_driver> all[3];
+    EXPECT_EQ(process_driver::of_this_thread(), nullptr);
+    for (auto& one : all) {
+      one = std::make_unique<idle_driver>();
+      ASSERT_TRUE(one->init(1));
+      EXPECT_EQ(process_driver::of_this_thread(), one.get());
+    }
+    for (const int ends : order) {
+      all[ends].reset();
+      process_driver* latest = nullptr;
+      for (auto& one : all) latest = one == nullptr ? latest : one.get();
+      EXPECT_EQ(process_driver::of_this_thread(), latest);
+    }
+  }
+}
+
+TEST(ProcessDriver, X6_OneThatCouldNotBeginIsNobodysAndMayTryAgain) {
+  const test::leak_baseline before;
+  {
+    idle_driver driver;
+    for (const int error_number : {EMFILE, ENFILE, ENOMEM}) {
+      const os::fault_scope fault(
+          {.kind = os::call::event, .nth = 1, .error_number = error_number});
+      const auto ready = driver.init(1);
+      ASSERT_FALSE(ready);
+      EXPECT_EQ(ready.error().error_number(), error_number);
+    }
+    for (std::uint64_t nth = 1; nth <= 2; ++nth) {
+      const os::fault_scope fault({.kind = os::call::allocate, .nth = nth});
+      EXPECT_EQ(driver.init(1).error(), errc::no_memory);
+    }
+    EXPECT_EQ(driver.init(0).error(), errc::invalid);
+    EXPECT_EQ(process_driver::of_this_thread(), nullptr);
+    EXPECT_EQ(before.differences(), "");
+    ASSERT_TRUE(driver.init(1));
+    EXPECT_EQ(process_driver::of_this_thread(), &driver);
+    const auto again = driver.init(1);
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error(), errc::bad_state);
+    EXPECT_STREQ(again.error().operation(), "idle_driver.init");
+  }
+  EXPECT_EQ(process_driver::of_this_thread(), nullptr);
+  EXPECT_EQ(before.differences(), "");
+}
+
+TEST(ProcessDriver, P23_EveryCallOfTheOwnerStirsTheLoopAndTellsTheTime) {
+  idle_driver driver;
+  ASSERT_TRUE(driver.init(1));
+  EXPECT_EQ(driver.machine().next()->user_data >> 56, 0x17U);
+  const std::uint64_t before = driver.machine().digest();
+  EXPECT_EQ(driver.start({}).error(), errc::invalid);
+  EXPECT_EQ(driver.stirs, 1);
+  const std::uint64_t after = driver.machine().digest();
+  EXPECT_NE(before, after) << "nothing but the time has changed";
+  EXPECT_EQ(driver.cancel({.slot = 0, .generation = 1}).error(), errc::stale_handle);
+  EXPECT_EQ(driver.stirs, 2);
+  EXPECT_NE(driver.machine().digest(), after);
+}
+
+TEST(ProcessDriver, IO9_TheFirstRequestMakesTheWakeReadable) {
+  idle_driver driver;
+  ASSERT_TRUE(driver.init(1));
+  const int wake = wake_of(driver);
+  EXPECT_FALSE(wake_is_readable(wake));
+  driver.cancel_from_anywhere({.slot = 0, .generation = 1});
+  EXPECT_TRUE(wake_is_readable(wake));
+  std::uint64_t count = 0;
+  ASSERT_EQ(os::read_some(wake, std::as_writable_bytes(std::span(&count, 1))).value(), 8U);
+  EXPECT_EQ(count, 1U);
+  driver.cancel_from_anywhere({.slot = 0, .generation = 2});
+  EXPECT_FALSE(wake_is_readable(wake)) << "the loop has not looked yet";
+  driver.machine().tick(1);
+  driver.cancel_from_anywhere({.slot = 0, .generation = 3});
+  EXPECT_TRUE(wake_is_readable(wake));
+  EXPECT_EQ(driver.stirs, 0) << "that is the owner's";
+}
+
+}  // namespace
+}  // namespace bast
