@@ -130,16 +130,16 @@ class Copy:
             yield [lines[i], *lines[first:i][::-1], *lines[i + 1:last]]
 
     def blamed(self, message):
+        """The fault in which the compiler complains, or else those of the first line it names."""
+        places = []
         for line in message:
             match = PLACE.match(line)
-            if not match:
-                continue
-            try:
+            if match:
                 name = os.path.relpath(os.path.join(self.build, match[1]), self.tree)
-            except ValueError:
-                continue
-            if name in self.writers:
-                faults = self.writers[name].at(int(match[2]), int(match[3]))
-                if faults:
-                    return faults
-        return []
+                if name in self.writers:
+                    places.append((self.writers[name], int(match[2]), int(match[3])))
+        for writer, line, column in places:
+            fault = writer.at(line, column)
+            if fault is not None:
+                return [fault]
+        return next((faults for writer, line, _ in places if (faults := writer.on(line))), [])

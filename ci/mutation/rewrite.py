@@ -48,7 +48,6 @@ class Writer:
         top, self.crossing = nest(numbered)
         self.range(0, len(text), top)
         self.text = "".join(self.parts)
-        self.spans = [(start, end, fault) for start, end, fault in self.spans]
 
     def put(self, text):
         self.parts.append(text)
@@ -88,13 +87,19 @@ class Writer:
         self.spans[place] = (start, self.length, fault)
 
     def at(self, line, column):
-        """The innermost fault at a place of the new text, or those of its line, or none."""
-        begins = 0
-        for _ in range(line - 1):
-            begins = self.text.find("\n", begins) + 1
-        offset = begins + column - 1
+        """The innermost fault at a place of the new text, or None."""
+        offset = self.line_start(line) + column - 1
         inside = [span for span in self.spans if span[0] <= offset < span[1]]
-        if inside:
-            return [min(inside, key=lambda span: span[1] - span[0])[2]]
-        ends = self.text.find("\n", begins)
-        return [fault for start, end, fault in self.spans if start <= ends and end >= begins]
+        return min(inside, key=lambda span: span[1] - span[0])[2] if inside else None
+
+    def on(self, line):
+        """All faults that stand on a line of the new text."""
+        begins = self.line_start(line)
+        ends = self.line_start(line + 1)
+        return [fault for start, end, fault in self.spans if start < ends and end > begins]
+
+    def line_start(self, line):
+        at = 0
+        for _ in range(line - 1):
+            at = self.text.find("\n", at) + 1 or len(self.text)
+        return at

@@ -186,7 +186,7 @@ def check_rewriting(directory, text, faults, complaints):
         at = re.search(rf"bast_fault\w*\({number}\)", writer.text).start()
         line = writer.text.count("\n", 0, at) + 1
         column = at - writer.text.rfind("\n", 0, at)
-        if writer.at(line, column) != [fault]:
+        if writer.at(line, column) != fault:
             complaints.append(f"the compiler's complaints would not find {fault}")
     file, program = directory / "rewritten.cpp", directory / "rewritten"
     file.write_text(writer.text)
