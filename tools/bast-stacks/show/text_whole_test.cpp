@@ -135,6 +135,17 @@ TEST(WholeText, RecommendedJson) {
 )");
 }
 
+TEST(WholeText, Csv) {
+  EXPECT_EQ(
+      export_csv(server()),
+      "site,kind,uses,pending,samples,live,held,grows,p50_bytes,p90_bytes,p99_bytes,max_bytes,"
+      "limit_bytes,window_bytes\r\n"
+      "/src/app/parse.cpp:40,source,9002,0,9002,61,61,11,4031,22015,22015,62700,65536,32768\r\n"
+      "/src/app/render.cpp:14,source,212,0,212,4,8,12,18431,31231,31231,33000,262144,32768\r\n"
+      "/src/app/"
+      "server.cpp:88,source,41203,0,41203,512,600,13,3135,3135,6015,9300,262144,32768\r\n");
+}
+
 TEST(WholeText, Prometheus) {
   EXPECT_EQ(export_prometheus(server()),
             R"(# HELP bast_stack_used_bytes Depth of sampled uses of stacks by spawn site.
