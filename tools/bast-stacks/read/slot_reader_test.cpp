@@ -4,27 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstring>
+
+#include "read/testing/own_memory.hpp"
 
 namespace bast_stacks {
 namespace {
 
 using bast::watch::slot_layout;
 using bast::watch::slot_state;
-
-/// This process's own memory.
-class own_memory final : public memory {
- public:
-  bool residency(extent, std::vector<resident_extent>&) override { return false; }
-
- private:
-  void read_pieces(std::span<piece> pieces) override {
-    for (piece& each : pieces) {
-      std::memcpy(each.into.data(), reinterpret_cast<const void*>(each.address), each.into.size());
-      each.present = true;
-    }
-  }
-};
+using testing::own_memory;
 
 struct record {
   std::uint64_t name = 0;

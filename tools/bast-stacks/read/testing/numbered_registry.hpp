@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A fake registry whose fields have a number of its own each, and what `collect` makes of it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string_view>
+#include <vector>
+
+#include "read/collect.hpp"
+#include "read/testing/fake_registry.hpp"
+#include "read/testing/own_memory.hpp"
+
+namespace bast_stacks::testing {
+
+inline constexpr collect_options clocks{.now_ns = 9'000, .boot_ns = 70'000};
+
+inline snapshot collected(own_memory& target, const std::vector<std::uint64_t>& registries,
+                          const collect_options& options = clocks) {
+  snapshot into;
+  into.what = "test";
+  const auto good = collect(target, registries, options, into);
+  EXPECT_TRUE(good) << (good ? "" : good.error().what);
+  return into;
+}
+
+/// A registry with a number of its own in every field.
+struct numbered_registry {
+  fake_registry fake{fake_shape{.slots = 4, .stride = 64 << 10, .guard = 8192, .window = 16 << 10}};
+
+  numbered_registry() {
+    auto& head = fake.header();
+    head.machine = 183;
+    head.pid = 4711;
+    head.started_ns = 10'000;
+    head.built = bast::watch::built_hardened | bast::watch::built_coverage;
+    head.modes = bast::watch::mode_deepest;
+    auto& pool = fake.pool(0);
+    pool.owner_thread = 77;
+    pool.id = 41;
+    pool.limit = 1001;
+    pool.guard = 1002;
+    pool.window = 1003;
+    pool.retain = 1004;
+    pool.budget = 1005;
+    pool.scrub = 1;
+    pool.growth = 1;
+    pool.measured = 1;
+    std::string_view("/src/pool.cpp:12").copy(pool.where, sizeof pool.where);
+    auto& site = fake.add_site(2, bast::watch::site_kind::source, "/src/a.cpp");
+    site.where_bytes = 11;
+    site.line = 2001;
+    site.column = 2002;
+    site.limit = 2003;
+    site.window = 2004;
+    site.uses = 2005;
+    site.samples = 2006;
+    site.grows = 2007;
+    site.max = 2008;
+    site.max_at_ns = 2009;
+    site.held = 2010;
+    site.held_max = 2011;
+    site.histogram[0] = 5;
+    site.histogram[511] = 6;
+    site.deepest.depth = 2012;
+    site.deepest.sp_depth = 1;
+    site.deepest.top = 2012;
+    site.deepest.count = site.deepest.first = bast::watch::return_count;
+  }
+  std::uint64_t address() { return fake.header().self; }
+};
+
+}  // namespace bast_stacks::testing
