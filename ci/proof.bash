@@ -4,7 +4,7 @@
 
 # Those of the library, whose inputs are programs of a model; and those of the inspector, whose
 # inputs are what it reads.
-library_targets=(pool growth cancel_order process_driver command_argv_env)
+library_targets=(pool growth cancel_order process_driver command_argv_env combined)
 inspector_targets=(registry core perf_ring elf_frames su_ci recording budget draw)
 fuzz_targets=("${library_targets[@]}" "${inspector_targets[@]}")
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bast/testing/baseline.hpp"
+#include "model/lives.hpp"
 #include "model/target.hpp"
 
 namespace {
@@ -21,13 +22,15 @@ using namespace bast;
 namespace files = std::filesystem;
 
 constexpr const char* help = R"(usage: bast_replay [OPTION] TARGET PATH...
-TARGET is pool, growth, cancel_order, process_driver, command_argv_env or canary. PATH is a
-program, as bytes or as text (*.ops), or a directory.
+TARGET is pool, growth, cancel_order, process_driver, command_argv_env, combined or canary. PATH is
+a program, as bytes or as text (*.ops), or a directory.
 
   (no option)       run each program once; exit 1 if one complains
   --faults          run each once for each of its kernel calls, that call failing once, and
                     once more for each, with all later calls failing too
   --pairs           as --faults; programs of up to 48 calls also once for every pair of them
+  --lives N         run each N times, and as often again to count its kernel calls; each life must
+                    be as the one before
   --expect-failure  exit 0 if some program complains, and 1 if none does
   --print           print each program as text
   --bytes DIRECTORY write each program as bytes, for a fuzzer's corpus
@@ -123,6 +126,16 @@ class player {
     }
   }
 
+  /// See lives.hpp.
+  void lives(const files::path& path, const model::program& p, unsigned count) {
+    const std::string complaint = model::live(target_, p, count);
+    sum.runs += 2 * count;
+    if (complaint.empty()) return;
+    ++sum.complaints;
+    std::printf("%s, %s\n%s", path.c_str(), complaint.c_str(),
+                model::print(p, target_.words).c_str());
+  }
+
   totals sum;
 
  private:
@@ -137,6 +150,7 @@ class player {
 struct arguments {
   std::string option;
   std::string directory;
+  unsigned lives = 0;
   const model::target* target = nullptr;
   std::vector<std::string> paths;
 };
@@ -154,13 +168,17 @@ arguments read_arguments(int count, char** values) {
       rest.push_back(word);
       continue;
     }
-    constexpr std::string_view known[] = {"--faults", "--pairs", "--expect-failure", "--print",
-                                          "--bytes"};
+    constexpr std::string_view known[] = {"--faults",         "--pairs", "--lives",
+                                          "--expect-failure", "--print", "--bytes"};
     if (std::ranges::find(known, word) == std::end(known)) {
       die("unknown option '" + word + "'; see --help");
     }
     out.option = word;
     if (word == "--bytes" && ++i < count) out.directory = values[i];
+    if (word == "--lives") {
+      out.lives = ++i < count ? static_cast<unsigned>(std::strtoul(values[i], nullptr, 10)) : 0;
+      if (out.lives < 2) die("--lives needs a number from 2 on");
+    }
   }
   if (rest.size() < 2) die("needs a target and a path; see --help");
   out.target = model::find_target(rest[0]);
@@ -194,6 +212,8 @@ int main(int count, char** values) {
       write_bytes(asked.directory, path, p);
     } else if (asked.option == "--faults") {
       play.faults(path, p);
+    } else if (asked.option == "--lives") {
+      play.lives(path, p, asked.lives);
     } else if (asked.option == "--pairs") {
       play.pairs(path, p);
     } else {

@@ -221,4 +221,21 @@ std::string cancel_machine::compare_source(std::size_t place, const cancel_model
   return {};
 }
 
+std::string cancel_machine::seen() const {
+  std::string out = won_ ? "won" : "";
+  for (const bool worked : allocations_) out += worked ? " made" : " refused";
+  for (const entry& e : entries_) {
+    out += " " + std::to_string(e.place) + " " + name_of(e.why.code) + " " + name_of(e.why.cause);
+  }
+  for (const auto& source : sources_) {
+    if (!source) continue;
+    const auto why = source->reason();
+    out += std::string("; ") + (why ? name_of(why->code) : "not cancelled") + " " +
+           std::to_string(source->refused()) + " " +
+           std::to_string(source->deadline().time_since_epoch().count()) + " " +
+           std::to_string(source->next_deadline().time_since_epoch().count());
+  }
+  return out;
+}
+
 }  // namespace bast::model

@@ -29,6 +29,8 @@ class cancel_machine {
   std::deque<bool> perform(const op& o);
   /// The first thing that differs; empty when nothing does.
   std::string compare(const cancel_model& expected);
+  /// What can be seen, by numbers that begin anew with each machine: see lives.hpp.
+  std::string seen() const;
   /// Everything goes, in an order that programs do not choose.
   void end();
 

@@ -178,6 +178,7 @@ void cancel_model::run(std::size_t which) {
     return;
   }
   events.push_back({.place = r.place, .why = why});
+  if (ran) ran(r.place, why);
   const std::size_t other = r.plan.argument;
   switch (r.plan.deed) {
     case cancel_deed::nothing: break;

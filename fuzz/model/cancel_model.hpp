@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -63,6 +64,24 @@ class cancel_model {
   std::vector<int> created;          // sources of the latest operation, by number
   int cancels_won = 0;               // of the latest operation's own cancel
 
+  // Its parts, for a model that contains this one. All of them may be called by `ran`.
+
+  /// Called with the place of each callback when it runs, and what the callback does is done then.
+  std::function<void(int place, const told& why)> ran;
+  /// The number of the node in that place, or -1.
+  int number_of(std::size_t place) const { return sources_[place]; }
+  const node* at(int number) const {
+    return number >= 0 ? &nodes_[static_cast<std::size_t>(number)] : nullptr;
+  }
+  void make_source(std::size_t place, int parent, bool shielded);
+  void drop(std::size_t place);
+  void enlist(std::size_t place, int on, const cancel_plan& plan);
+  void delist(std::size_t place);
+  bool cancel(int n, const told& why);
+  void set_shield(int n, bool on);
+  void set_deadline(int n, long time);
+  void advance(int tree, long now);
+
  private:
   enum class phase { waiting, running, over };
   struct record {
@@ -72,21 +91,10 @@ class cancel_model {
     int target;  // the joined node that it cancels
     phase state;
   };
-  const node* at(int number) const {
-    return number >= 0 ? &nodes_[static_cast<std::size_t>(number)] : nullptr;
-  }
   node& the(int number) { return nodes_[static_cast<std::size_t>(number)]; }
 
   bool allocated();
-  void make_source(std::size_t place, int parent, bool shielded);
-  void enlist(std::size_t place, int on, const cancel_plan& plan);
-  void delist(std::size_t place);
-  void drop(std::size_t place);
   void join(std::size_t place, const cancel_pair& of);
-  void set_deadline(int n, long time);
-  void set_shield(int n, bool on);
-  void advance(int tree, long now);
-  bool cancel(int n, const told& why);
   void mark(int n, const told& why);
   void run_marked();
   void run(std::size_t which);

@@ -13,6 +13,7 @@ run_result run_cancel_order(const program& p, const run_settings& how) {
     for (std::size_t i = 0; i < p.ops.size() && out.complaint.empty(); ++i) {
       const op& o = p.ops[i];
       expected.perform(o, machine.perform(o));
+      if (how.trace != nullptr) how.trace->push_back(machine.seen());
       const std::string differs = machine.compare(expected);
       if (!differs.empty()) out.complaint = at_operation(i, o, cancel_language, differs);
     }

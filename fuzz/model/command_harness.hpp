@@ -45,6 +45,15 @@ class command_harness {
   /// What would be executed in every place.
   void compare_all();
   const std::string& complaint() const { return complaint_; }
+  /// What can be seen of that place: see lives.hpp.
+  std::string seen(std::size_t at) const {
+    if (!places_[at]) return "nothing";
+    const command& real = places_[at]->real;
+    const auto checked = real.verify();
+    const spawn_failure& failure = real.failure();
+    return std::string(real.started() ? "started " : "") + name_of(failure.stage) + " " +
+           std::to_string(failure.error_number) + " " + (checked ? "" : checked.error().message());
+  }
 
  private:
   struct place {

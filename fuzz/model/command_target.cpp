@@ -11,6 +11,7 @@ run_result run_command_argv_env(const program& p, const run_settings& how) {
     command_harness harness(sky);
     for (std::size_t i = 0; i < p.ops.size() && harness.complaint().empty(); ++i) {
       harness.perform(p.ops[i]);
+      if (how.trace != nullptr) how.trace->push_back(harness.seen(p.ops[i].who));
       if (harness.complaint().empty()) continue;
       out.complaint = at_operation(i, p.ops[i], command_language, harness.complaint());
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bast/testing/harness.hpp"
+#include "model/target.hpp"
 
 namespace bast::model {
 
@@ -138,6 +139,17 @@ void growth_machine::check() {
   std::size_t measured = 0;
   pool_->for_each_site([&](const site_stats& s) { measured = std::max(measured, s.max.count); });
   if (measured < known_depth_) complain("G7: measured less than what was used");
+}
+
+std::string growth_machine::seen() {
+  std::string out = pool_ ? describe_pool(*pool_) : "no pool";
+  for (const fiber& f : fibers_) {
+    out += "; " + std::string(name_of(f.coroutine.state())) + " " + std::to_string(f.recursions) +
+           " " + std::to_string(f.frames);
+    if (f.stack == nullptr) continue;
+    out += " " + std::to_string(f.stack->top - f.open_low);
+  }
+  return out;
 }
 
 }  // namespace bast::model

@@ -34,6 +34,8 @@ class growth_machine {
   void perform(const op& o);
   void end();
   const std::string& complaint() const { return complaint_; }
+  /// What can be seen, but for addresses: see lives.hpp.
+  std::string seen();
 
  private:
   struct command {

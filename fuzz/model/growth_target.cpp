@@ -11,6 +11,7 @@ run_result run_growth(const program& p, const run_settings& how) {
     growth_machine machine(growth_options(p.options), sky);
     for (std::size_t i = 0; i < p.ops.size() && machine.ready(); ++i) {
       machine.perform(p.ops[i]);
+      if (how.trace != nullptr) how.trace->push_back(machine.seen());
       if (machine.complaint().empty()) continue;
       out.complaint = at_operation(i, p.ops[i], growth_language, machine.complaint());
       break;

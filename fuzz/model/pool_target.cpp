@@ -42,7 +42,9 @@ run_result run(const program& p, const run_settings& how, pool_law beyond) {
             at_operation(i, o, pool_language, to_text(seen) + ", not " + to_text(wanted));
         break;
       }
+      if (how.trace != nullptr) how.trace->push_back(to_text(seen));
       if (!machine.ready()) break;
+      if (how.trace != nullptr) how.trace->push_back(describe_pool(machine.pool()));
       expected.follow(o, seen);
       machine.compare(expected);
       if (const char* const broken = beyond(expected)) machine.complain(broken);

@@ -34,6 +34,14 @@ class process_harness {
   /// False when the machine could not be made.
   bool ready() const { return ready_; }
   void perform(const op& o);
+  /// What can be seen: see lives.hpp.
+  std::string seen() const {
+    const process_machine_stats& stats = machine_->stats();
+    return std::to_string(machine_->digest()) + " " + std::to_string(stats.peak) + " " +
+           std::to_string(stats.ignored_foreign) + " " + std::to_string(stats.ignored_unknown) +
+           " " + std::to_string(stats.ignored_stale) + " " + std::to_string(stats.refusals) + " " +
+           std::to_string(stats.unreaped);
+  }
   /// Everything is honest from here on: the machine must become idle.
   void end();
   const std::string& complaint() const {

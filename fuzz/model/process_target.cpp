@@ -11,6 +11,7 @@ run_result run_process_driver(const program& p, const run_settings& how) {
     process_harness harness(p.options, sky);
     for (std::size_t i = 0; i < p.ops.size() && harness.ready(); ++i) {
       harness.perform(p.ops[i]);
+      if (how.trace != nullptr) how.trace->push_back(harness.seen());
       if (harness.complaint().empty()) continue;
       out.complaint = at_operation(i, p.ops[i], process_language, harness.complaint());
       break;

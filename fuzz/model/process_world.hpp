@@ -59,6 +59,11 @@ class process_world {
   int open_pipe(world_child& child, std::size_t stream);
   int open_pidfd(world_child& child);
   int open_event();
+  /// The host closes its event; the next machine may use the names of this one.
+  void close_event(int fd) {
+    *find(fd) = {};
+    names_.clear();
+  }
 
   // What children do.
   static void write(world_child& child, std::size_t stream, std::uint64_t count);

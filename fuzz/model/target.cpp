@@ -7,6 +7,7 @@
 
 #include "bast/testing/baseline.hpp"
 #include "model/cancel_language.hpp"
+#include "model/combined_language.hpp"
 #include "model/command_language.hpp"
 #include "model/growth_language.hpp"
 #include "model/pool_language.hpp"
@@ -22,6 +23,7 @@ const target all[] = {
     {.name = "cancel_order", .words = cancel_language, .run = run_cancel_order},
     {.name = "process_driver", .words = process_language, .run = run_process_driver},
     {.name = "command_argv_env", .words = command_language, .run = run_command_argv_env},
+    {.name = "combined", .words = combined_language, .run = run_combined},
     {.name = "canary", .words = pool_language, .run = run_canary},
 };
 
@@ -53,6 +55,30 @@ void warm_up() {
                             one(growth_op::throw_through, 1), one(growth_op::hop, 1)}},
                    {});
   (void)run_command_argv_env({.ops = {one(command_op::program, 0), one(command_op::start, 0)}}, {});
+}
+
+std::string describe_pool(coro_pool& pool) {
+  const coro_pool_stats seen = pool.stats();
+  std::string out = "pool";
+  for (const std::uint64_t count :
+       {std::uint64_t{seen.created}, std::uint64_t{seen.free}, std::uint64_t{seen.ready},
+        std::uint64_t{seen.suspended}, std::uint64_t{seen.finished}, std::uint64_t{seen.retired},
+        std::uint64_t{seen.max}, seen.swallowed_unwinds, seen.abandoned, seen.unhandled,
+        std::uint64_t{seen.stacks.slots_opened}, std::uint64_t{seen.stacks.idle},
+        std::uint64_t{seen.stacks.live}, std::uint64_t{seen.stacks.quarantined},
+        std::uint64_t{seen.stacks.slabs}, std::uint64_t{seen.stacks.open.count},
+        std::uint64_t{seen.stacks.reserved.count}, std::uint64_t{seen.stacks.stacks_guard_markers},
+        std::uint64_t{seen.stacks.stacks_protection}}) {
+    out += " " + std::to_string(count);
+  }
+  pool.for_each_site([&](const site_stats& site) {
+    out += "; site";
+    // Depths depend on which bytes are zero, and some are of addresses.
+    for (const std::uint64_t count : {site.uses, site.samples, site.grows}) {
+      out += " " + std::to_string(count);
+    }
+  });
+  return out;
 }
 
 std::string at_operation(std::size_t at, const op& o, const language& words,

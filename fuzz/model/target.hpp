@@ -9,7 +9,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "bast/coro.hpp"
 #include "bast/os.hpp"
 #include "model/program.hpp"
 
@@ -20,6 +22,8 @@ struct run_settings {
   std::optional<os::fault_plan> plan;
   /// Nobody else in the process uses bast meanwhile, so its totals must be what they were.
   bool alone = true;
+  /// What is seen after each operation is written here, without addresses: see lives.hpp.
+  std::vector<std::string>* trace = nullptr;
 };
 
 struct run_result {
@@ -38,6 +42,7 @@ run_result run_process_driver(const program& p, const run_settings& how);
 run_result run_cancel_order(const program& p, const run_settings& how);
 /// Not thread-safe: the environment is the process's.
 run_result run_command_argv_env(const program& p, const run_settings& how);
+run_result run_combined(const program& p, const run_settings& how);
 /// The same as run_pool with canary_law.
 run_result run_canary(const program& p, const run_settings& how);
 
@@ -53,6 +58,9 @@ const target* find_target(std::string_view name);
 /// Makes whatever is made once for the process: handlers, a thread's arena, descriptors. Call it
 /// before the first leak baseline.
 void warm_up();
+
+/// All that a pool tells of itself, but for addresses.
+std::string describe_pool(coro_pool& pool);
 
 /// "operation 3 (release): what"
 std::string at_operation(std::size_t at, const op& o, const language& words, std::string_view what);

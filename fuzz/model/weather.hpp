@@ -18,6 +18,7 @@ class weather {
   /// With a plan, it rules the whole run, and the program's own operations are ignored.
   explicit weather(const std::optional<os::fault_plan>& imposed) : imposed_(imposed.has_value()) {
     if (imposed) scope_.emplace(*imposed);
+    was_rough_ = imposed_;
   }
 
   /// From here on the call that `value` chooses fails: its number from 1 to 128, then whether all
@@ -25,6 +26,7 @@ class weather {
   void spoil(std::uint16_t value) {
     if (imposed_) return;
     scope_.reset();
+    was_rough_ = true;
     scope_.emplace(os::fault_plan{.kind = os::call::any,
                                   .nth = (value & 127U) + 1,
                                   .persistent = (value & 128) != 0,
@@ -36,6 +38,7 @@ class weather {
   /// From here on `budget` has `pages` - 1 pages left; 0: no limit.
   void tighten(stack_budget& budget, std::uint16_t pages) {
     tight_ = pages != 0;
+    was_rough_ |= tight_;
     const std::size_t more = tight_ ? (pages - 1U) * os::page_bytes() : 0;
     budget.set_limit(tight_ ? bytes{budget.open().count + more} : unlimited_bytes);
   }
@@ -53,12 +56,15 @@ class weather {
   }
   /// True while there may be too little memory, or room.
   bool is_rough() const { return scope_.has_value() || tight_; }
+  /// The same of any time since the beginning.
+  bool was_rough() const { return was_rough_; }
   std::uint64_t seen() const { return scope_ ? scope_->seen() : seen_; }
   std::uint64_t injected() const { return scope_ ? scope_->injected() : injected_; }
 
  private:
   bool imposed_;
   bool tight_ = false;
+  bool was_rough_ = false;
   std::optional<os::fault_scope> scope_;
   std::uint64_t seen_ = 0;
   std::uint64_t injected_ = 0;

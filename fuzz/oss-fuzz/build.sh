@@ -17,7 +17,7 @@ cmake -G Ninja -S "$SRC/bast" -B "$WORK/bast" \
 cmake --build "$WORK/bast"
 
 # command_argv_env is left out: it starts a program of ours, which is not on the farm's machines.
-for target in pool growth cancel_order process_driver; do
+for target in pool growth cancel_order process_driver combined; do
   cp "$WORK/bast/fuzz/bast_fuzz_$target" "$OUT/"
   "$WORK/bast/fuzz/bast_replay" --bytes "$WORK/seeds/$target" "$target" \
     "$SRC/bast/fuzz/seeds/$target"

@@ -48,6 +48,8 @@
   X(swallowed_not_counted)      \
   X(suspends_while_unwinding)   \
   X(oldest_unwound_first)       \
+  X(parked_flag_kept)           \
+  X(places_not_given_back)      \
   X(oldest_callback_first)      \
   X(callback_runs_twice)        \
   X(shield_ignored)             \
@@ -69,6 +71,7 @@
   X(pidfd_leaked)               \
   X(zombie_left)                \
   X(signals_stay_blocked)       \
+  X(started_though_cancelled)   \
   X(foreign_descriptor_kept)
 
 #if BAST_MUTANTS

@@ -87,7 +87,7 @@ void pool_core::destroy(pool_core* dead) noexcept {
   dead->release_everything();
   for (chunk* next = nullptr; dead->chunks_ != nullptr; dead->chunks_ = next) {
     next = dead->chunks_->next;
-    give_chunk(*dead->chunks_);
+    if (!BAST_MUTANT(places_not_given_back)) give_chunk(*dead->chunks_);
   }
   dead->~pool_core();
   os::release(reinterpret_cast<std::byte*>(dead) - offset_in_page, mapping_bytes());

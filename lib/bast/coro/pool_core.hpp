@@ -62,7 +62,8 @@ class pool_core {
     // One generation on, and free, which is 0.
     static_assert(static_cast<coro_tag>(coro_state::free) == 0);
     if (BAST_MUTANT(generation_not_bumped)) generation -= coro_tag{1} << tag_generation_shift;
-    block.tag = (generation + (coro_tag{1} << tag_generation_shift)) | thread_;
+    const coro_tag kept = BAST_MUTANT(parked_flag_kept) ? block.tag & flag_parked : 0;
+    block.tag = (generation + (coro_tag{1} << tag_generation_shift)) | thread_ | kept;
     block.next = free_;
     free_ = &block;
   }

@@ -6,6 +6,7 @@
 
 #include "bast/os.hpp"
 #include "bast/process/command.hpp"
+#include "bast/process/run.hpp"
 #include "bast/process/spawn.hpp"
 
 namespace bast {
@@ -147,7 +148,8 @@ result<process_id> command::start(process_driver& driver, process_finished finis
   return id;
 }
 
-result<process_result> command::run(process_driver& driver) {
+result<process_result> internal::run_and_wait(process_driver& driver, const cancel_token& own,
+                                              process_starter start, void* context) {
   constexpr const char* operation = "command.run";
   if (!this_coro::exists()) {
     return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
@@ -155,16 +157,26 @@ result<process_result> command::run(process_driver& driver) {
   if (internal::is_stand_in(*internal::this_thread.current)) {
     return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
   }
-  const auto token = cancel_token::any_of(settings_.token, this_coro::cancellation());
+  const auto token = cancel_token::any_of(own, this_coro::cancellation());
   if (!token) return std::unexpected(token.error());
-  if (auto goes_on = token->check(operation); !goes_on) return std::unexpected(goes_on.error());
+  if (auto goes_on = token->check(operation); !goes_on && !BAST_MUTANT(started_though_cancelled)) {
+    return std::unexpected(goes_on.error());
+  }
   auto* const state = os::make<awaited>();
   if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
   wait_for_end waiting(driver, *state);
-  const auto id = start(driver, awaited::finished, state);
+  const auto id = start(context, driver, awaited::finished, state);
   if (!id) return std::unexpected(id.error());
   waiting.started(*id);
   return waiting.wait(*token);
+}
+
+result<process_result> command::run(process_driver& driver) {
+  const auto starter = [](void* self, process_driver& follows, process_finished finished,
+                          void* state) {
+    return static_cast<command*>(self)->start(follows, finished, state);
+  };
+  return internal::run_and_wait(driver, settings_.token, starter, this);
 }
 
 result<process_result> command::run() {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `combined_loop`: a real process_driver whose processes and kernel are made up, so that what
+// coroutines wait for happens when the program says, and in the order that its options choose. Its
+// eventfd is real, and so is the time at which the driver's own functions tick: the world's is far
+// in the future, where theirs is ignored.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bast/process.hpp"
+#include "model/combined_language.hpp"
+#include "model/combined_model.hpp"
+#include "model/process_world.hpp"
+#include "model/weather.hpp"
+
+namespace bast::model {
+
+class combined_loop {
+ public:
+  /// A process of the world: what became of it.
+  struct followed {
+    combined_loop* loop = nullptr;
+    world_child* child = nullptr;
+    std::size_t owner = 0;
+    std::array<int, 2> pipes = {-1, -1};
+    bool ended = false;
+    std::string result;
+    process_finished finished = nullptr;
+    void* state = nullptr;
+  };
+
+  combined_loop(const combined_choice& chosen, weather& sky);
+  combined_loop(const combined_loop&) = delete;
+  combined_loop& operator=(const combined_loop&) = delete;
+  ~combined_loop() { leak_when_at_work(); }
+
+  /// Ours, or why there is none.
+  result<void> open();
+  /// It must be idle.
+  void close();
+  bool is_open() const { return driver_ != nullptr; }
+  process_driver& driver() { return *driver_; }
+
+  /// A process_starter's work: makes a process of `owner` up and has it followed.
+  result<process_id> start(std::size_t owner, const combined_order& order,
+                           process_finished finished, void* state);
+  /// Everything that can happen without the time passing, in some order.
+  void settle();
+  void pass(std::int64_t duration_ns);
+  void act(followed& who, const op& o);
+  void shut_down() { driver_->machine().shut_down(); }
+  /// Every child that still runs exits, and no pipe is held.
+  void end_children();
+  /// All that it wrote to a captured stream was read.
+  static bool all_is_read(const followed& who, std::size_t stream);
+  /// In words, as the model's combined_child::result; what was read must be what `who` wrote.
+  std::string describe_result(const process_result& seen, const followed& who);
+
+  std::deque<followed>& processes() { return processes_; }
+  followed* latest_of(std::size_t owner) {
+    return by_owner_[owner].empty() ? nullptr : by_owner_[owner].back();
+  }
+  const std::vector<followed*>& processes_of(std::size_t owner) const { return by_owner_[owner]; }
+  std::size_t live() const;
+  const process_machine_stats& stats() const { return driver_->machine().stats(); }
+  /// Of the latest operation: see combined_memory.
+  std::array<std::deque<std::array<bool, 2>>, coro_places> lacked;
+
+  /// What cannot be right whatever the program is: of the world's rules, and of a driver whose
+  /// world tells no lies.
+  std::string complaint() const;
+  std::size_t open_descriptors() const { return world_.open_descriptors() - (is_open() ? 1 : 0); }
+
+ private:
+  /// A driver that nobody but us drives.
+  class bare_driver final : public process_driver {
+   public:
+    result<void> init(const process_machine_options& options) {
+      return begin(options, "combined_loop.open");
+    }
+
+   private:
+    void stirred() noexcept override {}
+  };
+
+  /// Its destructor would end the process; the complaint is more to the point.
+  void leak_when_at_work();
+  bool hand_over();
+  bool complete_one();
+  void look_at_the_event();
+  static bool is_lacking(const captured_output& stream);
+
+  combined_choice chosen_;
+  weather& sky_;
+  process_world world_;
+  std::unique_ptr<bare_driver> driver_;
+  int event_ = -1;       // in the world
+  int real_event_ = -1;  // as the machine calls it
+  unsigned turn_ = 0;
+  std::deque<followed> processes_;  // of all times
+  std::array<std::vector<followed*>, coro_places> by_owner_;
+  std::string complaint_;
+};
+
+}  // namespace bast::model

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/lives.hpp"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "bast/stack.hpp"
+#include "bast/testing/baseline.hpp"
+#include "bast/watch/registry.hpp"
+
+namespace bast::model {
+
+namespace {
+
+/// The entries of a table that somebody has.
+template <class Entry>
+std::size_t taken(const watch::header& all, const watch::table& of) {
+  std::size_t count = 0;
+  const auto* at = reinterpret_cast<const std::byte*>(&all) + of.offset;
+  for (std::uint32_t i = 0; i < of.used; ++i, at += of.record_bytes) {
+    if (reinterpret_cast<const Entry*>(at)->state !=
+        static_cast<std::uint32_t>(watch::entry_state::free)) {
+      ++count;
+    }
+  }
+  return count;
+}
+
+std::string difference(const std::vector<std::string>& one, const std::vector<std::string>& other) {
+  for (std::size_t i = 0; i < std::max(one.size(), other.size()); ++i) {
+    const std::string was = i < one.size() ? one[i] : "nothing";
+    const std::string is = i < other.size() ? other[i] : "nothing";
+    if (was != is) return "F-13: it was: " + was + "; it is: " + is;
+  }
+  return {};
+}
+
+/// Children that nobody reaped, of any kind.
+bool has_children() { return ::waitid(P_ALL, 0, nullptr, WEXITED | WNOHANG | WNOWAIT) == 0; }
+
+struct one_life {
+  std::vector<std::string> seen;
+  table_places after;
+  std::uint64_t calls = 0;
+};
+
+std::string run_life(const target& t, const program& p, bool counting, bool first, one_life& out) {
+  const test::leak_baseline before;
+  run_settings how;
+  how.trace = &out.seen;
+  if (counting) how.plan = os::fault_plan{};
+  const run_result ran = t.run(p, how);
+  out.calls = ran.calls;
+  out.after = table_places::now();
+  if (!ran.complaint.empty()) return ran.complaint;
+  if (has_children()) return "a child is left";
+  // Looked at in any case: what the kernel refused to unmap is tried again then.
+  const std::string left = before.differences();
+  return first ? std::string() : left;
+}
+
+}  // namespace
+
+table_places table_places::now() {
+  table_places seen;
+  seen.budget_bytes = process_stack_budget().open().count;
+  const watch::header* const all = watch::registry();
+  if (all == nullptr) return seen;
+  seen.coros_bytes = all->coros_bytes;
+  seen.pools = taken<watch::pool_entry>(*all, all->pools);
+  seen.slabs = taken<watch::slab_entry>(*all, all->slabs);
+  seen.sites = taken<watch::site_entry>(*all, all->sites);
+  return seen;
+}
+
+std::string table_places::differences(const table_places& later) const {
+  std::string out;
+  const auto compare = [&](const char* what, std::uint64_t was, std::uint64_t is) {
+    if (was == is) return;
+    out += std::string(what) + ": " + std::to_string(was) + " before, " + std::to_string(is) +
+           " now\n";
+  };
+  compare("bytes of the table of coroutines", coros_bytes, later.coros_bytes);
+  compare("entries of pools", pools, later.pools);
+  compare("entries of slabs", slabs, later.slabs);
+  compare("entries of sites", sites, later.sites);
+  compare("open bytes in the process's budget", budget_bytes, later.budget_bytes);
+  return out;
+}
+
+std::string live(const target& t, const program& p, unsigned lives) {
+  for (const bool counting : {false, true}) {
+    one_life before;
+    for (unsigned n = 1; n <= lives; ++n) {
+      one_life life;
+      const bool first = n == 1 && !counting;
+      std::string wrong = run_life(t, p, counting, first, life);
+      if (n > 1 && wrong.empty()) wrong = difference(before.seen, life.seen);
+      if (n > 1 && wrong.empty()) wrong = before.after.differences(life.after);
+      if (n > 1 && wrong.empty() && before.calls != life.calls) {
+        wrong = "it made " + std::to_string(before.calls) + " kernel calls, and makes " +
+                std::to_string(life.calls);
+      }
+      if (!wrong.empty()) {
+        return "life " + std::to_string(n) + (counting ? ", counted: " : ": ") + wrong;
+      }
+      before = std::move(life);
+    }
+  }
+  return {};
+}
+
+}  // namespace bast::model

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several lives: a program runs again and again in one process, and everything that it uses is
+// destroyed and made again in between. Each life must be as the one before: what is seen (F-13,
+// across whole pools), the kernel calls that it makes, and what the process holds afterwards.
+//
+// What is made once for the process may be made in the first life; nothing may be added in a later
+// one.
+#pragma once
+
+#include <string>
+
+#include "model/target.hpp"
+
+namespace bast::model {
+
+/// Places in the tables of the process, which pools take and give back: of coroutines, and of
+/// pools, stacks and sites for the inspector.
+struct table_places {
+  std::uint64_t coros_bytes = 0;
+  std::size_t pools = 0;
+  std::size_t slabs = 0;
+  std::size_t sites = 0;
+  std::size_t budget_bytes = 0;  // of stacks, open
+
+  static table_places now();
+  /// One line for each that differs.
+  std::string differences(const table_places& later) const;
+};
+
+/// Runs `p` so many times, and so many times once more to count its kernel calls. What was wrong
+/// with which life, or nothing. Not thread-safe.
+std::string live(const target& t, const program& p, unsigned lives);
+
+}  // namespace bast::model
