@@ -111,8 +111,11 @@ class coro_ref {
   /// The state, `free` for a stale handle. Any thread may ask; only the owner can rely on it.
   coro_state state() const noexcept {
     const internal::coro_tag tag = block_->tag;
-    return (tag & internal::tag_generation_mask) == generation_ ? internal::state_of(tag)
-                                                                : coro_state::free;
+    const coro_state now = internal::state_of(tag);
+    // A block that was retired keeps the generation of its last handle, which is stale all the
+    // same.
+    const bool is_current = (tag & internal::tag_generation_mask) == generation_;
+    return is_current && now != coro_state::retired ? now : coro_state::free;
   }
 
   /// A name for reports; static lifetime. From start to release. Errors: table F-1, bad_state

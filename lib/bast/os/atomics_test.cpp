@@ -103,6 +103,7 @@ struct recording_atomics {
   static inline void (*during_wait)() = nullptr;
 
   static const char* name_of(std::memory_order order) {
+    // Words, of which none pairs with another.
     return order == std::memory_order_acquire   ? " acquire"
            : order == std::memory_order_release ? " release"
            : order == std::memory_order_relaxed ? " relaxed"

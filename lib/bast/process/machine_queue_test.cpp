@@ -49,6 +49,16 @@ class MachineOffers : public scripted_machine {
     machine->check_invariants();
     return out;
   }
+
+  /// The operation that is offered now, which must be this one.
+  operation next_is(std::string_view words, std::string_view place = "") {
+    const operation offered = take_one();
+    EXPECT_EQ(words_of(offered), words);
+    if (!place.empty()) {
+      EXPECT_EQ(place_of(offered), place);
+    }
+    return offered;
+  }
 };
 
 TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
@@ -61,76 +71,49 @@ TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   start.errors.limit = bytes{100};
   start.drain_grace = 5ms;
   ASSERT_TRUE(machine->start(start));
-  const operation output = take_one();
-  EXPECT_EQ(words_of(output), "poll 51");
-  EXPECT_EQ(place_of(output), "23 0 0");
-  const operation errors = take_one();
-  EXPECT_EQ(words_of(errors), "poll 52");
-  EXPECT_EQ(place_of(errors), "23 1 0");
-  const operation exit = take_one();
-  EXPECT_EQ(words_of(exit), "poll 50");
-  EXPECT_EQ(place_of(exit), "23 2 0");
-  const operation timer = take_one();
-  EXPECT_EQ(words_of(timer), "timeout -1 at 2000000010 = 2s 10ns");
-  EXPECT_EQ(place_of(timer), "23 3 0");
+  const operation output = next_is("poll 51", "23 0 0");
+  const operation errors = next_is("poll 52", "23 1 0");
+  const operation exit = next_is("poll 50", "23 2 0");
+  const operation timer = next_is("timeout -1 at 2000000010 = 2s 10ns", "23 3 0");
   EXPECT_EQ(machine->next(), nullptr);
   const auto generation = static_cast<std::uint32_t>(output.user_data);
   EXPECT_EQ(static_cast<std::uint32_t>(timer.user_data), generation + 3) << "one each, in a row";
 
   machine->complete(errors.user_data, POLLIN);
-  const operation read = take_one();
-  EXPECT_EQ(words_of(read), "read 52 length 4096");
-  EXPECT_EQ(place_of(read), "23 1 0");
+  const operation read = next_is("read 52 length 4096", "23 1 0");
   machine->complete(timer.user_data, -ETIME);
   EXPECT_EQ(words_of(take_one()), "timeout -1 at 7000000010 = 7s 10ns");
-  const operation terminate = take_one();
-  EXPECT_EQ(words_of(terminate), "signal 50 tells signal 15 group 1234");
-  EXPECT_EQ(place_of(terminate), "23 8 0");
+  const operation terminate = next_is("signal 50 tells signal 15 group 1234", "23 8 0");
   machine->complete(terminate.user_data, 0);
   machine->complete(exit.user_data, POLLIN);
   // The grace matters no more: its timer is cancelled, by its name.
-  const operation cancel_timer = take_one();
-  EXPECT_EQ(words_of(cancel_timer), "cancel -1 of 2");
-  EXPECT_EQ(place_of(cancel_timer), "23 7 0");
-  const operation observe = take_one();
-  EXPECT_EQ(words_of(observe), "observe 50 tells");
-  EXPECT_EQ(place_of(observe), "23 8 0");
+  const operation cancel_timer = next_is("cancel -1 of 2", "23 7 0");
+  const operation observe = next_is("observe 50 tells", "23 8 0");
   ASSERT_NE(observe.exit, nullptr);
   *observe.exit = {.code = CLD_KILLED, .status = SIGTERM, .usage = {}};
   machine->complete(observe.user_data, 1);
-  const operation stragglers = take_one();
-  EXPECT_EQ(words_of(stragglers), "signal 50 tells signal 9 group 1234");
+  const operation stragglers = next_is("signal 50 tells signal 9 group 1234");
   machine->complete(stragglers.user_data, -ESRCH);
-  const operation reap = take_one();
-  EXPECT_EQ(words_of(reap), "reap 50 tells");
+  const operation reap = next_is("reap 50 tells");
   machine->complete(reap.user_data, 1);
-  const operation close_pidfd = take_one();
-  EXPECT_EQ(words_of(close_pidfd), "close 50");
-  EXPECT_EQ(place_of(close_pidfd), "23 9 0");
+  const operation close_pidfd = next_is("close 50", "23 9 0");
   machine->complete(close_pidfd.user_data, 0);
   machine->complete(cancel_timer.user_data, 0);
   machine->complete(cancel_timer.target, -ECANCELED);
-  const operation drain = take_one();
-  EXPECT_EQ(words_of(drain), "timeout -1 at 2005000010 = 2s 5000010ns");
+  const operation drain = next_is("timeout -1 at 2005000010 = 2s 5000010ns");
   machine->complete(drain.user_data, -ETIME);
-  const operation cancel_output = take_one();
-  EXPECT_EQ(words_of(cancel_output), "cancel 51 of 1");
-  EXPECT_EQ(place_of(cancel_output), "23 4 0");
+  const operation cancel_output = next_is("cancel 51 of 1", "23 4 0");
   EXPECT_EQ(cancel_output.target, output.user_data);
-  const operation cancel_errors = take_one();
-  EXPECT_EQ(words_of(cancel_errors), "cancel 52 of 0");
-  EXPECT_EQ(place_of(cancel_errors), "23 5 0");
+  const operation cancel_errors = next_is("cancel 52 of 0", "23 5 0");
   EXPECT_EQ(cancel_errors.target, read.user_data);
   machine->complete(cancel_output.user_data, 0);
   machine->complete(cancel_errors.user_data, 0);
   EXPECT_EQ(machine->next(), nullptr);
   machine->complete(output.user_data, -ECANCELED);
-  const operation close_output = take_one();
-  EXPECT_EQ(words_of(close_output), "close 51");
+  const operation close_output = next_is("close 51");
   machine->complete(close_output.user_data, 0);
   machine->complete(read.user_data, -ECANCELED);
-  const operation close_errors = take_one();
-  EXPECT_EQ(words_of(close_errors), "close 52");
+  const operation close_errors = next_is("close 52");
   EXPECT_FALSE(result);
   machine->complete(close_errors.user_data, -EIO);
   ASSERT_TRUE(result);

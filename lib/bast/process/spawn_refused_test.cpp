@@ -133,9 +133,9 @@ TEST_P(SpawnRefused, P8_EachCallOfTheChildIsNamedByItsStage) {
        words("exec", ETXTBSY, " the program cannot be executed")},
   };
   for (const auto& [call, set, expected] : all) {
-    const auto said = start_refusing(std::span(&call, 1), [set = set] {
+    const auto said = start_refusing(std::span(&call, 1), [&configure = set] {
       auto c = child({"exit", "0"});
-      set(c);
+      configure(c);
       return c;
     });
     EXPECT_EQ(said, expected) << "call " << call.number;

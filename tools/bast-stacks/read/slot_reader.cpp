@@ -169,14 +169,14 @@ std::uint64_t forget_reused(memory& target, const slot_layout& layout, std::span
                             std::span<const slot_place> places) {
   constexpr std::size_t reads_at_once = 4096;
   std::vector<piece> batch;
-  std::vector<std::byte> records;
+  std::vector<std::byte> buffer;
   std::uint64_t forgotten = 0;
   for (std::size_t first = 0; first < places.size(); first += reads_at_once) {
     const auto some = places.subspan(first, std::min(reads_at_once, places.size() - first));
-    records.resize(some.size() * layout.record_bytes);
+    buffer.resize(some.size() * layout.record_bytes);
     batch.clear();
     for (std::size_t i = 0; i < some.size(); ++i) {
-      const auto into = std::span(records).subspan(i * layout.record_bytes, layout.record_bytes);
+      const auto into = std::span(buffer).subspan(i * layout.record_bytes, layout.record_bytes);
       batch.push_back({.address = some[i].record, .into = into});
     }
     target.read(batch);
