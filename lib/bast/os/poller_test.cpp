@@ -187,7 +187,7 @@ void expect_wait_ends_by_event_only(std::int64_t deadline_ns) {
   EXPECT_TRUE(set_event(event.get()));
   waiter.join();
   EXPECT_EQ(count, 1U);
-  EXPECT_EQ(told.data.u64, 9U);
+  EXPECT_EQ(std::uint64_t{told.data.u64}, 9U);
 }
 
 TEST(Poller, WithoutADeadlineItWaitsForTheEvent) { expect_wait_ends_by_event_only(never); }

@@ -97,7 +97,10 @@ TEST_F(RegistryFile, TheMappingsOfTheProcessFollowIt) {
   ASSERT_NE(path, std::string::npos);
   const std::size_t line = path == 0 ? 0 : maps.rfind('\n', path) + 1;
   EXPECT_TRUE(line == 0 || maps[line - 1] == '\n');
-  EXPECT_EQ(line, 0U) << "the program's own file is the first mapping, and nothing comes before";
+  // A sanitizer maps its shadow below the program.
+  EXPECT_TRUE(line == 0 || BAST_WITH_TSAN || BAST_WITH_ASAN)
+      << "the program's own file is the first mapping";
+  EXPECT_EQ(maps.find_first_not_of("0123456789abcdef"), maps.find('-')) << "the first is whole";
   EXPECT_NE(maps.find(" r-xp "), std::string::npos);
   EXPECT_EQ(maps.back(), '\n') << "the last line is whole";
 }

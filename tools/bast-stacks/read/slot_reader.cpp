@@ -168,20 +168,20 @@ class slot_table_reader {
 std::uint64_t forget_reused(memory& target, const slot_layout& layout, std::span<live_stack> stacks,
                             std::span<const slot_place> places) {
   constexpr std::size_t reads_at_once = 4096;
-  std::vector<piece> batch;
+  std::vector<piece> pieces;
   std::vector<std::byte> buffer;
   std::uint64_t forgotten = 0;
   for (std::size_t first = 0; first < places.size(); first += reads_at_once) {
     const auto some = places.subspan(first, std::min(reads_at_once, places.size() - first));
     buffer.resize(some.size() * layout.record_bytes);
-    batch.clear();
+    pieces.clear();
     for (std::size_t i = 0; i < some.size(); ++i) {
       const auto into = std::span(buffer).subspan(i * layout.record_bytes, layout.record_bytes);
-      batch.push_back({.address = some[i].record, .into = into});
+      pieces.push_back({.address = some[i].record, .into = into});
     }
-    target.read(batch);
+    target.read(pieces);
     for (std::size_t i = 0; i < some.size(); ++i) {
-      if (batch[i].present && slot_record(batch[i].into.data(), layout).use() == some[i].use)
+      if (pieces[i].present && slot_record(pieces[i].into.data(), layout).use() == some[i].use)
         continue;
       if (BAST_STACKS_MUTANT(reused_slot_believed)) continue;
       live_stack& stack = stacks[first + i];
