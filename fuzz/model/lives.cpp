@@ -99,9 +99,7 @@ std::string live(const target& t, const program& p, unsigned lives) {
       std::string wrong = run_life(t, p, counting, first, life);
       if (n > 1 && wrong.empty()) wrong = difference(before.seen, life.seen);
       if (n > 1 && wrong.empty()) wrong = before.after.differences(life.after);
-      // Where the address sanitizer moves locals to a heap of its own, how much stack a life takes,
-      // and so how often it grows, depends on what that heap has left.
-      if (n > 1 && wrong.empty() && before.calls != life.calls && !BAST_WITH_ASAN) {
+      if (n > 1 && wrong.empty() && before.calls != life.calls) {
         wrong = "it made " + std::to_string(before.calls) + " kernel calls, and makes " +
                 std::to_string(life.calls);
       }

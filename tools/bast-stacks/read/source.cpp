@@ -20,7 +20,7 @@ void source::data(extent where, std::vector<extent>& found) const {
 }
 
 std::size_t buffer_source::read_at(std::uint64_t offset, std::span<std::byte> into) const {
-  if (offset >= bytes_.size()) return 0;
+  if (offset >= bytes_.size() || into.empty()) return 0;
   const std::size_t count = std::min<std::size_t>(into.size(), bytes_.size() - offset);
   std::memcpy(into.data(), bytes_.data() + offset, count);
   return count;
