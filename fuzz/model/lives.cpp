@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "bast/stack.hpp"
 #include "bast/testing/baseline.hpp"
@@ -93,15 +94,19 @@ std::string table_places::differences(const table_places& later) const {
 std::string live(const target& t, const program& p, unsigned lives) {
   for (const bool counting : {false, true}) {
     one_life before;
+    std::set<std::uint64_t> calls;
     for (unsigned n = 1; n <= lives; ++n) {
       one_life life;
       const bool first = n == 1 && !counting;
       std::string wrong = run_life(t, p, counting, first, life);
       if (n > 1 && wrong.empty()) wrong = difference(before.seen, life.seen);
       if (n > 1 && wrong.empty()) wrong = before.after.differences(life.after);
-      if (n > 1 && wrong.empty() && before.calls != life.calls) {
-        wrong = "it made " + std::to_string(before.calls) + " kernel calls, and makes " +
-                std::to_string(life.calls);
+      // The kernel chooses which pages of a stack are resident, and a measurement asks for them:
+      // one life may differ from the others by chance. A fault that adds up makes each differ.
+      calls.insert(life.calls);
+      if (n > 2 && n == lives && wrong.empty() && calls.size() == lives) {
+        wrong = "each life made another number of kernel calls, " + std::to_string(before.calls) +
+                " and now " + std::to_string(life.calls);
       }
       if (!wrong.empty()) {
         return "life " + std::to_string(n) + (counting ? ", counted: " : ": ") + wrong;

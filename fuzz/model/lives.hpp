@@ -2,7 +2,8 @@
 //
 // Several lives: a program runs again and again in one process, and everything that it uses is
 // destroyed and made again in between. Each life must be as the one before: what is seen (F-13,
-// across whole pools), the kernel calls that it makes, and what the process holds afterwards.
+// across whole pools), and what the process holds afterwards; and of three lives or more at least
+// two make as many kernel calls.
 //
 // What is made once for the process may be made in the first life; nothing may be added in a later
 // one.
