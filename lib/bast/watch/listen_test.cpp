@@ -25,19 +25,7 @@
 namespace bast::watch {
 namespace {
 
-class Listener : public ::testing::Test {
- protected:
-  void SetUp() override {
-    char name[] = "/tmp/bast.XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    directory = name;
-    path = directory + "/door.sock";
-  }
-  void TearDown() override { ::rmdir(directory.c_str()); }
-
-  std::string directory;
-  std::string path;
-};
+struct Listener : test::door_directory {};
 
 using test::received;
 using test::visit;
