@@ -84,6 +84,8 @@ CASES = [
     ("int tuple(std::array<int, 4>& a) { return std::get<1>(a); }",
      ["off by one: std::get<1>(a) -> (std::get<1>(a)) + 1"]),
     ("void quiet(int a) noexcept(sizeof(a) == 4) { (void)a; }", ["early return:  -> return;"]),
+    ("void ends(int a) { for (;;) g3(a, a); }",
+     ["deleted call: g3(a, a); -> "] + ["off by one: a -> (a) + 1"] * 2),
     ("int parameter(int a = 5) { return a; }", ["off by one: a -> (a) + 1"]),
     ("int literal() { if constexpr (sizeof(long) == 8) { return g1(); } else { return g2(); } }",
      ["off by one: g1() -> (g1()) + 1", "off by one: g2() -> (g2()) + 1"]),
@@ -97,6 +99,7 @@ HEAD = """#include <array>
 enum class errc { busy = 1, closed };
 enum class colour { red, green };
 constexpr int most = 9;
+[[noreturn]] void ends(int a);
 int g1() { return 11; }
 int g2() { return 22; }
 int seen = 0;

@@ -40,7 +40,7 @@ class FunctionFinder(Expressions):
         start, end = self.range(cursor)
         head = self.text[start:self.range(body)[0]]
         self.scope = Scope(self.full_name(cursor), bool(re.search(r"\bconst(expr|eval)\b", head)),
-                           self.early(cursor, head))
+                           self.early(cursor))
         if "consteval" in head:
             return
         if cursor.kind == K.CONSTRUCTOR:
@@ -67,8 +67,11 @@ class FunctionFinder(Expressions):
             return f"{parent.spelling}::{cursor.spelling}"
         return cursor.spelling
 
-    def early(self, cursor, head):
-        if cursor.kind == K.CONSTRUCTOR or "noreturn" in head:
+    def early(self, cursor):
+        """No way leads out of a constructor, and none may out of what is declared noreturn."""
+        if cursor.kind == K.CONSTRUCTOR or any(
+                token.spelling == "noreturn" for child in cursor.get_children()
+                if child.kind == K.UNEXPOSED_ATTR for token in child.get_tokens()):
             return None
         result = cursor.result_type.spelling
         if cursor.kind == K.DESTRUCTOR or result == "void":

@@ -123,6 +123,15 @@ TEST_P(SpawnErrors, P8_TheReportArrivesWhateverNumbersAreTaken) {
                  "cannot start '/nonexistent/program' (exec): No such file or directory");
 }
 
+TEST_P(SpawnErrors, P8_TheReportArrivesWhicheverNumberIsTaken) {
+  for (int theirs = 3; theirs < 40; ++theirs) {
+    SCOPED_TRACE(theirs);
+    auto c = command::argv({"/nonexistent/program"});
+    expect_failure(c.pass_fd(0, theirs), spawn_stage::exec, ENOENT,
+                   "cannot start '/nonexistent/program' (exec): No such file or directory");
+  }
+}
+
 TEST_P(SpawnErrors, P9_TheSameCommandMaySucceedLater) {
   const std::string path = place_ + "/file";
   auto c = command::argv({path});
