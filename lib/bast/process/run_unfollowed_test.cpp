@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A child that was started and that nobody can follow: nothing of it is left.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include "bast/process.hpp"
+#include "bast/testing/baseline.hpp"
+#include "bast/testing/run_child.hpp"
+
+namespace bast {
+namespace {
+
+using test::child;
+
+/// Every stream leads to us, and the driver refuses what it should do with one of them.
+command unfollowable(bool output_is_wrong) {
+  const capture_options never_reads{.limit = {0}, .policy = on_limit::backpressure};
+  auto c = child({"cat"});
+  c.stdin_pipe();
+  if (output_is_wrong) {
+    c.stderr_pipe().stdout_capture(never_reads);
+  } else {
+    c.stdout_pipe().stderr_capture(never_reads);
+  }
+  return c;
+}
+
+TEST(RunUnfollowed, P9_TheChildAndEveryPipeOfItAreGone) {
+  epoll_adapter loop;
+  ASSERT_TRUE(loop.init(2));
+  for (const bool output_is_wrong : {false, true}) {
+    SCOPED_TRACE(output_is_wrong);
+    const test::leak_baseline before;
+    for (int i = 0; i < 3; ++i) {
+      auto c = unfollowable(output_is_wrong);
+      process_pipes pipes;
+      const auto id =
+          c.start(loop, [](void*, process_id, process_result&&) noexcept {}, nullptr, &pipes);
+      ASSERT_FALSE(id);
+      EXPECT_EQ(id.error(), errc::invalid);
+      EXPECT_STREQ(id.error().detail(), "backpressure with a limit of 0 reads nothing ever");
+      EXPECT_EQ(pipes.stdin_fd, -1);
+      EXPECT_EQ(pipes.stdout_fd, -1);
+      EXPECT_EQ(pipes.stderr_fd, -1);
+    }
+    EXPECT_EQ(before.differences(), "");
+    siginfo_t info{};
+    EXPECT_EQ(::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT), -1) << "a child is left";
+    EXPECT_EQ(errno, ECHILD);
+    EXPECT_EQ(loop.machine().stats().live, 0U);
+  }
+}
+
+}  // namespace
+}  // namespace bast
