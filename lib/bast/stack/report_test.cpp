@@ -72,6 +72,17 @@ TEST(OverflowReport, AnEmptyRecordIsTheLimitOfNobody) {
   EXPECT_EQ(nothing.grows, 0U);
 }
 
+TEST(OverflowReport, F19_SizesAreThoseOfTheRecordToTheByte) {
+  overflow_info info = example(overflow_cause::limit);
+  info.limit = 1000_B;
+  info.open = 900_B;
+  info.depth = 800_B;
+  const std::string words = report_of(info);
+  EXPECT_NE(words.find(": limit 1000 B, open 900 B, depth 800 B, grown 3 times\n"),
+            std::string::npos)
+      << words;
+}
+
 TEST(OverflowReport, UnnamedCoroutineWithALabel) {
   overflow_info info = example(overflow_cause::limit);
   info.name = nullptr;

@@ -139,9 +139,9 @@ TEST(Recording, DeepNestingIsRefused) {
 }
 
 // In quadratic time this would run into the limit of every test.
-TEST(Recording, HundredsOfThousandsOfStacksAreReadInTheirOrder) {
+TEST(Recording, TensOfThousandsOfStacksAreReadInTheirOrder) {
   snapshot before = test::sample_server();
-  before.stacks.resize(200'000, before.stacks[0]);
+  before.stacks.resize(50'000, before.stacks[0]);
   before.stacks.back().name = "last";
   const auto after = from_json(to_json(before), "x.json");
   ASSERT_TRUE(after.has_value());
