@@ -86,6 +86,33 @@ TEST(Group, IsMovable) {
   EXPECT_TRUE(b.is_idle());
 }
 
+TEST(Group, IsAssignedWithItsMembersAndItsTokens) {
+  const test::leak_baseline before;
+  {
+    group a = group::create().value();
+    group b = group::create().value();
+    const cancel_token of_a = a.token();
+    const cancel_token of_b = b.token();
+    ticket member = b.begin();
+    a = std::move(b);
+    EXPECT_EQ(a.active(), 1U);
+    EXPECT_EQ(b.active(), 0U);  // NOLINT(bugprone-use-after-move): a moved-from group is empty
+    EXPECT_FALSE(b.cancel());   // NOLINT(bugprone-use-after-move): the same
+    EXPECT_TRUE(a.cancel());
+    EXPECT_TRUE(of_b.is_cancelled());
+    EXPECT_FALSE(of_a.is_cancelled()) << "the group that was assigned over is gone";
+    group& same = a;
+    a = std::move(same);
+    EXPECT_EQ(a.active(), 1U);
+    member.done();
+    EXPECT_TRUE(a.wait());
+    b = std::move(a);
+    EXPECT_TRUE(b.is_idle());
+    EXPECT_TRUE(b.token().is_cancelled());
+  }
+  EXPECT_EQ(before.differences(), "");
+}
+
 TEST(Group, X6_EveryAllocationMayFail) {
   const auto loop = test::for_each_failing_call([](test::injection& faults) {
     std::string complaint;
