@@ -215,10 +215,14 @@ TEST_F(Run, C9_ACallbackMayNotRunOne) {
 
 TEST_F(Run, APipeThatNobodyTakesIsRefused) {
   in_coroutine([&] {
-    auto c = child({"cat"});
-    c.stdin_pipe();
-    EXPECT_EQ(c.run().error(), errc::invalid);
-    EXPECT_FALSE(c.started());
+    for (int stream = 0; stream < 3; ++stream) {
+      auto c = child({"cat"});
+      if (stream == 0) c.stdin_pipe();
+      if (stream == 1) c.stdout_pipe();
+      if (stream == 2) c.stderr_pipe();
+      EXPECT_EQ(c.run().error(), errc::invalid);
+      EXPECT_FALSE(c.started());
+    }
   });
 }
 

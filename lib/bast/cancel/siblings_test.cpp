@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Of several that hang on one source, some go: the others are reached, in the same order.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bast/cancel.hpp"
+#include "bast/testing/baseline.hpp"
+
+namespace bast {
+namespace {
+
+constexpr std::size_t siblings = 5;
+
+/// Every way in which some of the siblings are gone, the oldest or the newest of those first.
+TEST(CancelSiblings, C4_WhoeverIsLeftIsReached) {
+  const test::leak_baseline before;
+  for (unsigned gone = 0; gone < 1U << siblings; ++gone) {
+    for (const bool newest_first : {false, true}) {
+      SCOPED_TRACE("gone " + std::to_string(gone) + (newest_first ? ", newest first" : ""));
+      const cancel_source parent = cancel_source::create().value();
+      std::array<std::optional<cancel_source>, siblings> children;
+      for (auto& child : children) child.emplace(parent.child().value());
+      for (std::size_t i = 0; i < siblings; ++i) {
+        const std::size_t at = newest_first ? siblings - 1 - i : i;
+        if ((gone >> at & 1) != 0) children[at].reset();
+      }
+      const cancel_source youngest = parent.child().value();
+      ASSERT_TRUE(parent.cancel());
+      EXPECT_TRUE(youngest.token().is_cancelled());
+      for (const auto& child : children) {
+        if (child) {
+          EXPECT_TRUE(child->token().is_cancelled());
+        }
+      }
+    }
+  }
+  EXPECT_EQ(before.differences(), "");
+}
+
+/// Callbacks on a parent and on its children, registered in turns, so that those of each node have
+/// others of every other node between them.
+struct callbacks_in_turns {
+  static constexpr std::size_t nodes = 4;
+  static constexpr std::size_t count = 12;
+
+  callbacks_in_turns() {
+    sources.push_back(cancel_source::create().value());
+    for (std::size_t i = 1; i < nodes; ++i) sources.push_back(sources[0].child().value());
+    for (std::size_t i = 0; i < count; ++i) {
+      callbacks[i].emplace(sources[i * 7 % nodes].token(), noexcept_call{*this, i});
+    }
+  }
+  void ran(std::size_t i) {
+    order.push_back(i);
+    if (i == acts) {
+      for (const std::size_t other : ends) callbacks[other].reset();
+    }
+  }
+  struct noexcept_call {
+    callbacks_in_turns& scene;
+    std::size_t i;
+    void operator()() noexcept { scene.ran(i); }
+  };
+
+  std::vector<cancel_source> sources;
+  std::array<std::optional<cancel_callback<noexcept_call>>, count> callbacks;
+  std::vector<std::size_t> order;
+  std::size_t acts = count;
+  std::vector<std::size_t> ends;
+};
+
+TEST(CancelSiblings, C6_ACallbackEndsAnyTwoOfThoseThatWait) {
+  constexpr std::size_t count = callbacks_in_turns::count;
+  for (std::size_t acts = 2; acts < count; ++acts) {
+    for (std::size_t one = 0; one < acts; ++one) {
+      for (std::size_t two = 0; two < acts; ++two) {
+        SCOPED_TRACE(std::to_string(acts) + " ends " + std::to_string(one) + " and " +
+                     std::to_string(two));
+        callbacks_in_turns scene;
+        scene.acts = acts;
+        scene.ends = {one, two};
+        ASSERT_TRUE(scene.sources[0].cancel());
+        std::vector<std::size_t> expected;
+        for (std::size_t i = count; i-- > 0;) {
+          if (i != one && i != two) expected.push_back(i);
+        }
+        ASSERT_EQ(scene.order, expected);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bast
