@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "cli/words.hpp"
+#include "model/parse.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -147,7 +148,13 @@ void declare_reporting(CLI::App& app, arguments& into) {
   choice(report, "--by", into.by, {"site", "stack", "pool"}, "what a row is (site)");
   choice(report, "--sort", into.sort, {"margin", "max", "uses", "waste", "site"},
          "what comes first (margin)");
-  report.add_option("--top", into.top, "how many rows")->type_name("NUMBER");
+  // CLI11 would take -1 for the largest number that there is.
+  report.add_option("--top", into.top, "how many rows")
+      ->check([](const std::string& value) {
+        return number_in<std::size_t>(value) ? std::string()
+                                             : fmt::format("\"{}\" is no number of rows", value);
+      })
+      ->type_name("NUMBER");
   report.add_option("--site", into.site, "all that is known of the sites that match")
       ->type_name("GLOB");
   report.add_flag("--all", into.all, "every row, every pool, every reservation");
