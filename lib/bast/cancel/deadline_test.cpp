@@ -55,6 +55,19 @@ TEST(CancelDeadline, C14_TheEarliestDeadlineCounts) {
   EXPECT_EQ(top.next_deadline(), never);
 }
 
+TEST(CancelDeadline, C14_OneThatIsTakenBackNeverComes) {
+  const cancel_source top = test::root_source();
+  const cancel_source source = top.child({.deadline = test::at_second(5)}).value();
+  EXPECT_EQ(top.next_deadline(), test::at_second(5));
+  source.set_deadline(never);
+  EXPECT_EQ(source.deadline(), never);
+  EXPECT_EQ(top.next_deadline(), never);
+  top.advance(never);
+  EXPECT_FALSE(source.is_cancelled());
+  source.set_deadline(never);
+  EXPECT_FALSE(source.is_cancelled()) << "nor does it lie in the past";
+}
+
 TEST(CancelDeadline, C14_APastDeadlineCancelsAtOnce) {
   const cancel_source source = test::root_source();
   source.advance(test::at_second(9));

@@ -66,6 +66,17 @@ TEST(List, I1_TheCapacityDoublesAndIsUsedUp) {
   EXPECT_EQ(allocations_of(reserved, 1), 1U);
 }
 
+TEST(List, I1_ALargeAdditionDoublesItToo) {
+  list<int> numbers;
+  const int some[] = {1, 2, 3, 4, 5};
+  ASSERT_TRUE(numbers.add_all(std::span(some).first(4)));
+  numbers.clear();
+  ASSERT_TRUE(numbers.add(1));
+  EXPECT_TRUE(numbers.add_all(some));
+  EXPECT_EQ(allocations_of(numbers, 2), 0U) << "8 fit";
+  EXPECT_EQ(allocations_of(numbers, 1), 1U);
+}
+
 TEST(List, X6_WithoutMemoryNothingChanges) {
   list<int> numbers;
   const int some[] = {1, 2, 3};

@@ -216,8 +216,9 @@ TEST(SpawnMarking, P6_EachWayMarksAllButTheTargets) {
                           [&] {
                             numbered_files files;
                             for (int fd = 20; fd < 30; ++fd) files.add(fd);
-                            descriptor_move moves[] = {{0, 0},   {1, 1},   {2, 2},
-                                                       {20, 20}, {25, 25}, {29, 29}};
+                            // The last is behind the end.
+                            descriptor_move moves[] = {{0, 0},   {1, 1},   {2, 2},  {20, 20},
+                                                       {25, 25}, {29, 29}, {23, 23}};
                             child_plan plan;
                             plan.moves = moves;
                             plan.move_count = 6;

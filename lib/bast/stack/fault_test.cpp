@@ -56,6 +56,19 @@ TEST_P(EnsureOpen, WhatIsOpenAlreadyCostsNoCall) {
   EXPECT_EQ(s->grows, 0U);
 }
 
+TEST_P(EnsureOpen, X6_WhatTheDoublingGivesAnywayIsAskedForOnce) {
+  std::byte* const before = home->open_low(*s);
+  {
+    const os::fault_scope fault({.kind = os::call::any, .nth = 1});
+    const auto grown = ensure_open(*s, before - home->open_bytes(*s));
+    ASSERT_FALSE(grown.has_value());
+    EXPECT_EQ(grown.error(), errc::no_memory);
+    EXPECT_EQ(fault.seen(), 1U);
+  }
+  EXPECT_EQ(home->open_low(*s), before);
+  ASSERT_TRUE(ensure_open(*s, before - home->open_bytes(*s)).has_value());
+}
+
 TEST_P(EnsureOpen, OneByteBelowTheWindowAtLeastDoublesIt) {
   const std::size_t before = open();
   ASSERT_TRUE(ensure_open(*s, home->open_low(*s) - 1).has_value());

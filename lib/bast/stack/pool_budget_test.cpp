@@ -14,12 +14,11 @@ using test::site_a;
 struct PoolBudget : test::pool_fixture {};
 INSTANTIATE_TEST_SUITE_P(Tiers, PoolBudget, ::testing::ValuesIn(test::all_tiers), test::tier_name);
 
-/// A sentence for each way in which a fourth stack is not refused as it should be.
 void expect_refused(stack_pool& pool, const char* words) {
-  const auto fourth = pool.acquire(site_a);
-  ASSERT_FALSE(fourth);
-  EXPECT_EQ(fourth.error(), errc::limit);
-  EXPECT_STREQ(fourth.error().detail(), words);
+  const auto one_more = pool.acquire(site_a);
+  ASSERT_FALSE(one_more);
+  EXPECT_EQ(one_more.error(), errc::limit);
+  EXPECT_STREQ(one_more.error().detail(), words);
 }
 
 TEST_P(PoolBudget, F15_ThePoolsEndsInsideABatch) {
@@ -35,6 +34,13 @@ TEST_P(PoolBudget, F15_ThePoolsEndsInsideABatch) {
   EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10));
   release_all(all);
   EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10)) << "kept open";
+}
+
+TEST_P(PoolBudget, F15_ThePoolsEndsInsideABatchOfTwo) {
+  make({.limit = 128_KiB, .window = 16_KiB, .retain = 16_KiB, .budget = 24_KiB}, 2);
+  slot& only = acquire(site_a);
+  expect_refused(pool, "the pool's budget of open stack bytes is spent");
+  pool.release(only);
 }
 
 TEST_P(PoolBudget, F15_TheProcesssEndsInsideABatch) {

@@ -126,6 +126,20 @@ TEST_F(Capsule, IsSealedAndClosedOnExec) {
   EXPECT_EQ(::fcntl(file->get(), F_GETFD), FD_CLOEXEC);
 }
 
+TEST_F(Capsule, ForALiveSlotWithoutANameNothingIsWritten) {
+  make_slab(4);
+  const auto writes = [] {
+    const os::fault_scope counted({.kind = os::call::write});
+    EXPECT_TRUE(make_capsule());
+    return counted.seen();
+  };
+  const std::uint64_t without = writes();
+  slots[1].state = live;
+  EXPECT_EQ(writes(), without);
+  slots[1].name = address_of(name);
+  EXPECT_EQ(writes(), without + 2) << "the piece and its head";
+}
+
 TEST_F(Capsule, LeavesOutSlabsThatAreNotOpenAndTablesThatAreEmpty) {
   slots[0] = {.name = address_of(name), .state = live};
   make_slab(0);
