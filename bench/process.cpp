@@ -296,7 +296,7 @@ class uring_side {
   }
   ~uring_side() {
     if (status_ != 0) return;
-    loop_.shut_down();
+    (void)loop_.shut_down();
     for (prepare(); !loop_.idle(); prepare()) wait();
     ::io_uring_queue_exit(&ring_);
   }

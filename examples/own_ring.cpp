@@ -125,7 +125,7 @@ int main() {
   std::printf("%s: %s\n", path, agree ? "we and wc agree" : "we and wc differ");
 
   // The adapter waits on the ring for other threads; the ring may end when it does not any more.
-  adapter.shut_down();
+  (void)adapter.shut_down();
   for (loop.fill(adapter); !adapter.idle(); loop.fill(adapter)) {
     if (!loop.wait(adapter)) return 1;
   }

@@ -82,7 +82,7 @@ class fleet {
       some_of_them();
       compare_memory();
     }
-    loop_.shut_down();
+    (void)loop_.shut_down();
     if (const auto left = loop_.machine().stats().unreaped; left != 0) {
       run_.fail("P-12: " + std::to_string(left) + " processes could not be reaped");
     }

@@ -21,7 +21,7 @@ void require(const bast::result<void>& done) {
 class epoll_loop final : public command_loop {
  public:
   explicit epoll_loop(std::size_t processes_max) { require(adapter_.init(processes_max)); }
-  ~epoll_loop() override { adapter_.shut_down(); }
+  ~epoll_loop() override { (void)adapter_.shut_down(); }
 
   const char* name() const override { return "one epoll set"; }
   bast::process_driver& driver() override { return adapter_; }
@@ -45,7 +45,7 @@ class uring_loop final : public command_loop {
     }
   }
   ~uring_loop() override {
-    adapter_.shut_down();
+    (void)adapter_.shut_down();
     for (fill(); !adapter_.idle(); fill()) (void)wait();
     ::io_uring_queue_exit(&ring_);
   }

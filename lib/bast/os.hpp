@@ -8,6 +8,7 @@
 #include "bast/os/atomics.hpp"
 #include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
+#include "bast/os/fork_mark.hpp"
 #include "bast/os/heap.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/memory.hpp"

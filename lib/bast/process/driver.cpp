@@ -5,27 +5,74 @@ namespace bast {
 
 namespace {
 
+/// The latest driver of a thread. Its address names the thread: no two that live have the same.
 constinit thread_local process_driver* driver_of_thread = nullptr;
 
 }  // namespace
 
+/// Tells the drivers of a thread that it ends: whoever destroys them afterwards is not too early.
+/// The list itself is kept, for drivers of static storage duration.
+struct process_driver::thread_lease {
+  bool taken = false;
+  constexpr thread_lease() = default;
+  thread_lease(const thread_lease&) = delete;
+  thread_lease& operator=(const thread_lease&) = delete;
+  ~thread_lease() {
+    for (process_driver* each = driver_of_thread; each != nullptr; each = each->outer_) {
+      // Release: pairs with the acquire in require_last_owner.
+      each->thread_ended_.store(true, std::memory_order_release);
+    }
+  }
+};
+
 process_driver* process_driver::of_this_thread() noexcept { return driver_of_thread; }
+
+bool process_driver::is_of_this_thread() const noexcept { return thread_ == &driver_of_thread; }
+
+result<void> process_driver::check_fresh(const char* operation) const noexcept {
+  if (thread_ == nullptr) return {};
+  if (is_forked()) return internal::failed_forked(operation);
+  return fail(errc::bad_state, operation, "it was initialised before");
+}
+
+result<void> process_driver::check_owner(const char* operation) const noexcept {
+  if (thread_ == nullptr) return fail(errc::bad_state, operation, "it has no init");
+  if (mark_.is_forked()) return internal::failed_forked(operation);
+  if (is_of_this_thread()) return {};
+  return fail(errc::wrong_thread, operation, "another thread initialised it, and runs it");
+}
+
+void process_driver::require_owner() const noexcept {
+  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || thread_ended_.load() || is_forked(),
+             "a process driver is used by another thread than the one that initialised it");
+}
+
+void process_driver::require_last_owner() const noexcept {
+  const bool ended = thread_ended_.load(std::memory_order_acquire);  // see thread_lease
+  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || ended || is_forked(),
+             "a process driver is destroyed by another thread while its own still runs");
+}
 
 result<void> process_driver::begin(process_machine_options options,
                                    const char* operation) noexcept {
-  if (wake_) return fail(errc::bad_state, operation, "it was initialised before");
+  if (auto fresh = check_fresh(operation); !fresh) return fresh;
   auto wake = os::make_event();
   if (!wake) return std::unexpected(wake.error());
   options.wake_fd = wake->get();
   if (auto ready = machine_.init(options); !ready) return ready;
   wake_ = std::move(*wake);
+  mark_ = os::fork_mark::here();
+  thread_ = &driver_of_thread;
+  static constinit thread_local thread_lease lease;
+  lease.taken = true;  // Touched, so that its destructor runs.
   outer_ = driver_of_thread;
   driver_of_thread = this;
   return {};
 }
 
 process_driver::~process_driver() {
-  // Others may have come and gone in any order.
+  require_last_owner();
+  // Others may have come and gone in any order. Nothing is found where this is not its thread.
   for (process_driver** at = &driver_of_thread; *at != nullptr; at = &(*at)->outer_) {
     if (*at != this) continue;
     *at = outer_;
@@ -33,7 +80,13 @@ process_driver::~process_driver() {
   }
 }
 
+result<void> process_driver::has_room() const noexcept {
+  if (auto mine = check_owner("process_driver.start"); !mine) return mine;
+  return machine_.has_room();
+}
+
 result<process_id> process_driver::start(const process_start& child) noexcept {
+  if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
   machine_.tick(os::monotonic_ns());
   auto id = machine_.start(child);
   stirred();
@@ -41,6 +94,7 @@ result<process_id> process_driver::start(const process_start& child) noexcept {
 }
 
 result<void> process_driver::cancel(process_id id) noexcept {
+  if (auto mine = check_owner("process_driver.cancel"); !mine) return mine;
   machine_.tick(os::monotonic_ns());
   auto done = machine_.cancel(id);
   stirred();

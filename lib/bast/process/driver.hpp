@@ -4,6 +4,7 @@
 // have in common, and all that starting a command needs to know of a loop.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "bast/os.hpp"
@@ -11,22 +12,36 @@
 
 namespace bast {
 
-/// Owned by one thread; only `cancel_from_anywhere` may be called by others, until the end.
+/// Owned by the thread that initialised it, until that thread ends: what answers with a result
+/// answers `wrong_thread` on another one, and what cannot ends the process (IO-16). Only
+/// `cancel_from_anywhere` may be called by others, until the end. Once its thread has ended, any
+/// thread may destroy it. In a forked child it answers `forked`, is idle, and may be destroyed in
+/// whatever state it is (IO-15).
 class process_driver {
  public:
   process_driver(const process_driver&) = delete;
   process_driver& operator=(const process_driver&) = delete;
 
-  /// process_machine::start, by the time of now.
+  /// Whether `start` would follow one more. Errors: those of `start` but `invalid`.
+  [[nodiscard]] result<void> has_room() const noexcept;
+  /// process_machine::start, by the time of now. Errors: bad_state (no init), wrong_thread; those
+  /// of process_machine::start.
   [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
-  /// process_machine::cancel, by the time of now.
+  /// process_machine::cancel, by the time of now. Errors: bad_state (no init), wrong_thread; those
+  /// of process_machine::cancel.
   [[nodiscard]] result<void> cancel(process_id id) noexcept;
   /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
   /// cannot wake this one leaves the request for the next time that this one looks.
   void cancel_from_anywhere(process_id id) noexcept;
 
-  process_machine& machine() noexcept { return machine_; }
-  const process_machine& machine() const noexcept { return machine_; }
+  process_machine& machine() noexcept {
+    require_owner();
+    return machine_;
+  }
+  const process_machine& machine() const noexcept {
+    require_owner();
+    return machine_;
+  }
 
   /// The driver of the calling thread: the latest that was initialised on it and still lives. Null
   /// when there is none.
@@ -39,13 +54,28 @@ class process_driver {
   /// Once. `operation` names the caller in errors. Errors: bad_state, `invalid`, `limit`
   /// (descriptors), no_memory.
   [[nodiscard]] result<void> begin(process_machine_options options, const char* operation) noexcept;
+  /// What keeps it from beginning. Errors: bad_state (it did before), forked.
+  [[nodiscard]] result<void> check_fresh(const char* operation) const noexcept;
+  /// What keeps the caller from using it. Errors: bad_state (no init), forked, wrong_thread.
+  [[nodiscard]] result<void> check_owner(const char* operation) const noexcept;
+  /// The same for what has no result: ends the process on a wrong thread.
+  void require_owner() const noexcept;
+  /// The first thing in the destructor of a driver: ends the process on a wrong thread.
+  void require_last_owner() const noexcept;
+  bool is_forked() const noexcept { return mark_.is_forked(); }
   /// Something may be wanted of the machine.
   virtual void stirred() noexcept = 0;
 
   process_machine machine_;
 
  private:
+  struct thread_lease;
+  bool is_of_this_thread() const noexcept;
+
   os::descriptor wake_;
+  os::fork_mark mark_;            // since begin
+  const void* thread_ = nullptr;  // whose it is; null before begin
+  std::atomic<bool> thread_ended_{false};
   process_driver* outer_ = nullptr;  // this thread's until this one ends
 };
 

@@ -19,7 +19,7 @@ constexpr std::size_t events_per_turn = 64;
 }  // namespace
 
 result<void> epoll_adapter::init(std::size_t processes_max) noexcept {
-  if (poller_) return fail(errc::bad_state, "epoll_adapter.init", "it was initialised before");
+  if (auto fresh = check_fresh("epoll_adapter.init"); !fresh) return fresh;
   auto poller = os::make_poller();
   if (!poller) return std::unexpected(poller.error());
   auto ready = begin({.processes_max = processes_max, .timers = machine_timers::ticks},
@@ -31,7 +31,9 @@ result<void> epoll_adapter::init(std::size_t processes_max) noexcept {
 }
 
 epoll_adapter::~epoll_adapter() {
-  // Nothing of ours is the kernel's: one flush takes back the wake.
+  require_last_owner();
+  // Nothing of ours is the kernel's: one flush takes back the wake. In a forked child the set is
+  // the parent's, and nothing is wanted.
   machine_.shut_down();
   while (machine_.stats().live == 0 && !machine_.idle()) (void)flush();
 }
@@ -72,7 +74,17 @@ void epoll_adapter::carry_out(const operation& wanted) noexcept {
   }
 }
 
+result<void> epoll_adapter::check_turn(const char* operation) const noexcept {
+  if (auto mine = check_owner(operation); !mine) return mine;
+  if (!machine_.is_delivering()) return {};
+  // What would be waited for is what this call keeps from going on.
+  return fail(
+      errc::bad_state, operation,
+      "called from `finished` or from a coroutine that this loop woke: go back to the loop");
+}
+
 result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
+  if (auto may = check_turn("epoll_adapter.turn"); !may) return may;
   machine_.tick(os::monotonic_ns());
   // Whoever waits for an end, or for output, must hear of it before we sleep.
   const bool did_something = flush();
@@ -90,9 +102,11 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   return {};
 }
 
-void epoll_adapter::shut_down() noexcept {
+result<void> epoll_adapter::shut_down() noexcept {
+  if (auto may = check_turn("epoll_adapter.shut_down"); !may) return may;
   machine_.shut_down();
   while (!machine_.idle()) (void)turn(std::chrono::nanoseconds::max());
+  return {};
 }
 
 }  // namespace bast

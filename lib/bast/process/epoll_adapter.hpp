@@ -24,31 +24,38 @@ class epoll_adapter final : public process_driver {
   epoll_adapter() = default;
   epoll_adapter(const epoll_adapter&) = delete;
   epoll_adapter& operator=(const epoll_adapter&) = delete;
-  /// No process may be followed any more (checked): `shut_down` sees to that.
+  /// No process may be followed any more (checked), except in a forked child: `shut_down` sees to
+  /// that.
   ~epoll_adapter();
 
-  /// Once, before anything else. Errors: bad_state, `invalid`, `limit` (descriptors), no_memory.
+  /// Once, before anything else. The adapter is the calling thread's from here on (IO-16). Errors:
+  /// bad_state, `invalid`, `limit` (descriptors), no_memory.
   [[nodiscard]] result<void> init(std::size_t processes_max = 256) noexcept;
 
   /// Waits until something happens, at most `wait_max`, and does what follows from it. Calls the
   /// `finished` of what has ended. Does not wait when there was something to do at once. Errors:
-  /// io, when epoll_wait failed; nothing is lost by it.
+  /// bad_state: no init, or called from `finished` or from a coroutine that this loop woke;
+  /// wrong_thread; forked; io, when epoll_wait failed. Nothing is lost by any of them.
   [[nodiscard]] result<void> turn(std::chrono::nanoseconds wait_max) noexcept;
   /// Cancels every process and turns until all have ended, which takes as long as their graces.
-  /// Afterwards nothing can be started. Not from inside `finished`.
-  void shut_down() noexcept;
+  /// Afterwards nothing can be started. On an error nothing has happened. Errors: those of `turn`
+  /// but io.
+  [[nodiscard]] result<void> shut_down() noexcept;
 
   /// Readable when a turn has something to do, deadlines apart.
   int fd() const noexcept { return poller_.get(); }
   /// By CLOCK_MONOTONIC; an instant of the past when a turn has something to do at once.
-  std::int64_t next_deadline() const noexcept { return has_more_ ? 0 : machine_.next_deadline(); }
-  /// Follows no process.
-  bool idle() const noexcept { return machine_.stats().live == 0; }
+  std::int64_t next_deadline() const noexcept {
+    return has_more_ && !is_forked() ? 0 : machine_.next_deadline();
+  }
+  /// Follows no process, as in a forked child. Ends the process on a wrong thread.
+  bool idle() const noexcept { return machine().stats().live == 0 || is_forked(); }
 
  private:
   void stirred() noexcept override { (void)flush(); }
   bool flush() noexcept;
   void carry_out(const operation& wanted) noexcept;
+  result<void> check_turn(const char* operation) const noexcept;
 
   os::descriptor poller_;
   bool flushing_ = false;

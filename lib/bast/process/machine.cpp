@@ -11,6 +11,11 @@ namespace bast {
 
 using namespace internal;
 
+std::unexpected<error> internal::failed_forked(const char* operation) noexcept {
+  return fail(errc::forked, operation,
+              "this is a forked child, and the processes are the parent's to follow");
+}
+
 process_machine::~process_machine() {
   BAST_CHECK(idle(),
              "a process machine is destroyed while it follows a process, or while the "
@@ -41,6 +46,7 @@ result<void> process_machine::init(const process_machine_options& options) noexc
   slots_ = slots;
   requests_ = requests;
   options_ = options;
+  mark_ = os::fork_mark::here();
   advance_wake();
   return {};
 }
@@ -48,6 +54,7 @@ result<void> process_machine::init(const process_machine_options& options) noexc
 result<void> process_machine::has_room() const noexcept {
   constexpr const char* operation = "process_machine.start";
   if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine has no init");
+  if (mark_.is_forked()) return failed_forked(operation);
   if (shut_down_) return fail(errc::shutdown, operation, "the machine shuts down");
   if (free_ == nullptr && used_ == options_.processes_max) {
     return fail(errc::limit, operation, "processes_max are followed already",
@@ -108,6 +115,7 @@ operation_table* process_machine::table_of(const operation_name& name) noexcept 
 }
 
 void process_machine::complete(std::uint64_t user_data, std::int64_t status) noexcept {
+  if (mark_.is_forked()) return;
   const operation_name name = decode(user_data);
   if (name.magic != options_.magic) {
     ++stats_.ignored_foreign;
@@ -159,6 +167,7 @@ void process_machine::completed(slot& s, role what, std::int64_t status) noexcep
 
 void process_machine::tick(std::int64_t now_ns) noexcept {
   offered_ = nullptr;
+  if (mark_.is_forked()) return;
   if (requested_.load(std::memory_order_relaxed)) look_for_requests();
   now_ = std::max(now_, now_ns);
   if (now_ < earliest_) return deliver();
@@ -171,6 +180,7 @@ void process_machine::tick(std::int64_t now_ns) noexcept {
 
 result<void> process_machine::cancel(process_id id, process_ending reason) noexcept {
   offered_ = nullptr;
+  if (mark_.is_forked()) return failed_forked("process_machine.cancel");
   slot* const s = find(id);
   if (s == nullptr) {
     return fail(errc::stale_handle, "process_machine.cancel", "the process has ended", id.slot);

@@ -21,6 +21,11 @@
 //
 // Owned by one thread; only `request_cancel` may be called by others. Memory is allocated by `init`
 // and for captured output; when that fails, the stream ends with ENOMEM and the process goes on.
+//
+// In a child that the host forks, the machine's children and descriptors are the parent's. There it
+// is idle and wants nothing, whatever happens changes nothing, `start`, `cancel` and `take` answer
+// `forked`, and its end frees memory only (IO-15).
+//
 // Source: semantics.md P-10 .. P-16, P-21, P-22.
 #pragma once
 
@@ -29,6 +34,7 @@
 #include <span>
 
 #include "bast/base.hpp"
+#include "bast/os.hpp"
 #include "bast/process/machine_operation.hpp"
 #include "bast/process/machine_options.hpp"
 #include "bast/process/machine_slot.hpp"
@@ -49,10 +55,11 @@ class process_machine {
 
   // ---- What happened.
 
-  /// Whether one more can be followed. Errors: those of `start` but `invalid`.
+  /// Whether one more can be followed. Errors: bad_state (no `init`); those of `start` but
+  /// `invalid`.
   [[nodiscard]] result<void> has_room() const noexcept;
   /// Follows a child, and owns its descriptors from here on. On an error they stay the caller's.
-  /// Allocates nothing. Errors: `invalid`, `limit` (processes_max), shutdown.
+  /// Allocates nothing. Errors: `invalid`, `limit` (processes_max), shutdown, forked.
   [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
   /// An operation completed, `status` as io_uring would say it: a count, or -errno. Whatever is not
   /// about an operation in flight is counted and changes nothing (P-22).
@@ -60,7 +67,7 @@ class process_machine {
   /// The time by CLOCK_MONOTONIC. Going back is ignored.
   void tick(std::int64_t now_ns) noexcept;
   /// Stops a process (P-14), which ends by `finished` as always. Without effect when it has exited
-  /// or is being stopped already. Errors: stale_handle; `invalid` for the reason `exited`.
+  /// or is being stopped already. Errors: stale_handle, forked; `invalid` for the reason `exited`.
   [[nodiscard]] result<void> cancel(process_id id,
                                     process_ending reason = process_ending::cancelled) noexcept;
   /// The same from any thread, of an id that `start` returned. True when the host must be woken, by
@@ -78,7 +85,7 @@ class process_machine {
   /// There is no room for it; it is offered again.
   void refused() noexcept;
   /// When `tick` should be called at the latest, or never_ns. May be earlier than necessary.
-  std::int64_t next_deadline() const noexcept { return earliest_; }
+  std::int64_t next_deadline() const noexcept { return mark_.is_forked() ? never_ns : earliest_; }
 
   // ---- What is there.
 
@@ -87,12 +94,16 @@ class process_machine {
     return internal::decode(user_data).magic == options_.magic;
   }
   /// Takes captured bytes before the end: how many. Under backpressure this makes room, and gives
-  /// an exited process's stream drain_grace once more. Errors: stale_handle.
+  /// an exited process's stream drain_grace once more. Errors: stale_handle, forked.
   [[nodiscard]] result<std::size_t> take(process_id id, output_stream which,
                                          std::span<std::byte> into) noexcept;
   bool is_live(process_id id) const noexcept { return find(id) != nullptr; }
-  /// No process, and nothing in flight.
-  bool idle() const noexcept { return stats_.live == 0 && stats_.in_flight == 0; }
+  /// No process, and nothing in flight; or the host forked, and this is the child.
+  bool idle() const noexcept {
+    return (stats_.live == 0 && stats_.in_flight == 0) || mark_.is_forked();
+  }
+  /// `finished` is being called.
+  bool is_delivering() const noexcept { return delivering_; }
   const process_machine_stats& stats() const noexcept { return stats_; }
   /// Ends the process when an invariant of machine_slot.hpp does not hold.
   void check_invariants() const noexcept;
@@ -150,6 +161,7 @@ class process_machine {
   void steer_stream(slot& s, output_stream which) noexcept;
   void stream_completed(slot& s, output_stream which, std::int64_t status) noexcept;
 
+  os::fork_mark mark_;  // since init
   process_machine_options options_;
   process_machine_stats stats_;
   slot* slots_ = nullptr;  // processes_max of them, constructed up to used_

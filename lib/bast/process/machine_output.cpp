@@ -109,6 +109,7 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
 result<std::size_t> process_machine::take(process_id id, output_stream which,
                                           std::span<std::byte> into) noexcept {
   offered_ = nullptr;
+  if (mark_.is_forked()) return failed_forked("process_machine.take");
   slot* const s = find(id);
   if (s == nullptr) {
     return fail(errc::stale_handle, "process_machine.take", "the process has ended", id.slot);

@@ -167,6 +167,9 @@ constexpr std::int64_t retry_after(std::int64_t now, std::uint8_t& tries) {
   return later(now, std::chrono::nanoseconds(first_ns << doublings));
 }
 
+/// What is asked of a machine in a forked child.
+std::unexpected<error> failed_forked(const char* operation) noexcept;
+
 constexpr std::size_t index_of(output_stream which) { return static_cast<std::size_t>(which); }
 
 }  // namespace bast::internal

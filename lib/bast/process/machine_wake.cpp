@@ -23,6 +23,8 @@ constexpr std::uint8_t wake_failures_max = 16;
 }  // namespace
 
 bool process_machine::request_cancel(process_id id) noexcept {
+  // A forked child must not wake its parent, and without init there is nothing to cancel.
+  if (requests_ == nullptr || mark_.is_forked()) return false;
   if (id.slot >= options_.processes_max || id.generation == 0) return false;
   std::atomic<std::uint32_t>& request = requests_[id.slot];
   // Whoever holds a stale id must not take away the request of a later process's owner.

@@ -70,9 +70,11 @@ struct awaited {
 /// The coroutine's side of it.
 class wait_for_end {
  public:
-  wait_for_end(process_driver& driver, awaited& state) noexcept : driver_(driver), state_(state) {}
+  wait_for_end(process_driver& driver, awaited& state) noexcept
+      : driver_(driver), state_(state), mark_(os::fork_mark::here()) {}
   ~wait_for_end() {
-    if (state_.ended || !started_) {
+    // In a forked child nobody ends it, and the driver may be gone (IO-15).
+    if (state_.ended || !started_ || mark_.is_forked()) {
       os::destroy(&state_);
       return;
     }
@@ -88,7 +90,9 @@ class wait_for_end {
     started_ = true;
   }
   process_result wait(const cancel_token& token) {
-    const cancel_callback stop(token, [this]() noexcept { driver_.cancel_from_anywhere(id_); });
+    const cancel_callback stop(token, [this]() noexcept {
+      if (!mark_.is_forked()) driver_.cancel_from_anywhere(id_);
+    });
     state_.waiter = internal::parked_coro(*internal::this_thread.current);
     while (!state_.ended) {
       state_.parked = true;
@@ -101,6 +105,7 @@ class wait_for_end {
  private:
   process_driver& driver_;
   awaited& state_;
+  os::fork_mark mark_;
   process_id id_;
   bool started_ = false;
 };
@@ -119,7 +124,7 @@ result<process_id> command::start(process_driver& driver, process_finished finis
                 "a stream leads to a pipe, and nobody takes our end: capture it, or pass `pipes`");
   }
   // Before anything runs: a command that cannot be followed is not used up (P-9).
-  if (auto room = driver.machine().has_room(); !room) return std::unexpected(room.error());
+  if (auto room = driver.has_room(); !room) return std::unexpected(room.error());
   const auto child = internal::spawn(*this);
   if (!child) return std::unexpected(child.error());
   unfollowed guard(*child);

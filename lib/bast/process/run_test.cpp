@@ -23,7 +23,7 @@ class Run : public testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(loop_.init()); }
   void TearDown() override {
-    loop_.shut_down();
+    EXPECT_TRUE(loop_.shut_down());
     EXPECT_EQ(loop_.machine().stats().live, 0U);
   }
 
@@ -44,6 +44,27 @@ class Run : public testing::Test {
   epoll_adapter loop_;
   coro_pool pool_ = *coro_pool::create();
 };
+
+TEST_F(Run, P14_WhoTheLoopWokeMayNotTurnItNorShutItDown) {
+  in_coroutine([&] {
+    // Before it waits, the thread runs it, not the loop.
+    EXPECT_TRUE(loop_.turn(0ns));
+    auto c = child({"exit", "0"});
+    ASSERT_TRUE(c.run());
+    const std::uint64_t before = loop_.machine().digest();
+    EXPECT_EQ(loop_.turn(1h).error(), errc::bad_state);
+    EXPECT_STREQ(loop_.turn(1h).error().operation(), "epoll_adapter.turn");
+    EXPECT_EQ(loop_.shut_down().error(), errc::bad_state);
+    EXPECT_STREQ(loop_.shut_down().error().operation(), "epoll_adapter.shut_down");
+    EXPECT_EQ(loop_.machine().digest(), before);
+    // It goes on to run programs.
+    auto next = child({"exit", "3"});
+    const auto ended = next.run();
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->status.code, 3);
+  });
+  EXPECT_TRUE(loop_.turn(0ns));
+}
 
 TEST_F(Run, P13_TheOutputIsTheCallers) {
   in_coroutine([&] {

@@ -49,6 +49,7 @@ result<void> uring_adapter::init(io_uring& ring, const uring_adapter_options& op
 }
 
 bool uring_adapter::prepare() noexcept {
+  require_owner();
   machine_.tick(os::monotonic_ns());
   while (const operation* const wanted = machine_.next()) {
     if (is_immediate(wanted->kind)) {
@@ -69,15 +70,18 @@ bool uring_adapter::prepare() noexcept {
 }
 
 bool uring_adapter::handle(const io_uring_cqe& completion) noexcept {
+  require_owner();
   if (!machine_.is_ours(completion.user_data)) return false;
   machine_.tick(os::monotonic_ns());
   machine_.complete(completion.user_data, completion.res);
   return true;
 }
 
-void uring_adapter::shut_down() noexcept {
+result<void> uring_adapter::shut_down() noexcept {
+  if (auto mine = check_owner("uring_adapter.shut_down"); !mine) return mine;
   machine_.tick(os::monotonic_ns());
   machine_.shut_down();
+  return {};
 }
 
 }  // namespace bast

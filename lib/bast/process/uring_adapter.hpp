@@ -41,26 +41,29 @@ class uring_adapter final : public process_driver {
   uring_adapter(const uring_adapter&) = delete;
   uring_adapter& operator=(const uring_adapter&) = delete;
   /// The adapter must be idle (checked): the kernel may write into its buffers otherwise. Call
-  /// `shut_down` and go on with the loop until it is.
+  /// `shut_down` and go on with the loop until it is. In a forked child it is.
   ~uring_adapter() = default;
 
-  /// Once, before anything else. The ring must outlive the adapter. Errors: bad_state, `invalid`,
-  /// `limit` (descriptors), no_memory.
+  /// Once, before anything else. The ring must outlive the adapter, which is the calling thread's
+  /// from here on: what has no result ends the process on another one (IO-16). Errors: bad_state,
+  /// `invalid`, `limit` (descriptors), no_memory.
   [[nodiscard]] result<void> init(io_uring& ring,
                                   const uring_adapter_options& options = {}) noexcept;
 
   /// Hands over what is wanted, as far as the submission queue has room, and does at once what
   /// needs no waiting. May call `finished`. False when something is left: submit, and call again.
+  /// In a forked child there is nothing.
   [[nodiscard]] bool prepare() noexcept;
   /// True when the completion was ours; it must still be marked as seen. May call `finished`. Wants
   /// a `prepare` before the next wait.
   bool handle(const io_uring_cqe& completion) noexcept;
-  /// Cancels every process, and then itself. The loop goes on until `idle`.
-  void shut_down() noexcept;
+  /// Cancels every process, and then itself. The loop goes on until `idle`. Errors: bad_state (no
+  /// init), wrong_thread, forked; nothing has happened then.
+  [[nodiscard]] result<void> shut_down() noexcept;
 
   /// Nothing of ours is in the ring, and no process is followed. Only after `shut_down`: until then
   /// the ring waits for `cancel_from_anywhere`.
-  bool idle() const noexcept { return machine_.idle(); }
+  bool idle() const noexcept { return machine().idle(); }
 
  private:
   void stirred() noexcept override {}  // The loop calls prepare before it waits.

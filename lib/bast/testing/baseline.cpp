@@ -59,6 +59,7 @@ std::string describe(const os::fault_plan& plan) {
 }  // namespace
 
 process_counts process_counts::now() {
+  (void)os::fork_mark::here();  // Its page is mapped once, and stays.
   process_counts seen;
   if constexpr (!sanitizer_maps) {
     const test::mappings all = test::mappings::now();

@@ -49,7 +49,7 @@ class epoll_process_loop final : public process_loop {
   void turn() override {
     if (!adapter_.idle()) (void)adapter_.turn(std::chrono::hours(1));
   }
-  void shut_down() override { adapter_.shut_down(); }
+  void shut_down() override { (void)adapter_.shut_down(); }
   process_machine& machine() override { return adapter_.machine(); }
 
  private:
@@ -88,7 +88,7 @@ class uring_process_loop final : public process_loop {
     if (adapter_.machine().stats().live != 0) wait();
   }
   void shut_down() override {
-    adapter_.shut_down();
+    (void)adapter_.shut_down();
     for (submit(); !adapter_.idle(); submit()) wait();
   }
   process_machine& machine() override { return adapter_.machine(); }

@@ -24,7 +24,7 @@ struct listener::state {
   os::descriptor poller;
   pthread_t thread{};
   bool started = false;
-  pid_t process = ::getpid();
+  os::fork_mark process = os::fork_mark::here();
 };
 
 namespace {
@@ -127,7 +127,7 @@ result<listener> listener::start(const char* path) noexcept {
 void listener::stop() noexcept {
   if (state_ == nullptr) return;
   // A forked child has neither the thread nor a claim to the file.
-  if (state_->started && state_->process == ::getpid()) {
+  if (state_->started && !state_->process.is_forked()) {
     state_->stop.write_end.reset();
     ::pthread_join(state_->thread, nullptr);
     os::remove_socket(state_->path.c_str());
@@ -135,6 +135,8 @@ void listener::stop() noexcept {
   os::destroy(std::exchange(state_, nullptr));
 }
 
-const char* listener::path() const noexcept { return state_->path.c_str(); }
+const char* listener::path() const noexcept {
+  return state_ == nullptr ? "" : state_->path.c_str();
+}
 
 }  // namespace bast::watch

@@ -33,10 +33,11 @@ class listener {
     }
     return *this;
   }
-  /// Stops the thread and removes the socket. Waits for a visitor that is being served.
+  /// Stops the thread and removes the socket. Waits for a visitor that is being served. In a forked
+  /// child the parent's thread and socket are left alone.
   ~listener() { stop(); }
 
-  /// Where it listens.
+  /// Where it listens; empty when it was moved from. In a forked child: where the parent listens.
   const char* path() const noexcept;
 
  private:

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The word is 0 in a process that nobody asked yet, and in a forked child until it is asked there.
+// Numbers are taken from a counter that a child inherits, so no process has the number of one that
+// it comes from.
+#include "bast/os/fork_mark.hpp"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <atomic>
+
+#include "bast/os/door.hpp"
+#include "bast/os/memory.hpp"
+
+namespace bast::os {
+namespace {
+
+using internal::through;
+using word = std::atomic<std::uint64_t>;
+
+constinit word numbers{0};
+// Where there is no page. Only pthread_atfork empties it.
+constinit word ordinary{0};
+constinit std::atomic<word*> in_force{nullptr};
+
+/// A page of zeros that is one of zeros again in every forked child, or null.
+word* map_wiped() noexcept {
+  const std::size_t size = page_bytes();
+  const auto page = map(size);
+  if (!page) return nullptr;
+  const int status =
+      through(call::advise, -1, [&] { return ::madvise(*page, size, MADV_WIPEONFORK); });
+  if (status == 0) return reinterpret_cast<word*>(*page);
+  release(*page, size);
+  return nullptr;
+}
+
+// Also where the kernel granted the page: an emulator may grant it and do nothing.
+void empty_in_child() noexcept { in_force.load()->store(0); }
+
+/// The word, made when it is asked for first.
+word& the_word() noexcept {
+  word* known = in_force.load(std::memory_order_acquire);  // pairs with the exchange below
+  if (known != nullptr) return *known;
+  word* const wiped = map_wiped();
+  word* const made = wiped != nullptr ? wiped : &ordinary;
+  if (in_force.compare_exchange_strong(known, made)) {
+    // Fails only without memory for three pointers; the page is then all there is.
+    (void)::pthread_atfork(nullptr, nullptr, empty_in_child);
+    return *made;
+  }
+  if (wiped != nullptr) release(reinterpret_cast<std::byte*>(wiped), page_bytes());
+  return *known;
+}
+
+}  // namespace
+
+fork_mark fork_mark::here() noexcept {
+  word& at = the_word();
+  std::uint64_t number = at.load();
+  if (number == 0) {
+    const std::uint64_t fresh = numbers.fetch_add(1) + 1;
+    if (at.compare_exchange_strong(number, fresh)) number = fresh;
+  }
+  return fork_mark(number);
+}
+
+std::uint64_t fork_mark::current() noexcept {
+  // Whoever has a number has asked before, so the word is there. Relaxed: it changes only by a
+  // fork.
+  return in_force.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
+}
+
+}  // namespace bast::os
