@@ -60,8 +60,20 @@ bast_arch_switch:
         str     x29, [x1, #16]
         ldp     x10, x17, [x0]
         ldr     x29, [x0, #16]
+        // From here to the jump unwinders find no caller; see the x86-64 twin (D13). The registers
+        // are where they are.
+        .cfi_remember_state
+        .cfi_def_cfa sp, 0
+        .cfi_undefined x30
+        .irp    register, x19, x20, x21, x22, x23, x24, x25, x26, x27, x28, x29
+        .cfi_same_value \register
+        .endr
+        .irp    register, d8, d9, d10, d11, d12, d13, d14, d15
+        .cfi_same_value \register
+        .endr
         mov     sp, x10
         br      x17                     // x0 holds `to`: a fresh entry function's argument
+        .cfi_restore_state
 .Lcontinue:
         hint    #36                     // bti j
         ldp     x19, x20, [sp, #0]

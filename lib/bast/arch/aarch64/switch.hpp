@@ -36,6 +36,24 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 #define BAST_ARCH_BASE_CLOBBER "x19",
 #endif
 
+// As on x86-64: from the first of the two moves to the jump unwinders find no return address (D13).
+#if defined(__GCC_HAVE_DWARF2_CFI_ASM) && !defined(BAST_NO_SWITCH_CFI)
+#define BAST_ARCH_BETWEEN_STACKS                                         \
+  ".cfi_remember_state\n\t"                                              \
+  ".cfi_def_cfa sp, 0\n\t"                                               \
+  ".cfi_undefined x30\n\t"                                               \
+  ".irp kept, x19, x20, x21, x22, x23, x24, x25, x26, x27, x28, x29\n\t" \
+  ".cfi_same_value \\kept\n\t"                                           \
+  ".endr\n\t"                                                            \
+  ".irp kept, d8, d9, d10, d11, d12, d13, d14, d15\n\t"                  \
+  ".cfi_same_value \\kept\n\t"                                           \
+  ".endr\n\t"
+#define BAST_ARCH_ON_ONE_STACK ".cfi_restore_state\n\t"
+#else
+#define BAST_ARCH_BETWEEN_STACKS ""
+#define BAST_ARCH_ON_ONE_STACK ""
+#endif
+
 #if defined(__ARM_FEATURE_SVE)
 #define BAST_ARCH_SVE_CLOBBERS                                                                     \
   , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", \
@@ -49,21 +67,29 @@ namespace bast::arch {
 [[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
   // Operands in whatever registers are left, moved into fixed ones here: a local register variable
   // does not survive the call that finds a thread-local's address on the way to this statement.
+#if defined(__clang__)
+  // Clang binds such a variable at the statement alone. It has to: of three registers that are no
+  // clobbers two would be the operands, and the third would be taken to keep its value.
+  register context* load asm("x0") = &to;
+  register context* save asm("x1") = &from;
+  from.fp = __builtin_frame_address(0);  // Asks for a frame pointer: below, sp moves.
+#else
   context* load = &to;
   context* save = &from;
+#endif
   asm volatile(
       "mov x10, %[to]\n\t"
       "mov x11, %[from]\n\t"
       "adr x9, 1f\n\t"  // where we will continue
+      BAST_ARCH_SAVE_BASE
       "mov x12, sp\n\t"
       "stp x12, x9, [x11]\n\t"
       "str x29, [x11, #16]\n\t"
       "ldp x12, x17, [x10]\n\t"
-      "ldr x29, [x10, #16]\n\t"
-      "mov sp, x12\n\t"
       "mov x0, x10\n\t"  // `to`: a fresh entry function's argument
-      "br x17\n\t"
-      "1:\n\t" BAST_ARCH_LANDING_PAD
+      "ldr x29, [x10, #16]\n\t" BAST_ARCH_BETWEEN_STACKS
+      "mov sp, x12\n\t"
+      "br x17\n\t" BAST_ARCH_ON_ONE_STACK "1:\n\t" BAST_ARCH_LANDING_PAD BAST_ARCH_RESTORE_BASE
       : [to] "+&r"(load), [from] "+&r"(save)
       :
       : BAST_ARCH_BASE_CLOBBER "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
@@ -80,10 +106,10 @@ namespace bast::arch {
   asm volatile(
       "mov x10, %[to]\n\t"
       "ldp x12, x17, [x10]\n\t"
-      "ldr x29, [x10, #16]\n\t"
-      "mov sp, x12\n\t"
       "mov x0, x10\n\t"
-      "br x17\n\t"
+      "ldr x29, [x10, #16]\n\t" BAST_ARCH_BETWEEN_STACKS
+      "mov sp, x12\n\t"
+      "br x17\n\t" BAST_ARCH_ON_ONE_STACK
       :
       : [to] "r"(&to)
       : "x0", "x10", "x12", "x17", "memory");
@@ -109,4 +135,6 @@ inline void prepare(context& fresh, std::byte* top, entry_function entry) noexce
 #undef BAST_ARCH_SAVE_BASE
 #undef BAST_ARCH_RESTORE_BASE
 #undef BAST_ARCH_BASE_CLOBBER
+#undef BAST_ARCH_BETWEEN_STACKS
+#undef BAST_ARCH_ON_ONE_STACK
 #undef BAST_ARCH_SVE_CLOBBERS

@@ -43,12 +43,18 @@ bast_arch_switch:
         movq    %rax, 8(%rsi)
         movq    %rbp, 16(%rsi)
         movq    16(%rdi), %rbp
+        // From here to where the frame on the other stack is known, unwinders find no caller: the
+        // registers are the other flow's (D13).
+        .cfi_remember_state
+        .cfi_undefined %rip
+        .cfi_same_value %rbp
         movq    0(%rdi), %rsp
         // Now on the other stack. If it was left through this function too, it continues right
         // below, and the only indirect jump is the one at the end: two in a row mispredict each
         // other.
         cmpq    %rax, %rcx
         jne     .Lother
+        .cfi_restore_state
         .cfi_adjust_cfa_offset 40
         .cfi_rel_offset %rbx, 32
         .cfi_rel_offset %r12, 24
@@ -76,6 +82,7 @@ bast_arch_switch:
         // jump asks not to be tracked.
         notrack jmpq *%rcx
 .Lother:
+        .cfi_undefined %rip
         // A fresh context, or one suspended by the inline form. rdi holds `to`: it is the argument
         // of a fresh entry function.
         jmpq    *%rcx

@@ -19,8 +19,10 @@
 //   legal. With AVX-512 the upper sixteen vector registers and the mask registers exist as well;
 //   the lower sixteen are covered in full width by their xmm names.
 // - At the label the compiler's unwind information for this function is exact: rsp is back to what
-//   it was. Between the two moves before the jump it is not; a profiler that unwinds from a signal
-//   there sees the new stack with the old function.
+//   it was. From the first of the two moves to the jump it is not: the registers are the other
+//   flow's, the rules are this function's. There the return address is undefined, so that a
+//   profiler that unwinds from a signal stops (D13), and nothing of the caller is looked for in
+//   memory.
 #pragma once
 
 #include <cstring>
@@ -51,6 +53,23 @@ extern "C" const void* const bast_arch_stack_end;  // switch.S
 #define BAST_ARCH_BASE_CLOBBER "rbx",
 #endif
 
+// Only where the compiler describes its functions by directives, or the assembler refuses these.
+// Clang does not describe a function that cannot throw, with -fno-asynchronous-unwind-tables, and
+// has no macro that says so: there BAST_NO_SWITCH_CFI has to be defined.
+#if defined(__GCC_HAVE_DWARF2_CFI_ASM) && !defined(BAST_NO_SWITCH_CFI)
+#define BAST_ARCH_BETWEEN_STACKS                \
+  ".cfi_remember_state\n\t"                     \
+  ".cfi_def_cfa rsp, 8\n\t"                     \
+  ".cfi_undefined rip\n\t"                      \
+  ".irp kept, rbx, rbp, r12, r13, r14, r15\n\t" \
+  ".cfi_same_value \\kept\n\t"                  \
+  ".endr\n\t"
+#define BAST_ARCH_ON_ONE_STACK ".cfi_restore_state\n\t"
+#else
+#define BAST_ARCH_BETWEEN_STACKS ""
+#define BAST_ARCH_ON_ONE_STACK ""
+#endif
+
 #if defined(__AVX512F__)
 #define BAST_ARCH_AVX512_CLOBBERS                                                               \
   , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",   \
@@ -73,10 +92,10 @@ namespace bast::arch {
                "movq %%rsp, 0(%1)\n\t"
                "movq %%rax, 8(%1)\n\t"
                "movq %%rbp, 16(%1)\n\t"
-               "movq 16(%0), %%rbp\n\t"
+               "movq 16(%0), %%rbp\n\t" BAST_ARCH_BETWEEN_STACKS
                "movq 0(%0), %%rsp\n\t"
                "jmpq *8(%0)\n\t"  // rdi holds `to`: a fresh entry function's argument
-               "1:\n\t" BAST_ARCH_LANDING_PAD BAST_ARCH_RESTORE_BASE
+               BAST_ARCH_ON_ONE_STACK "1:\n\t" BAST_ARCH_LANDING_PAD BAST_ARCH_RESTORE_BASE
                : "+D"(load), "+S"(save)
                :
                : BAST_ARCH_BASE_CLOBBER "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",
@@ -89,13 +108,12 @@ namespace bast::arch {
 /// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
 /// compiler need not save anything either.
 [[noreturn, gnu::always_inline]] inline void leave_for(context& to) noexcept {
-  asm volatile(
-      "movq 16(%0), %%rbp\n\t"
-      "movq 0(%0), %%rsp\n\t"
-      "jmpq *8(%0)\n\t"
-      :
-      : "D"(&to)
-      : "memory");
+  asm volatile("movq 16(%0), %%rbp\n\t" BAST_ARCH_BETWEEN_STACKS
+               "movq 0(%0), %%rsp\n\t"
+               "jmpq *8(%0)\n\t" BAST_ARCH_ON_ONE_STACK
+               :
+               : "D"(&to)
+               : "memory");
   __builtin_unreachable();
 }
 
@@ -117,4 +135,6 @@ inline void prepare(context& fresh, std::byte* top, entry_function entry) noexce
 #undef BAST_ARCH_SAVE_BASE
 #undef BAST_ARCH_RESTORE_BASE
 #undef BAST_ARCH_BASE_CLOBBER
+#undef BAST_ARCH_BETWEEN_STACKS
+#undef BAST_ARCH_ON_ONE_STACK
 #undef BAST_ARCH_AVX512_CLOBBERS
