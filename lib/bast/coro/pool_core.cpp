@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "bast/coro/held.hpp"
 #include "bast/coro/outcome.hpp"
 #include "bast/coro/transfer.hpp"
 #include "bast/coro/unwind.hpp"
@@ -49,9 +50,7 @@ std::size_t mapping_bytes() noexcept {
 
 }  // namespace
 
-#if BAST_EXCEPTIONS
-void throw_forced_unwind() { throw forced_unwind(); }
-#endif
+constinit stack_budget budget_of_nothing{bytes{0}};
 
 // --- life ----------------------------------------------------------------------------------------
 
@@ -84,6 +83,7 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
 
 void pool_core::destroy(pool_core* dead) noexcept {
   BAST_CHECK(dead->thread_ == this_thread.tag, "a coro_pool was destroyed on another thread");
+  BAST_CHECK(dead->visits_ == 0, "a coro_pool was destroyed by what for_each_... calls");
   dead->release_everything();
   for (chunk* next = nullptr; dead->chunks_ != nullptr; dead->chunks_ = next) {
     next = dead->chunks_->next;
@@ -160,13 +160,13 @@ result<void> pool_core::release_abandoning(coro_block& block) noexcept {
 void pool_core::unwind(coro_block& block) noexcept {
   // What it waits for is told by the destructors on its stack.
   const coro_tag tag = (block.tag & ~flag_parked) | flag_unwinding;
+  block.transfer = nullptr;  // see refuse_suspension
   run(block, this_thread, with_state(tag, coro_state::running));
   // F-10: while unwinding nothing suspends, so the only way back is the end.
   BAST_ASSERT(state_of(block.tag) == coro_state::finished);
 }
 
 void pool_core::forget_outcome(coro_block& block) noexcept {
-  // Forgotten first: a destructor may come back here through its own coroutine's handle.
   block.tag = block.tag & ~flag_has_outcome;
   auto& left = *static_cast<outcome_base*>(block.transfer);
   if (const auto destroy = std::exchange(left.destroy_value, nullptr)) destroy(left);
@@ -176,6 +176,7 @@ void pool_core::forget_outcome(coro_block& block) noexcept {
 }
 
 void pool_core::dispose_outcome(coro_block& block) noexcept {
+  const held disposing(block);
 #if BAST_EXCEPTIONS
   auto& left = *static_cast<outcome_base*>(block.transfer);
   if (left.failed() && !BAST_MUTANT(outcome_dropped)) {
