@@ -114,7 +114,8 @@ class coro_ref {
     }
     return release_slow();
   }
-  /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12).
+  /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12). See
+  /// `abandon_t`.
   [[nodiscard]] result<void> release(abandon_t) noexcept {
     const auto found = find(internal::coro_op::release);
     if (!found) return std::unexpected(found.error());

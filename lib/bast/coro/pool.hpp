@@ -40,8 +40,9 @@ class coro_pool {
     const coro_pool before(std::exchange(core_, std::exchange(other.core_, nullptr)));
     return *this;
   }
-  /// Unwinds what is suspended, newest acquired first (F-17), and gives everything back. Ends the
-  /// process when a coroutine of this pool is running, or on another thread than the pool's.
+  /// Unwinds what is suspended, newest acquired first (F-17), and gives everything back; in a build
+  /// without exceptions it abandons what is suspended (F-12). Ends the process when a coroutine of
+  /// this pool is running, or on another thread than the pool's.
   ~coro_pool() {
     if (core_ != nullptr) internal::pool_core::destroy(core_);
   }

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "bast/coro/abandonable.hpp"
 #include "bast/coro/held.hpp"
 #include "bast/coro/outcome.hpp"
 #include "bast/coro/transfer.hpp"
@@ -59,6 +60,7 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
     return fail(errc::invalid, "coro_pool.create", "max_coros must be at least 1");
   }
   if (auto prepared = prepare_thread(); !prepared) return std::unexpected(prepared.error());
+  abandonable::choose_secret();
   const auto memory = os::map(mapping_bytes());
   if (!memory) return std::unexpected(memory.error());
   auto* const pool = new (*memory + offset_in_page) pool_core;
@@ -153,6 +155,10 @@ result<void> pool_core::release(coro_block& block) noexcept {
 result<void> pool_core::release_abandoning(coro_block& block) noexcept {
   if (state_of(block.tag) != coro_state::suspended) return release(block);
   ++abandoned_;
+  {
+    const held ending(block);
+    end_abandonables(block);
+  }
   recycle(block, block.tag & tag_generation_mask);
   return {};
 }
@@ -264,38 +270,6 @@ void pool_core::check_invariants() noexcept {
   }
   BAST_CHECK(listed == all.free, "coro_pool: the free list");
   stacks_.check_invariants();
-}
-
-error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
-  static constexpr const char* operations[] = {"start", "resume", "release", "take",
-                                               "look",  "cancel", "describe"};
-  const char* const operation = operations[static_cast<std::size_t>(op)];
-  const coro_tag tag = block.tag;
-  const coro_state state = state_of(tag);
-  if (generation_of(tag) != generation || state == coro_state::free ||
-      state == coro_state::retired) {
-    return {errc::stale_handle, operation, "the coroutine was released, or its pool is gone"};
-  }
-  if (thread_of(tag) != this_thread.tag) {
-    return {errc::wrong_thread, operation, "the coroutine belongs to another thread"};
-  }
-  switch (state) {
-    case coro_state::running:
-      if (op == coro_op::start || op == coro_op::take) break;
-      return {errc::busy, operation, "the coroutine is running"};
-    case coro_state::finished:
-      if (op != coro_op::resume) break;
-      return {errc::finished, operation, "the coroutine ran to its end"};
-    case coro_state::suspended:
-      if (op != coro_op::resume) break;
-      return {errc::not_owner, operation, "the coroutine is parked: what it waits for resumes it"};
-    default: break;
-  }
-  static constexpr const char* not_legal[] = {
-      "the coroutine is free",     "the coroutine has not been started",
-      "the coroutine is running",  "the coroutine is suspended",
-      "the coroutine is finished", "the coroutine is retired"};
-  return {errc::bad_state, operation, not_legal[static_cast<std::size_t>(state)]};
 }
 
 }  // namespace internal

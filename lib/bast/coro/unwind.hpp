@@ -34,7 +34,11 @@ class forced_unwind {
 #endif
 
 /// Passed to `release` to free a suspended coroutine's stack without running the destructors of
-/// what lives on it. The only way in a build without exceptions (F-12).
+/// what lives on it. What the library has linked there ends all the same: cancel_callbacks and
+/// cancel_bindings are unregistered, which may wait for a callback that runs on another thread;
+/// tickets are done; a process that is waited for is told to end. Whatever else leads there must be
+/// gone before. Costs time in proportion to the stack in use. The only way in a build without
+/// exceptions (F-12).
 struct abandon_t {
   explicit abandon_t() = default;
 };
