@@ -116,13 +116,19 @@ std::string combined_model::flag(std::size_t place) {
   return "done";
 }
 
-/// F-9, C-8: what lived on the stack is gone, the process that it waited for is to end (P-14).
-void combined_model::unwind(std::size_t place) {
-  coroutine& c = coros_[place];
+/// C-8, F-12: the process that it waited for is to end (P-14).
+void combined_model::end_what_is_linked(std::size_t place) {
+  const coroutine& c = coros_[place];
   if (c.waits_for >= 0) {
     children_[static_cast<std::size_t>(c.waits_for)].ask(process_ending::cancelled);
   }
   cancel_.delist(static_cast<std::size_t>(hook_places) + place);
+}
+
+/// F-9: what lived on the stack is gone.
+void combined_model::unwind(std::size_t place) {
+  const coroutine& c = coros_[place];
+  end_what_is_linked(place);
   say("unwound " + std::to_string(place));
   if (c.does.unwound == combined_script::when_unwound::swallow) ++swallowed_;
   if (c.does.unwound == combined_script::when_unwound::replace) ++unhandled_;
@@ -136,6 +142,7 @@ std::string combined_model::release(std::size_t place, bool abandoning) {
     if (!abandoning && !unwinds_here) return refusal_text(errc::busy);
     if (abandoning) {
       ++abandoned_;
+      end_what_is_linked(place);
     } else {
       unwind(place);
     }

@@ -25,7 +25,7 @@ enum class combined_op : std::uint8_t {
   resume,    //
   take,      //
   release,   //
-  abandon,   // where nothing that is registered lives on the stack
+  abandon,   //
   flag,      // coro_ref::cancel
   inside,    // who is resumed and performs another operation (value) before it yields again
   write,     // value: so many bytes of the process of who, to standard error if odd

@@ -248,12 +248,6 @@ void combined_machine::reboot() {
 
 void combined_machine::end() {
   if (!ready()) sky_.end();
-  // Without exceptions a pool that dies abandons: everything ends by itself first.
-  for (int round = 0; round < 100 && BAST_EXCEPTIONS == 0 && ready(); ++round) {
-    loop_.end_children();
-    loop_.settle();
-    for (std::size_t place = 0; place < coro_places; ++place) (void)resume(place);
-  }
   pool_.reset();
   sky_.end();
   if (loop_.is_open()) {

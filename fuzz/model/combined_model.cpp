@@ -38,17 +38,7 @@ bool combined_model::permits(const op& o) const {
 }
 
 bool combined_model::permits_one(const op& o) const {
-  const coroutine& c = coros_[coro_place(o.who)];
-  switch (combined_kind(o)) {
-    case combined_op::abandon: return c.state != coro_state::suspended || !is_registered(c);
-    case combined_op::start: return live_children() < children_max;
-    case combined_op::restart:
-      // Without exceptions a pool that dies abandons.
-      return can_unwind_here || std::ranges::none_of(coros_, [&](const coroutine& each) {
-               return each.state == coro_state::suspended && is_registered(each);
-             });
-    default: return true;
-  }
+  return combined_kind(o) != combined_op::start || live_children() < children_max;
 }
 
 // --- operations ----------------------------------------------------------------------------------

@@ -5,11 +5,9 @@
 // (C-4 .. C-11), how each process ends and what is left of it (P-11 .. P-16). It is told only what
 // there was no memory for.
 //
-// Abandoning a coroutine leaks what lives on its stack by request (F-12), and the stack is used
-// again. A cancel_callback, a cancel_binding or the registration of a wait for a process that lives
-// there stays registered: when its source is cancelled, what runs is whatever the memory holds by
-// then. That is an open bug of the library, so `permits` refuses to abandon such a coroutine; the
-// day it is mended, `is_registered` goes.
+// Abandoning a coroutine leaks what of the user's lives on its stack, and ends what the library has
+// linked there (F-12): its binding's hook does not run any more, and the process that it waited for
+// is asked to end, as when it is unwound.
 #pragma once
 
 #include <array>
@@ -45,7 +43,7 @@ class combined_model {
   combined_model& operator=(const combined_model&) = delete;
   ~combined_model() = default;
 
-  /// False for what would run into the open bug, or make too many processes.
+  /// False for what would make too many processes.
   bool permits(const op& o) const;
   /// Follows an operation, to the point where nothing more happens by itself.
   void perform(const op& o, combined_memory memory);
@@ -84,7 +82,6 @@ class combined_model {
   };
 
   bool permits_one(const op& o) const;
-  bool is_registered(const coroutine& c) const { return c.bound >= 0 || c.own_token >= 0; }
   bool is_marked(int node) const { return node >= 0 && cancel_.at(node)->marked; }
   void say(std::string what) { notes.main.push_back(std::move(what)); }
   void perform_one(const op& o);
@@ -98,6 +95,7 @@ class combined_model {
   std::string flag(std::size_t place);
   std::string release(std::size_t place, bool abandoning);
   void finish(std::size_t place);
+  void end_what_is_linked(std::size_t place);
   void unwind(std::size_t place);
   void act(std::size_t place, const op& o);
   void tick();

@@ -34,13 +34,14 @@ const std::string waiter = " 512\n";
 
 using texts = std::vector<std::string>;
 
-TEST(Combined, P14_WhatIsReleasedEndsItsProcessAndWhatIsAbandonedDoesNot) {
+TEST(Combined, P14_WhatIsReleasedOrAbandonedEndsItsProcess) {
   EXPECT_EQ(seen_of("start 0" + waiter + "exit 0 3\ntake 0\nrelease 0\n"),
             (texts{"parked", "run: exited 3 by exited, output 0+0 none, errors 0+0 none",
                    "returned 98", "done"}));
   if (BAST_EXCEPTIONS != 0) {
     EXPECT_EQ(seen_of("start 0" + waiter + "release 0\n"), (texts{"parked", "unwound 0", "done"}));
   }
+  EXPECT_EQ(seen_of("start 0" + waiter + "abandon 0\n"), (texts{"parked", "done"}));
   // Its place is used again, and the end of the process wakes nobody there.
   EXPECT_EQ(seen_of("start 0" + waiter + "abandon 0\nstart 1" + waiter + "exit 0 3\nexit 1 4\n"),
             (texts{"parked", "done", "parked",
@@ -57,16 +58,13 @@ TEST(Combined, C5_CallbacksAndHooksRunNewestFirst) {
                    "run: signalled 15 by cancelled, output 0+0 none, errors 0+0 none"}));
 }
 
-TEST(Combined, F12_WhatIsRegisteredIsNotAbandoned) {
-  combined_model expected(combined_options(0).pool);
-  const auto p = combined_program("source 0 0\nstart 0 16\nstart 1 528\nstart 2 512\nabandon 0\n");
-  for (std::size_t i = 0; i < 4; ++i) expected.perform(p.ops[i], {});
-  op leaves = p.ops[4];
-  EXPECT_TRUE(expected.permits(leaves)) << "it has ended";
-  leaves.who = 1;
-  EXPECT_FALSE(expected.permits(leaves)) << "its binding lives on its stack";
-  leaves.who = 2;
-  EXPECT_TRUE(expected.permits(leaves)) << "it waits, and nothing is registered";
+TEST(Combined, F12_TheHookOfAnAbandonedCoroutineDoesNotRun) {
+  const std::string bound = " 560\n";
+  EXPECT_EQ(seen_of("source 0 0\nlisten 0 0\nstart 0" + bound + "abandon 0\nstart 1" + waiter +
+                    "cancel 0 0\nexit 1 4\n"),
+            (texts{"parked", "done", "parked",
+                   "callback 0: cancelled on request because cancelled on request from 0", "won",
+                   "run: exited 4 by exited, output 0+0 none, errors 0+0 none"}));
 }
 
 TEST(Lives, F13_RandomProgramsLiveAgainAsTheyDidBefore) {

@@ -27,6 +27,7 @@
 
 #include <bast/config.hpp>
 #include <cstddef>
+#include <cstdint>
 
 #if BAST_WITH_ASAN
 #include <sanitizer/asan_interface.h>
@@ -78,6 +79,17 @@ class fiber_hooks {
     __asan_unpoison_memory_region(own.base, own.size);
   }
   void ended() noexcept { own_fake_ = nullptr; }
+
+  /// Locals may live on a fake stack of the runtime's (detect_stack_use_after_return): the frame
+  /// there that a word of the suspended real stack leads to; nothing when it leads elsewhere.
+  stack_bounds fake_frame_at(std::uintptr_t word) const noexcept {
+    void* begin = nullptr;
+    void* end = nullptr;
+    void* const place = reinterpret_cast<void*>(word);
+    if (__asan_addr_is_in_fake_stack(own_fake_, place, &begin, &end) == nullptr) return {};
+    const auto* const base = static_cast<const std::byte*>(begin);
+    return {base, static_cast<std::size_t>(static_cast<const std::byte*>(end) - base)};
+  }
 
  private:
   [[gnu::always_inline]] void arrive(void* fake) noexcept {

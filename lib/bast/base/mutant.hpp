@@ -48,6 +48,8 @@
   X(swallowed_not_counted)      \
   X(suspends_while_unwinding)   \
   X(oldest_unwound_first)       \
+  X(not_held)                   \
+  X(marks_not_looked_for)       \
   X(parked_flag_kept)           \
   X(places_not_given_back)      \
   X(oldest_callback_first)      \

@@ -18,20 +18,45 @@ coro_attachment*& attachment_here() noexcept {
 }  // namespace internal
 
 cancel_binding::cancel_binding(cancel_token governing, wake_hook hook) noexcept
-    : cancel_registration(call),
-      coro_attachment{std::move(governing)},
+    : cancel_registration(call, abandoned),
+      coro_attachment{.token = std::move(governing), .outer = internal::attachment_here()},
       hook_(hook),
-      place_(internal::attachment_here()),
-      outer_(place_) {
-  place_ = this;
-  if (hook_.wake == nullptr) return;
-  begin(token);
+      coroutine_(internal::coroutine_here()),
+      generation_(coroutine_ != nullptr ? coroutine_->tag & internal::tag_generation_mask : 0),
+      place_(&internal::attachment_here()) {
+  mark();
+  *place_ = this;
+  if (hook_.wake != nullptr) begin(token);
+}
+
+/// Its stack is somebody else's then, and the place with it.
+bool cancel_binding::coroutine_is_gone() const noexcept {
+  if (coroutine_ == nullptr) return false;
+  const internal::coro_tag tag = coroutine_->tag;
+  return (tag & internal::tag_generation_mask) != generation_ ||
+         internal::state_of(tag) == coro_state::retired;
 }
 
 cancel_binding::~cancel_binding() {
-  BAST_CHECK(place_ == this, "cancel_bindings must end innermost first");
+  if (!coroutine_is_gone()) {
+    BAST_CHECK(*place_ == this, "cancel_bindings must end innermost first");
+    *place_ = outer;
+  }
   end();
-  place_ = outer_;
+}
+
+void cancel_binding::abandoned(internal::abandonable& place) noexcept {
+  auto& self = static_cast<cancel_binding&>(of(place));
+  if (!self.coroutine_is_gone()) {
+    // It may lie on another stack than those of the bindings around it.
+    for (internal::coro_attachment** at = self.place_; *at != nullptr; at = &(*at)->outer) {
+      if (*at != &self) continue;
+      *at = self.outer;
+      break;
+    }
+  }
+  self.end();
+  self.token = {};
 }
 
 void cancel_binding::call(internal::real_record& record, const cancel_reason&) noexcept {

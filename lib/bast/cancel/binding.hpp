@@ -22,6 +22,7 @@ namespace internal {
 /// What a coroutine's attachment is.
 struct coro_attachment {
   cancel_token token;
+  coro_attachment* outer = nullptr;
 };
 
 }  // namespace internal
@@ -34,7 +35,8 @@ struct wake_hook {
 };
 
 /// While it lives, `token` governs the coroutine that made it, or the thread outside any. Bindings
-/// nest, and end innermost first (checked). Allocates nothing.
+/// nest, and end innermost first (checked); those that outlive their coroutine in any order. On a
+/// stack that is abandoned it ends (F-12). Allocates nothing.
 class [[nodiscard]] cancel_binding : private internal::cancel_registration,
                                      private internal::coro_attachment {
  public:
@@ -45,10 +47,14 @@ class [[nodiscard]] cancel_binding : private internal::cancel_registration,
 
  private:
   static void call(internal::real_record& record, const cancel_reason& why) noexcept;
+  static void abandoned(internal::abandonable& place) noexcept;
+  bool coroutine_is_gone() const noexcept;
 
   wake_hook hook_;
-  internal::coro_attachment*& place_;
-  internal::coro_attachment* const outer_;
+  // What it governs: a coroutine of that generation, or the thread when there is none.
+  const internal::coro_block* coroutine_;
+  internal::coro_tag generation_;
+  internal::coro_attachment** place_;
 };
 
 namespace this_coro {

@@ -18,21 +18,41 @@ namespace internal {
 /// A record and its registration, for the layers above.
 class cancel_registration {
  public:
-  explicit cancel_registration(real_record::function run) noexcept : record_(run) {}
+  /// `abandoned`, where more must end than the registration, calls end().
+  explicit cancel_registration(real_record::function run,
+                               abandonable::end_function abandoned = end_abandoned) noexcept
+      : record_(run), abandonable_(abandoned) {}
   cancel_registration(const cancel_registration&) = delete;
   cancel_registration& operator=(const cancel_registration&) = delete;
   ~cancel_registration() = default;  // Whoever derives from it ends the registration first.
 
   /// Runs here and now when the token has fired (C-6).
   void begin(const cancel_token& token) noexcept {
-    if (token.can_be_cancelled()) cancel_tree_operations::enlist(record_, *token.node_.get());
+    if (!token.can_be_cancelled()) return;
+    abandonable_.mark();
+    cancel_tree_operations::enlist(record_, *token.node_.get());
   }
   /// Waits for a callback that runs on another thread (C-8).
-  void end() noexcept { cancel_tree_operations::delist(record_); }
+  void end() noexcept {
+    abandonable_.unmark();
+    cancel_tree_operations::delist(record_);
+  }
+
+ protected:
+  /// For a derived object that others point to, whether it is registered or not.
+  void mark() noexcept { abandonable_.mark(); }
+  static cancel_registration& of(abandonable& place) noexcept {
+    auto* const at =
+        reinterpret_cast<std::byte*>(&place) - offsetof(cancel_registration, abandonable_);
+    return *reinterpret_cast<cancel_registration*>(at);
+  }
 
  private:
   friend class joined_tokens;
+  static void end_abandoned(abandonable& place) noexcept { of(place).end(); }
+
   real_record record_;
+  abandonable abandonable_;
 };
 
 }  // namespace internal
@@ -42,6 +62,7 @@ class cancel_registration {
 /// the function runs on another thread, and only then (C-6 .. C-8). The function must be noexcept;
 /// it may not suspend (bad_state), nor wait for what another thread does while that thread
 /// unregisters; it may cancel, register, unregister this and others, and end the source (C-9).
+/// On a stack that is abandoned the registration ends likewise, and `F` is not destroyed (F-12).
 /// Allocates nothing.
 template <class F>
 class [[nodiscard]] cancel_callback : private internal::cancel_registration {

@@ -19,6 +19,7 @@ struct group_core {
 
 void ticket::done() noexcept {
   internal::group_core* const core = std::exchange(core_, nullptr);
+  unmark();
   if (core == nullptr) return;
   const std::atomic<std::uint32_t>* const word = &core->active;
   // Release: pairs with the acquire in wait() and active(). After the last one the group may be
@@ -60,7 +61,7 @@ group::~group() {
 }
 
 ticket group::begin() const noexcept {
-  BAST_CHECK(core_ != nullptr, "the group was moved from");
+  if (core_ == nullptr) return {};
   // Relaxed: whoever waits was told of the member by other means.
   const std::uint32_t before = core_->active.fetch_add(1, std::memory_order_relaxed);
   BAST_CHECK(before != UINT32_MAX, "a group of four thousand million members");

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "bast/cancel/source.hpp"
+#include "bast/coro.hpp"
 
 namespace bast {
 
@@ -19,17 +20,17 @@ namespace internal {
 struct group_core;
 }
 
-/// A member's part of a group. Done exactly once: when it is destroyed, or by done(). Movable;
-/// belongs to one thread at a time.
-class [[nodiscard]] ticket {
+/// A member's part of a group. Done exactly once: when it is destroyed, by done(), or with the
+/// stack that it lies on, when that is abandoned (F-12). Movable; belongs to one thread at a time.
+class [[nodiscard]] ticket : private internal::abandonable {
  public:
   ticket(const ticket&) = delete;
   ticket& operator=(const ticket&) = delete;
-  ticket(ticket&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  ticket(ticket&& other) noexcept : abandonable(abandoned) { take(other); }
   ticket& operator=(ticket&& other) noexcept {
     if (this != &other) {
       done();
-      core_ = std::exchange(other.core_, nullptr);
+      take(other);
     }
     return *this;
   }
@@ -42,12 +43,22 @@ class [[nodiscard]] ticket {
 
  private:
   friend class group;
-  explicit ticket(internal::group_core& core) noexcept : core_(&core) {}
-  internal::group_core* core_;
+  ticket() noexcept : abandonable(abandoned) {}
+  explicit ticket(internal::group_core& core) noexcept : abandonable(abandoned), core_(&core) {
+    mark();
+  }
+  void take(ticket& other) noexcept {
+    core_ = std::exchange(other.core_, nullptr);
+    other.unmark();
+    if (core_ != nullptr) mark();
+  }
+  static void abandoned(internal::abandonable& self) noexcept { static_cast<ticket&>(self).done(); }
+  internal::group_core* core_ = nullptr;
 };
 
-/// Thread-safe but for moving and destruction. Destroying one while a member is at work ends the
-/// process: the member would go on with a group that is gone.
+/// Thread-safe but for moving and destruction. One that was moved from has no members and is never
+/// cancelled, and its tickets are done from the start. Destroying one while a member is at work
+/// ends the process: the member would go on with a group that is gone.
 class [[nodiscard]] group {
  public:
   /// Below `parent` in the tree of cancellation, or alone. Allocates. Errors: no_memory, bad_state.

@@ -23,10 +23,8 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
   coro& operator=(const coro&) = delete;
   coro(coro&& other) noexcept : ref(std::exchange(static_cast<ref&>(other), ref())) {}
   coro& operator=(coro&& other) noexcept {
-    if (this != &other) {
-      (void)this->release();
-      static_cast<ref&>(*this) = std::exchange(static_cast<ref&>(other), ref());
-    }
+    // Released last: what its destructors do may reach both of these, or destroy them.
+    const coro before(std::exchange(static_cast<ref&>(*this), other.detach()));
     return *this;
   }
   ~coro() {
@@ -34,16 +32,21 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
       (void)this->release();  // A stale handle has nothing to release.
   }
 
-  /// As coro_ref::release; once it succeeded this handle refers to nothing.
+  /// As coro_ref::release; unless it is refused this handle refers to nothing, from before the
+  /// first destructor runs: what is released may own this object.
   [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
-    auto released = ref::release();
-    if (released) static_cast<ref&>(*this) = ref();
-    return released;
+    ref released = detach();
+    auto done = released.release();
+    if (!done) [[unlikely]]
+      static_cast<ref&>(*this) = released;
+    return done;
   }
   [[nodiscard]] result<void> release(abandon_t) noexcept {
-    auto released = ref::release(abandon);
-    if (released) static_cast<ref&>(*this) = ref();
-    return released;
+    ref released = detach();
+    auto done = released.release(abandon);
+    if (!done) [[unlikely]]
+      static_cast<ref&>(*this) = released;
+    return done;
   }
 
   /// Gives up ownership.

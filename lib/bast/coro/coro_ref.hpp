@@ -5,6 +5,9 @@
 // A handle is a place in the registry and a generation. Every operation first compares the
 // generation, the calling thread and the state in one step, and answers with the error of table F-1
 // if anything differs; nothing is changed then. No operation here allocates from the heap.
+//
+// Where an operation calls the user's code in its middle, to convert or to move a value, say, the
+// coroutine counts as running until that returns (held.hpp).
 #pragma once
 
 #include <exception>
@@ -14,6 +17,7 @@
 #include <utility>
 
 #include "bast/coro/activation.hpp"
+#include "bast/coro/held.hpp"
 #include "bast/coro/pool_core.hpp"
 #include "bast/coro/step.hpp"
 
@@ -46,15 +50,24 @@ class coro_ref {
   }
 
   /// Continues a suspended coroutine, handing it `value`, until it suspends again or finishes.
-  /// Errors: table F-1; the value is then still the caller's.
+  /// Errors: table F-1; the value is then still the caller's. What its conversion throws passes
+  /// through, and the coroutine stays suspended.
   template <class V = Resume>
     requires(!std::is_void_v<Resume> && std::is_convertible_v<V, Resume>)
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume(V&& value) {
     internal::coro_tag flags = usual_flags;
     if (!is(coro_state::suspended, flags)) [[unlikely]]
       return refuse(internal::coro_op::resume);
-    Resume crossing(std::forward<V>(value));
-    return continue_with(&crossing, flags);
+    if constexpr (std::is_trivially_constructible_v<Resume, V>) {
+      Resume crossing(std::forward<V>(value));
+      return continue_with(&crossing, flags);
+    } else {
+      Resume crossing = [&]() -> Resume {
+        const internal::held converting(*block_);
+        return static_cast<Resume>(std::forward<V>(value));
+      }();
+      return continue_with(&crossing, block_->tag & internal::tag_flags_mask);
+    }
   }
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume()
     requires(std::is_void_v<Resume>)
@@ -101,7 +114,8 @@ class coro_ref {
     }
     return release_slow();
   }
-  /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12).
+  /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12). See
+  /// `abandon_t`.
   [[nodiscard]] result<void> release(abandon_t) noexcept {
     const auto found = find(internal::coro_op::release);
     if (!found) return std::unexpected(found.error());
@@ -223,6 +237,7 @@ class coro_ref {
     } else {
       if (!suspended || parked) [[unlikely]]
         return step<Yield>(parked);
+      const internal::held_if<!std::is_trivially_move_constructible_v<Yield>> moving(b);
       return step<Yield>(std::move(*static_cast<Yield*>(b.transfer)));
     }
   }
@@ -268,20 +283,27 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&&
       return std::unexpected(open.error());
     }
   }
+  internal::coro_block& b = *block_;
+  b.stack = &home;
+  internal::attachment_of(b) = nullptr;
+  constexpr bool runs_user_code = !std::is_trivially_constructible_v<callable_type, F>;
+  const auto store = [&] {
+    const internal::held_if<runs_user_code> storing(b);
+    return new (place) activation(std::forward<F>(callable));
+  };
   activation* created = nullptr;
 #if BAST_EXCEPTIONS
   try {
-    created = new (place) activation(std::forward<F>(callable));
+    created = store();
   } catch (...) {
+    b.stack = nullptr;
     pool().stacks().release(home);
     throw;
   }
 #else
-  created = new (place) activation(std::forward<F>(callable));
+  created = store();
 #endif
-  internal::coro_block& b = *block_;
-  b.stack = &home;
-  internal::attachment_of(b) = nullptr;
+  if constexpr (runs_user_code) flags = b.tag & internal::tag_flags_mask;
   const auto entry_top = reinterpret_cast<std::uintptr_t>(place) % arch::stack_alignment;
   arch::prepare(b.context, place - entry_top, &activation::enter);
   return continue_with(created, flags | usual_flags);
@@ -311,6 +333,7 @@ result<Return> coro_ref<Yield, Resume, Return>::take() {
     (void)left;
     return {};
   } else {
+    const internal::held taking(b);
     result<Return> taken(std::move(left.value));
     internal::pool_core::forget_outcome(b);
     return taken;

@@ -11,10 +11,18 @@
 
 namespace bast::internal {
 
-/// Stand-ins have no generation and no context; only their tag, stack and user data are looked at.
+/// Stand-ins have no generation and no context; only their tag, stack and user data are looked at,
+/// and `transfer`, which is the coroutine that they stand in for.
 inline constexpr coro_tag stand_in_tag = static_cast<coro_tag>(coro_state::running);
 
 inline bool is_stand_in(const coro_block& block) noexcept { return block.tag == stand_in_tag; }
+
+/// The running coroutine itself, also where something stands in for it; null outside any.
+inline coro_block* coroutine_here() noexcept {
+  coro_block* const running = this_thread.current;
+  if (running == nullptr || !is_stand_in(*running)) return running;
+  return static_cast<coro_block*>(running->transfer);
+}
 
 class no_suspension {
  public:
@@ -23,6 +31,7 @@ class no_suspension {
       return;
     coro_block& stand_in = *::new (&storage_) coro_block;
     stand_in.tag = stand_in_tag;
+    stand_in.transfer = coroutine_here();
     stand_in.stack = outer_->stack;
     stand_in.user_data = outer_->user_data;
     this_thread.current = &stand_in;

@@ -8,6 +8,8 @@
 //
 // A pool and its coroutines belong to the thread that made it; other threads are answered with
 // wrong_thread. Threads that each have a pool share nothing but the process's budgets.
+//
+// A pool that was moved from has no coroutines and answers bad_state to whoever wants one.
 #pragma once
 
 #include <utility>
@@ -32,24 +34,26 @@ class coro_pool {
   coro_pool(const coro_pool&) = delete;
   coro_pool& operator=(const coro_pool&) = delete;
   coro_pool(coro_pool&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  /// What this pool held ends as in the destructor.
   coro_pool& operator=(coro_pool&& other) noexcept {
-    if (this != &other) {
-      if (core_ != nullptr) internal::pool_core::destroy(core_);
-      core_ = std::exchange(other.core_, nullptr);
-    }
+    // Destroyed last: what its coroutines' destructors do may reach both of these.
+    const coro_pool before(std::exchange(core_, std::exchange(other.core_, nullptr)));
     return *this;
   }
-  /// Unwinds what is suspended, newest acquired first (F-17), and gives everything back. Ends the
-  /// process when a coroutine of this pool is running, or on another thread than the pool's.
+  /// Unwinds what is suspended, newest acquired first (F-17), and gives everything back; in a build
+  /// without exceptions it abandons what is suspended (F-12). Ends the process when a coroutine of
+  /// this pool is running, or on another thread than the pool's.
   ~coro_pool() {
     if (core_ != nullptr) internal::pool_core::destroy(core_);
   }
 
   /// A coroutine, ready to be started; it owns no stack until then. Never blocks, never throws.
-  /// Errors: wrong_thread, `limit` (max_coros), no_memory.
+  /// Errors: wrong_thread, bad_state, `limit` (max_coros), no_memory.
   template <class Yield = void, class Resume = void, class Return = void>
   [[nodiscard]] result<coro<Yield, Resume, Return>> acquire() noexcept {
     using ref = coro_ref<Yield, Resume, Return>;
+    if (core_ == nullptr) [[unlikely]]
+      return moved_from("coro_pool.acquire");
     const auto block = core_->acquire();
     if (!block) [[unlikely]]
       return std::unexpected(block.error());
@@ -59,7 +63,7 @@ class coro_pool {
   /// True when `handle` came from this pool; it may be stale.
   template <class Yield, class Resume, class Return>
   bool owns(const coro_ref<Yield, Resume, Return>& handle) const noexcept {
-    return internal::chunk::of(*handle.block_).owner == core_;
+    return core_ != nullptr && internal::chunk::of(*handle.block_).owner == core_;
   }
   /// handle.release(), refused with stale_handle when the coroutine is another pool's (F-16).
   template <class Yield, class Resume, class Return>
@@ -71,42 +75,64 @@ class coro_pool {
   }
 
   /// Makes the calling thread the owner. Errors: busy when a coroutine has started and has not
-  /// finished: it never changes its thread.
-  [[nodiscard]] result<void> adopt() noexcept { return core_->adopt(); }
+  /// finished: it never changes its thread; bad_state.
+  [[nodiscard]] result<void> adopt() noexcept {
+    if (core_ == nullptr) return moved_from("coro_pool.adopt");
+    return core_->adopt();
+  }
 
-  /// Prepares `count` stacks ahead of use. Errors: wrong_thread, `limit`, no_memory.
-  [[nodiscard]] result<void> reserve(std::size_t count) noexcept { return core_->reserve(count); }
+  /// Prepares `count` stacks ahead of use. Errors: wrong_thread, bad_state, `limit`, no_memory.
+  [[nodiscard]] result<void> reserve(std::size_t count) noexcept {
+    if (core_ == nullptr) return moved_from("coro_pool.reserve");
+    return core_->reserve(count);
+  }
   /// Gives back the memory of idle stacks, and whole slabs where nothing is live. Returns the bytes
-  /// of address space unmapped. Never fails.
-  bytes shrink() noexcept { return core_->shrink(); }
+  /// of address space unmapped: none while for_each_stack or for_each_site visits. Never fails.
+  bytes shrink() noexcept { return core_ != nullptr ? core_->shrink() : bytes{}; }
 
   /// O(coroutines + stacks).
-  coro_pool_stats stats() const noexcept { return core_->stats(); }
-  /// Calls `f(const site_stats&)` for every spawn site that had a stack released.
+  coro_pool_stats stats() const noexcept {
+    return core_ != nullptr ? core_->stats() : coro_pool_stats{};
+  }
+  /// Calls `f(const site_stats&)` for every spawn site that had a stack released. `f` may use the
+  /// pool, but not destroy it.
   template <class F>
   void for_each_site(F f) {
+    if (core_ == nullptr) return;
+    const internal::pool_core::visit visiting(*core_);
     core_->stacks().read_pending_marks();
     const site_table& sites = core_->stacks().sites();
     for (std::uint16_t i = 0; i < sites.size(); ++i) {
       if (sites.entry_of(i).uses != 0) f(sites.stats(i));
     }
   }
-  /// Calls `f(const stack_view&)` for every stack of the pool, live or idle.
+  /// Calls `f(const stack_view&)` for every stack of the pool, live or idle. `f` may use the pool,
+  /// but not destroy it.
   template <class F>
   void for_each_stack(F f) {
+    if (core_ == nullptr) return;
+    const internal::pool_core::visit visiting(*core_);
     core_->stacks().for_each_stack([&](slab& home, slot& s) {
       f(stack_view{&s, home.low(s) + home.geometry.guard, home.open_low(s), s.top});
     });
   }
-  /// The pool's budget of open stack bytes; its limit may be changed at any time.
-  stack_budget& budget() noexcept { return core_->stacks().budget(); }
+  /// The pool's budget of open stack bytes; its limit may be changed at any time. Of a pool that
+  /// was moved from, one that no stack is charged to.
+  stack_budget& budget() noexcept {
+    return core_ != nullptr ? core_->stacks().budget() : internal::budget_of_nothing;
+  }
 
   /// Verifies every invariant of the pool and its stacks; ends the process where one fails.
   /// O(everything). For tests and fuzzers.
-  void check_invariants() noexcept { core_->check_invariants(); }
+  void check_invariants() noexcept {
+    if (core_ != nullptr) core_->check_invariants();
+  }
 
  private:
   explicit coro_pool(internal::pool_core* core) noexcept : core_(core) {}
+  [[gnu::cold]] static std::unexpected<error> moved_from(const char* operation) noexcept {
+    return fail(errc::bad_state, operation, "the pool was moved from");
+  }
 
   internal::pool_core* core_;
 };

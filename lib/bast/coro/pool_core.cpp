@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "bast/coro/abandonable.hpp"
+#include "bast/coro/held.hpp"
 #include "bast/coro/outcome.hpp"
 #include "bast/coro/transfer.hpp"
 #include "bast/coro/unwind.hpp"
@@ -49,9 +51,7 @@ std::size_t mapping_bytes() noexcept {
 
 }  // namespace
 
-#if BAST_EXCEPTIONS
-void throw_forced_unwind() { throw forced_unwind(); }
-#endif
+constinit stack_budget budget_of_nothing{bytes{0}};
 
 // --- life ----------------------------------------------------------------------------------------
 
@@ -60,6 +60,7 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
     return fail(errc::invalid, "coro_pool.create", "max_coros must be at least 1");
   }
   if (auto prepared = prepare_thread(); !prepared) return std::unexpected(prepared.error());
+  abandonable::choose_secret();
   const auto memory = os::map(mapping_bytes());
   if (!memory) return std::unexpected(memory.error());
   auto* const pool = new (*memory + offset_in_page) pool_core;
@@ -84,6 +85,7 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
 
 void pool_core::destroy(pool_core* dead) noexcept {
   BAST_CHECK(dead->thread_ == this_thread.tag, "a coro_pool was destroyed on another thread");
+  BAST_CHECK(dead->visits_ == 0, "a coro_pool was destroyed by what for_each_... calls");
   dead->release_everything();
   for (chunk* next = nullptr; dead->chunks_ != nullptr; dead->chunks_ = next) {
     next = dead->chunks_->next;
@@ -153,6 +155,10 @@ result<void> pool_core::release(coro_block& block) noexcept {
 result<void> pool_core::release_abandoning(coro_block& block) noexcept {
   if (state_of(block.tag) != coro_state::suspended) return release(block);
   ++abandoned_;
+  {
+    const held ending(block);
+    end_abandonables(block);
+  }
   recycle(block, block.tag & tag_generation_mask);
   return {};
 }
@@ -160,13 +166,13 @@ result<void> pool_core::release_abandoning(coro_block& block) noexcept {
 void pool_core::unwind(coro_block& block) noexcept {
   // What it waits for is told by the destructors on its stack.
   const coro_tag tag = (block.tag & ~flag_parked) | flag_unwinding;
+  block.transfer = nullptr;  // see refuse_suspension
   run(block, this_thread, with_state(tag, coro_state::running));
   // F-10: while unwinding nothing suspends, so the only way back is the end.
   BAST_ASSERT(state_of(block.tag) == coro_state::finished);
 }
 
 void pool_core::forget_outcome(coro_block& block) noexcept {
-  // Forgotten first: a destructor may come back here through its own coroutine's handle.
   block.tag = block.tag & ~flag_has_outcome;
   auto& left = *static_cast<outcome_base*>(block.transfer);
   if (const auto destroy = std::exchange(left.destroy_value, nullptr)) destroy(left);
@@ -176,6 +182,7 @@ void pool_core::forget_outcome(coro_block& block) noexcept {
 }
 
 void pool_core::dispose_outcome(coro_block& block) noexcept {
+  const held disposing(block);
 #if BAST_EXCEPTIONS
   auto& left = *static_cast<outcome_base*>(block.transfer);
   if (left.failed() && !BAST_MUTANT(outcome_dropped)) {
@@ -263,38 +270,6 @@ void pool_core::check_invariants() noexcept {
   }
   BAST_CHECK(listed == all.free, "coro_pool: the free list");
   stacks_.check_invariants();
-}
-
-error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
-  static constexpr const char* operations[] = {"start", "resume", "release", "take",
-                                               "look",  "cancel", "describe"};
-  const char* const operation = operations[static_cast<std::size_t>(op)];
-  const coro_tag tag = block.tag;
-  const coro_state state = state_of(tag);
-  if (generation_of(tag) != generation || state == coro_state::free ||
-      state == coro_state::retired) {
-    return {errc::stale_handle, operation, "the coroutine was released, or its pool is gone"};
-  }
-  if (thread_of(tag) != this_thread.tag) {
-    return {errc::wrong_thread, operation, "the coroutine belongs to another thread"};
-  }
-  switch (state) {
-    case coro_state::running:
-      if (op == coro_op::start || op == coro_op::take) break;
-      return {errc::busy, operation, "the coroutine is running"};
-    case coro_state::finished:
-      if (op != coro_op::resume) break;
-      return {errc::finished, operation, "the coroutine ran to its end"};
-    case coro_state::suspended:
-      if (op != coro_op::resume) break;
-      return {errc::not_owner, operation, "the coroutine is parked: what it waits for resumes it"};
-    default: break;
-  }
-  static constexpr const char* not_legal[] = {
-      "the coroutine is free",     "the coroutine has not been started",
-      "the coroutine is running",  "the coroutine is suspended",
-      "the coroutine is finished", "the coroutine is retired"};
-  return {errc::bad_state, operation, not_legal[static_cast<std::size_t>(state)]};
 }
 
 }  // namespace internal

@@ -67,16 +67,31 @@ class pool_core {
     block.next = free_;
     free_ = &block;
   }
-  /// After its outcome was moved or rethrown.
+  /// After its outcome was moved or rethrown. Runs the value's destructor: the block is held.
   static void forget_outcome(coro_block& block) noexcept;
 
   [[nodiscard]] result<void> adopt() noexcept;
   [[nodiscard]] result<void> reserve(std::size_t count) noexcept;
-  bytes shrink() noexcept { return stacks_.shrink(); }
+  bytes shrink() noexcept { return visits_ == 0 ? stacks_.shrink() : bytes{}; }
   coro_pool_stats stats() const noexcept;
   void check_invariants() noexcept;
 
   stack_pool& stacks() noexcept { return stacks_; }
+  /// While one lives, the user's code is shown stacks and sites: they stay where they are.
+  class visit {
+   public:
+    explicit visit(pool_core& home) noexcept : home_(home) { ++home_.visits_; }
+    ~visit() { --home_.visits_; }
+    visit(const visit&) = delete;
+    visit& operator=(const visit&) = delete;
+
+   private:
+    pool_core& home_;
+  };
+  /// Where a coroutine that has a stack was started.
+  const site_key& site_of(const coro_block& block) noexcept {
+    return stacks_.sites()[block.stack->site].key;
+  }
 
   /// Says why `block`, reached through a handle of `generation`, does not allow `op` here.
   [[gnu::cold]] static error diagnose(const coro_block& block, std::uint32_t generation,
@@ -115,7 +130,11 @@ class pool_core {
   std::uint64_t swallowed_unwinds_ = 0;
   std::uint64_t abandoned_ = 0;
   std::uint64_t unhandled_ = 0;
+  std::size_t visits_ = 0;
   unhandled_sink sink_;
 };
+
+/// Of a pool that was moved from.
+extern constinit stack_budget budget_of_nothing;
 
 }  // namespace bast::internal

@@ -89,5 +89,24 @@ TEST(PoolEdge, WhatIsLeftAndWhatIsUsedAreTheStack) {
   }));
 }
 
+TEST(PoolEdge, WhatIsShownAPoolsStacksMayUseThePool) {
+  coro_pool pool = *coro_pool::create();
+  {
+    auto used = pool.acquire();
+    ASSERT_TRUE(used->start([] {}));
+  }
+  std::size_t shown = 0;
+  pool.for_each_stack([&](const stack_view&) {
+    ++shown;
+    EXPECT_EQ(pool.shrink(), 0_B) << "what is shown stays";
+    auto c = pool.acquire();
+    EXPECT_TRUE(c->start([] {})->finished());
+  });
+  EXPECT_GT(shown, 0U);
+  pool.for_each_site([&](const site_stats&) { EXPECT_EQ(pool.shrink(), 0_B); });
+  EXPECT_GT(pool.shrink(), 0_B);
+  pool.check_invariants();
+}
+
 }  // namespace
 }  // namespace bast

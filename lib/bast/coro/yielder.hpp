@@ -21,7 +21,7 @@ namespace internal {
   BAST_CHECK(thread.current == &block, "a yielder was used outside its coroutine");
 #if BAST_EXCEPTIONS
   if ((block.tag & flag_unwinding) != 0 && !BAST_MUTANT(suspends_while_unwinding)) [[unlikely]]
-    throw_forced_unwind();
+    refuse_suspension(block);
 #endif
   block.transfer = value;
   suspend(block, thread);

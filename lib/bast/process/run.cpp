@@ -52,9 +52,10 @@ bool leads_to_a_pipe(const command_settings& settings) noexcept {
 /// coroutine may be released, with or without unwinding, before the process ends. Whoever of the
 /// two is last destroys it.
 struct awaited {
+  cancel_token token;
   internal::parked_coro waiter;
   bool parked = false;
-  bool forgotten = false;  // the coroutine was unwound
+  bool forgotten = false;  // the coroutine was released
   std::optional<process_result> ended;
 
   static void finished(void* context, process_id, process_result&& result) noexcept {
@@ -62,25 +63,20 @@ struct awaited {
     if (self->forgotten) return os::destroy(self);
     self->ended.emplace(std::move(result));
     if (!self->parked) return;  // It has not left yet, and looks before it does.
-    // A waiter that is gone was released without unwinding: nobody will ask any more.
-    if (!self->waiter.wake()) os::destroy(self);
+    (void)self->waiter.wake();
   }
 };
 
-/// The coroutine's side of it.
-class wait_for_end {
+/// The coroutine's side of it. On a stack that is abandoned it ends as in its destructor.
+class wait_for_end : private internal::abandonable {
  public:
   wait_for_end(process_driver& driver, awaited& state) noexcept
-      : driver_(driver), state_(state), mark_(os::fork_mark::here()) {}
+      : abandonable(abandoned), driver_(driver), state_(state) {
+    mark();
+  }
   ~wait_for_end() {
-    // In a forked child nobody ends it, and the driver may be gone (IO-15).
-    if (state_.ended || !started_ || mark_.is_forked()) {
-      os::destroy(&state_);
-      return;
-    }
-    // Unwound: the loop ends the process (P-14), and then the state.
-    state_.forgotten = true;
-    (void)driver_.cancel(id_);
+    unmark();
+    leave();
   }
   wait_for_end(const wait_for_end&) = delete;
   wait_for_end& operator=(const wait_for_end&) = delete;
@@ -89,9 +85,9 @@ class wait_for_end {
     id_ = id;
     started_ = true;
   }
-  process_result wait(const cancel_token& token) {
-    const cancel_callback stop(token, [this]() noexcept {
-      if (!mark_.is_forked()) driver_.cancel_from_anywhere(id_);
+  process_result wait() {
+    const cancel_callback stop(state_.token, [this]() noexcept {
+      if (!process_.is_forked()) driver_.cancel_from_anywhere(id_);
     });
     state_.waiter = internal::parked_coro(*internal::this_thread.current);
     while (!state_.ended) {
@@ -103,9 +99,23 @@ class wait_for_end {
   }
 
  private:
+  static void abandoned(internal::abandonable& self) noexcept {
+    static_cast<wait_for_end&>(self).leave();
+  }
+  void leave() noexcept {
+    // In a forked child nobody ends it, and the driver may be gone (IO-15).
+    if (state_.ended || !started_ || process_.is_forked()) {
+      os::destroy(&state_);
+      return;
+    }
+    // Released: the loop ends the process (P-14), and then the state.
+    state_.forgotten = true;
+    (void)driver_.cancel(id_);
+  }
+
   process_driver& driver_;
   awaited& state_;
-  os::fork_mark mark_;
+  os::fork_mark process_ = os::fork_mark::here();
   process_id id_;
   bool started_ = false;
 };
@@ -162,18 +172,19 @@ result<process_result> internal::run_and_wait(process_driver& driver, const canc
   if (internal::is_stand_in(*internal::this_thread.current)) {
     return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
   }
-  const auto token = cancel_token::any_of(own, this_coro::cancellation());
+  auto token = cancel_token::any_of(own, this_coro::cancellation());
   if (!token) return std::unexpected(token.error());
   if (auto goes_on = token->check(operation); !goes_on && !BAST_MUTANT(started_though_cancelled)) {
     return std::unexpected(goes_on.error());
   }
   auto* const state = os::make<awaited>();
   if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
+  state->token = std::move(*token);  // not on this stack, which may be abandoned
   wait_for_end waiting(driver, *state);
   const auto id = start(context, driver, awaited::finished, state);
   if (!id) return std::unexpected(id.error());
   waiting.started(*id);
-  return waiting.wait(*token);
+  return waiting.wait();
 }
 
 result<process_result> command::run(process_driver& driver) {

@@ -187,16 +187,32 @@ TEST_F(Run, P14_ReleasingTheCoroutineEndsTheProcess) {
 }
 #endif
 
-TEST_F(Run, P14_AbandoningTheCoroutineLosesNothingElse) {
-  auto c = pool_.acquire();
-  // What a coroutine that is abandoned holds itself is lost by request: so it holds nothing.
-  static std::optional<command> kept;
-  kept.emplace(child({"out", "100", "exit", "0"}));
-  kept->stdout_capture();
-  ASSERT_TRUE(c->start([] { (void)kept->run(); })->parked());
-  ASSERT_TRUE(c->release(abandon));
-  while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
-  kept.reset();
+TEST_F(Run, F12_AbandoningTheCoroutineEndsItsProcess) {
+  const cancel_source source = cancel_source::create().value();
+  const cancel_source governing = cancel_source::create().value();
+  for (int life = 0; life < 3; ++life) {
+    auto c = pool_.acquire();
+    // What a coroutine that is abandoned holds itself is lost by request: so it holds nothing.
+    static std::optional<command> kept;
+    kept.emplace(child({"out", "100", "hang"}));
+    kept->stdout_capture();
+    kept->cancelled_by(source.token());
+    ASSERT_TRUE(c->start([&] {
+                   const cancel_binding bound(governing.token());
+                   (void)kept->run();
+                 })->parked());
+    ASSERT_TRUE(c->release(abandon));
+    auto next = pool_.acquire();
+    ASSERT_TRUE(next->start([] {
+      volatile char all[8 << 10];
+      for (auto& byte : all) byte = 0x41;
+    }));
+    while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
+    kept.reset();
+  }
+  source.cancel();
+  governing.cancel();
+  EXPECT_EQ(loop_.machine().stats().live, 0U);
 }
 
 TEST_F(Run, P8_AProgramThatIsNotThereIsAnError) {

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What was moved from answers every call.
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "bast/cancel.hpp"
+#include "bast/cancel/source_test.hpp"
+#include "bast/testing/kind_of.hpp"
+
+namespace bast {
+namespace {
+
+TEST(CancelMovedFrom, ASourceIsNeverCancelledAndHasNoChildren) {
+  cancel_source source = test::root_source();
+  const cancel_source other = std::move(source);
+  EXPECT_FALSE(source.cancel());
+  EXPECT_FALSE(source.is_cancelled());
+  EXPECT_FALSE(source.reason());
+  EXPECT_FALSE(source.token().can_be_cancelled());
+  EXPECT_EQ(source.id(), 0U);
+  EXPECT_EQ(source.refused(), 0U);
+  EXPECT_EQ(test::kind_of(source.child()), errc::bad_state);
+  EXPECT_EQ(test::kind_of(group::create(source)), errc::bad_state);
+  source.set_shield(true);
+  source.set_deadline(time_point());
+  source.advance(time_point());
+  EXPECT_EQ(source.deadline(), never);
+  EXPECT_EQ(source.next_deadline(), never);
+  EXPECT_FALSE(other.is_cancelled());
+}
+
+TEST(CancelMovedFrom, ATokenNeverFires) {
+  const cancel_source source = test::root_source();
+  cancel_token token = source.token();
+  const cancel_token other = std::move(token);
+  source.cancel();
+  EXPECT_TRUE(other.is_cancelled());
+  EXPECT_FALSE(token.is_cancelled());
+  EXPECT_FALSE(token.can_be_cancelled());
+  EXPECT_TRUE(token.check("test"));
+  EXPECT_EQ(token.deadline(), never);
+  EXPECT_EQ(cancel_token::any_of(token, other).value(), other);
+  const cancel_callback callback(token, []() noexcept { ADD_FAILURE(); });
+  const cancel_binding bound(token);
+  EXPECT_TRUE(this_coro::checkpoint());
+}
+
+TEST(CancelMovedFrom, AGroupHasNoMembers) {
+  group members = group::create().value();
+  ticket first = members.begin();
+  const group other = std::move(members);
+  ticket none = members.begin();
+  EXPECT_FALSE(none.token().can_be_cancelled());
+  none.done();
+  EXPECT_EQ(members.active(), 0U);
+  EXPECT_TRUE(members.is_idle());
+  EXPECT_FALSE(members.cancel());
+  EXPECT_FALSE(members.token().can_be_cancelled());
+  EXPECT_TRUE(members.wait());
+  EXPECT_EQ(other.active(), 1U);
+
+  ticket moved = std::move(first);
+  first.done();
+  EXPECT_FALSE(first.token().can_be_cancelled());
+  EXPECT_EQ(other.active(), 1U);
+  first = std::move(moved);
+  moved.done();
+  EXPECT_EQ(other.active(), 1U);
+  first.done();
+  EXPECT_EQ(other.active(), 0U);
+}
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// F-12: what others point to is found on a stack that is abandoned, wherever on it, and nothing
+// else is.
+#include "bast/coro/abandonable.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bast/coro.hpp"
+
+namespace bast {
+namespace {
+
+/// Writes down who was ended.
+struct linked : internal::abandonable {
+  std::vector<int>* ended;
+  int number;
+  linked(std::vector<int>& to, int n) : abandonable(end), ended(&to), number(n) { mark(); }
+  linked(const linked&) = delete;
+  linked& operator=(const linked&) = delete;
+  ~linked() { unmark(); }
+  static void end(abandonable& self) noexcept {
+    auto& mine = static_cast<linked&>(self);
+    mine.ended->push_back(mine.number);
+  }
+};
+
+struct nested {
+  static void down(std::vector<int>& ended, int depth) {
+    const linked mine(ended, depth);
+    if (depth != 0) return down_and_back(ended, depth);
+    (void)this_coro::yield();
+  }
+  [[gnu::noinline]] static void down_and_back(std::vector<int>& ended, int depth) {
+    char frame[1000] = {};
+    down(ended, depth - 1);
+    asm volatile("" : : "r"(&frame) : "memory");
+  }
+};
+
+TEST(Abandonable, F12_IsEndedOnceWhereverItLies) {
+  coro_pool pool = *coro_pool::create();
+  for (int life = 0; life < 3; ++life) {
+    std::vector<int> ended;
+    auto c = pool.acquire();
+    // In the callable, in an optional, and in the frames of a recursion.
+    struct job {
+      std::vector<int>& to;
+      std::optional<linked> own;
+      explicit job(std::vector<int>& ended_here) : to(ended_here) {}
+      job(job&& other) noexcept : to(other.to) {}
+      job(const job&) = delete;
+      job& operator=(const job&) = delete;
+      ~job() = default;
+      void operator()() {
+        own.emplace(to, 100);
+        nested::down(to, 20);
+      }
+    };
+    ASSERT_TRUE(c->start(job(ended)));
+    ASSERT_TRUE(c->release(abandon));
+    std::vector<int> wanted;
+    for (int depth = 0; depth <= 20; ++depth) wanted.push_back(depth);
+    wanted.push_back(100);
+    if (!BAST_WITH_ASAN) {  // It keeps frames in an order of its own.
+      EXPECT_EQ(ended, wanted) << "innermost first";
+    }
+    EXPECT_EQ(ended.size(), wanted.size());
+  }
+  pool.check_invariants();
+}
+
+TEST(Abandonable, F12_NotWhatHasEndedNorACopyNorWhatLiesElsewhere) {
+  coro_pool pool = *coro_pool::create();
+  std::vector<int> ended;
+  auto c = pool.acquire();
+  auto other = pool.acquire();
+  const linked outside(ended, 1);
+  auto on_heap = std::make_unique<linked>(ended, 2);
+  ASSERT_TRUE(other->start([&] {
+    const linked elsewhere(ended, 3);
+    (void)this_coro::yield();
+  }));
+  ASSERT_TRUE(c->start([&] {
+    std::optional<linked> gone(std::in_place, ended, 4);
+    alignas(linked) unsigned char copies[8][sizeof(linked)];
+    for (auto& copy : copies) std::memcpy(copy, &*gone, sizeof copy);
+    gone.reset();
+    for (auto& copy : copies) {
+      asm volatile("" : : "r"(copy) : "memory");
+    }
+    (void)this_coro::yield();
+    asm volatile("" : : "r"(&copies) : "memory");
+  }));
+  ASSERT_TRUE(c->release(abandon));
+  EXPECT_TRUE(ended.empty());
+  ASSERT_TRUE(other->release(abandon));
+  EXPECT_EQ(ended, std::vector{3});
+}
+
+TEST(Abandonable, F12_WhatACoroutineEndsItselfIsNotEndedAgain) {
+  coro_pool pool = *coro_pool::create();
+  std::vector<int> ended;
+  auto c = pool.acquire();
+  ASSERT_TRUE(c->start([&] {
+    for (int i = 0; i < 3; ++i) {
+      const linked mine(ended, i);
+      (void)this_coro::yield();
+    }
+    (void)this_coro::yield();
+  }));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(c->resume());
+  ASSERT_TRUE(c->release(abandon));
+  EXPECT_TRUE(ended.empty());
+}
+
+/// What ends it may ask about the coroutine, and finds it running.
+TEST(Abandonable, F1_ItsEndFindsTheCoroutineRunning) {
+  static coro_ref<> own;
+  static coro_state seen;
+  static bool released;
+  struct asks : internal::abandonable {
+    asks() : abandonable(end) { mark(); }
+    static void end(abandonable&) noexcept {
+      seen = own.state();
+      released = own.release(abandon).has_value();
+    }
+  };
+  coro_pool pool = *coro_pool::create();
+  own = pool.acquire()->detach();
+  ASSERT_TRUE(own.start([] {
+    const asks mine;
+    (void)this_coro::yield();
+  }));
+  ASSERT_TRUE(own.release(abandon));
+  EXPECT_EQ(seen, coro_state::running);
+  EXPECT_FALSE(released);
+  EXPECT_EQ(own.state(), coro_state::free);
+  EXPECT_EQ(pool.stats().free, 1U);
+  pool.check_invariants();
+}
+
+#if !BAST_EXCEPTIONS
+TEST(Abandonable, F17_APoolThatCannotUnwindEndsItToo) {
+  std::vector<int> ended;
+  {
+    coro_pool pool = *coro_pool::create();
+    for (int i = 0; i < 3; ++i) {
+      auto c = pool.acquire()->detach();
+      ASSERT_TRUE(c.start([&ended, i] {
+        const linked mine(ended, i);
+        (void)this_coro::yield();
+      }));
+    }
+  }
+  EXPECT_EQ(ended, (std::vector{2, 1, 0}));
+}
+#endif
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The words of table F-1: why an operation is refused.
+#include "bast/coro/pool_core.hpp"
+
+namespace bast::internal {
+
+error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
+  static constexpr const char* operations[] = {"start", "resume", "release", "take",
+                                               "look",  "cancel", "describe"};
+  const char* const operation = operations[static_cast<std::size_t>(op)];
+  const coro_tag tag = block.tag;
+  const coro_state state = state_of(tag);
+  if (generation_of(tag) != generation || state == coro_state::free ||
+      state == coro_state::retired) {
+    return {errc::stale_handle, operation, "the coroutine was released, or its pool is gone"};
+  }
+  if (thread_of(tag) != this_thread.tag) {
+    return {errc::wrong_thread, operation, "the coroutine belongs to another thread"};
+  }
+  switch (state) {
+    case coro_state::running:
+      if (op == coro_op::start || op == coro_op::take) break;
+      return {errc::busy, operation, "the coroutine is running"};
+    case coro_state::finished:
+      if (op != coro_op::resume) break;
+      return {errc::finished, operation, "the coroutine ran to its end"};
+    case coro_state::suspended:
+      if (op != coro_op::resume) break;
+      return {errc::not_owner, operation, "the coroutine is parked: what it waits for resumes it"};
+    default: break;
+  }
+  static constexpr const char* not_legal[] = {
+      "the coroutine is free",     "the coroutine has not been started",
+      "the coroutine is running",  "the coroutine is suspended",
+      "the coroutine is finished", "the coroutine is retired"};
+  return {errc::bad_state, operation, not_legal[static_cast<std::size_t>(state)]};
+}
+
+}  // namespace bast::internal
