@@ -4,6 +4,13 @@
 #include "bast/coro/pool_core.hpp"
 
 #if BAST_EXCEPTIONS
+#include <cxxabi.h>
+
+#include <new>
+#include <typeinfo>
+#endif
+
+#if BAST_EXCEPTIONS
 
 namespace bast::internal {
 namespace {
@@ -19,9 +26,32 @@ namespace {
   violation(diagnostic);
 }
 
+#ifdef __GLIBCXX__
+// The streams of libstdc++ swallow every exception but abi::__forced_unwind, as which the C library
+// unwinds threads that are cancelled. That class cannot be a base, but a throw may say that it is
+// one: this is the type information of forced_unwind, with it as a base of no members. Whoever
+// catches it by that name, libstdc++ and handlers for cancelled threads, throws it again.
+std::type_info* type_that_streams_let_pass() noexcept {
+  using derived = abi::__si_class_type_info;
+  // Never destroyed: coroutines may be released by the last destructor of the program.
+  alignas(derived) static std::byte place[sizeof(derived)];
+  static std::type_info* const made = new (place)
+      derived(typeid(forced_unwind).name(),
+              static_cast<const abi::__class_type_info*>(&typeid(abi::__forced_unwind)));
+  return made;
+}
+#endif
+
 }  // namespace
 
-void throw_forced_unwind() { throw forced_unwind(); }
+void throw_forced_unwind() {
+#ifdef __GLIBCXX__
+  auto* const thrown = abi::__cxa_allocate_exception(sizeof(forced_unwind));
+  abi::__cxa_throw(new (thrown) forced_unwind(), type_that_streams_let_pass(), nullptr);
+#else
+  throw forced_unwind();
+#endif
+}
 
 void refuse_suspension(coro_block& unwinding) {
   // Nothing crosses a switch while it is unwound, so the word for that holds the count.
