@@ -17,11 +17,15 @@ install(TARGETS bast_core bast_bast
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 
+# Headers, and what headers include (*.inc); of the CPUs, the one that this library is built for.
 # Folders without an installed header would otherwise leave empty directories behind.
+set(other_cpus x86_64 aarch64)
+list(REMOVE_ITEM other_cpus ${BAST_CPU})
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/lib/bast"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-  FILES_MATCHING PATTERN "*.hpp"
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc"
   PATTERN "testing" EXCLUDE
+  PATTERN "${other_cpus}" EXCLUDE
   PATTERN "*_test.hpp" EXCLUDE)
 install(FILES "${PROJECT_BINARY_DIR}/lib/generated/bast_core/bast/config.hpp"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/bast")

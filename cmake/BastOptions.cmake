@@ -64,16 +64,6 @@ if(BAST_URING STREQUAL "ON" OR (BAST_URING STREQUAL "AUTO" AND NOT CMAKE_CROSSCO
   endif()
 endif()
 
-# The folder name below lib/bast/arch that matches the target machine.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-  set(BAST_CPU x86_64)
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
-  set(BAST_CPU aarch64)
-else()
-  message(FATAL_ERROR
-    "bast has no context switch for '${CMAKE_SYSTEM_PROCESSOR}'; it supports x86_64 and aarch64.")
-endif()
-
 # One header serves all configurations of a multi-config generator, so AUTO looks at
 # CMAKE_BUILD_TYPE only, and means OFF where that is empty.
 set(BAST_ASSERTIONS_RESOLVED ${BAST_ASSERTIONS})

@@ -49,7 +49,8 @@ input_watch::input_watch(std::uint64_t inputs_between_looks)
 }
 
 void input_watch::begin() {
-  if (++inputs_ % inputs_between_looks_ == 0) before_.emplace();
+  if (inputs_ < inputs_between_looks_ || inputs_ % inputs_between_looks_ == 0) before_.emplace();
+  ++inputs_;
 }
 
 void input_watch::check(coro_pool& pool) {

@@ -38,7 +38,8 @@ std::string broken_guards(coro_pool& pool);
 class input_watch {
  public:
   /// Looking at all that the process holds costs about as much as a short input, so it is done for
-  /// one input in `inputs_between_looks`.
+  /// one input in `inputs_between_looks`; and for each of the first so many: what was found in a
+  /// long run is found again when its input is replayed alone, or among a few.
   explicit input_watch(std::uint64_t inputs_between_looks = 64);
 
   /// At the start of each input. What a fuzzer does between two inputs is none of their business.
