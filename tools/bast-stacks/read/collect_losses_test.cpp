@@ -29,7 +29,10 @@ TEST(Collect, ADeepestStackWithImpossibleNumbersIsNone) {
     return collected(target, {one.address()}).sites[1].raw.depth;
   };
   EXPECT_EQ(depth([](deepest_stack&) {}), 2012U);
+  EXPECT_EQ(depth([](deepest_stack& d) { d.count = d.first = bast::watch::return_count; }), 2012U);
   EXPECT_EQ(depth([](deepest_stack& d) { d.count = d.first = bast::watch::return_count + 1; }), 0U);
+  EXPECT_EQ(depth([](deepest_stack& d) { d.count = bast::watch::return_count + 1; }), 0U);
+  EXPECT_EQ(depth([](deepest_stack& d) { d.first = d.count; }), 2012U);
   EXPECT_EQ(depth([](deepest_stack& d) { d.count = d.first - 1; }), 0U);
   EXPECT_EQ(depth([](deepest_stack& d) { d.depth = 2013; }), 0U);
   EXPECT_EQ(depth([](deepest_stack& d) { d.sp_depth = 2012; }), 2012U);

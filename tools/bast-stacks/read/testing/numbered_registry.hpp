@@ -25,6 +25,11 @@ inline snapshot collected(own_memory& target, const std::vector<std::uint64_t>& 
   return into;
 }
 
+/// What record_text makes of its deepest stack.
+inline constexpr std::string_view numbered_raw =
+    " raw={depth=2012 sp=2011 pc=0x7de fp=0x7df top=0x7dc at=2013 first=1 omitted=2016 "
+    "[0x7e1@2019 0x7e2@2020]}";
+
 /// A registry with a number of its own in every field.
 struct numbered_registry {
   fake_registry fake{fake_shape{.slots = 4, .stride = 64 << 10, .guard = 8192, .window = 16 << 10}};
@@ -64,9 +69,18 @@ struct numbered_registry {
     site.histogram[0] = 5;
     site.histogram[511] = 6;
     site.deepest.depth = 2012;
-    site.deepest.sp_depth = 1;
+    site.deepest.sp_depth = 2011;
     site.deepest.top = 2012;
-    site.deepest.count = site.deepest.first = bast::watch::return_count;
+    site.deepest.at_ns = 2013;
+    site.deepest.pc = 2014;
+    site.deepest.fp = 2015;
+    site.deepest.first = 1;
+    site.deepest.count = 2;
+    site.deepest.omitted = 2016;
+    site.deepest.return_pc[0] = 2017;
+    site.deepest.return_pc[1] = 2018;
+    site.deepest.return_at[0] = 2019;
+    site.deepest.return_at[1] = 2020;
   }
   std::uint64_t address() { return fake.header().self; }
 };
