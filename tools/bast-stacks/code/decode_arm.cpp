@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <span>
 
 #include "code/decode_machine.hpp"
@@ -7,10 +8,6 @@ namespace bast_stacks {
 namespace {
 
 using arm_operands = std::span<const cs_arm64_op>;
-
-bool is_register(const cs_arm64_op& operand, arm64_reg number) {
-  return operand.type == ARM64_OP_REG && operand.reg == number;
-}
 
 /// The value of a constant with its shift ("#1, lsl #12").
 std::int64_t constant(const cs_arm64_op& operand) {
@@ -42,6 +39,7 @@ bool find_flow(const cs_insn& instruction, arm_operands all, step& out) {
     case ARM64_INS_TBZ:
     case ARM64_INS_TBNZ: return direct(flow::branch);
     case ARM64_INS_RET:
+    case ARM64_INS_ERET:
     case ARM64_INS_BRK:
     case ARM64_INS_HLT: out.leads = flow::leaves; return true;
     default: return false;
@@ -57,7 +55,8 @@ void find_memory(const cs_insn& instruction, arm_operands all, step& out) {
     const bool at_sp = memory.base == ARM64_REG_SP;
     if (at_sp && instruction.detail->arm64.writeback) {
       // Post-indexed forms have the amount behind the memory operand.
-      const bool after = i + 1 < all.size() && all[i + 1].type == ARM64_OP_IMM;
+      const bool after = i + 1 < all.size();
+      if (after && all[i + 1].type != ARM64_OP_IMM) return change_sp(out, sp_change::unknown);
       change_sp(out, sp_change::by, after ? all[i + 1].imm : memory.disp);
     } else if (memory.disp < 0) {
       const auto below = static_cast<std::uint64_t>(-std::int64_t{memory.disp});
@@ -76,9 +75,9 @@ void write_sp(const cs_insn& instruction, arm_operands all, step& out) {
   };
   switch (instruction.id) {
     case ARM64_INS_CMP:
-    case ARM64_INS_CMN:
       if (two) out.compared_with_sp = all[1].reg;
       return;
+    case ARM64_INS_CMN: return;
     case ARM64_INS_MOV:
       if (two) return from_other(0);
       break;
@@ -102,16 +101,30 @@ void write_sp(const cs_insn& instruction, arm_operands all, step& out) {
   change_sp(out, sp_change::unknown);
 }
 
-void write_register(const cs_insn& instruction, arm_operands all, step& out) {
-  if (instruction.id == ARM64_INS_CMP) {
-    if (all.size() == 2 && is_register(all[1], ARM64_REG_SP)) out.compared_with_sp = all[0].reg;
-    return;
+/// What only sets flags. Capstone says of some that they write.
+bool compares(const cs_insn& instruction) {
+  switch (instruction.id) {
+    case ARM64_INS_CMP:
+    case ARM64_INS_CMN:
+    case ARM64_INS_TST:
+    case ARM64_INS_CCMP:
+    case ARM64_INS_CCMN: return true;
+    default: return false;
   }
-  if ((all[0].access & CS_AC_WRITE) == 0) return;
+}
+
+void write_register(const cs_insn& instruction, arm_operands all, step& out) {
+  if (compares(instruction) || (all[0].access & CS_AC_WRITE) == 0) return;
   out.other = register_change::overwritten;
   out.other_register = all[0].reg;
-  if (instruction.id == ARM64_INS_LDR || instruction.id == ARM64_INS_LDP)
+  const auto memory = std::ranges::find(all, ARM64_OP_MEM, &cs_arm64_op::type);
+  if (memory != all.end()) {
     out.other = register_change::loaded;
+    // Of a pair.
+    const bool pair = memory - all.begin() == 2 && (all[1].access & CS_AC_WRITE) != 0;
+    if (pair) out.other_second = all[1].reg;
+    return;
+  }
   if (all.size() < 2 || all[1].type != ARM64_OP_REG) return;
   const bool adds = instruction.id == ARM64_INS_ADD;
   const bool subtracts = instruction.id == ARM64_INS_SUB;
@@ -135,6 +148,19 @@ void decode_arm(csh, const cs_insn& instruction, step& out) {
   if (all.empty() || all[0].type != ARM64_OP_REG) return;
   if (all[0].reg == ARM64_REG_SP) return write_sp(instruction, all, out);
   write_register(instruction, all, out);
+}
+
+// "Arm Architecture Reference Manual for A-profile architecture", C4.1: branches to a register
+// whose address is authenticated on the way, as compilers write with -mbranch-protection=pac-ret,
+// and udf.
+void decode_unknown_arm(std::uint32_t word, step& out) {
+  if ((word & 0xfe00'0000U) == 0xd600'0000U) {
+    const unsigned operation = (word >> 21U) & 7U;
+    out.leads = operation == 0 ? flow::jump : operation == 1 ? flow::call : flow::leaves;
+    if (operation <= 1) out.target_is = target_kind::unknown;
+  } else if ((word & 0xffff'0000U) == 0) {
+    out.leads = flow::leaves;
+  }
 }
 
 }  // namespace bast_stacks

@@ -13,6 +13,9 @@ namespace bast_stacks {
 void decode_x86(csh engine, const cs_insn& instruction, step& out);
 void decode_arm(csh engine, const cs_insn& instruction, step& out);
 
+/// The same of four bytes that capstone does not know.
+void decode_unknown_arm(std::uint32_t word, step& out);
+
 /// Sets what the instruction does to sp.
 inline void change_sp(step& out, sp_change change, std::int64_t amount = 0, unsigned from = 0) {
   out.change = change;

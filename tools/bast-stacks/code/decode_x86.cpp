@@ -40,7 +40,6 @@ void write_sp(const cs_insn& instruction, x86_operands all, step& out) {
   const bool constant = all.size() == 2 && all[1].type == X86_OP_IMM;
   switch (instruction.id) {
     case X86_INS_CMP:
-    case X86_INS_TEST:
       if (all.size() == 2 && all[1].type == X86_OP_REG) out.compared_with_sp = all[1].reg;
       return;
     case X86_INS_SUB:
@@ -116,6 +115,13 @@ void find_touched(const cs_insn& instruction, x86_operands all, step& out) {
   }
 }
 
+/// What a push or pop moves the stack pointer by. The size of a constant that is pushed does not
+/// say it, the prefix does.
+std::int64_t pushed_bytes(const cs_insn& instruction) {
+  constexpr std::uint8_t operand_size = 0x66;
+  return instruction.detail->x86.prefix[2] == operand_size ? 2 : 8;
+}
+
 }  // namespace
 
 void decode_x86(csh engine, const cs_insn& instruction, step& out) {
@@ -124,25 +130,39 @@ void decode_x86(csh engine, const cs_insn& instruction, step& out) {
   switch (instruction.id) {
     case X86_INS_CALL: out.leads = flow::call; return find_target(instruction, all, out);
     case X86_INS_JMP: out.leads = flow::jump; return find_target(instruction, all, out);
+    case X86_INS_LCALL:
+      out.leads = flow::call;
+      out.target_is = target_kind::unknown;
+      return;
+    case X86_INS_LJMP:
+      out.leads = flow::jump;
+      out.target_is = target_kind::unknown;
+      return;
+    case X86_INS_LOOP:
+    case X86_INS_LOOPE:
+    case X86_INS_LOOPNE: out.leads = flow::branch; return find_target(instruction, all, out);
     case X86_INS_RET:
+    case X86_INS_RETF:
+    case X86_INS_RETFQ:
+    case X86_INS_IRET:
+    case X86_INS_IRETD:
+    case X86_INS_IRETQ:
     case X86_INS_HLT:
     case X86_INS_UD2:
     case X86_INS_INT3: out.leads = flow::leaves; return;
-    case X86_INS_PUSH: {
-      const std::int64_t bytes = all.size() == 1 && all[0].size == 2 ? 2 : 8;
-      return change_sp(out, sp_change::by, -bytes);
-    }
-    case X86_INS_PUSHFQ: return change_sp(out, sp_change::by, -8);
-    case X86_INS_POPFQ: return change_sp(out, sp_change::by, 8);
-    case X86_INS_POP: {
+    case X86_INS_PUSH:
+    case X86_INS_PUSHF:
+    case X86_INS_PUSHFQ: return change_sp(out, sp_change::by, -pushed_bytes(instruction));
+    case X86_INS_POPF:
+    case X86_INS_POPFQ: return change_sp(out, sp_change::by, pushed_bytes(instruction));
+    case X86_INS_POP:
       if (all.size() == 1 && is_register(all[0], X86_REG_RSP))
         return change_sp(out, sp_change::unknown);
       if (all.size() == 1 && all[0].type == X86_OP_REG) {
         out.other = register_change::overwritten;
         out.other_register = all[0].reg;
       }
-      return change_sp(out, sp_change::by, all.size() == 1 && all[0].size == 2 ? 2 : 8);
-    }
+      return change_sp(out, sp_change::by, pushed_bytes(instruction));
     case X86_INS_LEAVE: return change_sp(out, sp_change::from_register, 8, X86_REG_RBP);
     case X86_INS_ENTER: return change_sp(out, sp_change::unknown);
     case X86_INS_XCHG:
@@ -156,11 +176,7 @@ void decode_x86(csh engine, const cs_insn& instruction, step& out) {
     out.leads = flow::branch;
     return find_target(instruction, all, out);
   }
-  if (all.empty() || all[0].type != X86_OP_REG) {
-    if (instruction.id == X86_INS_CMP && all.size() == 2 && is_register(all[1], X86_REG_RSP))
-      out.compared_with_sp = 0;
-    return;
-  }
+  if (all.empty() || all[0].type != X86_OP_REG) return;
   if (all[0].reg == X86_REG_RSP) return write_sp(instruction, all, out);
   write_register(instruction, all, out);
 }

@@ -4,6 +4,7 @@
 #include <capstone.h>
 #include <elf.h>
 
+#include "code/byte_cursor.hpp"
 #include "code/decode_machine.hpp"
 #include "code/x86_length.hpp"
 
@@ -44,7 +45,9 @@ bool decoder::decode(byte_span code, std::uint64_t pc, step& out) {
     // Every instruction of aarch64 has four bytes, so one that capstone does not know can be
     // passed by. It is not one that moves the stack pointer: those are as old as the CPU.
     out.bytes = state_->arm ? 4 : unknown_x86_length(code);
-    return out.bytes != 0 && out.bytes <= code.size();
+    if (out.bytes == 0 || out.bytes > code.size()) return false;
+    if (state_->arm) decode_unknown_arm(byte_cursor(code).read<std::uint32_t>(), out);
+    return true;
   }
   out.bytes = state_->instruction->size;
   if (state_->arm) {

@@ -178,6 +178,10 @@ class follower {
       registers_.clear();
       if (kept) registers_.emplace(engine_.frame_pointer(), *kept);
     }
+    if (now.other_second != 0) {
+      loaded_.insert(now.other_second);
+      registers_.erase(now.other_second);
+    }
     if (now.other == register_change::loaded) {
       loaded_.insert(now.other_register);
     } else if (now.other != register_change::none) {

@@ -43,7 +43,7 @@ std::size_t vector_length(bytes code, std::size_t prefix, unsigned map) {
 }  // namespace
 
 std::size_t unknown_x86_length(std::span<const std::uint8_t> code) {
-  if (code.size() < 4) return 0;
+  if (code.size() < 3) return 0;
   switch (code[0]) {
     case 0x62: return vector_length(code, 4, code[1] & 7U);
     case 0xc4: return vector_length(code, 3, code[1] & 0x1fU);
