@@ -181,6 +181,9 @@ std::string cancel_machine::compare(const cancel_model& expected) {
     const cancel_model::node* const joined = expected.joined(place);
     if (joined_[place].can_be_cancelled() != (joined != nullptr)) return where + "joined or not";
     if (joined == nullptr) continue;
+    if (joined_[place].deadline() != time_of(expected.deadline_of(expected.joined_number(place)))) {
+      return where + "C-14: another deadline";
+    }
     if (std::string differs = compare_reason(joined_[place].reason(), *joined); !differs.empty()) {
       return where + "C-19: " + differs;
     }
@@ -213,7 +216,8 @@ std::string cancel_machine::compare_source(std::size_t place, const cancel_model
     return differs;
   }
   if (source->refused() != wanted->refused) return "C-2: refused reasons are miscounted";
-  if (source->deadline() != time_of(expected.deadline_of(place))) return "C-14: another deadline";
+  if (source->deadline() != time_of(expected.deadline_of(expected.number_of(place))))
+    return "C-14: another deadline";
   if (!expected.lost_sight(place) &&
       source->next_deadline() != time_of(expected.next_deadline(place))) {
     return "C-14: another next deadline";

@@ -130,7 +130,7 @@ void cancel_model::join(std::size_t place, const cancel_pair& of) {
   if (count == 1) return void(joined_[place] = live[0]);
   if (!allocated()) return;
   const int number = static_cast<int>(nodes_.size());
-  nodes_.push_back({.tree = number});
+  nodes_.push_back({.tree = number, .joins = live});
   for (const int on : live) {
     records_.push_back(
         {.place = -1, .on = on, .plan = {}, .target = number, .state = phase::waiting});
@@ -247,14 +247,20 @@ void cancel_model::advance(int tree, long now) {
   run_marked();
 }
 
-long cancel_model::deadline_of(std::size_t place) const {
-  const node* n = source(place);
-  long earliest = n->deadline;
-  while (!n->shielded && n->parent >= 0) {
-    n = at(n->parent);
-    earliest = std::min(earliest, n->deadline);
+long cancel_model::deadline_of(int number) const {
+  // Whatever a node is below, or joins, is older. So each is looked at once.
+  std::vector<long> earliest;
+  for (int i = 0; i <= number; ++i) {
+    const node& n = *at(i);
+    long own = n.deadline;
+    const auto include = [&](int older) {
+      if (older >= 0) own = std::min(own, earliest[static_cast<std::size_t>(older)]);
+    };
+    if (!n.shielded) include(n.parent);
+    for (const int joined : n.joins) include(joined);
+    earliest.push_back(own);
   }
-  return earliest;
+  return earliest.back();
 }
 
 long cancel_model::next_deadline(std::size_t place) const {

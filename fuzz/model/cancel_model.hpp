@@ -5,6 +5,7 @@
 // told is whether an allocation succeeded.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -43,6 +44,7 @@ class cancel_model {
     told why{};
     long deadline = model_never;
     unsigned refused = 0;
+    std::array<int, 2> joins{-1, -1};  // what a joined token is of
     // A root's: the time that the tree knows, and whether a source with a deadline is gone.
     long now = std::numeric_limits<long>::min();
     bool lost_sight = false;
@@ -54,8 +56,8 @@ class cancel_model {
   const node* source(std::size_t place) const { return at(sources_[place]); }
   const node* joined(std::size_t place) const { return at(joined_[place]); }
   bool has_callback(std::size_t place) const { return callbacks_[place] >= 0; }
-  /// The earliest deadline of its own and its unshielded ancestors (C-14).
-  long deadline_of(std::size_t place) const;
+  /// The earliest deadline of its own and its unshielded ancestors (C-14), or of what it joins.
+  long deadline_of(int number) const;
   /// The earliest in the tree of the source there; nothing is known once `lost_sight`.
   long next_deadline(std::size_t place) const;
   bool lost_sight(std::size_t place) const;
@@ -70,6 +72,7 @@ class cancel_model {
   std::function<void(int place, const told& why)> ran;
   /// The number of the node in that place, or -1.
   int number_of(std::size_t place) const { return sources_[place]; }
+  int joined_number(std::size_t place) const { return joined_[place]; }
   const node* at(int number) const {
     return number >= 0 ? &nodes_[static_cast<std::size_t>(number)] : nullptr;
   }

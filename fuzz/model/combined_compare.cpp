@@ -104,7 +104,7 @@ std::string combined_machine::compare_sources(const combined_model& expected) co
       return where + "C-2: another reason";
     }
     if (source->refused() != wanted->refused) return where + "C-2: reasons are miscounted";
-    const long at = cancellation.deadline_of(place);
+    const long at = cancellation.deadline_of(cancellation.number_of(place));
     const time_point deadline =
         at == cancel_model::model_never ? never : time_point(std::chrono::seconds(at));
     if (source->deadline() != deadline) return where + "C-14: another deadline";

@@ -204,5 +204,72 @@ TEST(CancelOrders, C9_TwoCancelsOfOneTreeUnregisterEachOthersCallbacks) {
   }));
 }
 
+/// As joined tokens are: a tree that a callback of another one cancels, and whose end unregisters
+/// that callback.
+struct joined_tree {
+  tree_type tree;  // first: its end is given it
+  struct input_record : record_type {
+    input_record() : record_type(run) {}
+    tree_type* joined = nullptr;
+    static void run(record_type& self, const cancel_reason& why) noexcept {
+      operations::cancel_within(self, static_cast<input_record&>(self).joined->root, why);
+    }
+  } input;
+
+  static joined_tree* on(node_type& joins) {
+    auto* const self = made<joined_tree>();
+    operations::plant(self->tree, 1);
+    self->tree.end = end;
+    self->input.joined = &self->tree;
+    operations::enlist(self->input, joins);
+    return self;
+  }
+  static void end(tree_type& dead, tree_type*& ending) noexcept {
+    auto* const self = reinterpret_cast<joined_tree*>(&dead);
+    operations::delist(self->input, ending);
+    os::destroy(self);
+  }
+};
+
+TEST(CancelOrders, C19_TheLastTokenGoesWhileItsInputIsCancelled) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted a;
+    joined_tree* const joined = joined_tree::on(a.root());
+    w.spawn([&] { cancel(a.root()); });
+    w.spawn([&] { operations::drop(&joined->tree.root); });
+    w.run();
+  }));
+}
+
+TEST(CancelOrders, C19_ACallbackIsEnoughToHoldWhatIsJoined) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted a;
+    joined_tree* const joined = joined_tree::on(a.root());
+    counting callback;
+    operations::enlist(callback, joined->tree.root);
+    w.spawn([&] { cancel(a.root()); });
+    w.spawn([&] { operations::drop(&joined->tree.root); });
+    w.run();
+    w.check(callback.ran == 1, "C-6: it ran once");
+    operations::delist(callback);
+  }));
+}
+
+TEST(CancelOrders, C19_UnregisteringTheLastThatHoldsWhatIsJoined) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted a;
+    joined_tree* const joined = joined_tree::on(a.root());
+    counting callback;
+    operations::enlist(callback, joined->tree.root);
+    w.spawn([&] { cancel(a.root()); });
+    w.spawn([&] {
+      operations::drop(&joined->tree.root);
+      operations::delist(callback);
+      callback.ran = callback.ran + 1;  // C-8: nobody else uses it any more
+    });
+    w.run();
+  }));
+}
+
 }  // namespace
 }  // namespace bast::interleave

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // cancel_token::any_of: a tree of its own, with a callback on each of the tokens that it joins.
+#include <algorithm>
+
 #include "bast/cancel/callback.hpp"
 
 namespace bast {
@@ -12,6 +14,10 @@ namespace internal {
 /// A callback of one input may run while another's runs elsewhere, and both would end the others'
 /// registrations: so they do not wait for each other there. The end of the object does, and cannot
 /// wait for long, because they wait for nobody.
+///
+/// Joined tokens may join joined tokens, in chains longer than a stack is deep, and by more than
+/// one way. So nothing here goes from one to the next by calling it: neither cancelling
+/// (cancel_within), nor ending (cancel_tree::end), nor asking for the deadline.
 class joined_tokens {
  public:
   static result<cancel_token> create(std::span<const cancel_token> tokens,
@@ -36,6 +42,38 @@ class joined_tokens {
 
   ~joined_tokens() = default;
 
+  /// What a node is part of; null when it is a source's.
+  static joined_tokens* of(const real_node& n) noexcept {
+    return n.tree->end == end ? reinterpret_cast<joined_tokens*>(n.tree) : nullptr;
+  }
+
+  std::int64_t deadline() noexcept {
+    // One walk at a time, so that each can leave its traces in the objects: which it has been to,
+    // and where it goes next.
+    static constinit os::lock walking;
+    static constinit std::uint64_t walks = 0;
+    walking.lock();
+    const std::uint64_t walk = ++walks;
+    std::int64_t earliest = no_deadline;
+    walk_ = walk;
+    next_ = nullptr;
+    for (joined_tokens* to_do = this; to_do != nullptr;) {
+      joined_tokens& at = *std::exchange(to_do, to_do->next_);
+      for (std::size_t i = 0; i < at.count_; ++i) {
+        const real_node& n = *at.inputs()[i].token.node_.get();
+        joined_tokens* const joined = of(n);
+        if (joined == nullptr) {
+          earliest = std::min(earliest, cancel_tree_operations::deadline_of(n));
+        } else if (joined->walk_ != walk) {
+          joined->walk_ = walk;
+          joined->next_ = std::exchange(to_do, joined);
+        }
+      }
+    }
+    walking.unlock();
+    return earliest;
+  }
+
  private:
   struct input {
     explicit input(joined_tokens& to) noexcept : registration(fired), owner(&to) {}
@@ -54,11 +92,7 @@ class joined_tokens {
 
   static void fired(real_record& record, const cancel_reason& why) noexcept {
     joined_tokens& self = *reinterpret_cast<input&>(record).owner;
-    // The last token may go in a callback of this tree; or it has gone, and the end of this object
-    // waits for this function.
-    const node_handle held(cancel_tree_operations::keep_if_held(&self.tree_.root));
-    if (!held) return;
-    if (cancel_tree_operations::cancel(self.tree_.root, why)) self.forget_inputs();
+    if (cancel_tree_operations::cancel_within(record, self.tree_.root, why)) self.forget_inputs();
   }
 
   void forget_inputs() noexcept {
@@ -68,19 +102,36 @@ class joined_tokens {
     }
   }
 
-  static void end(cancel_tree<os::real_atomics>& tree) noexcept {
+  using tree = cancel_tree<os::real_atomics>;
+  static void end(tree& dead, tree*& ending) noexcept {
     static_assert(offsetof(joined_tokens, tree_) == 0);
-    auto* const self = reinterpret_cast<joined_tokens*>(&tree);
-    for (std::size_t i = 0; i < self->count_; ++i) self->inputs()[i].registration.end();
-    for (std::size_t i = 0; i < self->count_; ++i) std::destroy_at(self->inputs() + i);
+    auto* const self = reinterpret_cast<joined_tokens*>(&dead);
+    for (std::size_t i = 0; i < self->count_; ++i) {
+      cancel_tree_operations::delist(self->inputs()[i].registration.record_, ending);
+    }
+    for (std::size_t i = 0; i < self->count_; ++i) {
+      cancel_tree_operations::drop(self->inputs()[i].token.node_.release(), ending);
+      std::destroy_at(self->inputs() + i);
+    }
     os::destroy(self);
   }
 
-  cancel_tree<os::real_atomics> tree_;
+  tree tree_;
   std::size_t count_ = 0;
+  // Of the walk that is going on, or was.
+  std::uint64_t walk_ = 0;
+  joined_tokens* next_ = nullptr;
 };
 
 }  // namespace internal
+
+time_point cancel_token::deadline() const noexcept {
+  if (!node_) return never;
+  if (auto* const joined = internal::joined_tokens::of(*node_.get())) {
+    return internal::time_of(joined->deadline());
+  }
+  return internal::time_of(internal::cancel_tree_operations::deadline_of(*node_.get()));
+}
 
 result<cancel_token> cancel_token::any_of(std::span<const cancel_token> tokens) noexcept {
   std::size_t live = 0;

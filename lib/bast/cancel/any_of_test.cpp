@@ -37,6 +37,20 @@ TEST(AnyOf, C19_OfOneOrOfOneThatFiredIsThatOne) {
   EXPECT_EQ(cancel_token::any_of(a.token(), b.token()).value(), b.token());
 }
 
+TEST(AnyOf, C6_ACallbackIsEnoughToHoldIt) {
+  const cancel_source a = test::root_source();
+  const cancel_source b = test::root_source();
+  int ran = 0;
+  {
+    const cancel_callback callback(cancel_token::any_of(a.token(), b.token()).value(),
+                                   [&]() noexcept { ++ran; });
+    EXPECT_TRUE(a.cancel());
+    EXPECT_EQ(ran, 1);
+  }
+  b.cancel();
+  EXPECT_EQ(ran, 1);
+}
+
 TEST(AnyOf, MayEndInsideItsOwnCallback) {
   const cancel_source a = test::root_source();
   const cancel_source b = test::root_source();

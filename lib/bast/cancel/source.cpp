@@ -84,8 +84,4 @@ time_point cancel_source::next_deadline() const noexcept {
   return internal::time_of(cancel_tree_operations::next_deadline(*node_.get()->tree));
 }
 
-time_point cancel_token::deadline() const noexcept {
-  return node_ ? internal::time_of(cancel_tree_operations::deadline_of(*node_.get())) : never;
-}
-
 }  // namespace bast

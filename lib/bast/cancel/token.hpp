@@ -62,6 +62,8 @@ class node_handle {
   }
 
   real_node* get() const noexcept { return node_; }
+  /// The reference is the caller's.
+  real_node* release() noexcept { return std::exchange(node_, nullptr); }
   explicit operator bool() const noexcept { return node_ != nullptr; }
   friend bool operator==(const node_handle&, const node_handle&) = default;
 
@@ -97,7 +99,8 @@ class cancel_token {
   }
 
   /// The earliest deadline of the source and its unshielded ancestors (C-14), or `never`. Takes the
-  /// tree's lock.
+  /// tree's lock. Of joined tokens, the earliest of all that they join, at that moment (C-19);
+  /// looks at each of them, one thread at a time.
   time_point deadline() const noexcept;
 
   /// A token that fires with the reason of the first of these to fire, and forgets the others then

@@ -32,10 +32,15 @@ struct cancel_node;
 template <class A>
 struct cancel_tree;
 
+template <class A>
+struct cancel_frame;
+
 /// A canceller's turn at callbacks, on its stack.
+template <class A>
 struct cancel_run {
   std::uintptr_t thread;
-  bool gone;  // the record that is running was unregistered from within
+  cancel_frame<A>* innermost;  // whose callbacks run now
+  bool gone = false;           // the record that is running was unregistered from within
 };
 
 /// A registered callback, inside whoever registered it: in a list, running, or neither.
@@ -55,9 +60,19 @@ struct cancel_record {
   cancel_node<A>* node = nullptr;  // since registration; null: it never fires
   // The rest is the lock's.
   pointer next{nullptr};
-  plain<pointer*> link{nullptr};       // whichever pointer points here; null: in no list
-  plain<cancel_run*> runner{nullptr};  // of the canceller that is in `run`
+  plain<pointer*> link{nullptr};          // whichever pointer points here; null: in no list
+  plain<cancel_run<A>*> runner{nullptr};  // of the canceller that is in `run`
   plain<std::uint64_t> sequence{0};
+};
+
+/// What of one cancelled tree is still to be run. A callback that cancels another tree, and is
+/// nothing but that (joined tokens), leaves the frame of that tree to its own canceller, who runs
+/// it before whatever comes next: a chain of them needs no stack, and the order is that of a call.
+template <class A>
+struct cancel_frame {
+  cancel_tree<A>* of = nullptr;
+  typename cancel_record<A>::pointer first{nullptr};  // under the lock of `of`
+  cancel_frame* outer = nullptr;                      // what goes on afterwards
 };
 
 inline constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
@@ -103,8 +118,12 @@ struct cancel_tree {
   plain<std::uint64_t> registrations{0};
   plain<std::int64_t> now{std::numeric_limits<std::int64_t>::min()};  // as it was last told
   typename cancel_node<A>::pointer timed{nullptr};
-  /// Frees the tree, when it is part of something larger; null: it is of the heap.
-  void (*end)(cancel_tree& self) noexcept = nullptr;
+  /// Frees the tree, when it is part of something larger; null: it is of the heap. Trees that this
+  /// would end in turn are put before `ending` instead: the chain may be longer than a stack is
+  /// deep.
+  void (*end)(cancel_tree& self, cancel_tree*& ending) noexcept = nullptr;
+  cancel_tree* next_ending = nullptr;
+  cancel_frame<A> within;  // when it is cancelled from within a callback, which happens once
   cancel_node<A> root;
 };
 
@@ -115,6 +134,7 @@ class cancel_operations {
   using node = cancel_node<A>;
   using tree = cancel_tree<A>;
   using record = cancel_record<A>;
+  using frame = cancel_frame<A>;
 
   static void plant(tree& t, std::uint64_t id) noexcept {
     t.root.tree = &t;
@@ -125,9 +145,13 @@ class cancel_operations {
     if (n != nullptr) n->references.fetch_add(1, std::memory_order_relaxed);
     return n;
   }
-  /// Null when nobody holds it any more, and it is about to end.
-  static node* keep_if_held(node* n) noexcept;
-  static void drop(node* n) noexcept;
+  static void drop(node* n) noexcept {
+    tree* ending = nullptr;
+    drop(n, ending);
+    end_all(ending);
+  }
+  /// The same, for what ends a tree: see cancel_tree::end.
+  static void drop(node* n, tree*& ending) noexcept;
 
   /// `child` is new. Born cancelled when its parent is, unless shielded (C-16).
   static void adopt(node& parent, node& child, bool shielded, std::int64_t deadline) noexcept;
@@ -147,10 +171,20 @@ class cancel_operations {
 
   /// True when this call is the one that cancelled `n`, after all callbacks ended (C-2, C-9).
   static bool cancel(node& n, cancel_reason why) noexcept;
+  /// The same from within `r`, which is running: what `n` has of callbacks runs when `r` has ended,
+  /// before whatever follows, and `n` is held until then. Of each tree once, at its root. False
+  /// also where nothing holds `n` any more, and its end waits for `r`.
+  static bool cancel_within(record& r, node& n, const cancel_reason& why) noexcept;
 
   /// Registers with a node that the caller holds.
   static void enlist(record& r, node& n) noexcept;
-  static void delist(record& r) noexcept;
+  static void delist(record& r) noexcept {
+    tree* ending = nullptr;
+    delist(r, ending);
+    end_all(ending);
+  }
+  /// The same, for what ends a tree: see cancel_tree::end.
+  static void delist(record& r, tree*& ending) noexcept;
   /// Takes a record of that node out of its list, if it still is in one, for who may not wait: a
   /// callback that is running goes on. The record remains to be delisted.
   static void silence(record& r, node& n) noexcept;
@@ -187,12 +221,25 @@ class cancel_operations {
   static void mark(node& top, const cancel_reason& why, callbacks& found) noexcept;
   /// Under the lock, where no order is needed.
   static bool is_marked(const node& n) noexcept { return n.marked.load(std::memory_order_relaxed); }
+  static void arrange(frame& f, tree& t, callbacks& found) noexcept;
   static void run(tree& t, callbacks& found) noexcept;
   static void mark_and_run(node& n, const cancel_reason& why) noexcept;
   static void unlink(record& r) noexcept;
   static void unlink_timed(node& n) noexcept;
   static bool forget_record(node& n) noexcept;
-  static node* free(node& n) noexcept;
+  static void free_all(node& n) noexcept {
+    tree* ending = nullptr;
+    drop(free(n, ending), ending);
+    end_all(ending);
+  }
+  static node* free(node& n, tree*& ending) noexcept;
+  static void end_all(tree* ending) noexcept {
+    while (ending != nullptr) {
+      tree& next = *ending;
+      ending = next.next_ending;
+      next.end(next, ending);
+    }
+  }
   static cancel_reason inherited(const cancel_reason& from) noexcept {
     cancel_reason why = from;
     why.code = cancel_code::parent;
