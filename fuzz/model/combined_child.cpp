@@ -70,6 +70,7 @@ void combined_child::die(int signal) {
 
 void combined_child::kill() {
   terminating_ = false;
+  killed_ = true;
   ++signals_;
   die(SIGKILL);
 }
@@ -81,6 +82,19 @@ void combined_child::terminate(std::int64_t now) {
   grace_at_ = now + start_.grace.count();
   ++signals_;
   if (!stubborn_) die(SIGTERM);
+}
+
+/// P-14: whoever is left of its group has the grace as well. The driver looks for them when time
+/// has passed.
+bool combined_child::keeps_leader(std::int64_t now) {
+  if (!terminating_ || !start_.own_group || start_.kill_group_on_exit || stolen_) return false;
+  if (now >= grace_at_) {
+    kill();
+    return false;
+  }
+  if (now > looked_at_ && !grandchild_) return false;
+  looked_at_ = now;
+  return true;
 }
 
 /// P-14: asked, terminated, killed; P-15: an exit that came first is its own; P-13: what is left
@@ -96,10 +110,10 @@ bool combined_child::settle(std::int64_t now) {
       terminate(now);
     }
   }
-  if (!exited_) return false;
+  if (!exited_ || (!gone_ && keeps_leader(now))) return false;
   if (!gone_) {
     gone_ = true;
-    if (start_.kill_group_on_exit && start_.own_group && !stolen_) {
+    if (start_.kill_group_on_exit && start_.own_group && !stolen_ && !killed_) {
       ++signals_;
       grandchild_ = false;
     }

@@ -59,6 +59,7 @@ class combined_child {
  private:
   bool exceeded() const;
   std::uint64_t discarded(std::size_t stream) const;
+  bool keeps_leader(std::int64_t now);
   void die(int signal);
   void terminate(std::int64_t now);
   void kill();
@@ -69,6 +70,7 @@ class combined_child {
   std::int64_t timeout_at_;
   std::int64_t grace_at_ = never_ns;
   std::int64_t drain_at_ = never_ns;
+  std::int64_t looked_at_ = -1;  // for members of its group
   std::array<std::uint64_t, 2> written_{};
   std::array<bool, 2> lacks_{};
   process_ending asked_ = process_ending::exited;
@@ -76,6 +78,7 @@ class combined_child {
   exit_status status_{};
   unsigned signals_ = 0;
   bool terminating_ = false;
+  bool killed_ = false;
   bool stubborn_ = false;
   bool grandchild_ = false;
   bool exited_ = false;

@@ -187,6 +187,11 @@ void process_harness::deliver(const std::optional<process_world::completion>& do
   }
 }
 
+/// The machine knows that there is no child any more, or may believe it.
+bool process_harness::is_gone(const world_child& child) {
+  return child.reaped || child.stolen || child.was_lied_to;
+}
+
 /// D2: what a read brought is kept, up to the limit.
 void process_harness::fed(const process_world::completion& done) {
   if (done.what.kind != operation_kind::read || done.status <= 0) return;
@@ -199,7 +204,7 @@ void process_harness::fed(const process_world::completion& done) {
       if (name.slot != f.id.slot || name.what != i) continue;
       kept_stream& s = f.streams[i];
       for (std::int64_t n = 0; n < done.status; ++n) {
-        if (s.bytes.size() < s.limit) {
+        if (s.bytes.size() < s.kept_max(is_gone(*f.child))) {
           s.bytes.push_back(done.what.buffer[n]);
         } else {
           ++s.discarded;
@@ -234,12 +239,22 @@ void process_harness::take(follower& f, std::uint16_t value) {
   expected.erase(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(*count));
 }
 
-void process_harness::compare(const kept_stream& expected, const captured_output& seen) {
+void process_harness::compare(const kept_stream& expected, const captured_output& seen,
+                              const world_child& child, std::size_t which) {
   if (!std::ranges::equal(expected.bytes, seen.bytes.span())) complain("D2: other bytes than read");
   if (expected.discarded != seen.discarded) complain("D2: discarded more, or less");
-  if ((seen.truncated == truncation::limit) != (expected.discarded != 0)) {
+  const bool backpressure = expected.policy == on_limit::backpressure;
+  const bool full = backpressure && seen.bytes.size() >= expected.limit;
+  const bool limited = seen.truncated == truncation::limit;
+  if (full ? expected.discarded != 0 : limited != (expected.discarded != 0)) {
     complain("D2: truncated without a reason, or not with one");
   }
+  if (!expected.captured || child.was_lied_to) return;
+  const world_stream& written = child.streams[which];
+  const bool whole = written.read == written.written && !written.has_writer;
+  if (seen.truncated == truncation::none && !whole) complain("D8: called whole, and is not");
+  const bool no_room = backpressure && seen.bytes.size() >= expected.kept_max(true);
+  if (seen.truncated == truncation::grandchild && no_room) complain("D8: a grandchild is blamed");
 }
 
 void process_harness::finished(follower& f, process_result&& result) {
@@ -247,8 +262,8 @@ void process_harness::finished(follower& f, process_result&& result) {
   f.ended = true;
   const world_child& child = *f.child;
   if (result.pid != child.pid) complain("D1: an end is told of somebody else");
-  compare(f.streams[0], result.output);
-  compare(f.streams[1], result.errors);
+  compare(f.streams[0], result.output, child, 0);
+  compare(f.streams[1], result.errors, child, 1);
 
   if (!child.exited && !child.was_lied_to) complain("D3: it runs");
   if (result.status.how == exit_status::kind::lost) {
@@ -264,7 +279,17 @@ void process_harness::finished(follower& f, process_result&& result) {
   const auto exceeded = [](const kept_stream& s) {
     return s.discarded != 0 && s.policy == on_limit::error_and_kill;
   };
-  const bool over_limit = exceeded(f.streams[0]) || exceeded(f.streams[1]);
+  const auto unread = [](const kept_stream& s, const captured_output& seen) {
+    return seen.truncated == truncation::limit && s.policy == on_limit::backpressure;
+  };
+  const bool over_limit = exceeded(f.streams[0]) || exceeded(f.streams[1]) ||
+                          unread(f.streams[0], result.output) ||
+                          unread(f.streams[1], result.errors);
+  const bool was_stopped = child.signals != 0;
+  if (was_stopped && child.own_group && child.has_grandchild && !child.stolen &&
+      !child.was_lied_to) {
+    complain("D7: somebody of its group is left");
+  }
   switch (result.ended_by) {
     case process_ending::exited:
       if (over_limit) complain("D4: it wrote too much, and nobody says so");

@@ -11,6 +11,10 @@
 //   D4  Who ended it had a reason.
 //   D5  What is ignored changes nothing (P-22).
 //   D6  When all is honest again, the machine becomes idle, and every descriptor is closed.
+//   D7  Of a group that was stopped nobody is left when the end is told (P-14).
+//   D8  What is said to be whole is all that was written (P-16), and a grandchild is blamed only
+//   for
+//       what there was room for.
 #pragma once
 
 #include <array>
@@ -55,6 +59,12 @@ class process_harness {
     on_limit policy = on_limit::error_and_kill;
     std::deque<std::byte> bytes;
     std::uint64_t discarded = 0;
+    /// The most that is kept: under backpressure what a pipe holds more, once the child is gone.
+    std::size_t kept_max(bool gone) const {
+      constexpr std::size_t pipe_bytes = 65'536;
+      const bool more = gone && policy == on_limit::backpressure;
+      return more && limit < SIZE_MAX - pipe_bytes ? limit + pipe_bytes : limit;
+    }
   };
   /// What the laws say of one followed child.
   struct follower {
@@ -74,13 +84,15 @@ class process_harness {
   follower* find(std::uint8_t who);
   void pump(std::size_t count);
   void deliver(const std::optional<process_world::completion>& done);
+  static bool is_gone(const world_child& child);
   void fed(const process_world::completion& done);
   void ignore(std::uint64_t user_data, std::int64_t status);
   void take(follower& f, std::uint16_t value);
   void stop_child(std::uint8_t who, process_op how);
   void child_acts(std::uint8_t who, const op& o);
   void finished(follower& f, process_result&& result);
-  void compare(const kept_stream& expected, const captured_output& seen);
+  void compare(const kept_stream& expected, const captured_output& seen, const world_child& child,
+               std::size_t which);
 
   weather& sky_;
   process_world world_;

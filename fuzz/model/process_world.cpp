@@ -125,6 +125,14 @@ bool process_world::is_readable(const descriptor& d) const {
   return false;
 }
 
+/// What a poll of it completes with, if anything.
+std::optional<std::int64_t> process_world::events(const descriptor& d) const {
+  if (!is_readable(d)) return std::nullopt;
+  if (d.what != descriptor::kind::pipe) return POLLIN;
+  const world_stream& s = d.child->streams[d.stream];
+  return (s.read < s.written ? POLLIN : 0) | (s.has_writer ? 0 : POLLHUP);
+}
+
 std::int64_t process_world::read(const operation& wanted, std::uint64_t bytes_max) {
   descriptor& d = *find(wanted.fd);
   if (d.what == descriptor::kind::event) {
@@ -156,9 +164,7 @@ std::int64_t process_world::cancel(const operation& wanted) {
 std::optional<std::int64_t> process_world::ready(flight& f, std::uint64_t bytes_max) {
   if (f.cancelled) return -ECANCELED;
   switch (f.what.kind) {
-    case operation_kind::poll:
-      if (!is_readable(*find(f.what.fd))) return std::nullopt;
-      return POLLIN;
+    case operation_kind::poll: return events(*find(f.what.fd));
     case operation_kind::read: return read(f.what, bytes_max);
     case operation_kind::timeout: {
       const auto at = f.what.deadline->seconds * 1'000'000'000 + f.what.deadline->nanoseconds;
@@ -248,6 +254,17 @@ std::int64_t process_world::signal(const operation& wanted, world_child& child) 
   return 0;
 }
 
+std::int64_t process_world::members(const operation& wanted, world_child& child) {
+  if (child.reaped || !child.exited) complain("W3: a group without a leader is looked at");
+  if (wanted.group != child.pid || !child.own_group) complain("W3: somebody else's group");
+  if (lies_to_wait_ > 0) {
+    --lies_to_wait_;
+    child.was_lied_to = true;
+    return -EMFILE;
+  }
+  return child.has_grandchild ? 1 : 0;
+}
+
 std::int64_t process_world::perform(const operation& wanted) {
   if (!names_.insert(wanted.user_data).second) complain("W4: a name is used twice");
   descriptor* const d = find(wanted.fd);
@@ -259,10 +276,12 @@ std::int64_t process_world::perform(const operation& wanted) {
     case operation_kind::observe:
     case operation_kind::reap:
     case operation_kind::signal:
+    case operation_kind::members:
       if (d->what != descriptor::kind::pidfd) {
         complain("W1: somebody else's descriptor");
         return -EBADF;
       }
+      if (wanted.kind == operation_kind::members) return members(wanted, *d->child);
       return wanted.kind == operation_kind::signal ? signal(wanted, *d->child)
                                                    : wait(wanted, *d->child);
     case operation_kind::close:

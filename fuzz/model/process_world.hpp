@@ -105,11 +105,13 @@ class process_world {
   int open(const descriptor& what);
   descriptor* find(int fd);
   bool is_readable(const descriptor& d) const;
+  std::optional<std::int64_t> events(const descriptor& d) const;
   std::optional<std::int64_t> ready(flight& f, std::uint64_t bytes_max);
   std::int64_t read(const operation& wanted, std::uint64_t bytes_max);
   std::int64_t cancel(const operation& wanted);
   std::int64_t wait(const operation& wanted, world_child& child);
   std::int64_t signal(const operation& wanted, world_child& child);
+  std::int64_t members(const operation& wanted, world_child& child);
   std::optional<completion> land(std::size_t which, std::int64_t status);
 
   std::deque<world_child> children_;

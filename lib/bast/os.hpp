@@ -16,4 +16,5 @@
 #include "bast/os/pipe.hpp"
 #include "bast/os/poller.hpp"
 #include "bast/os/process.hpp"
+#include "bast/os/process_group.hpp"
 #include "bast/os/signal.hpp"

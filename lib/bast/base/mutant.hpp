@@ -67,6 +67,9 @@
   X(interruption_ends_stream)   \
   X(short_read_ends_stream)     \
   X(group_killed_late)          \
+  X(stop_ends_with_the_leader)  \
+  X(last_bytes_lost)            \
+  X(forked_child_works_on)      \
   X(nul_accepted)               \
   X(environment_edit_lost)      \
   X(our_path_searched)          \

@@ -2,6 +2,7 @@
 #include "bast/os/descriptor.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mutex>
@@ -32,18 +33,27 @@ void empty_again() noexcept {
   }
 }
 
+/// Whatever number that is.
+int open_as_it_comes(const char* path, int flags, mode_t mode) noexcept {
+  int fd = -1;
+  do {
+    fd = through(call::open, -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
 /// Called with the lock held. What it filled before an error stays in `filled`.
 result<void> fill() noexcept {
   for (int fd = 0; fd < standard_count; ++fd) {
     const auto open = is_open(fd);
     if (!open) return std::unexpected(open.error());
     if (*open) continue;
-    auto null = open_file("/dev/null", O_RDWR);
-    if (!null) return std::unexpected(null.error());
+    descriptor null(open_as_it_comes("/dev/null", O_RDWR, 0));
+    if (!null) return failed("os.open_file", "open refused the path");
     // open takes the lowest free number. Another one, and somebody was faster: taken is taken.
-    if (null->get() >= standard_count) continue;
-    standard.filled[null->get()] = true;
-    (void)null->release();
+    if (null.get() >= standard_count) continue;
+    standard.filled[null.get()] = true;
+    (void)null.release();
   }
   return {};
 }
@@ -52,14 +62,19 @@ result<void> fill() noexcept {
 
 void close_descriptor(int fd) noexcept { (void)::close(fd); }
 
+int above_standard(int fd) noexcept {
+  if (fd < 0 || fd >= standard_count) return fd;
+  const int moved =
+      through(call::duplicate, -1, [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, standard_count); });
+  const int error_number = errno;
+  close_descriptor(fd);
+  errno = error_number;
+  return moved;
+}
+
 result<descriptor> open_file(const char* path, int flags, mode_t mode) noexcept {
-  int fd = -1;
-  do {
-    fd = through(call::open, -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
-  } while (fd < 0 && errno == EINTR);
-  if (fd < 0) {
-    return failed("os.open_file", "open refused the path");
-  }
+  const int fd = above_standard(open_as_it_comes(path, flags, mode));
+  if (fd < 0) return failed("os.open_file", "open refused the path");
   return descriptor(fd);
 }
 
@@ -68,6 +83,13 @@ result<bool> is_open(int fd) noexcept {
   if (flags >= 0) return true;
   if (errno == EBADF) return false;
   return failed("os.is_open", "fcntl(F_GETFD) refused", fd);
+}
+
+bool is_same_file(int a, int b) noexcept {
+  struct stat first{};
+  struct stat second{};
+  return ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
 }
 
 result<standard_descriptors_lease> standard_descriptors_lease::take() noexcept {

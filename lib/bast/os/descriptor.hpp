@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // File descriptors: an owner, and the calls that make one. Every descriptor that this library makes
-// is closed on exec from its first moment (law P-6).
+// is closed on exec from its first moment, and above 2: in a host that has closed a standard
+// stream, none of ours becomes that of a child (law P-6).
 //
 //   bast::result<bast::os::descriptor> file = bast::os::open_file("log", O_WRONLY | O_CREAT, 0666);
 //   if (file) use(file->get());                                         // closed at the scope's
@@ -21,6 +22,11 @@ namespace bast::os {
 /// Closes a descriptor; never fails. Linux frees the number whatever close answers, so it is never
 /// tried again.
 void close_descriptor(int fd) noexcept;
+
+/// A copy of `fd` that is above 2, and `fd` is closed; or `fd` itself, where that is above 2, or
+/// negative. -1 and errno when no number is free. For the calls of this layer that make
+/// descriptors.
+[[nodiscard]] int above_standard(int fd) noexcept;
 
 /// Owns a descriptor, or nothing.
 class descriptor {
@@ -58,6 +64,9 @@ class descriptor {
 
 /// True when the process has this descriptor.
 [[nodiscard]] result<bool> is_open(int fd) noexcept;
+
+/// True when both lead to one file, by whatever path.
+[[nodiscard]] bool is_same_file(int a, int b) noexcept;
 
 /// Sees to it that the numbers 0, 1 and 2 are taken while it lives: those that are closed are
 /// opened on /dev/null, closed on exec, and closed again when the last lease of the process ends.

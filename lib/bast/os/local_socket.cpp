@@ -15,6 +15,7 @@
 
 #include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/pipe.hpp"
 
 namespace bast::os {
 namespace {
@@ -56,8 +57,8 @@ result<descriptor> listen_at(const char* path) noexcept {
                 static_cast<std::int64_t>(std::strlen(path)));
   }
   std::strcpy(address.sun_path, path);
-  descriptor made(
-      through(call::socket, -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }));
+  descriptor made(above_standard(
+      through(call::socket, -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); })));
   if (!made) return failed("os.listen_at", "socket refused");
   remove_socket(path);
   const int bound = through(call::socket, -1, [&] {
@@ -83,6 +84,7 @@ result<descriptor> accept_from(int listening) noexcept {
     fd = through(call::socket, -1,
                  [=] { return ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC); });
   } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+  fd = above_standard(fd);
   if (fd < 0) return failed("os.accept_from", "accept4 refused");
   return descriptor(fd);
 }
@@ -127,13 +129,15 @@ void allow_tracer(pid_t tracer) noexcept {
 }
 
 result<descriptor> sealable_file(const char* name) noexcept {
-  descriptor made(through(call::memory_file, -1,
-                          [=] { return ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }));
+  descriptor made(above_standard(through(call::memory_file, -1, [=] {
+    return ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  })));
   if (!made) return failed("os.sealable_file", "memfd_create refused");
   return made;
 }
 
 bool copy_to_file(int fd, const void* memory, std::size_t size, std::uint64_t offset) noexcept {
+  if (!may_write_up_to(offset + size)) return false;
   const auto* from = static_cast<const std::byte*>(memory);
   while (size > 0) {
     // Through syscall(2): a sanitizer's pwrite would read the memory first.

@@ -48,7 +48,8 @@ void allow_tracer(pid_t tracer) noexcept;
 /// A nameless file in memory that can be sealed. Errors: no_memory, `limit`.
 [[nodiscard]] result<descriptor> sealable_file(const char* name) noexcept;
 /// Copies memory to the file at `offset`; false where some of it is not readable, or there is no
-/// room. Never faults, and sanitizers do not look: the memory may be another thread's.
+/// room (RLIMIT_FSIZE among the reasons). Never faults, and sanitizers do not look: the memory may
+/// be another thread's.
 [[nodiscard]] bool copy_to_file(int fd, const void* memory, std::size_t size,
                                 std::uint64_t offset) noexcept;
 /// Nobody can change the file from here on. Errors: io.

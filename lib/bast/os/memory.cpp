@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -107,9 +106,7 @@ result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept {
   if (length != 0 && length != size) {
     return fail(errc::invalid, "os.map_empty_file", "the file is not empty", fd);
   }
-  rlimit most{};
-  // Asked first: growing a file past this limit is a signal that ends the process.
-  if (::getrlimit(RLIMIT_FSIZE, &most) != 0 || most.rlim_cur < size) {
+  if (!may_write_up_to(size)) {
     return fail(errc::limit, "os.map_empty_file", "RLIMIT_FSIZE is less than this many bytes",
                 static_cast<std::int64_t>(size));
   }
@@ -126,9 +123,7 @@ result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept {
 
 void copy_mappings_to(int fd, std::uint64_t offset) noexcept {
   constexpr std::uint64_t most = 1 << 20;
-  rlimit file_size{};
-  // Asked first: growing a file past this limit is a signal that ends the process.
-  if (::getrlimit(RLIMIT_FSIZE, &file_size) != 0 || file_size.rlim_cur < offset + most) return;
+  if (!may_write_up_to(offset + most)) return;
   const auto maps = open_file("/proc/self/maps", O_RDONLY);
   if (!maps) return;
   const std::uint64_t end = offset + most;

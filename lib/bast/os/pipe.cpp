@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/local_socket.hpp"
 
 namespace bast::os {
 namespace {
@@ -19,16 +21,27 @@ using internal::through;
 constexpr unsigned mfd_noexec_seal = 8;
 
 int create_memory_file(const char* name, unsigned flags) noexcept {
-  return through(call::memory_file, -1, [=] { return ::memfd_create(name, flags); });
+  return above_standard(
+      through(call::memory_file, -1, [=] { return ::memfd_create(name, flags); }));
 }
 
 }  // namespace
+
+bool may_write_up_to(std::uint64_t end) noexcept {
+  rlimit most{};
+  return ::getrlimit(RLIMIT_FSIZE, &most) == 0 && end <= most.rlim_cur;
+}
 
 result<pipe_ends> make_pipe() noexcept {
   int fds[2] = {-1, -1};
   const int status = through(call::pipe, -1, [&] { return ::pipe2(fds, O_CLOEXEC); });
   if (status != 0) return failed("os.make_pipe", "pipe2 refused");
-  return pipe_ends{.read_end = descriptor(fds[0]), .write_end = descriptor(fds[1])};
+  descriptor write_end(fds[1]);
+  pipe_ends ends{.read_end = descriptor(above_standard(fds[0])), .write_end = {}};
+  if (!ends.read_end) return failed("os.make_pipe", "no number above 2 is free");
+  ends.write_end = descriptor(above_standard(write_end.release()));
+  if (!ends.write_end) return failed("os.make_pipe", "no number above 2 is free");
+  return ends;
 }
 
 result<void> set_nonblocking(int fd) noexcept {
@@ -60,8 +73,14 @@ result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcep
 }
 
 result<descriptor> memory_file(const char* name, std::span<const std::byte> contents) noexcept {
-  descriptor file(create_memory_file(name, MFD_CLOEXEC | mfd_noexec_seal));
-  if (!file && errno == EINVAL) file = descriptor(create_memory_file(name, MFD_CLOEXEC));
+  if (!may_write_up_to(contents.size())) {
+    return std::unexpected(error::from_errno(EFBIG, "os.memory_file",
+                                             "RLIMIT_FSIZE is less than the contents",
+                                             static_cast<std::int64_t>(contents.size())));
+  }
+  constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  descriptor file(create_memory_file(name, flags | mfd_noexec_seal));
+  if (!file && errno == EINVAL) file = descriptor(create_memory_file(name, flags));
   if (!file) return failed("os.memory_file", "memfd_create refused");
   // pwrite leaves the position at the start, where the reader begins.
   for (std::size_t written = 0; written < contents.size();) {
@@ -73,6 +92,8 @@ result<descriptor> memory_file(const char* name, std::span<const std::byte> cont
     if (size < 0) return failed("os.memory_file", "there is no memory for the contents");
     written += static_cast<std::size_t>(size);
   }
+  // Whoever reads it could write to it otherwise, and to what the next one reads.
+  if (auto sealed = seal(file.get()); !sealed) return std::unexpected(sealed.error());
   return file;
 }
 

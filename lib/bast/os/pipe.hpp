@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "bast/base.hpp"
@@ -31,8 +32,12 @@ struct pipe_ends {
 /// write(2) does. Errors: as read_some; `closed` (EPIPE).
 [[nodiscard]] result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcept;
 
-/// A nameless file in memory that holds `contents`, to be read from its start; `name` is what
-/// /proc shows. Errors: no_memory, `limit`.
+/// True when a file may become `end` bytes long: writing beyond RLIMIT_FSIZE, or making a file
+/// longer than that, raises a signal that ends the process (SIGXFSZ). Asked before every such call.
+[[nodiscard]] bool may_write_up_to(std::uint64_t end) noexcept;
+
+/// A nameless file in memory that holds `contents`, to be read from its start, and that nobody can
+/// change; `name` is what /proc shows. Errors: no_memory, `limit`; io (EFBIG: RLIMIT_FSIZE).
 [[nodiscard]] result<descriptor> memory_file(const char* name,
                                              std::span<const std::byte> contents) noexcept;
 

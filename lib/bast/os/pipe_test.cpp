@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <string>
 
 #include "bast/os/door.hpp"
+#include "bast/os/local_socket.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/in_child.hpp"
 
 namespace bast::os {
 namespace {
@@ -74,6 +77,30 @@ TEST(MemoryFile, WorksOnKernelsWithoutTheLaterFlag) {
   const fault_scope fault({.kind = call::memory_file, .nth = 1, .error_number = EINVAL});
   EXPECT_TRUE(memory_file("test", as_bytes("x")));
   EXPECT_EQ(fault.injected(), 1U);
+}
+
+TEST(MemoryFile, P16_NobodyCanChangeIt) {
+  const descriptor file = memory_file("test", as_bytes("contents")).value();
+  EXPECT_EQ(::pwrite(file.get(), "x", 1, 0), -1);
+  EXPECT_EQ(errno, EPERM);
+  EXPECT_EQ(::ftruncate(file.get(), 0), -1);
+  EXPECT_EQ(::ftruncate(file.get(), 100), -1);
+  EXPECT_EQ(read_text(file.get(), 100), "contents");
+}
+
+TEST(MemoryFile, P17_BeyondRlimitFsizeIsAnErrorAndNoSignal) {
+  EXPECT_EQ(test::in_child([] {
+              const rlimit few{.rlim_cur = 8, .rlim_max = RLIM_INFINITY};
+              if (::setrlimit(RLIMIT_FSIZE, &few) != 0) return 1;
+              if (!memory_file("test", as_bytes("contents"))) return 2;
+              const auto more = memory_file("test", as_bytes("contents!"));
+              if (more || more.error().error_number() != EFBIG) return 3;
+              const auto file = sealable_file("test");
+              if (!copy_to_file(file->get(), "12345678", 8, 0)) return 4;
+              if (copy_to_file(file->get(), "12345678", 8, 1)) return 5;
+              return 0;
+            }),
+            0);
 }
 
 TEST(MemoryFile, X6_AFailureLeavesNothing) {

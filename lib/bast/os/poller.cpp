@@ -44,7 +44,8 @@ std::int64_t monotonic_ns() noexcept {
 }
 
 result<descriptor> make_event() noexcept {
-  const int fd = through(call::event, -1, [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); });
+  const int fd = above_standard(
+      through(call::event, -1, [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }));
   if (fd < 0) return failed("os.make_event", "eventfd refused");
   return descriptor(fd);
 }
@@ -59,7 +60,8 @@ result<void> set_event(int event) noexcept {
 }
 
 result<descriptor> make_poller() noexcept {
-  const int fd = through(call::epoll, -1, [] { return ::epoll_create1(EPOLL_CLOEXEC); });
+  const int fd =
+      above_standard(through(call::epoll, -1, [] { return ::epoll_create1(EPOLL_CLOEXEC); }));
   if (fd < 0) return failed("os.make_poller", "epoll_create1 refused");
   return descriptor(fd);
 }

@@ -52,18 +52,21 @@ result<started_process> start_process(process_memory memory, process_entry entry
   const int pid = through(call::spawn, -1,
                           [&] { return raw_clone(entry, stack_top, flags, argument, &pidfd); });
   if (pid < 0) return failed("os.start_process", "clone refused");
-  errno = before;  // The child's failed calls wrote to it, where it shares our memory.
   // An emulator may ignore CLONE_PIDFD; the descriptor is then empty.
-  return started_process{.pid = pid, .pidfd = descriptor(pidfd)};
+  started_process started{.pid = pid, .pidfd = descriptor(above_standard(pidfd))};
+  errno = before;  // The child's failed calls wrote to it, where it shares our memory.
+  return started;
 }
 
 std::uint32_t thread_id() noexcept { return static_cast<std::uint32_t>(::gettid()); }
 
 result<descriptor> open_pidfd(pid_t pid) noexcept {
   // Always closed on exec; there is no flag for it.
-  const long fd = through(call::pidfd_open, -1L, [=] { return ::syscall(SYS_pidfd_open, pid, 0); });
+  const long opened =
+      through(call::pidfd_open, -1L, [=] { return ::syscall(SYS_pidfd_open, pid, 0); });
+  const int fd = above_standard(static_cast<int>(opened));
   if (fd < 0) return failed("os.open_pidfd", "pidfd_open refused", pid);
-  return descriptor(static_cast<int>(fd));
+  return descriptor(fd);
 }
 
 result<wait_outcome> wait_process(int pidfd, int options, rusage* usage) noexcept {

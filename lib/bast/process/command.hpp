@@ -83,7 +83,8 @@ class command {
   command& stdout_pipe() noexcept;
   command& stdout_capture(capture_options options = {}) noexcept;
   command& stdout_fd(int fd) noexcept;
-  /// A file, made (0666, less our umask) when the command starts, emptied unless `append`.
+  /// A file, made (0666, less our umask) when the command starts, emptied unless `append`. Where
+  /// stdout and stderr are one file, by whatever paths, they are one open file.
   command& stdout_path(std::string_view path, bool append = false) noexcept;
 
   command& stderr_inherit() noexcept;  // the default
@@ -100,7 +101,9 @@ class command {
   /// The child also gets every descriptor of ours that is not closed on exec.
   command& keep_foreign_fds() noexcept;
 
-  command& own_group() noexcept;  // the default: signals reach its children too, ours do not
+  /// The default: signals reach its children too, ours do not. A terminal that it inherits stops it
+  /// when it reads: `same_group` is for those.
+  command& own_group() noexcept;
   command& same_group() noexcept;
   command& new_session() noexcept;
   /// Stragglers of its own group are killed when it ends.

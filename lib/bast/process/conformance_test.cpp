@@ -3,6 +3,7 @@
 // Real children, followed through every loop that bast has (P-23).
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <map>
@@ -208,6 +209,30 @@ TEST_P(Conformance, P16_UnderBackpressureNothingIsLost) {
   EXPECT_EQ(results_[start.pid].output.truncated, truncation::none);
 }
 
+TEST_P(Conformance, P16_UnderBackpressureTheLastBytesNeedNobody) {
+  // A buffer and a pipe that are both full, and nobody who takes anything.
+  for (const std::size_t size : {4096U, 4097U, 60'000U, 4096U + 65'536U}) {
+    process_start start = start_of(child_of({"out", std::to_string(size), "exit", "0"}));
+    start.output = {.limit = bytes{4096}, .policy = on_limit::backpressure};
+    start.drain_grace = std::chrono::nanoseconds::max();
+    const process_result r = run(start);
+    EXPECT_TRUE(r.output.bytes.text() == pattern(size)) << r.output.bytes.size();
+    EXPECT_EQ(r.output.truncated, truncation::none);
+    EXPECT_TRUE(r.check());
+  }
+}
+
+TEST_P(Conformance, P16_UnderBackpressureWhatIsLostIsNoSuccess) {
+  process_start start = start_of(child_of({"pipe_size", "1048576", "out", "200000", "exit", "0"}));
+  start.output = {.limit = bytes{4096}, .policy = on_limit::backpressure};
+  start.drain_grace = 1ms;
+  const process_result r = run(start);
+  EXPECT_TRUE(r.output.bytes.text() == pattern(4096 + 65'536));
+  EXPECT_EQ(r.output.truncated, truncation::limit);
+  EXPECT_EQ(r.status.code, 0);
+  EXPECT_EQ(r.check().error(), errc::limit);
+}
+
 TEST_P(Conformance, P14_ATimeoutTerminates) {
   const real_child child = child_of({"ready", "hang"});
   await_ready(child);
@@ -267,6 +292,46 @@ TEST_P(Conformance, P14_TheWholeGroupIsTerminated) {
   const process_result r = run(start);
   EXPECT_EQ(r.ended_by, process_ending::timed_out);
   EXPECT_EQ(r.output.truncated, truncation::none);
+}
+
+TEST_P(Conformance, P14_AMemberThatOutlivesTheLeaderIsKilledAfterTheGrace) {
+  const real_child child =
+      child_of({"ignore", "15", "grandchild", "default", "15", "ready", "hang"});
+  await_ready(child);
+  process_start start = start_of(child);
+  start.timeout = 1ms;
+  start.grace = 1ms;
+  start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because it does.
+  const process_result r = run(start);
+  EXPECT_EQ(r.ended_by, process_ending::timed_out);
+  EXPECT_EQ(r.output.truncated, truncation::none);
+}
+
+TEST_P(Conformance, P14_WhoIsStoppedHearsSIGTERMAtOnce) {
+  const real_child child = child_of({"ready", "signal", "19"});
+  await_ready(child);
+  siginfo_t info;
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child.pid), &info, WSTOPPED | WNOWAIT), 0);
+  process_start start = start_of(child);
+  start.timeout = 1ms;
+  start.grace = std::chrono::nanoseconds::max();
+  const process_result r = run(start);
+  EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGTERM}));
+}
+
+TEST_P(Conformance, P12_AHostThatAdoptsOrphansReapsThoseOfTheGroup) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+  process_start start = start_of(child_of({"grandchild", "grandchild", "exit", "7"}));
+  start.kill_group_on_exit = true;
+  EXPECT_EQ(run(start).status.code, 7);
+  // What ends by itself is not waited for, and what left the group stays the host's.
+  const real_child child = child_of({"ready", "leaver", "exit", "3"});
+  await_ready(child);
+  EXPECT_EQ(run(start_of(child)).status.code, 3);
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
+  siginfo_t info;
+  ASSERT_EQ(::waitid(P_ALL, 0, &info, WEXITED), 0) << "the one that left";
+  EXPECT_EQ(info.si_status, 9);
 }
 
 TEST_P(Conformance, P22_TwoHundredAtOnce) {

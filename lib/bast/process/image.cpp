@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 namespace bast::internal {
@@ -31,14 +33,6 @@ char* as_argument(const char* string) noexcept {
 
 std::string_view name_in(std::string_view entry) noexcept {
   return entry.substr(0, entry.find('='));
-}
-
-/// True if an edit from `from` on (null: none) is about `name`.
-bool is_edited(const string_list& edits, const char* from, std::string_view name) noexcept {
-  for (; from != nullptr; from = edits.next(from)) {
-    if (name_in(from) == name) return true;
-  }
-  return false;
 }
 
 /// Errors that say "look further" about one directory of PATH.
@@ -68,20 +62,40 @@ result<void> image::build_arguments(const command_settings& settings) noexcept {
   return arguments_.add(nullptr) ? result<void>() : out_of_memory();
 }
 
+result<void> image::sort_edits(const string_list& edits) noexcept {
+  edits_.clear();
+  if (!edits_.reserve(edits.count())) return out_of_memory();
+  for (const char* s = edits.first(); s != nullptr; s = edits.next(s)) {
+    (void)edits_.add({.name = name_in(s), .place = edits_.size()});
+  }
+  std::ranges::sort(edits_.all(), [](const edit& a, const edit& b) {
+    return a.name != b.name ? a.name < b.name : a.place < b.place;
+  });
+  return {};
+}
+
+const image::edit* image::last_edit_of(std::string_view name) const noexcept {
+  const auto all = edits_.all();
+  const auto after = std::ranges::upper_bound(all, name, {}, &edit::name);
+  return after == all.begin() || std::prev(after)->name != name ? nullptr : &*std::prev(after);
+}
+
 result<void> image::build_environment(const command_settings& settings) noexcept {
   const string_list& edits = settings.environment;
   environment_.clear();
+  if (auto sorted = sort_edits(edits); !sorted) return sorted;
   if (settings.inherit_environment && environ != nullptr) {
     for (char** entry = environ; *entry != nullptr; ++entry) {
-      if (is_edited(edits, edits.first(), name_in(*entry))) continue;
+      if (last_edit_of(name_in(*entry)) != nullptr) continue;
       if (!environment_.add(*entry)) return out_of_memory();
     }
   }
-  for (const char* edit = edits.first(); edit != nullptr; edit = edits.next(edit)) {
-    const bool sets = std::string_view(edit).contains('=');
-    if (BAST_MUTANT(environment_edit_lost) && edits.next(edit) == nullptr) break;
-    if (!sets || is_edited(edits, edits.next(edit), name_in(edit))) continue;  // The last one wins.
-    if (!environment_.add(as_argument(edit))) return out_of_memory();
+  std::size_t place = 0;
+  for (const char* s = edits.first(); s != nullptr; s = edits.next(s), ++place) {
+    const bool sets = std::string_view(s).contains('=');
+    if (BAST_MUTANT(environment_edit_lost) && edits.next(s) == nullptr) break;
+    if (!sets || last_edit_of(name_in(s))->place != place) continue;  // The last one wins.
+    if (!environment_.add(as_argument(s))) return out_of_memory();
   }
   return environment_.add(nullptr) ? result<void>() : out_of_memory();
 }

@@ -4,6 +4,9 @@
 // (laws P-1, P-2).
 #pragma once
 
+#include <cstddef>
+#include <string_view>
+
 #include "bast/process/settings.hpp"
 
 namespace bast::internal {
@@ -28,9 +31,18 @@ class image {
   result<void> find_program(const command_settings& settings) noexcept;
   const char* search_path() const noexcept;
 
+  /// An edit of the environment: its name, and its place in the order of the calls.
+  struct edit {
+    std::string_view name;
+    std::size_t place = 0;
+  };
+  result<void> sort_edits(const string_list& edits) noexcept;
+  const edit* last_edit_of(std::string_view name) const noexcept;
+
   string_list program_;
   list<char*> arguments_;
   list<char*> environment_;
+  list<edit> edits_;  // sorted: the last edit of each name is where its names end
   bool has_strings_ = false;
 };
 

@@ -214,17 +214,35 @@ TEST(Image, P2_ALostWorkingDirectoryIsAnErrorOnlyWhereItMatters) {
   EXPECT_NE(program_of(c).find("os.working_directory"), std::string::npos) << program_of(c);
 }
 
+TEST(Image, P2_AsManyEditsAsThereMayBeAreDoneInTheirOrder) {
+  // Every name twice, the first half removed again: pairs would be compared 10^9 times.
+  constexpr int names = 20'000;
+  auto c = command::argv({"/a"});
+  c.clear_env();
+  const auto name = [](int i) { return "N" + std::to_string(i); };
+  for (int i = 0; i < names; ++i) c.env(name(i), "first");
+  for (int i = names; i-- > 0;) c.env(name(i), "last");
+  for (int i = 0; i < names / 2; ++i) c.unset_env(name(i));
+  image made;
+  ASSERT_TRUE(made.build(internal::command_access::settings(c)));
+  const string_vector all = strings_of(made.environment());
+  ASSERT_EQ(all.size(), static_cast<std::size_t>(names / 2));
+  for (int i = 0; i < names / 2; ++i) {
+    ASSERT_EQ(all[static_cast<std::size_t>(i)], name(names - 1 - i) + "=last");
+  }
+}
+
 TEST(Image, X6_EachAllocationThatFailsIsNoMemory) {
   auto c = command::argv({"/a", "b"});
   c.clear_env().env("A", "1");
-  for (std::uint64_t nth = 1; nth <= 4; ++nth) {
+  for (std::uint64_t nth = 1; nth <= 5; ++nth) {
     const os::fault_scope fault({.kind = os::call::allocate, .nth = nth});
     image made;
     const auto built = made.build(internal::command_access::settings(c));
     ASSERT_FALSE(built) << nth;
     EXPECT_EQ(built.error().message(),
               "command.start: no memory: there is no memory for arguments or environment");
-    EXPECT_EQ(made.has_strings(), nth == 4) << nth;
+    EXPECT_EQ(made.has_strings(), nth == 5) << nth;
   }
 }
 

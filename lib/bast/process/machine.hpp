@@ -17,7 +17,8 @@
 // For each process: output is read as it comes, the pidfd is polled, the exit is observed, what is
 // left of the group is killed if asked, the child is reaped, the streams get drain_grace to end,
 // everything in flight is cancelled and waited for, the descriptors are closed, and `finished` is
-// called. A timeout, a `cancel` or a limit sends SIGTERM and, after the grace, SIGKILL.
+// called. A timeout, a `cancel` or a limit sends SIGTERM and, after the grace, SIGKILL; a leader
+// that has ended is not reaped before its group has, or was killed.
 //
 // Owned by one thread; only `request_cancel` may be called by others. Memory is allocated by `init`
 // and for captured output; when that fails, the stream ends with ENOMEM and the process goes on.
@@ -147,6 +148,7 @@ class process_machine {
   void advance(slot& s) noexcept;
   void steer_stop(slot& s) noexcept;
   void steer_leader(slot& s) noexcept;
+  void steer_group(slot& s) noexcept;
   void steer_timer(slot& s) noexcept;
   static void steer_closes(slot& s) noexcept;
   void exit_completed(slot& s, std::int64_t status) noexcept;
@@ -154,6 +156,7 @@ class process_machine {
   void control_completed(slot& s, std::int64_t status) noexcept;
   void observed(slot& s, std::int64_t status) noexcept;
   void signalled(slot& s, std::int64_t status) noexcept;
+  void members_seen(slot& s, std::int64_t status) noexcept;
   void reaped(slot& s, std::int64_t status) noexcept;
   void leader_is_gone(slot& s) noexcept;
 

@@ -13,7 +13,7 @@ const char* broken_stream(const captured_stream& stream, const operation_record&
   if (io.in_flight() && stream.fd < 0) return "I2: a stream is closed with a read in flight";
   const std::size_t limit = stream.options.limit.count;
   const byte_buffer& bytes = stream.got.bytes;
-  if (bytes.size() > limit) return "I5: more than the limit";
+  if (bytes.size() > stream.kept_max()) return "I5: more than the limit";
   if (bytes.capacity() > limit && bytes.capacity() - limit > overflow_bytes) {
     return "I5: more memory than the limit and 64 KiB";
   }
@@ -83,15 +83,16 @@ void hasher::add(const operation_table& table) noexcept {
 
 void hasher::add(const captured_stream& stream) noexcept {
   const captured_output& got = stream.got;
-  add_all(stream.fd, stream.readable, stream.ended, stream.reading, stream.tries, stream.retry_at,
-          got.truncated, got.error_number, got.discarded, got.bytes.capacity());
+  add_all(stream.fd, stream.readable, stream.ended, stream.is_last, stream.reading, stream.tries,
+          stream.retry_at, got.truncated, got.error_number, got.discarded, got.bytes.capacity());
   for (const std::byte byte : got.bytes.span()) add_all(byte);
 }
 
 void hasher::add(const process_slot& s) noexcept {
   const process_life& life = s.life;
   add_all(s.live, s.listed, s.generation);
-  add_all(life.leader, life.stop, life.ended_by, life.asked, life.over, life.group_killed);
+  add_all(life.leader, life.stop, life.ended_by, life.asked, life.over, life.group_killed,
+          life.group_gone, life.group_tries);
   add_all(life.status.how, life.status.core_dumped, life.status.code);
   add_all(life.signal_wanted, life.signal_in_flight, life.signal_error, life.signal_tries);
   add_all(life.timeout_at, life.grace_at, life.drain_at, life.drains_again, life.tries,

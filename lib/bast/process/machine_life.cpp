@@ -99,7 +99,9 @@ void process_machine::steer_stop(slot& s) noexcept {
       return;
     }
     for (captured_stream& stream : life.streams) {
-      if (stream.open()) stream.give_up(truncation::grandchild, 0);  // P-13
+      // P-13. Of one that is full nobody knows who wrote what is left.
+      const bool full = stream.keeps_all() && stream.is_full();
+      if (stream.open()) stream.give_up(full ? truncation::limit : truncation::grandchild, 0);
     }
   }
 }
@@ -113,20 +115,7 @@ void process_machine::steer_leader(slot& s) noexcept {
       if (life.signal_wanted != 0) s.operations.want(role::control, operation_kind::signal);
       return;
     case leader_state::readable: s.operations.want(role::control, operation_kind::observe); return;
-    case leader_state::exited:
-      if (BAST_MUTANT(group_killed_late)) {
-        s.operations.want(role::control, operation_kind::reap);
-        return;
-      }
-      // I4: what is left of the group, while its number cannot be somebody else's.
-      if (life.start.kill_group_on_exit && life.start.own_group && !life.group_killed &&
-          !BAST_MUTANT(stragglers_spared)) {
-        life.signal_wanted = SIGKILL;
-        s.operations.want(role::control, operation_kind::signal);
-      } else {
-        s.operations.want(role::control, operation_kind::reap);
-      }
-      return;
+    case leader_state::exited: return steer_group(s);
     case leader_state::gone:
       if (BAST_MUTANT(group_killed_late) && life.start.kill_group_on_exit && !life.group_killed) {
         life.signal_wanted = SIGKILL;
@@ -134,6 +123,18 @@ void process_machine::steer_leader(slot& s) noexcept {
       }
       return;
   }
+}
+
+/// The leader has ended, and is not reaped as long as the number of its group is needed (I4).
+void process_machine::steer_group(slot& s) noexcept {
+  process_life& life = s.life;
+  const bool kills = life.start.kill_group_on_exit && !BAST_MUTANT(stragglers_spared);
+  const bool stops = life.stop != stop_state::none && !BAST_MUTANT(stop_ends_with_the_leader);
+  const bool waits = life.start.own_group && (kills || stops) && !BAST_MUTANT(group_killed_late);
+  if (!waits || life.group_gone) return s.operations.want(role::control, operation_kind::reap);
+  if ((kills || now_ >= life.grace_at) && !life.group_killed) life.signal_wanted = SIGKILL;  // P-14
+  s.operations.want(role::control,
+                    life.signal_wanted != 0 ? operation_kind::signal : operation_kind::members);
 }
 
 void process_machine::steer_timer(slot& s) noexcept {
@@ -196,6 +197,7 @@ void process_machine::control_completed(slot& s, std::int64_t status) noexcept {
   switch (s.operations[role::control].kind) {
     case operation_kind::observe: return observed(s, status);
     case operation_kind::signal: return signalled(s, status);
+    case operation_kind::members: return members_seen(s, status);
     case operation_kind::reap: return reaped(s, status);
     default: return;
   }
@@ -208,7 +210,8 @@ void process_machine::observed(slot& s, std::int64_t status) noexcept {
     life.status = status_of(life.exit);
     life.tries = 0;
     life.retry_at = 0;
-    life.signal_wanted = 0;  // Early exit skips the kill.
+    // Early exit skips the kill. What its group was to hear it hears.
+    if (!life.start.own_group || life.signal_wanted != SIGTERM) life.signal_wanted = 0;
     life.signal_tries = 0;
     return;
   }
@@ -231,10 +234,22 @@ void process_machine::signalled(slot& s, std::int64_t status) noexcept {
     return;
   }
   if (refused) life.signal_error = static_cast<int>(-status);
-  if (life.leader == leader_state::exited || BAST_MUTANT(group_killed_late)) {
+  if (life.signal_in_flight == SIGKILL) {
     life.group_killed = true;
+    life.group_tries = 0;
   }
   if (life.signal_wanted == life.signal_in_flight) life.signal_wanted = 0;
+}
+
+void process_machine::members_seen(slot& s, std::int64_t status) noexcept {
+  process_life& life = s.life;
+  // Whoever sleeps in the kernel dies when he wakes; that is not waited for. Where nobody can look,
+  // as without /proc, somebody may be there.
+  const bool enough = life.group_killed && (status < 0 || life.group_tries >= tries_max);
+  life.group_gone = status == 0 || enough;
+  if (life.group_gone) return;
+  life.retry_at = retry_after(now_, life.group_tries);
+  if (!life.group_killed) life.retry_at = std::min(life.retry_at, life.grace_at);
 }
 
 void process_machine::reaped(slot& s, std::int64_t status) noexcept {
@@ -254,6 +269,7 @@ void process_machine::leader_is_gone(slot& s) noexcept {
   life.signal_wanted = 0;
   life.retry_at = 0;
   life.drain_at = later(now_, life.start.drain_grace);
+  for (captured_stream& stream : life.streams) stream.is_last = true;
 }
 
 }  // namespace bast

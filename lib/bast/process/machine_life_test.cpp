@@ -300,7 +300,7 @@ TEST_F(MachineLife, P11_StragglersAreKilledOnceEvenWhenThatFails) {
   exit_now(CLD_EXITED, 2);
   EXPECT_EQ(kinds_done(), "observe signal ");
   at_deadline(1 * millisecond);
-  EXPECT_EQ(kinds_done(), "observe signal signal reap close ");
+  EXPECT_EQ(kinds_done(), "observe signal signal members reap close ");
   EXPECT_EQ(result->signal_error, EPERM);
   EXPECT_EQ(result->status.code, 2);
   // The second one's stragglers are killed as well.
@@ -308,7 +308,7 @@ TEST_F(MachineLife, P11_StragglersAreKilledOnceEvenWhenThatFails) {
   result.reset();
   start(leader);
   exit_now();
-  EXPECT_EQ(kinds_done(), "observe signal reap close ");
+  EXPECT_EQ(kinds_done(), "observe signal members reap close ");
   EXPECT_EQ(signals(), "9 ");
   EXPECT_EQ(result->signal_error, 0);
 }
@@ -322,7 +322,92 @@ TEST_F(MachineLife, P11_ATermOfBeforeIsNoKillOfTheStragglers) {
   pump();
   exit_now();
   EXPECT_EQ(signals(), "15 9 ");
-  EXPECT_EQ(kinds_done(), "signal observe signal reap close ");
+  EXPECT_EQ(kinds_done(), "signal observe signal members reap close ");
+}
+
+/// A leader of a group that is stopped with a grace of 100 ms, at the time 0.
+process_start stopped_leader(process_start leader) {
+  leader.own_group = true;
+  leader.timeout = 0ns;
+  leader.grace = 100ms;
+  return leader;
+}
+
+TEST_F(MachineLife, P14_WhoOutlivesTheLeaderIsKilledAfterTheGrace) {
+  members = 1;
+  start(stopped_leader(child()));
+  exit_now(CLD_KILLED, SIGTERM);
+  EXPECT_EQ(kinds_done(), "signal observe members ");
+  // Looked for now and then, and the leader is kept meanwhile (I4).
+  for (const std::int64_t at : {1, 3, 7, 15, 31, 63, 100}) {
+    EXPECT_FALSE(result);
+    EXPECT_EQ(signals(), "15 ");
+    at_deadline(at * millisecond);
+  }
+  EXPECT_EQ(signals(), "15 9 ") << "with the grace over";
+  members = 0;
+  at_deadline(101 * millisecond);
+  EXPECT_EQ(kinds_done(),
+            "signal observe members members members members members members members "
+            "signal members members reap close ");
+  EXPECT_EQ(result->status, (exit_status{.how = exit_status::kind::signalled, .code = SIGTERM}));
+  EXPECT_EQ(result->ended_by, process_ending::timed_out);
+}
+
+TEST_F(MachineLife, P14_AGroupThatEndsWithItsLeaderTakesNoGrace) {
+  start(stopped_leader(child()));
+  exit_now(CLD_KILLED, SIGTERM);
+  EXPECT_EQ(kinds_done(), "signal observe members reap close ");
+  EXPECT_EQ(signals(), "15 ");
+  EXPECT_TRUE(result);
+}
+
+TEST_F(MachineLife, P14_WhoEndsDuringTheGraceIsNotKilled) {
+  members = 1;
+  start(stopped_leader(child()));
+  exit_now();
+  members = 0;
+  at_deadline(1 * millisecond);
+  EXPECT_EQ(kinds_done(), "signal observe members members reap close ");
+  EXPECT_EQ(signals(), "15 ");
+}
+
+TEST_F(MachineLife, P14_WhereNobodyCanLookSomebodyMayBeThere) {
+  members = -ENOENT;
+  start(stopped_leader(child()));
+  exit_now();
+  tick(99 * millisecond);
+  EXPECT_EQ(signals(), "15 ");
+  tick(100 * millisecond);
+  EXPECT_EQ(signals(), "15 9 ");
+  EXPECT_TRUE(result) << "killed is as good as gone";
+}
+
+TEST_F(MachineLife, P14_WhoSleepsInTheKernelIsNotWaitedForWithoutEnd) {
+  members = 1;
+  start(stopped_leader(child()));
+  tick(100 * millisecond);
+  EXPECT_EQ(signals(), "15 9 ");
+  exit_now();
+  for (std::int64_t now = 100; !result && now < 10'000; now += 64) tick(now * millisecond);
+  EXPECT_TRUE(result);
+  EXPECT_EQ(signals(), "15 9 ") << "once";
+}
+
+TEST_F(MachineLife, P14_AGroupWhoseLeaderEndedFirstIsTerminatedAllTheSame) {
+  process_start leader = stopped_leader(child());
+  leader.timeout = 1ms;
+  ASSERT_TRUE(machine->start(leader));
+  const operation exit = *machine->next();
+  machine->sent();
+  machine->tick(1 * millisecond);
+  // SIGTERM is wanted, and the exit is told first.
+  exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
+  machine->complete(exit.user_data, POLLIN);
+  pump();
+  EXPECT_EQ(kinds_done(), "observe signal members reap close ");
+  EXPECT_EQ(signals(), "15 ");
+  EXPECT_TRUE(result);
 }
 
 TEST_F(MachineLife, P11_NobodyAskedForTheGroup) {

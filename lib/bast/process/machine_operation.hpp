@@ -25,9 +25,10 @@ enum class operation_kind : std::uint8_t {
   timeout,  // wait until `deadline`; completes with -ETIME
   cancel,   // cancel `target`, which completes by itself, in whatever way
   observe,  // look whether the child has exited, and leave it there: 1, or 0 when it runs
-  reap,     // take the exited child away: 1
+  reap,     // take the exited child away, before it what it left to us in `group`: 1
   signal,   // send `signal` to `fd` and, if the child is there, to `group`
   close,    // close `fd`
+  members,  // look whether `group` has a living member besides its leader: 1, or 0 when it has none
 };
 constexpr bool is_immediate(operation_kind kind) { return kind >= operation_kind::observe; }
 
@@ -60,7 +61,7 @@ struct operation {
   operation_kind target_kind = operation_kind::read;
   child_exit* exit = nullptr;  // observe, reap
   int signal = 0;              // signal
-  pid_t group = 0;             // signal; 0: only the child itself
+  pid_t group = 0;             // reap, signal, members; 0: only the child itself
 };
 
 namespace internal {
@@ -76,7 +77,7 @@ enum class role : std::uint8_t {
   cancel_errors,
   cancel_exit,
   cancel_timer,
-  control,  // observe, signal, reap: one at a time
+  control,  // observe, signal, members, reap: one at a time
   close,
 };
 inline constexpr std::size_t roles = 10;

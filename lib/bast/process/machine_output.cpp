@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The captured streams of a process: poll, read, and what happens at the limit.
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -22,7 +24,7 @@ namespace internal {
 std::span<std::byte> captured_stream::room() noexcept {
   std::size_t count = std::min(got.bytes.room().size(), read_bytes_max);
   // Under backpressure nothing is read that could not be kept.
-  if (keeps_all()) count = std::min(count, options.limit.count - got.bytes.size());
+  if (keeps_all()) count = std::min(count, kept_max() - got.bytes.size());
   return got.bytes.room().first(count);
 }
 
@@ -30,7 +32,7 @@ bool captured_stream::make_room() noexcept {
   byte_buffer& bytes = got.bytes;
   if (bytes.room().empty()) bytes.compact();
   if (!bytes.room().empty()) return true;
-  const std::size_t limit = options.limit.count;
+  const std::size_t limit = kept_max();
   const std::size_t beyond = keeps_all() ? 0 : overflow_bytes;
   const std::size_t most = limit > unlimited_bytes.count - beyond ? limit : limit + beyond;  // I5
   const std::size_t doubled = std::max(first_bytes, 2 * bytes.capacity());
@@ -39,7 +41,7 @@ bool captured_stream::make_room() noexcept {
 
 void captured_stream::received(std::size_t count) noexcept {
   got.bytes.commit(count);
-  if (got.bytes.size() <= options.limit.count) return;
+  if (keeps_all() || got.bytes.size() <= options.limit.count) return;
   got.discarded += got.bytes.size() - options.limit.count;
   const std::size_t lost = BAST_MUTANT(byte_lost_at_the_limit) ? 1 : 0;
   got.bytes.truncate(options.limit.count - lost);
@@ -63,7 +65,11 @@ void process_machine::steer_stream(slot& s, output_stream which) noexcept {
     return;
   }
   if (io.in_flight() || now_ < stream.retry_at) return;
-  if (stream.keeps_all() && stream.is_full()) return;
+  if (stream.keeps_all() && stream.is_full()) {
+    // The end takes no room, and may be all that is left.
+    if (stream.is_last && !stream.readable) s.operations.want(what, operation_kind::poll);
+    return;
+  }
   if (!stream.readable) return s.operations.want(what, operation_kind::poll);
   if (!stream.make_room()) return stream.give_up(truncation::failure, ENOMEM);
   s.operations.want(what, operation_kind::read);
@@ -89,6 +95,9 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
   } else if (was_poll) {
     stream.readable = status > 0;
     stream.tries = 0;
+    // A pipe that hangs up and is not readable is empty.
+    const bool is_over = (status & (POLLIN | POLLHUP)) == POLLHUP;
+    if (is_over && stream.keeps_all() && stream.is_full()) stream.ended = true;
   } else if (status > stream.reading) {
     stream.give_up(truncation::failure, EPROTO);  // More than was asked for: not from a kernel.
   } else if (status == 0) {
@@ -99,6 +108,8 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
     // A full read leaves more to be read; otherwise the next read would only say so.
     stream.readable = status == stream.reading;
     stream.received(static_cast<std::size_t>(status));
+    // What cannot be read is polled, for the end.
+    if (stream.is_last && stream.keeps_all() && stream.is_full()) stream.readable = false;
     stream.ended = BAST_MUTANT(short_read_ends_stream) && !stream.readable;
     if (stream.exceeded() && s.life.asked == process_ending::exited) {
       s.life.asked = process_ending::limit;

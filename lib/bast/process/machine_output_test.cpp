@@ -3,6 +3,9 @@
 // The machine by itself: captured streams.
 #include "bast/process/machine.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 #include "bast/os.hpp"
 #include "bast/process/machine_test.hpp"
 
@@ -56,6 +59,79 @@ TEST_F(MachineOutput, P13_ALoopThatIsAlwaysHeldUpComesToAnEnd) {
   cancelled(operation_kind::poll, output_fd);
   cancelled(operation_kind::timeout);
   EXPECT_EQ(result->output.truncated, truncation::grandchild);
+}
+
+/// A child that writes more than may be kept while nobody takes anything.
+class MachineBackpressure : public scripted_machine {
+ protected:
+  process_id start_unread() {
+    process_start parent = captured({.limit = bytes{4}, .policy = on_limit::backpressure});
+    parent.drain_grace = 20ms;
+    const process_id id = start(parent);
+    complete_poll(output_fd);
+    bring("full");
+    EXPECT_EQ(flying.size(), 1U) << "nothing is read";
+    return id;
+  }
+  /// As many reads as it takes.
+  void bring_all(std::size_t count) {
+    while (count > 0) {
+      const operation op = flight(operation_kind::read, output_fd);
+      const std::size_t size = std::min<std::size_t>(count, op.length);
+      ASSERT_NE(size, 0U);
+      std::memset(op.buffer, 'x', size);
+      complete(op, static_cast<std::int64_t>(size));
+      count -= size;
+    }
+  }
+};
+
+TEST_F(MachineBackpressure, P16_TheLastBytesComeWithTheEnd) {
+  start_unread();
+  exit_now();
+  // Beyond the limit, and without waiting for anybody.
+  bring(" of the last words");
+  complete_poll(output_fd, POLLHUP);
+  complete(flight(operation_kind::read, output_fd), 0);
+  cancelled(operation_kind::timeout);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output.bytes.text(), "full of the last words");
+  EXPECT_EQ(result->output.truncated, truncation::none);
+  EXPECT_TRUE(result->check());
+}
+
+TEST_F(MachineBackpressure, P16_ThePipeMayBeAsFullAsItCanBe) {
+  start_unread();
+  exit_now();
+  bring_all(overflow_bytes);
+  // No room for a read, and the end needs none.
+  EXPECT_FALSE(result);
+  complete_poll(output_fd, POLLHUP);
+  cancelled(operation_kind::timeout);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output.bytes.size(), 4 + overflow_bytes);
+  EXPECT_EQ(result->output.truncated, truncation::none);
+  EXPECT_TRUE(result->check());
+}
+
+TEST_F(MachineBackpressure, P16_WhatIsLeftInALargerPipeIsNoSecret) {
+  const process_id id = start_unread();
+  exit_now();
+  bring_all(overflow_bytes);
+  complete_poll(output_fd);
+  // Whoever takes something gets more.
+  std::byte some[5];
+  EXPECT_EQ(machine->take(id, output_stream::output, some).value(), 5U);
+  pump();
+  bring("12345");
+  complete_poll(output_fd);
+  tick(20 * millisecond);
+  cancelled(operation_kind::timeout);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output.bytes.size(), 4 + overflow_bytes);
+  EXPECT_EQ(result->output.truncated, truncation::limit);
+  EXPECT_EQ(result->ended_by, process_ending::limit);
+  EXPECT_EQ(result->check().error(), errc::limit);
 }
 
 TEST_F(MachineOutput, P13_TheEndIsTheEndEvenWhenItIsLate) {

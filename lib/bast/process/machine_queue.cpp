@@ -26,7 +26,7 @@ void process_machine::unlist_first() noexcept {
 
 const operation* process_machine::next() noexcept {
   offered_ = nullptr;
-  if (mark_.is_forked()) return nullptr;
+  if (mark_.is_forked() && !BAST_MUTANT(forked_child_works_on)) return nullptr;
   for (const role what : {role::output, role::cancel_output}) {
     if (wake_[what].state != operation_state::wanted) continue;
     offer(wake_slot, wake_, what);
@@ -93,9 +93,10 @@ void process_machine::describe(slot& s, role what) noexcept {
     case role::control:
       current_.fd = life.start.pidfd;
       current_.exit = &life.exit;
+      if (current_.kind == operation_kind::observe) return;
+      current_.group = life.start.own_group ? life.start.pid : 0;
       if (current_.kind != operation_kind::signal) return;
       current_.signal = life.signal_in_flight = life.signal_wanted;
-      current_.group = life.start.own_group ? life.start.pid : 0;
       return;
     case role::close: current_.fd = life.closing; return;
   }

@@ -14,8 +14,8 @@ using namespace test;
 
 /// What an operation says apart from addresses and its name: "kind fd", and what else it has.
 std::string words_of(const operation& op) {
-  constexpr const char* names[] = {"read",    "poll", "timeout", "cancel",
-                                   "observe", "reap", "signal",  "close"};
+  constexpr const char* names[] = {"read", "poll",   "timeout", "cancel", "observe",
+                                   "reap", "signal", "close",   "members"};
   std::string out = names[static_cast<int>(op.kind)];
   out += " " + std::to_string(op.fd);
   if (op.buffer != nullptr || op.length != 0) out += " length " + std::to_string(op.length);
@@ -94,7 +94,9 @@ TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   machine->complete(observe.user_data, 1);
   const operation stragglers = next_is("signal 50 tells signal 9 group 1234");
   machine->complete(stragglers.user_data, -ESRCH);
-  const operation reap = next_is("reap 50 tells");
+  const operation look = next_is("members 50 tells group 1234", "23 8 0");
+  machine->complete(look.user_data, 0);
+  const operation reap = next_is("reap 50 tells group 1234");
   machine->complete(reap.user_data, 1);
   const operation close_pidfd = next_is("close 50", "23 9 0");
   machine->complete(close_pidfd.user_data, 0);

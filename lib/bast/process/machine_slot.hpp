@@ -13,7 +13,8 @@
 //   I2  A descriptor is closed once, after everything in flight on it has completed.
 //   I3  A buffer neither moves nor shrinks while a read into it is in flight.
 //   I4  A process group is signalled only while its leader is not reaped (P-11).
-//   I5  A captured stream holds at most its limit, in at most limit + overflow_bytes of memory.
+//   I5  A captured stream holds at most its limit, and under backpressure overflow_bytes more once
+//       the child is gone; always in at most limit + overflow_bytes of memory.
 #pragma once
 
 #include <array>
@@ -78,8 +79,9 @@ inline void operation_table::want_cancels() noexcept {
   }
 }
 
-/// What a capture may hold beyond its limit: where bytes are read that are thrown away. As much as
-/// a pipe holds by default, see pipe(7).
+/// What a capture may hold beyond its limit: where bytes are read that are thrown away, and, under
+/// backpressure, what a child that is gone left in its pipe. As much as a pipe holds by default,
+/// see pipe(7).
 inline constexpr std::size_t overflow_bytes = 64U << 10;
 
 struct captured_stream {
@@ -87,6 +89,7 @@ struct captured_stream {
   capture_options options;
   bool readable = false;   // poll said so, or the latest read was full
   bool ended = false;      // nothing more is read
+  bool is_last = false;    // the child is gone: what it wrote last is kept, if it was to be kept
   std::uint8_t tries = 0;  // of a poll that failed, the next not before retry_at
   std::int64_t retry_at = 0;
   std::uint32_t reading = 0;  // bytes asked for by the read in flight
@@ -96,9 +99,15 @@ struct captured_stream {
   bool keeps_all() const noexcept { return options.policy == on_limit::backpressure; }
   /// True when it brought more than it may, which is an error.
   bool exceeded() const noexcept {
-    return got.truncated == truncation::limit && options.policy == on_limit::error_and_kill;
+    return got.truncated == truncation::limit && options.policy != on_limit::truncate_and_drain;
   }
-  bool is_full() const noexcept { return got.bytes.size() >= options.limit.count; }
+  /// I5: the most that may be kept.
+  std::size_t kept_max() const noexcept {
+    const std::size_t limit = options.limit.count;
+    const bool more = keeps_all() && is_last && !BAST_MUTANT(last_bytes_lost);
+    return more && limit < unlimited_bytes.count - overflow_bytes ? limit + overflow_bytes : limit;
+  }
+  bool is_full() const noexcept { return got.bytes.size() >= kept_max(); }
   /// Where the next read may write. The same while a read is in flight (I3).
   std::span<std::byte> room() noexcept;
   /// Sees to some room. False when there is no memory.
@@ -124,10 +133,12 @@ struct process_life {
   int signal_wanted = 0;
   int signal_in_flight = 0;
   int signal_error = 0;
-  bool group_killed = false;  // what kill_group_on_exit asks for was done
+  bool group_killed = false;  // SIGKILL was sent to it
+  bool group_gone = false;    // nobody is left in it besides the leader, or none that ends
   bool over = false;
   std::uint8_t tries = 0;         // of what failed and is to be tried again at retry_at
   std::uint8_t signal_tries = 0;  // the same of the signal that is wanted
+  std::uint8_t group_tries = 0;   // the same of the group that is not gone
   std::uint8_t timer_failures = 0;
   std::int64_t timeout_at = never_ns;
   std::int64_t grace_at = never_ns;

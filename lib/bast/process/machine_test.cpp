@@ -165,7 +165,7 @@ TEST_F(ProcessMachine, P11_StragglersAreKilledBetweenObservingAndReaping) {
   leader.kill_group_on_exit = true;
   start(leader);
   exit_now();
-  EXPECT_EQ(kinds_done(), "observe signal reap close ");
+  EXPECT_EQ(kinds_done(), "observe signal members reap close ");
   EXPECT_EQ(done[1].signal, SIGKILL);
   EXPECT_EQ(done[1].group, 1234);
   EXPECT_TRUE(result);

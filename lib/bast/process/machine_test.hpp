@@ -90,6 +90,7 @@ class scripted_machine : public testing::Test {
       if (status <= 0) return status;
     }
     if (op.kind == operation_kind::close || op.kind == operation_kind::signal) return 0;
+    if (op.kind == operation_kind::members) return members;
     if (!exited) return 0;
     *op.exit = *exited;
     return 1;
@@ -183,7 +184,7 @@ class scripted_machine : public testing::Test {
     return out;
   }
   std::string kinds_done() const {
-    constexpr const char* names[] = {"observe", "reap", "signal", "close"};
+    constexpr const char* names[] = {"observe", "reap", "signal", "close", "members"};
     std::string out;
     for (const operation& op : done) {
       out += names[static_cast<int>(op.kind) - static_cast<int>(operation_kind::observe)];
@@ -197,6 +198,7 @@ class scripted_machine : public testing::Test {
   std::vector<operation> flying;
   std::vector<operation> done;
   std::optional<child_exit> exited;
+  std::int64_t members = 0;  // of the group, besides its leader
   bool results_are_wanted = true;
   std::vector<std::int64_t> immediate;  // what the next immediate operations answer; 1: as usual
 };

@@ -14,7 +14,8 @@ namespace bast {
 enum class on_limit : std::uint8_t {
   error_and_kill,      // the process is stopped, and the result says so
   truncate_and_drain,  // the rest is read and dropped
-  backpressure,        // nothing more is read: the process waits in write(2)
+  backpressure,        // nothing more is read: the process waits in write(2). What it leaves in the
+                       // pipe at its end is read, up to 64 KiB beyond the limit
 };
 
 struct capture_options {

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "bast/os.hpp"
 
@@ -27,14 +28,42 @@ std::int64_t wait_for(const operation& wanted, int options) noexcept {
 }
 
 /// The leader first, by its pidfd. Only when that exists, reaped by nobody, the group's number is
-/// still its own (P-11).
+/// still its own (P-11): when the signal is refused, as by a sandbox or by a child of another user,
+/// the group hears it all the same.
+std::int64_t send_signal(const operation& wanted, int number) noexcept {
+  const auto to_leader = os::signal_process(wanted.fd, number);
+  if (!to_leader) {
+    const bool gone = to_leader.error().error_number() == ESRCH;
+    if (gone || !os::wait_process(wanted.fd, WEXITED | WNOHANG | WNOWAIT)) {
+      return failure_of(to_leader.error());
+    }
+  }
+  if (wanted.group != 0) {
+    const auto to_group = os::signal_group(wanted.group, number);
+    if (to_leader && !to_group && to_group.error().error_number() != ESRCH) {
+      return failure_of(to_group.error());
+    }
+  }
+  return to_leader ? 0 : failure_of(to_leader.error());
+}
+
 std::int64_t send_signal(const operation& wanted) noexcept {
-  const auto to_leader = os::signal_process(wanted.fd, wanted.signal);
-  if (!to_leader) return failure_of(to_leader.error());
-  if (wanted.group == 0) return 0;
-  const auto to_group = os::signal_group(wanted.group, wanted.signal);
-  if (to_group || to_group.error().error_number() == ESRCH) return 0;
-  return failure_of(to_group.error());
+  const std::int64_t status = send_signal(wanted, wanted.signal);
+  // What is stopped would hear of it when somebody continues it. Best effort: SIGKILL needs it not.
+  if (status == 0 && wanted.signal == SIGTERM) (void)send_signal(wanted, SIGCONT);
+  return status;
+}
+
+std::int64_t reap(const operation& wanted) noexcept {
+  // While the leader is there the number is its group's (P-12).
+  if (wanted.group != 0 && os::adopts_orphans()) os::reap_orphans(wanted.group);
+  return wait_for(wanted, 0);
+}
+
+std::int64_t look_for_members(const operation& wanted) noexcept {
+  const auto has = os::group_has_members(wanted.group);
+  if (!has) return failure_of(has.error());
+  return *has ? 1 : 0;
 }
 
 }  // namespace
@@ -46,8 +75,9 @@ std::int64_t perform(const operation& wanted) noexcept {
       return got ? static_cast<std::int64_t>(*got) : failure_of(got.error());
     }
     case operation_kind::observe: return wait_for(wanted, WNOWAIT);
-    case operation_kind::reap: return wait_for(wanted, 0);
+    case operation_kind::reap: return reap(wanted);
     case operation_kind::signal: return send_signal(wanted);
+    case operation_kind::members: return look_for_members(wanted);
     case operation_kind::close: os::close_descriptor(wanted.fd); return 0;
     case operation_kind::poll:
     case operation_kind::timeout:

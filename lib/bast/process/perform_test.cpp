@@ -144,6 +144,55 @@ TEST_F(Perform, P10_WhatTheSignalOfALeaderOrAGroupFailsWithIsTold) {
   EXPECT_EQ(gone.injected(), 1U);
 }
 
+TEST_F(Perform, P11_AGroupHearsWhatItsLeaderIsRefused) {
+  start({"grandchild", "ready", "hang"});
+  await_ready();
+  {
+    const os::fault_scope refused({.kind = os::call::signal, .nth = 1, .error_number = EPERM});
+    EXPECT_EQ(perform(signal_to(child_.pidfd, SIGKILL, child_.pid)), -EPERM);
+    EXPECT_EQ(refused.seen(), 2U);
+  }
+  await_exit();
+  // Once it is reaped the number may be another's, whatever the leader's signal failed with.
+  EXPECT_EQ(perform(reap()), 1);
+  const os::fault_scope refused({.kind = os::call::signal, .nth = 1, .error_number = EPERM});
+  EXPECT_EQ(perform(signal_to(child_.pidfd, SIGKILL, child_.pid)), -EPERM);
+  EXPECT_EQ(refused.seen(), 1U);
+}
+
+TEST_F(Perform, P14_WhatIsStoppedIsContinuedToHearSIGTERM) {
+  start({"signal", "19"});
+  siginfo_t info;
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child_.pid), &info, WSTOPPED), 0);
+  EXPECT_EQ(perform(signal_to(child_.pidfd, SIGTERM, child_.pid)), 0);
+  await_exit();
+  EXPECT_EQ(perform(reap()), 1);
+  EXPECT_EQ(seen_.status, SIGTERM);
+}
+
+TEST_F(Perform, P14_AGroupIsLookedAtForWhoIsLeft) {
+  operation look = immediate(operation_kind::members, -1);
+  start({"grandchild", "ready", "hang"});
+  await_ready();
+  look.group = child_.pid;
+  ::kill(child_.pid, SIGKILL);
+  await_exit();
+  EXPECT_EQ(perform(look), 1);
+  ::kill(-child_.pid, SIGKILL);
+  char byte;
+  pollfd wait{.fd = child_.output, .events = POLLIN, .revents = 0};
+  for (ssize_t size = 1; size != 0;) {
+    ASSERT_EQ(::poll(&wait, 1, 60'000), 1);
+    size = ::read(child_.output, &byte, 1);
+  }
+  // Its descriptors are closed a moment before it is a zombie.
+  while (perform(look) != 0) ::sched_yield();
+  for (const int error_number : {EMFILE, ENOENT}) {
+    const os::fault_scope fault({.kind = os::call::open, .nth = 1, .error_number = error_number});
+    EXPECT_EQ(perform(look), -error_number);
+  }
+}
+
 TEST_F(Perform, P12_WhatWaitingFailsWithIsTold) {
   start({"hang"});
   for (const int error_number : {ECHILD, ENOSYS, ENOMEM, EINVAL}) {

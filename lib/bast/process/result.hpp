@@ -22,7 +22,8 @@ enum class process_ending : std::uint8_t {
   exited,     // itself, or somebody who is not us
   timed_out,  // its timeout
   cancelled,  // whoever cancelled it
-  limit,      // it wrote more than its capture may hold, under on_limit::error_and_kill
+  limit,      // it wrote more than its capture may hold, under on_limit::error_and_kill; or nobody
+              // took it, under on_limit::backpressure
 };
 const char* name_of(process_ending ending) noexcept;
 

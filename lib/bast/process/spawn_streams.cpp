@@ -55,6 +55,20 @@ result<int> stream_plan::make_pipe(int stream) noexcept {
   return theirs_[stream].get();
 }
 
+result<int> stream_plan::open_path(const command_settings& settings, int stream) noexcept {
+  const stream_settings& asked = settings.streams[stream];
+  const int end = asked.append ? O_APPEND : O_TRUNC;
+  auto opened =
+      keep(stream, os::open_file(asked.path.first(), O_WRONLY | O_CREAT | end, file_mode));
+  if (!opened || stream != 2 || settings.streams[1].to != stream_settings::kind::path)
+    return opened;
+  int& source_of_stdout = moves_.all()[1].source;
+  if (!os::is_same_file(*opened, source_of_stdout)) return opened;
+  // One description, since two would write over each other: the one that appends, if one does.
+  if (asked.append) source_of_stdout = *opened;
+  return source_of_stdout;
+}
+
 result<int> stream_plan::source_of(const command_settings& settings, int stream) noexcept {
   using kind = stream_settings::kind;
   const stream_settings& asked = settings.streams[stream];
@@ -69,10 +83,7 @@ result<int> stream_plan::source_of(const command_settings& settings, int stream)
       return keep(stream, os::memory_file("bast stdin", asked.contents.all()));
     case kind::pipe:
     case kind::capture: return make_pipe(stream);
-    case kind::path: {
-      const int end = asked.append ? O_APPEND : O_TRUNC;
-      return keep(stream, os::open_file(asked.path.first(), O_WRONLY | O_CREAT | end, file_mode));
-    }
+    case kind::path: return open_path(settings, stream);
   }
   return fail(errc::invalid, "command.start", "a standard stream leads nowhere");
 }

@@ -29,6 +29,7 @@ class stream_plan {
   result<int> source_of(const command_settings& settings, int stream) noexcept;
   result<int> keep(int stream, result<os::descriptor> opened) noexcept;
   result<int> make_pipe(int stream) noexcept;
+  result<int> open_path(const command_settings& settings, int stream) noexcept;
 
   os::descriptor theirs_[3];
   os::descriptor ours_[3];

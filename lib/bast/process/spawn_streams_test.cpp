@@ -4,12 +4,14 @@
 #include "bast/process/spawn_streams.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <string>
 
+#include "bast/testing/in_child.hpp"
 #include "bast/testing/run_child.hpp"
 
 namespace bast {
@@ -51,6 +53,56 @@ TEST_P(SpawnStreams, P4_StdinIsEmptyUnlessAskedFor) {
   const std::string first = ended.out.substr(0, ended.out.find('\n'));
   EXPECT_TRUE(first.starts_with("0 ") && first.ends_with(" /dev/null")) << first;
   EXPECT_EQ(std::stoi(first.substr(2), nullptr, 16) & O_ACCMODE, O_RDONLY) << first;
+}
+
+TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
+  char directory[] = "/tmp/bast-streams-XXXXXX";
+  ASSERT_NE(::mkdtemp(directory), nullptr);
+  const std::string file = std::string(directory) + "/file";
+  const std::string symbolic = std::string(directory) + "/symbolic";
+  const std::string hard = std::string(directory) + "/hard";
+  std::ofstream(file) << "before ";
+  ASSERT_EQ(::symlink(file.c_str(), symbolic.c_str()), 0);
+  ASSERT_EQ(::link(file.c_str(), hard.c_str()), 0);
+  for (const std::string& other : {file, symbolic, hard}) {
+    for (const unsigned appends : {0U, 1U, 2U, 3U}) {
+      std::ofstream(file) << "before ";
+      auto c = child({"out", "6", "err", "4", "out", "3", "err", "2"});
+      c.stdout_path(file, (appends & 1) != 0).stderr_path(other, (appends & 2) != 0);
+      ASSERT_TRUE(run(c).exited(0));
+      // Emptied if either asks for that.
+      const std::string kept = appends == 3 ? "before " : "";
+      EXPECT_EQ(contents_of(file), kept + "abcdefabcdghief") << other << " " << appends;
+    }
+  }
+  // Two files stay two.
+  const std::string second = std::string(directory) + "/second";
+  auto c = child({"out", "3", "err", "2"});
+  ASSERT_TRUE(run(c.stdout_path(file).stderr_path(second)).exited(0));
+  EXPECT_EQ(contents_of(file), "abc");
+  EXPECT_EQ(contents_of(second), "ab");
+  for (const std::string& each : {file, symbolic, hard, second}) ::unlink(each.c_str());
+  ::rmdir(directory);
+}
+
+TEST_P(SpawnStreams, P16_StdinBytesAreNotTheChildsToChange) {
+  auto c = child({"fds", "change_stdin"});
+  const auto ended = run(c.stdin_bytes("contents").stdout_pipe());
+  EXPECT_TRUE(ended.exited(0)) << ended;
+}
+
+TEST_P(SpawnStreams, P17_StdinBytesBeyondRlimitFsizeAreAnErrorAndNoSignal) {
+  EXPECT_EQ(test::in_child([] {
+              const rlimit few{.rlim_cur = 4096, .rlim_max = RLIM_INFINITY};
+              if (::setrlimit(RLIMIT_FSIZE, &few) != 0) return 1;
+              auto c = child({"drain"});
+              c.stdin_bytes(std::string(4097, 'x'));
+              const auto refused = start(c);
+              if (refused || refused.error().error_number() != EFBIG) return 2;
+              if (c.failure().stage != spawn_stage::descriptors) return 3;
+              return run(c.stdin_bytes(std::string(4096, 'x'))).exited(0) ? 0 : 4;
+            }),
+            0);
 }
 
 TEST_P(SpawnStreams, P4_NullIsForWritingToo) {

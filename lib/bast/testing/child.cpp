@@ -23,7 +23,11 @@
 //   drain         reads standard input to its end
 //   out N, err N  writes N bytes: "abc..z" over and over, each stream going on where it stopped
 //   close FD      closes a descriptor
+//   change_stdin  fails unless standard input cannot be written to, nor made shorter
 //   ignore S      ignores signal S
+//   default S     does with signal S what is done by default
+//   leaver        forks a process that leaves the group and ends with status 9
+//   pipe_size N   makes standard output, a pipe, N bytes large
 //   grandchild    forks a process that hangs, holding every descriptor; "grandchild <pid>" on
 //                 standard error
 //   exit N        ends with status N
@@ -199,6 +203,14 @@ void fork_grandchild() {
   put("grandchild " + std::to_string(pid) + "\n", STDERR_FILENO);
 }
 
+void fork_leaver() {
+  const pid_t pid = ::fork();
+  if (pid < 0) give_up("fork");
+  if (pid != 0) return;
+  if (::setpgid(0, 0) != 0) give_up("setpgid");
+  ::_exit(9);
+}
+
 void end_by(int signal_number) {
   ::signal(signal_number, SIG_DFL);
   ::raise(signal_number);
@@ -256,10 +268,19 @@ class script {
       consume_input(step == "cat");
     } else if (step == "out" || step == "err") {
       flood(step == "out" ? STDOUT_FILENO : STDERR_FILENO, std::strtoull(word(), nullptr, 10));
+    } else if (step == "change_stdin") {
+      if (::write(STDIN_FILENO, "x", 1) >= 0 || ::ftruncate(STDIN_FILENO, 0) == 0)
+        give_up("it changed");
     } else if (step == "close") {
       ::close(number());
     } else if (step == "ignore") {
       ::signal(number(), SIG_IGN);
+    } else if (step == "default") {
+      ::signal(number(), SIG_DFL);
+    } else if (step == "leaver") {
+      fork_leaver();
+    } else if (step == "pipe_size") {
+      if (::fcntl(STDOUT_FILENO, F_SETPIPE_SZ, number()) < 0) give_up("F_SETPIPE_SZ");
     } else if (step == "grandchild") {
       fork_grandchild();
     } else if (step == "exit") {
