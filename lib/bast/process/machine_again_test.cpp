@@ -77,7 +77,9 @@ TEST_F(MachineAgain, P16_OnlyABiteBeginsTheDrainGraceAnew) {
     EXPECT_EQ(machine->take(id, output_stream::output, std::span(two).first(bite)).value(), bite);
     pump();
     tick(20 * millisecond);
-    if (bite != 0) {
+    if (bite == 0) {
+      cancelled(operation_kind::read, output_fd);
+    } else {
       EXPECT_FALSE(result);
       EXPECT_EQ(machine->next_deadline(), 27 * millisecond);
       complete(flight(operation_kind::read, output_fd), 0);
