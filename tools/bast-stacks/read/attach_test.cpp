@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "read/attach.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -8,7 +9,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
+#include <functional>
 
+#include "model/test_record_text.hpp"
 #include "read/open.hpp"
 #include "read/testing/child.hpp"
 
@@ -40,31 +44,64 @@ TEST(Attach, BlamesNoRightWhenDescriptorsAreUsedUp) {
 }
 
 TEST(Attach, NamesTheDoorAndTheLineThatOpensIt) {
-  closed_door other_user = door();
-  other_user.owner = 1001;
-  EXPECT_THAT(explain(other_user).what, HasSubstr("it belongs to user 1001, we are user 1000"));
-  EXPECT_THAT(explain(other_user).remedy, HasSubstr("sudo -u '#1001'"));
+  const std::string start = "3 cannot read process 42: process_vm_readv: Operation not permitted";
+  const auto said = [](const std::function<void(closed_door&)>& change) {
+    closed_door made = door();
+    change(made);
+    return test::record_text(explain(made));
+  };
+  const std::string of_user =
+      " (it belongs to user 1001, we are user 1000) | sudo -u '#1001' "
+      "bast-stacks ...";
+  const std::string undumpable =
+      " (it is not dumpable: it changed its user, or asked for it) | run as root, or call "
+      "prctl(PR_SET_DUMPABLE, 1) in the program";
+  const std::string forbidden =
+      " (a security module, a seccomp filter or a user namespace forbids it) | run with "
+      "CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE), or start the program by bast-stacks run "
+      "-- PROGRAM";
+  EXPECT_EQ(said([](closed_door& d) { d.owner = 1001; }), start + of_user);
+  EXPECT_EQ(said([](closed_door& d) { d.owner = 1001, d.scope = 1, d.dumpable = false; }),
+            start + of_user);
+  // Root is no other user to anybody, and an owner may not be known.
+  EXPECT_EQ(said([](closed_door& d) { d.owner = 1001, d.ours = 0; }), start + forbidden);
+  EXPECT_EQ(said([](closed_door& d) { d.owner.reset(); }), start + forbidden);
+  EXPECT_EQ(said([](closed_door& d) { d.dumpable = false, d.scope = 1; }), start + undumpable);
+  EXPECT_EQ(said([](closed_door&) {}), start + forbidden);
+  EXPECT_EQ(said([](closed_door& d) { d.scope = 0; }), start + forbidden);
+  EXPECT_EQ(said([](closed_door& d) { d.scope = 1; }),
+            start +
+                " (kernel.yama.ptrace_scope is 1: only descendants may be read) | sudo sysctl "
+                "kernel.yama.ptrace_scope=0, or call bast::watch::listener::start() in the "
+                "program, or start it by bast-stacks run -- PROGRAM");
+  EXPECT_EQ(said([](closed_door& d) { d.scope = 2; }),
+            start +
+                " (kernel.yama.ptrace_scope is 2: only root may read processes) | run as root, "
+                "or start the program by bast-stacks run -- PROGRAM");
+  for (const int scope : {3, 4}) {
+    EXPECT_EQ(said([&](closed_door& d) { d.scope = scope; }),
+              start +
+                  " (kernel.yama.ptrace_scope is 3: nobody may read processes until a reboot) "
+                  "| start the program by bast-stacks run -- PROGRAM");
+  }
+  EXPECT_EQ(said([](closed_door& d) { d.socket = "it does not listen"; }),
+            start + "; it does not listen" + forbidden);
+  for (const int used_up : {EMFILE, ENFILE}) {
+    EXPECT_EQ(said([&](closed_door& d) { d.error = used_up, d.socket = "not asked"; }),
+              fmt::format("3 cannot read process 42: process_vm_readv: {} | ulimit -n 65536, where "
+                          "the hard limit allows it",
+                          std::strerror(used_up)));
+  }
+}
 
-  closed_door undumpable = door();
-  undumpable.dumpable = false;
-  EXPECT_THAT(explain(undumpable).what, HasSubstr("not dumpable"));
-  EXPECT_THAT(explain(undumpable).remedy, HasSubstr("PR_SET_DUMPABLE"));
-
-  closed_door yama = door();
-  yama.scope = 1;
-  EXPECT_THAT(explain(yama).what,
-              HasSubstr("cannot read process 42: process_vm_readv: Operation not permitted"));
-  EXPECT_THAT(explain(yama).what, HasSubstr("kernel.yama.ptrace_scope is 1"));
-  EXPECT_THAT(explain(yama).remedy, HasSubstr("sysctl kernel.yama.ptrace_scope=0"));
-  yama.scope = 2;
-  EXPECT_THAT(explain(yama).remedy, HasSubstr("run as root"));
-  yama.scope = 3;
-  EXPECT_THAT(explain(yama).remedy, HasSubstr("bast-stacks run -- PROGRAM"));
-  yama.scope = 0;
-  EXPECT_THAT(explain(yama).remedy, HasSubstr("CAP_SYS_PTRACE"));
-  yama.socket = "it does not listen";
-  EXPECT_THAT(explain(yama).what, HasSubstr("it does not listen"));
-  EXPECT_EQ(explain(yama).status, 3);
+TEST(Attach, SaysThatThereIsNoProcess) {
+  for (const pid_t none : {0, -1, -::getpid(), 0x7fff'ffff})
+    EXPECT_EQ(test::error_text(attach(none)), fmt::format("3 there is no process {}", none));
+  const auto own = attach(::getpid());
+  ASSERT_TRUE(own);
+  EXPECT_FALSE(own->anchor);
+  EXPECT_TRUE(own->not_seen.empty());
+  EXPECT_THAT(own->program, HasSubstr("bast_stacks_read_test"));
 }
 
 /// Runs `body` in a child that is nobody special, and takes its failures over.

@@ -44,6 +44,42 @@ TEST(PerfRefusal, NamesTheDoorAndTheLineThatOpensIt) {
   EXPECT_EQ(said(ESRCH).what, "process 42 has ended");
 }
 
+TEST(PerfRefusal, EachErrorHasItsWords) {
+  const std::string start = "cannot watch the page faults of process 42: perf_event_open: ";
+  const std::string other_way =
+      "start the program by bast-stacks run --deepest -- PROGRAM, which needs no perf events";
+  const auto expect = [&](int error, const std::string& what, const std::string& remedy) {
+    const problem found = said(error);
+    EXPECT_EQ(found.what, start + std::strerror(error) + what);
+    EXPECT_EQ(found.remedy, remedy);
+  };
+  expect(EACCES, " (it belongs to another user, or is not dumpable, and we have no CAP_PERFMON)",
+         "run as the user of the process, or as root");
+  expect(EPERM, " (a seccomp filter, such as a container's, or a security module forbids it)",
+         "run with CAP_PERFMON (docker run --cap-add PERFMON)");
+  expect(ENOSYS, " (this kernel has no perf events)", other_way);
+  for (const int error : {ENOENT, ENODEV, EOPNOTSUPP})
+    expect(error, " (this kernel cannot count page faults)", other_way);
+  for (const int error : {EINVAL, E2BIG}) expect(error, " (it takes Linux 5.13)", other_way);
+  for (const int error : {EMFILE, ENFILE})
+    expect(error, " (1020 are open; every thread takes one for each CPU)",
+           "ulimit -n 65536, where the hard limit allows it");
+  expect(ENOMEM, " (there is no memory for it)", "");
+  expect(EIO, "", "");
+  EXPECT_EQ(said(EPERM, perf_step::map).what,
+            "cannot watch the page faults of process 42: mmap of a perf ring: Operation not "
+            "permitted (the user's memory for perf events is used up)");
+  EXPECT_EQ(said(EPERM, perf_step::map).remedy, "ulimit -l unlimited, or run as root");
+  // A right is missing where the kernel is stricter than 2.
+  EXPECT_EQ(said(EPERM, perf_step::open, 2).remedy, said(EPERM).remedy);
+  EXPECT_EQ(said(EACCES, perf_step::map, 3).what,
+            "cannot watch the page faults of process 42: mmap of a perf ring: Permission denied "
+            "(kernel.perf_event_paranoid is 3: only CAP_PERFMON may watch)");
+  EXPECT_EQ(said(EIO, perf_step::list).what.substr(44, 23), "the list of its threads");
+  EXPECT_EQ(said(EIO, perf_step::redirect).what.substr(44, 25), "PERF_EVENT_IOC_SET_OUTPUT");
+  EXPECT_EQ(said(ESRCH).remedy, "");
+}
+
 TEST(PerfRefusal, EveryErrorIsStatusThreeWithItsCause) {
   std::set<std::string> sentences;
   const int errors[] = {EACCES, EPERM,  ENOSYS, ENOENT, ENODEV, EOPNOTSUPP, EINVAL,

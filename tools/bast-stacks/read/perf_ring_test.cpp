@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "read/perf_ring.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -124,6 +125,39 @@ TEST(PerfRing, AFaultMayComeWithoutItsStack) {
   EXPECT_TRUE(found.faults[0].stack.empty());
 }
 
+TEST(PerfRing, OnlyTheSizeOfItsRingIsTooMuch) {
+  // A ring that is full to the last byte, and what came before a record that is damaged.
+  ring_writer full(256);
+  for (int i = 0; i < 4; ++i) full.add(example_sample(0), 0);
+  EXPECT_EQ(full.part().head, 256U);
+  EXPECT_EQ(parsed(full).faults.size(), 4U);
+  ring_writer broken(4096);
+  broken.add(example_sample(8), 8);
+  broken.add_record(9, std::vector<std::uint64_t>{1});
+  fault_records found;
+  const auto result = parse_ring(broken.part(), x86, found);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().what,
+            "the kernel's ring of page faults is damaged at 80: 16 bytes are no record of type 9");
+  EXPECT_EQ(found.faults.size(), 1U);
+}
+
+TEST(PerfRing, ThoseLostAreCountedOfBothKinds) {
+  ring_writer ring(4096);
+  ring.add_record(2, std::vector<std::uint64_t>{100, 5});  // an id, and a number
+  ring.add_record(13, std::vector<std::uint64_t>{37});     // a number
+  ring.add_record(3, std::vector<std::uint64_t>{1000, 1000});
+  EXPECT_EQ(parsed(ring).lost, 42U);
+  for (const std::uint32_t type : {2U, 13U}) {
+    ring_writer empty(4096);
+    empty.add_record(type, {});
+    EXPECT_EQ(refused(empty.part()),
+              fmt::format("the kernel's ring of page faults is damaged at 0: 8 bytes are no record "
+                          "of type {}",
+                          type));
+  }
+}
+
 TEST(PerfRing, AnEmptyRingIsNoError) {
   const ring_writer ring(64);
   EXPECT_TRUE(parsed(ring).faults.empty());
@@ -133,21 +167,26 @@ TEST(PerfRing, RefusesSizesThatCannotBe) {
   ring_writer ring(4096);
   ring.add(example_sample(8), 8);
   ring_part part = ring.part();
-  part.head += 4096;
-  EXPECT_THAT(refused(part), HasSubstr("bytes in 4096"));
+  const std::string damaged = "the kernel's ring of page faults is damaged at ";
+  const std::uint64_t size = part.head;
+  part.head = 4096 + 8;
+  EXPECT_EQ(refused(part), damaged + "0: 4104 bytes in 4096");
   part = ring.part();
   std::swap(part.head, part.tail);
-  EXPECT_THAT(refused(part), HasSubstr("bytes in 4096"));
+  EXPECT_EQ(refused(part), damaged + fmt::format("{}: {} bytes in 4096", size, 0 - size));
   part = ring.part();
   part.head -= 8;
-  EXPECT_THAT(refused(part), HasSubstr("are left"));
-  part = ring.part();
-  part.head += 4;
-  EXPECT_THAT(refused(part), HasSubstr("4 bytes for a record"));
+  EXPECT_EQ(refused(part),
+            damaged + fmt::format("0: a record of {} bytes, {} are left", size, size - 8));
+  for (const std::uint64_t more : {1U, 4U, 7U}) {
+    part = ring.part();
+    part.head += more;
+    EXPECT_EQ(refused(part), damaged + fmt::format("{}: {} bytes for a record", size, more));
+  }
   part = ring.part();
   part.ring = part.ring.first(4095);
-  EXPECT_THAT(refused(part), HasSubstr("a size of 4095 bytes"));
-  EXPECT_THAT(refused({}), HasSubstr("a size of 0 bytes"));
+  EXPECT_EQ(refused(part), damaged + "0: a size of 4095 bytes");
+  EXPECT_EQ(refused({}), damaged + "0: a size of 0 bytes");
 }
 
 TEST(PerfRing, RefusesRecordsThatEndBeforeTheirFields) {
@@ -177,12 +216,21 @@ TEST(PerfRing, RefusesAStackThatIsLargerThanItsRecord) {
 }
 
 TEST(PerfRing, RefusesARecordThatNeverEnds) {
-  constexpr std::uint16_t sizes[] = {0, 4, 12, 0xffff};
-  for (const std::uint16_t size : sizes) {
+  const auto with = [](std::uint16_t size, std::uint64_t head = 64) {
     std::vector<std::byte> ring(64);
     std::memcpy(ring.data() + 6, &size, sizeof size);
-    EXPECT_THAT(refused({.ring = ring, .tail = 0, .head = 64}), HasSubstr("a record of")) << size;
+    return refused({.ring = ring, .tail = 0, .head = head});
+  };
+  constexpr std::uint16_t sizes[] = {0, 4, 7, 9, 12, 72, 0xfff8, 0xffff};
+  for (const std::uint16_t size : sizes) {
+    EXPECT_EQ(with(size), fmt::format("the kernel's ring of page faults is damaged at 0: a record "
+                                      "of {} bytes, 64 are left",
+                                      size));
   }
+  EXPECT_EQ(with(64), "");
+  EXPECT_EQ(with(8, 8), "");
+  EXPECT_EQ(with(16, 8),
+            "the kernel's ring of page faults is damaged at 0: a record of 16 bytes, 8 are left");
 }
 
 TEST(FuzzPerfRing, SurvivesMutations) {
