@@ -90,9 +90,9 @@ class process_machine {
 
   // ---- What is there.
 
-  /// True for every user_data of this machine. Pure.
+  /// True for every user_data of this machine; false before `init`. Pure.
   bool is_ours(std::uint64_t user_data) const noexcept {
-    return internal::decode(user_data).magic == options_.magic;
+    return slots_ != nullptr && internal::decode(user_data).magic == options_.magic;
   }
   /// Takes captured bytes before the end: how many. Under backpressure this makes room, and gives
   /// an exited process's stream drain_grace once more. Errors: stale_handle, forked.
