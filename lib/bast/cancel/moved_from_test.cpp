@@ -31,6 +31,27 @@ TEST(CancelMovedFrom, ASourceIsNeverCancelledAndHasNoChildren) {
   EXPECT_FALSE(other.is_cancelled());
 }
 
+TEST(CancelMovedFrom, WhatWasAssignedFromHoldsNothingOfWhatWasThere) {
+  cancel_source before = test::root_source();
+  cancel_source after = test::root_source();
+  const std::uint64_t id = after.id();
+  const cancel_token old = before.token();
+  before = std::move(after);
+  EXPECT_EQ(before.id(), id);
+  EXPECT_EQ(after.id(), 0U);
+  EXPECT_FALSE(after.cancel());
+  EXPECT_FALSE(old.is_cancelled());
+  cancel_source& same = before;
+  before = std::move(same);
+  EXPECT_EQ(before.id(), id);
+
+  cancel_token token = before.token();
+  cancel_token other = old;
+  token = std::move(other);
+  EXPECT_EQ(token, old);
+  EXPECT_FALSE(other.can_be_cancelled());
+}
+
 TEST(CancelMovedFrom, ATokenNeverFires) {
   const cancel_source source = test::root_source();
   cancel_token token = source.token();

@@ -54,7 +54,8 @@ class node_handle {
   node_handle(node_handle&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
   node_handle& operator=(const node_handle& other) noexcept { return *this = node_handle(other); }
   node_handle& operator=(node_handle&& other) noexcept {
-    std::swap(node_, other.node_);
+    node_handle taken(std::move(other));
+    std::swap(node_, taken.node_);
     return *this;
   }
   ~node_handle() {
