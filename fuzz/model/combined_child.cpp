@@ -141,7 +141,9 @@ bool combined_child::exceeded() const {
 
 std::size_t combined_child::descriptors() const {
   if (ended_) return 0;
-  return (gone_ ? 0U : 1U) + 1U + (errors_ ? 1U : 0U);
+  // A leader that is kept for its group may have nobody left who writes.
+  const bool has_writer = !exited_ || grandchild_;
+  return (gone_ ? 0U : 1U) + (has_writer ? 1U + (errors_ ? 1U : 0U) : 0U);
 }
 
 std::string combined_child::result() const {

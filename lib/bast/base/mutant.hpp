@@ -19,6 +19,7 @@
   X(altstack_not_restored)      \
   X(chain_to_wrong_handler)     \
   X(errno_clobbered)            \
+  X(fork_unnoticed)             \
   X(misaligned_entry)           \
   X(skipped_guard)              \
   X(guard_one_page_short)       \
@@ -69,7 +70,6 @@
   X(group_killed_late)          \
   X(stop_ends_with_the_leader)  \
   X(last_bytes_lost)            \
-  X(forked_child_works_on)      \
   X(nul_accepted)               \
   X(environment_edit_lost)      \
   X(our_path_searched)          \

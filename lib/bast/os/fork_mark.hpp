@@ -14,6 +14,8 @@
 
 #include <cstdint>
 
+#include "bast/base.hpp"
+
 namespace bast::os {
 
 class fork_mark {
@@ -25,7 +27,9 @@ class fork_mark {
 
   /// True in a child that was forked since. Thread-safe, async-signal-safe. A process that shares
   /// the memory of its parent (vfork) is no such child.
-  bool is_forked() const noexcept { return number_ != 0 && number_ != current(); }
+  bool is_forked() const noexcept {
+    return number_ != 0 && number_ != current() && !BAST_MUTANT(fork_unnoticed);
+  }
 
  private:
   explicit constexpr fork_mark(std::uint64_t number) noexcept : number_(number) {}

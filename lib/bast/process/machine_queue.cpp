@@ -26,7 +26,7 @@ void process_machine::unlist_first() noexcept {
 
 const operation* process_machine::next() noexcept {
   offered_ = nullptr;
-  if (mark_.is_forked() && !BAST_MUTANT(forked_child_works_on)) return nullptr;
+  if (mark_.is_forked()) return nullptr;
   for (const role what : {role::output, role::cancel_output}) {
     if (wake_[what].state != operation_state::wanted) continue;
     offer(wake_slot, wake_, what);
