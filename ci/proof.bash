@@ -34,17 +34,59 @@ fuzz_one() {
     "${inputs[@]}" >"$directory/log" 2>&1
 }
 
-# A harness that finds nothing must first show that it would: from this seed, within so many runs.
+# A harness that finds nothing must first show that it would: from this seed, within so many runs,
+# however slow the machine is. What it found must be found again when its input is run alone.
 fuzz_canary() {
-  local log=build/fuzz/run/canary.log start=$SECONDS
-  fuzzer canary -seed=1 -runs=400000 -max_len=300 -artifact_prefix=build/fuzz/run/ >"$log" 2>&1 ||
+  local log=build/fuzz/run/canary.log found=build/fuzz/run/canary.input start=$SECONDS
+  local complaint='the canary: three are suspended'
+  rm -f "$found"
+  fuzzer canary -seed=1 -runs=400000 -max_len=300 -exact_artifact_path="$found" >"$log" 2>&1 ||
     true
-  grep -q 'the canary: three are suspended' "$log" || die "the canary was not found; see $log"
+  grep -q "$complaint" "$log" || die "the canary was not found; see $log"
+  fuzzer canary "$found" >"$log.replay" 2>&1 || true
+  grep -q "$complaint" "$log.replay" || die "the canary was found, but not again in $found"
   note "fuzz: the canary was found after $((SECONDS - start)) s"
 }
 
+# report_fuzzer TARGET STATUS: one line of what it did; more when it found something.
+report_fuzzer() {
+  local log="build/fuzz/run/$1/log" result=ok
+  if [[ "$2" != 0 ]]; then
+    result=FOUND
+    # The program in words, and what the sanitizer says of it.
+    grep -A 40 -m 1 -E '^bast fuzz|ERROR: ' "$log" || tail -n 40 "$log"
+    note "the input is kept in build/fuzz/run/$1/; fuzz/README.md says how to replay it"
+  fi
+  note "fuzz $1: $result, $(awk '/number_of_executed_units/ { n = $2 }
+    /average_exec_per_sec/ { r = $2 } END { print n + 0 " executions, " r + 0 " a second" }' \
+    "$log"), $(find "build/fuzz/run/$1/corpus" -type f | wc -l) inputs kept"
+}
+
+# run_fuzzers SECONDS TARGET...: as many at a time as there are cores. Fails when one found
+# something.
+run_fuzzers() {
+  local seconds="$1" target pid status found=0 cores
+  local -A running=()
+  cores="$(nproc)"
+  shift
+  for target in "$@" ''; do
+    # With every core taken, and after the last target, wait for one that ends.
+    while ((${#running[@]} == cores || (${#running[@]} > 0 && ${#target} == 0))); do
+      status=0
+      wait -n -p pid || status=$?
+      report_fuzzer "${running[$pid]}" "$status"
+      [[ "$status" == 0 ]] || found=1
+      unset "running[$pid]"
+    done
+    [[ -n "$target" ]] || break
+    fuzz_one "$target" "$seconds" &
+    running[$!]="$target"
+  done
+  return "$found"
+}
+
 job_fuzz() {
-  local seconds=60 target failed=0 targets=() running=()
+  local seconds=60 target targets=()
   while [[ $# != 0 ]]; do
     case "$1" in
       --seconds)
@@ -62,28 +104,10 @@ job_fuzz() {
   for target in "${targets[@]}"; do
     [[ " ${fuzz_targets[*]} " == *" $target "* ]] || die "no fuzzer '$target': ${fuzz_targets[*]}" 2
   done
-  build_preset fuzz
+  build_preset fuzz --target bast_replay bast_fuzz_canary "${targets[@]/#/bast_fuzz_}"
   mkdir -p build/fuzz/run
   fuzz_canary
-  for target in "${targets[@]}"; do
-    fuzz_one "$target" "$seconds" &
-    running+=("$!")
-  done
-  for i in "${!targets[@]}"; do
-    target="${targets[$i]}"
-    local log="build/fuzz/run/$target/log" result=ok
-    wait "${running[$i]}" || result=FOUND
-    if [[ "$result" != ok ]]; then
-      failed=1
-      # The program in words, and what the sanitizer says of it.
-      grep -A 40 -m 1 -E '^bast fuzz|ERROR: ' "$log" || tail -n 40 "$log"
-      note "the input is kept in build/fuzz/run/$target/; fuzz/README.md says how to replay it"
-    fi
-    note "fuzz $target: $result, $(awk '/number_of_executed_units/ { n = $2 }
-      /average_exec_per_sec/ { r = $2 } END { print n + 0 " executions, " r + 0 " a second" }' \
-      "$log"), $(find "build/fuzz/run/$target/corpus" -type f | wc -l) inputs kept"
-  done
-  [[ "$failed" == 0 ]]
+  run_fuzzers "$seconds" "${targets[@]}"
 }
 
 # merge_programs TARGET NEW DIRECTORY...: what covers something new, of programs.
@@ -113,7 +137,7 @@ merge_files() {
 }
 
 job_corpus() {
-  build_preset fuzz
+  build_preset fuzz --target "${fuzz_targets[@]/#/bast_fuzz_}"
   local target merge
   for target in "${fuzz_targets[@]}"; do
     local old="fuzz/corpus/$target" new="build/fuzz/run/$target/merged"
@@ -170,7 +194,7 @@ job_flake() {
 }
 
 # What proves something and is not in `test`, the quickest first.
-nightly_jobs=('tidy --alone' 'fuzz --seconds 60' 'preset ubsan' 'preset asan-gcc'
+nightly_jobs=('tidy --alone' 'consumers --all' 'fuzz --seconds 60' 'preset ubsan' 'preset asan-gcc'
   'preset asan-no-uar' 'preset tsan-nosync' 'preset msan-core' 'preset protection'
   'preset aarch64' 'preset separate' coverage faults mutants 'mutate 100' 'properties 20000'
   'stress --seconds 20' 'soak --minutes 10' 'flake 20' 'preset valgrind' matrix)
