@@ -9,6 +9,7 @@
 #include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
 #include "bast/os/heap.hpp"
+#include "bast/os/keep_loaded.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/path.hpp"
@@ -16,3 +17,4 @@
 #include "bast/os/poller.hpp"
 #include "bast/os/process.hpp"
 #include "bast/os/signal.hpp"
+#include "bast/os/thread_end.hpp"
