@@ -6,7 +6,7 @@
 # bast_add_testing(<target> <core>)
 function(bast_add_testing target core)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/bast/testing/*.cpp")
-  list(FILTER sources EXCLUDE REGEX "(_test|/child)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/child|/plugin)\\.cpp$")
   add_library(${target} STATIC ${sources})
   target_link_libraries(${target} PUBLIC ${core})
   bast_setup_target(${target})

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Unit tests live beside the code as lib/bast/<layer>/<concept>_test.cpp and are found by pattern.
-# Three functions:
+# Four functions:
 #   bast_layer_tests(layer)                 one executable, bast_<layer>_test, per layer
 #   bast_script_tests()                     what a script checks: refused programs, ELF notes
+#   bast_add_test_plugin(test)              a shared object with the library inside
 #   bast_variant_core(name definitions...)  a second build of the core, and the tests that need it
 
 if(CMAKE_CROSSCOMPILING)
@@ -82,6 +83,28 @@ function(bast_layer_tests layer)
   if(sources)
     bast_test_executable(bast_${layer}_test bast_core bast_testing ${layer} ${sources})
   endif()
+endfunction()
+
+# bast_add_test_plugin(<test>)
+#
+# Tells a test program where a shared object is that contains the library, or nothing, where the
+# library is not position independent. As plug-ins do, it exports nothing but its entry. An exported
+# inline variable, a unique symbol of gcc's, would keep it loaded, whatever the library does for that.
+function(bast_add_test_plugin test)
+  get_target_property(position_independent bast_core POSITION_INDEPENDENT_CODE)
+  set(path "")
+  if(position_independent)
+    add_library(bast_test_plugin MODULE "${PROJECT_SOURCE_DIR}/lib/bast/testing/plugin.cpp")
+    bast_setup_target(bast_test_plugin)
+    target_link_libraries(bast_test_plugin PRIVATE bast_core)
+    file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/plugin.map"
+      CONTENT "{ global: bast_test_plugin_run; local: *; };\n")
+    target_link_options(bast_test_plugin PRIVATE
+      "LINKER:--version-script=${CMAKE_CURRENT_BINARY_DIR}/plugin.map")
+    add_dependencies(${test} bast_test_plugin)
+    set(path "$<TARGET_FILE:bast_test_plugin>")
+  endif()
+  target_compile_definitions(${test} PRIVATE BAST_TEST_PLUGIN="${path}")
 endfunction()
 
 # bast_variant_core(<name> <NAME=VALUE...>)

@@ -11,3 +11,4 @@
 #include "bast/arch/sanitizer.hpp"
 #include "bast/arch/stack_watch.hpp"
 #include "bast/arch/switch.hpp"
+#include "bast/arch/thread_pointer.hpp"

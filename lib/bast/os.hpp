@@ -10,6 +10,7 @@
 #include "bast/os/door.hpp"
 #include "bast/os/fork_mark.hpp"
 #include "bast/os/heap.hpp"
+#include "bast/os/keep_loaded.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/path.hpp"
@@ -18,3 +19,4 @@
 #include "bast/os/process.hpp"
 #include "bast/os/process_group.hpp"
 #include "bast/os/signal.hpp"
+#include "bast/os/thread_end.hpp"

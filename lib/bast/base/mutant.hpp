@@ -17,6 +17,7 @@
   X(unmap_forgotten)            \
   X(pending_release_forgotten)  \
   X(altstack_not_restored)      \
+  X(circle_not_noticed)         \
   X(chain_to_wrong_handler)     \
   X(errno_clobbered)            \
   X(fork_unnoticed)             \
@@ -27,6 +28,7 @@
   X(hole_when_growing)          \
   X(wild_write_grows)           \
   X(guard_grows)                \
+  X(any_stack_grows)            \
   X(budget_leak)                \
   X(directory_not_removed)      \
   X(scrub_one_word_short)       \

@@ -74,6 +74,7 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
     return std::unexpected(ready.error());
   }
   pool->thread_ = this_thread.tag;
+  pool->stacks_.set_user(running_stack_of, pool->thread_);
   pool->flags_ = options.own_float_control ? flag_own_float : 0;
   pool->max_ = options.max_coros;
   pool->sink_ = options.unhandled;
@@ -207,6 +208,7 @@ result<void> pool_core::adopt() noexcept {
   }
   if (auto prepared = prepare_thread(); !prepared) return prepared;
   thread_ = this_thread.tag;
+  stacks_.set_user(running_stack_of, thread_);
   for_each_block([&](coro_block& block) {
     const coro_tag flags = block.tag & tag_flags_mask;
     block.tag = make_tag(generation_of(block.tag), thread_, state_of(block.tag)) | flags;

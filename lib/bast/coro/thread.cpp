@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/coro/thread.hpp"
 
+#include <atomic>
+
 #include "bast/coro/thread_ids.hpp"
 #include "bast/os.hpp"
 
 namespace bast::internal {
 namespace {
 
-/// Gives the id back when the thread ends. The thread keeps using it until then: pools of static
-/// storage duration are destroyed after the main thread's thread-locals.
-struct id_lease {
-  std::uint16_t id = 0;
-  constexpr id_lease() = default;
-  id_lease(const id_lease&) = delete;
-  id_lease& operator=(const id_lease&) = delete;
-  ~id_lease() {
-    if (id != 0) thread_ids.give(id);
-  }
+/// Gives the id back when the thread ends, after its last pool.
+void give_id_back() noexcept;
+constinit thread_local os::thread_end_task id_at_end{.run = give_id_back};
+
+/// Where the fault handler finds what a thread runs, without its thread-locals: by its id. Written
+/// by the thread alone. The pointer to its state is followed by the thread alone too: `identity`
+/// says whether it is this one.
+struct living_thread {
+  std::atomic<const void*> identity{nullptr};
+  std::atomic<const thread_state*> state{nullptr};
 };
-constinit thread_local id_lease own_lease;
+constinit living_thread living_threads[threads_max + 1];  // Pages of ids never issued cost nothing.
+
+bool is_within(slot& s, const void* address) noexcept {
+  const arch::stack_bounds bounds = stack_pool::bounds_of(s);
+  const auto* const at = static_cast<const std::byte*>(address);
+  return at >= bounds.base && at < bounds.base + bounds.size;
+}
 
 /// For diagnostics: who runs on this thread. Async-signal-safe.
 void describe_current(text& out) noexcept {
@@ -37,19 +45,52 @@ void describe_current(text& out) noexcept {
 constinit id_allocator<threads_max> thread_ids;
 constinit thread_local thread_state this_thread;
 
+namespace {
+
+void give_id_back() noexcept {
+  living_thread& entry = living_threads[this_thread.tag >> tag_thread_shift];
+  entry.identity.store(nullptr, std::memory_order_relaxed);
+  entry.state.store(nullptr, std::memory_order_relaxed);
+  thread_ids.give(static_cast<std::uint16_t>(this_thread.tag >> tag_thread_shift));
+}
+
+}  // namespace
+
 result<void> prepare_thread() noexcept {
-  if (this_thread.tag != 0) return {};
+  // Each time: it may have been taken down, or replaced by a small one.
   if (auto ready = os::ensure_alternate_stack(); !ready) return ready;
+  if (this_thread.tag != 0) return {};
   const std::uint16_t id = thread_ids.take();
   if (id == 0) {
     return fail(errc::limit, "coro_pool", "the process has its maximum of threads with coroutines",
                 threads_max);
   }
-  own_lease.id = id;  // Touched, so that its destructor runs.
+  if (auto due = os::at_thread_end(id_at_end); !due) {
+    thread_ids.give(id);
+    return due;
+  }
   this_thread.tag = coro_tag{id} << tag_thread_shift;
+  living_threads[id].state.store(&this_thread, std::memory_order_relaxed);
+  living_threads[id].identity.store(arch::thread_pointer(), std::memory_order_relaxed);
   this_thread.exceptions = arch::exception_state_of_thread();
   set_check_context(describe_current);
   return {};
+}
+
+slot* running_stack_of(std::uint64_t user, slot& at) noexcept {
+  const living_thread& entry = living_threads[user >> tag_thread_shift];
+  if (entry.identity.load(std::memory_order_relaxed) != arch::thread_pointer()) return nullptr;
+  const thread_state& thread = *entry.state.load(std::memory_order_relaxed);
+  const coro_block* const current = thread.current;
+  if (current == nullptr) return nullptr;
+  if (current->stack == &at) return &at;
+  // Handing over: `current` was named before its stack was switched to, or has left it already.
+  const coro_block* const resumer = thread.resuming;
+  const bool has_left = state_of(current->tag) != coro_state::running;
+  if (resumer != nullptr && resumer->stack == &at) {
+    if (has_left || !is_within(at, thread.resumer.sp)) return &at;
+  }
+  return current->stack;
 }
 
 }  // namespace bast::internal

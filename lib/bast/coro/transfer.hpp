@@ -24,12 +24,15 @@ namespace bast::internal {
     thread.current = nullptr;
   } else {  // A coroutine resumes another: nested.
     const arch::context outer = thread.resumer;
+    coro_block* const outer_resuming = thread.resuming;
+    thread.resuming = resumer;
     resumer->links = {.newest = &thread.resumer, .outer = &outer};
     block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer, block.context);
     block.hooks.after_resume(&block);
     if (!BAST_MUTANT(nested_resumer_forgotten)) thread.resumer = outer;
     thread.current = resumer;
+    thread.resuming = outer_resuming;
   }
 }
 

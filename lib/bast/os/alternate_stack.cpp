@@ -5,9 +5,11 @@
 #include <sys/auxv.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bast/os/door.hpp"
 #include "bast/os/memory.hpp"
+#include "bast/os/thread_end.hpp"
 
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51  // <linux/auxvec.h>; absent from older libc headers
@@ -31,14 +33,17 @@ int set_alternate(const stack_t* next, stack_t* before) noexcept {
   return through(call::sigaltstack, -1, [=] { return ::sigaltstack(next, before); });
 }
 
-/// One per thread that asked. Its destructor runs with the other thread_local ones, before the
-/// pthread keys of the sanitizers (I3).
+/// One per thread that asked. Without a destructor: pools of this thread may be destroyed after the
+/// other thread_locals, and grow.
 class thread_stack {
  public:
   constexpr thread_stack() = default;
   thread_stack(const thread_stack&) = delete;
   thread_stack& operator=(const thread_stack&) = delete;
-  ~thread_stack() {
+  ~thread_stack() = default;
+
+  /// At the thread's end (I3).
+  void take_down() noexcept {
     if (base_ == nullptr) return;
     stack_t installed{};
     // If somebody installed another one over ours, theirs stays (I1).
@@ -46,7 +51,7 @@ class thread_stack {
         ::sigaltstack(nullptr, &installed) == 0 && installed.ss_sp == base_ + page_bytes();
     if (ours_is_installed && !BAST_MUTANT(altstack_not_restored))
       (void)::sigaltstack(&before_, nullptr);
-    release(base_, total_);
+    release(std::exchange(base_, nullptr), total_);
   }
 
   result<void> install() noexcept {
@@ -89,6 +94,13 @@ class thread_stack {
 };
 
 constinit thread_local thread_stack own_stack;
+constinit thread_local thread_end_task take_down_at_end{
+    .run = [] noexcept { own_stack.take_down(); }};
+
+result<void> install_own() noexcept {
+  if (auto due = at_thread_end(take_down_at_end); !due) return due;
+  return own_stack.install();
+}
 
 }  // namespace
 
@@ -100,7 +112,7 @@ result<void> ensure_alternate_stack() noexcept {
     return std::unexpected<error>(
         error::from_errno(errno, "os.ensure_alternate_stack", "sigaltstack cannot be read"));
   }
-  if ((installed.ss_flags & SS_DISABLE) != 0) return own_stack.install();
+  if ((installed.ss_flags & SS_DISABLE) != 0) return install_own();
   if (installed.ss_size < alternate_stack_bytes_min()) {  // I1
     return fail(errc::invalid, "os.ensure_alternate_stack",
                 "this thread's alternate signal stack, installed by somebody else, is too small "

@@ -5,6 +5,8 @@
 #include "bast/os/alternate_stack.hpp"
 
 #include <gtest/gtest.h>
+#include <limits.h>
+#include <pthread.h>
 #include <sys/auxv.h>
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "bast/os/door.hpp"
+#include "bast/os/thread_end.hpp"
 #include "bast/testing/fault.hpp"
 #include "bast/testing/mappings.hpp"
 
@@ -29,22 +32,44 @@ stack_t installed_now() {
 
 bool is_disabled(const stack_t& s) { return (s.ss_flags & SS_DISABLE) != 0; }
 
-/// What the thread looked like before the body ran, and after its thread_locals were destroyed.
+/// What the thread looked like before the body ran, while its thread_locals were destroyed, and
+/// after it ended.
 struct observation {
   mappings before;
   mappings after;
+  stack_t in_destructors{};
   stack_t at_exit{};
+  stack_t foreign{};
+  int round = 0;
 };
 
-/// Made before the library's thread_local, so destroyed after it.
-struct observer {
-  ~observer() {
-    seen->after = mappings::now();
-    seen->at_exit = installed_now();
-    (void)sigaltstack(&foreign, nullptr);
+/// The destructor of a pthread key that is younger than the library's, in the round in which the
+/// library takes its stack down, and so after that.
+void observe_the_end(void* out);
+pthread_key_t observers_key() {
+  static const pthread_key_t key = [] {
+    pthread_key_t made{};
+    EXPECT_EQ(pthread_key_create(&made, observe_the_end), 0);
+    return made;
+  }();
+  return key;
+}
+
+void observe_the_end(void* out) {
+  auto& seen = *static_cast<observation*>(out);
+  if (++seen.round < PTHREAD_DESTRUCTOR_ITERATIONS - 1) {
+    (void)pthread_setspecific(observers_key(), out);
+    return;
   }
+  seen.after = mappings::now();
+  seen.at_exit = installed_now();
+  (void)sigaltstack(&seen.foreign, nullptr);
+}
+
+/// Made before the library knows the thread, so destroyed after any thread_local of its.
+struct observer {
+  ~observer() { seen->in_destructors = installed_now(); }
   observation* seen = nullptr;
-  stack_t foreign{};
 };
 
 template <class Body>
@@ -53,10 +78,13 @@ observation on_a_bare_thread(Body body) {
   std::thread([&] {
     thread_local observer last;
     last.seen = &seen;
-    last.foreign = installed_now();
+    seen.foreign = installed_now();
     stack_t none{};
     none.ss_flags = SS_DISABLE;
     (void)sigaltstack(&none, nullptr);
+    constinit static thread_local thread_end_task nothing{.run = [] noexcept {}};
+    EXPECT_TRUE(at_thread_end(nothing));  // The library's key is the older one.
+    EXPECT_EQ(pthread_setspecific(observers_key(), &seen), 0);
     (void)mappings::now();
     seen.before = mappings::now();
     body();
@@ -113,6 +141,17 @@ TEST(alternate_stack, is_installed_once) {
     EXPECT_EQ(scope.seen(), 0U) << "cheap when there is one";
     EXPECT_EQ(mappings::now(), mapped);
   }));
+}
+
+TEST(alternate_stack, I3_is_there_until_the_last_thread_local_is_destroyed) {
+  stack_t ours{};
+  const observation seen = on_a_bare_thread([&] {
+    ASSERT_TRUE(ensure_alternate_stack());
+    ours = installed_now();
+  });
+  EXPECT_EQ(seen.in_destructors.ss_sp, ours.ss_sp);
+  EXPECT_EQ(seen.in_destructors.ss_size, ours.ss_size);
+  expect_nothing_left(seen);
 }
 
 TEST(alternate_stack, I3_is_taken_down_with_its_memory_before_each_thread_ends) {

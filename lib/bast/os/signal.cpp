@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "bast/os/door.hpp"
+#include "bast/os/keep_loaded.hpp"
 
 namespace bast::os {
 namespace {
@@ -70,18 +71,55 @@ void on_sigsegv(int signal_number, siginfo_t* info, void* context) {
   handle_fault(signal_number, info, context);
 }
 
+/// Marks a signal's context as passed on while this lives. Neither a thread-local nor a table: a
+/// handler that leaves by siglongjmp cleans nothing up, and the next signal has a new frame.
+class passed_on {
+ public:
+  explicit passed_on(void* context) noexcept
+      : context_(static_cast<ucontext_t*>(context)),
+        before_(context_ == nullptr ? nullptr : context_->uc_link) {
+    if (context_ != nullptr) context_->uc_link = &mark;
+  }
+  ~passed_on() {
+    if (context_ != nullptr) context_->uc_link = before_;
+  }
+  passed_on(const passed_on&) = delete;
+  passed_on& operator=(const passed_on&) = delete;
+
+  bool already() const noexcept { return before_ == &mark && !BAST_MUTANT(circle_not_noticed); }
+
+ private:
+  static inline constinit ucontext_t mark{};  // Only its address is used.
+  ucontext_t* context_;
+  ucontext_t* before_;
+};
+
 }  // namespace
 
-void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept {
+bool cure_fault(siginfo_t* info, void* context) noexcept {
   const int saved_errno = errno;  // The interrupted code may be between a call and its errno.
   const fault_filter filter = filter_in_force.load(std::memory_order_relaxed);
-  if (filter == nullptr || !filter(info, context)) forward(signal_number, info, context);
+  const bool cured = filter != nullptr && filter(info, context);
   errno = BAST_MUTANT(errno_clobbered) ? EDOM : saved_errno;
+  return cured;
+}
+
+void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept {
+  if (cure_fault(info, context)) return;
+  const int saved_errno = errno;
+  const passed_on mark(context);
+  if (mark.already()) {
+    fall_to_default(info);
+  } else {
+    forward(signal_number, info, context);
+  }
+  errno = saved_errno;
 }
 
 result<void> install_fault_filter(fault_filter filter) noexcept {
   const std::lock_guard guard(install_lock);
   if (filter_in_force.load() != nullptr) return {};
+  keep_loaded();
   // The first backtrace() loads the unwinder with malloc and dlopen; later ones are signal-safe.
   void* frame = nullptr;
   (void)::backtrace(&frame, 1);

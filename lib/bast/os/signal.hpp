@@ -20,9 +20,18 @@ using fault_filter = bool (*)(siginfo_t* info, void* context) noexcept;
 /// handle_segv=2), io when sigaction fails.
 [[nodiscard]] result<void> install_fault_filter(fault_filter filter) noexcept;
 
-/// What the handler does with a fault: the filter first, then whoever was there before. For an
-/// application that installs its own SIGSEGV handler later and must call ours from it.
-/// Async-signal-safe.
+/// Asks the filter alone: true when the fault is cured and the instruction may run again. For a
+/// SIGSEGV handler that an application installs after ours: it calls this first and returns when it
+/// is true; otherwise the fault is its own, to report, to recover from or to pass on.
+/// Async-signal-safe; keeps errno.
+[[nodiscard]] bool cure_fault(siginfo_t* info, void* context) noexcept;
+
+/// What our handler does with a fault: the filter first, then whoever was there before us. For a
+/// handler of the application's that has nothing to do with a fault itself. When handlers pass it
+/// round in a circle, and the same signal comes back here, the default action is restored: the
+/// faulting instruction runs again and kills the process, with its address and its core file. The
+/// circle is told by a mark in `context` (uc_link, which is null in every new signal frame), so
+/// pass on the one that you were given. Async-signal-safe; keeps errno.
 void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept;
 
 /// The interrupted stack pointer, and the interrupted instruction, of a signal's context.

@@ -76,6 +76,7 @@ void note_depth(const slab& home, const slot& s, const interrupted& at) noexcept
 
 overflow_info describe(slab& home, slot& s, const interrupted& at, overflow_cause cause) noexcept {
   const std::uintptr_t deepest = std::min(at.fault, at.sp);
+  const std::uintptr_t top = address_of(home.high(s));
   return {.cause = cause,
           .name = s.state == slot_state::live ? s.name : nullptr,
           .site = (*home.owner->sites)[s.site].key,
@@ -84,7 +85,7 @@ overflow_info describe(slab& home, slot& s, const interrupted& at, overflow_caus
           .program_counter = at.pc,
           .limit = {home.geometry.limit()},
           .open = {home.open_bytes(s)},
-          .depth = {address_of(home.high(s)) - deepest},
+          .depth = {deepest < top ? top - deepest : 0},  // Who skipped a guard may be above.
           .grows = s.grows.load(std::memory_order_relaxed)};
 }
 
@@ -105,6 +106,21 @@ void explain_lost_signal(slab& home, const slot& s, std::uintptr_t sp) noexcept 
   os::write_diagnostic(note.view().data(), note.view().size());
 }
 
+/// Part of the slot, and not open.
+bool is_closed(slot& s, std::uintptr_t address) noexcept {
+  const slab& home = slab::of(s);
+  return address >= address_of(home.low(s)) && address < address_of(home.open_low(s));
+}
+
+/// The stack that this thread runs on, as far as anybody knows, when its stack pointer is in `at`.
+slot* running_instead_of(slab& home, slot& at) noexcept {
+  if (BAST_MUTANT(any_stack_grows)) return &at;
+  if (at.state != slot_state::live) return nullptr;
+  const slab_owner& owner = *home.owner;
+  if (owner.running == nullptr) return &at;
+  return owner.running(owner.user.load(std::memory_order_relaxed), at);
+}
+
 bool on_fault(siginfo_t* info, void* context) noexcept {
   if (info->si_code <= 0) return false;  // Somebody sent it.
   const interrupted at{reinterpret_cast<std::uintptr_t>(info->si_addr),
@@ -119,10 +135,18 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
     explain_lost_signal(*home, *s, at.sp);
     return false;
   }
-  if (at.fault < address_of(home->low(*s))) return false;
-  if (at.fault >= address_of(home->open_low(*s))) return false;  // Open there: not about room.
   const bool wild = at.fault + probe_distance < at.sp;
   if (wild && !BAST_MUTANT(wild_write_grows)) return false;
+  slot* const running = running_instead_of(*home, *s);
+  if (running != s) {
+    slot& named = running != nullptr ? *running : *s;
+    // The frame begins in the one and ends in the other.
+    if (is_closed(*s, at.fault) || is_closed(named, at.fault)) {
+      report(describe(slab::of(named), named, at, overflow_cause::guard_skipped));
+    }
+    return false;
+  }
+  if (!is_closed(*s, at.fault)) return false;  // Open there: not about room.
   const bool in_guard = at.fault < address_of(home->low(*s)) + home->geometry.guard;
   if (in_guard && !BAST_MUTANT(guard_grows)) {
     note_depth(*home, *s, at);

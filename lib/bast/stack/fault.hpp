@@ -5,6 +5,9 @@
 // The handler is entered on the alternate stack of a thread that touched what it must not. It takes
 // the interrupted stack pointer, finds the slot by arithmetic (no thread-local, no lock), and grows
 // that slot only if
+//   - it is live, and its pool's user says that this thread runs on it: a frame that is larger than
+//     what is left of a stack and its guard, without -fstack-clash-protection, moves the stack
+//     pointer into another's, which must not be opened for it, and
 //   - the fault is in the same slot, below its open part and above its guard, and
 //   - not further below the stack pointer than any frame writes ahead of it (`probe_distance`):
 //     a wild write into the unopened part of a stack is a bug to report, not a wish to grow.
@@ -33,6 +36,7 @@ enum class overflow_cause : std::uint8_t {
   pool_budget,     // stack_options::budget is spent
   process_budget,  // process_stack_budget() is spent
   kernel,          // the kernel refused to open more
+  guard_skipped,   // the stack pointer is in another stack: one frame was larger than the guard
 };
 
 /// What is known of an overflow. All pointers have static lifetime or are null.

@@ -177,11 +177,9 @@ TEST_P(GrowthFilterDeathTest, F19_AReportTellsTheWholeRecord) {
       below(overflow_cause::kernel, "the kernel");
     }
     f.s->state = slot_state::idle;  // Whose `name` is something else.
-    f.pool.budget().set_limit(f.pool.budget().open());
     wanted.name = nullptr;
-    below(overflow_cause::pool_budget, "nobody's stack");
+    below(overflow_cause::guard_skipped, "an idle stack runs nowhere");
     f.s->state = slot_state::live;
-    f.pool.budget().set_limit(unlimited_bytes);
 
     require(f.strike(just_below, just_below + 8) == verdict::grown, "room again");
     wanted = {.cause = overflow_cause::limit,
@@ -195,6 +193,57 @@ TEST_P(GrowthFilterDeathTest, F19_AReportTellsTheWholeRecord) {
     require(set_overflow_hook(nullptr) == keep_report, "the hook before");
     f.strike(f.floor - 1, f.floor);
     require(reports_made == 0 && faults_passed_on == 1, "without a hook, nothing is called");
+    _exit(0);
+  };
+  EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
+}
+
+/// What the user of a pool answers.
+constexpr char neighbours_name[] = "neighbour";
+constinit slot* running_answer = nullptr;
+constinit std::uint64_t asked_as = 0;
+constinit slot* asked_about = nullptr;
+slot* answers(std::uint64_t user, slot& at) noexcept {
+  asked_as = user;
+  asked_about = &at;
+  return running_answer;
+}
+
+TEST_P(GrowthFilterDeathTest, D3_OnlyTheStackThatRunsOnTheThreadGrows) {
+  const auto child = [] {
+    faulting f(GetParam());
+    slot& neighbour = *f.pool.acquire(test::site_b, neighbours_name).value();
+    f.pool.set_user(answers, 7);
+    const std::uintptr_t at = f.open_low() - 1;
+    // The neighbour runs, one frame of it reached over its guard: its overflow.
+    overflow_info wanted{.cause = overflow_cause::guard_skipped,
+                         .name = neighbours_name,
+                         .site = test::site_b,
+                         .limit = 256_KiB,
+                         .open = 64_KiB,
+                         .depth = {}};
+    const auto neighbours_top = reinterpret_cast<std::uintptr_t>(f.home->high(neighbour));
+    running_answer = &neighbour;
+    wanted.depth = {neighbours_top - at};
+    f.report(at, at + 8, wanted, "below the open part of another's stack");
+    require(asked_as == 7 && asked_about == f.s, "it was asked about the stack pointer's stack");
+    wanted.depth = {neighbours_top - f.low};
+    f.report(f.low, f.low + 64, wanted, "in another's guard");
+    const auto neighbours_low = reinterpret_cast<std::uintptr_t>(f.home->low(neighbour));
+    wanted.depth = {neighbours_top - (at + 8)};
+    f.report(neighbours_low + 8, at + 8, wanted, "in its own guard, the stack pointer in another");
+    f.nothing(f.open_low(), f.open_low() + 8, SEGV_ACCERR, "an open address");
+    // Nothing runs on this thread, or that cannot be told.
+    running_answer = nullptr;
+    wanted.name = "walker";
+    wanted.site = test::site_a;
+    wanted.depth = {f.top - at};
+    f.report(at, at + 8, wanted, "nothing runs");
+    // It runs.
+    running_answer = f.s;
+    f.pool.set_user(answers, 8);
+    require(f.strike(at, at + 8) == verdict::grown, "what runs grows");
+    require(asked_as == 8, "the pool's new thread was asked");
     _exit(0);
   };
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");

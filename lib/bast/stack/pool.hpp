@@ -50,6 +50,14 @@ class stack_pool {
   [[nodiscard]] result<void> init(const stack_options& options, std::size_t stacks_max,
                                   site_key where = {}) noexcept;
 
+  /// From here on only what `running` names may grow, for the thread that it knows as `user`.
+  /// Called again when the pool changes its thread. Without it, whoever runs on live stacks by
+  /// means of its own is trusted: any thread may grow any of them.
+  void set_user(running_stack running, std::uint64_t user) noexcept {
+    owner_.running = running;
+    owner_.user.store(user, std::memory_order_relaxed);
+  }
+
   /// A stack for a user from `site`, called `name` in reports (static lifetime, or null). Errors:
   /// `limit` (stacks_max, a budget), no_memory.
   [[nodiscard]] result<slot*> acquire(site_key site, const char* name = nullptr) noexcept {

@@ -23,6 +23,9 @@ cause_words words_of(overflow_cause cause) noexcept {
     case overflow_cause::kernel:
       return {"the kernel refused to open more of the stack",
               "memory, vm.max_map_count or locked memory is at its end"};
+    case overflow_cause::guard_skipped:
+      return {"a frame is larger than what was left and the guard: it is in another stack",
+              "compile with -fstack-clash-protection, and raise stack_options::limit"};
   }
   return {"?", "?"};
 }

@@ -50,6 +50,9 @@ TEST(OverflowReport, F19_EveryCauseHasItsWordsAndItsRemedy) {
        "raise the limit of process_stack_budget()"},
       {overflow_cause::kernel, "the kernel refused to open more of the stack",
        "memory, vm.max_map_count or locked memory is at its end"},
+      {overflow_cause::guard_skipped,
+       "a frame is larger than what was left and the guard: it is in another stack",
+       "compile with -fstack-clash-protection, and raise stack_options::limit"},
   };
   for (const auto& row : rows) {
     EXPECT_EQ(

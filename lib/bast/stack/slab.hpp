@@ -16,7 +16,9 @@
 //       and refunded after they are closed.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 #include "bast/base.hpp"
 #include "bast/stack/budget.hpp"
@@ -28,11 +30,20 @@ namespace bast {
 
 class site_table;
 
+/// Which stack may grow when the calling thread faults with its stack pointer in `at`: `at` itself,
+/// or what runs on the thread instead, or null when nothing of `user` does. The layer that runs
+/// code on stacks answers it; `user` is what it chose for the thread. Async-signal-safe, reads no
+/// thread-local.
+using running_stack = slot* (*)(std::uint64_t user, slot& at) noexcept;
+
 /// What the slabs of one pool have in common. Outlives them.
 struct slab_owner {
   stack_budget budget{unlimited_bytes};
   const site_table* sites = nullptr;   // to name spawn sites in reports
   watch::pool_entry* entry = nullptr;  // in the registry, or null
+  // Who uses the stacks. Without an answer every live stack may grow, whichever thread runs on it.
+  running_stack running = nullptr;
+  std::atomic<std::uint64_t> user{0};
 };
 
 /// Lives at the start of its record mapping, its slots behind it at a distance: a pool's hot words,

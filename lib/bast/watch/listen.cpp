@@ -114,6 +114,7 @@ result<listener> listener::start(const char* path) noexcept {
   made->stop = std::move(*stop);
   made->poller = std::move(*poller);
   made->listening = std::move(*listening);
+  os::keep_loaded();  // The thread may outlive a plug-in that is closed without stopping it.
   const os::signals_blocked none;  // The thread inherits it: signals are for the program's own.
   const int refused = ::pthread_create(&made->thread, nullptr, serve, made);
   if (refused != 0) {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/os/thread_end.hpp"
+
+#include <limits.h>
+#include <pthread.h>
+
+#include <cstdint>
+#include <mutex>
+
+#include "bast/os/keep_loaded.hpp"
+
+namespace bast::os {
+namespace {
+
+// POSIX: a thread that ends calls the destructors of its keys in up to this many rounds, as long as
+// one of them sets a value again. The address sanitizer unmaps the alternate stack that it finds in
+// the last one.
+constexpr std::uintptr_t our_round = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+static_assert(our_round >= 2);
+
+constinit std::mutex key_lock;
+constinit bool key_exists = false;
+constinit pthread_key_t key{};
+
+constinit thread_local thread_end_task* first_task = nullptr;
+
+/// The key's value is the number of the round.
+void* as_value(std::uintptr_t round) noexcept { return reinterpret_cast<void*>(round); }
+
+void at_each_round(void* value) {
+  const auto round = reinterpret_cast<std::uintptr_t>(value);
+  // A value that cannot be set again has no further round.
+  if (round < our_round && ::pthread_setspecific(key, as_value(round + 1)) == 0) return;
+  while (first_task != nullptr) {
+    thread_end_task& task = *first_task;
+    first_task = task.next;
+    task.is_due = false;
+    task.run();
+  }
+}
+
+result<void> make_key() noexcept {
+  const std::lock_guard guard(key_lock);
+  if (key_exists) return {};
+  keep_loaded();  // Each thread that ends calls code of this object.
+  if (::pthread_key_create(&key, at_each_round) != 0) {
+    return fail(errc::limit, "os.at_thread_end", "the process has its maximum of pthread keys",
+                PTHREAD_KEYS_MAX);
+  }
+  key_exists = true;
+  return {};
+}
+
+}  // namespace
+
+result<void> at_thread_end(thread_end_task& task) noexcept {
+  if (task.is_due) return {};
+  if (auto made = make_key(); !made) return made;
+  if (first_task == nullptr && ::pthread_setspecific(key, as_value(1)) != 0) {
+    return fail(errc::no_memory, "os.at_thread_end", "no memory for the value of a pthread key");
+  }
+  task.next = first_task;
+  task.is_due = true;
+  first_task = &task;
+  return {};
+}
+
+}  // namespace bast::os

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A thread's end: what was registered for it runs once, after the thread_locals and after what the
+// values of other pthread keys do in their first rounds.
+#include "bast/os/thread_end.hpp"
+
+#include <gtest/gtest.h>
+#include <limits.h>
+#include <pthread.h>
+
+#include <string>
+#include <thread>
+
+#include "bast/testing/in_child.hpp"
+
+namespace bast::os {
+namespace {
+
+// Written by one thread at a time; join orders them.
+constinit std::string* events = nullptr;
+
+constinit thread_local thread_end_task first{.run = [] noexcept { *events += "first "; }};
+constinit thread_local thread_end_task second{.run = [] noexcept { *events += "second "; }};
+
+struct said_at_destruction {
+  ~said_at_destruction() { *events += "local "; }
+};
+
+std::string events_of_a_thread(void (*body)()) {
+  std::string all;
+  events = &all;
+  std::thread(body).join();
+  events = nullptr;
+  return all;
+}
+
+TEST(thread_end, each_task_runs_once_after_the_thread_locals_the_last_first) {
+  for (int life = 0; life < 3; ++life) {
+    EXPECT_EQ(events_of_a_thread([] {
+                EXPECT_TRUE(at_thread_end(first));
+                thread_local said_at_destruction local;
+                (void)local;
+                EXPECT_TRUE(at_thread_end(second));
+                EXPECT_TRUE(at_thread_end(first)) << "due already";
+              }),
+              "local second first ");
+  }
+  EXPECT_EQ(events_of_a_thread([] {}), "") << "a thread that has none";
+}
+
+TEST(thread_end, comes_after_the_values_of_other_pthread_keys) {
+  static const pthread_key_t key = [] {
+    pthread_key_t made{};
+    EXPECT_EQ(pthread_key_create(&made, [](void*) { *events += "value "; }), 0);
+    return made;
+  }();
+  EXPECT_EQ(events_of_a_thread([] {
+              EXPECT_TRUE(at_thread_end(first));
+              EXPECT_EQ(pthread_setspecific(key, events), 0);
+            }),
+            "value first ");
+}
+
+TEST(thread_end, what_is_registered_in_a_destructor_runs_too) {
+  static const pthread_key_t key = [] {
+    pthread_key_t made{};
+    EXPECT_EQ(
+        pthread_key_create(&made, [](void*) { *events += at_thread_end(first) ? "value " : "?"; }),
+        0);
+    return made;
+  }();
+  EXPECT_EQ(events_of_a_thread([] { EXPECT_EQ(pthread_setspecific(key, events), 0); }),
+            "value first ");
+}
+
+TEST(thread_end, without_a_key_there_is_an_error_and_later_there_is_one) {
+  // In a new process: this one may have the key already.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        pthread_key_t taken[PTHREAD_KEYS_MAX];
+        int count = 0;
+        while (pthread_key_create(&taken[count], nullptr) == 0) ++count;
+        const auto refused = at_thread_end(first);
+        if (refused) _exit(1);
+        if (refused.error().message() !=
+            "os.at_thread_end: limit reached: the process has its maximum of pthread keys (1024)") {
+          _exit(2);
+        }
+        pthread_key_delete(taken[0]);
+        _exit(at_thread_end(first) ? 0 : 3);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace bast::os
