@@ -26,11 +26,12 @@ constinit std::atomic<int> samples{0};
 constinit std::atomic<int> endless_walks{0};
 constinit int samples_wanted = 0;
 
-void sample(int, siginfo_t*, [[maybe_unused]] void* context) {
+void sample([[maybe_unused]] int signal_number, siginfo_t*, [[maybe_unused]] void* context) {
   void* frames[sampled_frames_max];
   if (::backtrace(frames, sampled_frames_max) == sampled_frames_max) ++endless_walks;
   [[maybe_unused]] const bool go_on = samples.fetch_add(1) + 1 < samples_wanted;
 #if defined(__x86_64__)
+  if (signal_number != SIGTRAP) return;
   constexpr greg_t trap_flag = 0x100;
   greg_t& flags = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_EFL];
   flags = go_on ? flags | trap_flag : flags & ~trap_flag;
