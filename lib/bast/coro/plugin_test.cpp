@@ -32,7 +32,8 @@ class Plugin : public testing::Test {
   }
 };
 
-/// The host's own handler gets a fault after the plug-in was closed, twice with a second life.
+/// The host's own handler gets a fault after the plug-in was closed. It runs on a thread that ends,
+/// whose thread_locals would keep it loaded otherwise.
 int close_and_fault(int lives) {
   struct sigaction own{};
   own.sa_handler = ends_with_42;
@@ -40,14 +41,18 @@ int close_and_fault(int lives) {
   for (int life = 0; life < lives; ++life) {
     void* const plugin = load_plugin();
     if (plugin == nullptr) return 1;
-    if (run_plugin(plugin) != 101) return 2;
+    int frames = 0;
+    std::thread([&] { frames = run_plugin(plugin); }).join();
+    if (frames != 101) return 2;
     if (::dlclose(plugin) != 0) return 3;
+    if (::dlopen(BAST_TEST_PLUGIN, RTLD_NOW | RTLD_NOLOAD) == nullptr) return 5;
   }
   test::load_from(nullptr);
   return 4;
 }
 
 TEST_F(Plugin, D3_AFaultOfTheHostReachesItsHandlerAfterThePluginWasClosed) {
+  if (BAST_WITH_TSAN != 0) GTEST_SKIP() << "no threads after a fork";
   EXPECT_EQ(test::in_child([] { return close_and_fault(1); }), 42);
   EXPECT_EQ(test::in_child([] { return close_and_fault(2); }), 42);
 }

@@ -5,22 +5,26 @@
 #include <link.h>
 
 // Weak: a statically linked program has no dynamic linker, and must not get one by these names.
+// dlopen is found by its name, as the linker warns of a static program that mentions it.
 #pragma weak dladdr1
-#pragma weak dlopen
+#pragma weak dlsym
 #pragma weak dlclose
 
 namespace bast::os {
 
 void keep_loaded() noexcept {
-  if (::dladdr1 == nullptr || ::dlopen == nullptr || ::dlclose == nullptr) return;
+  if (::dladdr1 == nullptr || ::dlsym == nullptr || ::dlclose == nullptr) return;
   Dl_info symbol{};
   void* object = nullptr;
   const auto* const here = reinterpret_cast<const void*>(&keep_loaded);
   if (::dladdr1(here, &symbol, &object, RTLD_DL_LINKMAP) == 0 || object == nullptr) return;
   const char* const name = static_cast<const link_map*>(object)->l_name;
-  if (*name == '\0') return;  // The program itself.
+  if (*name == '\0') return;  // The program itself, static ones included.
+  using open_function = void* (*)(const char*, int);
+  const auto open = reinterpret_cast<open_function>(::dlsym(RTLD_DEFAULT, "dlopen"));
+  if (open == nullptr) return;
   // RTLD_NOLOAD: found by its name among what is loaded, though the file may be gone.
-  void* const handle = ::dlopen(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  void* const handle = open(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
   if (handle != nullptr) (void)::dlclose(handle);  // The flag stays.
 }
 
