@@ -137,6 +137,7 @@ void errand::is_held_back(std::mt19937_64& random) {
   work_->stdout_capture({.limit = bytes{output_.limit}, .policy = on_limit::backpressure});
   statuses_ = {exit_code(5)};
   if (fits) return;
+  output_.limit += 64 << 10;  // What is left in the pipe comes when the child is gone.
   output_.whole = false;
   work_->timeout(soon(random)).drain_grace(soon(random));
   statuses_ = {by_signal(SIGTERM)};
