@@ -4,6 +4,7 @@
 // coroutine is a fresh one.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -118,10 +119,14 @@ TEST(Pool, F14_UnderZeroUsedNothingIsLeftToRead) {
     }
     [[gnu::noinline]] static int find() {
       volatile char buffer[8000];
+      int longest = 0;
       int found = 0;
       // Reading indeterminate bytes is the point: they are what the former user left.
-      for (volatile char& byte : buffer) found += byte == 0x5a ? 1 : 0;
-      return found;
+      for (volatile char& byte : buffer) {
+        found = byte == 0x5a ? found + 1 : 0;
+        longest = std::max(longest, found);
+      }
+      return longest;
     }
   };
   auto a = pool.acquire();
@@ -131,7 +136,7 @@ TEST(Pool, F14_UnderZeroUsedNothingIsLeftToRead) {
   auto b = pool.acquire<void, void, int>();
 #if !BAST_WITH_MSAN && !BAST_WITH_VALGRIND
   ASSERT_TRUE(b->start([] { return secret::find(); }));
-  EXPECT_EQ(*b->take(), 0);
+  EXPECT_LT(*b->take(), 8) << "a byte of an address may be one by chance";
 #endif
 }
 

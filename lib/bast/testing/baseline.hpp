@@ -97,13 +97,8 @@ struct fault_loop {
 using erased_scenario = std::string (*)(void* scenario, injection& faults);
 fault_loop loop_over_calls(void* scenario, erased_scenario call, std::span<const int> errnos);
 
-/// What mmap, mprotect and madvise really answer: no memory, and "not on this memory". TSan, which
-/// is slow and looks for races, does with one of them.
-#if BAST_WITH_TSAN
-inline constexpr int usual_errnos[] = {ENOMEM};
-#else
+/// What mmap, mprotect and madvise really answer: no memory, and "not on this memory".
 inline constexpr int usual_errnos[] = {ENOMEM, EINVAL};
-#endif
 
 /// Runs `scenario` once to warm up, once to count its calls; then, for each k, once with the k-th
 /// call failing and once with all calls from the k-th on, with each of `errnos`. After every run
