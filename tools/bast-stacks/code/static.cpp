@@ -12,6 +12,7 @@
 #include "code/call_graph.hpp"
 #include "code/worst_path.hpp"
 #include "model/clean_text.hpp"
+#include "model/text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -179,7 +180,7 @@ std::expected<static_report, problem> analyse(const static_options& options) {
   for (auto& sentence : graph.unused()) report.notes.push_back(std::move(sentence));
   if (usage.refused() != 0) {
     report.notes.push_back(
-        fmt::format("{} lines of .su and .ci files made no sense.", usage.refused()));
+        fmt::format("{} of .su and .ci files made no sense.", counted(usage.refused(), "line")));
   }
   return report;
 }

@@ -84,9 +84,9 @@ std::string static_text(const static_report& report, const static_text_options& 
         bound.coroutine.empty() ? bound.root : fmt::format("coroutine {}", bound.coroutine);
     text += fmt::format("{} ({})\n  {}\n  worst path:\n", title, bound.module, headline(bound));
     for (const auto& frame : bound.worst) {
-      const auto rounds = frame.times == 0
-                              ? ""
-                              : fmt::format(", with what it recurs through, {} times", frame.times);
+      const auto rounds = frame.times == 0 ? ""
+                                           : fmt::format(", with what it recurs through, {}",
+                                                         counted(frame.times, "time"));
       text += fmt::format("  {:>10}  {} ({}){}\n", count_text(frame.bytes), frame.function,
                           frame.module, rounds);
     }
