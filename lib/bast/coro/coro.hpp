@@ -35,11 +35,10 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
   /// As coro_ref::release; unless it is refused this handle refers to nothing, from before the
   /// first destructor runs: what is released may own this object.
   [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
-    ref released = detach();
-    auto done = released.release();
-    if (!done) [[unlikely]]
-      static_cast<ref&>(*this) = released;
-    return done;
+    if (!this->release_quietly()) [[unlikely]]
+      return release_detached();
+    static_cast<ref&>(*this) = ref();
+    return {};
   }
   [[nodiscard]] result<void> release(abandon_t) noexcept {
     ref released = detach();
@@ -51,6 +50,14 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
 
   /// Gives up ownership.
   ref detach() noexcept { return std::exchange(static_cast<ref&>(*this), ref()); }
+
+ private:
+  [[gnu::noinline]] result<void> release_detached() noexcept {
+    ref released = detach();
+    auto done = released.release_any();
+    if (!done) static_cast<ref&>(*this) = released;
+    return done;
+  }
 };
 
 }  // namespace bast

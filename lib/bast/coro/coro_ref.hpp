@@ -24,6 +24,8 @@
 namespace bast {
 
 class coro_pool;
+template <class Yield, class Resume, class Return>
+class coro;
 
 /// A coroutine that yields `Yield`, is resumed with `Resume` and returns `Return`. Copyable, 16
 /// bytes, owns nothing; harmless when stale. Use on the pool's thread.
@@ -107,11 +109,8 @@ class coro_ref {
   /// Ends the coroutine and gives its stack back: a suspended one is unwound first, an outcome that
   /// nobody took is disposed of (F-6). Errors: busy while it runs; stale_handle, wrong_thread.
   [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
-    internal::coro_tag flags = usual_flags;
-    if (is(coro_state::finished, flags) && flags == usual_flags) [[likely]] {
-      pool().recycle(*block_, generation_);
+    if (release_quietly()) [[likely]]
       return {};
-    }
     return release_slow();
   }
   /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12). See
@@ -162,13 +161,22 @@ class coro_ref {
 
   friend bool operator==(const coro_ref&, const coro_ref&) = default;
 
- protected:
-  bool refers_to_nothing() const noexcept { return block_ == &internal::never_valid; }
-
  private:
   friend class coro_pool;
+  friend class coro<Yield, Resume, Return>;
   explicit coro_ref(internal::coro_block& block) noexcept
       : block_(&block), generation_(block.tag & internal::tag_generation_mask) {}
+
+  /// Releases a coroutine that has finished and has nothing to dispose of: no code of the user's
+  /// runs. False, and nothing is changed, for any other.
+  [[gnu::always_inline]] bool release_quietly() noexcept {
+    internal::coro_tag flags = usual_flags;
+    if (!is(coro_state::finished, flags) || flags != usual_flags) [[unlikely]]
+      return false;
+    pool().recycle(*block_, generation_);
+    return true;
+  }
+  bool refers_to_nothing() const noexcept { return block_ == &internal::never_valid; }
 
   /// The tag of this handle's coroutine, were it on this thread and in `state`.
   internal::coro_tag tag_in(coro_state state) const noexcept {
@@ -210,7 +218,8 @@ class coro_ref {
     return block_;
   }
 
-  [[gnu::noinline]] result<void> release_slow() noexcept {
+  [[gnu::noinline]] result<void> release_slow() noexcept { return release_any(); }
+  [[gnu::always_inline]] result<void> release_any() noexcept {
     const auto found = find(internal::coro_op::release);
     if (!found) return std::unexpected(found.error());
     return pool().release(**found);
