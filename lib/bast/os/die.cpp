@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How the process ends when a contract is violated. Declared in base/check.hpp.
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -9,8 +11,44 @@
 #include "bast/os/signal.hpp"
 
 namespace bast {
+namespace {
+
+/// A write to a pipe that nobody reads, or to a file that is as long as it may be, is a signal that
+/// ends the process, which may have had no such thing in mind (P-17). Held back for this thread
+/// while it lives, and taken away if it came. Async-signal-safe.
+class write_signals_held {
+ public:
+  write_signals_held() noexcept {
+    ::sigemptyset(&ours_);
+    ::sigaddset(&ours_, SIGPIPE);
+    ::sigaddset(&ours_, SIGXFSZ);
+    ::sigpending(&pending_);
+    (void)::pthread_sigmask(SIG_BLOCK, &ours_, &before_);
+  }
+  ~write_signals_held() {
+    // What was pending before, or is blocked by its owner, is somebody else's to take.
+    for (const int number : {SIGPIPE, SIGXFSZ}) {
+      if (::sigismember(&pending_, number) != 0) ::sigdelset(&ours_, number);
+    }
+    const timespec at_once{};
+    while (::sigtimedwait(&ours_, nullptr, &at_once) > 0) {
+    }
+    (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  write_signals_held(const write_signals_held&) = delete;
+  write_signals_held& operator=(const write_signals_held&) = delete;
+
+ private:
+  sigset_t ours_{};
+  sigset_t pending_{};
+  sigset_t before_{};
+};
+
+}  // namespace
 
 void os::write_diagnostic(const char* diagnostic, std::size_t length) noexcept {
+  if (length == 0) return;
+  const write_signals_held held;
   while (length != 0) {
     const ssize_t written = ::write(STDERR_FILENO, diagnostic, length);
     if (written <= 0) return;  // Nobody listens, or EINTR of a dying process: nothing to save.

@@ -16,6 +16,8 @@
 namespace bast::os {
 namespace {
 
+constexpr bool cannot_start_afresh = test::emulated || test::under_valgrind;
+
 /// What a child, its child and its child's new mark say of the marks that they inherit.
 int generations() {
   const fork_mark ours = fork_mark::here();
@@ -53,6 +55,7 @@ TEST(ForkMark, IO15_AChildOfTheRawCallIsNoticed) {
 }
 
 TEST(ForkMark, IO15_WhereTheKernelRefusesThePageTheChildIsNoticedAllTheSame) {
+  if (cannot_start_afresh) GTEST_SKIP() << "here a program cannot execute itself";
   for (const auto kind : {call::advise, call::map}) {
     test::expect_in_fresh_process([kind] {
       const fault_scope refused({.kind = kind, .nth = 1, .error_number = EINVAL});
@@ -63,6 +66,7 @@ TEST(ForkMark, IO15_WhereTheKernelRefusesThePageTheChildIsNoticedAllTheSame) {
 }
 
 TEST(ForkMark, IO15_ThreadsThatAskFirstTogetherAgree) {
+  if (cannot_start_afresh) GTEST_SKIP() << "here a program cannot execute itself";
   test::expect_in_fresh_process([] {
     std::vector<fork_mark> marks(4);
     std::vector<std::thread> threads;
