@@ -88,8 +88,8 @@ endfunction()
 # bast_add_test_plugin(<test>)
 #
 # Tells a test program where a shared object is that contains the library, or nothing, where the
-# library is not position independent. As plug-ins do, it exports nothing but its entry. An exported
-# inline variable, a unique symbol of gcc's, would keep it loaded, whatever the library does for that.
+# library is not position independent. As plug-ins do, it exports nothing but its entry. An inline
+# variable that is exported, a unique symbol of gcc's, would keep it loaded by itself.
 function(bast_add_test_plugin test)
   get_target_property(position_independent bast_core POSITION_INDEPENDENT_CODE)
   set(path "")

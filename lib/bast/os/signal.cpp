@@ -117,12 +117,14 @@ void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept {
 }
 
 result<void> install_fault_filter(fault_filter filter) noexcept {
-  const std::lock_guard guard(install_lock);
   if (filter_in_force.load() != nullptr) return {};
-  keep_loaded();
+  // Both take the dynamic linker's lock, under which a constructor may come here too: before ours.
   // The first backtrace() loads the unwinder with malloc and dlopen; later ones are signal-safe.
+  keep_loaded();
   void* frame = nullptr;
   (void)::backtrace(&frame, 1);
+  const std::lock_guard guard(install_lock);
+  if (filter_in_force.load() != nullptr) return {};
 
   // SA_ONSTACK: the stack that faulted has no room. No SA_NODEFER: a fault inside the handler is
   // our bug and must kill at once instead of recursing. SA_RESTART is moot: faults are synchronous.

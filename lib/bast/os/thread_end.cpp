@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <pthread.h>
 
-#include <cstdint>
+#include <atomic>
 #include <mutex>
 
 #include "bast/os/keep_loaded.hpp"
@@ -17,22 +17,22 @@ namespace {
 // the last one.
 // What is registered in a destructor comes a round later. The thread sanitizer knows a thread no
 // more in the last one.
-constexpr std::uintptr_t our_round = PTHREAD_DESTRUCTOR_ITERATIONS - (BAST_WITH_TSAN != 0 ? 2 : 1);
+constexpr int our_round = PTHREAD_DESTRUCTOR_ITERATIONS - (BAST_WITH_TSAN != 0 ? 2 : 1);
 static_assert(our_round >= 2);
 
 constinit std::mutex key_lock;
-constinit bool key_exists = false;
+constinit std::atomic<bool> key_exists{false};
 constinit pthread_key_t key{};
 
 constinit thread_local thread_end_task* first_task = nullptr;
 
-/// The key's value is the number of the round.
-void* as_value(std::uintptr_t round) noexcept { return reinterpret_cast<void*>(round); }
+// The key's value says which round comes next: it points to that element.
+constinit char rounds[our_round + 1] = {};
 
 void at_each_round(void* value) {
-  const auto round = reinterpret_cast<std::uintptr_t>(value);
+  char* const round = static_cast<char*>(value);
   // A value that cannot be set again has no further round.
-  if (round < our_round && ::pthread_setspecific(key, as_value(round + 1)) == 0) return;
+  if (round < rounds + our_round && ::pthread_setspecific(key, round + 1) == 0) return;
   while (first_task != nullptr) {
     thread_end_task& task = *first_task;
     first_task = task.next;
@@ -42,14 +42,17 @@ void at_each_round(void* value) {
 }
 
 result<void> make_key() noexcept {
+  if (key_exists.load()) return {};
+  // Each thread that ends calls code of this object. Before our lock is taken: a constructor that
+  // runs under the dynamic linker's lock may come here too.
+  keep_loaded();
   const std::lock_guard guard(key_lock);
-  if (key_exists) return {};
-  keep_loaded();  // Each thread that ends calls code of this object.
+  if (key_exists.load()) return {};
   if (::pthread_key_create(&key, at_each_round) != 0) {
     return fail(errc::limit, "os.at_thread_end", "the process has its maximum of pthread keys",
                 PTHREAD_KEYS_MAX);
   }
-  key_exists = true;
+  key_exists.store(true);
   return {};
 }
 
@@ -58,7 +61,7 @@ result<void> make_key() noexcept {
 result<void> at_thread_end(thread_end_task& task) noexcept {
   if (task.is_due) return {};
   if (auto made = make_key(); !made) return made;
-  if (first_task == nullptr && ::pthread_setspecific(key, as_value(1)) != 0) {
+  if (first_task == nullptr && ::pthread_setspecific(key, rounds + 1) != 0) {
     return fail(errc::no_memory, "os.at_thread_end", "no memory for the value of a pthread key");
   }
   task.next = first_task;
