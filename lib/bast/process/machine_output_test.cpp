@@ -14,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace test;
+using internal::overflow_bytes;
 
 using MachineOutput = test::scripted_machine;
 
