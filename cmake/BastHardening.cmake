@@ -20,7 +20,7 @@ if(NOT BAST_SANITIZER STREQUAL "")
   endif()
 endif()
 
-if(BAST_BUILD_FUZZERS)
+if(BAST_BUILD_FUZZERS AND BAST_FUZZING_ENGINE STREQUAL "-fsanitize=fuzzer")
   # Without stack depth as a signal: with many stacks it is noise.
   list(APPEND BAST_INSTRUMENTATION
     -fsanitize=fuzzer-no-link -fno-sanitize-coverage=stack-depth)

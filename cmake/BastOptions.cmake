@@ -64,6 +64,16 @@ if(BAST_URING STREQUAL "ON" OR (BAST_URING STREQUAL "AUTO" AND NOT CMAKE_CROSSCO
   endif()
 endif()
 
+# Libraries of the system are built for the other standard library, so what has C++ in its interface
+# is compiled from source then.
+include(CheckCXXSourceCompiles)
+check_cxx_source_compiles("
+  #include <cstddef>
+  #ifndef _LIBCPP_VERSION
+  #error another standard library
+  #endif
+  int main() {}" BAST_WITH_LIBCXX)
+
 # One header serves all configurations of a multi-config generator, so AUTO looks at
 # CMAKE_BUILD_TYPE only, and means OFF where that is empty.
 set(BAST_ASSERTIONS_RESOLVED ${BAST_ASSERTIONS})

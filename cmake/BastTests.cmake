@@ -7,8 +7,8 @@
 #   bast_add_test_plugin(test)              a shared object with the library inside
 #   bast_variant_core(name definitions...)  a second build of the core, and the tests that need it
 
-if(CMAKE_CROSSCOMPILING)
-  # Debian has no GoogleTest for a foreign CPU, but it ships the sources.
+if(CMAKE_CROSSCOMPILING OR BAST_WITH_LIBCXX)
+  # Debian has no GoogleTest for a foreign CPU or for libc++, but it ships the sources.
   add_subdirectory(/usr/src/googletest "${PROJECT_BINARY_DIR}/googletest" EXCLUDE_FROM_ALL SYSTEM)
   foreach(name IN ITEMS gtest gtest_main gmock)
     if(NOT TARGET GTest::${name})

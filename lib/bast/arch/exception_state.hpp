@@ -13,6 +13,14 @@
 #include <cstddef>
 #include <type_traits>
 
+#ifdef _LIBCPPABI_VERSION
+// libc++abi has the function that the ABI asks for, and declares it in no header that it installs.
+namespace __cxxabiv1 {
+struct __cxa_eh_globals;
+extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
+}  // namespace __cxxabiv1
+#endif
+
 namespace bast::arch {
 
 /// The runtime's words, as the Itanium C++ ABI (section 2.2.2) lays out __cxa_eh_globals.
