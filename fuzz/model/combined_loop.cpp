@@ -182,6 +182,15 @@ void combined_loop::end_children() {
     process_world::exit(*each.child, CLD_EXITED, 0);
     process_world::drop_grandchild(*each.child);
   }
+  settle();
+  // Groups that were stopped are looked at, and waited for, at intervals.
+  constexpr std::int64_t a_while_ns = 64'000'000;
+  constexpr int rounds_max = 2000;
+  for (int round = 0; !driver_->machine().idle() && round < rounds_max; ++round) {
+    pass(a_while_ns);
+    settle();
+    if (!world_.complaint().empty()) return;
+  }
 }
 
 // --- what can be seen ----------------------------------------------------------------------------

@@ -54,7 +54,7 @@ class combined_loop {
   void pass(std::int64_t duration_ns);
   void act(followed& who, const op& o);
   void shut_down() { driver_->machine().shut_down(); }
-  /// Every child that still runs exits, and no pipe is held.
+  /// Every child that still runs exits, and no pipe is held; then all comes to rest.
   void end_children();
   /// All that it wrote to a captured stream was read.
   static bool all_is_read(const followed& who, std::size_t stream);

@@ -240,7 +240,6 @@ void combined_machine::reboot() {
   loop_.shut_down();
   loop_.settle();
   loop_.end_children();
-  loop_.settle();
   loop_.close();
   sky_.clear_up();
   if (complaint().empty()) make_driver();
@@ -254,7 +253,6 @@ void combined_machine::end() {
     loop_.settle();
     loop_.shut_down();
     loop_.end_children();
-    loop_.settle();
     if (complaint().empty() && loop_.live() != 0) complain("D1: an end was never told");
     if (complaint().empty()) {
       if (loop_.open_descriptors() != 0) complain("D6: a descriptor is left");

@@ -164,8 +164,8 @@ void combined_model::tick() {
   settle();
 }
 
-void combined_model::settle() {
-  const std::int64_t now = clock_ * unit_ns;
+void combined_model::settle(std::int64_t later_ns) {
+  const std::int64_t now = clock_ * unit_ns + later_ns;
   for (bool again = true; again;) {
     again = false;
     for (std::size_t i = 0; i < children_.size(); ++i) {
@@ -215,6 +215,7 @@ void combined_model::reboot() {
     child.let_go();
   }
   settle();
+  settle(1);  // Groups that were stopped are looked at again.
   shut_down_ = false;
   started_ = 0;
 }

@@ -99,7 +99,7 @@ class combined_model {
   void unwind(std::size_t place);
   void act(std::size_t place, const op& o);
   void tick();
-  void settle();
+  void settle(std::int64_t later_ns = 0);
   void restart();
   void reboot();
 

@@ -5,6 +5,13 @@
 
 namespace bast::internal {
 
+error pool_core::elsewhere(const char* operation, const char* whose) const noexcept {
+  if (process_.is_forked()) {
+    return {errc::forked, operation, "its thread did not fork along into this process"};
+  }
+  return {errc::wrong_thread, operation, whose};
+}
+
 error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
   static constexpr const char* operations[] = {"start", "resume", "release", "take",
                                                "look",  "cancel", "describe"};
@@ -16,7 +23,8 @@ error pool_core::diagnose(const coro_block& block, std::uint32_t generation, cor
     return {errc::stale_handle, operation, "the coroutine was released, or its pool is gone"};
   }
   if (thread_of(tag) != this_thread.tag) {
-    return {errc::wrong_thread, operation, "the coroutine belongs to another thread"};
+    return static_cast<pool_core*>(chunk::of(block).owner)
+        ->elsewhere(operation, "the coroutine belongs to another thread");
   }
   switch (state) {
     case coro_state::running:

@@ -74,6 +74,7 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
     return std::unexpected(ready.error());
   }
   pool->thread_ = this_thread.tag;
+  pool->process_ = os::fork_mark::here();
   pool->stacks_.set_user(running_stack_of, pool->thread_);
   pool->flags_ = options.own_float_control ? flag_own_float : 0;
   pool->max_ = options.max_coros;
@@ -85,6 +86,11 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
 }
 
 void pool_core::destroy(pool_core* dead) noexcept {
+  if (dead->thread_ != this_thread.tag && dead->process_.is_forked()) {
+    // The thread whose it is did not fork along, and nothing here may run what it left suspended.
+    // The memory is this process's own copy, and goes when it ends.
+    return;
+  }
   BAST_CHECK(dead->thread_ == this_thread.tag, "a coro_pool was destroyed on another thread");
   BAST_CHECK(dead->visits_ == 0, "a coro_pool was destroyed by what for_each_... calls");
   dead->release_everything();
@@ -99,9 +105,8 @@ void pool_core::destroy(pool_core* dead) noexcept {
 // --- acquire and release -------------------------------------------------------------------------
 
 result<void> pool_core::refill() noexcept {
-  if (thread_ != this_thread.tag) {
-    return fail(errc::wrong_thread, "coro_pool.acquire", "the pool belongs to another thread");
-  }
+  if (thread_ != this_thread.tag)
+    return std::unexpected(elsewhere("coro_pool.acquire", "the pool belongs to another thread"));
   while (free_ == nullptr) {
     if (created_ >= max_ + (BAST_MUTANT(one_coroutine_too_many) ? 1 : 0)) {
       return fail(errc::limit, "coro_pool.acquire", "the pool has its maximum of coroutines",
@@ -208,6 +213,7 @@ result<void> pool_core::adopt() noexcept {
   }
   if (auto prepared = prepare_thread(); !prepared) return prepared;
   thread_ = this_thread.tag;
+  process_ = os::fork_mark::here();
   stacks_.set_user(running_stack_of, thread_);
   for_each_block([&](coro_block& block) {
     const coro_tag flags = block.tag & tag_flags_mask;
@@ -217,9 +223,8 @@ result<void> pool_core::adopt() noexcept {
 }
 
 result<void> pool_core::reserve(std::size_t count) noexcept {
-  if (thread_ != this_thread.tag) {
-    return fail(errc::wrong_thread, "coro_pool.reserve", "the pool belongs to another thread");
-  }
+  if (thread_ != this_thread.tag)
+    return std::unexpected(elsewhere("coro_pool.reserve", "the pool belongs to another thread"));
   if (count > max_) {
     return fail(errc::limit, "coro_pool.reserve", "more than the pool's maximum of coroutines",
                 static_cast<std::int64_t>(max_));

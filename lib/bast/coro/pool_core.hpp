@@ -25,7 +25,8 @@ class pool_core {
  public:
   [[nodiscard]] static result<pool_core*> create(const coro_pool_options& options,
                                                  site_key where) noexcept;
-  /// Unwinds what is suspended, newest first (F-17). Ends the process when one is running.
+  /// Unwinds what is suspended, newest first (F-17). Ends the process when one is running. Does
+  /// nothing in a forked child that has not the pool's thread (IO-15).
   static void destroy(pool_core* dead) noexcept;
 
   /// A ready coroutine. Errors: wrong_thread, `limit`, no_memory.
@@ -102,6 +103,9 @@ class pool_core {
   ~pool_core() = default;
 
   [[nodiscard]] result<void> refill() noexcept;
+  /// What answers on a thread that is not the pool's: wrong_thread, in the words of `whose`, or
+  /// forked.
+  [[gnu::cold]] error elsewhere(const char* operation, const char* whose) const noexcept;
   void unwind(coro_block& block) noexcept;
   void dispose_outcome(coro_block& block) noexcept;
   void release_everything() noexcept;
@@ -118,6 +122,7 @@ class pool_core {
 
   coro_block* free_ = nullptr;  // LIFO
   coro_tag thread_ = 0;
+  os::fork_mark process_;  // in which it became that thread's
   coro_tag flags_ = 0;
   std::uint64_t sequence_ = 0;
   stack_pool stacks_;

@@ -35,7 +35,7 @@ struct chunk {
   coro_block& block(std::size_t index) noexcept {
     return reinterpret_cast<coro_block*>(this)[index];
   }
-  static chunk& of(coro_block& block) noexcept {
+  static chunk& of(const coro_block& block) noexcept {
     return *reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(&block) & ~(chunk_bytes - 1));
   }
 };

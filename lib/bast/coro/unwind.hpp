@@ -23,9 +23,9 @@ inline constexpr unsigned refusals_max = 10'000;
 
 /// What travels through a coroutine that is being unwound. Not a std::exception: a handler for
 /// errors must not mistake it for one. The streams of libstdc++ let it pass; those of libc++, as of
-/// every exception, set `badbit` and swallow it. Catching it and going on is harmless: every later suspension
-/// throws it again (F-10). A loop that does so for ever ends the process after 10,000 refused
-/// suspensions; see docs/stacks.md.
+/// every exception, set `badbit` and swallow it. Catching it and going on is harmless: every later
+/// suspension throws it again (F-10). A loop that does so for ever ends the process after 10,000
+/// refused suspensions; see docs/stacks.md.
 class forced_unwind {
  private:
   forced_unwind() = default;

@@ -177,8 +177,7 @@ byte_list entry(const byte_list& body, bool wide = false) {
 
 byte_list shared_entry(std::uint8_t version, const std::string& letters, const byte_list& rest,
                        bool wide = false) {
-  byte_list body(4);
-  body.push_back(version);
+  byte_list body{0, 0, 0, 0, version};
   for (const char letter : letters) body.push_back(static_cast<std::uint8_t>(letter));
   body.push_back(0);
   body.insert(body.end(), {1, 0x78, 16});

@@ -79,7 +79,7 @@ class scripted_memory final : public memory {
     --part;
     const std::uint64_t skipped = address - part->first;
     if (skipped > part->second.size() || part->second.size() - skipped < into.size()) return false;
-    std::memcpy(into.data(), part->second.data() + skipped, into.size());
+    if (!into.empty()) std::memcpy(into.data(), part->second.data() + skipped, into.size());
     return true;
   }
 
