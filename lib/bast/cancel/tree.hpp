@@ -38,9 +38,9 @@ struct cancel_frame;
 /// A canceller's turn at callbacks, on its stack.
 template <class A>
 struct cancel_run {
-  std::uintptr_t thread;
-  cancel_frame<A>* innermost;  // whose callbacks run now
-  bool gone = false;           // the record that is running was unregistered from within
+  std::uintptr_t thread = 0;
+  cancel_frame<A>* innermost = nullptr;  // whose callbacks run now
+  bool gone = false;                     // the record that is running was unregistered from within
 };
 
 /// A registered callback, inside whoever registered it: in a list, running, or neither.
@@ -235,9 +235,9 @@ class cancel_operations {
   static node* free(node& n, tree*& ending) noexcept;
   static void end_all(tree* ending) noexcept {
     while (ending != nullptr) {
-      tree& next = *ending;
-      ending = next.next_ending;
-      next.end(next, ending);
+      tree* const dying = ending;
+      ending = dying->next_ending;
+      dying->end(*dying, ending);
     }
   }
   static cancel_reason inherited(const cancel_reason& from) noexcept {

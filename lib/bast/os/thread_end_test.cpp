@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "bast/testing/in_child.hpp"
+#include "bast/testing/fresh_process.hpp"
 
 namespace bast::os {
 namespace {
@@ -75,22 +75,19 @@ TEST(thread_end, what_is_registered_in_a_destructor_runs_too) {
 
 TEST(thread_end, without_a_key_there_is_an_error_and_later_there_is_one) {
   // In a new process: this one may have the key already.
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(
-      {
-        pthread_key_t taken[PTHREAD_KEYS_MAX];
-        int count = 0;
-        while (pthread_key_create(&taken[count], nullptr) == 0) ++count;
-        const auto refused = at_thread_end(first);
-        if (refused) _exit(1);
-        if (refused.error().message() !=
-            "os.at_thread_end: limit reached: the process has its maximum of pthread keys (1024)") {
-          _exit(2);
-        }
-        pthread_key_delete(taken[0]);
-        _exit(at_thread_end(first) ? 0 : 3);
-      },
-      testing::ExitedWithCode(0), "");
+  test::expect_in_fresh_process([] {
+    pthread_key_t taken[PTHREAD_KEYS_MAX];
+    int count = 0;
+    while (pthread_key_create(&taken[count], nullptr) == 0) ++count;
+    const auto refused = at_thread_end(first);
+    if (refused) return 1;
+    if (refused.error().message() !=
+        "os.at_thread_end: limit reached: the process has its maximum of pthread keys (1024)") {
+      return 2;
+    }
+    pthread_key_delete(taken[0]);
+    return at_thread_end(first) ? 0 : 3;
+  });
 }
 
 }  // namespace

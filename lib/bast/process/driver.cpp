@@ -48,7 +48,7 @@ void process_driver::require_owner() const noexcept {
 }
 
 void process_driver::require_last_owner() const noexcept {
-  const bool ended = thread_ended_.load(std::memory_order_acquire);  // see thread_lease
+  const bool ended = thread_ended_.load(std::memory_order_acquire);  // pairs with thread_lease's
   BAST_CHECK(thread_ == nullptr || is_of_this_thread() || ended || is_forked(),
              "a process driver is destroyed by another thread while its own still runs");
 }

@@ -33,6 +33,7 @@ TEST_P(PoolBudget, F15_ThePoolsEndsInsideABatch) {
   expect_refused(pool, "the pool's budget of open stack bytes is spent");
   EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10));
   release_all(all);
+  if (test::quarantined) return;  // What waits there is closed.
   EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10)) << "kept open";
 }
 
@@ -52,7 +53,9 @@ TEST_P(PoolBudget, F15_TheProcesssEndsInsideABatch) {
   expect_refused(pool, "the process's budget of open stack bytes is spent");
   process_stack_budget().set_limit(unlimited_bytes);
   release_all(all);
-  EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10));
+  if (!test::quarantined) {
+    EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10));
+  }
   release_all(acquire_many(site_a, 4));
 }
 
