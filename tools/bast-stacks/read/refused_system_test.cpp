@@ -137,21 +137,23 @@ TEST(Run, TheVariableHasItsWordsBehindThoseThatWereThere) {
 }
 
 TEST(Run, SignalsAreThatOfItsCallerInTheProgramAndAfterwards) {
-  struct sigaction before{};
-  struct sigaction ignored{};
-  ignored.sa_handler = SIG_IGN;
-  ::sigaction(SIGQUIT, &ignored, &before);
+  // Whoever started this test may ignore some of them, as a shell does for what it starts behind.
+  constexpr int all[] = {SIGINT, SIGQUIT, SIGTERM};
+  struct sigaction before[std::size(all)] = {};
+  for (std::size_t i = 0; i < std::size(all); ++i) {
+    struct sigaction made{};
+    made.sa_handler = all[i] == SIGQUIT ? SIG_IGN : SIG_DFL;
+    ::sigaction(all[i], &made, &before[i]);
+  }
   // Bits of SIGINT 2, SIGQUIT 3, SIGTERM 15: only what was ignored before is.
   const std::string text = run_of_shell("grep SigIgn /proc/self/status");
   const std::uint64_t mask =
       std::stoull(text.substr(text.find_first_of("0123456789")), nullptr, 16);
   EXPECT_EQ(mask & (1 << 1 | 1 << 2 | 1 << 14), std::uint64_t{1 << 2});
-  struct sigaction now{};
-  ::sigaction(SIGQUIT, &before, &now);
-  EXPECT_EQ(now.sa_handler, SIG_IGN);
-  for (const int each : {SIGINT, SIGTERM}) {
-    ::sigaction(each, nullptr, &now);
-    EXPECT_EQ(now.sa_handler, SIG_DFL) << each;
+  for (std::size_t i = 0; i < std::size(all); ++i) {
+    struct sigaction now{};
+    ::sigaction(all[i], &before[i], &now);
+    EXPECT_EQ(now.sa_handler, all[i] == SIGQUIT ? SIG_IGN : SIG_DFL) << all[i];
   }
 }
 
