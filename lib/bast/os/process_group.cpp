@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "bast/os/descriptor.hpp"
+#include "bast/os/directory_entry.hpp"
 #include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
 #include "bast/os/pipe.hpp"
@@ -39,15 +40,17 @@ result<descriptor> open_proc() noexcept {
   return fail(errc::unsupported, "os.process_group", "/proc is another namespace's");
 }
 
-/// False for a zombie, which is in its group until it is reaped.
+/// False for a zombie, which is in its group until it is reaped, and for who is gone. Where nobody
+/// can look, it may be alive.
 bool is_alive(int proc, pid_t pid) noexcept {
   text path;
   path << pid << "/stat";
   const descriptor file(above_standard(
       through(call::open, -1, [&] { return ::openat(proc, path.c_str(), O_RDONLY | O_CLOEXEC); })));
+  if (!file) return errno != ENOENT && errno != ESRCH;
   char line[256];
   const auto size = read_some(file.get(), std::as_writable_bytes(std::span(line)));
-  if (!size) return errno != ENOENT && errno != ESRCH;
+  if (!size) return size.error().error_number() != ESRCH;
   // "12 (name) Z ...": the name may hold anything, and has 16 bytes at most.
   const std::string_view all(line, *size);
   const std::size_t name_end = all.rfind(')');
@@ -66,11 +69,9 @@ result<void> for_each_member(int proc, pid_t group, F f) noexcept {
     if (size < 0) return failed("os.process_group", "getdents64 refused");
     if (size == 0) return {};
     for (long at = 0; at < size;) {
-      // struct linux_dirent64: ino 8 bytes, off 8, reclen 2 (little-endian), type 1, name.
-      const auto low = static_cast<unsigned char>(buffer[at + 16]);
-      const auto high = static_cast<unsigned char>(buffer[at + 17]);
-      const pid_t pid = number_of(buffer + at + 19);
-      at += low | high << 8;
+      const auto entry = directory_entry::at(buffer + at);
+      at += entry.length;
+      const pid_t pid = number_of(entry.name);
       if (pid <= 0 || pid == group || ::getpgid(pid) != group) continue;
       if (!f(pid)) return {};
     }

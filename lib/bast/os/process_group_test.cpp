@@ -61,6 +61,20 @@ TEST_F(ProcessGroup, P14_TheLeaderIsNoMemberAndAZombieIsNobody) {
   EXPECT_EQ(group_has_members(leader_), false);
 }
 
+TEST_F(ProcessGroup, P14_WhoIsGoneWhenItIsLookedAtIsNobody) {
+  (void)member_of(leader_);
+  const struct {
+    int error_number;
+    bool found;
+  } rows[] = {{ENOENT, false}, {ESRCH, false}, {EMFILE, true}, {EACCES, true}};
+  for (const auto& row : rows) {
+    // The first is /proc itself.
+    const fault_scope fault({.kind = call::open, .nth = 2, .error_number = row.error_number});
+    EXPECT_EQ(group_has_members(leader_), row.found) << row.error_number;
+    EXPECT_EQ(fault.injected(), 1U);
+  }
+}
+
 TEST_F(ProcessGroup, P14_WhereNobodyCanLookThatIsTheAnswer) {
   (void)member_of(leader_);
   const test::leak_baseline before;

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstring>
 
+#include "bast/os/directory_entry.hpp"
 #include "bast/stack.hpp"
 #include "bast/stack/directory.hpp"
 #include "bast/testing/mappings.hpp"
@@ -32,11 +32,9 @@ std::size_t entries_of(const char* path) {
   for (long size = 1; size > 0;) {
     size = ::syscall(SYS_getdents64, fd, buffer, sizeof buffer);
     for (long at = 0; at < size;) {
-      // struct linux_dirent64: ino 8 bytes, off 8, reclen 2, type 1, name.
-      std::uint16_t length = 0;
-      std::memcpy(&length, buffer + at + 16, sizeof length);
-      if (buffer[at + 19] != '.') ++count;
-      at += length;
+      const auto entry = os::directory_entry::at(buffer + at);
+      at += entry.length;
+      if (*entry.name != '.') ++count;
     }
   }
   ::close(fd);
