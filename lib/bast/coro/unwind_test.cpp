@@ -7,18 +7,12 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <typeinfo>
 #include <vector>
 
 #include "bast/coro.hpp"
 #include "bast/testing/kind_of.hpp"
-
-#if BAST_EXCEPTIONS && defined(__GLIBCXX__)
-#include <cxxabi.h>
-#endif
 
 namespace bast {
 namespace {
@@ -100,103 +94,6 @@ TEST(Unwind, F10_SwallowingItIsHarmlessAndCounted) {
   EXPECT_EQ(attempts, 5);  // Every later suspension threw again, without switching.
   EXPECT_EQ(pool.stats().swallowed_unwinds, 1U);
   EXPECT_EQ(pool.stats().free, 1U);
-}
-
-/// A buffer that suspends whatever is asked of it.
-struct suspending_buffer : std::streambuf {
-  yielder<>& out;
-  explicit suspending_buffer(yielder<>& y) : out(y) {}
-  int overflow(int c) override { return out.yield(), c; }
-  int underflow() override { return out.yield(), traits_type::eof(); }
-  int sync() override { return out.yield(), 0; }
-};
-
-TEST(Unwind, F10_StreamsLetItPassOrSwallowIt) {
-  using use = void (*)(std::iostream&);
-  const use uses[] = {
-      [](std::iostream& stream) { stream << "text" << 7 << 1.5; },
-      [](std::iostream& stream) { stream.put('x').flush(); },
-      [](std::iostream& stream) { stream.write("text", 4); },
-      [](std::iostream& stream) { stream.flush(); },
-      [](std::iostream& stream) { (void)stream.get(); },
-      [](std::iostream& stream) { (void)stream.peek(); },
-      [](std::iostream& stream) {
-        int n = 0;
-        stream >> n;
-      },
-      [](std::iostream& stream) {
-        std::string line;
-        std::getline(stream, line);
-      },
-      [](std::iostream& stream) {
-        stream.exceptions(std::ios::badbit);
-        stream << "text";
-      },
-  };
-  coro_pool pool = *coro_pool::create();
-  std::size_t released = 0;
-  for (const use each : uses) {
-    auto c = pool.acquire();
-    int after = 0;
-    bool destroyed = false;
-    ASSERT_TRUE(c->start([&](yielder<>& out) {
-                   struct tells {
-                     bool& told;
-                     ~tells() { told = true; }
-                   };
-                   const tells local{destroyed};
-                   suspending_buffer buffer(out);
-                   std::iostream stream(&buffer);
-                   each(stream);
-                   ++after;
-                   out.yield();
-                   ADD_FAILURE() << "a suspension while unwinding must throw";
-                 })->suspended());
-    ASSERT_TRUE(c->release());
-    ++released;
-    EXPECT_TRUE(destroyed);
-    EXPECT_EQ(pool.stats().free, 1U);
-#ifdef __GLIBCXX__
-    EXPECT_EQ(after, 0) << "swallowed by use " << released;
-    EXPECT_EQ(pool.stats().swallowed_unwinds, 0U);
-#endif
-  }
-  EXPECT_EQ(std::uncaught_exceptions(), 0);
-  pool.check_invariants();
-}
-
-#ifdef __GLIBCXX__
-using passed_as = abi::__forced_unwind;
-#else
-using passed_as = forced_unwind;
-#endif
-
-TEST(Unwind, F10_WhoeverCatchesItByAnyNameSeesTheSame) {
-  coro_pool pool = *coro_pool::create();
-  auto c = pool.acquire();
-  std::string seen;
-  ASSERT_TRUE(c->start([&](yielder<>& out) {
-    try {
-      try {
-        try {
-          out.yield();
-        } catch (forced_unwind& by_reference) {
-          seen += typeid(by_reference) == typeid(forced_unwind) ? "reference " : "another ";
-          throw;
-        }
-      } catch (...) {
-        const std::exception_ptr kept = std::current_exception();
-        seen += "anything ";
-        std::rethrow_exception(kept);
-      }
-    } catch (passed_as&) {
-      seen += "cancellation";
-      throw;
-    }
-  }));
-  ASSERT_TRUE(c->release());
-  EXPECT_EQ(seen, "reference anything cancellation");
-  EXPECT_EQ(pool.stats().swallowed_unwinds, 0U);
 }
 
 TEST(Unwind, F11_AnotherExceptionWhileUnwindingReachesTheSink) {

@@ -33,6 +33,9 @@ inline void write(const fs::path& file, const std::string& text) {
   std::ofstream(file, std::ios::binary) << text;
 }
 
+inline constexpr const char* all_commands[] = {"run",   "top",    "record", "report", "recommend",
+                                               "flame", "static", "diff",   "check",  "export"};
+
 struct ending {
   int status = -1;  // 128 + signal when one ended it
   std::string out;

@@ -18,8 +18,7 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 TEST_F(Program, HelpShowsAnExampleFirst) {
-  for (const char* command : {"run", "top", "record", "report", "recommend", "flame", "static",
-                              "diff", "check", "export"}) {
+  for (const char* const command : all_commands) {
     const ending help = run({command, "--help"});
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_THAT(help.out, StartsWith(std::string("  bast-stacks ") + command));
@@ -181,8 +180,7 @@ TEST_F(Program, GeneratesAManPageForEachCommand) {
   EXPECT_EQ(run({"--generate", "man", directory_.string()}).status, 0);
   const std::string whole = contents(path("bast-stacks.1"));
   EXPECT_THAT(whole, HasSubstr(".TH BAST\\-STACKS 1"));
-  for (const char* command : {"run", "top", "record", "report", "recommend", "flame", "static",
-                              "diff", "check", "export"}) {
+  for (const char* const command : all_commands) {
     EXPECT_THAT(whole, HasSubstr(std::string("\\fBbast\\-stacks\\-") + command + "\\fR(1)"));
     const std::string page = contents(path(std::string("bast-stacks-") + command + ".1"));
     EXPECT_THAT(page, HasSubstr("\n.SH OPTIONS\n"));

@@ -17,8 +17,7 @@ using test::expect_whole;
 
 TEST_F(Program, HelpIsWhole) {
   std::string all = run({"--help"}).out;
-  for (const char* command : {"run", "top", "record", "report", "recommend", "flame", "static",
-                              "diff", "check", "export"}) {
+  for (const char* const command : all_commands) {
     all += "\n==== " + std::string(command) + "\n" + run({command, "--help"}).out;
   }
   expect_whole("cli/whole/help.txt", all);

@@ -9,25 +9,44 @@
 #include "draw/flame.hpp"
 #include "draw/histogram.hpp"
 #include "draw/html.hpp"
+#include "draw/html_assets.hpp"
 #include "draw/testing/sample.hpp"
 #include "draw/top_view.hpp"
 #include "model/test_whole.hpp"
+#include "show/testing/servers.hpp"
 
 namespace bast_stacks {
 namespace {
 
 using test::expect_whole;
+using testing::advised;
 
-// Reserves that do not depend on where the test runs.
-const recommend_options advised{.reserves = {.signal_frame = 1776}};
+/// A page without what is the same in all of them, which must be there once.
+std::string without_assets(std::string page) {
+  const std::pair<const char*, std::string> assets[] = {
+      {"(style)", std::string(draw::page_style) + draw::histogram_style() + flame_style()},
+      {"(definitions)", flame_definitions()},
+      {"(script)", std::string(draw::page_script)}};
+  for (const auto& [name, text] : assets) {
+    const std::size_t at = page.find(text);
+    EXPECT_NE(at, std::string::npos) << name;
+    if (at == std::string::npos) continue;
+    page.replace(at, text.size(), name);
+    EXPECT_EQ(page.find(text), std::string::npos) << name << " is there twice";
+  }
+  return page;
+}
+
+void expect_page(const std::string& name, const snapshot& of, const html_options& options) {
+  expect_whole("draw/whole/" + name, without_assets(html_page(of, options)));
+}
 
 TEST(WholeDrawing, Pages) {
-  expect_whole("draw/whole/server.html", html_page(sample::server(), {.recommend = advised}));
-  expect_whole("draw/whole/hostile.html", html_page(sample::hostile(), {.recommend = advised}));
-  expect_whole("draw/whole/nothing.html", html_page(snapshot{}, {.recommend = advised}));
-  expect_whole("draw/whole/one_detail.html",
-               html_page(test::sample_server(),
-                         {.recommend = advised, .recommendation = "As <told>.", .details_max = 1}));
+  expect_page("server.html", sample::server(), {.recommend = advised});
+  expect_page("hostile.html", sample::hostile(), {.recommend = advised});
+  expect_page("nothing.html", snapshot{}, {.recommend = advised});
+  expect_page("one_detail.html", test::sample_server(),
+              {.recommend = advised, .recommendation = "As <told>.", .details_max = 1});
 }
 
 TEST(WholeDrawing, Flames) {
