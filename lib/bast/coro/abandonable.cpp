@@ -5,6 +5,8 @@
 
 #include <type_traits>
 
+#include "bast/os.hpp"
+
 namespace bast::internal {
 
 static_assert(std::is_standard_layout_v<abandonable>);
@@ -13,16 +15,9 @@ constinit shared_word<std::uintptr_t> abandonable::secret = 0;
 
 namespace {
 
-/// A word of another flow's stack, of which the sanitizers have an opinion of their own.
-#if defined(__clang__)
-[[clang::no_sanitize("address", "memory", "thread")]]
-#else
-[[gnu::no_sanitize_address]]
-#endif
+/// What a coroutine that runs no more has left there.
 std::uintptr_t abandoned_word(const std::byte* at) noexcept {
-  std::uintptr_t word = 0;
-  __builtin_memcpy(&word, at, sizeof word);
-  return word;
+  return os::word_at(reinterpret_cast<std::uintptr_t>(at));
 }
 
 const std::byte* aligned_up(const std::byte* at) noexcept {

@@ -42,13 +42,14 @@ class coro_pool {
   }
   /// Unwinds what is suspended, newest acquired first (F-17), and gives everything back; in a build
   /// without exceptions it abandons what is suspended (F-12). Ends the process when a coroutine of
-  /// this pool is running, or on another thread than the pool's.
+  /// this pool is running, or on another thread than the pool's. In a child that was forked without
+  /// the pool's thread it does nothing (IO-15).
   ~coro_pool() {
     if (core_ != nullptr) internal::pool_core::destroy(core_);
   }
 
   /// A coroutine, ready to be started; it owns no stack until then. Never blocks, never throws.
-  /// Errors: wrong_thread, bad_state, `limit` (max_coros), no_memory.
+  /// Errors: wrong_thread, forked, bad_state, `limit` (max_coros), no_memory.
   template <class Yield = void, class Resume = void, class Return = void>
   [[nodiscard]] result<coro<Yield, Resume, Return>> acquire() noexcept {
     using ref = coro_ref<Yield, Resume, Return>;
@@ -81,7 +82,8 @@ class coro_pool {
     return core_->adopt();
   }
 
-  /// Prepares `count` stacks ahead of use. Errors: wrong_thread, bad_state, `limit`, no_memory.
+  /// Prepares `count` stacks ahead of use. Errors: wrong_thread, forked, bad_state, `limit`,
+  /// no_memory.
   [[nodiscard]] result<void> reserve(std::size_t count) noexcept {
     if (core_ == nullptr) return moved_from("coro_pool.reserve");
     return core_->reserve(count);

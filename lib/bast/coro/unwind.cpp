@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/coro/unwind.hpp"
 
-#include "bast/coro/pool_core.hpp"
-
 #if BAST_EXCEPTIONS
+
 #include <cxxabi.h>
 
 #include <new>
 #include <typeinfo>
-#endif
 
-#if BAST_EXCEPTIONS
+#include "bast/coro/pool_core.hpp"
 
 namespace bast::internal {
 namespace {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "bast/base.hpp"
@@ -69,6 +70,19 @@ void avoid_huge_pages(std::byte* base, std::size_t size) noexcept;
 /// out counts as absent. Errors: no_memory (the range is not mapped).
 [[nodiscard]] result<void> residency(const std::byte* base,
                                      std::span<unsigned char> resident) noexcept;
+
+/// The word at an address that is readable, though it may be another flow's stack, of which the
+/// sanitizers have an opinion of their own. Async-signal-safe.
+#if defined(__clang__)
+[[nodiscard, clang::no_sanitize("address", "memory", "thread")]]
+#else
+[[nodiscard, gnu::no_sanitize_address]]
+#endif
+inline std::uintptr_t word_at(std::uintptr_t address) noexcept {
+  std::uintptr_t word = 0;
+  __builtin_memcpy(&word, reinterpret_cast<const void*>(address), sizeof word);
+  return word;
+}
 
 /// True if the kernel itself can write to `where` (16 bytes). The functional probe for guard
 /// markers: an emulator may accept the advice and do nothing.

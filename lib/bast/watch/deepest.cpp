@@ -62,18 +62,6 @@ struct code_finder {
   }
 };
 
-/// A word of another flow's stack, of which the sanitizers have an opinion of their own.
-#if defined(__clang__)
-[[clang::no_sanitize("address", "memory", "thread")]]
-#else
-[[gnu::no_sanitize_address]]
-#endif
-std::uintptr_t word_at(std::uintptr_t address) noexcept {
-  std::uintptr_t word = 0;
-  __builtin_memcpy(&word, reinterpret_cast<const void*>(address), sizeof word);
-  return word;
-}
-
 // How many words from the outer end of a stack are kept when there are more than fit: enough to see
 // who was called by the coroutine and which of its recursions it was.
 constexpr std::uint32_t outermost = 24;
@@ -117,7 +105,7 @@ void note_growth(site_entry& entry, const growth& at) noexcept {
   code_finder is_code;
   const std::uintptr_t from = std::max(at.sp, at.readable);
   for (std::uintptr_t word = (from + 7) & ~std::uintptr_t{7}; word < at.top; word += 8) {
-    const std::uintptr_t value = word_at(word);
+    const std::uintptr_t value = os::word_at(word);
     if (is_code(value)) keep(stack, value, static_cast<std::uint32_t>(at.top - word));
   }
   stack.first = stack.omitted == 0 ? stack.count : innermost;
