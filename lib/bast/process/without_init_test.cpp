@@ -50,23 +50,24 @@ void expect_no_init(process_driver& driver) {
   EXPECT_TRUE(test::has_no_child());
 }
 
+void expect_an_epoll_adapter_to_answer() {
+  epoll_adapter loop;
+  expect_no_init(loop);
+  EXPECT_EQ(loop.turn(1h).error(), errc::bad_state);
+  EXPECT_EQ(loop.shut_down().error(), errc::bad_state);
+  EXPECT_TRUE(loop.idle());
+  EXPECT_EQ(loop.fd(), -1);
+  EXPECT_EQ(loop.next_deadline(), never_ns);
+  // Nothing of that keeps it from beginning.
+  ASSERT_TRUE(loop.init(1));
+  EXPECT_TRUE(loop.turn(0ns));
+  EXPECT_TRUE(loop.has_room());
+}
+
 TEST(WithoutInit, X5_AnEpollAdapterAnswers) {
-  test::warm_directory();
-  ASSERT_TRUE((*coro_pool::create()).reserve(1));  // What a first pool makes stays.
+  expect_an_epoll_adapter_to_answer();  // What is made once for the process is made.
   const test::leak_baseline before;
-  {
-    epoll_adapter loop;
-    expect_no_init(loop);
-    EXPECT_EQ(loop.turn(1h).error(), errc::bad_state);
-    EXPECT_EQ(loop.shut_down().error(), errc::bad_state);
-    EXPECT_TRUE(loop.idle());
-    EXPECT_EQ(loop.fd(), -1);
-    EXPECT_EQ(loop.next_deadline(), never_ns);
-    // Nothing of that keeps it from beginning.
-    ASSERT_TRUE(loop.init(1));
-    EXPECT_TRUE(loop.turn(0ns));
-    EXPECT_TRUE(loop.has_room());
-  }
+  expect_an_epoll_adapter_to_answer();
   EXPECT_EQ(before.differences(), "");
 }
 
