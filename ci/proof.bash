@@ -163,10 +163,10 @@ job_faults() {
 }
 
 job_properties() {
-  build_preset release --target bast_property_test bast_stacks_property_test
+  build_preset release-tools --target bast_property_test bast_stacks_property_test
   local properties status=0
   for properties in bast_property_test bast_stacks_property_test; do
-    BAST_PROPERTY_RUNS="${1:-100000}" "build/release/proptest/$properties" || status=$?
+    BAST_PROPERTY_RUNS="${1:-100000}" "build/release-tools/proptest/$properties" || status=$?
   done
   return "$status"
 }
@@ -194,9 +194,10 @@ job_flake() {
 }
 
 # What proves something and is not in `test`, the quickest first.
-nightly_jobs=('tidy --alone' 'consumers --all' 'fuzz --seconds 60' 'preset ubsan' 'preset asan-gcc'
-  'preset asan-no-uar' 'preset tsan-nosync' 'preset msan-core' 'preset libcxx' 'preset protection'
-  'preset aarch64' 'preset separate' coverage faults mutants 'mutate 100' 'properties 20000'
+nightly_jobs=('tidy --alone' 'consumers --all' 'fuzz --seconds 60' 'preset asan' 'preset tsan'
+  'preset hardened' 'preset no-exceptions' 'preset ubsan' 'preset asan-gcc' 'preset asan-no-uar' 'preset tsan-nosync'
+  'preset msan-core' 'preset libcxx' 'preset protection' 'preset aarch64' 'preset separate'
+  'preset release-tools' coverage faults mutants 'mutate 100' 'properties 20000'
   'stress --seconds 20' 'soak --minutes 10' 'flake 20' 'preset valgrind' matrix)
 
 # nightly [--again]: a job that passed on this very tree is not run again.

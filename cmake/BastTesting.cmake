@@ -10,6 +10,7 @@ function(bast_add_testing target core)
   add_library(${target} STATIC ${sources})
   target_link_libraries(${target} PUBLIC ${core})
   bast_setup_target(${target})
+  target_compile_options(${target} PRIVATE ${BAST_LIBRARY_OPTIONS})
   if(BAST_COVERAGE)
     # See lib/bast/testing/coverage_exits.cpp. -u: the linker must take that file from the archive.
     target_link_options(${target} INTERFACE

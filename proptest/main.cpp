@@ -4,6 +4,7 @@
 // repeats. BAST_PROPERTY_RUNS asks for more, BAST_SEED for others; RC_PARAMS, rapidcheck's own
 // variable, overrules both. The line that repeats a test is printed when it starts.
 #include <gtest/gtest.h>
+#include <bast/config.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +17,9 @@ std::string environment(const char* name, const char* otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
+// Under a sanitizer a program takes ten times as long, and each is looked at more closely.
+constexpr const char* runs = BAST_WITH_ASAN || BAST_WITH_TSAN ? "100" : "300";
+
 /// What rapidcheck will read: the user's parameters, and ours where the user said nothing.
 std::string parameters() {
   std::string all = environment("RC_PARAMS", "");
@@ -24,7 +28,7 @@ std::string parameters() {
     all += (all.empty() ? "" : " ") + std::string(key) + "=" + value;
   };
   add("seed", std::to_string(std::strtoull(environment("BAST_SEED", "0xba57").c_str(), {}, 0)));
-  add("max_success", environment("BAST_PROPERTY_RUNS", "300"));
+  add("max_success", environment("BAST_PROPERTY_RUNS", runs));
   return all;
 }
 

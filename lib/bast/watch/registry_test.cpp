@@ -17,6 +17,7 @@
 
 #include "bast/os.hpp"
 #include "bast/testing/in_child.hpp"
+#include "bast/testing/optimized.hpp"
 #include "bast/watch/site.hpp"
 
 extern "C" const bast::watch::anchor bast_watch_anchor;
@@ -91,9 +92,7 @@ std::uint64_t expected_built() {
   add_if(BAST_WITH_MSAN != 0, built_memory_sanitizer);
   add_if(BAST_WITH_VALGRIND != 0, built_valgrind);
   add_if(BAST_COVERAGE != 0, built_coverage);
-#if !defined(__OPTIMIZE__)
-  bits += built_unoptimized;
-#endif
+  add_if(!test::library_is_optimized(), built_unoptimized);
   return bits;
 }
 

@@ -36,6 +36,8 @@ __attribute__((noinline)) int small_frame(recorded_stack& out, std::uint64_t top
 __attribute__((noinline)) int dynamic_frame(recorded_stack& out, std::uint64_t top,
                                             std::size_t bytes) {
   auto* const room = static_cast<volatile char*>(alloca(bytes));
+  // Zeroed: what earlier calls have left would look like frames.
+  std::fill_n(room, bytes, char{0});
   room[0] = 1;
   asm volatile("" : : "r"(room) : "memory");  // or it would be found to be of no use
   return small_frame(out, top) + room[0];

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/testing/optimized.hpp"
+
+namespace bast::test {
+
+// Compiled as the library is, and not as a test.
+bool library_is_optimized() noexcept {
+#if defined(__OPTIMIZE__)
+  return true;
+#else
+  return false;
+#endif
+}
+
+}  // namespace bast::test
