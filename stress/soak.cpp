@@ -139,7 +139,7 @@ class worker {
     } else if (plant == "mappings") {
       const auto leaked = os::map(2 * os::page_bytes());
       if (leaked) (void)os::protect(*leaked, os::page_bytes(), os::access::none);
-    } else if (plant == "descriptors" && shared_.lives % 64 < 4) {
+    } else if (plant == "descriptors" && ++rounds_ % 16 == 0) {
       [[maybe_unused]] const int lost = ::dup(STDOUT_FILENO);
     } else if (plant == "threads" && ++threads_leaked_ <= 100) {
       std::thread(::pause).detach();
@@ -150,6 +150,7 @@ class worker {
   std::mt19937_64 random_;
   std::vector<handle> all_;
   int threads_leaked_ = 0;
+  int rounds_ = 0;
 };
 
 [[noreturn]] void die(const std::string& why) {
