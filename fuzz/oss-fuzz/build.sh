@@ -29,7 +29,8 @@ cmake --build "$WORK/bast" --target bast_replay "${targets[@]/#/bast_fuzz_}"
 mkdir -p "$OUT/lib"
 for target in "${targets[@]}"; do
   cp "$WORK/bast/fuzz/bast_fuzz_$target" "$OUT/"
-  ldd "$OUT/bast_fuzz_$target" |
+  # Not of the copy, which finds those of the targets before it in $OUT/lib.
+  ldd "$WORK/bast/fuzz/bast_fuzz_$target" |
     awk '$3 ~ /^\// && $1 !~ /^(libc|libm|libdl|libpthread|librt|libresolv)\.so/ { print $3 }' |
     xargs --no-run-if-empty cp -L -u -t "$OUT/lib"
 
