@@ -17,10 +17,13 @@ files=(registry core perf_ring elf_frames su_ci recording budget draw)
 targets=("${programs[@]}" "${files[@]}")
 
 # No build type: how much is optimised is the farm's choice. No -Werror: its clang is newer. The
-# machines that run the harnesses have no library of ours, so each lies beside them.
+# machines that run the harnesses have no library of ours, so each lies beside them; by a DT_RPATH,
+# because a DT_RUNPATH is not for the libraries that those libraries need.
 cmake -G Ninja -S "$SRC/bast" -B "$WORK/bast" \
   -DCMAKE_BUILD_TYPE= -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_CXX_FLAGS="$CXXFLAGS" \
-  -DCMAKE_BUILD_RPATH='$ORIGIN/lib' -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 \
+  -DCMAKE_BUILD_RPATH='$ORIGIN/lib' \
+  -DCMAKE_EXE_LINKER_FLAGS="${LDFLAGS:-} -Wl,--disable-new-dtags" \
+  -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 \
   -DBAST_SANITIZER="$sanitizer" -DBAST_BUILD_FUZZERS=ON \
   -DBAST_FUZZING_ENGINE="$LIB_FUZZING_ENGINE" -DBAST_TOOLS=ON -DBAST_WERROR=OFF -DBAST_URING=OFF \
   -DBAST_TESTS=OFF -DBAST_SANITIZER_TESTS=OFF -DBAST_EXAMPLES=OFF -DBAST_INSTALL=OFF
