@@ -10,6 +10,8 @@ function(bast_add_warnings target)
     -Wold-style-cast -Wcast-align -Wunused -Woverloaded-virtual -Wformat=2
     -Wimplicit-fallthrough -Wmissing-declarations -Wundef>")
   if(BAST_WERROR)
-    target_compile_options(${target} PRIVATE -Werror)
+    # Flags that every language is given, as -stdlib, may say nothing to the assembler.
+    target_compile_options(${target} PRIVATE -Werror
+      $<$<COMPILE_LANG_AND_ID:ASM,Clang>:-Wno-unused-command-line-argument>)
   endif()
 endfunction()

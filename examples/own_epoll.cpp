@@ -29,7 +29,7 @@ int milliseconds_until(std::int64_t deadline_ns) {
   if (deadline_ns == bast::never_ns) return -1;
   const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-      std::chrono::nanoseconds(std::max(deadline_ns, now.count())) - now);
+      std::max(std::chrono::nanoseconds(deadline_ns), now) - now);
   return static_cast<int>(std::min<std::int64_t>(left.count(), INT_MAX));
 }
 

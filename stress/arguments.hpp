@@ -4,7 +4,10 @@
 #pragma once
 
 #include <charconv>
+#include <concepts>
+#include <cstdlib>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace bast::stress {
@@ -12,11 +15,22 @@ namespace bast::stress {
 /// The whole of `text` as a number that is not negative, or nothing.
 template <class Number>
 std::optional<Number> number(std::string_view text) {
-  Number value{};
-  const char* const end = text.data() + text.size();
-  const auto [rest, problem] = std::from_chars(text.data(), end, value);
-  if (problem != std::errc{} || rest != end || !(value >= Number{})) return std::nullopt;
-  return value;
+  if constexpr (std::floating_point<Number>) {
+    // libc++ before 20 has from_chars for integers alone.
+    if (text.empty() || text.find_first_of("0123456789.") != 0) return std::nullopt;
+    if (text.find_first_not_of("0123456789.e+-") != text.npos) return std::nullopt;
+    const std::string all(text);
+    char* rest = nullptr;
+    const double value = std::strtod(all.c_str(), &rest);
+    if (rest != all.c_str() + all.size()) return std::nullopt;
+    return static_cast<Number>(value);
+  } else {
+    Number value{};
+    const char* const end = text.data() + text.size();
+    const auto [rest, problem] = std::from_chars(text.data(), end, value);
+    if (problem != std::errc{} || rest != end || !(value >= Number{})) return std::nullopt;
+    return value;
+  }
 }
 
 }  // namespace bast::stress

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "bast/cancel.hpp"
+#include "bast/testing/joined_thread.hpp"
 #include "scenario.hpp"
 
 namespace bast::stress {
@@ -52,7 +53,7 @@ class rounds {
   explicit rounds(run& r) : run_(r) {}
 
   std::uint64_t play() {
-    std::jthread other([this] { cancel_every_round(); });
+    test::joined_thread other([this] { cancel_every_round(); });
     auto random = run_.random(0);
     while (run_.goes_on()) {
       source_.emplace(cancel_source::create().value());

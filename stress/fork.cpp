@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <thread>
 
+#include "bast/testing/joined_thread.hpp"
 #include "frames.hpp"
 #include "storm.hpp"
 
@@ -112,7 +112,7 @@ std::string fork(run& r) {
   const books before;
   std::uint64_t forks = 0;
   {
-    std::vector<std::jthread> workers;
+    std::vector<test::joined_thread> workers;
     for (unsigned n = 0; n + 1 < thread_count(); ++n) {
       workers.emplace_back([&, n] { storm(r, "growth", r.random(n)); });
     }

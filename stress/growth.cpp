@@ -2,8 +2,8 @@
 //
 // Threads that all grow stacks at the same time, by fault and on request.
 #include <atomic>
-#include <thread>
 
+#include "bast/testing/joined_thread.hpp"
 #include "storm.hpp"
 
 namespace bast::stress {
@@ -14,7 +14,7 @@ std::string growth(run& r) {
   if (r.planted("charge")) (void)process_stack_budget().charge(os::page_bytes());
   std::atomic<std::uint64_t> programs = 0;
   {
-    std::vector<std::jthread> workers;
+    std::vector<test::joined_thread> workers;
     for (unsigned n = 0; n < thread_count(); ++n) {
       workers.emplace_back([&, n] { programs += storm(r, "growth", r.random(n)); });
     }

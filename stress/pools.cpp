@@ -3,8 +3,8 @@
 // Threads that each run pool programs on pools of their own. What they share is the registry, the
 // directory, the process's budget and the fault handler.
 #include <atomic>
-#include <thread>
 
+#include "bast/testing/joined_thread.hpp"
 #include "storm.hpp"
 
 namespace bast::stress {
@@ -15,7 +15,7 @@ std::string pools(run& r) {
   const char* const target = r.planted("canary") ? "canary" : "pool";
   std::atomic<std::uint64_t> programs = 0;
   {
-    std::vector<std::jthread> workers;
+    std::vector<test::joined_thread> workers;
     for (unsigned n = 0; n < thread_count(); ++n) {
       workers.emplace_back([&, n] { programs += storm(r, target, r.random(n)); });
     }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "bast/coro.hpp"
+#include "bast/testing/joined_thread.hpp"
 #include "errand.hpp"
 #include "scenario.hpp"
 #include "storm.hpp"
@@ -24,6 +25,18 @@ constexpr unsigned processes_at_once = 64;  // all threads together, or a few mo
 /// A thread that cancels whatever it is given, sooner or later.
 class canceller {
  public:
+  canceller() = default;
+  canceller(const canceller&) = delete;
+  canceller& operator=(const canceller&) = delete;
+  ~canceller() {
+    {
+      const std::scoped_lock lock(lock_);
+      over_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+
   void give(cancel_source source) {
     const std::scoped_lock lock(lock_);
     waiting_.push_back(std::move(source));
@@ -31,9 +44,10 @@ class canceller {
   }
 
  private:
-  void serve(const std::stop_token& over) {
+  void serve() {
     for (std::unique_lock lock(lock_);;) {
-      if (!changed_.wait(lock, over, [this] { return !waiting_.empty(); })) return;
+      changed_.wait(lock, [this] { return over_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
       const cancel_source source = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();
@@ -43,9 +57,10 @@ class canceller {
   }
 
   std::mutex lock_;
-  std::condition_variable_any changed_;
+  std::condition_variable changed_;
   std::deque<cancel_source> waiting_;
-  std::jthread thread_{[this](const std::stop_token& over) { serve(over); }};
+  bool over_ = false;
+  std::thread thread_{[this] { serve(); }};
 };
 
 struct progress {
@@ -109,7 +124,7 @@ std::string processes(run& r) {
   progress done;
   {
     canceller other;
-    std::vector<std::jthread> threads;
+    std::vector<test::joined_thread> threads;
     for (unsigned n = 0; n < thread_count(); ++n) {
       threads.emplace_back([&, n] { work(r, n, other, done); });
     }

@@ -11,6 +11,7 @@
 #include <latch>
 #include <thread>
 
+#include "bast/testing/joined_thread.hpp"
 #include "frames.hpp"
 #include "storm.hpp"
 
@@ -72,7 +73,8 @@ void keep_errno(run& r) {
 }
 
 /// To one thread after the other, with pauses of all lengths up to 100 us.
-std::uint64_t bombard(const run& r, std::vector<std::jthread>& targets, std::mt19937_64 random) {
+std::uint64_t bombard(const run& r, std::vector<test::joined_thread>& targets,
+                      std::mt19937_64 random) {
   std::uint64_t sent = 0;
   while (r.goes_on()) {
     // Of the C library, on the thread's id: tgkill(2).
@@ -99,7 +101,7 @@ std::string signals(run& r) {
     // A thread that has ended must not be sent anything, so they wait for each other.
     std::latch ready(count + 1);
     std::latch over(1);
-    std::vector<std::jthread> workers;
+    std::vector<test::joined_thread> workers;
     for (unsigned n = 0; n < count; ++n) {
       workers.emplace_back([&, n] {
         // Before the first signal this thread must have its alternate stack.

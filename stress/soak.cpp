@@ -19,6 +19,7 @@
 #include "arguments.hpp"
 #include "bast/coro.hpp"
 #include "bast/os.hpp"
+#include "bast/testing/joined_thread.hpp"
 #include "frames.hpp"
 #include "samples.hpp"
 
@@ -222,7 +223,7 @@ int main(int count, char** values) {
   state shared(asked);
   std::vector<stress::sample> samples;
   {
-    std::vector<std::jthread> threads;
+    std::vector<test::joined_thread> threads;
     for (const unsigned n : {1U, 2U}) {
       threads.emplace_back([&shared, seed = asked.seed + n] { worker(shared, seed).work(); });
     }

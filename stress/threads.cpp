@@ -12,6 +12,7 @@
 #include <optional>
 #include <thread>
 
+#include "bast/testing/joined_thread.hpp"
 #include "bast/testing/mappings.hpp"
 #include "frames.hpp"
 #include "storm.hpp"
@@ -155,7 +156,7 @@ std::string threads(run& r) {
   std::atomic<std::uint64_t> lives = 0;
   {
     last_look look(r);
-    std::vector<std::jthread> parents;
+    std::vector<test::joined_thread> parents;
     for (unsigned n = 0; n < thread_count(); ++n) {
       parents.emplace_back([&, n] {
         std::optional<coro_pool> inherited;

@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <iterator>
-#include <thread>
 #include <utility>
 
 #include "unwrap.hpp"
@@ -46,12 +46,12 @@ class runners {
       ++working_;
       unwrap(coroutines_.back().start("run commands", [this] { work(); }));
     }
-    std::jthread canceller;
+    std::future<void> canceller;  // Its destructor waits for the thread.
     while (working_ != 0) {
       tally_.fds_peak = std::max(tally_.fds_peak, open_fds());
-      if (uncancelled_ == 0 && !canceller.joinable()) {
+      if (uncancelled_ == 0 && !canceller.valid()) {
         // From another thread, as it is with requests that are withdrawn.
-        canceller = std::jthread([this] { source_.cancel(); });
+        canceller = std::async(std::launch::async, [this] { source_.cancel(); });
       }
       loop_.turn();
     }

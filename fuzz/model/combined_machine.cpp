@@ -44,12 +44,6 @@ void combined_machine::make_driver() {
   if (auto opened = loop_.open(); !opened) (void)lacks(opened.error());
 }
 
-template <class T>
-std::string combined_machine::refusal(const result<T>& came) {
-  return refusal_text(came.error().kind());
-}
-template std::string combined_machine::refusal(const result<void>&);
-
 // --- operations ----------------------------------------------------------------------------------
 
 combined_memory combined_machine::perform(const op& o) {

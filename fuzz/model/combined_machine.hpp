@@ -82,7 +82,9 @@ class combined_machine {
   void run(std::size_t place);
 
   template <class T>
-  std::string refusal(const result<T>& came);
+  static std::string refusal(const result<T>& came) {
+    return refusal_text(came.error().kind());
+  }
   std::string answer(const result<step<int>>& came);
   std::string compare_notes(const combined_notes& expected) const;
   std::string compare_coros(const combined_model& expected) const;

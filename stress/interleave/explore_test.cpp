@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
-#include <thread>
 
+#include "bast/testing/joined_thread.hpp"
 #include "interleave/expect.hpp"
 #include "interleave/model_atomics.hpp"
 
@@ -254,8 +254,8 @@ TEST(Explore, ThreadsRunInRounds) {
 TEST(Explore, SeveralOsThreadsExploreAtOnce) {
   result found[2];
   {
-    std::jthread a([&] { found[0] = explore({}, counters<3, 3>); });
-    std::jthread b([&] { found[1] = explore({}, counters<3, 3>); });
+    test::joined_thread a([&] { found[0] = explore({}, counters<3, 3>); });
+    test::joined_thread b([&] { found[1] = explore({}, counters<3, 3>); });
   }
   EXPECT_TRUE(found[0].exhausted);
   EXPECT_EQ(found[0].schedules, found[1].schedules);

@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <thread>
 #include <vector>
 
 #include "bast/cancel.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/joined_thread.hpp"
 
 namespace bast {
 namespace {
@@ -17,7 +17,7 @@ TEST(Group, WaitsForEveryTicket) {
   const group workers = group::create().value();
   EXPECT_TRUE(workers.is_idle());
   std::atomic<int> done{0};
-  std::vector<std::jthread> threads;
+  std::vector<test::joined_thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&done, member = workers.begin()] { ++done; });
   }

@@ -12,6 +12,7 @@
 
 #include "bast/cancel.hpp"
 #include "bast/cancel/source_test.hpp"
+#include "bast/testing/joined_thread.hpp"
 
 namespace bast {
 namespace {
@@ -70,7 +71,7 @@ TEST(CancelThreads, C2_OneOfManyCancelsWins) {
     const cancel_source source = test::root_source();
     std::latch ready(4);
     std::atomic<int> winners{0};
-    std::vector<std::jthread> threads;
+    std::vector<test::joined_thread> threads;
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([&] {
         ready.arrive_and_wait();
@@ -92,7 +93,7 @@ TEST(CancelThreads, C4_WhoeverSeesAnAncestorCancelledSeesTheDescendants) {
       nodes.push_back(nodes[static_cast<std::size_t>(i) / 2].child().value());
     }
     std::latch ready(2);
-    std::jthread canceller([&] {
+    test::joined_thread canceller([&] {
       ready.arrive_and_wait();
       top.cancel();
     });
@@ -129,8 +130,8 @@ TEST(CancelThreads, SourcesComeAndGoWhileTheirParentIsCancelled) {
         }
       }
     };
-    std::jthread one(churn);
-    std::jthread two(churn);
+    test::joined_thread one(churn);
+    test::joined_thread two(churn);
     ready.arrive_and_wait();
     top.cancel();
   }
@@ -141,11 +142,11 @@ TEST(CancelThreads, C19_TwoInputsFireAtOnce) {
     const cancel_source a = test::root_source();
     const cancel_source b = test::root_source();
     std::latch ready(3);
-    std::jthread first([&] {
+    test::joined_thread first([&] {
       ready.arrive_and_wait();
       a.cancel({.text = "a"});
     });
-    std::jthread second([&] {
+    test::joined_thread second([&] {
       ready.arrive_and_wait();
       b.cancel({.text = "b"});
     });

@@ -249,12 +249,14 @@ TEST_P(Growth, WhileASignalHandlerRunsOnTheAlternateStack) {
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
+// Every library parses nested groups by recursion; only some match the text by it too.
 TEST_P(Growth, RegexGoesDeep) {
   const site_stats site = run(
       [] {
-        const std::regex comment(R"(/\*([^*]|\*[^/])*\*/)");
+        const std::string comment = R"(/\*([^*]|\*[^/])*\*/)";
+        const std::regex nested(std::string(2000, '(') + comment + std::string(2000, ')'));
         const std::string text = "/*" + std::string(2000, 'a') + "*/";
-        EXPECT_TRUE(std::regex_match(text, comment));
+        EXPECT_TRUE(std::regex_match(text, nested));
       },
       16_MiB);
   EXPECT_GT(site.max, 100_KiB);

@@ -10,6 +10,7 @@
 
 #include "bast/os.hpp"
 #include "bast/stack.hpp"
+#include "bast/stack/directory.hpp"
 #include "bast/testing/emulation.hpp"
 
 namespace bast {

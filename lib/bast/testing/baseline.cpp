@@ -70,6 +70,11 @@ process_counts process_counts::now() {
   return seen;
 }
 
+leak_baseline::leak_baseline() {
+  (void)os::retry_pending_releases();
+  before_ = process_counts::now();
+}
+
 std::string leak_baseline::differences() const {
   const std::size_t pending = os::retry_pending_releases();
   process_counts now = process_counts::now();

@@ -41,10 +41,11 @@ struct process_counts {
   friend bool operator==(const process_counts&, const process_counts&) = default;
 };
 
-/// Remembers what the process held when it was made.
+/// Remembers what the process held when it was made. Unmappings that the kernel had refused before
+/// are tried again first, so that they are not missed later.
 class leak_baseline {
  public:
-  leak_baseline() : before_(process_counts::now()) {}
+  leak_baseline();
 
   /// One line for each count that is not what it was; empty when all are. Unmappings that the
   /// kernel refused are tried again first (os::release promises no more).

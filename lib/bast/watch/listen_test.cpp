@@ -28,7 +28,6 @@ namespace {
 struct Listener : test::door_directory {};
 
 using test::received;
-using test::visit;
 
 TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
   ASSERT_TRUE(open_registry());
@@ -37,7 +36,7 @@ TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
   const auto door = listener::start(path.c_str());
   ASSERT_TRUE(door) << door.error().message();
   EXPECT_EQ(door->path(), path);
-  const received got = visit(path);
+  const received got = test::visit(path);
   EXPECT_EQ(got.greeting, "BASTWTCH");
   ASSERT_GE(got.fd, 0);
   const std::string all = test::contents_of(got.fd);
@@ -78,7 +77,7 @@ TEST_F(Listener, ManyVisitorsComeOneAfterTheOther) {
   const auto door = listener::start(path.c_str());
   ASSERT_TRUE(door);
   for (int i = 0; i < 20; ++i) {
-    const received got = visit(path);
+    const received got = test::visit(path);
     ASSERT_GE(got.fd, 0);
     ::close(got.fd);
   }
@@ -94,7 +93,7 @@ TEST_F(Listener, ItsEndLeavesNothing) {
     auto door = listener::start(path.c_str());
     ASSERT_TRUE(door);
     listener moved = std::move(*door);
-    const received got = visit(path);
+    const received got = test::visit(path);
     ::close(got.fd);
   }
   EXPECT_EQ(before.differences(), "");
@@ -106,7 +105,7 @@ TEST_F(Listener, AFileOfADeadProcessIsReplaced) {
   ::close(stale);
   const auto door = listener::start(path.c_str());
   ASSERT_TRUE(door);
-  const received got = visit(path);
+  const received got = test::visit(path);
   EXPECT_GE(got.fd, 0);
   ::close(got.fd);
 }
@@ -126,7 +125,7 @@ TEST_F(Listener, AForkedChildLeavesItsParentsDoorOpen) {
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
-  const received got = visit(path);
+  const received got = test::visit(path);
   EXPECT_GE(got.fd, 0);
   ::close(got.fd);
 }
@@ -174,7 +173,7 @@ TEST_F(Listener, X6_EveryCallThatFailsLeavesNothing) {
       const os::fault_scope fault({.kind = kind, .nth = nth, .error_number = EMFILE});
       const auto door = listener::start(path.c_str());
       if (!door) continue;
-      const received got = visit(path);
+      const received got = test::visit(path);
       if (got.fd >= 0) ::close(got.fd);
     }
   }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "cli/words.hpp"
@@ -34,10 +33,8 @@ CLI::Option* choice(CLI::App& to, const std::string& name, std::string& into,
 CLI::Option* percentage(CLI::App& to, const std::string& name, double& into,
                         const std::string& what) {
   const auto check = [](const std::string& value) {
-    double number = 0;
-    const char* const end = value.data() + value.size();
-    const auto [last, failure] = std::from_chars(value.data(), end, number);
-    return failure == std::errc{} && last == end && number > 0 && number < 100
+    const auto number = decimal_in(value);
+    return number && *number > 0 && *number < 100
                ? std::string()
                : fmt::format("\"{}\" is no percentage between 0 and 100", value);
   };
@@ -254,12 +251,9 @@ std::expected<nanoseconds, std::string> parse_duration(const std::string& text) 
                         : unit == "min" ? 60e9
                         : unit == "h"   ? 3600e9
                                         : 0;
-  double number = 0;
-  const auto [last, failure] = std::from_chars(text.data(), text.data() + digits, number);
-  const double result = number * factor;
+  const double result = decimal_in(std::string_view(text).substr(0, digits)).value_or(0) * factor;
   // A year is longer than anybody watches.
-  if (failure != std::errc{} || last != text.data() + digits || !(result >= 1) || result > 3.2e16)
-    return wrong();
+  if (!(result >= 1) || result > 3.2e16) return wrong();
   return nanoseconds(static_cast<std::int64_t>(result));
 }
 

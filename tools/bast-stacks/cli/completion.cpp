@@ -64,7 +64,7 @@ std::string bash(const CLI::App& app) {
 }
 
 /// Within single quotes; in zsh's lists of candidates a colon and brackets have a meaning.
-std::string quoted(std::string_view text, std::string_view special) {
+std::string escaped(std::string_view text, std::string_view special) {
   std::string out;
   for (const char c : text) {
     if (c == '\'') {
@@ -84,7 +84,7 @@ std::string zsh(const CLI::App& app) {
       "_bast_stacks() {\n"
       "  local -a commands=(\n";
   for (const CLI::App* each : commands_of(app))
-    out += fmt::format("    '{}:{}'\n", each->get_name(), quoted(each->get_description(), ":\\"));
+    out += fmt::format("    '{}:{}'\n", each->get_name(), escaped(each->get_description(), ":\\"));
   out +=
       "  )\n"
       "  if ((CURRENT == 2)); then\n"
@@ -97,7 +97,7 @@ std::string zsh(const CLI::App& app) {
     out += fmt::format("    {})\n      _arguments \\\n", each->get_name());
     for (const CLI::Option* const option : each->get_options()) {
       if (option->get_group().empty() || option->get_positional()) continue;
-      const std::string what = quoted(option->get_description(), "[]:\\");
+      const std::string what = escaped(option->get_description(), "[]:\\");
       for (const std::string& name : option->get_lnames()) {
         std::string value;
         if (option->get_expected_max() != 0) {
@@ -121,7 +121,7 @@ std::string fish(const CLI::App& app) {
   for (const CLI::App* each : commands_of(app)) {
     out += fmt::format(
         "complete -c bast-stacks -n 'not __fish_seen_subcommand_from {}' -a {} -d '{}'\n", names,
-        each->get_name(), quoted(each->get_description(), "\\"));
+        each->get_name(), escaped(each->get_description(), "\\"));
   }
   for (const CLI::App* each : commands_of(app)) {
     for (const CLI::Option* const option : each->get_options()) {
@@ -130,7 +130,7 @@ std::string fish(const CLI::App& app) {
       for (const std::string& name : option->get_lnames()) {
         out +=
             fmt::format("complete -c bast-stacks -n '__fish_seen_subcommand_from {}' -l {} -d '{}'",
-                        each->get_name(), name, quoted(option->get_description(), "\\"));
+                        each->get_name(), name, escaped(option->get_description(), "\\"));
         if (!values.empty()) {
           out += fmt::format(" -x -a '{}'", fmt::join(values, " "));
         } else if (option->get_expected_max() != 0) {

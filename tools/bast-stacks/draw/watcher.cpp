@@ -15,12 +15,16 @@ watcher::watcher(look_function look)
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, &before);
-  thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
+  thread_ = std::thread([this] { work(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 watcher::~watcher() {
-  thread_.request_stop();
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  asked_.notify_one();
   thread_.join();
   if (ready_fd_ >= 0) ::close(ready_fd_);
 }
@@ -43,11 +47,12 @@ std::optional<std::expected<snapshot, problem>> watcher::take() {
   return std::exchange(seen_, std::nullopt);
 }
 
-void watcher::work(const std::stop_token& stop) {
+void watcher::work() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (!asked_.wait(lock, stop, [this] { return wanted_; })) return;
+      asked_.wait(lock, [this] { return over_ || wanted_; });
+      if (over_) return;
     }
     std::expected<snapshot, problem> seen = look_();
     const std::lock_guard lock(mutex_);

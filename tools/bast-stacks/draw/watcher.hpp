@@ -11,7 +11,6 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <stop_token>
 #include <thread>
 
 #include "model/snapshot.hpp"
@@ -38,15 +37,16 @@ class watcher {
   std::optional<std::expected<snapshot, problem>> take();
 
  private:
-  void work(const std::stop_token& stop);
+  void work();
 
   look_function look_;
   int ready_fd_ = -1;
   mutable std::mutex mutex_;
-  std::condition_variable_any asked_;
-  bool wanted_ = false;  // asked for, and not seen yet
+  std::condition_variable asked_;  // or over
+  bool wanted_ = false;            // asked for, and not seen yet
+  bool over_ = false;
   std::optional<std::expected<snapshot, problem>> seen_;
-  std::jthread thread_;  // last, so that it ends before what it uses
+  std::thread thread_;
 };
 
 }  // namespace bast_stacks::draw

@@ -78,7 +78,8 @@ class Gdb(Session):
         saved = "python import bast_show; print(f'saved {bast_show.all_stacks()[0][0].pc:#018x}')"
         output = self.session([*STOP_HERE, saved, "bast bt 1"])
         address = re.search("^saved (0x[0-9a-f]+)$", output, re.MULTILINE)[1]
-        self.assert_lines(output, f"^#0  {address} in bast")
+        # Clang's line tables name an inlined function without its namespace.
+        self.assert_lines(output, f"^#0  {address} in (bast|switch_inline)")
 
     def test_backtrace_needs_no_caller_of_the_threads_frame(self):
         """gdb ends a backtrace at main, and here the thread is in main."""

@@ -5,7 +5,9 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstdlib>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace bast_stacks {
@@ -24,6 +26,18 @@ std::optional<Number> number_in(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto [last, failure] = std::from_chars(text.data(), end, value);
   if (failure != std::errc{} || last != end) return std::nullopt;
+  return value;
+}
+
+/// The number that all of `text` is, in decimal digits and at most one point. Too large a one is
+/// infinite. By strtod, because libc++ before 20 has from_chars for integers alone: the numeric
+/// locale stays "C".
+inline std::optional<double> decimal_in(std::string_view text) {
+  if (text.empty() || text.find_first_not_of("0123456789.") != text.npos) return std::nullopt;
+  const std::string all(text);
+  char* last = nullptr;
+  const double value = std::strtod(all.c_str(), &last);
+  if (last != all.c_str() + all.size()) return std::nullopt;
   return value;
 }
 

@@ -30,5 +30,18 @@ TEST(Parse, ANumberIsAllOfTheText) {
   EXPECT_EQ(number_in<int>("-1"), -1);
 }
 
+TEST(Parse, ADecimalHasDigitsAndAtMostOnePoint) {
+  EXPECT_EQ(decimal_in("12"), 12.0);
+  EXPECT_EQ(decimal_in("1.25"), 1.25);
+  EXPECT_EQ(decimal_in(".5"), 0.5);
+  EXPECT_EQ(decimal_in("5."), 5.0);
+  EXPECT_EQ(decimal_in(std::string_view("1.257").substr(0, 3)), 1.2);
+  EXPECT_GT(decimal_in(std::string(400, '9')), 1e300);
+  using namespace std::string_view_literals;
+  for (const auto text : {""sv, "."sv, "1.2.3"sv, "-1"sv, "+1"sv, " 1"sv, "1 "sv, "0x1"sv, "1e3"sv,
+                          "inf"sv, "nan"sv, "1,5"sv, "1\0"sv})
+    EXPECT_FALSE(decimal_in(text)) << text;
+}
+
 }  // namespace
 }  // namespace bast_stacks

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
-#include <charconv>
 #include <cmath>
 
 #include "model/clean_text.hpp"
+#include "model/parse.hpp"
 #include "show/columns.hpp"
 #include "show/toml_guard.hpp"
 
@@ -95,7 +95,7 @@ std::string heading_of(std::string_view text) {
 }
 
 /// A basic string of TOML. Text that was parsed is UTF-8, and so is what site_name gives.
-std::string quoted(std::string_view text) {
+std::string toml_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -137,17 +137,14 @@ std::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
   if (shift < 0) return wrong();
 
   const std::string_view number = text.substr(0, digits);
-  std::uint64_t whole = 0;
-  const char* const end = number.data() + number.size();
-  if (const auto [last, failure] = std::from_chars(number.data(), end, whole);
-      failure == std::errc{} && last == end) {
-    if (whole > UINT64_MAX >> shift) return wrong();
-    return whole << shift;
+  if (const auto whole = number_in<std::uint64_t>(number)) {
+    if (*whole > UINT64_MAX >> shift) return wrong();
+    return *whole << shift;
   }
-  double part = 0;
-  const auto [last, failure] = std::from_chars(number.data(), end, part);
-  const double bytes = std::round(std::ldexp(part, shift));
-  if (failure != std::errc{} || last != end || shift == 0 || bytes >= 0x1p63) return wrong();
+  const auto part = decimal_in(number);
+  if (!part || shift == 0) return wrong();
+  const double bytes = std::round(std::ldexp(*part, shift));
+  if (bytes >= 0x1p63) return wrong();
   return static_cast<std::uint64_t>(bytes);
 }
 
@@ -181,7 +178,7 @@ std::string budgets_text(const budget_file& file) {
   if (!out.ends_with("\n\n")) out += '\n';
   const char* separator = "";
   for (const budget& b : file.budgets) {
-    out += fmt::format("{}[[budget]]\nsite = {}\n", separator, quoted(b.site));
+    out += fmt::format("{}[[budget]]\nsite = {}\n", separator, toml_string(b.site));
     if (b.max.has_value()) out += fmt::format("max = {}\n", exact_size(*b.max));
     if (b.p99.has_value()) out += fmt::format("p99 = {}\n", exact_size(*b.p99));
     if (b.uses_min.has_value()) out += fmt::format("uses_min = {}\n", *b.uses_min);

@@ -67,9 +67,10 @@ std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
     if (static_cast<unsigned char>(c) >= 0x80) return flaw("expected a key in ASCII, or quotes");
     if (text.starts_with("\"\"\"") || text.starts_with("'''"))
       return flaw("expected a string on one line");
-    // Within a word a quote begins no string, and what follows would not be in one.
-    if ((c == '"' || c == '\'') &&
-        std::string_view("=[. \t\r\n").find(before) == std::string_view::npos)
+    // Within a word a quote begins no string, and what follows would not be in one. A point parts
+    // the words of a key, and is within a number.
+    const std::string_view parts = has_value ? "= \t\r\n" : "[. \t\r\n";
+    if ((c == '"' || c == '\'') && parts.find(before) == parts.npos)
       return flaw("expected a string or a number");
     const std::size_t length = std::max<std::size_t>(1, quoted_length(text));
     for (const char each : text.substr(0, length)) {

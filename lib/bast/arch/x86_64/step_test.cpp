@@ -6,6 +6,7 @@
 // walk sees the flow that leaves, after it the one that goes on; between them, where the registers
 // are of both, it must find no caller at all (D13). The matrix of ci/run repeats this at every -O
 // level.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <ucontext.h>
@@ -45,13 +46,30 @@ struct seen_in_steps {
   int lost = 0;     // anything else
 };
 
+/// libgcc's, which backtrace() uses too. With libc++ LLVM's is linked as well and found first; that
+/// of LLVM 19 takes the interrupted instruction for one after a call and applies the rules of the
+/// instruction before it, so that its walks from the prologue of any function go astray.
+struct unwinder {
+  decltype(&::_Unwind_Backtrace) backtrace = nullptr;
+  decltype(&::_Unwind_GetIP) pc_of = nullptr;
+
+  bool find() {
+    void* const library = ::dlopen("libgcc_s.so.1", RTLD_NOW);
+    if (library == nullptr) return false;
+    backtrace = reinterpret_cast<decltype(backtrace)>(::dlsym(library, "_Unwind_Backtrace"));
+    pc_of = reinterpret_cast<decltype(pc_of)>(::dlsym(library, "_Unwind_GetIP"));
+    return backtrace != nullptr && pc_of != nullptr;
+  }
+};
+
+constinit unwinder libgcc;
 constinit seen_in_steps seen;
 constinit std::uintptr_t outermost_of_thread = 0;
 constinit volatile bool stepping = false;
 
 _Unwind_Reason_Code collect_above(_Unwind_Context* frame, void* out) {
   auto& walk = *static_cast<interrupted_walk*>(out);
-  const std::uintptr_t pc = _Unwind_GetIP(frame);
+  const std::uintptr_t pc = libgcc.pc_of(frame);
   if (walk.frames >= 0) {
     // libgcc shows the caller of the outermost function too, at address zero.
     if (pc == 0) return _URC_NO_REASON;
@@ -72,7 +90,7 @@ void on_step(int, siginfo_t*, void* context) {
   machine.gregs[REG_EFL] |= static_cast<greg_t>(trap_flag);
   interrupted_walk walk;
   walk.pc = static_cast<std::uintptr_t>(machine.gregs[REG_RIP]);
-  const _Unwind_Reason_Code end = _Unwind_Backtrace(collect_above, &walk);
+  const _Unwind_Reason_Code end = libgcc.backtrace(collect_above, &walk);
   ++seen.steps;
   if (end != _URC_END_OF_STACK || walk.frames < 0) {
     ++seen.lost;
@@ -93,7 +111,7 @@ void on_step(int, siginfo_t*, void* context) {
 }
 
 _Unwind_Reason_Code remember(_Unwind_Context* frame, void*) {
-  if (_Unwind_GetIP(frame) != 0) outermost_of_thread = _Unwind_GetIP(frame);
+  if (const std::uintptr_t pc = libgcc.pc_of(frame); pc != 0) outermost_of_thread = pc;
   return _URC_NO_REASON;
 }
 
@@ -110,7 +128,7 @@ int step_through(int stack_flag) {
   action.sa_sigaction = on_step;
   action.sa_flags = SA_SIGINFO | stack_flag;
   if (::sigaltstack(&other, nullptr) != 0 || ::sigaction(SIGTRAP, &action, nullptr) != 0) return 1;
-  _Unwind_Backtrace(remember, nullptr);
+  libgcc.backtrace(remember, nullptr);
   raw_fiber fiber(Fiber, [](raw_fiber& self) {
     for (int life = 1; life < lives; ++life) self.suspend<Fiber>();
   });
@@ -138,6 +156,7 @@ void expect_each_step_to_be_known() {
 TEST(arch_step, D13_a_walk_from_any_instruction_of_a_switch_ends_or_stops_there) {
   if (test::hooks_needed) GTEST_SKIP() << "the inline form is not used under this sanitizer";
   if (test::under_valgrind) GTEST_SKIP() << "valgrind executes no single instruction";
+  ASSERT_TRUE(libgcc.find()) << ::dlerror();
   expect_each_step_to_be_known<form::in_line, form::in_line>();
   expect_each_step_to_be_known<form::in_line, form::out_of_line>();
   expect_each_step_to_be_known<form::out_of_line, form::in_line>();
