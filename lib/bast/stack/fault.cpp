@@ -95,6 +95,13 @@ void report(const overflow_info& info) noexcept {
   write_overflow_report(info);
 }
 
+/// The registry learns how deep it came: nobody will release this stack and measure it.
+void overflow(slab& home, slot& s, const interrupted& at, overflow_cause cause) noexcept {
+  note_depth(home, s, at);
+  watch::note_overflow(home.owner->sites->entry_of(s.site));
+  report(describe(home, s, at, cause));
+}
+
 /// A signal arrived whose handler runs on the interrupted stack (no SA_ONSTACK), and the kernel
 /// found no room for its frame: it sends SIGSEGV with no address instead, and the first signal is
 /// lost. Nothing can be saved, but the reader of the core file should know.
@@ -149,8 +156,7 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   if (!is_closed(*s, at.fault)) return false;  // Open there: not about room.
   const bool in_guard = at.fault < address_of(home->low(*s)) + home->geometry.guard;
   if (in_guard && !BAST_MUTANT(guard_grows)) {
-    note_depth(*home, *s, at);
-    report(describe(*home, *s, at, overflow_cause::limit));
+    overflow(*home, *s, at, overflow_cause::limit);
     return false;
   }
   std::byte* const target = home->low(*s) + (at.fault - address_of(home->low(*s)));
@@ -161,7 +167,7 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
     note_depth(*home, *s, at);
     return true;
   }
-  report(describe(*home, *s, at, cause_of(done)));
+  overflow(*home, *s, at, cause_of(done));
   return false;
 }
 

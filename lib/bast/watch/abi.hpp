@@ -37,7 +37,7 @@ namespace bast::watch {
 
 inline constexpr std::uint64_t magic = 0x4843'5457'5453'4142;  // "BASTWTCH"
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 1;
+inline constexpr std::uint16_t version_minor = 2;
 
 // --- how it is found -----------------------------------------------------------------------------
 
@@ -165,12 +165,14 @@ static_assert(sizeof(header) == 512);
 enum class entry_state : std::uint32_t {
   free,
   open,    // somebody writes it
-  closed,  // sites only: of pools that are gone, added up by site
+  closed,  // of pools that are gone, and of their sites: added up
 };
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 
-/// A pool of stacks. Written once, before `state` says open.
+/// A pool of stacks. Written once, before `state` says open. Of pools that are gone, those that were
+/// made at one place with the same options are one entry: closed, with `gone` not 0 (an entry that
+/// is being written is closed too, and has 0). Since version 1.2.
 struct pool_entry {
   std::uint32_t state;
   std::uint32_t owner_thread;  // gettid of who made it
@@ -184,7 +186,9 @@ struct pool_entry {
   std::uint8_t growth;    // 0 fault, 1 demand
   std::uint8_t measured;  // 0: no depth is read
   std::uint8_t reserved_1[5];
-  std::uint64_t reserved_2[5];
+  std::uint64_t gone;        // how many pools are added up here
+  std::uint64_t stacks_max;  // of one of them: the most stacks that it had at a time
+  std::uint64_t reserved_2[3];
   char where[152];  // where in the source it was made, "file:line", or empty
 };
 static_assert(sizeof(pool_entry) == 256);
@@ -268,12 +272,12 @@ struct site_entry {
   std::uint32_t sequence;  // odd while the numbers below are written
   std::uint32_t state;
   std::uint32_t kind;
-  std::uint32_t pool;   // index in the table of pools; no_index when closed
+  std::uint32_t pool;   // index in the table of pools, or no_index
   std::uint32_t index;  // within its pool: what its slots hold
   std::uint32_t line;
   std::uint32_t column;
   std::uint32_t where_bytes;  // length of the whole name; `where` may hold only its end
-  std::uint64_t limit;        // of the pool, bytes; of the newest when several are added up
+  std::uint64_t limit;        // of the pool, bytes; without a pool, of the newest
   std::uint64_t window;
   std::uint64_t uses;       // measured uses; slots know of more that are pending
   std::uint64_t samples;    // uses that the histogram is of, see stack/site.hpp
@@ -282,7 +286,10 @@ struct site_entry {
   std::uint64_t max_at_ns;  // CLOCK_MONOTONIC, when it was read
   std::uint64_t held;       // stacks that are kept for it, in use or not
   std::uint64_t held_max;   // the most there were; of one pool when several are added up
-  std::uint64_t reserved[9];
+  // Since version 1.2: uses that needed more than they could have. `max` has nothing of them, for
+  // they were never released; `deepest` has how deep they came.
+  std::uint64_t overflows;
+  std::uint64_t reserved[8];
   char where[256];                        // file or label, with its terminating zero
   std::uint32_t histogram[bucket_count];  // saturates
   deepest_stack deepest;

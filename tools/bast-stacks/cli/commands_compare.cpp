@@ -68,11 +68,19 @@ outcome check_command(const arguments& with) {
     return 0;
   }
   const auto verdicts = check(*seen, *budgets);
-  if (!verdicts.has_value()) return std::unexpected(verdicts.error());
   const outcome written =
-      write_output(with, check_text(*seen, *budgets, *verdicts, format_of(with)));
+      write_output(with, check_text(*seen, *budgets, verdicts, format_of(with)));
   if (!written.has_value()) return written;
-  const bool over = std::ranges::any_of(*verdicts, [](const auto& v) { return !v.kept; });
+  // What is written says all of it; a gate that looks at nothing is a mistake and not a finding.
+  for (const verdict_of_budget& v : verdicts) {
+    if (v.kind != budget_kind::unmatched) continue;
+    const budget& b = budgets->budgets[*v.budget];
+    return std::unexpected(problem{3,
+                                   fmt::format("{}:{}:{}: \"{}\" matches no site", budgets->name,
+                                               b.line, b.column, clean_text(b.site)),
+                                   "bast-stacks report --all, which lists the sites"});
+  }
+  const bool over = std::ranges::any_of(verdicts, [](const auto& v) { return !v.kept; });
   return over ? 1 : 0;
 }
 

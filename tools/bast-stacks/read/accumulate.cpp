@@ -5,6 +5,7 @@
 #include <map>
 
 #include "model/mutant.hpp"
+#include "model/statistics.hpp"
 #include "read/site_book.hpp"
 
 namespace bast_stacks {
@@ -13,10 +14,8 @@ namespace {
 void raise(site& into, const site& earlier) {
   into.live = std::max(into.live, earlier.live);
   into.held = std::max({into.held, earlier.held, into.live});
-  if (earlier.max > into.max && !BAST_STACKS_MUTANT(dead_maximum_forgotten)) {
-    into.max = earlier.max;
-    into.max_age_ns = 0;
-  }
+  into.overflows = std::max(into.overflows, earlier.overflows);
+  if (!BAST_STACKS_MUTANT(dead_maximum_forgotten)) merge_depths(into, earlier);
   if (earlier.raw.depth > into.raw.depth) into.raw = earlier.raw;
   if (earlier.uses > into.uses) {
     // Uses that were pending when we looked, and nobody counted before the end.

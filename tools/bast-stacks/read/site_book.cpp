@@ -55,6 +55,9 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
   made.window = entry.window;
   if (pool_id != 0) made.pools.push_back(pool_id);
   made.raw = checked(entry.deepest);
+  made.overflows = entry.overflows;
+  // A use that never ended is known by how it grew.
+  note_depth(made, made.raw.depth, made.limit);
   return made;
 }
 
@@ -63,8 +66,12 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
 void sort_sites(snapshot& all) {
   std::vector<std::size_t> order(all.sites.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
+  // Each pool has a record for what has no site; it is a site when something is recorded there.
+  std::erase_if(order, [&](std::size_t i) {
+    return all.sites[i].kind == site_kind::other && !has_run(all.sites[i]);
+  });
   std::ranges::sort(order, {}, [&](std::size_t i) { return identity_of(all.sites[i]); });
-  std::vector<std::size_t> place(order.size());
+  std::vector<std::size_t> place(all.sites.size());
   std::vector<site> sorted;
   sorted.reserve(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -93,13 +100,18 @@ std::size_t site_book::enter(site entered) {
 void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns) {
   const std::size_t index = enter(site_from(entry, pool_id, now_ns));
   if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
-  std::uint64_t& most = held_max_[index];
-  most = add(most, entry.held_max);
+  // Pools that are gone were not all there at one time.
+  held& most = held_max_[index];
+  if (entry.state == static_cast<std::uint32_t>(bast::watch::entry_state::open)) {
+    most.open = add(most.open, entry.held_max);
+  } else {
+    most.gone = std::max(most.gone, entry.held_max);
+  }
 }
 
 void site_book::raise_held() {
   for (const auto& [index, most] : held_max_)
-    all_.sites[index].held = std::max(all_.sites[index].held, most);
+    all_.sites[index].held = std::max({all_.sites[index].held, most.open, most.gone});
 }
 
 std::size_t site_book::find(std::uint32_t pool_index, std::uint16_t site_index) {

@@ -21,7 +21,8 @@ inline site_identity identity_of(const site& each) {
   return {each.where, each.line, each.column, each.kind, each.where_is_cut};
 }
 
-/// Sorts sites by where, line, column, and renumbers live stacks accordingly.
+/// Sorts sites by where, line, column, leaves out "(other)" where nothing ran there, and renumbers
+/// live stacks accordingly.
 void sort_sites(snapshot& all);
 
 class site_book {
@@ -49,7 +50,12 @@ class site_book {
   snapshot& all_;
   std::map<site_identity, std::size_t> by_identity_;
   std::unordered_map<std::uint64_t, std::size_t> by_place_;
-  std::unordered_map<std::size_t, std::uint64_t> held_max_;  // by index in snapshot::sites
+  /// The most stacks: of pools that are there together, and of one that is gone.
+  struct held {
+    std::uint64_t open = 0;
+    std::uint64_t gone = 0;
+  };
+  std::unordered_map<std::size_t, held> held_max_;  // by index in snapshot::sites
 };
 
 }  // namespace bast_stacks

@@ -34,6 +34,9 @@ std::string reason(const site& s, const site_advice& a, const recommend_options&
       return s.uses == 0
                  ? std::string("no use has ended")
                  : fmt::format("only {} from {}", quantile_text(a.covered), counted(s.uses, "use"));
+    case verdict::overflowed:
+      return fmt::format("overflowed {}, at {} or deeper", counted(s.overflows, "time"),
+                         size(a.need));
     case verdict::raise:
       return a.bound_decides    ? std::string("the static bound does not fit")
              : a.need > s.limit ? std::string("the limit was reached")
@@ -71,7 +74,7 @@ std::string sites_text(const snapshot& of, const advice& all, const recommend_op
     if (a.what == verdict::unused) continue;
     sites.add({names[i], std::to_string(s.uses), size_number(s.max, options.exact_bytes),
                size_number(s.limit, options.exact_bytes), verdict_text(a), reason(s, a, options)},
-              a.what == verdict::raise ? "!!" : "");
+              a.what == verdict::raise || a.what == verdict::overflowed ? "!!" : "");
   }
   return sites.empty() ? "No site has run yet.\n" : sites.text();
 }
@@ -128,6 +131,10 @@ std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_
       return out;
     case verdict::fits: return out + fmt::format("  .limit = {} is right\n", size(a.old_limit));
     case verdict::raise: return out + fmt::format("  {}\n", code_of(a));
+    case verdict::overflowed:
+      return out + fmt::format("  !! it overflowed: how much it needs is not known. Measure with\n"
+                               "  {}, and ask again\n",
+                               roomy(a));
     case verdict::lower: break;
   }
   return out +
@@ -144,17 +151,24 @@ std::string code_of(const pool_advice& advice) {
                      round_up(advice.limit, 1024) / 1024, round_up(advice.window, 1024) / 1024);
 }
 
+std::string roomy(const pool_advice& advice) {
+  constexpr std::uint64_t most = 64 << 10;  // KiB: what the library accepts
+  const std::uint64_t kib = std::max<std::uint64_t>(advice.old_limit / 1024, 1);
+  return fmt::format(".limit = {}_KiB", std::min(most, multiply(kib, 16)));
+}
+
 std::string place_of(const pool_advice& advice) {
   if (advice.pools.empty()) return fmt::format("pools of {}", size_text(advice.old_limit));
   const std::string& where = advice.where;
   std::string place = where.empty() ? "(unnamed)" : file_name(where);
-  if (advice.pools.size() > 1) place += fmt::format(" ({} pools)", advice.pools.size());
+  if (advice.count > 1) place += fmt::format(" ({} pools)", count_text(advice.count));
   return place;
 }
 
 std::string verdict_text(const site_advice& advice) {
   switch (advice.what) {
     case verdict::unused: return "";
+    case verdict::overflowed: return fmt::format("more than {}", size_text(advice.limit));
     case verdict::keep: return fmt::format("keep: {} more", counted(advice.runs_missing, "run"));
     case verdict::fits:
     case verdict::lower:
