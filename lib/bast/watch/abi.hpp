@@ -24,8 +24,12 @@
 // What a version means: readers refuse another `version_major`. A minor version adds: fields in
 // what was reserved, records at the end, so a reader uses `record_bytes` and not sizeof.
 //
-// In a tool's file (BAST_WATCH=fd:N) the text of /proc/self/maps, as it was when the registry was
-// made, follows it: a program may be gone before anybody looks where its code was.
+// A tool's file (BAST_WATCH=fd:N, a memory file called `shared_name`) holds registries of several
+// processes, since version 1.2: the program's, those of the children that it forks, of programs that
+// it becomes, and of further copies of the library in one process. One begins every `shared_stride`
+// bytes; the first whose `pid` is 0 is nobody's. A child's has what it did since it was forked. The
+// text of /proc/self/maps, as it was when the registry was made, follows each: a program may be
+// gone before anybody looks where its code was.
 //
 // Only fixed-width integers and arrays of char, so that it reads the same from C, Python and gdb.
 #pragma once
@@ -40,6 +44,9 @@ inline constexpr std::uint16_t version_major = 1;
 inline constexpr std::uint16_t version_minor = 2;
 
 // --- how it is found -----------------------------------------------------------------------------
+
+inline constexpr char shared_name[] = "bast-registry";
+inline constexpr std::uint64_t shared_stride = 128 << 20;
 
 inline constexpr char note_owner[] = "bast";
 inline constexpr std::uint32_t note_type = 1;

@@ -244,6 +244,8 @@ void give(site_entry* entry, const pool_entry* gone) noexcept {
   site_entry* const twin = closed_twin(*entry, hash);
   if (twin != nullptr) {
     merge(*twin, *entry);
+    // A forked child begins with nothing in it, see registry.cpp.
+    put(twin->state, static_cast<std::uint32_t>(entry_state::closed));
     return free_entry(*entry);
   }
   if (!is_in_table(entry)) return free_entry(*entry);

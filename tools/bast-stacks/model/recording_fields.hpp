@@ -107,6 +107,7 @@ void fields(auto& at, is<live_stack> auto& s) {
 
 void fields(auto& at, is<snapshot> auto& s) {
   at("pid", s.pid);
+  at.rare("others", s.others);
   at("program", s.program);
   at("library", s.library);
   at("compiler", s.compiler);

@@ -127,6 +127,7 @@ struct snapshot {
   source_kind from = source_kind::live;
   std::string what;  // the file or process, as a reader would name it
   std::uint64_t pid = 0;
+  std::uint64_t others = 0;  // further processes that are in it: children, programs that it became
   std::string program;  // path of its executable
   std::string library;  // "bast 0.1.0"
   std::string compiler;

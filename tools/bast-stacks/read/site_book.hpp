@@ -30,6 +30,9 @@ class site_book {
   /// Enters sites into `all`, which must live as long as the book.
   explicit site_book(snapshot& all);
 
+  /// Enters a line that another snapshot has. Returns its index.
+  std::size_t enter(site entered);
+
   /// Enters what a registry says. `pool_id` is 0 for a site of pools that are gone.
   /// `now_ns` is the target's CLOCK_MONOTONIC, or 0 when not known.
   void enter(const bast::watch::site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns);
@@ -45,8 +48,6 @@ class site_book {
   void next_registry() { by_place_.clear(); }
 
  private:
-  std::size_t enter(site entered);
-
   snapshot& all_;
   std::map<site_identity, std::size_t> by_identity_;
   std::unordered_map<std::uint64_t, std::size_t> by_place_;

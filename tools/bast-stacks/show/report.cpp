@@ -26,7 +26,11 @@ constexpr std::size_t reservation_lines = 2;
 /// "server (pid 4711)"
 std::string program_of(const snapshot& of) {
   std::string text = of.program.empty() ? "(unknown program)" : file_name(of.program);
-  if (of.pid != 0) text += fmt::format(" (pid {})", of.pid);
+  if (of.pid != 0 && of.others != 0) {
+    text += fmt::format(" (pid {} and {})", of.pid, counted(of.others, "other"));
+  } else if (of.pid != 0) {
+    text += fmt::format(" (pid {})", of.pid);
+  }
   return text;
 }
 
