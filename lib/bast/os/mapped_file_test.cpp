@@ -104,7 +104,7 @@ TEST(MappedFile, AFileThatMayNotBeWrittenIsRefused) {
   const std::string link = "/proc/self/fd/" + std::to_string(file.get());
   const descriptor reader = open_file(link.c_str(), O_RDONLY).value();
   EXPECT_EQ(map_it(reader.get(), 0, page_bytes()).error().message(),
-            "os.map_memory_file: invalid argument: the file cannot be made this many bytes long (" +
+            "os.map_memory_file: system error: the file cannot be made this many bytes long (" +
                 std::to_string(page_bytes()) + ") [errno 9]");
   EXPECT_EQ(length_of(file.get()), 0U);
 }

@@ -95,9 +95,10 @@ void report(const overflow_info& info) noexcept {
   write_overflow_report(info);
 }
 
-/// The registry learns how deep it came: nobody will release this stack and measure it.
+/// The registry learns of it: nobody will release this stack and measure it.
 void overflow(slab& home, slot& s, const interrupted& at, overflow_cause cause) noexcept {
-  note_depth(home, s, at);
+  // Who skipped a guard is on another stack, which says nothing of the depth of this one.
+  if (cause != overflow_cause::guard_skipped) note_depth(home, s, at);
   watch::note_overflow(home.owner->sites->entry_of(s.site));
   report(describe(home, s, at, cause));
 }
@@ -148,9 +149,8 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   if (running != s) {
     slot& named = running != nullptr ? *running : *s;
     // The frame begins in the one and ends in the other.
-    if (is_closed(*s, at.fault) || is_closed(named, at.fault)) {
-      report(describe(slab::of(named), named, at, overflow_cause::guard_skipped));
-    }
+    if (is_closed(*s, at.fault) || is_closed(named, at.fault))
+      overflow(slab::of(named), named, at, overflow_cause::guard_skipped);
     return false;
   }
   if (!is_closed(*s, at.fault)) return false;  // Open there: not about room.

@@ -13,6 +13,7 @@
 #include "model/text.hpp"
 #include "show/check.hpp"
 #include "show/diff.hpp"
+#include "show/names.hpp"
 
 namespace bast_stacks {
 namespace {

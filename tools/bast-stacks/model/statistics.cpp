@@ -25,11 +25,11 @@ part tightest_of(const site& of) noexcept {
 
 /// The one that leaves less; of equals the smaller. What has no limit leaves everything.
 const part& tighter(const part& a, const part& b) noexcept {
+  __extension__ using wide = unsigned __int128;  // products of two sizes
   if (a.limit == 0 || b.limit == 0) return b.limit == 0 ? a : b;
-  const auto left = [](const part& one, const part& other) {
-    return static_cast<unsigned __int128>(one.depth) * other.limit;
-  };
-  if (left(a, b) != left(b, a)) return left(a, b) > left(b, a) ? a : b;
+  const wide used_of_a = wide{a.depth} * b.limit;
+  const wide used_of_b = wide{b.depth} * a.limit;
+  if (used_of_a != used_of_b) return used_of_a > used_of_b ? a : b;
   return b.limit < a.limit ? b : a;
 }
 

@@ -48,11 +48,11 @@ std::string deepest_text(const snapshot& of, const verdict_of_budget& v) {
 }
 
 /// The file and line that a reviewer is led to: of the site, where that is in a source.
-struct place {
+struct source_line {
   std::string file;
   std::uint32_t line = 1;
 };
-place place_of(const snapshot& of, const budget_file& budgets, const verdict_of_budget& v) {
+source_line source_of(const snapshot& of, const budget_file& budgets, const verdict_of_budget& v) {
   if (v.site.has_value() && of.sites[*v.site].kind == bast::watch::site_kind::source)
     return {clean_text(of.sites[*v.site].where), std::max(1U, of.sites[*v.site].line)};
   return {clean_text(budgets.name), std::max(1U, line_of(budgets, v))};
@@ -149,7 +149,7 @@ nlohmann::ordered_json sarif_result(const snapshot& of, const budget_file& budge
                                     const verdict_of_budget& v) {
   std::string message = fmt::format("{}: {}", subject(of, budgets, v), judgement(budgets, v));
   if (const std::string deepest = deepest_text(of, v); !deepest.empty()) message += '\n' + deepest;
-  const auto [file, line] = place_of(of, budgets, v);
+  const auto [file, line] = source_of(of, budgets, v);
   nlohmann::ordered_json place = {{"artifactLocation", {{"uri", uri_of(file)}}}};
   place["region"] = {{"startLine", line}};
   nlohmann::ordered_json result = {{"ruleId", fmt::format("stack-{}", word(v.kind))},
@@ -207,7 +207,7 @@ std::string github(const snapshot& of, const budget_file& budgets,
     if (v.kept) continue;
     std::string message = fmt::format("{}: {}", subject(of, budgets, v), judgement(budgets, v));
     if (v.site.has_value() && v.kind != budget_kind::uses) message += '\n' + deepest_text(of, v);
-    const auto [file, line] = place_of(of, budgets, v);
+    const auto [file, line] = source_of(of, budgets, v);
     out += fmt::format("::error file={},line={},title=stack over budget::{}\n",
                        workflow(file, true), line, workflow(message, false));
   }

@@ -25,7 +25,7 @@ budget_file budgets() {
 }
 
 std::string checked(check_format format) {
-  return check_text(server(), budgets(), check(server(), budgets()).value(), format);
+  return check_text(server(), budgets(), check(server(), budgets()), format);
 }
 
 TEST(WholeComparison, Difference) {
