@@ -119,10 +119,7 @@ void note_depth(site& of, std::uint64_t depth, std::uint64_t limit) noexcept {
 
 void merge_depths(site& into, const site& more) noexcept {
   const part tightest = tighter(tightest_of(into), tightest_of(more));
-  if (more.max > into.max) {
-    into.max = more.max;
-    into.max_age_ns = more.max_age_ns;
-  }
+  into.max = std::max(into.max, more.max);
   set_tightest(into, tightest);
 }
 
@@ -134,6 +131,7 @@ void merge(site& into, const site& more) {
   into.live = add(into.live, more.live);
   into.held = add(into.held, more.held);
   into.overflows = add(into.overflows, more.overflows);
+  if (more.max > into.max) into.max_age_ns = more.max_age_ns;
   merge_depths(into, more);
   if (more.deepest.depth > into.deepest.depth) into.deepest = more.deepest;
   if (more.raw.depth > into.raw.depth) into.raw = more.raw;

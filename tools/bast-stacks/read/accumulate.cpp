@@ -15,7 +15,11 @@ void raise(site& into, const site& earlier) {
   into.live = std::max(into.live, earlier.live);
   into.held = std::max({into.held, earlier.held, into.live});
   into.overflows = std::max(into.overflows, earlier.overflows);
-  if (!BAST_STACKS_MUTANT(dead_maximum_forgotten)) merge_depths(into, earlier);
+  if (!BAST_STACKS_MUTANT(dead_maximum_forgotten)) {
+    // How long ago that was when we looked says little now.
+    if (earlier.max > into.max) into.max_age_ns = 0;
+    merge_depths(into, earlier);
+  }
   if (earlier.raw.depth > into.raw.depth) into.raw = earlier.raw;
   if (earlier.uses > into.uses) {
     // Uses that were pending when we looked, and nobody counted before the end.

@@ -45,8 +45,10 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
   made.samples = entry.samples;
   made.grows = entry.grows;
   made.max = entry.max;
-  if (entry.max != 0 && entry.max_at_ns != 0 && now_ns > entry.max_at_ns)
-    made.max_age_ns = now_ns - entry.max_at_ns;
+  const auto age_of = [&](std::uint64_t depth, std::uint64_t at_ns) {
+    return depth != 0 && at_ns != 0 && now_ns > at_ns ? now_ns - at_ns : 0;
+  };
+  made.max_age_ns = age_of(entry.max, entry.max_at_ns);
   for (std::uint32_t i = 0; i < bast::watch::bucket_count; ++i) {
     if (entry.histogram[i] != 0)
       made.histogram.push_back({.index = i, .count = entry.histogram[i]});
@@ -56,8 +58,11 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
   if (pool_id != 0) made.pools.push_back(pool_id);
   made.raw = checked(entry.deepest);
   made.overflows = entry.overflows;
-  // A use that never ended is known by how it grew.
-  note_depth(made, made.raw.depth, made.limit);
+  // A use that did not end yet, or never will, is known by how it grew.
+  if (made.raw.depth > made.max) {
+    note_depth(made, made.raw.depth, made.limit);
+    made.max_age_ns = age_of(made.raw.depth, made.raw.at_ns);
+  }
   return made;
 }
 
@@ -102,10 +107,10 @@ void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint6
   if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
   // Pools that are gone were not all there at one time.
   held& most = held_max_[index];
-  if (entry.state == static_cast<std::uint32_t>(bast::watch::entry_state::open)) {
-    most.open = add(most.open, entry.held_max);
-  } else {
+  if (entry.state == static_cast<std::uint32_t>(bast::watch::entry_state::closed)) {
     most.gone = std::max(most.gone, entry.held_max);
+  } else {
+    most.open = add(most.open, entry.held_max);
   }
 }
 

@@ -66,22 +66,22 @@ TEST(Check, ABudgetThatMatchesNothingIsAFindingAtItsLineInEveryFormat) {
   EXPECT_FALSE(verdicts[0].kept);
   EXPECT_TRUE(verdicts[1].kept);
   EXPECT_EQ(outcome(s, budgets, check_format::text),
-            "no such site: \"gone.cpp:*\": matches no site (stack.toml:2)\n"
+            "no such site: \"gone.cpp:*\": matches no site (stack.toml:3)\n"
             "2 budgets, 1 site: 1 over; 2 sites without a budget\n");
   EXPECT_EQ(outcome(s, budgets, check_format::github),
-            "::error file=stack.toml,line=2,title=stack over budget::"
-            "\"gone.cpp:*\": matches no site (stack.toml:2)\n");
+            "::error file=stack.toml,line=3,title=stack over budget::"
+            "\"gone.cpp:*\": matches no site (stack.toml:3)\n");
   const std::string junit = outcome(s, budgets, check_format::junit);
   EXPECT_THAT(junit, HasSubstr("tests=\"2\" failures=\"1\""));
   EXPECT_THAT(junit, HasSubstr("name=\"&quot;gone.cpp:*&quot; unmatched\">\n"
-                               "<failure message=\"matches no site (stack.toml:2)\">\n</failure>"));
+                               "<failure message=\"matches no site (stack.toml:3)\">\n</failure>"));
   const auto sarif = nlohmann::json::parse(outcome(s, budgets, check_format::sarif));
   const auto& result = sarif["runs"][0]["results"][0];
   EXPECT_EQ(result["ruleId"], "stack-unmatched");
-  EXPECT_EQ(result["message"]["text"], "\"gone.cpp:*\": matches no site (stack.toml:2)");
+  EXPECT_EQ(result["message"]["text"], "\"gone.cpp:*\": matches no site (stack.toml:3)");
   const auto& place = result["locations"][0]["physicalLocation"];
   EXPECT_EQ(place["artifactLocation"]["uri"], "stack.toml");
-  EXPECT_EQ(place["region"]["startLine"], 2);
+  EXPECT_EQ(place["region"]["startLine"], 3);
 }
 
 TEST(Check, AnOverflowIsNeverKept) {

@@ -189,6 +189,55 @@ TEST(Recommend, PoolsOfOnePlaceAreOneRecommendation) {
   EXPECT_EQ(place_of(a.pools[0]), "server.cpp:20 (2 pools)");
 }
 
+TEST(Recommend, PoolsThatAreGoneHadTheirStacksAtDifferentTimes) {
+  snapshot s = one_site(5000, 9300);
+  s.pools[0].gone = 3;
+  s.pools.push_back(s.pools[0]);
+  s.pools[1].id = 2;
+  s.pools[1].gone = 0;
+  s.pools[1].stacks = 30;
+  s.pools.push_back(s.pools[1]);
+  s.pools[2].id = 3;
+  const auto stacks = [&] { return recommend(s, fixed_options()).pools[0].stacks; };
+  EXPECT_EQ(stacks(), 100u);
+  s.pools[2].stacks = 80;
+  EXPECT_EQ(stacks(), 110u) << "those that are there are there together";
+  EXPECT_EQ(place_of(recommend(s, fixed_options()).pools[0]), "server.cpp:20 (5 pools)");
+}
+
+TEST(Recommend, WhereAStackOverflowedNoLimitFollows) {
+  snapshot s = one_site(5000, (256 << 10) + 300);
+  s.sites[0].overflows = 2;
+  s.sites.push_back(test::make_site("/src/y.cpp", 9, {{30000, 4000}}));
+  const advice a = recommend(s, fixed_options());
+  EXPECT_EQ(a.sites[0].what, verdict::overflowed);
+  EXPECT_EQ(a.sites[1].what, verdict::lower);
+  ASSERT_EQ(a.pools.size(), 1u);
+  EXPECT_EQ(a.pools[0].what, verdict::overflowed);
+  EXPECT_EQ(a.pools[0].decides, 0u);
+  EXPECT_EQ(a.pools[0].limit, 256u << 10);
+  EXPECT_EQ(a.pools[0].saved, 0u);
+  EXPECT_EQ(verdict_text(a.sites[0]), "more than 256 KiB");
+  EXPECT_EQ(roomy(a.pools[0]), ".limit = 4096_KiB");
+  const std::string text = recommend_text(s, fixed_options());
+  EXPECT_THAT(text, HasSubstr("more than 256 KiB  overflowed 2 times at 256.3 KiB"));
+  EXPECT_THAT(text, HasSubstr("pool server.cpp:20, 100 stacks; decided by x.cpp:5\n"
+                              "  !! it overflowed: how much it needs is not known. Measure with\n"
+                              "  .limit = 4096_KiB, and ask again\n"));
+  // In a larger pool it did not overflow, but did not run to its end either.
+  s.pools.push_back(s.pools[0]);
+  s.pools[1].id = 2;
+  s.pools[1].where = "/src/large.cpp:1";
+  s.pools[1].limit = 64 << 20;
+  s.sites[0].pools = {1, 2};
+  const advice both = recommend(s, fixed_options());
+  ASSERT_EQ(both.pools.size(), 2u);
+  EXPECT_EQ(both.pools[0].what, verdict::overflowed);
+  EXPECT_EQ(both.pools[1].what, verdict::keep);
+  EXPECT_EQ(both.pools[1].limit, 64u << 20);
+  EXPECT_EQ(roomy(both.pools[1]), ".limit = 65536_KiB") << "as much as there can be";
+}
+
 TEST(Recommend, PoolsThatAreGoneAreKnownByTheirSites) {
   snapshot s = one_site(5000, 9300);
   s.pools.clear();

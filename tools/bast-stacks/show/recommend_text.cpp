@@ -35,7 +35,7 @@ std::string reason(const site& s, const site_advice& a, const recommend_options&
                  ? std::string("no use has ended")
                  : fmt::format("only {} from {}", quantile_text(a.covered), counted(s.uses, "use"));
     case verdict::overflowed:
-      return fmt::format("overflowed {}, at {} or deeper", counted(s.overflows, "time"),
+      return fmt::format("overflowed {} at {}", counted(s.overflows, "time"),
                          size(a.need));
     case verdict::raise:
       return a.bound_decides    ? std::string("the static bound does not fit")
