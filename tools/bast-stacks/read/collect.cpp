@@ -193,6 +193,7 @@ std::expected<void, problem> collect(memory& target, const std::vector<std::uint
                 .remedy = "try again when it has started its first coroutine"});
   }
   if (first_problem) into.not_seen.push_back(first_problem->what + ".");
+  drop_unused_other(into);
   sort_sites(into);
   return {};
 }

@@ -68,14 +68,10 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
 
 }  // namespace
 
-void sort_sites(snapshot& all) {
-  std::vector<std::size_t> order(all.sites.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  // Each pool has a record for what has no site; it is a site when something is recorded there.
-  std::erase_if(order, [&](std::size_t i) {
-    return all.sites[i].kind == site_kind::other && !has_run(all.sites[i]);
-  });
-  std::ranges::sort(order, {}, [&](std::size_t i) { return identity_of(all.sites[i]); });
+namespace {
+
+/// Takes over the sites in this order, and no others; live stacks are of none of those.
+void reorder(snapshot& all, std::vector<std::size_t> order) {
   std::vector<std::size_t> place(all.sites.size());
   std::vector<site> sorted;
   sorted.reserve(order.size());
@@ -85,6 +81,24 @@ void sort_sites(snapshot& all) {
   }
   all.sites = std::move(sorted);
   for (live_stack& stack : all.stacks) stack.site = place[stack.site];
+}
+
+}  // namespace
+
+void sort_sites(snapshot& all) {
+  std::vector<std::size_t> order(all.sites.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return identity_of(all.sites[i]); });
+  reorder(all, std::move(order));
+}
+
+void drop_unused_other(snapshot& all) {
+  std::vector<std::size_t> order(all.sites.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::erase_if(order, [&](std::size_t i) {
+    return all.sites[i].kind == site_kind::other && !has_run(all.sites[i]);
+  });
+  reorder(all, std::move(order));
 }
 
 site_book::site_book(snapshot& all) : all_(all) {

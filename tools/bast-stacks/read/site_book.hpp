@@ -21,9 +21,10 @@ inline site_identity identity_of(const site& each) {
   return {each.where, each.line, each.column, each.kind, each.where_is_cut};
 }
 
-/// Sorts sites by where, line, column, leaves out "(other)" where nothing ran there, and renumbers
-/// live stacks accordingly.
+/// Sorts sites by where, line, column, and renumbers live stacks accordingly.
 void sort_sites(snapshot& all);
+/// Each pool has a record for what has no site; it is a site where something ran.
+void drop_unused_other(snapshot& all);
 
 class site_book {
  public:
