@@ -147,6 +147,9 @@ class collector {
     say(into_, lost.unknown, "Live stacks of unknown depth",
         "which of their pages are there cannot be known");
     say(into_, lost.unreadable, "Live stacks of unknown depth", "they could not be read");
+    say(into_, lost.missing, "Suspended stacks whose memory is missing",
+        "a core that gdb or a truncation left them out of; they are as deep as their stack pointer, "
+        "or deeper");
     say(into_, lost.swapped_pages, "Pages of stacks that were swapped out",
         "they have been read in");
     const auto poisoned = std::ranges::count(places, true, &slot_place::poisoned);
@@ -156,7 +159,7 @@ class collector {
     for (pool& each : into_.pools) pools.emplace(each.id, &each);
     for (const live_stack& stack : stacks) {
       pool& home = *pools.at(stack.pool);
-      if (stack.scanned) note_depth(into_.sites[stack.site], stack.depth, home.limit);
+      note_depth(into_.sites[stack.site], stack.depth, home.limit);
       home.resident += stack.resident;
     }
   }

@@ -96,7 +96,7 @@ std::vector<row> site_rows(const snapshot& of, const advice& all, const report_o
 
 /// "6.0 (<= 8.0)": the deepest byte that is not zero, and how much deeper it may have been.
 std::string interval(const live_stack& s, bool exact) {
-  if (!s.scanned) return "?";
+  if (!s.scanned) return s.depth == 0 ? "?" : ">= " + size_number(s.depth, exact);
   const std::string least = size_number(s.depth, exact);
   if (s.depth_at_most <= s.depth) return least;
   return fmt::format("{} (<= {})", least, size_number(s.depth_at_most, exact));
