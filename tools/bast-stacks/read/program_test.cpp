@@ -189,6 +189,27 @@ TEST(Program, RunKeepsTheRegistryOfAProgramThatIsGone) {
   EXPECT_EQ(worker->live, 0U);
 }
 
+TEST(Program, OfARunningOneItsForkedChildrenAreNamed) {
+  const auto told = [](const char* children) {
+    child program(test_program({"family", children}));
+    EXPECT_TRUE(program.ready());
+    const auto seen = open_process(program.pid(), {});
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_TRUE(seen);
+    return seen ? seen->not_seen : std::vector<std::string>{};
+  };
+  const std::string begins = "What its forked children do: process ";
+  EXPECT_THAT(told("0"), Not(Contains(HasSubstr(begins))));
+  EXPECT_THAT(told("1"),
+              Contains(::testing::MatchesRegex(begins + "[0-9]+; look at each by its number\\.")));
+  EXPECT_THAT(
+      told("2"),
+      Contains(::testing::MatchesRegex(begins + "[0-9]+, [0-9]+; look at each by its number\\.")));
+  EXPECT_THAT(
+      told("7"),
+      Contains(::testing::MatchesRegex(begins + "([0-9]+, ){4}[0-9]+ and 2 more; look .*")));
+}
+
 TEST(Program, RunSeesForkedChildren) {
   const auto done = run_program(test_program({"forks", "3", "1500", "70000"}), {});
   ASSERT_TRUE(done) << done.error().what;

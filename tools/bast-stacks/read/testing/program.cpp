@@ -16,6 +16,8 @@
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
 //   program forks CHILDREN COUNT N  one coroutine of 5,000 bytes, then children that run COUNT of N
 //                         bytes each and end by _exit; exits with 7 when all of them are gone
+//   program family CHILDREN  a coroutine, then children that wait; says "ready", ends with its
+//                         standard input and kills them
 //   program becomes COUNT N  the same first, then it becomes `program run COUNT N`
 //   program killed N      a coroutine of N bytes kills the process
 //   program crash N       a coroutine of N bytes writes to a null pointer
@@ -164,6 +166,22 @@ int forks(std::size_t children, std::size_t count, std::size_t depth) {
   return 7;
 }
 
+int family(std::size_t count) {
+  auto pool = make_pool();
+  (void)pool.acquire().value().start("before", [] { use_to(5000); });
+  std::vector<pid_t> children;
+  for (std::size_t i = 0; i < count; ++i) {
+    children.push_back(::fork());
+    if (children.back() == 0) {
+      for (;;) ::pause();
+    }
+  }
+  wait_for_end_of_input();
+  for (const pid_t child : children) ::kill(child, SIGKILL);
+  while (::wait(nullptr) > 0) continue;
+  return 0;
+}
+
 int becomes(char* count, char* depth) {
   auto pool = make_pool();
   (void)pool.acquire().value().start("before", [] { use_to(5000); });
@@ -236,6 +254,7 @@ int main(int count, char** words) {
   if (what == "many") return many(number(1));
   if (what == "run") return run(number(1), number(2));
   if (what == "forks") return forks(number(1), number(2), number(3));
+  if (what == "family") return family(number(1));
   if (what == "becomes" && all.size() > 2) return becomes(all[1], all[2]);
   if (what == "killed") return killed(number(1));
   if (what == "crash") return crash(number(1));
