@@ -212,7 +212,8 @@ TEST(MappedFileDeathTest, AMoveThatIsRefusedEndsTheProcess) {
 
 TEST(MappedFileDeathTest, ACopyThatIsRefusedEndsTheProcess) {
   std::byte* const base = map(page_bytes()).value();
-  EXPECT_DEATH(map_copy_over(base, page_bytes(), -1, 0), "a forked child gets a registry of its own");
+  EXPECT_DEATH(map_copy_over(base, page_bytes(), -1, 0),
+               "a forked child gets a registry of its own");
   release(base, page_bytes());
 }
 

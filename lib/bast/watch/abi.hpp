@@ -25,11 +25,11 @@
 // what was reserved, records at the end, so a reader uses `record_bytes` and not sizeof.
 //
 // A tool's file (BAST_WATCH=fd:N, a memory file called `shared_name`) holds registries of several
-// processes, since version 1.2: the program's, those of the children that it forks, of programs that
-// it becomes, and of further copies of the library in one process. One begins every `shared_stride`
-// bytes; the first whose `pid` is 0 is nobody's. A child's has what it did since it was forked. The
-// text of /proc/self/maps, as it was when the registry was made, follows each: a program may be
-// gone before anybody looks where its code was.
+// processes, since version 1.2: the program's, those of the children that it forks, of programs
+// that it becomes, and of further copies of the library in one process. One begins every
+// `shared_stride` bytes; the first whose `pid` is 0 is nobody's. A child's has what it did since it
+// was forked. The text of /proc/self/maps, as it was when the registry was made, follows each: a
+// program may be gone before anybody looks where its code was.
 //
 // Only fixed-width integers and arrays of char, so that it reads the same from C, Python and gdb.
 #pragma once
@@ -177,9 +177,9 @@ enum class entry_state : std::uint32_t {
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 
-/// A pool of stacks. Written once, before `state` says open. Of pools that are gone, those that were
-/// made at one place with the same options are one entry: closed, with `gone` not 0 (an entry that
-/// is being written is closed too, and has 0). Since version 1.2.
+/// A pool of stacks. Written once, before `state` says open. Of pools that are gone, those that
+/// were made at one place with the same options are one entry: closed, with `gone` not 0 (an entry
+/// that is being written is closed too, and has 0). Since version 1.2.
 struct pool_entry {
   std::uint32_t state;
   std::uint32_t owner_thread;  // gettid of who made it

@@ -8,8 +8,8 @@
 // (BAST_WATCH=fd:N), so that the tool can read it when the process is gone; a forked child then
 // has a copy of its own.
 //
-//   I1  An entry that is not free has one writer: its pool's thread, or, closed, who holds the lock.
-//   I2  The registry never moves and is never unmapped.
+//   I1  An entry that is not free has one writer: its pool's thread, or, closed, who holds the
+//   lock. I2  The registry never moves and is never unmapped.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,8 @@ void give(slab_entry* entry) noexcept;
 std::uint32_t index_of(const pool_entry* entry) noexcept;
 /// The pool is gone; it had at most `stacks` at a time. It is added to those that are gone and were
 /// made at the same place with the same options. Returns the entry that they have, or null: when
-/// there is none, when no stack was ever made, and when half of the table is of pools that are gone.
+/// there is none, when no stack was ever made, and when half of the table is of pools that are
+/// gone.
 pool_entry* close(pool_entry* entry, std::uint64_t stacks) noexcept;
 
 /// What names a site, for as long as the call.

@@ -59,9 +59,8 @@ int run_test(const char* name, const std::string& watch, const char* modes = "0"
 /// Of the process that has this place in the file.
 header header_of(const tools_file& file, unsigned place = 0) {
   header head{};
-  EXPECT_EQ(
-      ::pread(file.fd, &head, sizeof head, static_cast<off_t>(place * shared_stride)),
-      static_cast<ssize_t>(sizeof head));
+  EXPECT_EQ(::pread(file.fd, &head, sizeof head, static_cast<off_t>(place * shared_stride)),
+            static_cast<ssize_t>(sizeof head));
   return head;
 }
 
@@ -153,9 +152,8 @@ TEST_F(RegistryFile, R5_AForkedChildHasAPlaceOfItsOwnInIt) {
 
 TEST_F(RegistryFile, R5_AChildsClosedSitesAreItsOwn) {
   const tools_file file;
-  EXPECT_EQ(run_test("Registry.R5_WhatWasClosedBeforeAForkIsAddedUpInTheChildAnew",
-                     file.variable()),
-            0);
+  EXPECT_EQ(
+      run_test("Registry.R5_WhatWasClosedBeforeAForkIsAddedUpInTheChildAnew", file.variable()), 0);
   EXPECT_EQ(site_of(file, 0).uses, 5U);
   EXPECT_EQ(site_of(file, 1).uses, 7U);
 }
@@ -213,8 +211,9 @@ TEST_F(RegistryFile, WhatIsNoFileOfTheToolIsLeftAlone) {
   const tools_file file;
   const os::descriptor other(::memfd_create("somebody's", 0));
   for (const std::string& watch :
-       {"fd:" + std::to_string(ends[1]), "fd:" + std::to_string(other.get()), std::string("fd:-1"), std::string("fd:99999999999"),
-        std::string("fd:"), "fd:" + std::to_string(file.fd) + "x", std::string(",,,")}) {
+       {"fd:" + std::to_string(ends[1]), "fd:" + std::to_string(other.get()), std::string("fd:-1"),
+        std::string("fd:99999999999"), std::string("fd:"), "fd:" + std::to_string(file.fd) + "x",
+        std::string(",,,")}) {
     EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", watch), 0) << watch;
     EXPECT_EQ(run_test("Registry.TheHeaderDescribesTheProcess", watch), 0) << watch;
   }

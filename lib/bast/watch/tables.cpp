@@ -143,8 +143,9 @@ std::uint64_t hash_of(const site_entry& entry) noexcept {
 }
 
 bool same_site(const site_entry& one, const site_entry& other) noexcept {
-  return one.pool == other.pool && one.kind == other.kind && one.line == other.line && one.column == other.column &&
-         one.where_bytes == other.where_bytes && std::strcmp(one.where, other.where) == 0;
+  return one.pool == other.pool && one.kind == other.kind && one.line == other.line &&
+         one.column == other.column && one.where_bytes == other.where_bytes &&
+         std::strcmp(one.where, other.where) == 0;
 }
 
 bool open_more_sites(const header& head) noexcept {

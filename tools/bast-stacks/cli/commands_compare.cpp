@@ -61,13 +61,12 @@ outcome check_command(const arguments& with) {
   const auto seen = look_at(with.source, with);
   if (!seen.has_value()) return std::unexpected(seen.error());
   if (with.update) {
-    const auto overflowed = std::ranges::find_if(
-        seen->sites, [](const site& s) { return s.overflows != 0; });
+    const auto overflowed =
+        std::ranges::find_if(seen->sites, [](const site& s) { return s.overflows != 0; });
     if (overflowed != seen->sites.end()) {
-      return std::unexpected(problem{3,
-                                     fmt::format("{} overflowed: how much it needs is not known",
-                                                 site_name(*overflowed)),
-                                     "run it with a larger limit, and record that"});
+      return std::unexpected(problem{
+          3, fmt::format("{} overflowed: how much it needs is not known", site_name(*overflowed)),
+          "run it with a larger limit, and record that"});
     }
     const budget_file next = updated(*seen, *budgets, with.margin / 100);
     const auto written = replace_file(with.budget, budgets_text(next));

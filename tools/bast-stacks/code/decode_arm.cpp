@@ -144,7 +144,8 @@ bool writes_arm_sp(csh engine, const cs_insn& instruction) {
   cs_regs written;
   std::uint8_t reads = 0;
   std::uint8_t writes = 0;
-  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK) return true;
+  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK)
+    return true;
   return std::ranges::any_of(std::span(written, writes), [](std::uint16_t number) {
     return number == ARM64_REG_SP || number == ARM64_REG_WSP;
   });

@@ -176,7 +176,8 @@ bool writes_sp(csh engine, const cs_insn& instruction) {
   cs_regs written;
   std::uint8_t reads = 0;
   std::uint8_t writes = 0;
-  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK) return true;
+  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK)
+    return true;
   return std::ranges::any_of(std::span(written, writes), [](std::uint16_t number) {
     return whole_register(number) == X86_REG_RSP;
   });

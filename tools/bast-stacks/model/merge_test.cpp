@@ -49,7 +49,8 @@ TEST(Merge, EveryFieldOfTwoSites) {
   const site large = merged_site(500, {{0, 1}, {3, 2}, {8, 3}}, {4, 2});
   const std::string sums =
       " uses=602 pending=604 samples=606 grows=608 max=505 age=506 [0:1 1:10 3:22 7:30 8:3] "
-      "live=614 held=616 limit=509 window=510 pools=[1, 2, 4] overflows=626 raw={depth=511 sp=0 pc=0x0 fp=0x0 "
+      "live=614 held=616 limit=509 window=510 pools=[1, 2, 4] overflows=626 raw={depth=511 sp=0 "
+      "pc=0x0 fp=0x0 "
       "top=0x0 at=0 first=0 omitted=0 []} deepest={depth=512 inner=0 omitted=0 []}";
   EXPECT_EQ(merged(small, large), "0 s100 100:0" + sums);
   EXPECT_EQ(merged(large, small), "0 s500 500:0" + sums);

@@ -33,6 +33,7 @@ void fields(auto& at, is<frame> auto& f) {
   at.rare("line", f.line);
   at.rare("module", f.module);
   at.rare("module_offset", f.module_offset);
+  at.rare("function_start", f.function_start);
   at("confirmed", f.confirmed);
 }
 

@@ -127,8 +127,8 @@ class collector {
 
   void tell(const registry& all, const slot_losses& lost) {
     if (options_.registry_only) {
-      const auto there = std::ranges::count_if(
-          all.pools, [](const auto& each) { return !is_gone(each.entry); });
+      const auto there =
+          std::ranges::count_if(all.pools, [](const auto& each) { return !is_gone(each.entry); });
       say(into_, static_cast<std::uint64_t>(there), "Pools that were still there at the end",
           "uses of their stacks since they were last measured are not counted");
       return;
@@ -148,7 +148,8 @@ class collector {
         "which of their pages are there cannot be known");
     say(into_, lost.unreadable, "Live stacks of unknown depth", "they could not be read");
     say(into_, lost.missing, "Suspended stacks whose memory is missing",
-        "a core that gdb or a truncation left them out of; they are as deep as their stack pointer, "
+        "a core that gdb or a truncation left them out of; they are as deep as their stack "
+        "pointer, "
         "or deeper");
     say(into_, lost.swapped_pages, "Pages of stacks that were swapped out",
         "they have been read in");

@@ -34,8 +34,7 @@ bool holds_registry(const source& file, std::uint64_t offset) {
 }
 
 std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const source> file,
-                                                      std::string_view name,
-                                                      std::uint64_t offset) {
+                                                      std::string_view name, std::uint64_t offset) {
   bast::watch::header header{};
   if (!holds_registry(*file, offset) || !file->read_record(offset, header)) {
     return std::unexpected(problem{.what = fmt::format("{} made no pool of bast", name),
@@ -43,8 +42,7 @@ std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const sour
   }
   const auto mappings = parse_maps(text_behind_registry(*file, offset + header.bytes));
   const std::uint64_t bytes = std::min(file->size() - offset, header.bytes);
-  file_memory target(std::move(file),
-                     {{.address = header.self, .bytes = bytes, .offset = offset}});
+  file_memory target(std::move(file), {{.address = header.self, .bytes = bytes, .offset = offset}});
   snapshot seen;
   seen.from = source_kind::shared_registry;
   seen.what = clean_text(name);

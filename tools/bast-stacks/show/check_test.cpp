@@ -55,9 +55,9 @@ TEST(Check, TooFewUsesAreAFinding) {
 
 TEST(Check, ABudgetThatMatchesNothingIsAFindingAtItsLineInEveryFormat) {
   const snapshot s = test::sample_server();
-  const budget_file budgets =
-      budgets_of("# x\n[[budget]]\nsite = \"gone.cpp:*\"\nmax = \"1 B\"\np99 = \"1 B\"\n"
-                 "[[budget]]\nsite = \"server.cpp:*\"\nmax = \"12 KiB\"\n");
+  const budget_file budgets = budgets_of(
+      "# x\n[[budget]]\nsite = \"gone.cpp:*\"\nmax = \"1 B\"\np99 = \"1 B\"\n"
+      "[[budget]]\nsite = \"server.cpp:*\"\nmax = \"12 KiB\"\n");
   const auto verdicts = check(s, budgets);
   ASSERT_EQ(verdicts.size(), 2u) << "once, whatever it allows, and the others all the same";
   EXPECT_EQ(verdicts[0].budget, 0u);
@@ -102,7 +102,8 @@ TEST(Check, AnOverflowIsNeverKept) {
             "    59.6 KiB  json_value (parse.cpp:51) x37\n"
             "     1.6 KiB  parse (parse.cpp:41)\n"
             "1 budget, 1 site: 1 over; 2 sites without a budget\n");
-  const budget_file of_another = budgets_of("[[budget]]\nsite = \"server.cpp:*\"\nmax = \"1 MiB\"\n");
+  const budget_file of_another =
+      budgets_of("[[budget]]\nsite = \"server.cpp:*\"\nmax = \"1 MiB\"\n");
   EXPECT_THAT(outcome(s, of_another, check_format::text),
               HasSubstr("1 budget, 1 site: 1 over; 2 sites without a budget\n"));
   const auto sarif = nlohmann::json::parse(outcome(s, of_another, check_format::sarif));
@@ -117,9 +118,8 @@ TEST(Check, AnOverflowIsNeverKept) {
 TEST(Check, SarifEscapesWhatIsNoPlainPath) {
   snapshot s = test::sample_server();
   s.sites[0].where = "/src/my app/a#b?c%d\"e:f.cpp";
-  const auto document =
-      nlohmann::json::parse(outcome(s, budgets_of("[[budget]]\nsite = \"*f.cpp:*\"\nmax = \"1 B\"\n"),
-                                    check_format::sarif));
+  const auto document = nlohmann::json::parse(outcome(
+      s, budgets_of("[[budget]]\nsite = \"*f.cpp:*\"\nmax = \"1 B\"\n"), check_format::sarif));
   const auto& result = document["runs"][0]["results"][0];
   EXPECT_EQ(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
             "/src/my%20app/a%23b%3Fc%25d%22e%3Af.cpp");

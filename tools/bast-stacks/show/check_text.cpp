@@ -123,8 +123,7 @@ std::string junit(const snapshot& of, const budget_file& budgets,
                        markup(subject(of, budgets, v)), word(v.kind));
     out += v.kept ? "/>\n"
                   : fmt::format(">\n<failure message=\"{}\">\n{}</failure>\n</testcase>\n",
-                                markup(judgement(budgets, v)),
-                                markup_lines(deepest_text(of, v)));
+                                markup(judgement(budgets, v)), markup_lines(deepest_text(of, v)));
   }
   return out + "</testsuite>\n</testsuites>\n";
 }

@@ -66,6 +66,12 @@ std::uint64_t bound_of(std::size_t index, const recommend_options& options) {
 recursion_reserve rounds_of(const site& s, const site_bound* code) {
   constexpr std::uint64_t seen_for_one_more = 8;
   recursion_reserve kept;
+  const bool known_from_code = code != nullptr && (code->sound() || !code->circle.empty());
+  if (s.deepest.frames.empty() && !known_from_code) {
+    kept.blind = true;
+    kept.bytes = s.max / seen_for_one_more;
+    return kept;
+  }
   recursion seen = recursion_of(s.deepest, 2);
   // Of calls that are never recorded whole nobody knows what a round takes.
   if (seen.round_bytes == 0) seen = {};
@@ -73,6 +79,12 @@ recursion_reserve rounds_of(const site& s, const site_bound* code) {
   if (only_in_code)
     seen = {.function = code->circle, .times = 1, .round_bytes = code->circle_bytes};
   if (seen.times == 0) return kept;
+  // The last growth went as far as a page of what was open; the use went on.
+  if (!only_in_code && s.max > s.deepest.depth) {
+    const std::uint64_t more = (s.max - s.deepest.depth) / seen.round_bytes;
+    seen.times = add(seen.times, more);
+    seen.estimated = seen.estimated || more != 0;
+  }
   kept.words = recursion_text(seen) + (only_in_code ? " (by the call graph)" : "");
   kept.times = seen.times;
   kept.rounds = std::max<std::uint64_t>(1, seen.times / seen_for_one_more);

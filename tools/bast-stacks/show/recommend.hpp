@@ -6,13 +6,16 @@
 //   reserve  what a use may need on top at any moment and did not while it was watched: a signal
 //            frame, the unwinder, lazy binding, colouring
 //   rounds   where the deepest stack shows a recursion: one more round of it for every eight that
-//            were seen, at least one
+//            there were at the deepest use, at least one. The backtrace is of the last growth,
+//            which may be half as deep: what is deeper is taken for more of the same rounds. Where
+//            no backtrace was recorded, for the stack never grew, a recursion could not be seen: an
+//            eighth of the depth is kept instead
 //   limit    need, reserve and rounds in whole pages; never below a sound static bound, never below
 //            what the library accepts
 //   window   what covers the 99th percentile, so that 99 of 100 uses never fault
 //
-// Where a stack overflowed, the deepest that was seen is where it was stopped. No limit follows from
-// that: it is measured with a larger one, and asked for again.
+// Where a stack overflowed, the deepest that was seen is where it was stopped. No limit follows
+// from that: it is measured with a larger one, and asked for again.
 //
 // A limit is lowered only when there were enough uses for the confidence that is asked for; it is
 // raised whenever need and reserve do not fit, because one use is enough to prove that. A pool has
@@ -69,8 +72,9 @@ enum class verdict {
   overflowed,  // a use needed more than the limit, and nobody knows how much
 };
 
-/// What is kept for a recursion that goes deeper than it was seen to.
+/// What is kept for a recursion that goes deeper than it was seen to, or that could not be seen.
 struct recursion_reserve {
+  bool blind = false;        // no backtrace was recorded: then only `bytes` says more
   std::string words;         // "recursion json_value x37"; empty: there is none
   std::string function;      // that recurs
   std::uint64_t times = 0;   // on the deepest stack

@@ -93,7 +93,8 @@ std::string code_line(const snapshot& of, const advice& all, const pool_advice& 
 std::vector<std::string> code(const snapshot& of, const advice& all) {
   if (!all.refused.empty()) return {all.refused};
   std::vector<std::string> lines;
-  for (const verdict urgent : {verdict::overflowed, verdict::raise, verdict::lower, verdict::keep}) {
+  for (const verdict urgent :
+       {verdict::overflowed, verdict::raise, verdict::lower, verdict::keep}) {
     for (const pool_advice& each : all.pools) {
       if (each.what == urgent) lines.push_back(cut_end(code_line(of, all, each), line_width));
     }

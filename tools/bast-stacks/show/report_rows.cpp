@@ -78,8 +78,8 @@ std::vector<row> site_rows(const snapshot& of, const advice& all, const report_o
     if (!has_run(s)) continue;
     row r{.name = names[i], .margin = margin(s).value_or(1), .max = s.max, .uses = s.uses};
     if (s.limit > s.max) r.waste = multiply(s.limit - s.max, s.held);
-    r.warn = r.margin < narrow_margin || s.overflows != 0 ||
-             (a != nullptr && a->what == verdict::raise);
+    r.warn =
+        r.margin < narrow_margin || s.overflows != 0 || (a != nullptr && a->what == verdict::raise);
     const bool no_quantiles = s.histogram.empty();
     r.cells = {std::to_string(s.uses),
                std::to_string(s.live),
@@ -144,7 +144,7 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
       if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
     }
     const std::string file = p.where.empty() ? "(unnamed)" : file_name(p.where);
-    row r{.name = p.gone == 0  ? fmt::format("{} #{}", file, p.id)
+    row r{.name = p.gone == 0   ? fmt::format("{} #{}", file, p.id)
                   : p.gone == 1 ? fmt::format("{} (gone)", file)
                                 : fmt::format("{} ({} gone)", file, count_text(p.gone)),
           .margin = margin_of(deepest, p.limit),
@@ -157,10 +157,10 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
       const auto found = advised.find(i);
       advice_text.clear();
       if (found != advised.end() && found->second->what != verdict::unused) {
-        advice_text =
-            found->second->what == verdict::keep         ? "keep"
-            : found->second->what == verdict::overflowed ? "overflowed"
-                                                         : size_text(found->second->limit);
+        advice_text = found->second->what == verdict::keep ? "keep"
+                      : found->second->what == verdict::overflowed
+                          ? "overflowed"
+                          : size_text(found->second->limit);
         r.warn = r.warn || found->second->what == verdict::raise ||
                  found->second->what == verdict::overflowed;
       }
