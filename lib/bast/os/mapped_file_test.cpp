@@ -24,7 +24,8 @@ namespace {
 
 using test::mappings;
 
-descriptor empty_file() { return descriptor(::memfd_create("bast-test", 0)); }
+constexpr std::string_view name = "bast-test";
+descriptor empty_file() { return descriptor(::memfd_create(name.data(), 0)); }
 
 std::size_t length_of(int fd) {
   struct stat file{};
@@ -32,14 +33,17 @@ std::size_t length_of(int fd) {
   return static_cast<std::size_t>(file.st_size);
 }
 
-TEST(MappedFile, IsZeroWritableSharedAndClosedOnExec) {
+result<std::byte*> map_it(int fd, std::uint64_t offset, std::size_t size) {
+  return map_memory_file(fd, name, offset, size);
+}
+
+TEST(MappedFile, IsZeroWritableAndShared) {
   const descriptor file = empty_file();
   const std::size_t size = 3 * page_bytes();
-  ASSERT_FALSE(::fcntl(file.get(), F_GETFD) & FD_CLOEXEC);
   const mappings before = mappings::now();
-  std::byte* const base = map_empty_file(file.get(), size).value();
+  std::byte* const base = map_it(file.get(), 0, size).value();
   test::expect_grown_by(before, size);
-  EXPECT_TRUE(::fcntl(file.get(), F_GETFD) & FD_CLOEXEC);
+  EXPECT_EQ(::fcntl(file.get(), F_GETFD), 0) << "programs that this one becomes have it too";
   EXPECT_EQ(length_of(file.get()), size);
   for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(base[i], std::byte{0});
   base[size - 1] = std::byte{'w'};
@@ -50,46 +54,59 @@ TEST(MappedFile, IsZeroWritableSharedAndClosedOnExec) {
   test::expect_grown_by(before, 0);
 }
 
-TEST(MappedFile, OneThatHasTheLengthAlreadyWillDo) {
+TEST(MappedFile, AnyPartOfItCanBeMapped) {
   const descriptor file = empty_file();
-  ASSERT_EQ(::ftruncate(file.get(), static_cast<off_t>(page_bytes())), 0);
-  ASSERT_EQ(::pwrite(file.get(), "theirs", 6, 0), 6);
-  std::byte* const base = map_empty_file(file.get(), page_bytes()).value();
-  EXPECT_EQ(std::memcmp(base, "theirs", 6), 0) << "what the other process wrote stays";
-  release(base, page_bytes());
+  const std::size_t page = page_bytes();
+  std::byte* const third = map_it(file.get(), 2 * page, page).value();
+  EXPECT_EQ(length_of(file.get()), 3 * page);
+  third[0] = std::byte{'3'};
+  std::byte* const first = map_it(file.get(), 0, page).value();
+  EXPECT_EQ(first[0], std::byte{0});
+  first[0] = std::byte{'1'};
+  std::byte* const both = map_it(file.get(), 0, 3 * page).value();
+  EXPECT_EQ(both[0], std::byte{'1'});
+  EXPECT_EQ(both[2 * page], std::byte{'3'});
+  for (std::byte* const each : {third, first}) release(each, page);
+  release(both, 3 * page);
 }
 
-TEST(MappedFile, AnyOtherLengthIsRefused) {
-  const std::size_t size = 2 * page_bytes();
-  for (const std::size_t length : {std::size_t{1}, size - 1, size + 1}) {
-    const descriptor file = empty_file();
+TEST(MappedFile, WhatOthersWroteStaysAndAFileIsNeverMadeShorter) {
+  const descriptor file = empty_file();
+  const std::size_t size = page_bytes();
+  for (const std::size_t length : {size - 1, size, size + 1, 5 * size}) {
     ASSERT_EQ(::ftruncate(file.get(), static_cast<off_t>(length)), 0);
-    EXPECT_EQ(map_empty_file(file.get(), size).error().message(),
-              "os.map_empty_file: invalid argument: the file is not empty (" +
-                  std::to_string(file.get()) + ")");
-    EXPECT_EQ(length_of(file.get()), length);
+    ASSERT_EQ(::pwrite(file.get(), "theirs", 6, 0), 6);
+    std::byte* const base = map_it(file.get(), 0, size).value();
+    EXPECT_EQ(std::memcmp(base, "theirs", 6), 0);
+    EXPECT_EQ(length_of(file.get()), std::max(length, size));
+    release(base, size);
   }
 }
 
-TEST(MappedFile, OnlyARegularFileIsOne) {
+TEST(MappedFile, OnlyTheMemoryFileOfThatNameIsOne) {
+  const descriptor other(::memfd_create("bast-tes", 0));
+  const descriptor longer(::memfd_create("bast-test2", 0));
+  char path[] = "/tmp/bast-os-XXXXXX";
+  const descriptor on_disk(::mkstemp(path));
+  ASSERT_EQ(::unlink(path), 0);
   const pipe_ends ends = make_pipe().value();
-  for (const int fd : {ends.write_end.get(), -1}) {
-    EXPECT_EQ(
-        map_empty_file(fd, page_bytes()).error().message(),
-        "os.map_empty_file: invalid argument: not a regular file (" + std::to_string(fd) + ")");
+  for (const int fd :
+       {other.get(), longer.get(), on_disk.get(), ends.write_end.get(), -1, 1'000'000}) {
+    EXPECT_EQ(map_it(fd, 0, page_bytes()).error().message(),
+              "os.map_memory_file: invalid argument: not the memory file that was named (" +
+                  std::to_string(fd) + ")");
   }
+  EXPECT_EQ(length_of(other.get()) + length_of(longer.get()) + length_of(on_disk.get()), 0U);
 }
 
 TEST(MappedFile, AFileThatMayNotBeWrittenIsRefused) {
-  const descriptor file = open_file("/proc/self/fd", O_RDONLY).value();
-  EXPECT_FALSE(map_empty_file(file.get(), page_bytes()));
-  char name[] = "/tmp/bast-os-XXXXXX";
-  const descriptor made(::mkstemp(name));
-  const descriptor reader = open_file(name, O_RDONLY).value();
-  ASSERT_EQ(::unlink(name), 0);
-  EXPECT_EQ(map_empty_file(reader.get(), page_bytes()).error().message(),
-            "os.map_empty_file: invalid argument: ftruncate refused this many bytes (" +
-                std::to_string(page_bytes()) + ") [errno 22]");
+  const descriptor file = empty_file();
+  const std::string link = "/proc/self/fd/" + std::to_string(file.get());
+  const descriptor reader = open_file(link.c_str(), O_RDONLY).value();
+  EXPECT_EQ(map_it(reader.get(), 0, page_bytes()).error().message(),
+            "os.map_memory_file: system error: the file cannot be made this many bytes long (" +
+                std::to_string(page_bytes()) + ") [errno 9]");
+  EXPECT_EQ(length_of(file.get()), 0U);
 }
 
 TEST(MappedFile, ARefusedMapNamesTheBytesAndMapsNothing) {
@@ -97,14 +114,14 @@ TEST(MappedFile, ARefusedMapNamesTheBytesAndMapsNothing) {
   const mappings before = mappings::now();
   for (const int error_number : {ENOMEM, EPERM, EAGAIN}) {
     const fault_scope fault({.kind = call::map, .nth = 1, .error_number = error_number});
-    const auto refused = map_empty_file(file.get(), page_bytes());
+    const auto refused = map_it(file.get(), 0, page_bytes());
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().error_number(), error_number);
-    EXPECT_STREQ(refused.error().operation(), "os.map_empty_file");
+    EXPECT_STREQ(refused.error().operation(), "os.map_memory_file");
     EXPECT_STREQ(refused.error().detail(), "mmap refused this many bytes");
   }
   EXPECT_EQ(mappings::now(), before);
-  const auto later = map_empty_file(file.get(), page_bytes());
+  const auto later = map_it(file.get(), 0, page_bytes());
   ASSERT_TRUE(later) << "the length that is there already is the right one";
   release(*later, page_bytes());
 }
@@ -120,7 +137,7 @@ TEST(MappedFile, RlimitFsizeIsAskedBeforeItsSignal) {
     return test::in_child([=] {
       const descriptor file = empty_file();
       if (!limit_file_size(most)) return 90;
-      const auto mapped = map_empty_file(file.get(), page_bytes());
+      const auto mapped = map_it(file.get(), 0, page_bytes());
       if (mapped) return 1;
       if (mapped.error() != errc::limit || mapped.error().error_number() != 0) return 91;
       return length_of(file.get()) == 0 ? 2 : 92;
@@ -134,11 +151,11 @@ TEST(MappedFile, RlimitFsizeIsAskedBeforeItsSignal) {
 TEST(MappedFile, APrivateCopyTakesItsPlaceAndLeavesTheFileAlone) {
   const descriptor file = empty_file();
   const std::size_t size = 2 * page_bytes();
-  std::byte* const base = map_empty_file(file.get(), size).value();
+  std::byte* const base = map_it(file.get(), 0, size).value();
   base[0] = std::byte{'a'};
   base[size - 1] = std::byte{'z'};
   const mappings before = mappings::now();
-  map_copy_over(base, size, file.get());
+  map_copy_over(base, size, file.get(), 0);
   EXPECT_EQ(mappings::now().byte_count, before.byte_count) << "in its place, not beside it";
   EXPECT_EQ(base[0], std::byte{'a'});
   EXPECT_EQ(base[size - 1], std::byte{'z'});
@@ -152,9 +169,51 @@ TEST(MappedFile, APrivateCopyTakesItsPlaceAndLeavesTheFileAlone) {
   release(base, size);
 }
 
+TEST(MappedFile, APrivateCopyOfALaterPart) {
+  const descriptor file = empty_file();
+  const std::size_t page = page_bytes();
+  std::byte* const base = map_it(file.get(), 3 * page, page).value();
+  base[5] = std::byte{'5'};
+  map_copy_over(base, page, file.get(), 3 * page);
+  EXPECT_EQ(base[5], std::byte{'5'});
+  base[5] = std::byte{'6'};
+  char seen = 0;
+  EXPECT_EQ(::pread(file.get(), &seen, 1, static_cast<off_t>(3 * page + 5)), 1);
+  EXPECT_EQ(seen, '5');
+  release(base, page);
+}
+
+TEST(MappedFile, AMappingIsMovedOverAnother) {
+  const descriptor file = empty_file();
+  const std::size_t size = 2 * page_bytes();
+  std::byte* const base = map_it(file.get(), 0, size).value();
+  std::byte* const other = map_it(file.get(), size, size).value();
+  base[0] = std::byte{'a'};
+  other[size - 1] = std::byte{'z'};
+  const mappings before = mappings::now();
+  move_over(base, other, size);
+  EXPECT_EQ(mappings::now().byte_count, before.byte_count - size) << "one of them is gone";
+  EXPECT_EQ(base[0], std::byte{0});
+  EXPECT_EQ(base[size - 1], std::byte{'z'});
+  base[0] = std::byte{'b'};
+  char seen[2] = {};
+  EXPECT_EQ(::pread(file.get(), &seen[0], 1, 0), 1);
+  EXPECT_EQ(::pread(file.get(), &seen[1], 1, static_cast<off_t>(size)), 1);
+  EXPECT_EQ(seen[0], 'a') << "the place that it had";
+  EXPECT_EQ(seen[1], 'b') << "the place that it has";
+  release(base, size);
+}
+
+TEST(MappedFileDeathTest, AMoveThatIsRefusedEndsTheProcess) {
+  std::byte* const base = map(page_bytes()).value();
+  EXPECT_DEATH(move_over(base, nullptr, page_bytes()), "a forked child gets a registry of its own");
+  release(base, page_bytes());
+}
+
 TEST(MappedFileDeathTest, ACopyThatIsRefusedEndsTheProcess) {
   std::byte* const base = map(page_bytes()).value();
-  EXPECT_DEATH(map_copy_over(base, page_bytes(), -1), "a forked child gets a registry of its own");
+  EXPECT_DEATH(map_copy_over(base, page_bytes(), -1, 0),
+               "a forked child gets a registry of its own");
   release(base, page_bytes());
 }
 

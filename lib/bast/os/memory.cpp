@@ -97,27 +97,34 @@ result<std::byte*> map(std::size_t size) noexcept {
   return base;
 }
 
-result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept {
+result<std::byte*> map_memory_file(int fd, std::string_view name, std::uint64_t offset,
+                                   std::size_t size) noexcept {
+  constexpr const char* operation = "os.map_memory_file";
+  text link;
+  link << "/proc/self/fd/" << fd << '\0';
+  text wanted;
+  wanted << "/memfd:" << name << " (deleted)";
+  char target[128];
+  const ssize_t length = ::readlink(link.view().data(), target, sizeof target);
+  if (length < 0 || std::string_view(target, static_cast<std::size_t>(length)) != wanted.view())
+    return fail(errc::invalid, operation, "not the memory file that was named", fd);
+  const std::uint64_t end = offset + size;
+  if (!may_write_up_to(end)) {
+    return fail(errc::limit, operation, "RLIMIT_FSIZE is less than this many bytes",
+                static_cast<std::int64_t>(end));
+  }
+  // Not by ftruncate: whoever was faster may have made it longer. The last byte of what is mapped
+  // is nobody's before this call.
   struct stat file{};
-  if (::fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) {
-    return fail(errc::invalid, "os.map_empty_file", "not a regular file", fd);
-  }
-  const auto length = static_cast<std::size_t>(file.st_size);
-  if (length != 0 && length != size) {
-    return fail(errc::invalid, "os.map_empty_file", "the file is not empty", fd);
-  }
-  if (!may_write_up_to(size)) {
-    return fail(errc::limit, "os.map_empty_file", "RLIMIT_FSIZE is less than this many bytes",
-                static_cast<std::int64_t>(size));
-  }
-  if (::ftruncate(fd, static_cast<off_t>(size)) != 0) {
-    return failed("os.map_empty_file", "ftruncate refused this many bytes", size);
-  }
-  (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (::fstat(fd, &file) != 0) return failed(operation, "fstat refused");
+  if (static_cast<std::uint64_t>(file.st_size) < end &&
+      ::pwrite(fd, "", 1, static_cast<off_t>(end - 1)) != 1)
+    return failed(operation, "the file cannot be made this many bytes long", end);
   void* const base = through(call::map, MAP_FAILED, [=] {
-    return ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    return ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+                  static_cast<off_t>(offset));
   });
-  if (base == MAP_FAILED) return failed("os.map_empty_file", "mmap refused this many bytes", size);
+  if (base == MAP_FAILED) return failed(operation, "mmap refused this many bytes", size);
   return static_cast<std::byte*>(base);
 }
 
@@ -135,10 +142,16 @@ void copy_mappings_to(int fd, std::uint64_t offset) noexcept {
   }
 }
 
-void map_copy_over(std::byte* base, std::size_t size, int fd) noexcept {
+void map_copy_over(std::byte* base, std::size_t size, int fd, std::uint64_t offset) noexcept {
   const void* const copy =
-      ::mmap(base, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, 0);
+      ::mmap(base, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd,
+             static_cast<off_t>(offset));
   BAST_CHECK(copy == base, "a forked child gets a registry of its own");
+}
+
+void move_over(std::byte* base, std::byte* from, std::size_t size) noexcept {
+  const void* const moved = ::mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, base);
+  BAST_CHECK(moved == base, "a forked child gets a registry of its own");
 }
 
 void release(std::byte* base, std::size_t size) noexcept {

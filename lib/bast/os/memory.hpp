@@ -28,16 +28,22 @@ std::size_t page_bytes() noexcept;
 /// Maps `size` zeroed, readable and writable bytes. Errors: no_memory.
 [[nodiscard]] result<std::byte*> map(std::size_t size) noexcept;
 
-/// Makes the empty regular file `fd` `size` zero bytes long and maps it, shared with whoever else
-/// has it. A file that another process made `size` bytes long meanwhile will do as well.
-/// Errors: `invalid` (no regular file, or of another length), `limit` (RLIMIT_FSIZE), no_memory.
-[[nodiscard]] result<std::byte*> map_empty_file(int fd, std::size_t size) noexcept;
+/// Maps `size` bytes of a memory file (memfd_create) of this name from `offset` on, shared with
+/// whoever else has it; a shorter file becomes long enough, and is never made shorter. Any other
+/// file is refused: its number may have been closed and be somebody else's by now.
+/// Async-signal-safe. Errors: `invalid` (no such file), `limit` (RLIMIT_FSIZE), no_memory.
+[[nodiscard]] result<std::byte*> map_memory_file(int fd, std::string_view name,
+                                                 std::uint64_t offset, std::size_t size) noexcept;
 /// Appends what /proc/self/maps says to `fd` at `offset`, at most 1 MiB of it. Best effort: less
 /// where RLIMIT_FSIZE or the kernel refuses.
 void copy_mappings_to(int fd, std::uint64_t offset) noexcept;
-/// Puts a private copy of the file in the place of its shared mapping. Async-signal-safe. Ends the
-/// process when the kernel refuses: a forked child would write its parent's memory.
-void map_copy_over(std::byte* base, std::size_t size, int fd) noexcept;
+/// Puts a private copy of the file, from `offset` on, in the place of its shared mapping.
+/// Async-signal-safe. Ends the process when the kernel refuses: a forked child would write its
+/// parent's memory.
+void map_copy_over(std::byte* base, std::size_t size, int fd, std::uint64_t offset) noexcept;
+/// Puts the mapping at `from` in the place of the one at `base`, of the same size; `from` is gone.
+/// Async-signal-safe. Ends the process when the kernel refuses.
+void move_over(std::byte* base, std::byte* from, std::size_t size) noexcept;
 
 /// Gives a reservation or mapping back. Never fails; see the head of this file.
 void release(std::byte* base, std::size_t size) noexcept;

@@ -270,9 +270,9 @@ TEST(memory, what_is_mapped_counts_for_nothing_until_it_is_used) {
     EXPECT_NE(flags.find(" nh "), std::string::npos) << flags;
   }
   const descriptor file(::memfd_create("bast-test", MFD_CLOEXEC));
-  std::byte* const shared = map_empty_file(file.get(), size).value();
+  std::byte* const shared = map_memory_file(file.get(), "bast-test", 0, size).value();
   EXPECT_NE(flags_of(shared).find(" nr "), std::string::npos);
-  map_copy_over(shared, size, file.get());
+  map_copy_over(shared, size, file.get(), 0);
   EXPECT_NE(flags_of(shared).find(" nr "), std::string::npos);
   release(shared, size);
   release(mapped, size);

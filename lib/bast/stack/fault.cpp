@@ -95,6 +95,14 @@ void report(const overflow_info& info) noexcept {
   write_overflow_report(info);
 }
 
+/// The registry learns of it: nobody will release this stack and measure it.
+void overflow(slab& home, slot& s, const interrupted& at, overflow_cause cause) noexcept {
+  // Who skipped a guard is on another stack, which says nothing of the depth of this one.
+  if (cause != overflow_cause::guard_skipped) note_depth(home, s, at);
+  watch::note_overflow(home.owner->sites->entry_of(s.site));
+  report(describe(home, s, at, cause));
+}
+
 /// A signal arrived whose handler runs on the interrupted stack (no SA_ONSTACK), and the kernel
 /// found no room for its frame: it sends SIGSEGV with no address instead, and the first signal is
 /// lost. Nothing can be saved, but the reader of the core file should know.
@@ -141,16 +149,14 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   if (running != s) {
     slot& named = running != nullptr ? *running : *s;
     // The frame begins in the one and ends in the other.
-    if (is_closed(*s, at.fault) || is_closed(named, at.fault)) {
-      report(describe(slab::of(named), named, at, overflow_cause::guard_skipped));
-    }
+    if (is_closed(*s, at.fault) || is_closed(named, at.fault))
+      overflow(slab::of(named), named, at, overflow_cause::guard_skipped);
     return false;
   }
   if (!is_closed(*s, at.fault)) return false;  // Open there: not about room.
   const bool in_guard = at.fault < address_of(home->low(*s)) + home->geometry.guard;
   if (in_guard && !BAST_MUTANT(guard_grows)) {
-    note_depth(*home, *s, at);
-    report(describe(*home, *s, at, overflow_cause::limit));
+    overflow(*home, *s, at, overflow_cause::limit);
     return false;
   }
   std::byte* const target = home->low(*s) + (at.fault - address_of(home->low(*s)));
@@ -161,7 +167,7 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
     note_depth(*home, *s, at);
     return true;
   }
-  report(describe(*home, *s, at, cause_of(done)));
+  overflow(*home, *s, at, cause_of(done));
   return false;
 }
 

@@ -193,6 +193,10 @@ TEST_P(GrowthFilterDeathTest, F19_AReportTellsTheWholeRecord) {
     require(set_overflow_hook(nullptr) == keep_report, "the hook before");
     f.strike(f.floor - 1, f.floor);
     require(reports_made == 0 && faults_passed_on == 1, "without a hook, nothing is called");
+    const watch::site_entry& told = f.pool.sites().entry_of(f.s->site);
+    require(told.overflows == 9, "each of the above is counted");
+    const auto stack_top = reinterpret_cast<std::uintptr_t>(f.s->top);
+    require(told.deepest.depth == stack_top - f.low, "and how deep it came");
     _exit(0);
   };
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");

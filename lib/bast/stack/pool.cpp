@@ -48,7 +48,7 @@ stack_pool::~stack_pool() {
     slabs_ = dead->next;
     slab::destroy(dead);
   }
-  watch::give(owner_.entry);
+  sites_.end_with(watch::close(owner_.entry, stacks_most_));
 }
 
 result<void> stack_pool::init(const stack_options& options, std::size_t stacks_max,
@@ -151,6 +151,7 @@ result<void> stack_pool::open_more() noexcept {
     if (!opened && slabs_->sealed) continue;  // Memory got locked: the next slab uses mprotect.
     if (!opened) return std::unexpected(opened.error());
     stacks_opened_ += *opened;
+    stacks_most_ = std::max(stacks_most_, stacks_opened_);
     // Backwards, so that the lowest is used first.
     for (std::size_t i = 0; i < *opened; ++i) {
       slot& fresh = slabs_->slots()[slabs_->opened - 1 - i];

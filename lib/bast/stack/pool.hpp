@@ -168,7 +168,8 @@ class stack_pool {
   stack_scrub scrub_ = stack_scrub::none;
   std::size_t stacks_max_ = 0;
   std::size_t stacks_opened_ = 0;
-  slab* slabs_ = nullptr;  // newest first; only the newest has slots to open
+  std::size_t stacks_most_ = 0;  // that were opened at a time
+  slab* slabs_ = nullptr;        // newest first; only the newest has slots to open
   std::uint16_t steal_cursor_ = 0;
   slab_owner owner_;
   site_table sites_;

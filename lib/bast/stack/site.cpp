@@ -34,7 +34,7 @@ void site_key::describe(text& out) const noexcept {
 }
 
 site_table::~site_table() {
-  for (std::uint16_t i = 0; i < size_; ++i) watch::give(heads_[i].entry);
+  for (std::uint16_t i = 0; i < size_; ++i) watch::give(heads_[i].entry, pool_);
   if (heads_ != nullptr) os::release(reinterpret_cast<std::byte*>(heads_), bytes_for(capacity_));
 }
 

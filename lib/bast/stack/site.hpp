@@ -83,6 +83,9 @@ class site_table {
   /// `pool`: whose sites they are, in the registry, or null. Errors: no_memory.
   [[nodiscard]] result<void> init(const watch::pool_entry* pool) noexcept;
 
+  /// The pool ends; `gone` is what the registry keeps of it, or null. The last call.
+  void end_with(const watch::pool_entry* gone) noexcept { pool_ = gone; }
+
   /// The record of `key`, made if it is new. Never fails: see I1. O(1), a few ns when it is the
   /// same site as the time before.
   std::uint16_t find(site_key key) noexcept {

@@ -24,8 +24,12 @@
 // What a version means: readers refuse another `version_major`. A minor version adds: fields in
 // what was reserved, records at the end, so a reader uses `record_bytes` and not sizeof.
 //
-// In a tool's file (BAST_WATCH=fd:N) the text of /proc/self/maps, as it was when the registry was
-// made, follows it: a program may be gone before anybody looks where its code was.
+// A tool's file (BAST_WATCH=fd:N, a memory file called `shared_name`) holds registries of several
+// processes, since version 1.2: the program's, those of the children that it forks, of programs
+// that it becomes, and of further copies of the library in one process. One begins every
+// `shared_stride` bytes; the first whose `pid` is 0 is nobody's. A child's has what it did since it
+// was forked. The text of /proc/self/maps, as it was when the registry was made, follows each: a
+// program may be gone before anybody looks where its code was.
 //
 // Only fixed-width integers and arrays of char, so that it reads the same from C, Python and gdb.
 #pragma once
@@ -37,9 +41,12 @@ namespace bast::watch {
 
 inline constexpr std::uint64_t magic = 0x4843'5457'5453'4142;  // "BASTWTCH"
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 1;
+inline constexpr std::uint16_t version_minor = 2;
 
 // --- how it is found -----------------------------------------------------------------------------
+
+inline constexpr char shared_name[] = "bast-registry";
+inline constexpr std::uint64_t shared_stride = 128 << 20;
 
 inline constexpr char note_owner[] = "bast";
 inline constexpr std::uint32_t note_type = 1;
@@ -165,12 +172,14 @@ static_assert(sizeof(header) == 512);
 enum class entry_state : std::uint32_t {
   free,
   open,    // somebody writes it
-  closed,  // sites only: of pools that are gone, added up by site
+  closed,  // of pools that are gone, and of their sites: added up
 };
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 
-/// A pool of stacks. Written once, before `state` says open.
+/// A pool of stacks. Written once, before `state` says open. Of pools that are gone, those that
+/// were made at one place with the same options are one entry: closed, with `gone` not 0 (an entry
+/// that is being written is closed too, and has 0). Since version 1.2.
 struct pool_entry {
   std::uint32_t state;
   std::uint32_t owner_thread;  // gettid of who made it
@@ -184,7 +193,9 @@ struct pool_entry {
   std::uint8_t growth;    // 0 fault, 1 demand
   std::uint8_t measured;  // 0: no depth is read
   std::uint8_t reserved_1[5];
-  std::uint64_t reserved_2[5];
+  std::uint64_t gone;        // how many pools are added up here
+  std::uint64_t stacks_max;  // of one of them: the most stacks that it had at a time
+  std::uint64_t reserved_2[3];
   char where[152];  // where in the source it was made, "file:line", or empty
 };
 static_assert(sizeof(pool_entry) == 256);
@@ -268,12 +279,12 @@ struct site_entry {
   std::uint32_t sequence;  // odd while the numbers below are written
   std::uint32_t state;
   std::uint32_t kind;
-  std::uint32_t pool;   // index in the table of pools; no_index when closed
+  std::uint32_t pool;   // index in the table of pools, or no_index
   std::uint32_t index;  // within its pool: what its slots hold
   std::uint32_t line;
   std::uint32_t column;
   std::uint32_t where_bytes;  // length of the whole name; `where` may hold only its end
-  std::uint64_t limit;        // of the pool, bytes; of the newest when several are added up
+  std::uint64_t limit;        // of the pool, bytes; without a pool, of the newest
   std::uint64_t window;
   std::uint64_t uses;       // measured uses; slots know of more that are pending
   std::uint64_t samples;    // uses that the histogram is of, see stack/site.hpp
@@ -282,7 +293,10 @@ struct site_entry {
   std::uint64_t max_at_ns;  // CLOCK_MONOTONIC, when it was read
   std::uint64_t held;       // stacks that are kept for it, in use or not
   std::uint64_t held_max;   // the most there were; of one pool when several are added up
-  std::uint64_t reserved[9];
+  // Since version 1.2: uses that needed more than they could have. `max` has nothing of them, for
+  // they were never released; `deepest` has how deep they came.
+  std::uint64_t overflows;
+  std::uint64_t reserved[8];
   char where[256];                        // file or label, with its terminating zero
   std::uint32_t histogram[bucket_count];  // saturates
   deepest_stack deepest;

@@ -114,6 +114,97 @@ TEST_F(Entry, APoolsIndexIsItsPlaceInTheTable) {
   EXPECT_EQ(no_index, 0xffff'ffffU);
 }
 
+// --- pools that are gone -------------------------------------------------------------------------
+
+pool_entry* made_at(const char* where, const pool_entry& options = {}) {
+  pool_entry* const entry = take_pool();
+  const std::uint64_t id = entry->id;
+  *entry = options;
+  entry->id = id;
+  write_end_of(entry->where, where);
+  publish(*entry);
+  return entry;
+}
+
+TEST_F(Entry, R3_PoolsThatAreGoneAreAddedUpByPlaceAndOptions) {
+  pool_entry* const first = made_at("gone.cpp:1");
+  pool_entry* const second = made_at("gone.cpp:1");
+  pool_entry* const third = made_at("gone.cpp:1");
+  pool_entry expected = *first;
+  EXPECT_EQ(close(first, 5), first);
+  expected.state = closed_state;
+  expected.gone = 1;
+  expected.stacks_max = 5;
+  EXPECT_EQ(std::memcmp(first, &expected, sizeof expected), 0);
+  EXPECT_EQ(close(second, 4), first);
+  EXPECT_EQ(second->state, free_state);
+  expected.gone = 2;
+  EXPECT_EQ(std::memcmp(first, &expected, sizeof expected), 0) << "the most that one of them had";
+  EXPECT_EQ(close(third, 6), first);
+  expected.gone = 3;
+  expected.stacks_max = 6;
+  EXPECT_EQ(std::memcmp(first, &expected, sizeof expected), 0);
+  give(first);
+}
+
+TEST_F(Entry, R3_PoolsThatDifferInOneOptionAreNotAddedUp) {
+  std::vector<pool_entry> options(9);
+  options[1].limit = 1;
+  options[2].guard = 1;
+  options[3].window = 1;
+  options[4].retain = 1;
+  options[5].budget = 1;
+  options[6].scrub = 1;
+  options[7].growth = 1;
+  options[8].measured = 1;
+  std::vector<pool_entry*> kept;
+  for (const pool_entry& each : options) {
+    pool_entry* const entry = made_at("options.cpp", each);
+    EXPECT_EQ(close(entry, 1), entry);
+    kept.push_back(entry);
+  }
+  pool_entry* const elsewhere = made_at("options.cpq");
+  EXPECT_EQ(close(elsewhere, 1), elsewhere);
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    EXPECT_EQ(close(made_at("options.cpp", options[i]), 1), kept[i]);
+    EXPECT_EQ(kept[i]->gone, 2U) << i;
+    give(kept[i]);
+  }
+  EXPECT_EQ(elsewhere->gone, 1U);
+  give(elsewhere);
+}
+
+TEST_F(Entry, R3_APoolWithoutStacksLeavesNothing) {
+  pool_entry* const kept = made_at("stacks.cpp");
+  EXPECT_EQ(close(kept, 1), kept);
+  pool_entry* const none = made_at("stacks.cpp");
+  EXPECT_EQ(close(none, 0), nullptr);
+  EXPECT_EQ(none->state, free_state);
+  EXPECT_EQ(kept->gone, 1U);
+  pool_entry* const other = made_at("no stacks.cpp");
+  EXPECT_EQ(close(other, 0), nullptr);
+  EXPECT_EQ(other->state, free_state);
+  EXPECT_EQ(close(nullptr, 1), nullptr);
+  give(kept);
+}
+
+TEST_F(Entry, R3_HalfOfTheTableIsForPoolsThatAreGone) {
+  std::vector<pool_entry*> kept;
+  pool_entry options{};
+  pool_entry* refused = nullptr;
+  for (options.limit = 1; refused == nullptr && options.limit < 4096; ++options.limit) {
+    pool_entry* const entry = made_at("half.cpp", options);
+    (close(entry, 1) == entry ? kept.emplace_back() : refused) = entry;
+  }
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->state, free_state);
+  EXPECT_LE(kept.size(), 2048U);
+  EXPECT_GT(kept.size(), 2000U) << "other tests leave few";
+  options.limit = 1;
+  EXPECT_EQ(close(made_at("half.cpp", options), 1), kept[0]) << "one more of a kind that is there";
+  for (pool_entry* const entry : kept) give(entry);
+}
+
 TEST(Text, ASitesNameSaysNothingByItself) {
   constexpr site_name nothing{};
   EXPECT_EQ(nothing.kind, site_kind::other);

@@ -121,17 +121,29 @@ void read_environment() noexcept {
   }
 }
 
-/// The tool's file as a registry, or null when it is none, or another process was faster: this
-/// process's registry is then its own.
+// More processes than anybody would look through.
+constexpr std::uint64_t shared_max = 4096;
+
+/// A place of the tool's file that no process has, as this process's; or null: its registry is then
+/// its own. Async-signal-safe.
 std::byte* map_shared(std::size_t size) noexcept {
   if (the_writer.shared_fd < 0) return nullptr;
-  const auto mapped = os::map_empty_file(the_writer.shared_fd, size);
-  if (!mapped) return nullptr;
-  auto* const head = reinterpret_cast<header*>(*mapped);
-  std::uint64_t nobody = 0;
-  const auto me = static_cast<std::uint64_t>(::getpid());
-  if (std::atomic_ref<std::uint64_t>(head->pid).compare_exchange_strong(nobody, me)) return *mapped;
-  os::release(*mapped, size);
+  for (std::uint64_t at = 0; at < shared_max * shared_stride; at += shared_stride) {
+    std::uint64_t owner = 0;
+    // Most places have an owner, and a look is cheaper than a mapping.
+    const ssize_t seen = ::pread(the_writer.shared_fd, &owner, sizeof owner,
+                                 static_cast<off_t>(at + offsetof(header, pid)));
+    if (seen == sizeof owner && owner != 0) continue;
+    const auto mapped = os::map_memory_file(the_writer.shared_fd, shared_name, at, size);
+    if (!mapped) return nullptr;
+    auto* const head = reinterpret_cast<header*>(*mapped);
+    std::uint64_t nobody = 0;
+    const auto me = static_cast<std::uint64_t>(::getpid());
+    the_writer.shared_at = at;
+    if (std::atomic_ref<std::uint64_t>(head->pid).compare_exchange_strong(nobody, me))
+      return *mapped;
+    os::release(*mapped, size);
+  }
   return nullptr;
 }
 
@@ -155,13 +167,57 @@ result<std::byte*> map_private(std::uint32_t& sites) noexcept {
 // registry: private memory is copied by the kernel, the tool's file is not.
 void before_fork() { the_writer.lock.lock(); }
 void after_fork() { the_writer.lock.unlock(); }
+
+/// The same pools and sites, and nothing that they counted.
+void copy_as_new(header& to, const header& from) noexcept {
+  const std::uint64_t me = to.pid;
+  to = from;
+  to.pid = me;
+  to.magic = 0;
+  const auto* const source = reinterpret_cast<const std::byte*>(&from);
+  auto* const target = reinterpret_cast<std::byte*>(&to);
+  const auto copy = [&](const table& t) {
+    std::memcpy(target + t.offset, source + t.offset, std::size_t{t.record_bytes} * t.used);
+  };
+  copy(to.pools);
+  copy(to.slabs);
+  copy(to.sites);
+  const auto closed = static_cast<std::uint32_t>(entry_state::closed);
+  const auto free = static_cast<std::uint32_t>(entry_state::free);
+  auto* const pools = reinterpret_cast<pool_entry*>(target + to.pools.offset);
+  for (std::uint32_t i = 0; i < to.pools.used; ++i) {
+    if (pools[i].state == closed) pools[i].state = free;
+  }
+  auto* const sites = reinterpret_cast<site_entry*>(target + to.sites.offset);
+  for (std::uint32_t i = 0; i < to.sites.used; ++i) {
+    site_entry& s = sites[i];
+    // To the writer it stays the one that others are added to.
+    if (s.state == closed) s.state = free;
+    s.uses = s.samples = s.grows = s.max = s.max_at_ns = s.overflows = 0;
+    s.held_max = s.held;
+    std::memset(s.histogram, 0, sizeof s.histogram);
+    const std::uint32_t sequence = s.deepest.sequence;
+    s.deepest = {};
+    s.deepest.sequence = sequence;
+  }
+  put(to.magic, magic);
+}
+
 void in_child() {
   header* const head = registry();
+  const std::uint64_t parents_place = the_writer.shared_at;
   if (the_writer.shared_fd >= 0 && !BAST_MUTANT(child_writes_the_file)) {
-    os::map_copy_over(reinterpret_cast<std::byte*>(head), head->bytes, the_writer.shared_fd);
-    os::close_descriptor(the_writer.shared_fd);
-    the_writer.shared_fd = -1;
-    head->modes &= ~mode_shared;
+    const std::size_t size = head->bytes;
+    if (std::byte* const own = map_shared(size); own != nullptr) {
+      copy_as_new(*reinterpret_cast<header*>(own), *head);
+      os::copy_mappings_to(the_writer.shared_fd, the_writer.shared_at + size);
+      os::move_over(reinterpret_cast<std::byte*>(head), own, size);
+    } else {
+      os::map_copy_over(reinterpret_cast<std::byte*>(head), head->bytes, the_writer.shared_fd,
+                        parents_place);
+      the_writer.shared_fd = -1;
+      head->modes &= ~mode_shared;
+    }
   }
   head->pid = static_cast<std::uint64_t>(::getpid());
   the_writer.lock.unlock();
@@ -188,7 +244,8 @@ result<void> open_registry() noexcept {
   auto* const head = reinterpret_cast<header*>(base);
   fill_in(*head, size, sites);
   // A program may be gone before the tool looks; then this is what its frames are named from.
-  if (the_writer.shared_fd >= 0) os::copy_mappings_to(the_writer.shared_fd, size);
+  if (the_writer.shared_fd >= 0)
+    os::copy_mappings_to(the_writer.shared_fd, the_writer.shared_at + size);
   put(head->magic, magic);  // Last: a reader that sees it sees the rest.
   ::pthread_atfork(before_fork, after_fork, in_child);
   bast_watch_anchor.bytes = size;

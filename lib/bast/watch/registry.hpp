@@ -52,6 +52,11 @@ void write_end_of(std::span<char> place, std::string_view whole) noexcept;
 void give(pool_entry* entry) noexcept;
 void give(slab_entry* entry) noexcept;
 std::uint32_t index_of(const pool_entry* entry) noexcept;
+/// The pool is gone; it had at most `stacks` at a time. It is added to those that are gone and were
+/// made at the same place with the same options. Returns the entry that they have, or null: when
+/// there is none, when no stack was ever made, and when half of the table is of pools that are
+/// gone.
+pool_entry* close(pool_entry* entry, std::uint64_t stacks) noexcept;
 
 /// What names a site, for as long as the call.
 struct site_name {
@@ -64,8 +69,8 @@ struct site_name {
 /// An entry for a site of `pool` (null: of a pool that has no entry), open, with no uses. When the
 /// table is full it is memory that no reader finds, which is counted. Null when there is no memory.
 site_entry* take_site(const site_name& name, const pool_entry* pool, std::uint32_t index) noexcept;
-/// The site's pool is gone: what was recorded is added to what other pools that are gone had for
-/// the same site.
-void give(site_entry* entry) noexcept;
+/// The site's pool is gone, and `gone` is what `close` returned: what was recorded is added to what
+/// those pools had for the same site.
+void give(site_entry* entry, const pool_entry* gone = nullptr) noexcept;
 
 }  // namespace bast::watch

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string>
 
 #include "bast/os.hpp"
@@ -22,7 +23,7 @@ namespace {
 
 /// A descriptor as `bast-stacks run` makes one.
 struct tools_file {
-  int fd = ::memfd_create("registry", 0);
+  int fd = ::memfd_create(shared_name, 0);
   ~tools_file() { ::close(fd); }
   std::string variable() const { return "fd:" + std::to_string(fd) + ",unknown"; }
 };
@@ -55,10 +56,28 @@ int run_test(const char* name, const std::string& watch, const char* modes = "0"
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-header header_of(const tools_file& file) {
+/// Of the process that has this place in the file.
+header header_of(const tools_file& file, unsigned place = 0) {
   header head{};
-  EXPECT_EQ(::pread(file.fd, &head, sizeof head, 0), static_cast<ssize_t>(sizeof head));
+  EXPECT_EQ(::pread(file.fd, &head, sizeof head, static_cast<off_t>(place * shared_stride)),
+            static_cast<ssize_t>(sizeof head));
   return head;
+}
+
+/// Its first site.
+site_entry site_of(const tools_file& file, unsigned place = 0) {
+  site_entry entry{};
+  const std::uint64_t at = place * shared_stride + header_of(file, place).sites.offset;
+  EXPECT_EQ(::pread(file.fd, &entry, sizeof entry, static_cast<off_t>(at)),
+            static_cast<ssize_t>(sizeof entry));
+  return entry;
+}
+
+/// Whether nobody has this place.
+bool is_free(const tools_file& file, unsigned place) {
+  header head{};
+  return ::pread(file.fd, &head, sizeof head, static_cast<off_t>(place * shared_stride)) <= 0 ||
+         head.pid == 0;
 }
 
 class RegistryFile : public ::testing::Test {
@@ -105,29 +124,54 @@ TEST_F(RegistryFile, TheMappingsOfTheProcessFollowIt) {
   EXPECT_EQ(maps.back(), '\n') << "the last line is whole";
 }
 
-TEST_F(RegistryFile, R5_AForkedChildLeavesTheToolsFileAlone) {
+TEST_F(RegistryFile, R5_AForkedChildHasAPlaceOfItsOwnInIt) {
   const tools_file file;
   EXPECT_EQ(run_test("Registry.R5_AForkedChildWritesItsOwn", file.variable()), 0);
-  EXPECT_EQ(header_of(file).modes, mode_shared);
-  site_entry entry{};
-  ASSERT_EQ(
-      ::pread(file.fd, &entry, sizeof entry, static_cast<off_t>(header_of(file).sites.offset)),
-      static_cast<ssize_t>(sizeof entry));
-  EXPECT_STREQ(entry.where, "forked");
-  EXPECT_EQ(entry.uses, 0U);
+  const std::uint64_t uses[] = {0, 7, 1};  // of the program, its child, and the child of that
+  std::set<std::uint64_t> processes;
+  for (unsigned place = 0; place < 3; ++place) {
+    const header head = header_of(file, place);
+    EXPECT_EQ(head.magic, magic);
+    EXPECT_EQ(head.modes, mode_shared);
+    EXPECT_EQ(head.self, header_of(file).self) << "at the same address";
+    processes.insert(head.pid);
+    const site_entry entry = site_of(file, place);
+    EXPECT_STREQ(entry.where, "forked");
+    EXPECT_EQ(entry.uses, uses[place]) << place;
+    EXPECT_EQ(entry.samples, place < 2 ? 1U : 0U);
+    EXPECT_EQ(entry.max, place == 0 ? 640U : place == 1 ? 64U : 0U);
+    EXPECT_EQ(entry.grows, place == 0 ? 1U : 0U);
+    char first = 0;
+    const auto maps = static_cast<off_t>(place * shared_stride + head.bytes);
+    EXPECT_EQ(::pread(file.fd, &first, 1, maps), 1);
+    EXPECT_NE(first, 0) << "its mappings follow";
+  }
+  EXPECT_EQ(processes.size(), 3U);
+  EXPECT_TRUE(is_free(file, 3));
 }
 
-TEST_F(RegistryFile, TheSecondProcessHasARegistryOfItsOwn) {
+TEST_F(RegistryFile, R5_AChildsClosedSitesAreItsOwn) {
+  const tools_file file;
+  EXPECT_EQ(
+      run_test("Registry.R5_WhatWasClosedBeforeAForkIsAddedUpInTheChildAnew", file.variable()), 0);
+  EXPECT_EQ(site_of(file, 0).uses, 5U);
+  EXPECT_EQ(site_of(file, 1).uses, 7U);
+}
+
+TEST_F(RegistryFile, TheNextProcessHasTheNextPlace) {
   const tools_file file;
   ASSERT_EQ(run_test("SiteEntry.InAToolsFileItIsTheFirst", file.variable()), 0);
   const header first = header_of(file);
-  EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", file.variable()), 0);
-  EXPECT_EQ(run_test("Registry.R5_AForkedChildWritesItsOwn", file.variable()), 0);
-  const header second = header_of(file);
-  EXPECT_EQ(std::memcmp(&first, &second, sizeof first), 0);
+  EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", file.variable(), "2"), 0);
+  const header again = header_of(file);
+  EXPECT_EQ(std::memcmp(&first, &again, sizeof first), 0);
+  const header second = header_of(file, 1);
+  EXPECT_EQ(second.magic, magic);
+  EXPECT_NE(second.pid, first.pid);
+  EXPECT_TRUE(is_free(file, 2));
 }
 
-TEST_F(RegistryFile, OfTwoThatComeAtOnceTheFirstHasIt) {
+TEST_F(RegistryFile, OfTwoThatComeAtOnceTheSecondHasTheNextPlace) {
   const tools_file file;
   ASSERT_TRUE(open_registry());
   // As another process leaves it that was just faster.
@@ -135,9 +179,10 @@ TEST_F(RegistryFile, OfTwoThatComeAtOnceTheFirstHasIt) {
   header taken{};
   taken.pid = 1;
   ASSERT_EQ(::pwrite(file.fd, &taken, sizeof taken, 0), static_cast<ssize_t>(sizeof taken));
-  EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", file.variable()), 0);
+  EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", file.variable(), "2"), 0);
   const header after = header_of(file);
   EXPECT_EQ(std::memcmp(&after, &taken, sizeof taken), 0);
+  EXPECT_EQ(header_of(file, 1).magic, magic);
 }
 
 TEST_F(RegistryFile, EveryWordOfTheVariableIsRead) {
@@ -164,14 +209,17 @@ TEST_F(RegistryFile, WhatIsNoFileOfTheToolIsLeftAlone) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   const tools_file file;
+  const os::descriptor other(::memfd_create("somebody's", 0));
   for (const std::string& watch :
-       {"fd:" + std::to_string(ends[1]), std::string("fd:-1"), std::string("fd:99999999999"),
-        std::string("fd:"), "fd:" + std::to_string(file.fd) + "x", std::string(",,,")}) {
+       {"fd:" + std::to_string(ends[1]), "fd:" + std::to_string(other.get()), std::string("fd:-1"),
+        std::string("fd:99999999999"), std::string("fd:"), "fd:" + std::to_string(file.fd) + "x",
+        std::string(",,,")}) {
     EXPECT_EQ(run_test("Registry.ItsModesAreThoseOfTheVariable", watch), 0) << watch;
     EXPECT_EQ(run_test("Registry.TheHeaderDescribesTheProcess", watch), 0) << watch;
   }
   header head{};
-  EXPECT_EQ(::pread(file.fd, &head, sizeof head, 0), 0) << "it is as empty as it was";
+  for (const int fd : {file.fd, other.get()})
+    EXPECT_EQ(::pread(fd, &head, sizeof head, 0), 0) << "it is as empty as it was";
   ::close(ends[0]);
   ::close(ends[1]);
 }
@@ -196,7 +244,7 @@ TEST(RegistryMapping, AFileSizeLimitIsRespected) {
               if (::getrlimit(RLIMIT_FSIZE, &before) != 0) return 1;
               const rlimit little{4096, before.rlim_max};
               if (::setrlimit(RLIMIT_FSIZE, &little) != 0) return 1;
-              const auto mapped = os::map_empty_file(file.fd, 1 << 20);
+              const auto mapped = os::map_memory_file(file.fd, shared_name, 0, 1 << 20);
               // A build that counts coverage writes files when it ends.
               if (::setrlimit(RLIMIT_FSIZE, &before) != 0) return 1;
               return !mapped && mapped.error().kind() == errc::limit ? 0 : 2;

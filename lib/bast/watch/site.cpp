@@ -46,6 +46,9 @@ void let_go(site_entry& entry) noexcept {
   --entry.held;
 }
 
+// Not within `writing`: it may have interrupted one.
+void note_overflow(site_entry& entry) noexcept { put(entry.overflows, entry.overflows + 1); }
+
 std::uint64_t quantile(const site_entry& entry, double q) noexcept {
   if (entry.samples == 0) return 0;
   // The rank of the q-quantile among the samples: the smallest r with r >= q * samples.
@@ -67,6 +70,7 @@ void merge(site_entry& to, const site_entry& from) noexcept {
     to.samples += from.samples;
     to.grows += from.grows;
     to.held_max = std::max(to.held_max, from.held_max);
+    to.overflows += from.overflows;
     if (from.max > to.max) {
       to.max = from.max;
       to.max_at_ns = from.max_at_ns;

@@ -45,6 +45,10 @@ struct growth {
 /// the entry.
 void note_growth(site_entry& entry, const growth& at) noexcept;
 
+/// A use of the site needed more stack than it can have. Async-signal-safe, on the thread that owns
+/// the entry.
+void note_overflow(site_entry& entry) noexcept;
+
 /// Where code is, for `note_growth` to tell a return address from other words. Called when a
 /// slab is made: it takes the loader's lock. Libraries that are loaded later are seen with the
 /// next one.

@@ -208,6 +208,51 @@ TEST_F(SiteEntry, R3_NamesDifferByEachOfTheirParts) {
   }
 }
 
+TEST_F(SiteEntry, R3_WhatIsClosedIsOfThePoolsThatAreGone) {
+  const site_name name{site_kind::label, "of gone pools", 0, 0};
+  pool_entry* kept[2] = {};
+  const auto live_in = [&](std::uint64_t limit, std::uint64_t depth) {
+    pool_entry* const pool = take_pool();
+    pool->limit = limit;
+    publish(*pool);
+    site_entry* const entry = take_site(name, pool, 1);
+    add(*entry, {.uses = 1, .depth = depth});
+    pool_entry* const gone = close(pool, 1);
+    kept[limit == 1 << 20] = gone;
+    give(entry, gone);
+  };
+  live_in(64 << 10, 60'000);
+  live_in(1 << 20, 300);
+  live_in(64 << 10, 100);
+  const auto left = sites_named("of gone pools");
+  ASSERT_EQ(left.size(), 2U) << "one for each limit";
+  for (const site_entry* const each : left) {
+    const bool large = each->limit == 1 << 20;
+    EXPECT_EQ(each->state, number_of(entry_state::closed));
+    EXPECT_EQ(each->pool, index_of(kept[large]));
+    EXPECT_EQ(each->uses, large ? 1U : 2U);
+    EXPECT_EQ(each->max, large ? 300U : 60'000U);
+    EXPECT_EQ(each->limit, large ? std::uint64_t{1} << 20 : 64U << 10);
+  }
+  for (pool_entry* const each : kept) give(each);
+}
+
+TEST_F(SiteEntry, OneThatOnlyOverflowedIsKept) {
+  site_entry* const entry = take_label("only overflowed");
+  const std::uint32_t sequence = entry->sequence;
+  note_overflow(*entry);
+  note_overflow(*entry);
+  EXPECT_EQ(entry->overflows, 2U);
+  EXPECT_EQ(entry->sequence, sequence) << "it may have interrupted who writes";
+  give(entry);
+  site_entry* const again = take_label("only overflowed");
+  EXPECT_EQ(again->overflows, 0U);
+  note_overflow(*again);
+  give(again);
+  ASSERT_EQ(sites_named("only overflowed").size(), 1U);
+  EXPECT_EQ(sites_named("only overflowed").front()->overflows, 3U);
+}
+
 TEST_F(SiteEntry, R3_WhatIsClosedIsOfNoPoolAndHoldsNothing) {
   pool_entry* const pool = take_pool();
   site_entry* const entry = take_site({site_kind::label, "closed", 0, 0}, pool, 1);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <tuple>
 
 #include "bast/os.hpp"
 #include "bast/watch/site.hpp"
@@ -16,7 +17,7 @@ constexpr std::uint32_t sites_step = 16;  // opened by one mprotect
 
 // By the place of an entry; untouched, they cost nothing.
 constinit std::uint32_t next_free[sites_max] = {};
-constinit std::uint64_t closed_hash[sites_max] = {};  // of the names of closed entries, else 0
+constinit std::uint64_t closed_hash[sites_max] = {};  // of closed entries, else 0
 
 }  // namespace
 
@@ -77,6 +78,46 @@ void write_end_of(std::span<char> place, std::string_view whole) noexcept {
 void give(pool_entry* entry) noexcept { give_back(entry); }
 void give(slab_entry* entry) noexcept { give_back(entry); }
 
+namespace {
+
+bool is_gone(const pool_entry& entry) noexcept {
+  return entry.state == static_cast<std::uint32_t>(entry_state::closed) && entry.gone != 0;
+}
+
+bool same_options(const pool_entry& one, const pool_entry& other) noexcept {
+  const auto options = [](const pool_entry& p) {
+    return std::tie(p.limit, p.guard, p.window, p.retain, p.budget, p.scrub, p.growth, p.measured);
+  };
+  return options(one) == options(other) && std::strcmp(one.where, other.where) == 0;
+}
+
+}  // namespace
+
+pool_entry* close(pool_entry* entry, std::uint64_t stacks) noexcept {
+  if (entry == nullptr) return nullptr;
+  const std::lock_guard guard(the_writer.lock);
+  const table& pools = registry()->pools;
+  auto* const all = entries<pool_entry>(pools);
+  pool_entry* twin = nullptr;
+  std::uint32_t gone = 0;
+  for (std::uint32_t i = 0; i < pools.used && twin == nullptr; ++i) {
+    if (!is_gone(all[i])) continue;
+    ++gone;
+    if (same_options(all[i], *entry)) twin = all + i;
+  }
+  const bool keep = stacks != 0 && twin == nullptr && gone < pools.capacity / 2;
+  if (twin != nullptr && stacks != 0) {
+    put(twin->gone, twin->gone + 1);
+    put(twin->stacks_max, std::max(twin->stacks_max, stacks));
+  }
+  if (keep) {
+    entry->gone = 1;
+    entry->stacks_max = stacks;
+  }
+  put(entry->state, static_cast<std::uint32_t>(keep ? entry_state::closed : entry_state::free));
+  return keep ? entry : stacks != 0 ? twin : nullptr;
+}
+
 std::uint32_t index_of(const pool_entry* entry) noexcept {
   if (entry == nullptr) return no_index;
   return static_cast<std::uint32_t>(entry - entries<pool_entry>(registry()->pools));
@@ -97,12 +138,14 @@ std::uint64_t hash_of(const site_entry& entry) noexcept {
   add_word(entry.kind);
   add_word(entry.line);
   add_word(entry.column);
+  add_word(entry.pool);
   return hash | 1;
 }
 
-bool same_name(const site_entry& one, const site_entry& other) noexcept {
-  return one.kind == other.kind && one.line == other.line && one.column == other.column &&
-         one.where_bytes == other.where_bytes && std::strcmp(one.where, other.where) == 0;
+bool same_site(const site_entry& one, const site_entry& other) noexcept {
+  return one.pool == other.pool && one.kind == other.kind && one.line == other.line &&
+         one.column == other.column && one.where_bytes == other.where_bytes &&
+         std::strcmp(one.where, other.where) == 0;
 }
 
 bool open_more_sites(const header& head) noexcept {
@@ -157,11 +200,11 @@ void free_entry(site_entry& entry) noexcept {
   the_writer.free_site = at;
 }
 
-/// The closed entry of the same name, or null.
+/// The closed entry of the same site, or null.
 site_entry* closed_twin(const site_entry& entry, std::uint64_t hash) noexcept {
   const std::uint32_t used = registry()->sites.used;
   for (std::uint32_t i = 0; i < used; ++i) {
-    if (closed_hash[i] == hash && same_name(all_sites()[i], entry)) return all_sites() + i;
+    if (closed_hash[i] == hash && same_site(all_sites()[i], entry)) return all_sites() + i;
   }
   return nullptr;
 }
@@ -193,18 +236,20 @@ site_entry* take_site(const site_name& name, const pool_entry* pool, std::uint32
   return entry;
 }
 
-void give(site_entry* entry) noexcept {
+void give(site_entry* entry, const pool_entry* gone) noexcept {
   if (entry == nullptr) return;
   const std::lock_guard guard(the_writer.lock);
-  if (entry->uses == 0) return free_entry(*entry);
+  if (entry->uses == 0 && entry->overflows == 0) return free_entry(*entry);
+  entry->pool = index_of(gone);
   const std::uint64_t hash = hash_of(*entry);
   site_entry* const twin = closed_twin(*entry, hash);
   if (twin != nullptr) {
     merge(*twin, *entry);
+    // A forked child begins with nothing in it, see registry.cpp.
+    put(twin->state, static_cast<std::uint32_t>(entry_state::closed));
     return free_entry(*entry);
   }
   if (!is_in_table(entry)) return free_entry(*entry);
-  entry->pool = no_index;
   entry->held = 0;
   closed_hash[entry - all_sites()] = hash;
   put(entry->state, static_cast<std::uint32_t>(entry_state::closed));

@@ -28,6 +28,7 @@ struct writer {
   std::uint64_t pool_ids = 0;
   std::uint32_t free_site = no_index;  // chain of entries given back
   int shared_fd = -1;                  // the tool's file, or -1
+  std::uint64_t shared_at = 0;         // where in it the registry begins
   bool deepest = false;
 };
 extern constinit writer the_writer;

@@ -13,6 +13,7 @@
 #include "model/text.hpp"
 #include "show/check.hpp"
 #include "show/diff.hpp"
+#include "show/names.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -60,6 +61,13 @@ outcome check_command(const arguments& with) {
   const auto seen = look_at(with.source, with);
   if (!seen.has_value()) return std::unexpected(seen.error());
   if (with.update) {
+    const auto overflowed =
+        std::ranges::find_if(seen->sites, [](const site& s) { return s.overflows != 0; });
+    if (overflowed != seen->sites.end()) {
+      return std::unexpected(problem{
+          3, fmt::format("{} overflowed: how much it needs is not known", site_name(*overflowed)),
+          "run it with a larger limit, and record that"});
+    }
     const budget_file next = updated(*seen, *budgets, with.margin / 100);
     const auto written = replace_file(with.budget, budgets_text(next));
     if (!written.has_value()) return std::unexpected(written.error());
@@ -68,11 +76,19 @@ outcome check_command(const arguments& with) {
     return 0;
   }
   const auto verdicts = check(*seen, *budgets);
-  if (!verdicts.has_value()) return std::unexpected(verdicts.error());
   const outcome written =
-      write_output(with, check_text(*seen, *budgets, *verdicts, format_of(with)));
+      write_output(with, check_text(*seen, *budgets, verdicts, format_of(with)));
   if (!written.has_value()) return written;
-  const bool over = std::ranges::any_of(*verdicts, [](const auto& v) { return !v.kept; });
+  // What is written says all of it; a gate that looks at nothing is a mistake and not a finding.
+  for (const verdict_of_budget& v : verdicts) {
+    if (v.kind != budget_kind::unmatched) continue;
+    const budget& b = budgets->budgets[*v.budget];
+    return std::unexpected(problem{3,
+                                   fmt::format("{}:{}:{}: \"{}\" matches no site", budgets->name,
+                                               b.line, b.column, clean_text(b.site)),
+                                   "bast-stacks report --all, which lists the sites"});
+  }
+  const bool over = std::ranges::any_of(verdicts, [](const auto& v) { return !v.kept; });
   return over ? 1 : 0;
 }
 

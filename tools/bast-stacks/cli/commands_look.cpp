@@ -15,6 +15,7 @@
 #include "draw/top.hpp"
 #include "model/parse.hpp"
 #include "model/recording.hpp"
+#include "read/accumulate.hpp"
 #include "read/open.hpp"
 #include "read/record.hpp"
 #include "read/run.hpp"
@@ -70,6 +71,10 @@ outcome run_command(const arguments& with) {
   auto ended = run_program(with.command_line, {.deepest = with.deepest});
   if (!ended.has_value()) return std::unexpected(ended.error());
   name_frames(ended->seen);
+  for (snapshot& other : ended->others) {
+    name_frames(other);
+    unite(ended->seen, std::move(other));
+  }
   if (with.output == "-") {
     // Standard output is the program's.
     std::fputs(report_text(ended->seen).c_str(), stderr);

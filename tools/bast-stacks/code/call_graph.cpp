@@ -139,6 +139,13 @@ void call_graph::expand(std::size_t index) {
     }
   }
   if (!shape.decoded) add_reason(index, reason_kind::not_decoded, extent.low);
+  const bool comparable = usage != nullptr && usage->kind == usage_kind::fixed && !shape.dynamic;
+  if (comparable && usage->bytes != shape.frame_bytes) {
+    differences_.push_back(
+        fmt::format("{}: {} bytes by the compiler, {} by the instructions: the larger counts.",
+                    nodes_[index].linker_name, usage->bytes, shape.frame_bytes));
+    dynamic_bytes = usage->bytes - std::min(usage->bytes, shape.frame_bytes);
+  }
   nodes_[index].own_bytes = shape.touched_bytes + dynamic_bytes;
   if (usage != nullptr && !shape.decoded)
     nodes_[index].own_bytes = std::max(nodes_[index].own_bytes, usage->bytes);

@@ -47,6 +47,8 @@ class call_graph {
   const std::vector<graph_node>& nodes() const { return nodes_; }
   /// Annotations that met no function.
   std::vector<std::string> unused() const;
+  /// Where compiler and instructions say different frames, a sentence each.
+  const std::vector<std::string>& differences() const { return differences_; }
 
  private:
   std::size_t node_of(const code_address& at);
@@ -69,6 +71,7 @@ class call_graph {
   const std::vector<annotation>& annotations_;
   const usage_table& usage_;
   std::vector<bool> used_;  // annotations
+  std::vector<std::string> differences_;
   std::vector<graph_node> nodes_;
   std::map<std::pair<std::size_t, std::uint64_t>, std::size_t> by_address_;
   std::vector<std::size_t> waiting_;

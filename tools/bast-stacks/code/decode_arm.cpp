@@ -138,9 +138,20 @@ void write_register(const cs_insn& instruction, arm_operands all, step& out) {
   }
 }
 
-}  // namespace
+/// Whether the CPU's description of an instruction says that it writes the stack pointer.
+bool writes_arm_sp(csh engine, const cs_insn& instruction) {
+  cs_regs read;
+  cs_regs written;
+  std::uint8_t reads = 0;
+  std::uint8_t writes = 0;
+  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK)
+    return true;
+  return std::ranges::any_of(std::span(written, writes), [](std::uint16_t number) {
+    return number == ARM64_REG_SP || number == ARM64_REG_WSP;
+  });
+}
 
-void decode_arm(csh, const cs_insn& instruction, step& out) {
+void decode_known_arm(const cs_insn& instruction, step& out) {
   const auto& detail = instruction.detail->arm64;
   const arm_operands all{detail.operands, detail.op_count};
   if (find_flow(instruction, all, out)) return;
@@ -148,6 +159,15 @@ void decode_arm(csh, const cs_insn& instruction, step& out) {
   if (all.empty() || all[0].type != ARM64_OP_REG) return;
   if (all[0].reg == ARM64_REG_SP) return write_sp(instruction, all, out);
   write_register(instruction, all, out);
+}
+
+}  // namespace
+
+void decode_arm(csh engine, const cs_insn& instruction, step& out) {
+  decode_known_arm(instruction, out);
+  // Capstone 4 says of comparisons that they write.
+  if (out.change == sp_change::none && !compares(instruction) && writes_arm_sp(engine, instruction))
+    change_sp(out, sp_change::unknown);
 }
 
 // "Arm Architecture Reference Manual for A-profile architecture", C4.1: branches to a register

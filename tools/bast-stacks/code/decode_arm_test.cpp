@@ -85,6 +85,8 @@ e0030091 mov x0, sp
 e00301aa mov x0, x1
 804682d2 mov x0, #0x1234
 e0030011 mov w0, wsp
+ff430011 add wsp, wsp, #16
+1f000011 mov wsp, w0
 a000a0f2 movk x0, #5, lsl #16
 ff830091 add sp, sp, #32
 ff074091 add sp, sp, #1, lsl #12

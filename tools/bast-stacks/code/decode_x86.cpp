@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <span>
 
 #include "code/decode_machine.hpp"
@@ -32,6 +33,46 @@ void find_target(const cs_insn& instruction, x86_operands all, step& out) {
   } else if (operand.type == X86_OP_MEM && operand.mem.index != X86_REG_INVALID &&
              operand.mem.scale == 8) {
     out.reads_table = true;
+  }
+}
+
+/// The register of 64 bits that a part of it belongs to; parts are written by themselves (8 and 16
+/// bits), or with zeros above (32). Others are what they are.
+unsigned whole_register(unsigned number) {
+  constexpr x86_reg families[][5] = {
+      {X86_REG_RAX, X86_REG_EAX, X86_REG_AX, X86_REG_AL, X86_REG_AH},
+      {X86_REG_RBX, X86_REG_EBX, X86_REG_BX, X86_REG_BL, X86_REG_BH},
+      {X86_REG_RCX, X86_REG_ECX, X86_REG_CX, X86_REG_CL, X86_REG_CH},
+      {X86_REG_RDX, X86_REG_EDX, X86_REG_DX, X86_REG_DL, X86_REG_DH},
+      {X86_REG_RSI, X86_REG_ESI, X86_REG_SI, X86_REG_SIL, X86_REG_INVALID},
+      {X86_REG_RDI, X86_REG_EDI, X86_REG_DI, X86_REG_DIL, X86_REG_INVALID},
+      {X86_REG_RBP, X86_REG_EBP, X86_REG_BP, X86_REG_BPL, X86_REG_INVALID},
+      {X86_REG_RSP, X86_REG_ESP, X86_REG_SP, X86_REG_SPL, X86_REG_INVALID},
+      {X86_REG_R8, X86_REG_R8D, X86_REG_R8W, X86_REG_R8B, X86_REG_INVALID},
+      {X86_REG_R9, X86_REG_R9D, X86_REG_R9W, X86_REG_R9B, X86_REG_INVALID},
+      {X86_REG_R10, X86_REG_R10D, X86_REG_R10W, X86_REG_R10B, X86_REG_INVALID},
+      {X86_REG_R11, X86_REG_R11D, X86_REG_R11W, X86_REG_R11B, X86_REG_INVALID},
+      {X86_REG_R12, X86_REG_R12D, X86_REG_R12W, X86_REG_R12B, X86_REG_INVALID},
+      {X86_REG_R13, X86_REG_R13D, X86_REG_R13W, X86_REG_R13B, X86_REG_INVALID},
+      {X86_REG_R14, X86_REG_R14D, X86_REG_R14W, X86_REG_R14B, X86_REG_INVALID},
+      {X86_REG_R15, X86_REG_R15D, X86_REG_R15W, X86_REG_R15B, X86_REG_INVALID}};
+  for (const auto& family : families) {
+    for (const x86_reg part : family) {
+      if (part != X86_REG_INVALID && part == static_cast<x86_reg>(number)) return family[0];
+    }
+  }
+  return number;
+}
+
+/// A write to a part of the stack pointer: zeros in its low bits round it down.
+void write_part_of_sp(const cs_insn& instruction, x86_operands all, step& out) {
+  const bool zeros = instruction.id == X86_INS_MOV && all.size() == 2 &&
+                     all[1].type == X86_OP_IMM && all[1].imm == 0;
+  if (zeros && all[0].size <= 2) {
+    change_sp(out, sp_change::by);
+    out.alignment = all[0].size == 1 ? 256 : 65536;
+  } else {
+    change_sp(out, sp_change::unknown);
   }
 }
 
@@ -80,8 +121,8 @@ void write_register(const cs_insn& instruction, x86_operands all, step& out) {
     return;
   }
   out.other = register_change::overwritten;
-  out.other_register = all[0].reg;
-  if (all.size() != 2) return;
+  out.other_register = whole_register(all[0].reg);
+  if (out.other_register != all[0].reg || all.size() != 2) return;
   const bool adds = instruction.id == X86_INS_ADD || instruction.id == X86_INS_SUB;
   if (adds && all[1].type == X86_OP_IMM) {
     out.other = register_change::adds;
@@ -103,7 +144,14 @@ void write_register(const cs_insn& instruction, x86_operands all, step& out) {
 }
 
 void find_touched(const cs_insn& instruction, x86_operands all, step& out) {
-  if (instruction.id == X86_INS_LEA || instruction.id == X86_INS_NOP) return;
+  if (instruction.id == X86_INS_NOP) return;
+  if (instruction.id == X86_INS_LEA) {
+    // An address below the stack pointer that is given away is in the red zone, and will be used.
+    const bool given_away = all.size() == 2 && all[1].mem.base == X86_REG_RSP &&
+                            all[1].mem.disp < 0 && !is_register(all[0], X86_REG_RSP);
+    if (given_away) out.below_sp = static_cast<std::uint64_t>(-all[1].mem.disp);
+    return;
+  }
   for (const auto& operand : all) {
     if (operand.type != X86_OP_MEM) continue;
     // movslq (table, index, 4): the distance that a switch adds to its table.
@@ -122,9 +170,20 @@ std::int64_t pushed_bytes(const cs_insn& instruction) {
   return instruction.detail->x86.prefix[2] == operand_size ? 2 : 8;
 }
 
-}  // namespace
+/// Whether the CPU's description of an instruction says that it writes the stack pointer.
+bool writes_sp(csh engine, const cs_insn& instruction) {
+  cs_regs read;
+  cs_regs written;
+  std::uint8_t reads = 0;
+  std::uint8_t writes = 0;
+  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK)
+    return true;
+  return std::ranges::any_of(std::span(written, writes), [](std::uint16_t number) {
+    return whole_register(number) == X86_REG_RSP;
+  });
+}
 
-void decode_x86(csh engine, const cs_insn& instruction, step& out) {
+void decode_known(csh engine, const cs_insn& instruction, step& out) {
   const auto all = operands_of(instruction);
   find_touched(instruction, all, out);
   switch (instruction.id) {
@@ -166,10 +225,11 @@ void decode_x86(csh engine, const cs_insn& instruction, step& out) {
     case X86_INS_LEAVE: return change_sp(out, sp_change::from_register, 8, X86_REG_RBP);
     case X86_INS_ENTER: return change_sp(out, sp_change::unknown);
     case X86_INS_XCHG:
-      for (const auto& operand : all) {
-        if (is_register(operand, X86_REG_RSP)) change_sp(out, sp_change::unknown);
+      if (all[0].type == X86_OP_REG) {
+        out.other = register_change::overwritten;
+        out.other_register = whole_register(all[0].reg);
       }
-      return;
+      return;  // With the stack pointer: see writes_sp.
     default: break;
   }
   if (cs_insn_group(engine, &instruction, X86_GRP_JUMP)) {
@@ -178,7 +238,21 @@ void decode_x86(csh engine, const cs_insn& instruction, step& out) {
   }
   if (all.empty() || all[0].type != X86_OP_REG) return;
   if (all[0].reg == X86_REG_RSP) return write_sp(instruction, all, out);
+  if (whole_register(all[0].reg) == X86_REG_RSP) {
+    if ((all[0].access & CS_AC_WRITE) != 0) write_part_of_sp(instruction, all, out);
+    return;
+  }
   write_register(instruction, all, out);
+}
+
+}  // namespace
+
+void decode_x86(csh engine, const cs_insn& instruction, step& out) {
+  decode_known(engine, instruction, out);
+  // What pushes and pops by itself, and comes back to where it was, or leaves.
+  const bool by_itself = out.leads == flow::call || out.leads == flow::leaves;
+  if (out.change == sp_change::none && !by_itself && writes_sp(engine, instruction))
+    change_sp(out, sp_change::unknown);
 }
 
 }  // namespace bast_stacks

@@ -48,6 +48,31 @@ cd80 int $0x80
 660f1f44c4f8 nopw -0x8(%rsp,%rax,8)
 f30f1efa endbr64
 0fa2 cpuid
+40b400 mov $0,%spl
+40b410 mov $0x10,%spl
+66bc0000 mov $0,%sp
+66bc0001 mov $0x100,%sp
+bc00000000 mov $0,%esp
+89c4 mov %eax,%esp
+4088c4 mov %al,%spl
+4080e4f0 and $0xf0,%spl
+6683e4f0 and $-0x10,%sp
+83e4f0 and $-0x10,%esp
+83ec10 sub $0x10,%esp
+83fc10 cmp $0x10,%esp
+480fc1e0 xadd %rsp,%rax
+480fc1c4 xadd %rax,%rsp
+480f44e0 cmove %rax,%rsp
+4887c1 xchg %rax,%rcx
+4887c4 xchg %rax,%rsp
+480fcc bswap %rsp
+89c3 mov %eax,%ebx
+b301 mov $1,%bl
+b701 mov $1,%bh
+4488e3 mov %r12b,%bl
+4183c401 add $1,%r12d
+488d4424f0 lea -0x10(%rsp),%rax
+488d6424f0 lea -0x10(%rsp),%rsp
 55 push %rbp
 6a05 push $5
 6845230100 push $0x12345

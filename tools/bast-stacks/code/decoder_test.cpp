@@ -62,9 +62,9 @@ TEST(DecoderX86, FollowsTheStackPointer) {
 }
 
 TEST(DecoderX86, FindsWhatIsTouchedBelowTheStackPointer) {
-  EXPECT_EQ(x86({0x89, 0x44, 0x24, 0xf0}).below_sp, 0x10U);     // mov %eax,-0x10(%rsp)
-  EXPECT_EQ(x86({0x89, 0x45, 0xec}).below_fp, 0x14U);           // mov %eax,-0x14(%rbp)
-  EXPECT_EQ(x86({0x48, 0x8d, 0x44, 0x24, 0xf0}).below_sp, 0U);  // lea -0x10(%rsp),%rax
+  EXPECT_EQ(x86({0x89, 0x44, 0x24, 0xf0}).below_sp, 0x10U);        // mov %eax,-0x10(%rsp)
+  EXPECT_EQ(x86({0x89, 0x45, 0xec}).below_fp, 0x14U);              // mov %eax,-0x14(%rbp)
+  EXPECT_EQ(x86({0x48, 0x8d, 0x44, 0x24, 0xf0}).below_sp, 0x10U);  // lea -0x10(%rsp),%rax
 }
 
 TEST(DecoderX86, PassesByWhatCapstoneDoesNotKnow) {

@@ -83,6 +83,9 @@ void module_set::describe(std::uint64_t pc, frame& out) {
   out.module_offset = where.address;
   if (where.file == nullptr) return;
   out.function = demangled(where.file->name_at(where.address));
+  if (out.function.empty()) {
+    if (const auto extent = where.file->extent_at(where.address)) out.function_start = extent->low;
+  }
   if (const auto place = where.file->place_of(where.address)) {
     out.file = clean_text(place->file);
     out.line = place->line;

@@ -178,6 +178,16 @@ std::expected<static_report, problem> analyse(const static_options& options) {
   for (const auto& name : files->missing())
     report.notes.push_back(fmt::format("The library {} was not found.", name));
   for (auto& sentence : graph.unused()) report.notes.push_back(std::move(sentence));
+  // As many as anybody reads.
+  constexpr std::size_t differences_most = 20;
+  const auto& differ = graph.differences();
+  const std::size_t shown = std::min(differ.size(), differences_most);
+  report.notes.insert(report.notes.end(), differ.begin(),
+                      differ.begin() + static_cast<std::ptrdiff_t>(shown));
+  if (shown < differ.size()) {
+    report.notes.push_back(fmt::format("{} with other frames by the compiler.",
+                                       counted(differ.size() - shown, "more function")));
+  }
   if (usage.refused() != 0) {
     report.notes.push_back(
         fmt::format("{} of .su and .ci files made no sense.", counted(usage.refused(), "line")));

@@ -280,6 +280,11 @@ TEST(StaticWhole, ShippedAnnotationsAndUsage) {
   in.write("uses/a.su", "a.c:1:1:dynamic_root\t500\tdynamic\n");
   text += report_of(
       in, {.program = program, .roots = {"dynamic_root"}, .stack_usage = {in.path("uses")}}, "");
+  // Where the two say different frames the larger counts, and the difference is listed.
+  in.write("uses/a.su", "a.c:1:1:root\t400\tstatic\na.c:2:1:helper\t1\tstatic\n");
+  text +=
+      report_of(in, {.program = program, .roots = {"root"}, .stack_usage = {in.path("uses")}}, "") +
+      '\n';
   auto stripped = made_program(true);
   stripped.sections[5].name = ".gone";
   stripped.sections[5].type = SHT_PROGBITS;

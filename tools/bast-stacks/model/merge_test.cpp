@@ -35,6 +35,7 @@ site merged_site(std::uint64_t from, std::vector<bucket> histogram,
   made.pools = std::move(pools);
   made.raw.depth = from + 11;
   made.deepest.depth = from + 12;
+  made.overflows = from + 13;
   return made;
 }
 
@@ -48,7 +49,8 @@ TEST(Merge, EveryFieldOfTwoSites) {
   const site large = merged_site(500, {{0, 1}, {3, 2}, {8, 3}}, {4, 2});
   const std::string sums =
       " uses=602 pending=604 samples=606 grows=608 max=505 age=506 [0:1 1:10 3:22 7:30 8:3] "
-      "live=614 held=616 limit=109 window=110 pools=[1, 2, 4] raw={depth=511 sp=0 pc=0x0 fp=0x0 "
+      "live=614 held=616 limit=509 window=510 pools=[1, 2, 4] overflows=626 raw={depth=511 sp=0 "
+      "pc=0x0 fp=0x0 "
       "top=0x0 at=0 first=0 omitted=0 []} deepest={depth=512 inner=0 omitted=0 []}";
   EXPECT_EQ(merged(small, large), "0 s100 100:0" + sums);
   EXPECT_EQ(merged(large, small), "0 s500 500:0" + sums);
@@ -86,6 +88,68 @@ TEST(Merge, ALimitIsTheSmallestThatIsKnown) {
   EXPECT_EQ(limit(5, 5), "5 1");
   EXPECT_EQ(limit(5, 6), "5 1");
   EXPECT_EQ(limit(5, 4), "4 2");
+}
+
+/// A handler runs deep in a pool of 64 KiB and once in one of 1 MiB, in any order.
+TEST(Merge, TheMarginIsTheSmallestOfItsPools) {
+  const auto in = [](std::uint64_t limit, std::uint64_t max) {
+    site made;
+    made.limit = limit;
+    made.window = limit / 4;
+    made.max = max;
+    return made;
+  };
+  const site small = in(64 << 10, 60'000);
+  const site large = in(1 << 20, 300);
+  const site deep = in(1 << 20, 100'000);
+  const double left = 1 - 60'000.0 / 65'536;
+  const auto all = [](std::initializer_list<site> parts) {
+    site sum;
+    for (const site& each : parts) merge(sum, each);
+    return sum;
+  };
+  for (const site& sum : {all({small, large}), all({large, small}), all({small, large, large})}) {
+    EXPECT_EQ(sum.limit, 64U << 10);
+    EXPECT_EQ(sum.window, 16U << 10);
+    EXPECT_EQ(sum.max, 60'000U);
+    EXPECT_EQ(sum.max_in_limit, 0U);
+    EXPECT_EQ(margin(sum), left);
+  }
+  // The deepest use need not be the one with the smallest margin.
+  for (const site& sum :
+       {all({small, deep, large}), all({deep, large, small}), all({large, small, deep})}) {
+    EXPECT_EQ(sum.limit, 64U << 10);
+    EXPECT_EQ(sum.max, 100'000U);
+    EXPECT_EQ(sum.max_in_limit, 60'000U);
+    EXPECT_EQ(margin(sum), left);
+  }
+  EXPECT_EQ(all({in(10, 5), in(20, 10)}).limit, 10U) << "of equal margins the smaller limit";
+  EXPECT_EQ(all({in(20, 10), in(10, 5)}).limit, 10U);
+  constexpr std::uint64_t huge = std::uint64_t{1} << 62;
+  EXPECT_EQ(all({in(huge, huge - 1), in(huge, huge - 2)}).max_in_limit, 0U);
+  EXPECT_EQ(all({in(huge, huge - 1), in(huge - 1, huge - 1)}).limit, huge - 1);
+}
+
+TEST(Merge, ADepthIsNotedInItsPoolsLimit) {
+  site s;
+  s.limit = 100;
+  s.window = 7;
+  s.max = 50;
+  s.max_age_ns = 9;
+  const auto noted = [](site of, std::uint64_t depth, std::uint64_t limit) {
+    note_depth(of, depth, limit);
+    return fmt::format("{} {} {} {} {}", of.max, of.max_in_limit, of.limit, of.window,
+                       of.max_age_ns);
+  };
+  EXPECT_EQ(noted(s, 40, 100), "50 0 100 7 9");
+  EXPECT_EQ(noted(s, 50, 100), "50 0 100 7 9");
+  EXPECT_EQ(noted(s, 60, 100), "60 0 100 7 0");
+  EXPECT_EQ(noted(s, 60, 200), "60 50 100 7 0");
+  EXPECT_EQ(noted(s, 40, 50), "50 40 50 7 9");
+  EXPECT_EQ(noted(s, 60, 0), "60 50 100 7 0") << "a limit that is not known";
+  s.max_in_limit = 30;
+  EXPECT_EQ(noted(s, 40, 100), "50 40 100 7 9");
+  EXPECT_EQ(noted(s, 20, 100), "50 30 100 7 9");
 }
 
 TEST(Merge, SumsEndAtTheLargestNumber) {

@@ -33,6 +33,7 @@ void fields(auto& at, is<frame> auto& f) {
   at.rare("line", f.line);
   at.rare("module", f.module);
   at.rare("module_offset", f.module_offset);
+  at.rare("function_start", f.function_start);
   at("confirmed", f.confirmed);
 }
 
@@ -54,11 +55,13 @@ void fields(auto& at, is<site> auto& s) {
   at("samples", s.samples);
   at("grows", s.grows);
   at("max", s.max);
+  at.rare("overflows", s.overflows);
   at.rare("max_age_ns", s.max_age_ns);
   at("live", s.live);
   at("held", s.held);
   at("limit", s.limit);
   at("window", s.window);
+  at.rare("max_in_limit", s.max_in_limit);
   at("pools", s.pools);
   at("histogram", s.histogram);
   at.rare("deepest", s.deepest);
@@ -76,6 +79,7 @@ void fields(auto& at, is<pool> auto& p) {
   at("scrub", p.scrub);
   at("growth", p.growth);
   at("measured", p.measured);
+  at.rare("gone", p.gone);
   at("stacks", p.stacks);
   at("live", p.live);
   at("resident", p.resident);
@@ -104,6 +108,7 @@ void fields(auto& at, is<live_stack> auto& s) {
 
 void fields(auto& at, is<snapshot> auto& s) {
   at("pid", s.pid);
+  at.rare("others", s.others);
   at("program", s.program);
   at("library", s.library);
   at("compiler", s.compiler);

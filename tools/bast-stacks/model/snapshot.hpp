@@ -32,8 +32,9 @@ struct frame {
   std::string function;  // demangled; empty when it has no name
   std::string file;      // of the source, empty without debug information
   std::uint32_t line = 0;
-  std::string module;               // file name of the module, empty when none holds pc
-  std::uint64_t module_offset = 0;  // pc less the module's base
+  std::string module;                // file name of the module, empty when none holds pc
+  std::uint64_t module_offset = 0;   // pc less the module's base
+  std::uint64_t function_start = 0;  // the same of where its function begins; 0: not known
   std::uint64_t stack_bytes = 0;
   bool confirmed = false;  // the unwind tables agree that this frame's caller is the next one
 };
@@ -66,13 +67,15 @@ struct site {
   std::uint64_t pending = 0;  // of them: not measured yet
   std::uint64_t samples = 0;  // what `histogram` is of
   std::uint64_t grows = 0;
-  std::uint64_t max = 0;         // bytes; of released stacks and, where seen, of live ones
+  std::uint64_t max = 0;         // bytes; of released stacks, of growth, and of live ones if seen
+  std::uint64_t overflows = 0;   // uses that needed more than there was: `max` is less than that
   std::uint64_t max_age_ns = 0;  // since that was read; 0 when not known
   std::vector<bucket> histogram;
   std::uint64_t live = 0;   // stacks in use now
   std::uint64_t held = 0;   // stacks that are live or kept for this site: about its peak of live
-  std::uint64_t limit = 0;  // of its pool, bytes; the smallest when pools differ
+  std::uint64_t limit = 0;  // of its pool, bytes; when pools differ, where the margin is smallest
   std::uint64_t window = 0;
+  std::uint64_t max_in_limit = 0;    // of pools of that limit; 0: `max` is
   std::vector<std::uint64_t> pools;  // ids of the pools that have it; empty when they are gone
   backtrace deepest;
   bast::watch::deepest_stack raw{};  // what `deepest` is made from; not in a recording
@@ -90,7 +93,8 @@ struct pool {
   std::uint8_t scrub = 0;
   std::uint8_t growth = 0;
   bool measured = true;
-  std::uint64_t stacks = 0;  // ever opened
+  std::uint64_t gone = 0;    // 0: it is there; else how many pools like this one there were
+  std::uint64_t stacks = 0;  // ever opened; of pools that are gone, the most that one of them had
   std::uint64_t live = 0;
   std::uint64_t resident = 0;  // bytes, where it was looked at
 };
@@ -124,8 +128,9 @@ struct snapshot {
   source_kind from = source_kind::live;
   std::string what;  // the file or process, as a reader would name it
   std::uint64_t pid = 0;
-  std::string program;  // path of its executable
-  std::string library;  // "bast 0.1.0"
+  std::uint64_t others = 0;  // further processes that are in it: children, programs that it became
+  std::string program;       // path of its executable
+  std::string library;       // "bast 0.1.0"
   std::string compiler;
   std::uint16_t machine = 0;  // ELF's e_machine
   std::uint32_t page_bytes = 4096;

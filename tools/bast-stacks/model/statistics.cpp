@@ -12,6 +12,33 @@ namespace {
 
 constexpr std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
 
+/// A limit, and the deepest use in it.
+struct part {
+  std::uint64_t depth = 0;
+  std::uint64_t limit = 0;
+  std::uint64_t window = 0;
+};
+
+part tightest_of(const site& of) noexcept {
+  return {of.max_in_limit == 0 ? of.max : of.max_in_limit, of.limit, of.window};
+}
+
+/// The one that leaves less; of equals the smaller. What has no limit leaves everything.
+const part& tighter(const part& a, const part& b) noexcept {
+  __extension__ using wide = unsigned __int128;  // products of two sizes
+  if (a.limit == 0 || b.limit == 0) return b.limit == 0 ? a : b;
+  const wide used_of_a = wide{a.depth} * b.limit;
+  const wide used_of_b = wide{b.depth} * a.limit;
+  if (used_of_a != used_of_b) return used_of_a > used_of_b ? a : b;
+  return b.limit < a.limit ? b : a;
+}
+
+void set_tightest(site& of, const part& tightest) noexcept {
+  of.limit = tightest.limit;
+  of.window = tightest.window;
+  of.max_in_limit = tightest.depth == of.max ? 0 : tightest.depth;
+}
+
 }  // namespace
 
 std::uint64_t add(std::uint64_t a, std::uint64_t b) noexcept {
@@ -73,7 +100,27 @@ double supported_quantile(std::uint64_t runs, double wanted) noexcept {
 
 std::optional<double> margin(const site& of) noexcept {
   if (of.limit == 0) return std::nullopt;
-  return 1 - static_cast<double>(of.max) / static_cast<double>(of.limit);
+  return 1 - static_cast<double>(tightest_of(of).depth) / static_cast<double>(of.limit);
+}
+
+void note_depth(site& of, std::uint64_t depth, std::uint64_t limit) noexcept {
+  part tightest = tightest_of(of);
+  if (limit == of.limit) {
+    tightest.depth = std::max(tightest.depth, depth);
+  } else {
+    tightest = tighter(tightest, {.depth = depth, .limit = limit, .window = of.window});
+  }
+  if (depth > of.max) {
+    of.max = depth;
+    of.max_age_ns = 0;
+  }
+  set_tightest(of, tightest);
+}
+
+void merge_depths(site& into, const site& more) noexcept {
+  const part tightest = tighter(tightest_of(into), tightest_of(more));
+  into.max = std::max(into.max, more.max);
+  set_tightest(into, tightest);
 }
 
 void merge(site& into, const site& more) {
@@ -83,16 +130,11 @@ void merge(site& into, const site& more) {
   into.grows = add(into.grows, more.grows);
   into.live = add(into.live, more.live);
   into.held = add(into.held, more.held);
-  if (more.max > into.max) {
-    into.max = more.max;
-    into.max_age_ns = more.max_age_ns;
-  }
+  into.overflows = add(into.overflows, more.overflows);
+  if (more.max > into.max) into.max_age_ns = more.max_age_ns;
+  merge_depths(into, more);
   if (more.deepest.depth > into.deepest.depth) into.deepest = more.deepest;
   if (more.raw.depth > into.raw.depth) into.raw = more.raw;
-  if (more.limit != 0 && (into.limit == 0 || more.limit < into.limit)) {
-    into.limit = more.limit;
-    into.window = more.window;
-  }
   std::vector<bucket> sum;
   auto a = into.histogram.cbegin();
   auto b = more.histogram.cbegin();

@@ -34,8 +34,14 @@ std::uint64_t runs_needed(double p, double confidence) noexcept;
 /// runs.
 double supported_quantile(std::uint64_t runs, double confidence) noexcept;
 
+/// A use of the site was `depth` deep, in a pool of this limit; bytes.
+void note_depth(site& of, std::uint64_t depth, std::uint64_t limit) noexcept;
+
+/// The same of all uses that another look, or another pool, knows of.
+void merge_depths(site& into, const site& more) noexcept;
+
 /// The part of the limit that no use of the site has touched, 0 to 1; none when the limit is not
-/// known. Negative when a recording says that the limit was passed.
+/// known. Of pools that differ the smallest part. Negative when the limit was passed.
 std::optional<double> margin(const site& of) noexcept;
 
 /// Below this a margin is marked, whatever was recommended: a signal's frame and an unwinder take
@@ -50,6 +56,11 @@ std::uint64_t round_up(std::uint64_t bytes, std::uint64_t unit) noexcept;
 /// Sums that end at the largest number instead of starting again: a recording may hold any.
 std::uint64_t add(std::uint64_t a, std::uint64_t b) noexcept;
 std::uint64_t multiply(std::uint64_t a, std::uint64_t b) noexcept;
+
+/// Whether anything ever ran there.
+inline bool has_run(const site& of) noexcept {
+  return of.uses != 0 || of.live != 0 || of.max != 0 || of.overflows != 0;
+}
 
 /// Adds what another look, or another pool, knows of the same site.
 void merge(site& into, const site& more);

@@ -51,6 +51,8 @@ inline std::string record_text(const site& s) {
       static_cast<unsigned>(s.kind), s.where_is_cut ? "..." : "", s.where, s.line, s.column, s.uses,
       s.pending, s.samples, s.grows, s.max, s.max_age_ns, fmt::join(histogram, " "), s.live, s.held,
       s.limit, s.window, s.pools);
+  if (s.max_in_limit != 0) text += fmt::format(" in_limit={}", s.max_in_limit);
+  if (s.overflows != 0) text += fmt::format(" overflows={}", s.overflows);
   if (s.raw.depth != 0) text += " raw={" + record_text(s.raw) + "}";
   if (s.deepest.depth != 0) text += " deepest={" + record_text(s.deepest) + "}";
   return text;
@@ -59,9 +61,10 @@ inline std::string record_text(const site& s) {
 inline std::string record_text(const pool& p) {
   return fmt::format(
       "{} thread={} {} limit={} guard={} window={} retain={} budget={} scrub={} growth={} "
-      "measured={} stacks={} live={} resident={}",
+      "measured={} stacks={} live={} resident={}{}",
       p.id, p.owner_thread, p.where, p.limit, p.guard, p.window, p.retain, p.budget, p.scrub,
-      p.growth, p.measured, p.stacks, p.live, p.resident);
+      p.growth, p.measured, p.stacks, p.live, p.resident,
+      p.gone == 0 ? "" : fmt::format(" gone={}", p.gone));
 }
 
 /// Addresses as distances below the stack's own top, which differ in no run.

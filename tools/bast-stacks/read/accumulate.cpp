@@ -5,6 +5,7 @@
 #include <map>
 
 #include "model/mutant.hpp"
+#include "model/statistics.hpp"
 #include "read/site_book.hpp"
 
 namespace bast_stacks {
@@ -13,9 +14,11 @@ namespace {
 void raise(site& into, const site& earlier) {
   into.live = std::max(into.live, earlier.live);
   into.held = std::max({into.held, earlier.held, into.live});
-  if (earlier.max > into.max && !BAST_STACKS_MUTANT(dead_maximum_forgotten)) {
-    into.max = earlier.max;
-    into.max_age_ns = 0;
+  into.overflows = std::max(into.overflows, earlier.overflows);
+  if (!BAST_STACKS_MUTANT(dead_maximum_forgotten)) {
+    // How long ago that was when we looked says little now.
+    if (earlier.max > into.max) into.max_age_ns = 0;
+    merge_depths(into, earlier);
   }
   if (earlier.raw.depth > into.raw.depth) into.raw = earlier.raw;
   if (earlier.uses > into.uses) {
@@ -23,6 +26,17 @@ void raise(site& into, const site& earlier) {
     into.pending = earlier.uses - (into.uses - into.pending);
     into.uses = earlier.uses;
   }
+}
+
+/// Modules that lie where none is known.
+void add_modules(snapshot& into, const std::vector<module>& more) {
+  for (const module& each : more) {
+    const auto same = [&](const module& other) {
+      return each.low < other.high && other.low < each.high;
+    };
+    if (std::ranges::none_of(into.modules, same)) into.modules.push_back(each);
+  }
+  std::ranges::sort(into.modules, {}, &module::low);
 }
 
 }  // namespace
@@ -38,18 +52,36 @@ snapshot accumulate(const snapshot& earlier, snapshot last) {
       raise(last.sites[found->second], each);
     }
   }
-  for (const module& each : earlier.modules) {
-    const auto same = [&](const module& other) {
-      return each.low < other.high && other.low < each.high;
-    };
-    if (std::ranges::none_of(last.modules, same)) last.modules.push_back(each);
-  }
-  std::ranges::sort(last.modules, {}, &module::low);
+  add_modules(last, earlier.modules);
   if (last.program.empty()) last.program = earlier.program;
   last.runtime_ns = std::max(last.runtime_ns, earlier.runtime_ns);
   last.overhead_ns += earlier.overhead_ns;
   sort_sites(last);
   return last;
+}
+
+void unite(snapshot& into, snapshot more) {
+  std::uint64_t pools = 0;
+  for (const pool& each : into.pools) pools = std::max(pools, each.id);
+  for (pool& each : more.pools) {
+    each.id += pools;
+    into.pools.push_back(std::move(each));
+  }
+  site_book book(into);
+  for (site& each : more.sites) {
+    for (std::uint64_t& id : each.pools) id += pools;
+    book.enter(std::move(each));
+  }
+  add_modules(into, more.modules);
+  for (std::string& sentence : more.not_seen) {
+    if (std::ranges::find(into.not_seen, sentence) == into.not_seen.end())
+      into.not_seen.push_back(std::move(sentence));
+  }
+  into.built |= more.built;
+  into.modes |= more.modes;
+  into.overhead_ns += more.overhead_ns;
+  if (more.pid != into.pid && more.pid != 0) ++into.others;
+  sort_sites(into);
 }
 
 }  // namespace bast_stacks

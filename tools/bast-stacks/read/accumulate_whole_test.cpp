@@ -3,6 +3,7 @@
 // Two looks that differ in every number, and what one snapshot is made of them.
 #include <gtest/gtest.h>
 
+#include "model/statistics.hpp"
 #include "model/test_record_text.hpp"
 #include "read/accumulate.hpp"
 #include "read/site_book.hpp"
@@ -68,7 +69,7 @@ TEST(AccumulateWhole, TheLastLookWithTheLargestNumbersOfAll) {
   // The earlier is larger: its maxima, in the last look's place; when that was is not known.
   EXPECT_EQ(site_text(large, small),
             "1 a 7:0 uses=501 pending=400 samples=102 grows=103 max=504 age=0 [3:100] " +
-                fmt::format(fmt::runtime(last_of), 506, 507, 108, 109, 100, 510));
+                fmt::format(fmt::runtime(last_of), 506, 507, 508, 509, 100, 510));
   // The same: nothing is counted twice, and the age stays.
   EXPECT_EQ(site_text(small, small), record_text(small));
   // More were live at a time than were held at the end.
@@ -83,7 +84,7 @@ TEST(AccumulateWhole, TheLastLookWithTheLargestNumbersOfAll) {
   pending.pending = 40;
   EXPECT_EQ(site_text(large, pending),
             "1 a 7:0 uses=501 pending=440 samples=102 grows=103 max=504 age=0 [3:100] " +
-                fmt::format(fmt::runtime(last_of), 506, 507, 108, 109, 100, 510));
+                fmt::format(fmt::runtime(last_of), 506, 507, 508, 509, 100, 510));
 }
 
 TEST(AccumulateWhole, OfTheProcessItIsWhatTheLastLookSays) {
@@ -205,6 +206,58 @@ TEST(SiteBook, ANameIsCutWhenThereWasMoreOfIt) {
   EXPECT_EQ(of(1, 4), "1 a.cpp false");
   EXPECT_EQ(of(2, 6), "2 a.cpp true");
   EXPECT_EQ(of(3, 5), "0 a.cpp false");
+}
+
+TEST(Unite, ProcessesAreAddedUp) {
+  snapshot parent;
+  parent.pid = 100;
+  parent.library = "bast 0.1.0";
+  parent.overhead_ns = 5;
+  parent.built = 1;
+  parent.modules = {{.path = "program", .build_id = {}, .low = 10, .high = 20}};
+  parent.pools = {{.id = 3, .where = {}}, {.id = 1, .where = {}}};
+  parent.sites = {looked_site("a", 100), looked_site("b", 200)};
+  parent.sites[0].pools = {1, 3};
+  parent.not_seen = {"x."};
+  snapshot child;
+  child.pid = 101;
+  child.library = "another";
+  child.overhead_ns = 7;
+  child.built = 2;
+  child.modes = 4;
+  child.modules = {{.path = "program", .build_id = {}, .low = 10, .high = 20},
+                   {.path = "late", .build_id = {}, .low = 30, .high = 40}};
+  child.pools = {{.id = 1, .where = {}, .gone = 2}};
+  child.sites = {looked_site("0", 700), looked_site("a", 500)};
+  child.sites[1].pools = {1};
+  child.not_seen = {"x.", "y."};
+  snapshot all = parent;
+  unite(all, child);
+  EXPECT_EQ(all.pid, 100U);
+  EXPECT_EQ(all.others, 1U);
+  EXPECT_EQ(all.library, "bast 0.1.0");
+  EXPECT_EQ(all.overhead_ns, 12U);
+  EXPECT_EQ(all.built, 3U);
+  EXPECT_EQ(all.modes, 4U);
+  ASSERT_EQ(all.modules.size(), 2U);
+  EXPECT_EQ(all.modules[1].path, "late");
+  ASSERT_EQ(all.pools.size(), 3U);
+  EXPECT_EQ(all.pools[2].id, 4U) << "each process counts from 1";
+  EXPECT_EQ(all.pools[2].gone, 2U);
+  ASSERT_EQ(all.sites.size(), 3U);
+  site sum = parent.sites[0];
+  site of_child = child.sites[1];
+  of_child.pools = {4};
+  merge(sum, of_child);
+  EXPECT_EQ(record_text(all.sites[1]), record_text(sum));
+  EXPECT_EQ(all.sites[0].where, "0");
+  EXPECT_EQ(all.sites[2].where, "b");
+  EXPECT_EQ(all.not_seen, (std::vector<std::string>{"x.", "y."}));
+  // A second copy of the library is no other process.
+  child.pid = 100;
+  unite(all, child);
+  EXPECT_EQ(all.others, 1U);
+  EXPECT_EQ(all.pools.back().id, 5U);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "model/clean_text.hpp"
+#include "model/statistics.hpp"
 #include "read/block_reader.hpp"
 #include "read/depths.hpp"
 #include "read/registry.hpp"
@@ -94,7 +95,9 @@ class collector {
                              .budget = entry.budget,
                              .scrub = entry.scrub,
                              .growth = entry.growth,
-                             .measured = entry.measured != 0});
+                             .measured = entry.measured != 0,
+                             .gone = is_gone(entry) ? entry.gone : 0,
+                             .stacks = is_gone(entry) ? entry.stacks_max : 0});
     }
     say(into_, all.unread, "Records of pools and their memory that could not be read");
     say(into_, all.header.pools.lost, "Pools that had no room in the registry");
@@ -124,7 +127,9 @@ class collector {
 
   void tell(const registry& all, const slot_losses& lost) {
     if (options_.registry_only) {
-      say(into_, all.pools.size(), "Pools that were still there at the end",
+      const auto there =
+          std::ranges::count_if(all.pools, [](const auto& each) { return !is_gone(each.entry); });
+      say(into_, static_cast<std::uint64_t>(there), "Pools that were still there at the end",
           "uses of their stacks since they were last measured are not counted");
       return;
     }
@@ -142,6 +147,10 @@ class collector {
     say(into_, lost.unknown, "Live stacks of unknown depth",
         "which of their pages are there cannot be known");
     say(into_, lost.unreadable, "Live stacks of unknown depth", "they could not be read");
+    say(into_, lost.missing, "Suspended stacks whose memory is missing",
+        "a core that gdb or a truncation left them out of; they are as deep as their stack "
+        "pointer, "
+        "or deeper");
     say(into_, lost.swapped_pages, "Pages of stacks that were swapped out",
         "they have been read in");
     const auto poisoned = std::ranges::count(places, true, &slot_place::poisoned);
@@ -150,12 +159,9 @@ class collector {
     std::unordered_map<std::uint64_t, pool*> pools;
     for (pool& each : into_.pools) pools.emplace(each.id, &each);
     for (const live_stack& stack : stacks) {
-      site& used_by = into_.sites[stack.site];
-      if (stack.depth > used_by.max) {
-        used_by.max = stack.depth;
-        used_by.max_age_ns = 0;
-      }
-      pools.at(stack.pool)->resident += stack.resident;
+      pool& home = *pools.at(stack.pool);
+      note_depth(into_.sites[stack.site], stack.depth, home.limit);
+      home.resident += stack.resident;
     }
   }
 
@@ -191,6 +197,7 @@ std::expected<void, problem> collect(memory& target, const std::vector<std::uint
                 .remedy = "try again when it has started its first coroutine"});
   }
   if (first_problem) into.not_seen.push_back(first_problem->what + ".");
+  drop_unused_other(into);
   sort_sites(into);
   return {};
 }

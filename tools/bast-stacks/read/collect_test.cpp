@@ -36,10 +36,8 @@ TEST(Collect, EveryFieldOfASiteAndAPoolIsInItsPlace) {
                           "resident=0"));
   EXPECT_THAT(
       record_texts(seen.sites),
-      ElementsAre("0 (other) 0:0 uses=0 pending=0 samples=0 grows=0 max=0 age=0 [] live=0 held=0 "
-                  "limit=57344 window=16384 pools=[41]",
-                  "1 .../src/a.cpp 2001:2002 uses=2005 pending=0 samples=2006 grows=2007 max=2008 "
-                  "age=6991 [0:5 511:6] live=0 held=2011 limit=2003 window=2004 pools=[41]" +
+      ElementsAre("1 .../src/a.cpp 2001:2002 uses=2005 pending=0 samples=2006 grows=2007 max=2012 "
+                  "age=6987 [0:5 511:6] live=0 held=2011 limit=2003 window=2004 pools=[41]" +
                       std::string(numbered_raw),
                   "2 worker 0:0 uses=0 pending=0 samples=0 grows=0 max=0 age=0 [] live=0 held=0 "
                   "limit=57344 window=16384 pools=[41]"));
@@ -53,6 +51,55 @@ TEST(Collect, EveryFieldOfASiteAndAPoolIsInItsPlace) {
   EXPECT_EQ(seen.runtime_ns, 60'000U);
   EXPECT_TRUE(seen.stacks.empty());
   EXPECT_TRUE(seen.not_seen.empty());
+}
+
+TEST(Collect, WhatHasNoSiteIsARowOnlyWhereSomethingRan) {
+  numbered_registry one;
+  const auto names = [&] {
+    own_memory target;
+    std::string all;
+    for (const site& each : collected(target, {one.address()}).sites) all += each.where + ' ';
+    return all;
+  };
+  EXPECT_EQ(names(), "/src/a.cpp worker ");
+  one.fake.site(0).overflows = 1;
+  EXPECT_EQ(names(), "(other) /src/a.cpp worker ");
+  one.fake.site(0).overflows = 0;
+  one.fake.use(0, 0, 100);
+  EXPECT_EQ(names(), "(other) /src/a.cpp worker ");
+}
+
+TEST(Collect, AnOverflowIsDepthThoughNoUseEnded) {
+  numbered_registry one;
+  bast::watch::site_entry& entry = one.fake.site(2);
+  entry.uses = entry.samples = entry.max = entry.max_at_ns = 0;
+  entry.overflows = 3;
+  entry.limit = 2000;
+  own_memory target;
+  const snapshot seen = collected(target, {one.address()});
+  EXPECT_EQ(seen.sites[0].overflows, 3U);
+  EXPECT_EQ(seen.sites[0].max, 2012U);
+  EXPECT_EQ(seen.sites[0].max_in_limit, 0U) << "it is `max`";
+  EXPECT_EQ(seen.sites[0].max_age_ns, 6987U);
+}
+
+TEST(Collect, PoolsThatAreGoneAreListedWithWhatTheirSitesCounted) {
+  numbered_registry one;
+  one.fake.slab(0).state = static_cast<std::uint32_t>(bast::watch::entry_state::free);
+  bast::watch::pool_entry& entry = one.fake.pool(0);
+  entry.state = static_cast<std::uint32_t>(bast::watch::entry_state::closed);
+  const auto pools = [&] {
+    own_memory target;
+    const snapshot seen = collected(target, {one.address()});
+    EXPECT_EQ(seen.sites[0].pools, std::vector<std::uint64_t>(seen.pools.size(), 41));
+    return record_texts(seen.pools);
+  };
+  EXPECT_TRUE(pools().empty()) << "one that is being written";
+  entry.gone = 3;
+  entry.stacks_max = 17;
+  EXPECT_THAT(pools(), ElementsAre("41 thread=77 /src/pool.cpp:12 limit=1001 guard=1002 "
+                                   "window=1003 retain=1004 budget=1005 scrub=1 growth=1 "
+                                   "measured=true stacks=17 live=0 resident=0 gone=3"));
 }
 
 TEST(Collect, ReadingTwiceCountsOnce) {
@@ -70,9 +117,9 @@ TEST(Collect, ReadingTwiceCountsOnce) {
   const snapshot both = accumulate(first, second);
   EXPECT_EQ(record_texts(both.sites), record_texts(second.sites));
   EXPECT_EQ(record_texts(both.pools), record_texts(second.pools));
-  EXPECT_EQ(record_text(both.sites[1]),
+  EXPECT_EQ(record_text(both.sites[0]),
             "1 .../src/a.cpp 2001:2002 uses=2012 pending=7 samples=2006 grows=2010 max=5000 age=0 "
-            "[0:5 511:6] live=1 held=2011 limit=2003 window=2004 pools=[41]" +
+            "[0:5 511:6] live=1 held=2011 limit=1001 window=2004 pools=[41]" +
                 std::string(numbered_raw));
 }
 
@@ -89,10 +136,10 @@ TEST(Collect, EveryFieldOfALiveStackIsInItsPlace) {
   own_memory target;
   const snapshot seen = collected(target, {one.address()});
   EXPECT_THAT(record_texts(seen.stacks),
-              ElementsAre("pool=41 site=1 'parked' low=57344 open=20480 depth=20000..20480 "
+              ElementsAre("pool=41 site=0 'parked' low=57344 open=20480 depth=20000..20480 "
                           "resident=20480 shared=true scanned=true sp=96 pc=3001 fp=3002 coro=true "
                           "state=3 parked=true crashed=false",
-                          "pool=41 site=2 '' low=57344 open=16384 depth=0..16384 resident=16384 "
+                          "pool=41 site=1 '' low=57344 open=16384 depth=0..16384 resident=16384 "
                           "shared=false scanned=true sp=0 pc=0 fp=0 coro=false state=0 "
                           "parked=false crashed=false"));
   EXPECT_EQ(seen.pools[0].live, 2U);
@@ -143,9 +190,9 @@ TEST(Collect, SeveralRegistriesAreJoined) {
   EXPECT_EQ(seen.runtime_ns, 60'000U);
   ASSERT_EQ(seen.pools.size(), 2U);
   EXPECT_EQ(seen.pools[1].id, 82U);  // Each registry counts from 1.
-  EXPECT_EQ(record_text(seen.sites[1]),
-            "1 .../src/a.cpp 2001:2002 uses=4010 pending=0 samples=4012 grows=4014 max=2008 "
-            "age=6991 [0:10 511:12] live=0 held=4022 limit=2003 window=2004 pools=[41, 82]" +
+  EXPECT_EQ(record_text(seen.sites[0]),
+            "1 .../src/a.cpp 2001:2002 uses=4010 pending=0 samples=4012 grows=4014 max=2012 "
+            "age=6987 [0:10 511:12] live=0 held=4022 limit=2003 window=2004 pools=[41, 82]" +
                 std::string(numbered_raw));
 }
 
@@ -154,8 +201,9 @@ TEST(Collect, AnAgeIsToldOnlyWhenItCanBe) {
     numbered_registry one;
     one.fake.site(2).max = max;
     one.fake.site(2).max_at_ns = at;
+    one.fake.site(2).deepest = {};
     own_memory target;
-    return collected(target, {one.address()}, {.now_ns = now}).sites[1].max_age_ns;
+    return collected(target, {one.address()}, {.now_ns = now}).sites[0].max_age_ns;
   };
   EXPECT_EQ(age(1, 5, 6), 1U);
   EXPECT_EQ(age(1, 5, 5), 0U);

@@ -129,7 +129,25 @@ TEST(DepthScan, AStackIsAsDeepAsItsStackPointerAtLeast) {
   EXPECT_EQ(with_sp(99, 100), 100U);
   EXPECT_EQ(with_sp(101, 100), 101U);
   EXPECT_EQ(with_sp(8192, 100), 8192U);
-  EXPECT_EQ(with_sp(8193, 100), 100U);  // No page of it is there: it is a lie.
+}
+
+/// As gdb's gcore leaves out a mapping with a page that it cannot read.
+TEST(DepthScan, OfASuspendedStackWhoseMemoryIsMissingTheStackPointerIsKnown) {
+  const std::uint64_t top = scan_home + (1 << 20);
+  const auto seen = [&](std::uint64_t in_use, bool a_page) {
+    scripted_memory target;
+    target.zeros_elsewhere = true;
+    if (a_page) target.pages = {{.where = {.low = top - 8192, .high = top}}};
+    target.put(top - 100, std::byte{1});
+    std::vector<live_stack> stacks{stack_at(scan_home, top)};
+    stacks[0].sp = in_use == 0 ? 0 : top - in_use;
+    const depth_losses lost = scan(target, stacks);
+    return scanned_text(stacks[0]) + fmt::format(" missing={}", lost.missing);
+  };
+  EXPECT_EQ(seen(8192, true), "true 8192..8192 resident=8192 missing=0");
+  EXPECT_EQ(seen(8193, true), "false 8193..8192 resident=8192 missing=1");
+  EXPECT_EQ(seen(5000, false), "false 5000..0 resident=0 missing=1");
+  EXPECT_EQ(seen(0, false), "true 0..0 resident=0 missing=0") << "running, or never used";
 }
 
 TEST(DepthScan, NeighboursAreAskedForTogether) {

@@ -144,8 +144,13 @@ class scanner {
     }
     for (std::size_t i = first; i < behind; ++i) {
       live_stack& stack = stacks_[order_[i]];
-      if (stack.sp != 0 && stack.top - stack.sp <= stack.depth_at_most)
-        stack.depth = std::max(stack.depth, stack.top - stack.sp);
+      if (stack.sp == 0) continue;
+      const std::uint64_t in_use = stack.top - stack.sp;
+      stack.depth = std::max(stack.depth, in_use);
+      if (!stack.scanned || in_use <= stack.depth_at_most) continue;
+      // A page that is in use is not there: whoever wrote this core left it out.
+      ++losses_.missing;
+      stack.scanned = false;
     }
   }
 

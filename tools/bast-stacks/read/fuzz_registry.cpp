@@ -19,7 +19,8 @@ void check(const snapshot& seen) {
   for (const live_stack& stack : seen.stacks) {
     require(stack.site < seen.sites.size());
     require(stack.low <= stack.open_low && stack.open_low <= stack.top);
-    require(stack.depth <= stack.depth_at_most || stack.depth_at_most == 0);
+    require(!stack.scanned || stack.depth <= stack.depth_at_most);
+    require(stack.depth <= stack.top - stack.low);
     require(stack.depth_at_most <= stack.top - stack.open_low);
   }
   for (const site& each : seen.sites) {

@@ -63,6 +63,11 @@ std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> 
   auto mapped = std::make_unique<mapped_files>(core->mappings, files.modules);
   layered_memory target(std::move(core->memory), std::move(mapped), layered_memory::layer::front);
   const auto registries = find_registries(files, target, name);
+  if (!registries && core->truncated) {
+    return std::unexpected(problem{
+        .what = fmt::format("{} is cut short: what it takes to read it is behind its end", name),
+        .remedy = "ulimit -c unlimited, and room on the disk, before the program runs"});
+  }
   if (!registries) return std::unexpected(registries.error());
   seen.modules = std::move(files.modules);
   std::vector<extent> slots;

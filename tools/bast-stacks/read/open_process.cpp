@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
 
 #include "model/clean_text.hpp"
 #include "read/attach.hpp"
@@ -8,8 +13,51 @@
 #include "read/modules.hpp"
 #include "read/open.hpp"
 #include "read/process_files.hpp"
+#include "read/process_memory.hpp"
+#include "read/source.hpp"
 
 namespace bast_stacks {
+namespace {
+
+/// The processes that a thread of `pid` started and that are there.
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> all;
+  std::error_code ignored;
+  for (const auto& thread :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), ignored)) {
+    const auto text = read_proc(thread.path() / "children", 1 << 20);
+    if (!text) continue;
+    std::istringstream numbers(*text);
+    for (pid_t child = 0; numbers >> child;) all.push_back(child);
+  }
+  std::ranges::sort(all);
+  return all;
+}
+
+/// A forked child has a registry of its own where its parent has one.
+void tell_of_children(pid_t pid, const std::vector<std::uint64_t>& registries, snapshot& seen) {
+  constexpr std::size_t shown_most = 5;
+  std::vector<pid_t> found;
+  for (const pid_t child : children_of(pid)) {
+    process_memory memory(child);
+    const auto is_its = [&](std::uint64_t address) {
+      bast::watch::header head{};
+      return memory.read(address, head) && head.magic == bast::watch::magic &&
+             head.pid == static_cast<std::uint64_t>(child);
+    };
+    if (std::ranges::any_of(registries, is_its)) found.push_back(child);
+  }
+  if (found.empty()) return;
+  const std::size_t shown = std::min(found.size(), shown_most);
+  std::string numbers = fmt::format(
+      "{}", fmt::join(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < found.size()) numbers += fmt::format(" and {} more", found.size() - shown);
+  seen.not_seen.push_back(
+      fmt::format("What its forked children do: process {}; look at each by its number.", numbers));
+}
+
+}  // namespace
+
 std::expected<snapshot, problem> open_process(pid_t pid, const open_options& options) {
   const std::uint64_t begin = now_ns(CLOCK_MONOTONIC);
   auto found = attach(pid);
@@ -36,6 +84,7 @@ std::expected<snapshot, problem> open_process(pid_t pid, const open_options& opt
       .live_stacks = options.live_stacks, .now_ns = begin, .boot_ns = now_ns(CLOCK_BOOTTIME)};
   if (auto good = collect(*found->target, *registries, how, seen); !good)
     return std::unexpected(good.error());
+  tell_of_children(pid, *registries, seen);
   seen.overhead_ns = now_ns(CLOCK_MONOTONIC) - begin;
   return seen;
 }

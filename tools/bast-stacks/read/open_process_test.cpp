@@ -136,6 +136,7 @@ TEST(OpenProcess, ARecordThatIsAlwaysBeingWrittenDoesNotHangTheReader) {
   fake_registry fake;
   fake.site(1).sequence = 1;
   fake.site(1).uses = 4;
+  fake.site(0).uses = 5;
   fake.site(0).deepest.sequence = 3;
   fake.site(0).deepest.depth = 100;
   const snapshot seen = look();
@@ -185,7 +186,7 @@ TEST(OpenProcess, RefusesAnotherVersionAndNamesBoth) {
   const auto seen = open_process(::getpid(), {});
   // A real registry in the test program, if there is one, is still read.
   if (!seen) {
-    EXPECT_THAT(seen.error().what, HasSubstr("has version 9.1; this program reads version 1"));
+    EXPECT_THAT(seen.error().what, HasSubstr("has version 9.2; this program reads version 1"));
     EXPECT_EQ(seen.error().status, 3);
   } else {
     EXPECT_THAT(seen->not_seen, Contains(HasSubstr("has version 9.0")));

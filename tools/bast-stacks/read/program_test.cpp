@@ -11,6 +11,7 @@
 #include <bast/config.hpp>
 #include <filesystem>
 
+#include "model/statistics.hpp"
 #include "read/open.hpp"
 #include "read/process_memory.hpp"
 #include "read/record.hpp"
@@ -186,6 +187,72 @@ TEST(Program, RunKeepsTheRegistryOfAProgramThatIsGone) {
   EXPECT_EQ(worker->uses, 1500U);
   EXPECT_EQ(worker->max, 70'000U);
   EXPECT_EQ(worker->live, 0U);
+}
+
+TEST(Program, OfARunningOneItsForkedChildrenAreNamed) {
+  const auto told = [](const char* children) {
+    child program(test_program({"family", children}));
+    EXPECT_TRUE(program.ready());
+    const auto seen = open_process(program.pid(), {});
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_TRUE(seen);
+    return seen ? seen->not_seen : std::vector<std::string>{};
+  };
+  const std::string begins = "What its forked children do: process ";
+  EXPECT_THAT(told("0"), Not(Contains(HasSubstr(begins))));
+  EXPECT_THAT(told("1"),
+              Contains(::testing::MatchesRegex(begins + "[0-9]+; look at each by its number\\.")));
+  EXPECT_THAT(
+      told("2"),
+      Contains(::testing::MatchesRegex(begins + "[0-9]+, [0-9]+; look at each by its number\\.")));
+  EXPECT_THAT(
+      told("7"),
+      Contains(::testing::MatchesRegex(begins + "([0-9]+, ){4}[0-9]+ and 2 more; look .*")));
+}
+
+TEST(Program, RunSeesForkedChildren) {
+  const auto done = run_program(test_program({"forks", "3", "1500", "70000"}), {});
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(done->status, 7);
+  const site* const before = find_site(done->seen, "before");
+  ASSERT_NE(before, nullptr);
+  EXPECT_EQ(before->uses, 1U);
+  EXPECT_EQ(find_site(done->seen, "worker"), nullptr);
+  ASSERT_EQ(done->others.size(), 3U);
+  for (const snapshot& each : done->others) {
+    EXPECT_NE(each.pid, done->seen.pid);
+    EXPECT_FALSE(each.modules.empty()) << "frames can be named";
+    const site* const worker = find_site(each, "worker");
+    ASSERT_NE(worker, nullptr);
+    EXPECT_EQ(worker->uses, 1500U);
+    EXPECT_EQ(worker->max, 70'000U);
+    EXPECT_EQ(find_site(each, "before")->uses, 0U) << "that was its parent's";
+    EXPECT_EQ(each.pools.size(), 1U);
+  }
+}
+
+TEST(Program, RunSeesWhatAProgramBecame) {
+  const auto done = run_program(test_program({"becomes", "1500", "70000"}), {});
+  ASSERT_TRUE(done) << done.error().what;
+  EXPECT_EQ(done->status, 7);
+  EXPECT_NE(find_site(done->seen, "before"), nullptr);
+  ASSERT_EQ(done->others.size(), 1U);
+  EXPECT_EQ(done->others[0].pid, done->seen.pid) << "it is the same process";
+  const site* const worker = find_site(done->others[0], "worker");
+  ASSERT_NE(worker, nullptr);
+  EXPECT_EQ(worker->uses, 1500U);
+  EXPECT_EQ(worker->max, 70'000U);
+}
+
+TEST(Program, RunKnowsHowDeepAnOverflowCame) {
+  const auto done = run_program(test_program({"overflow"}), {});
+  ASSERT_TRUE(done) << done.error().what;
+  const site* const overflower = find_site(done->seen, "overflower");
+  ASSERT_NE(overflower, nullptr);
+  EXPECT_EQ(overflower->overflows, 1U);
+  EXPECT_EQ(overflower->uses, 0U);
+  EXPECT_GT(overflower->max, overflower->limit);
+  EXPECT_LT(*margin(*overflower), 0.0);
 }
 
 TEST(Program, RunTellsTheProgramToGrowByPages) {

@@ -106,7 +106,14 @@ class header_check {
   std::uint64_t address_;
 };
 
-/// The open entries among the first `most` of a table.
+bool is_listed(const bast::watch::pool_entry& entry) {
+  return is_gone(entry) || entry.state == static_cast<std::uint32_t>(entry_state::open);
+}
+bool is_listed(const bast::watch::slab_entry& entry) {
+  return entry.state == static_cast<std::uint32_t>(entry_state::open);
+}
+
+/// What is recorded among the first `most` entries of a table.
 template <class Entry>
 void read_table(memory& target, registry& all, const table& from, std::uint32_t most,
                 std::vector<numbered<Entry>>& into) {
@@ -125,7 +132,7 @@ void read_table(memory& target, registry& all, const table& from, std::uint32_t 
     for (std::uint32_t i = 0; i < count; ++i) {
       if (!pieces[i].present) {
         ++all.unread;
-      } else if (entries[i].state == static_cast<std::uint32_t>(entry_state::open)) {
+      } else if (is_listed(entries[i])) {
         into.push_back({.index = first + i, .entry = entries[i]});
       }
     }

@@ -183,7 +183,7 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
   if (argv.empty())
     return std::unexpected(problem{.status = 2, .what = "no program", .remedy = {}});
   // Without close-on-exec: the program inherits it under the same number.
-  descriptor file(::memfd_create("bast-registry", 0));
+  descriptor file(::memfd_create(bast::watch::shared_name, 0));
   if (!file) return fail(fmt::format("cannot make a registry: {}", std::strerror(errno)));
   const int fd = file.get();
   const auto registry = std::make_shared<file_source>(std::move(file));
@@ -210,7 +210,12 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
         "Which files the program was made of, so frames have no names: it ended before it could "
         "be looked at.");
   }
-  for (site& each : result.seen.sites) each.live = 0;  // `held` says how many there were.
+  result.others = open_further_registries(registry);
+  const auto none_is_live = [](snapshot& of) {
+    for (site& each : of.sites) each.live = 0;  // `held` says how many there were.
+  };
+  none_is_live(result.seen);
+  std::ranges::for_each(result.others, none_is_live);
   return result;
 }
 

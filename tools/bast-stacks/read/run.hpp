@@ -19,6 +19,9 @@ struct run_options {
 struct run_result {
   int status = 0;  // of the program; 128 + its number when a signal ended it
   snapshot seen;
+  /// Of its forked children, of what it became by exec, and of further copies of the library in it.
+  /// To be united with `seen` when their frames have names.
+  std::vector<snapshot> others = {};
 };
 
 /// Runs `argv` with our standard streams and environment, and BAST_WATCH=fd:N in addition. Waits

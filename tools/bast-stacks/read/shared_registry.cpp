@@ -16,31 +16,33 @@ namespace {
 
 constexpr std::uint64_t shared_maps_max = 16 << 20;
 
-std::string text_behind_registry(const source& file, std::uint64_t registry_bytes) {
+std::string text_behind_registry(const source& file, std::uint64_t end) {
   const std::uint64_t size = file.size();
-  if (size <= registry_bytes) return {};
-  std::string text(std::min(size - registry_bytes, shared_maps_max), '\0');
-  text.resize(file.read_at(registry_bytes, std::as_writable_bytes(std::span(text))));
+  if (size <= end) return {};
+  // What follows a child's is zeros, or the next registry: the text ends at the first zero.
+  std::string text(std::min({size - end, shared_maps_max, bast::watch::shared_stride}), '\0');
+  text.resize(file.read_at(end, std::as_writable_bytes(std::span(text))));
+  text.resize(std::min(text.find('\0'), text.size()));
   return text;
 }
 
 }  // namespace
 
-bool holds_registry(const source& file) {
+bool holds_registry(const source& file, std::uint64_t offset) {
   std::uint64_t magic = 0;
-  return file.read_record(0, magic) && magic == bast::watch::magic;
+  return file.read_record(offset, magic) && magic == bast::watch::magic;
 }
 
 std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const source> file,
-                                                      std::string_view name) {
+                                                      std::string_view name, std::uint64_t offset) {
   bast::watch::header header{};
-  if (!holds_registry(*file) || !file->read_record(0, header)) {
+  if (!holds_registry(*file, offset) || !file->read_record(offset, header)) {
     return std::unexpected(problem{.what = fmt::format("{} made no pool of bast", name),
                                    .remedy = "build it with bast, and let it start a coroutine"});
   }
-  const auto mappings = parse_maps(text_behind_registry(*file, header.bytes));
-  const std::uint64_t bytes = std::min(file->size(), header.bytes);
-  file_memory target(std::move(file), {{.address = header.self, .bytes = bytes, .offset = 0}});
+  const auto mappings = parse_maps(text_behind_registry(*file, offset + header.bytes));
+  const std::uint64_t bytes = std::min(file->size() - offset, header.bytes);
+  file_memory target(std::move(file), {{.address = header.self, .bytes = bytes, .offset = offset}});
   snapshot seen;
   seen.from = source_kind::shared_registry;
   seen.what = clean_text(name);
@@ -49,6 +51,25 @@ std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const sour
     return std::unexpected(good.error());
   seen.modules = find_modules(mappings, target, {}, {}).modules;
   return seen;
+}
+
+std::vector<snapshot> open_further_registries(const std::shared_ptr<const source>& file) {
+  using bast::watch::shared_stride;
+  std::vector<snapshot> all;
+  // One that has an owner and no magic was being made when its process ended.
+  bast::watch::header header{};
+  for (std::uint64_t at = shared_stride; file->read_record(at, header) && header.pid != 0;
+       at += shared_stride) {
+    if (!holds_registry(*file, at)) continue;
+    const std::string name = fmt::format("process {}", header.pid);
+    auto seen = open_shared_registry(file, name, at);
+    if (seen) {
+      all.push_back(std::move(*seen));
+    } else if (header.pools.used != 0) {
+      all.emplace_back().not_seen.push_back(fmt::format("{}: {}.", name, seen.error().what));
+    }
+  }
+  return all;
 }
 
 }  // namespace bast_stacks

@@ -45,8 +45,10 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
   made.samples = entry.samples;
   made.grows = entry.grows;
   made.max = entry.max;
-  if (entry.max != 0 && entry.max_at_ns != 0 && now_ns > entry.max_at_ns)
-    made.max_age_ns = now_ns - entry.max_at_ns;
+  const auto age_of = [&](std::uint64_t depth, std::uint64_t at_ns) {
+    return depth != 0 && at_ns != 0 && now_ns > at_ns ? now_ns - at_ns : 0;
+  };
+  made.max_age_ns = age_of(entry.max, entry.max_at_ns);
   for (std::uint32_t i = 0; i < bast::watch::bucket_count; ++i) {
     if (entry.histogram[i] != 0)
       made.histogram.push_back({.index = i, .count = entry.histogram[i]});
@@ -55,16 +57,22 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
   made.window = entry.window;
   if (pool_id != 0) made.pools.push_back(pool_id);
   made.raw = checked(entry.deepest);
+  made.overflows = entry.overflows;
+  // A use that did not end yet, or never will, is known by how it grew.
+  if (made.raw.depth > made.max) {
+    note_depth(made, made.raw.depth, made.limit);
+    made.max_age_ns = age_of(made.raw.depth, made.raw.at_ns);
+  }
   return made;
 }
 
 }  // namespace
 
-void sort_sites(snapshot& all) {
-  std::vector<std::size_t> order(all.sites.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, {}, [&](std::size_t i) { return identity_of(all.sites[i]); });
-  std::vector<std::size_t> place(order.size());
+namespace {
+
+/// Takes over the sites in this order, and no others; live stacks are of none of those.
+void reorder(snapshot& all, std::vector<std::size_t> order) {
+  std::vector<std::size_t> place(all.sites.size());
   std::vector<site> sorted;
   sorted.reserve(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -73,6 +81,24 @@ void sort_sites(snapshot& all) {
   }
   all.sites = std::move(sorted);
   for (live_stack& stack : all.stacks) stack.site = place[stack.site];
+}
+
+}  // namespace
+
+void sort_sites(snapshot& all) {
+  std::vector<std::size_t> order(all.sites.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return identity_of(all.sites[i]); });
+  reorder(all, std::move(order));
+}
+
+void drop_unused_other(snapshot& all) {
+  std::vector<std::size_t> order(all.sites.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::erase_if(order, [&](std::size_t i) {
+    return all.sites[i].kind == site_kind::other && !has_run(all.sites[i]);
+  });
+  reorder(all, std::move(order));
 }
 
 site_book::site_book(snapshot& all) : all_(all) {
@@ -93,13 +119,18 @@ std::size_t site_book::enter(site entered) {
 void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns) {
   const std::size_t index = enter(site_from(entry, pool_id, now_ns));
   if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
-  std::uint64_t& most = held_max_[index];
-  most = add(most, entry.held_max);
+  // Pools that are gone were not all there at one time.
+  held& most = held_max_[index];
+  if (entry.state == static_cast<std::uint32_t>(bast::watch::entry_state::closed)) {
+    most.gone = std::max(most.gone, entry.held_max);
+  } else {
+    most.open = add(most.open, entry.held_max);
+  }
 }
 
 void site_book::raise_held() {
   for (const auto& [index, most] : held_max_)
-    all_.sites[index].held = std::max(all_.sites[index].held, most);
+    all_.sites[index].held = std::max({all_.sites[index].held, most.open, most.gone});
 }
 
 std::size_t site_book::find(std::uint32_t pool_index, std::uint16_t site_index) {

@@ -23,11 +23,16 @@ inline site_identity identity_of(const site& each) {
 
 /// Sorts sites by where, line, column, and renumbers live stacks accordingly.
 void sort_sites(snapshot& all);
+/// Each pool has a record for what has no site; it is a site where something ran.
+void drop_unused_other(snapshot& all);
 
 class site_book {
  public:
   /// Enters sites into `all`, which must live as long as the book.
   explicit site_book(snapshot& all);
+
+  /// Enters a line that another snapshot has. Returns its index.
+  std::size_t enter(site entered);
 
   /// Enters what a registry says. `pool_id` is 0 for a site of pools that are gone.
   /// `now_ns` is the target's CLOCK_MONOTONIC, or 0 when not known.
@@ -44,12 +49,15 @@ class site_book {
   void next_registry() { by_place_.clear(); }
 
  private:
-  std::size_t enter(site entered);
-
   snapshot& all_;
   std::map<site_identity, std::size_t> by_identity_;
   std::unordered_map<std::uint64_t, std::size_t> by_place_;
-  std::unordered_map<std::size_t, std::uint64_t> held_max_;  // by index in snapshot::sites
+  /// The most stacks: of pools that are there together, and of one that is gone.
+  struct held {
+    std::uint64_t open = 0;
+    std::uint64_t gone = 0;
+  };
+  std::unordered_map<std::size_t, held> held_max_;  // by index in snapshot::sites
 };
 
 }  // namespace bast_stacks

@@ -127,6 +127,7 @@ TEST(WholeAdvice, RoundsOfARecursion) {
   std::string text;
   for (const std::size_t times : {1U, 2U, 3U, 7U, 8U, 9U, 15U, 16U, 17U, 24U}) {
     snapshot s = one_use(5000, 9300);
+    s.sites[0].deepest.depth = s.sites[0].max;
     s.sites[0].deepest.frames.assign(times, test::make_frame("descend", 210));
     s.sites[0].deepest.frames.push_back(test::make_frame("start", 100));
     s.sites[0].deepest.inner = times + 1;
@@ -139,6 +140,7 @@ TEST(WholeAdvice, RoundsOfARecursion) {
       .sites = {
           {.root = "start", .bytes = 1, .reasons = 1, .circle = "value", .circle_bytes = 3000}}};
   text += "of the code\n" + advice_text(s, options);
+  s.sites[0].deepest.depth = s.sites[0].max;
   s.sites[0].deepest.frames.assign(2, test::make_frame("other", 110));
   text += "of the code and the stack\n" + advice_text(s, options);
   test::expect_whole("show/whole/advice_rounds.txt", text);

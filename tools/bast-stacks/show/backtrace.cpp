@@ -27,7 +27,8 @@ struct run {
 /// What repeats from frame `from` on, before `end`: the run that covers most frames.
 run run_at(const backtrace& of, std::size_t from, std::size_t end) {
   const auto same = [&](std::size_t a, std::size_t b) {
-    return !of.frames[a].function.empty() && of.frames[a].function == of.frames[b].function;
+    const std::string function = function_of(of.frames[a]);
+    return !function.empty() && function == function_of(of.frames[b]);
   };
   run best;
   for (std::size_t period = 1; period <= period_max && from + 2 * period <= end; ++period) {
@@ -93,7 +94,7 @@ std::uint64_t estimate(const backtrace& of, std::string_view function) {
   std::uint64_t times = 0;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < std::min(of.inner, of.frames.size()); ++i) {
-    if (of.frames[i].function == function) ++times;
+    if (function_of(of.frames[i]) == function) ++times;
     bytes = add(bytes, of.frames[i].stack_bytes);
   }
   if (times < 3 || bytes == 0) return 0;
@@ -109,7 +110,7 @@ std::uint64_t round_of(const backtrace& of, std::string_view function) {
   for (std::size_t i = 0; i < of.frames.size(); ++i) {
     if (i == of.inner && of.omitted_bytes != 0) inside = false;
     bytes = add(bytes, of.frames[i].stack_bytes);
-    if (of.frames[i].function != function) continue;
+    if (function_of(of.frames[i]) != function) continue;
     if (inside) most = std::max(most, bytes);
     inside = true;
     bytes = 0;
@@ -118,24 +119,29 @@ std::uint64_t round_of(const backtrace& of, std::string_view function) {
 }
 
 bool all_confirmed(const backtrace& of, std::string_view function) {
-  return std::ranges::all_of(of.frames,
-                             [&](const frame& f) { return f.function != function || f.confirmed; });
+  return std::ranges::all_of(
+      of.frames, [&](const frame& f) { return function_of(f) != function || f.confirmed; });
 }
 
 }  // namespace
 
+std::string function_of(const frame& of) {
+  if (!of.function.empty() || of.module.empty() || of.function_start == 0) return of.function;
+  return fmt::format("{}+{:#x}", of.module, of.function_start);
+}
+
 std::string backtrace_text(const backtrace& of, bool exact) { return writer(of, exact).text(); }
 
 recursion recursion_of(const backtrace& of, std::uint64_t least) {
-  std::map<std::string_view, std::uint64_t> times;
+  std::map<std::string, std::uint64_t> times;
   for (const frame& f : of.frames) {
-    if (!f.function.empty()) ++times[f.function];
+    if (std::string function = function_of(f); !function.empty()) ++times[std::move(function)];
   }
   recursion most;
   for (auto f = of.frames.rbegin(); f != of.frames.rend(); ++f) {
-    const auto found = times.find(f->function);
+    const auto found = times.find(function_of(*f));
     if (found != times.end() && found->second > most.times)
-      most = {.function = f->function, .times = found->second};
+      most = {.function = found->first, .times = found->second};
   }
   if (most.times < least) return {};
   // A word that was left behind by an earlier call makes two of one.

@@ -10,6 +10,10 @@
 
 namespace bast_stacks {
 
+/// What names a frame's function: its name, or in a stripped program where it begins,
+/// "server+0x1120"; empty when that is not known either.
+std::string function_of(const frame& of);
+
 /// A line a frame, deepest first, with its bytes; each line is indented by two spaces. What repeats
 /// is there once, with how often: "x37" behind a function, or a head above a cycle of functions.
 /// "?" stands behind frames that the unwind tables do not confirm.

@@ -14,8 +14,6 @@
 namespace bast_stacks {
 namespace {
 
-bool has_run(const site& s) { return s.uses != 0 || s.live != 0 || s.max != 0; }
-
 void apply(const budget& b, const site& s, verdict_of_budget one,
            std::vector<verdict_of_budget>& into) {
   const auto judge = [&](budget_kind kind, std::uint64_t seen, std::uint64_t allowed, bool kept) {
@@ -43,8 +41,7 @@ std::uint64_t with_margin(std::uint64_t seen, double margin) {
 
 }  // namespace
 
-std::expected<std::vector<verdict_of_budget>, problem> check(const snapshot& of,
-                                                             const budget_file& budgets) {
+std::vector<verdict_of_budget> check(const snapshot& of, const budget_file& budgets) {
   std::vector<verdict_of_budget> result;
   for (std::size_t i = 0; i < budgets.budgets.size(); ++i) {
     const budget& b = budgets.budgets[i];
@@ -54,11 +51,11 @@ std::expected<std::vector<verdict_of_budget>, problem> check(const snapshot& of,
       matched = true;
       apply(b, of.sites[j], {.budget = i, .site = j}, result);
     }
-    if (!matched)
-      return std::unexpected(problem{3,
-                                     fmt::format("{}:{}:{}: \"{}\" matches no site", budgets.name,
-                                                 b.line, b.column, clean_text(b.site)),
-                                     "bast-stacks report --all, which lists the sites"});
+    if (!matched) result.push_back({.budget = i, .kind = budget_kind::unmatched});
+  }
+  for (std::size_t j = 0; j < of.sites.size(); ++j) {
+    if (of.sites[j].overflows == 0) continue;
+    result.push_back({.site = j, .kind = budget_kind::overflow, .seen = of.sites[j].overflows});
   }
   return result;
 }

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,22 +15,27 @@
 
 namespace bast_stacks {
 
-enum class budget_kind { max, p99, uses };
+enum class budget_kind {
+  max,
+  p99,
+  uses,
+  overflow,   // a use needed more than its stack could have: never kept, whatever was allowed
+  unmatched,  // a budget that matches no site: a renamed file must not switch a gate off
+};
 
 /// One budget applied to one site that it matches.
 struct verdict_of_budget {
-  std::size_t budget = 0;  // index in budget_file::budgets
-  std::size_t site = 0;    // index in snapshot::sites
+  std::optional<std::size_t> budget = {};  // index in budget_file::budgets; none: of an overflow
+  std::optional<std::size_t> site = {};    // index in snapshot::sites; none: unmatched
   budget_kind kind{};
   std::uint64_t seen = 0;  // bytes, or uses
   std::uint64_t allowed = 0;
   bool kept = false;
 };
 
-/// All pairs of a budget and a site, by budget and site. A budget that matches no site is an error
-/// at its line: a renamed file must not switch a gate off.
-std::expected<std::vector<verdict_of_budget>, problem> check(const snapshot& of,
-                                                             const budget_file& budgets);
+/// All pairs of a budget and a site, by budget and site; behind them the sites that overflowed,
+/// with a budget or without.
+std::vector<verdict_of_budget> check(const snapshot& of, const budget_file& budgets);
 
 enum class check_format { text, junit, sarif, github };
 

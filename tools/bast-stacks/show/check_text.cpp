@@ -24,13 +24,46 @@ const char* word(budget_kind kind) {
     case budget_kind::max: return "max";
     case budget_kind::p99: return "p99";
     case budget_kind::uses: return "uses";
+    case budget_kind::overflow: return "overflow";
+    case budget_kind::unmatched: return "unmatched";
   }
   return "?";
 }
 
+/// Where in the file of budgets a verdict comes from.
+std::uint32_t line_of(const budget_file& budgets, const verdict_of_budget& v) {
+  return v.budget.has_value() ? budgets.budgets[*v.budget].line : 1;
+}
+
+/// What it is about: a site, or the budget that matches none.
+std::string subject(const snapshot& of, const budget_file& budgets, const verdict_of_budget& v) {
+  if (v.site.has_value()) return site_name(of.sites[*v.site]);
+  return fmt::format("\"{}\"", clean_text(budgets.budgets[*v.budget].site));
+}
+
+/// The backtrace that went there, where there is one to show.
+std::string deepest_text(const snapshot& of, const verdict_of_budget& v) {
+  if (!v.site.has_value() || v.kind == budget_kind::uses) return {};
+  return backtrace_text(of.sites[*v.site].deepest, false);
+}
+
+/// The file and line that a reviewer is led to: of the site, where that is in a source.
+struct source_line {
+  std::string file;
+  std::uint32_t line = 1;
+};
+source_line source_of(const snapshot& of, const budget_file& budgets, const verdict_of_budget& v) {
+  if (v.site.has_value() && of.sites[*v.site].kind == bast::watch::site_kind::source)
+    return {clean_text(of.sites[*v.site].where), std::max(1U, of.sites[*v.site].line)};
+  return {clean_text(budgets.name), std::max(1U, line_of(budgets, v))};
+}
+
 /// "max 14.2 KiB, 12 KiB allowed (stack.toml:3)".
 std::string judgement(const budget_file& budgets, const verdict_of_budget& v) {
-  const std::string where = fmt::format("{}:{}", budgets.name, budgets.budgets[v.budget].line);
+  const std::string where = fmt::format("{}:{}", budgets.name, line_of(budgets, v));
+  if (v.kind == budget_kind::unmatched) return fmt::format("matches no site ({})", where);
+  if (v.kind == budget_kind::overflow)
+    return fmt::format("{} overflowed: more than its stack could have", counted(v.seen, "use"));
   if (v.kind == budget_kind::uses)
     return fmt::format("{} seen, {} needed ({})", counted(v.seen, "use"), count_text(v.allowed),
                        where);
@@ -46,14 +79,17 @@ std::string plain_text(const snapshot& of, const budget_file& budgets,
   std::set<std::size_t> sites;
   std::uint64_t over = 0;
   for (const verdict_of_budget& v : verdicts) {
-    sites.insert(v.site);
+    if (v.site.has_value() && v.budget.has_value()) sites.insert(*v.site);
     if (v.kept) continue;
     ++over;
-    const site& s = of.sites[v.site];
-    out += fmt::format("over budget: {}: {}\n", site_name(s), judgement(budgets, v));
-    if (v.kind == budget_kind::uses) continue;
-    out += s.deepest.frames.empty() ? "  (no backtrace of it was recorded)\n"
-                                    : backtrace_text(s.deepest, false);
+    out += fmt::format("{}: {}: {}\n",
+                       v.kind == budget_kind::overflow    ? "!! overflowed"
+                       : v.kind == budget_kind::unmatched ? "no such site"
+                                                          : "over budget",
+                       subject(of, budgets, v), judgement(budgets, v));
+    if (!v.site.has_value() || v.kind == budget_kind::uses) continue;
+    const std::string deepest = deepest_text(of, v);
+    out += deepest.empty() ? "  (no backtrace of it was recorded)\n" : deepest;
   }
   out += fmt::format("{}, {}: {}", counted(budgets.budgets.size(), "budget"),
                      counted(sites.size(), "site"),
@@ -83,28 +119,38 @@ std::string junit(const snapshot& of, const budget_file& budgets,
       "<testsuites>\n<testsuite name=\"bast-stacks\" tests=\"{}\" failures=\"{}\">\n",
       verdicts.size(), failures);
   for (const verdict_of_budget& v : verdicts) {
-    const site& s = of.sites[v.site];
     out += fmt::format("<testcase classname=\"{}\" name=\"{} {}\"", markup(budgets.name),
-                       markup(site_name(s)), word(v.kind));
+                       markup(subject(of, budgets, v)), word(v.kind));
     out += v.kept ? "/>\n"
                   : fmt::format(">\n<failure message=\"{}\">\n{}</failure>\n</testcase>\n",
-                                markup(judgement(budgets, v)),
-                                markup_lines(backtrace_text(s.deepest, false)));
+                                markup(judgement(budgets, v)), markup_lines(deepest_text(of, v)));
   }
   return out + "</testsuite>\n</testsuites>\n";
 }
 
+/// A path as a URI reference: what is not plain in one is escaped.
+std::string uri_of(std::string_view path) {
+  constexpr std::string_view plain = "-._~/!$&'()*+,;=@";  // RFC 3986: pchar without ':', and '/'
+  std::string out;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+    if (letter || (byte >= '0' && byte <= '9') || plain.find(c) != plain.npos) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", byte);
+    }
+  }
+  return out;
+}
+
 nlohmann::ordered_json sarif_result(const snapshot& of, const budget_file& budgets,
                                     const verdict_of_budget& v) {
-  const site& s = of.sites[v.site];
-  const bool in_source = s.kind == bast::watch::site_kind::source;
-  std::string message = fmt::format("{}: {}", site_name(s), judgement(budgets, v));
-  if (v.kind != budget_kind::uses && !s.deepest.frames.empty())
-    message += '\n' + backtrace_text(s.deepest, false);
-  nlohmann::ordered_json place = {
-      {"artifactLocation", {{"uri", clean_text(in_source ? s.where : budgets.name)}}}};
-  place["region"] = {
-      {"startLine", std::max(1U, in_source ? s.line : budgets.budgets[v.budget].line)}};
+  std::string message = fmt::format("{}: {}", subject(of, budgets, v), judgement(budgets, v));
+  if (const std::string deepest = deepest_text(of, v); !deepest.empty()) message += '\n' + deepest;
+  const auto [file, line] = source_of(of, budgets, v);
+  nlohmann::ordered_json place = {{"artifactLocation", {{"uri", uri_of(file)}}}};
+  place["region"] = {{"startLine", line}};
   nlohmann::ordered_json result = {{"ruleId", fmt::format("stack-{}", word(v.kind))},
                                    {"level", "error"}};
   result["message"] = {{"text", message}};
@@ -121,7 +167,9 @@ std::string sarif(const snapshot& of, const budget_file& budgets,
   ordered_json driver = {{"name", "bast-stacks"}};
   driver["rules"] = {rule("stack-max", "The deepest use of a spawn site is over its budget."),
                      rule("stack-p99", "The 99th percentile of a spawn site is over its budget."),
-                     rule("stack-uses", "A spawn site ran too few times to prove its budget.")};
+                     rule("stack-uses", "A spawn site ran too few times to prove its budget."),
+                     rule("stack-overflow", "A use of a spawn site needed more than its stack."),
+                     rule("stack-unmatched", "A budget matches no spawn site.")};
   ordered_json results = ordered_json::array();
   for (const verdict_of_budget& v : verdicts) {
     if (!v.kept) results.push_back(sarif_result(of, budgets, v));
@@ -156,14 +204,11 @@ std::string github(const snapshot& of, const budget_file& budgets,
   std::string out;
   for (const verdict_of_budget& v : verdicts) {
     if (v.kept) continue;
-    const site& s = of.sites[v.site];
-    std::string message = fmt::format("{}: {}", site_name(s), judgement(budgets, v));
-    if (v.kind != budget_kind::uses) message += '\n' + backtrace_text(s.deepest, false);
-    const bool in_source = s.kind == bast::watch::site_kind::source;
-    out +=
-        fmt::format("::error file={},line={},title=stack over budget::{}\n",
-                    workflow(clean_text(in_source ? s.where : budgets.name), true),
-                    in_source ? s.line : budgets.budgets[v.budget].line, workflow(message, false));
+    std::string message = fmt::format("{}: {}", subject(of, budgets, v), judgement(budgets, v));
+    if (v.site.has_value() && v.kind != budget_kind::uses) message += '\n' + deepest_text(of, v);
+    const auto [file, line] = source_of(of, budgets, v);
+    out += fmt::format("::error file={},line={},title=stack over budget::{}\n",
+                       workflow(file, true), line, workflow(message, false));
   }
   return out;
 }

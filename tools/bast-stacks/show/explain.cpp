@@ -65,7 +65,13 @@ std::string explain(const snapshot& of, std::size_t index, const site_advice* ad
   std::string out = fmt::format("{}\n  {}", site_name(s), counted(s.uses, "use"));
   if (s.pending != 0) out += fmt::format(" ({} not measured yet)", count_text(s.pending));
   out += fmt::format(", {}, {}\n", counted(s.live, "live stack"), counted(s.grows, "growth fault"));
-  out += fmt::format("  deepest {} of {}", size(s.max), size(s.limit));
+  if (s.overflows != 0)
+    out += fmt::format("  !! overflowed {}: it needs more than {}\n", counted(s.overflows, "time"),
+                       size(s.limit));
+  // In pools of one limit it may have been deeper, in those of another closer to the end.
+  if (s.max_in_limit != 0) out += fmt::format("  deepest {} of all its pools\n", size(s.max));
+  out += fmt::format("  deepest {} of {}", size(s.max_in_limit == 0 ? s.max : s.max_in_limit),
+                     size(s.limit));
   if (const auto left = margin(s)) out += fmt::format(", margin {}", percent_text(*left));
   if (s.max_age_ns != 0) out += fmt::format(", seen {} ago", duration_text(s.max_age_ns));
   out += '\n';

@@ -66,6 +66,12 @@ std::uint64_t bound_of(std::size_t index, const recommend_options& options) {
 recursion_reserve rounds_of(const site& s, const site_bound* code) {
   constexpr std::uint64_t seen_for_one_more = 8;
   recursion_reserve kept;
+  const bool known_from_code = code != nullptr && (code->sound() || !code->circle.empty());
+  if (s.deepest.frames.empty() && !known_from_code) {
+    kept.blind = true;
+    kept.bytes = s.max / seen_for_one_more;
+    return kept;
+  }
   recursion seen = recursion_of(s.deepest, 2);
   // Of calls that are never recorded whole nobody knows what a round takes.
   if (seen.round_bytes == 0) seen = {};
@@ -73,6 +79,12 @@ recursion_reserve rounds_of(const site& s, const site_bound* code) {
   if (only_in_code)
     seen = {.function = code->circle, .times = 1, .round_bytes = code->circle_bytes};
   if (seen.times == 0) return kept;
+  // The last growth went as far as a page of what was open; the use went on.
+  if (!only_in_code && s.max > s.deepest.depth) {
+    const std::uint64_t more = (s.max - s.deepest.depth) / seen.round_bytes;
+    seen.times = add(seen.times, more);
+    seen.estimated = seen.estimated || more != 0;
+  }
   kept.words = recursion_text(seen) + (only_in_code ? " (by the call graph)" : "");
   kept.times = seen.times;
   kept.rounds = std::max<std::uint64_t>(1, seen.times / seen_for_one_more);
@@ -87,10 +99,14 @@ site_advice advise(const snapshot& of, std::size_t index, const recommend_option
   site_advice result;
   result.limit = s.limit;
   result.window = s.window;
-  if (s.uses == 0 && s.live == 0 && s.max == 0) return result;
+  if (!has_run(s)) return result;
 
   result.need = s.max;
   result.covered = supported_quantile(s.uses, options.confidence);
+  if (s.overflows != 0) {
+    result.what = verdict::overflowed;
+    return result;
+  }
   const bool analysed = index < options.code.sites.size();
   result.recursion = rounds_of(s, analysed ? &options.code.sites[index] : nullptr);
   std::uint64_t bytes = add(add(s.max, options.reserves.sum()), result.recursion.bytes);
@@ -129,9 +145,16 @@ class places {
       const pool& p = of.pools[i];
       pool_advice& group = at(p.where, p.limit, p.window);
       group.pools.push_back(i);
-      group.stacks = add(group.stacks, p.stacks);
+      group.count = add(group.count, std::max<std::uint64_t>(1, p.gone));
+      // Pools that are gone and those that are there had their stacks at different times.
+      if (p.gone == 0) {
+        there_[&group] = add(there_[&group], p.stacks);
+      } else {
+        group.stacks = std::max(group.stacks, p.stacks);
+      }
       by_id_[p.id] = &group;
     }
+    for (const auto& [group, stacks] : there_) group->stacks = std::max(group->stacks, stacks);
     for (std::size_t i = 0; i < of.sites.size(); ++i) add_site(i);
   }
 
@@ -172,7 +195,13 @@ class places {
   void consider(pool_advice& group, std::size_t index) {
     const site_advice& site = all_.sites[index];
     // A site may be in several pools; `keep` is about this one's limit.
-    const bool keep = site.what == verdict::keep;
+    if (site.what == verdict::overflowed && group.old_limit <= of_.sites[index].limit) {
+      group.what = verdict::overflowed;
+      group.decides = index;
+    }
+    if (group.what == verdict::overflowed) return;
+    // Where it did not overflow it lacks a run to its end.
+    const bool keep = site.what == verdict::keep || site.what == verdict::overflowed;
     const std::uint64_t limit = keep ? std::max(group.old_limit, site.limit) : site.limit;
     group.window = std::max(group.window, keep ? group.old_window : site.window);
     if (!keep) group.others = std::max(group.others, site.limit);
@@ -187,11 +216,12 @@ class places {
   }
 
   void finish(pool_advice& group) const {
-    if (!group.decides.has_value()) {
+    if (!group.decides.has_value() || group.what == verdict::overflowed) {
       group.limit = group.old_limit;
       group.window = group.old_window;
     } else if (group.limit == group.old_limit) {
-      const bool keep = all_.sites[*group.decides].what == verdict::keep;
+      const verdict of_site = all_.sites[*group.decides].what;
+      const bool keep = of_site == verdict::keep || of_site == verdict::overflowed;
       group.what = keep ? verdict::keep : verdict::fits;
     } else if (group.limit > group.old_limit) {
       group.what = verdict::raise;
@@ -205,6 +235,7 @@ class places {
   const advice& all_;
   std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, pool_advice> groups_;
   std::unordered_map<std::uint64_t, pool_advice*> by_id_;
+  std::map<pool_advice*, std::uint64_t> there_;  // stacks of pools that are not gone
 };
 
 }  // namespace

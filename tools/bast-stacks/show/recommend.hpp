@@ -6,10 +6,16 @@
 //   reserve  what a use may need on top at any moment and did not while it was watched: a signal
 //            frame, the unwinder, lazy binding, colouring
 //   rounds   where the deepest stack shows a recursion: one more round of it for every eight that
-//            were seen, at least one
+//            there were at the deepest use, at least one. The backtrace is of the last growth,
+//            which may be half as deep: what is deeper is taken for more of the same rounds. Where
+//            no backtrace was recorded, for the stack never grew, a recursion could not be seen: an
+//            eighth of the depth is kept instead
 //   limit    need, reserve and rounds in whole pages; never below a sound static bound, never below
 //            what the library accepts
 //   window   what covers the 99th percentile, so that 99 of 100 uses never fault
+//
+// Where a stack overflowed, the deepest that was seen is where it was stopped. No limit follows
+// from that: it is measured with a larger one, and asked for again.
 //
 // A limit is lowered only when there were enough uses for the confidence that is asked for; it is
 // raised whenever need and reserve do not fit, because one use is enough to prove that. A pool has
@@ -63,10 +69,12 @@ enum class verdict {
   fits,    // it is what would be recommended
   lower,
   raise,
+  overflowed,  // a use needed more than the limit, and nobody knows how much
 };
 
-/// What is kept for a recursion that goes deeper than it was seen to.
+/// What is kept for a recursion that goes deeper than it was seen to, or that could not be seen.
 struct recursion_reserve {
+  bool blind = false;        // no backtrace was recorded: then only `bytes` says more
   std::string words;         // "recursion json_value x37"; empty: there is none
   std::string function;      // that recurs
   std::uint64_t times = 0;   // on the deepest stack
@@ -85,11 +93,12 @@ struct site_advice {
   recursion_reserve recursion = {};
 };
 
-/// Pools that were made at one place with the same options; or, of pools that are gone, those of
-/// the same limit and window, of which only the sites still tell.
+/// Pools that were made at one place with the same limit and window; or those of which only the
+/// sites still tell.
 struct pool_advice {
-  std::vector<std::size_t> pools;  // indices in snapshot::pools; empty: they are gone
-  std::string where;               // empty when they are gone, or nobody said
+  std::vector<std::size_t> pools;  // indices in snapshot::pools; empty: only sites tell of them
+  std::uint64_t count = 0;         // of pools, those that are gone with them
+  std::string where;               // empty when nobody said
   std::uint64_t old_limit = 0;     // bytes, like all below
   std::uint64_t old_window = 0;
   verdict what = verdict::unused;
@@ -97,7 +106,7 @@ struct pool_advice {
   std::uint64_t window = 0;
   std::optional<std::size_t> decides;  // index in snapshot::sites of the site that needs most
   std::uint64_t others = 0;            // for keep: what the sites with enough runs need
-  std::uint64_t stacks = 0;            // of pools that are gone: about the most at one time
+  std::uint64_t stacks = 0;            // of pools that are gone: the most that one of them had
   std::uint64_t saved = 0;             // address space
 };
 
@@ -111,7 +120,9 @@ advice recommend(const snapshot& of, const recommend_options& options = {});
 
 /// "bast::stack_options{.limit = 16_KiB, .window = 8_KiB}"
 std::string code_of(const pool_advice& advice);
-/// "server.cpp:20", "server.cpp:20 (8 pools)", "pools of 8 MiB".
+/// ".limit = 1024_KiB": to measure with where stacks overflowed. Address space costs little.
+std::string roomy(const pool_advice& advice);
+/// "server.cpp:20", "server.cpp:20 (8 pools)", "pools of 8 MiB" where only sites tell of them.
 std::string place_of(const pool_advice& advice);
 /// "16 KiB", "keep: 2,783 runs more": for a column of a table.
 std::string verdict_text(const site_advice& advice);

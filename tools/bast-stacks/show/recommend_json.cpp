@@ -18,6 +18,7 @@ const char* word(verdict v) {
     case verdict::fits: return "fits";
     case verdict::lower: return "lower";
     case verdict::raise: return "raise";
+    case verdict::overflowed: return "overflowed";
   }
   return "?";
 }

@@ -58,7 +58,7 @@ TEST(Recommend, LeavesALimitAloneThatIsNearlyNeeded) {
   EXPECT_EQ(near.sites[0].what, verdict::fits);
   EXPECT_EQ(near.sites[0].limit, 256u << 10);
   EXPECT_EQ(near.pools[0].saved, 0u);
-  EXPECT_EQ(recommend(one_site(5000, 200 << 10), fixed_options()).sites[0].what, verdict::lower);
+  EXPECT_EQ(recommend(one_site(5000, 180 << 10), fixed_options()).sites[0].what, verdict::lower);
 }
 
 TEST(Recommend, RaisesAfterOneUseThatLeavesTooLittle) {
@@ -86,8 +86,9 @@ TEST(Recommend, NeverGoesBelowASoundStaticBound) {
 }
 
 TEST(Recommend, KeepsOneMoreRoundOfARecursionForEveryEight) {
-  const auto kept = [](std::size_t times) {
+  const auto kept = [](std::size_t times, std::uint64_t seen_at = 9300) {
     snapshot s = one_site(5000, 9300);
+    s.sites[0].deepest.depth = seen_at;
     s.sites[0].deepest.frames.assign(times, test::make_frame("descend", 200));
     s.sites[0].deepest.frames.push_back(test::make_frame("start", 100));
     s.sites[0].deepest.inner = times + 1;
@@ -100,10 +101,35 @@ TEST(Recommend, KeepsOneMoreRoundOfARecursionForEveryEight) {
   EXPECT_EQ(kept(160).recursion.bytes, 20u * 200);
   EXPECT_EQ(kept(160).recursion.words, "recursion descend x160");
   EXPECT_EQ(kept(160).limit, 24576u);  // 9300 + 8368 + 4000 = 21668
+  // The last growth was at 6100 bytes, and 16 more rounds of 200 bytes went to the deepest.
+  EXPECT_EQ(kept(16, 6100).recursion.rounds, 4u);
+  EXPECT_EQ(kept(16, 6100).recursion.words, "recursion descend x~32");
+  EXPECT_EQ(kept(16, 9101).recursion.words, "recursion descend x16");
+  EXPECT_EQ(kept(1, 100).recursion.bytes, 0u) << "no recursion was seen";
+}
+
+TEST(Recommend, OfAStackThatNeverGrewARecursionCouldNotBeSeen) {
+  snapshot s = one_site(5000, 9300);
+  const site_advice blind = recommend(s, fixed_options()).sites[0];
+  EXPECT_TRUE(blind.recursion.blind);
+  EXPECT_EQ(blind.recursion.bytes, 9300u / 8);
+  EXPECT_EQ(blind.recursion.words, "");
+  EXPECT_THAT(recommend_text(s, fixed_options()),
+              HasSubstr("\nOf 1 site no backtrace was recorded, so a recursion could not be seen: "
+                        "an eighth of the depth\nis kept for it. bast-stacks run --deepest sees "
+                        "it.\n"));
+  // The code says that there is none, or which.
+  recommend_options options = fixed_options();
+  options.code = {.file = "server", .sites = {{.root = "start", .bytes = 100}}};
+  EXPECT_FALSE(recommend(s, options).sites[0].recursion.blind);
+  EXPECT_EQ(recommend(s, options).sites[0].recursion.bytes, 0u);
+  options.code.sites[0].reasons = 1;
+  EXPECT_TRUE(recommend(s, options).sites[0].recursion.blind);
 }
 
 TEST(Recommend, TwoCallsAreARecursionOnlyWhereTheTablesConfirmBoth) {
   snapshot s = one_site(5000, 9300);
+  s.sites[0].deepest.depth = 9300;
   s.sites[0].deepest.frames.assign(2, test::make_frame("descend", 200));
   EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 200u);
   s.sites[0].deepest.frames[0].confirmed = false;
@@ -112,6 +138,7 @@ TEST(Recommend, TwoCallsAreARecursionOnlyWhereTheTablesConfirmBoth) {
 
 TEST(Recommend, ARoundReachesFromACallToTheNext) {
   snapshot s = one_site(5000, 9300);
+  s.sites[0].deepest.depth = 9300;
   for (const std::uint64_t between : {10u, 30u, 20u}) {
     s.sites[0].deepest.frames.push_back(test::make_frame("array", between));
     s.sites[0].deepest.frames.push_back(test::make_frame("value", 100));
@@ -141,6 +168,7 @@ TEST(Recommend, ACircleOfTheCallGraphThatIsOnTheStackIsARecursion) {
   EXPECT_EQ(once.recursion.words, "recursion value x1 (by the call graph)");
   EXPECT_EQ(once.limit, 24576u);  // 9300 + 8368 + 3000 = 20668
   // What was seen to repeat is known better.
+  s.sites[0].deepest.depth = 9300;
   s.sites[0].deepest.frames.assign(8, test::make_frame("other", 100));
   EXPECT_EQ(recommend(s, options).sites[0].recursion.bytes, 100u);
 }
@@ -189,6 +217,55 @@ TEST(Recommend, PoolsOfOnePlaceAreOneRecommendation) {
   EXPECT_EQ(place_of(a.pools[0]), "server.cpp:20 (2 pools)");
 }
 
+TEST(Recommend, PoolsThatAreGoneHadTheirStacksAtDifferentTimes) {
+  snapshot s = one_site(5000, 9300);
+  s.pools[0].gone = 3;
+  s.pools.push_back(s.pools[0]);
+  s.pools[1].id = 2;
+  s.pools[1].gone = 0;
+  s.pools[1].stacks = 30;
+  s.pools.push_back(s.pools[1]);
+  s.pools[2].id = 3;
+  const auto stacks = [&] { return recommend(s, fixed_options()).pools[0].stacks; };
+  EXPECT_EQ(stacks(), 100u);
+  s.pools[2].stacks = 80;
+  EXPECT_EQ(stacks(), 110u) << "those that are there are there together";
+  EXPECT_EQ(place_of(recommend(s, fixed_options()).pools[0]), "server.cpp:20 (5 pools)");
+}
+
+TEST(Recommend, WhereAStackOverflowedNoLimitFollows) {
+  snapshot s = one_site(5000, (256 << 10) + 300);
+  s.sites[0].overflows = 2;
+  s.sites.push_back(test::make_site("/src/y.cpp", 9, {{30000, 4000}}));
+  const advice a = recommend(s, fixed_options());
+  EXPECT_EQ(a.sites[0].what, verdict::overflowed);
+  EXPECT_EQ(a.sites[1].what, verdict::lower);
+  ASSERT_EQ(a.pools.size(), 1u);
+  EXPECT_EQ(a.pools[0].what, verdict::overflowed);
+  EXPECT_EQ(a.pools[0].decides, 0u);
+  EXPECT_EQ(a.pools[0].limit, 256u << 10);
+  EXPECT_EQ(a.pools[0].saved, 0u);
+  EXPECT_EQ(verdict_text(a.sites[0]), "more than 256 KiB");
+  EXPECT_EQ(roomy(a.pools[0]), ".limit = 4096_KiB");
+  const std::string text = recommend_text(s, fixed_options());
+  EXPECT_THAT(text, HasSubstr("more than 256 KiB  overflowed 2 times at 256.3 KiB"));
+  EXPECT_THAT(text, HasSubstr("pool server.cpp:20, 100 stacks; decided by x.cpp:5\n"
+                              "  !! it overflowed: how much it needs is not known. Measure with\n"
+                              "  .limit = 4096_KiB, and ask again\n"));
+  // In a larger pool it did not overflow, but did not run to its end either.
+  s.pools.push_back(s.pools[0]);
+  s.pools[1].id = 2;
+  s.pools[1].where = "/src/large.cpp:1";
+  s.pools[1].limit = 64 << 20;
+  s.sites[0].pools = {1, 2};
+  const advice both = recommend(s, fixed_options());
+  ASSERT_EQ(both.pools.size(), 2u);
+  EXPECT_EQ(both.pools[0].what, verdict::overflowed);
+  EXPECT_EQ(both.pools[1].what, verdict::keep);
+  EXPECT_EQ(both.pools[1].limit, 64u << 20);
+  EXPECT_EQ(roomy(both.pools[1]), ".limit = 65536_KiB") << "as much as there can be";
+}
+
 TEST(Recommend, PoolsThatAreGoneAreKnownByTheirSites) {
   snapshot s = one_site(5000, 9300);
   s.pools.clear();
@@ -204,7 +281,7 @@ TEST(Recommend, PoolsThatAreGoneAreKnownByTheirSites) {
   EXPECT_EQ(place_of(a.pools[0]), "pools of 256 KiB");
   EXPECT_THAT(recommend_text(s, fixed_options()),
               HasSubstr("pools of 256 KiB, 110 stacks; decided by y.cpp:9\n"
-                        "  bast::stack_options{.limit = 40_KiB, .window = 32_KiB}\n"));
+                        "  bast::stack_options{.limit = 44_KiB, .window = 32_KiB}\n"));
 }
 
 TEST(Recommend, IsRefusedForABuildThatIsNoRelease) {
@@ -225,7 +302,7 @@ TEST(Recommend, TextGivesReasonsReservesAndCode) {
   EXPECT_THAT(text, HasSubstr("after 2,995 uses"));
   EXPECT_THAT(text, HasSubstr("signal frame 1.7 KiB"));
   EXPECT_THAT(text, HasSubstr("keep: 2,783 runs more"));
-  EXPECT_THAT(text, HasSubstr("only 98.5 % from 212 uses"));
+  EXPECT_THAT(text, HasSubstr("so far 1 in 71 may go deeper"));
   EXPECT_THAT(text, HasSubstr("\n  recursion json_value x37: +6.4 KiB, parse.cpp:40\n"));
   EXPECT_THAT(text, HasSubstr("bast::stack_options{.limit = 76_KiB, .window = 24_KiB}"));
 }
@@ -237,7 +314,7 @@ TEST(Recommend, JsonSaysTheSame) {
   EXPECT_EQ(document["sites"][0]["verdict"], "lower");
   EXPECT_EQ(document["pools"][0]["decided_by"], "/src/x.cpp:5");
   EXPECT_EQ(document["reserves"]["signal_frame"], 1776);
-  EXPECT_EQ(document["sites"][0]["recursion"]["reserve"], 0);
+  EXPECT_EQ(document["sites"][0]["recursion"]["reserve"], 9300 / 8);
   EXPECT_FALSE(document.contains("static"));
   recommend_options options = fixed_options();
   options.code = {.file = "server", .sites = {{.root = "start", .bytes = 40000}}};

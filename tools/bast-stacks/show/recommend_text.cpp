@@ -17,23 +17,27 @@
 namespace bast_stacks {
 namespace {
 
-/// A quantile with as many nines as there are: "99.993 %".
-std::string quantile_text(double q) {
-  // Downwards, so that 99.997 is not shown as 100.
-  const double tenths = q < 0.99 ? 10 : q < 0.999 ? 100 : 1000;
-  return fmt::format("{} %", std::floor(q * 100 * tenths) / tenths);
+/// How many uses of a site go beyond its `q`-quantile: "1 in 13,000", rounded to what says no more
+/// than is known.
+std::string rate_text(double q) {
+  constexpr double rounding = 1 + 1e-9;  // 1 - 0.999 is not quite a thousandth
+  auto uses = static_cast<std::uint64_t>(std::min(rounding / (1 - std::min(q, 1 - 1e-15)), 1e15));
+  std::uint64_t unit = 1;
+  while (uses / unit >= 100) unit *= 10;
+  uses = uses / unit * unit;
+  return fmt::format("1 in {}", count_text(uses));
 }
 
 std::string reason(const site& s, const site_advice& a, const recommend_options& options) {
   const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
-  const std::string covers =
-      fmt::format("{} stay within {}", quantile_text(a.covered), size(a.need));
+  const std::string covers = fmt::format("at most {} goes deeper", rate_text(a.covered));
   switch (a.what) {
     case verdict::unused: return "has not run";
     case verdict::keep:
-      return s.uses == 0
-                 ? std::string("no use has ended")
-                 : fmt::format("only {} from {}", quantile_text(a.covered), counted(s.uses, "use"));
+      return s.uses == 0 ? std::string("no use has ended")
+                         : fmt::format("so far {} may go deeper", rate_text(a.covered));
+    case verdict::overflowed:
+      return fmt::format("overflowed {} at {}", counted(s.overflows, "time"), size(a.need));
     case verdict::raise:
       return a.bound_decides    ? std::string("the static bound does not fit")
              : a.need > s.limit ? std::string("the limit was reached")
@@ -48,10 +52,10 @@ std::string premise(const recommend_options& options) {
   const stack_reserves& r = options.reserves;
   const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
   return fmt::format(
-      "A site's limit is lowered when, with {:g} % confidence, {:g} % of its uses stay within the "
-      "deepest\nseen: after {} uses. It is that depth and a reserve of {}: signal frame {},\n"
-      "unwinding {}, lazy binding {}, colouring {}.\n",
-      options.confidence * 100, options.quantile * 100,
+      "A site's limit is lowered when, with {:g} % confidence, at most {} of its uses goes deeper\n"
+      "than the deepest seen: after {} uses. It is that depth and a reserve of {}:\n"
+      "signal frame {}, unwinding {}, lazy binding {}, colouring {}.\n",
+      options.confidence * 100, rate_text(options.quantile),
       count_text(runs_needed(options.quantile, options.confidence)), size(r.sum()),
       size(r.signal_frame), size(r.unwinding), size(r.lazy_binding), size(r.colouring));
 }
@@ -71,7 +75,7 @@ std::string sites_text(const snapshot& of, const advice& all, const recommend_op
     if (a.what == verdict::unused) continue;
     sites.add({names[i], std::to_string(s.uses), size_number(s.max, options.exact_bytes),
                size_number(s.limit, options.exact_bytes), verdict_text(a), reason(s, a, options)},
-              a.what == verdict::raise ? "!!" : "");
+              a.what == verdict::raise || a.what == verdict::overflowed ? "!!" : "");
   }
   return sites.empty() ? "No site has run yet.\n" : sites.text();
 }
@@ -79,17 +83,28 @@ std::string sites_text(const snapshot& of, const advice& all, const recommend_op
 /// What is kept for recursions, a line a site.
 std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
   std::string out;
+  std::uint64_t blind = 0;
   for (std::size_t i = 0; i < all.sites.size(); ++i) {
     const recursion_reserve& kept = all.sites[i].recursion;
+    blind += kept.blind ? 1 : 0;
     if (kept.words.empty()) continue;
     out += cut_end(fmt::format("  {}: +{}, {}", kept.words, size_text(kept.bytes, exact),
                                short_site_name(of.sites[i])),
                    line_width) +
            '\n';
   }
-  if (out.empty()) return out;
-  return "\nA recursion is as deep as its input; for every eight rounds seen one more is kept:\n" +
-         out;
+  if (!out.empty()) {
+    out = "\nA recursion is as deep as its input; for every eight rounds seen one more is kept:\n" +
+          out;
+  }
+  if (blind != 0) {
+    out += fmt::format(
+        "\nOf {} no backtrace was recorded, so a recursion could not be seen: an eighth of the "
+        "depth\n"
+        "is kept for it. bast-stacks run --deepest sees it.\n",
+        counted(blind, "site"));
+  }
+  return out;
 }
 
 std::string code_text(const snapshot& of, const advice& all, const recommend_options& options) {
@@ -128,6 +143,11 @@ std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_
       return out;
     case verdict::fits: return out + fmt::format("  .limit = {} is right\n", size(a.old_limit));
     case verdict::raise: return out + fmt::format("  {}\n", code_of(a));
+    case verdict::overflowed:
+      return out + fmt::format(
+                       "  !! it overflowed: how much it needs is not known. Measure with\n"
+                       "  {}, and ask again\n",
+                       roomy(a));
     case verdict::lower: break;
   }
   return out +
@@ -144,17 +164,24 @@ std::string code_of(const pool_advice& advice) {
                      round_up(advice.limit, 1024) / 1024, round_up(advice.window, 1024) / 1024);
 }
 
+std::string roomy(const pool_advice& advice) {
+  constexpr std::uint64_t most = 64 << 10;  // KiB: what the library accepts
+  const std::uint64_t kib = std::max<std::uint64_t>(advice.old_limit / 1024, 1);
+  return fmt::format(".limit = {}_KiB", std::min(most, multiply(kib, 16)));
+}
+
 std::string place_of(const pool_advice& advice) {
   if (advice.pools.empty()) return fmt::format("pools of {}", size_text(advice.old_limit));
   const std::string& where = advice.where;
   std::string place = where.empty() ? "(unnamed)" : file_name(where);
-  if (advice.pools.size() > 1) place += fmt::format(" ({} pools)", advice.pools.size());
+  if (advice.count > 1) place += fmt::format(" ({} pools)", count_text(advice.count));
   return place;
 }
 
 std::string verdict_text(const site_advice& advice) {
   switch (advice.what) {
     case verdict::unused: return "";
+    case verdict::overflowed: return fmt::format("more than {}", size_text(advice.limit));
     case verdict::keep: return fmt::format("keep: {} more", counted(advice.runs_missing, "run"));
     case verdict::fits:
     case verdict::lower:

@@ -26,13 +26,24 @@ constexpr std::size_t reservation_lines = 2;
 /// "server (pid 4711)"
 std::string program_of(const snapshot& of) {
   std::string text = of.program.empty() ? "(unknown program)" : file_name(of.program);
-  if (of.pid != 0) text += fmt::format(" (pid {})", of.pid);
+  if (of.pid != 0 && of.others != 0) {
+    text += fmt::format(" (pid {} and {})", of.pid, counted(of.others, "other"));
+  } else if (of.pid != 0) {
+    text += fmt::format(" (pid {})", of.pid);
+  }
   return text;
 }
 
-/// In a core file: what was on the stack that a signal stopped.
+/// Stacks that overflowed; and in a core file, what was on the stack that a signal stopped.
 std::vector<std::string> crashes(const snapshot& of) {
   std::vector<std::string> lines;
+  for (const site& s : of.sites) {
+    if (s.overflows == 0) continue;
+    lines.push_back(cut_end(
+        fmt::format("!! overflowed: {}: {} needed more than {}, at least {}", short_site_name(s),
+                    counted(s.overflows, "use"), size_text(s.limit), size_text(s.max)),
+        line_width));
+  }
   for (const live_stack& s : of.stacks) {
     if (!s.crashed) continue;
     const std::string name = s.name.empty() ? "a stack" : "'" + clean_text(s.name) + "'";
@@ -66,8 +77,13 @@ std::string waste_line(const snapshot& of, const advice& all, bool exact) {
 std::string code_line(const snapshot& of, const advice& all, const pool_advice& each) {
   const std::string site =
       each.decides.has_value() ? short_site_name(of.sites[*each.decides]) : std::string();
+  if (each.what == verdict::overflowed)
+    return fmt::format("!! measure with {}  // {}, for {}", roomy(each), place_of(each), site);
   if (each.what != verdict::keep)
     return fmt::format("{}  // {}, for {}", code_of(each), place_of(each), site);
+  if (all.sites[*each.decides].what == verdict::overflowed)
+    return fmt::format("keep .limit = {}_KiB  // {}, until {} ran to its end", each.limit / 1024,
+                       place_of(each), site);
   return fmt::format("keep .limit = {}_KiB  // {}, until {} has run {} times more",
                      each.limit / 1024, place_of(each), site,
                      count_text(all.sites[*each.decides].runs_missing));
@@ -77,7 +93,8 @@ std::string code_line(const snapshot& of, const advice& all, const pool_advice& 
 std::vector<std::string> code(const snapshot& of, const advice& all) {
   if (!all.refused.empty()) return {all.refused};
   std::vector<std::string> lines;
-  for (const verdict urgent : {verdict::raise, verdict::lower, verdict::keep}) {
+  for (const verdict urgent :
+       {verdict::overflowed, verdict::raise, verdict::lower, verdict::keep}) {
     for (const pool_advice& each : all.pools) {
       if (each.what == urgent) lines.push_back(cut_end(code_line(of, all, each), line_width));
     }
@@ -150,11 +167,11 @@ std::string report_text(const snapshot& of, const report_options& options) {
   std::uint64_t sites = 0;
   for (const site& s : of.sites) {
     live = add(live, s.live);
-    if (s.uses != 0 || s.live != 0 || s.max != 0) ++sites;
+    if (has_run(s)) ++sites;
   }
   std::string out = headline(of, sites, live) + '\n';
   const std::vector<std::string> crashed = crashes(of);
-  append(out, crashed, options.all ? crashed.size() : 2, " crashed");
+  append(out, crashed, options.all ? crashed.size() : 2, " that overflowed or crashed");
 
   const std::vector<std::string> paste = code(of, all);
   const std::vector<std::string> not_seen = reservation_text(of, options.all);

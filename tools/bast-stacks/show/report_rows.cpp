@@ -61,6 +61,7 @@ std::string percent_of(double margin, std::uint64_t limit) {
 /// What can be said of a site in one column: the size to set, and why it is so deep.
 std::string remark(const site& s, const site_advice* a) {
   const std::string recursion = recursion_text(s.deepest);
+  if (s.overflows != 0) return recursion.empty() ? "overflowed" : "overflowed, " + recursion;
   if (a == nullptr || a->what == verdict::unused) return recursion;
   if (recursion.empty()) return verdict_text(*a);
   // Both at length would be cut.
@@ -74,10 +75,11 @@ std::vector<row> site_rows(const snapshot& of, const advice& all, const report_o
   for (std::size_t i = 0; i < of.sites.size(); ++i) {
     const site& s = of.sites[i];
     const site_advice* const a = all.sites.empty() ? nullptr : &all.sites[i];
-    if (s.uses == 0 && s.live == 0 && s.max == 0) continue;
+    if (!has_run(s)) continue;
     row r{.name = names[i], .margin = margin(s).value_or(1), .max = s.max, .uses = s.uses};
     if (s.limit > s.max) r.waste = multiply(s.limit - s.max, s.held);
-    r.warn = r.margin < narrow_margin || (a != nullptr && a->what == verdict::raise);
+    r.warn =
+        r.margin < narrow_margin || s.overflows != 0 || (a != nullptr && a->what == verdict::raise);
     const bool no_quantiles = s.histogram.empty();
     r.cells = {std::to_string(s.uses),
                std::to_string(s.live),
@@ -94,7 +96,7 @@ std::vector<row> site_rows(const snapshot& of, const advice& all, const report_o
 
 /// "6.0 (<= 8.0)": the deepest byte that is not zero, and how much deeper it may have been.
 std::string interval(const live_stack& s, bool exact) {
-  if (!s.scanned) return "?";
+  if (!s.scanned) return s.depth == 0 ? "?" : ">= " + size_number(s.depth, exact);
   const std::string least = size_number(s.depth, exact);
   if (s.depth_at_most <= s.depth) return least;
   return fmt::format("{} (<= {})", least, size_number(s.depth_at_most, exact));
@@ -142,7 +144,9 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
       if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
     }
     const std::string file = p.where.empty() ? "(unnamed)" : file_name(p.where);
-    row r{.name = fmt::format("{} #{}", file, p.id),
+    row r{.name = p.gone == 0   ? fmt::format("{} #{}", file, p.id)
+                  : p.gone == 1 ? fmt::format("{} (gone)", file)
+                                : fmt::format("{} ({} gone)", file, count_text(p.gone)),
           .margin = margin_of(deepest, p.limit),
           .max = deepest,
           .uses = p.stacks};
@@ -153,9 +157,12 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
       const auto found = advised.find(i);
       advice_text.clear();
       if (found != advised.end() && found->second->what != verdict::unused) {
-        advice_text =
-            found->second->what == verdict::keep ? "keep" : size_text(found->second->limit);
-        r.warn = r.warn || found->second->what == verdict::raise;
+        advice_text = found->second->what == verdict::keep ? "keep"
+                      : found->second->what == verdict::overflowed
+                          ? "overflowed"
+                          : size_text(found->second->limit);
+        r.warn = r.warn || found->second->what == verdict::raise ||
+                 found->second->what == verdict::overflowed;
       }
     }
     r.cells = {std::to_string(p.stacks),

@@ -44,6 +44,18 @@ snapshot crowded(std::size_t count) {
 /// With reserves that do not depend on where the test runs.
 report_options fixed_report() { return {.recommend = {.reserves = {.signal_frame = 1776}}}; }
 
+TEST(Explain, AnOverflowAndTheTightestPool) {
+  snapshot s = test::sample_server();
+  s.sites[0].overflows = 1;
+  s.sites[0].limit = 64 << 10;
+  s.sites[0].max_in_limit = 60'000;
+  EXPECT_THAT(explain_text(s, "parse.cpp:40"),
+              HasSubstr("growth faults\n"
+                        "  !! overflowed 1 time: it needs more than 64 KiB\n"
+                        "  deepest 61.2 KiB of all its pools\n"
+                        "  deepest 58.6 KiB of 64 KiB, margin 8.4 %"));
+}
+
 TEST(Report, NamesTheWorstMarginFirst) {
   const std::string text = report_text(test::sample_server());
   EXPECT_LT(text.find("parse.cpp:40"), text.find("render.cpp:14"));

@@ -14,6 +14,11 @@
 //                         N bytes below its top; says "ready" again while it is there, ends with
 //                         its standard input
 //   program many COUNT    COUNT suspended coroutines; says "ready", ends with its standard input
+//   program forks CHILDREN COUNT N  one coroutine of 5,000 bytes, then children that run COUNT of N
+//                         bytes each and end by _exit; exits with 7 when all of them are gone
+//   program family CHILDREN  a coroutine, then children that wait; says "ready", ends with its
+//                         standard input and kills them
+//   program becomes COUNT N  the same first, then it becomes `program run COUNT N`
 //   program killed N      a coroutine of N bytes kills the process
 //   program crash N       a coroutine of N bytes writes to a null pointer
 //   program overflow      a coroutine exceeds its stack
@@ -21,6 +26,7 @@
 //   program none          no pool; exits with 3
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bast/coro.hpp>
@@ -145,6 +151,46 @@ int run(std::size_t count, std::size_t depth) {
   return 7;
 }
 
+int forks(std::size_t children, std::size_t count, std::size_t depth) {
+  auto pool = make_pool();
+  (void)pool.acquire().value().start("before", [] { use_to(5000); });
+  for (std::size_t i = 0; i < children; ++i) {
+    const pid_t child = ::fork();
+    if (child != 0) continue;
+    for (std::size_t j = 0; j < count; ++j)
+      (void)pool.acquire().value().start("worker", [depth] { use_to(depth); });
+    pool.for_each_site([](const bast::site_stats&) {});  // Measures what is pending.
+    ::_exit(0);
+  }
+  while (::wait(nullptr) > 0) continue;
+  return 7;
+}
+
+int family(std::size_t count) {
+  auto pool = make_pool();
+  (void)pool.acquire().value().start("before", [] { use_to(5000); });
+  std::vector<pid_t> children;
+  for (std::size_t i = 0; i < count; ++i) {
+    children.push_back(::fork());
+    if (children.back() == 0) {
+      for (;;) ::pause();
+    }
+  }
+  wait_for_end_of_input();
+  for (const pid_t child : children) ::kill(child, SIGKILL);
+  while (::wait(nullptr) > 0) continue;
+  return 0;
+}
+
+int becomes(char* count, char* depth) {
+  auto pool = make_pool();
+  (void)pool.acquire().value().start("before", [] { use_to(5000); });
+  char run[] = "run";
+  char* const words[] = {run, run, count, depth, nullptr};
+  ::execv("/proc/self/exe", words);
+  return 1;
+}
+
 int killed(std::size_t depth) {
   auto pool = make_pool();
   auto one = pool.acquire().value();
@@ -207,6 +253,9 @@ int main(int count, char** words) {
   if (what == "deep") return deep(number(1), all.size() > 2);
   if (what == "many") return many(number(1));
   if (what == "run") return run(number(1), number(2));
+  if (what == "forks") return forks(number(1), number(2), number(3));
+  if (what == "family") return family(number(1));
+  if (what == "becomes" && all.size() > 2) return becomes(all[1], all[2]);
   if (what == "killed") return killed(number(1));
   if (what == "crash") return crash(number(1));
   if (what == "overflow") return overflow();
