@@ -101,11 +101,11 @@ result<std::byte*> map_memory_file(int fd, std::string_view name, std::uint64_t 
                                    std::size_t size) noexcept {
   constexpr const char* operation = "os.map_memory_file";
   text link;
-  link << "/proc/self/fd/" << fd << '\0';
+  link << "/proc/self/fd/" << fd;
   text wanted;
   wanted << "/memfd:" << name << " (deleted)";
   char target[128];
-  const ssize_t length = ::readlink(link.view().data(), target, sizeof target);
+  const ssize_t length = ::readlink(link.c_str(), target, sizeof target);
   if (length < 0 || std::string_view(target, static_cast<std::size_t>(length)) != wanted.view())
     return fail(errc::invalid, operation, "not the memory file that was named", fd);
   const std::uint64_t end = offset + size;
