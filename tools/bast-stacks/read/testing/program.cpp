@@ -169,12 +169,18 @@ int forks(std::size_t children, std::size_t count, std::size_t depth) {
 int family(std::size_t count) {
   auto pool = make_pool();
   (void)pool.acquire().value().start("before", [] { use_to(5000); });
+  // A child is one to a reader when its half of the fork is done.
+  int begun[2];
+  if (::pipe(begun) != 0) return 1;
   std::vector<pid_t> children;
   for (std::size_t i = 0; i < count; ++i) {
     children.push_back(::fork());
+    char said = 0;
     if (children.back() == 0) {
+      if (::write(begun[1], &said, 1) != 1) ::_exit(1);
       for (;;) ::pause();
     }
+    if (::read(begun[0], &said, 1) != 1) return 1;
   }
   wait_for_end_of_input();
   for (const pid_t child : children) ::kill(child, SIGKILL);
