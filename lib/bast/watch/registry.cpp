@@ -170,10 +170,10 @@ void after_fork() { the_writer.lock.unlock(); }
 
 /// The same pools and sites, and nothing that they counted.
 void copy_as_new(header& to, const header& from) noexcept {
-  const std::uint64_t me = to.pid;
-  to = from;
-  to.pid = me;
-  to.magic = 0;
+  header made = from;
+  made.pid = to.pid;
+  made.magic = 0;  // Until all of it is there.
+  to = made;
   const auto* const source = reinterpret_cast<const std::byte*>(&from);
   auto* const target = reinterpret_cast<std::byte*>(&to);
   const auto copy = [&](const table& t) {
@@ -193,7 +193,8 @@ void copy_as_new(header& to, const header& from) noexcept {
     site_entry& s = sites[i];
     // To the writer it stays the one that others are added to.
     if (s.state == closed) s.state = free;
-    s.uses = s.samples = s.grows = s.max = s.max_at_ns = s.overflows = 0;
+    if (!BAST_MUTANT(child_counts_for_its_parent)) s.uses = 0;
+    s.samples = s.grows = s.max = s.max_at_ns = s.overflows = 0;
     s.held_max = s.held;
     std::memset(s.histogram, 0, sizeof s.histogram);
     const std::uint32_t sequence = s.deepest.sequence;

@@ -47,7 +47,10 @@ void let_go(site_entry& entry) noexcept {
 }
 
 // Not within `writing`: it may have interrupted one.
-void note_overflow(site_entry& entry) noexcept { put(entry.overflows, entry.overflows + 1); }
+void note_overflow(site_entry& entry) noexcept {
+  if (BAST_MUTANT(overflow_not_counted)) return;
+  put(entry.overflows, entry.overflows + 1);
+}
 
 std::uint64_t quantile(const site_entry& entry, double q) noexcept {
   if (entry.samples == 0) return 0;

@@ -33,6 +33,7 @@
   X(limit_rounded_down)                \
   X(noise_alarms)                      \
   X(one_byte_over_is_kept)             \
+  X(overflow_is_within_budget)         \
   X(star_matches_nothing)              \
   X(quotes_not_doubled)                \
   X(label_not_escaped)                 \

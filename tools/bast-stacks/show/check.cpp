@@ -54,7 +54,7 @@ std::vector<verdict_of_budget> check(const snapshot& of, const budget_file& budg
     if (!matched) result.push_back({.budget = i, .kind = budget_kind::unmatched});
   }
   for (std::size_t j = 0; j < of.sites.size(); ++j) {
-    if (of.sites[j].overflows == 0) continue;
+    if (of.sites[j].overflows == 0 || BAST_STACKS_MUTANT(overflow_is_within_budget)) continue;
     result.push_back({.site = j, .kind = budget_kind::overflow, .seen = of.sites[j].overflows});
   }
   return result;
