@@ -195,8 +195,9 @@ job_flake() {
 
 # What proves something and is not in `test`, the quickest first.
 nightly_jobs=('tidy --alone' 'consumers --all' 'fuzz --seconds 60' 'preset asan' 'preset tsan'
-  'preset hardened' 'preset no-exceptions' 'preset ubsan' 'preset asan-gcc' 'preset asan-no-uar' 'preset tsan-nosync'
-  'preset msan-core' 'preset libcxx' 'preset protection' 'preset aarch64' 'preset separate'
+  'preset hardened' 'preset no-exceptions' 'preset ubsan' 'preset asan-gcc' 'preset asan-no-uar'
+  'preset tsan-nosync' 'preset msan-core' 'preset libcxx' 'preset protection' 'preset aarch64'
+  'preset separate'
   'preset release-tools' coverage faults mutants 'mutate 100' 'properties 20000'
   'stress --seconds 20' 'soak --minutes 10' 'flake 20' 'preset valgrind' matrix)
 

@@ -200,6 +200,10 @@ struct pool_entry {
 };
 static_assert(sizeof(pool_entry) == 256);
 
+constexpr bool is_gone(const pool_entry& entry) noexcept {
+  return entry.state == static_cast<std::uint32_t>(entry_state::closed) && entry.gone != 0;
+}
+
 /// A reservation of equal slots. Slot i spans [base + i * stride, base + (i + 1) * stride), its
 /// record is at slots + i * slot_layout::record_bytes.
 struct slab_entry {

@@ -80,10 +80,6 @@ void give(slab_entry* entry) noexcept { give_back(entry); }
 
 namespace {
 
-bool is_gone(const pool_entry& entry) noexcept {
-  return entry.state == static_cast<std::uint32_t>(entry_state::closed) && entry.gone != 0;
-}
-
 bool same_options(const pool_entry& one, const pool_entry& other) noexcept {
   const auto options = [](const pool_entry& p) {
     return std::tie(p.limit, p.guard, p.window, p.retain, p.budget, p.scrub, p.growth, p.measured);
@@ -91,31 +87,33 @@ bool same_options(const pool_entry& one, const pool_entry& other) noexcept {
   return options(one) == options(other) && std::strcmp(one.where, other.where) == 0;
 }
 
+/// The entry of pools like this one that are gone; itself when it is the first of them; null when
+/// half of the table is of such entries.
+pool_entry* home_of_gone(pool_entry& entry) noexcept {
+  const table& pools = registry()->pools;
+  auto* const all = entries<pool_entry>(pools);
+  std::uint32_t kinds = 0;
+  for (std::uint32_t i = 0; i < pools.used; ++i) {
+    if (!is_gone(all[i])) continue;
+    if (same_options(all[i], entry)) return all + i;
+    ++kinds;
+  }
+  return kinds < pools.capacity / 2 ? &entry : nullptr;
+}
+
 }  // namespace
 
 pool_entry* close(pool_entry* entry, std::uint64_t stacks) noexcept {
   if (entry == nullptr) return nullptr;
   const std::lock_guard guard(the_writer.lock);
-  const table& pools = registry()->pools;
-  auto* const all = entries<pool_entry>(pools);
-  pool_entry* twin = nullptr;
-  std::uint32_t gone = 0;
-  for (std::uint32_t i = 0; i < pools.used && twin == nullptr; ++i) {
-    if (!is_gone(all[i])) continue;
-    ++gone;
-    if (same_options(all[i], *entry)) twin = all + i;
+  pool_entry* const home = stacks == 0 ? nullptr : home_of_gone(*entry);
+  if (home != nullptr) {
+    put(home->gone, home->gone + 1);
+    put(home->stacks_max, std::max(home->stacks_max, stacks));
   }
-  const bool keep = stacks != 0 && twin == nullptr && gone < pools.capacity / 2;
-  if (twin != nullptr && stacks != 0) {
-    put(twin->gone, twin->gone + 1);
-    put(twin->stacks_max, std::max(twin->stacks_max, stacks));
-  }
-  if (keep) {
-    entry->gone = 1;
-    entry->stacks_max = stacks;
-  }
-  put(entry->state, static_cast<std::uint32_t>(keep ? entry_state::closed : entry_state::free));
-  return keep ? entry : stacks != 0 ? twin : nullptr;
+  const bool stays = home == entry;
+  put(entry->state, static_cast<std::uint32_t>(stays ? entry_state::closed : entry_state::free));
+  return home;
 }
 
 std::uint32_t index_of(const pool_entry* entry) noexcept {

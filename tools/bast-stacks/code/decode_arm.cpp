@@ -138,19 +138,6 @@ void write_register(const cs_insn& instruction, arm_operands all, step& out) {
   }
 }
 
-/// Whether the CPU's description of an instruction says that it writes the stack pointer.
-bool writes_arm_sp(csh engine, const cs_insn& instruction) {
-  cs_regs read;
-  cs_regs written;
-  std::uint8_t reads = 0;
-  std::uint8_t writes = 0;
-  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK)
-    return true;
-  return std::ranges::any_of(std::span(written, writes), [](std::uint16_t number) {
-    return number == ARM64_REG_SP || number == ARM64_REG_WSP;
-  });
-}
-
 void decode_known_arm(const cs_insn& instruction, step& out) {
   const auto& detail = instruction.detail->arm64;
   const arm_operands all{detail.operands, detail.op_count};
@@ -165,8 +152,12 @@ void decode_known_arm(const cs_insn& instruction, step& out) {
 
 void decode_arm(csh engine, const cs_insn& instruction, step& out) {
   decode_known_arm(instruction, out);
+  const auto is_sp = [](unsigned number) {
+    return number == ARM64_REG_SP || number == ARM64_REG_WSP;
+  };
   // Capstone 4 says of comparisons that they write.
-  if (out.change == sp_change::none && !compares(instruction) && writes_arm_sp(engine, instruction))
+  if (out.change == sp_change::none && !compares(instruction) &&
+      writes_register_that(engine, instruction, is_sp))
     change_sp(out, sp_change::unknown);
 }
 

@@ -5,6 +5,8 @@
 
 #include <capstone.h>
 
+#include <algorithm>
+
 #include "code/decoder.hpp"
 
 namespace bast_stacks {
@@ -21,6 +23,19 @@ inline void change_sp(step& out, sp_change change, std::int64_t amount = 0, unsi
   out.change = change;
   out.amount = amount;
   out.from = from;
+}
+
+/// Whether the CPU's description of an instruction says that it writes such a register, or says
+/// nothing. `is_it(number)` is asked with capstone's numbers.
+template <class F>
+bool writes_register_that(csh engine, const cs_insn& instruction, F is_it) {
+  cs_regs read;
+  cs_regs written;
+  std::uint8_t reads = 0;
+  std::uint8_t writes = 0;
+  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK)
+    return true;
+  return std::any_of(written, written + writes, is_it);
 }
 
 }  // namespace bast_stacks

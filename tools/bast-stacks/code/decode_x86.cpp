@@ -170,19 +170,6 @@ std::int64_t pushed_bytes(const cs_insn& instruction) {
   return instruction.detail->x86.prefix[2] == operand_size ? 2 : 8;
 }
 
-/// Whether the CPU's description of an instruction says that it writes the stack pointer.
-bool writes_sp(csh engine, const cs_insn& instruction) {
-  cs_regs read;
-  cs_regs written;
-  std::uint8_t reads = 0;
-  std::uint8_t writes = 0;
-  if (cs_regs_access(engine, &instruction, read, &reads, written, &writes) != CS_ERR_OK)
-    return true;
-  return std::ranges::any_of(std::span(written, writes), [](std::uint16_t number) {
-    return whole_register(number) == X86_REG_RSP;
-  });
-}
-
 void decode_known(csh engine, const cs_insn& instruction, step& out) {
   const auto all = operands_of(instruction);
   find_touched(instruction, all, out);
@@ -225,11 +212,14 @@ void decode_known(csh engine, const cs_insn& instruction, step& out) {
     case X86_INS_LEAVE: return change_sp(out, sp_change::from_register, 8, X86_REG_RBP);
     case X86_INS_ENTER: return change_sp(out, sp_change::unknown);
     case X86_INS_XCHG:
-      if (all[0].type == X86_OP_REG) {
+      // With the stack pointer: see decode_x86.
+      for (const auto& operand : all) {
+        if (operand.type != X86_OP_REG) continue;
+        (out.other_register == 0 ? out.other_register : out.other_second) =
+            whole_register(operand.reg);
         out.other = register_change::overwritten;
-        out.other_register = whole_register(all[0].reg);
       }
-      return;  // With the stack pointer: see writes_sp.
+      return;
     default: break;
   }
   if (cs_insn_group(engine, &instruction, X86_GRP_JUMP)) {
@@ -251,7 +241,9 @@ void decode_x86(csh engine, const cs_insn& instruction, step& out) {
   decode_known(engine, instruction, out);
   // What pushes and pops by itself, and comes back to where it was, or leaves.
   const bool by_itself = out.leads == flow::call || out.leads == flow::leaves;
-  if (out.change == sp_change::none && !by_itself && writes_sp(engine, instruction))
+  const auto is_sp = [](unsigned number) { return whole_register(number) == X86_REG_RSP; };
+  if (out.change == sp_change::none && !by_itself &&
+      writes_register_that(engine, instruction, is_sp))
     change_sp(out, sp_change::unknown);
 }
 

@@ -57,7 +57,7 @@ struct step {
 
   register_change other = register_change::none;
   unsigned other_register = 0;
-  unsigned other_second = 0;  // that is loaded with it, from a pair
+  unsigned other_second = 0;  // to which the same happens: of a pair that is loaded, or swapped
   std::int64_t other_amount = 0;
   unsigned compared_with_sp = 0;  // a register: how loops that probe a frame find their end
 

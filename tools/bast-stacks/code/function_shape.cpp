@@ -178,15 +178,15 @@ class follower {
       registers_.clear();
       if (kept) registers_.emplace(engine_.frame_pointer(), *kept);
     }
-    if (now.other_second != 0) {
-      loaded_.insert(now.other_second);
-      registers_.erase(now.other_second);
+    if (now.other == register_change::none) return;
+    for (const unsigned number : {now.other_register, now.other_second}) {
+      if (now.other == register_change::loaded) {
+        loaded_.insert(number);
+      } else {
+        loaded_.erase(number);
+      }
     }
-    if (now.other == register_change::loaded) {
-      loaded_.insert(now.other_register);
-    } else if (now.other != register_change::none) {
-      loaded_.erase(now.other_register);
-    }
+    registers_.erase(now.other_second);
     const auto amount = std::clamp(now.other_amount, -offset_max, offset_max);
     switch (now.other) {
       case register_change::none: return;

@@ -54,6 +54,9 @@ a frame pointer over a call||554889e54883ec40e8001000004889ece800100000c3|push %
 a copy that moves||488d4424104883c0b04883e8084889c4e800100000c3|lea 0x10(%rsp),%rax; add $-0x50,%rax; sub $8,%rax; mov %rax,%rsp; call .+0x1005; ret
 a copy that is overwritten||4889e04889d84889c4e800100000c3|mov %rsp,%rax; mov %rbx,%rax; mov %rax,%rsp; call .+0x1005; ret
 a copy that is loaded over||4889e0488b034883c0084889c4e800100000c3|mov %rsp,%rax; mov (%rbx),%rax; add $8,%rax; mov %rax,%rsp; call .+0x1005; ret
+a copy that is swapped for another||4889e04887c84883ec404889c4e800100000c3|mov %rsp,%rax; xchg %rcx,%rax; sub $0x40,%rsp; mov %rax,%rsp; call .+0x1005; ret
+another that is swapped for a copy||4889e14887c84883ec404889cce800100000c3|mov %rsp,%rcx; xchg %rcx,%rax; sub $0x40,%rsp; mov %rcx,%rsp; call .+0x1005; ret
+loaded and swapped||488b0f4887c14889cce800100000c3|mov (%rdi),%rcx; xchg %rax,%rcx; mov %rcx,%rsp; call .+0x1005; ret
 what is added to an unknown register||4883c0084889c4e800100000c3|add $8,%rax; mov %rax,%rsp; call .+0x1005; ret
 leave to an address||55488d6c24e0488d6510e800100000c3|push %rbp; lea -0x20(%rsp),%rbp; lea 0x10(%rbp),%rsp; call .+0x1005; ret
 jump over what pushes||53eb025152e800100000c3|push %rbx; jmp .+0x4; push %rcx; push %rdx; call .+0x1005; ret

@@ -149,8 +149,7 @@ class collector {
     say(into_, lost.unreadable, "Live stacks of unknown depth", "they could not be read");
     say(into_, lost.missing, "Suspended stacks whose memory is missing",
         "a core that gdb or a truncation left them out of; they are as deep as their stack "
-        "pointer, "
-        "or deeper");
+        "pointer, or deeper");
     say(into_, lost.swapped_pages, "Pages of stacks that were swapped out",
         "they have been read in");
     const auto poisoned = std::ranges::count(places, true, &slot_place::poisoned);

@@ -15,6 +15,7 @@ namespace bast_stacks {
 
 struct open_options {
   bool live_stacks = true;   // find out how deep they are
+  bool children = true;      // name forked children of a process, which are not looked at
   std::string program = {};  // executable of a core, if not the recorded one
 };
 

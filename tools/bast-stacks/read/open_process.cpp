@@ -84,7 +84,7 @@ std::expected<snapshot, problem> open_process(pid_t pid, const open_options& opt
       .live_stacks = options.live_stacks, .now_ns = begin, .boot_ns = now_ns(CLOCK_BOOTTIME)};
   if (auto good = collect(*found->target, *registries, how, seen); !good)
     return std::unexpected(good.error());
-  tell_of_children(pid, *registries, seen);
+  if (options.children) tell_of_children(pid, *registries, seen);
   seen.overhead_ns = now_ns(CLOCK_MONOTONIC) - begin;
   return seen;
 }

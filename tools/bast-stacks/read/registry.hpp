@@ -38,12 +38,6 @@ struct registry {
 /// Errors: no registry there, another version, numbers that contradict each other; each is named.
 std::expected<registry, problem> read_registry(memory& target, std::uint64_t address);
 
-/// An entry that adds up pools that are gone.
-inline bool is_gone(const bast::watch::pool_entry& entry) noexcept {
-  return entry.state == static_cast<std::uint32_t>(bast::watch::entry_state::closed) &&
-         entry.gone != 0;
-}
-
 /// The address of a record; the table was checked.
 inline std::uint64_t record_address(const registry& all, const bast::watch::table& table,
                                     std::uint32_t index) noexcept {

@@ -123,7 +123,7 @@ class observer {
     bast::watch::header head{};
     if (!registry_.read_record(0, head) || !is_its(head)) return ask_every;
     const auto begin = std::chrono::steady_clock::now();
-    auto now = open_process(static_cast<pid_t>(head.pid), {});
+    auto now = open_process(static_cast<pid_t>(head.pid), {.children = false});
     // It may be between two lives (exec), or at its end.
     if (now) seen_ = seen_ ? accumulate(*seen_, std::move(*now)) : std::move(*now);
     if (!seen_) return ask_every;

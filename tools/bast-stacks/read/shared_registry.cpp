@@ -14,13 +14,13 @@ namespace bast_stacks {
 
 namespace {
 
-constexpr std::uint64_t shared_maps_max = 16 << 20;
+constexpr std::uint64_t shared_maps_max = 1 << 20;  // of which the library writes no more
 
 std::string text_behind_registry(const source& file, std::uint64_t end) {
   const std::uint64_t size = file.size();
   if (size <= end) return {};
   // What follows a child's is zeros, or the next registry: the text ends at the first zero.
-  std::string text(std::min({size - end, shared_maps_max, bast::watch::shared_stride}), '\0');
+  std::string text(std::min(size - end, shared_maps_max), '\0');
   text.resize(file.read_at(end, std::as_writable_bytes(std::span(text))));
   text.resize(std::min(text.find('\0'), text.size()));
   return text;

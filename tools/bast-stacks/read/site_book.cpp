@@ -70,7 +70,7 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
 
 namespace {
 
-/// Takes over the sites in this order, and no others; live stacks are of none of those.
+/// Keeps these sites, in this order, and no others; no live stack is of one of the others.
 void reorder(snapshot& all, std::vector<std::size_t> order) {
   std::vector<std::size_t> place(all.sites.size());
   std::vector<site> sorted;

@@ -24,11 +24,16 @@ struct run {
   std::size_t times = 1;
 };
 
+bool same_function(const frame& a, const frame& b) {
+  if (!a.function.empty() || !b.function.empty()) return a.function == b.function;
+  return a.function_start != 0 && !a.module.empty() && a.function_start == b.function_start &&
+         a.module == b.module;
+}
+
 /// What repeats from frame `from` on, before `end`: the run that covers most frames.
 run run_at(const backtrace& of, std::size_t from, std::size_t end) {
   const auto same = [&](std::size_t a, std::size_t b) {
-    const std::string function = function_of(of.frames[a]);
-    return !function.empty() && function == function_of(of.frames[b]);
+    return same_function(of.frames[a], of.frames[b]);
   };
   run best;
   for (std::size_t period = 1; period <= period_max && from + 2 * period <= end; ++period) {

@@ -72,6 +72,11 @@ enum class verdict {
   overflowed,  // a use needed more than the limit, and nobody knows how much
 };
 
+/// The limit is too small: a line of a table begins with "!!".
+inline bool is_urgent(verdict what) noexcept {
+  return what == verdict::raise || what == verdict::overflowed;
+}
+
 /// What is kept for a recursion that goes deeper than it was seen to, or that could not be seen.
 struct recursion_reserve {
   bool blind = false;        // no backtrace was recorded: then only `bytes` says more

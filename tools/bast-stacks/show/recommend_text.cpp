@@ -75,7 +75,7 @@ std::string sites_text(const snapshot& of, const advice& all, const recommend_op
     if (a.what == verdict::unused) continue;
     sites.add({names[i], std::to_string(s.uses), size_number(s.max, options.exact_bytes),
                size_number(s.limit, options.exact_bytes), verdict_text(a), reason(s, a, options)},
-              a.what == verdict::raise || a.what == verdict::overflowed ? "!!" : "");
+              is_urgent(a.what) ? "!!" : "");
   }
   return sites.empty() ? "No site has run yet.\n" : sites.text();
 }

@@ -65,7 +65,8 @@ std::string waste_line(const snapshot& of, const advice& all, bool exact) {
   }
   std::string line = fmt::format("could be given back: {} of {} of address space",
                                  size_text(saved, exact), size_text(reserved, exact));
-  if (of.pools.empty()) return line + " that its pools had";
+  const bool all_gone = std::ranges::all_of(of.pools, [](const pool& p) { return p.gone != 0; });
+  if (all_gone) return line + " that its pools had";
   const bool looked = std::ranges::any_of(of.stacks, &live_stack::scanned);
   line += looked ? fmt::format("; {} of memory below live stacks",
                                size_text(resident_beyond_depth(of), exact))

@@ -78,8 +78,7 @@ std::vector<row> site_rows(const snapshot& of, const advice& all, const report_o
     if (!has_run(s)) continue;
     row r{.name = names[i], .margin = margin(s).value_or(1), .max = s.max, .uses = s.uses};
     if (s.limit > s.max) r.waste = multiply(s.limit - s.max, s.held);
-    r.warn =
-        r.margin < narrow_margin || s.overflows != 0 || (a != nullptr && a->what == verdict::raise);
+    r.warn = r.margin < narrow_margin || s.overflows != 0 || (a != nullptr && is_urgent(a->what));
     const bool no_quantiles = s.histogram.empty();
     r.cells = {std::to_string(s.uses),
                std::to_string(s.live),
@@ -130,6 +129,20 @@ std::vector<row> stack_rows(const snapshot& of, const report_options& options) {
   return rows;
 }
 
+/// "server.cpp:20 #3", "server.cpp:20 (4 gone)"
+std::string pool_name(const pool& p) {
+  const std::string file = p.where.empty() ? "(unnamed)" : file_name(p.where);
+  if (p.gone == 0) return fmt::format("{} #{}", file, p.id);
+  if (p.gone == 1) return fmt::format("{} (gone)", file);
+  return fmt::format("{} ({} gone)", file, count_text(p.gone));
+}
+
+std::string pool_verdict_text(const pool_advice& a) {
+  if (a.what == verdict::keep) return "keep";
+  if (a.what == verdict::overflowed) return "overflowed";
+  return size_text(a.limit);
+}
+
 std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_options& options) {
   const auto size = [&](std::uint64_t bytes) { return size_number(bytes, options.exact_bytes); };
   std::unordered_map<std::size_t, const pool_advice*> advised;
@@ -143,10 +156,7 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
     for (const site& s : of.sites) {
       if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
     }
-    const std::string file = p.where.empty() ? "(unnamed)" : file_name(p.where);
-    row r{.name = p.gone == 0   ? fmt::format("{} #{}", file, p.id)
-                  : p.gone == 1 ? fmt::format("{} (gone)", file)
-                                : fmt::format("{} ({} gone)", file, count_text(p.gone)),
+    row r{.name = pool_name(p),
           .margin = margin_of(deepest, p.limit),
           .max = deepest,
           .uses = p.stacks};
@@ -157,12 +167,8 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
       const auto found = advised.find(i);
       advice_text.clear();
       if (found != advised.end() && found->second->what != verdict::unused) {
-        advice_text = found->second->what == verdict::keep ? "keep"
-                      : found->second->what == verdict::overflowed
-                          ? "overflowed"
-                          : size_text(found->second->limit);
-        r.warn = r.warn || found->second->what == verdict::raise ||
-                 found->second->what == verdict::overflowed;
+        advice_text = pool_verdict_text(*found->second);
+        r.warn = r.warn || is_urgent(found->second->what);
       }
     }
     r.cells = {std::to_string(p.stacks),

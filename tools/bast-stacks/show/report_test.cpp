@@ -44,6 +44,20 @@ snapshot crowded(std::size_t count) {
 /// With reserves that do not depend on where the test runs.
 report_options fixed_report() { return {.recommend = {.reserves = {.signal_frame = 1776}}}; }
 
+TEST(Report, OfPoolsThatAreAllGoneTheSpaceIsWhatTheyHad) {
+  snapshot s = test::sample_server();
+  const auto line = [&] {
+    const std::string text = report_text(s);
+    const std::size_t at = text.find("could be given back");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  EXPECT_THAT(line(), ::testing::Not(HasSubstr(" that its pools had")));
+  for (pool& each : s.pools) each.gone = 1;
+  EXPECT_THAT(line(), ::testing::EndsWith(" of address space that its pools had"));
+  s.pools[0].gone = 0;
+  EXPECT_THAT(line(), ::testing::Not(HasSubstr(" that its pools had")));
+}
+
 TEST(Explain, AnOverflowAndTheTightestPool) {
   snapshot s = test::sample_server();
   s.sites[0].overflows = 1;
