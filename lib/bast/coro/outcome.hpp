@@ -41,8 +41,11 @@ struct outcome : outcome_base {
   template <class F>
   void set_from(F&& call) {
     new (static_cast<void*>(std::addressof(value))) T(std::forward<F>(call)());
-    destroy_value = [](outcome_base& self) noexcept { static_cast<outcome&>(self).value.~T(); };
+    destroy_value = destroy;
   }
+
+ private:
+  static void destroy(outcome_base& self) noexcept { static_cast<outcome&>(self).value.~T(); }
 };
 
 template <>

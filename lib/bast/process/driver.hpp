@@ -71,6 +71,7 @@ class process_driver {
  private:
   struct thread_lease;
   bool is_of_this_thread() const noexcept;
+  void stir() noexcept;
 
   os::descriptor wake_;
   os::fork_mark mark_;            // since begin

@@ -120,6 +120,11 @@ class wait_for_end : private internal::abandonable {
   bool started_ = false;
 };
 
+result<process_id> start_command(void* self, process_driver& driver, process_finished finished,
+                                 void* state) {
+  return static_cast<command*>(self)->start(driver, finished, state);
+}
+
 }  // namespace
 
 command& command::cancelled_by(cancel_token token) noexcept {
@@ -188,11 +193,7 @@ result<process_result> internal::run_and_wait(process_driver& driver, const canc
 }
 
 result<process_result> command::run(process_driver& driver) {
-  const auto starter = [](void* self, process_driver& follows, process_finished finished,
-                          void* state) {
-    return static_cast<command*>(self)->start(follows, finished, state);
-  };
-  return internal::run_and_wait(driver, settings_.token, starter, this);
+  return internal::run_and_wait(driver, settings_.token, start_command, this);
 }
 
 result<process_result> command::run() {

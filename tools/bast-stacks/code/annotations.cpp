@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <tuple>
 
+#include "code/names.hpp"
 #include "code/text_file.hpp"
 #include "model/parse.hpp"
 
@@ -40,6 +42,14 @@ std::optional<std::uint64_t> limit_of(std::string_view text) {
   return value && *value <= limit_max ? value : std::nullopt;
 }
 
+/// The line up to its comment. "{lambda()#1}" has none.
+std::string_view without_comment(std::string_view line) {
+  for (std::size_t at = 0; (at = line.find('#', at)) != std::string_view::npos; ++at) {
+    if (at == 0 || line[at - 1] == ' ' || line[at - 1] == '\t') return line.substr(0, at);
+  }
+  return line;
+}
+
 /// What is wrong with the line, or nothing.
 std::string parse_line(std::string_view line, annotation& out) {
   const auto blank = line.find_first_of(" \t");
@@ -64,7 +74,7 @@ std::string parse_line(std::string_view line, annotation& out) {
       if (right.empty()) return fmt::format("expected as in \"{}\"", form.example);
     }
     if (rest.empty()) return fmt::format("expected as in \"{}\"", form.example);
-    out.function = rest;
+    std::tie(out.function, out.module) = function_and_module(rest);
     return {};
   }
   return fmt::format("\"{}\" is none of edge, recursion, alloca, ignore, external", word);
@@ -79,7 +89,7 @@ std::expected<std::vector<annotation>, problem> parse_annotations(std::string_vi
   while (!text.empty()) {
     auto line = take_line(text);
     ++number;
-    line = trimmed(line.substr(0, line.find('#')));
+    line = trimmed(without_comment(line));
     if (line.empty()) continue;
     annotation next{.kind = {}, .function = {}, .where = fmt::format("{}:{}", name, number)};
     const auto wrong = parse_line(line, next);

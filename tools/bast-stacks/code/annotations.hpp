@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a person knows and no analysis finds. One line each; `#` begins a comment:
+// What a person knows and no analysis finds. One line each; `#` behind a blank, or first in a line,
+// begins a comment:
 //
 //   edge a -> b             the indirect calls of a go to b (and to what other lines say)
 //   recursion f <= 12       f is entered at most 12 times on one stack
@@ -8,7 +9,9 @@
 //   ignore f                f is never called on such a stack
 //   external f <= 512       f and all that it calls take at most 512 bytes
 //
-// A function is named as the linker does, as the source does, or as that without its parameters.
+// A function is named as the linker does, as the source does, or as that without its parameters;
+// one that has no name by the address in its file where it begins ("0x12a40"). "f@libc.so.6" is
+// only the f of that file. So what `static` prints can be pasted.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +29,7 @@ enum class annotation_kind : std::uint8_t { edge, recursion, dynamic, ignore, ex
 struct annotation {
   annotation_kind kind{};
   std::string function;
+  std::string module{};     // file name; empty: of any file
   std::string target{};     // of an edge
   std::uint64_t limit = 0;  // times, or bytes
   std::string where{};      // "file:line"

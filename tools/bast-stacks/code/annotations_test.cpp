@@ -36,6 +36,23 @@ TEST(Annotations, ReadsEveryKind) {
   EXPECT_EQ((*found)[4].limit, 512U);
 }
 
+TEST(Annotations, TakeWhatIsPrinted) {
+  const auto found = parse_annotations(
+      "ignore main::{lambda()#1}::operator()() const [.isra.0] # in a comment #2\n"
+      "ignore 0x12a40@libc.so.6\t#3\n"
+      "edge f@m.so -> g@n.so\n",
+      "notes");
+  ASSERT_TRUE(found) << found.error().what;
+  ASSERT_EQ(found->size(), 3U);
+  EXPECT_EQ((*found)[0].function, "main::{lambda()#1}::operator()() const [.isra.0]");
+  EXPECT_EQ((*found)[0].module, "");
+  EXPECT_EQ((*found)[1].function, "0x12a40");
+  EXPECT_EQ((*found)[1].module, "libc.so.6");
+  EXPECT_EQ((*found)[2].function, "f");
+  EXPECT_EQ((*found)[2].module, "m.so");
+  EXPECT_EQ((*found)[2].target, "g@n.so");
+}
+
 TEST(Annotations, NamesFileAndLineOfAMistake) {
   EXPECT_EQ(mistake_in("ignore f\nremember g\n"),
             "notes:2: \"remember\" is none of edge, recursion, alloca, ignore, external");

@@ -14,6 +14,10 @@
 namespace bast_stacks {
 namespace {
 
+// What glibc's dynamic linker runs to find a function at its first call; an annotation can say how
+// much it takes.
+constexpr std::string_view lazy_binder = "_dl_runtime_resolve";
+
 /// Whether a row is that of a function which nobody has taken stack in yet.
 bool is_entry(const frame_row& row, std::int64_t entry_bytes) {
   return row.base == cfa_base::unknown ||
@@ -50,17 +54,37 @@ std::size_t call_graph::node_of(const code_address& at) {
                   .extent = extent.value_or(function_extent{start, start}),
                   .linker_name = std::string(file.name_at(start)),
                   .module = file_name(file.elf().path())};
-  node.name = node.linker_name.empty() ? fmt::format("{:#x}", start) : demangled(node.linker_name);
+  // As annotations can say it, see annotations.hpp.
+  node.name = !node.linker_name.empty() ? demangled(node.linker_name)
+              : at.file == 0            ? fmt::format("{:#x}", start)
+                                        : fmt::format("{:#x}@{}", start, node.module);
   if (node.linker_name.starts_with("_Z")) node.plain_name = plain_name(node.name);
   nodes_.push_back(std::move(node));
   waiting_.push_back(nodes_.size() - 1);
   return nodes_.size() - 1;
 }
 
-bool call_graph::means_node(const annotation& one, const graph_node& node) {
-  return one.function == node.name || one.function == node.linker_name ||
-         (!node.plain_name.empty() &&
-          (one.function == node.plain_name || one.function == without_parameters(node.name)));
+bool call_graph::means_node(const annotation& one, const graph_node& node) const {
+  const auto start = node.extent.low;
+  if (const auto address = address_in(one.function))
+    return *address == start && (one.module.empty() ? node.file == 0 : one.module == node.module);
+  if (!one.module.empty() && one.module != node.module) return false;
+  if (one.function == node.name || means(one.function, node.linker_name)) return true;
+  // Another name of the same code.
+  const auto named = files_[node.file].elf().addresses_of(one.function);
+  return std::ranges::find(named, start) != named.end();
+}
+
+/// The first call of a function runs the dynamic linker below the caller's `bytes`.
+void call_graph::bind_lazily(std::size_t index, std::uint64_t bytes) {
+  for (std::size_t i = 0; i < annotations_.size(); ++i) {
+    const auto& one = annotations_[i];
+    if (one.kind != annotation_kind::external || one.function != lazy_binder) continue;
+    used_[i] = true;
+    nodes_[index].own_bytes = std::max(nodes_[index].own_bytes, bytes + one.limit);
+    return;
+  }
+  nodes_[index].binds_lazily = true;
 }
 
 const annotation* call_graph::annotated(const graph_node& node, annotation_kind kind) {
@@ -168,21 +192,33 @@ void call_graph::follow(std::size_t index, const call_site& call, std::uint64_t 
     case target_kind::none:
     case target_kind::unknown: break;
   }
-  if (annotated(nodes_[index], annotation_kind::edge) != nullptr)
-    return follow_annotated(index, call.stack_bytes + dynamic_bytes);
-  add_reason(index, reason_kind::indirect_call, call.pc);
+  if (!follow_annotated(index, call.stack_bytes + dynamic_bytes))
+    add_reason(index, reason_kind::indirect_call, call.pc);
 }
 
-void call_graph::follow_annotated(std::size_t index, std::uint64_t bytes) {
-  for (const auto& one : annotations_) {
+/// False when no annotation says where the function's indirect calls go.
+bool call_graph::follow_annotated(std::size_t index, std::uint64_t bytes) {
+  // Lines that are shipped name all that there can be. In a program without names it is there all
+  // the same, and is not met.
+  const auto has_names = [&](std::size_t file) {
+    return files_[file].elf().section(".symtab") != nullptr;
+  };
+  const bool all_named = has_names(0) && has_names(nodes_[index].file);
+  bool known = false;
+  for (std::size_t i = 0; i < annotations_.size(); ++i) {
+    const auto& one = annotations_[i];
     if (one.kind != annotation_kind::edge || !means_node(one, nodes_[index])) continue;
+    used_[i] = true;
+    known = known || all_named || !one.shipped;
     const auto targets = files_.meant_by(one.target);
     for (const auto& target : targets) add_edge(index, node_of(target), bytes);
-    if (targets.empty()) {
+    known = known || !targets.empty();
+    if (targets.empty() && !one.shipped) {
       add_reason(index, reason_kind::external, 0,
                  fmt::format("{}, which {} names", one.target, one.where));
     }
   }
+  return known;
 }
 
 void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint64_t slot,
@@ -194,11 +230,11 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
   const bool constant = holder != nullptr && (holder->name.starts_with(".got") ||
                                               holder->name.starts_with(".data.rel.ro"));
   if (written == nullptr || !constant) {
-    if (annotated(nodes_[index], annotation_kind::edge) != nullptr)
-      return follow_annotated(index, call.stack_bytes + dynamic_bytes);
+    if (follow_annotated(index, call.stack_bytes + dynamic_bytes)) return;
     return add_reason(index, reason_kind::indirect_call, call.pc);
   }
-  if (written->lazy && !files_[from].elf().binds_now()) nodes_[index].binds_lazily = true;
+  if (written->lazy && !files_[from].elf().binds_now())
+    bind_lazily(index, call.stack_bytes + dynamic_bytes);
   code_address target{
       .file = from, .address = written->value, .chosen_at_load = written->chosen_at_load};
   if (!written->symbol.empty()) {
@@ -210,7 +246,7 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
         const auto& one = annotations_[i];
         const bool known =
             one.kind == annotation_kind::external || one.kind == annotation_kind::ignore;
-        if (!known || !means(one.function, written->symbol)) continue;
+        if (!known || !one.module.empty() || !means(one.function, written->symbol)) continue;
         used_[i] = true;
         nodes_[index].own_bytes =
             std::max(nodes_[index].own_bytes, call.stack_bytes + dynamic_bytes + one.limit);
@@ -249,6 +285,16 @@ void call_graph::follow_choice(std::size_t index, const call_site& call, const c
                                std::uint64_t dynamic_bytes) {
   auto& file = files_[at.file];
   const auto extent = file.extent_at(at.address);
+  const graph_node chooser{.file = at.file,
+                           .extent = {at.address, at.address},
+                           .linker_name = std::string(file.name_at(at.address)),
+                           .module = file_name(file.elf().path())};
+  if (annotated(chooser, annotation_kind::ignore) != nullptr) return;
+  if (const auto* const known = annotated(chooser, annotation_kind::external)) {
+    nodes_[index].own_bytes =
+        std::max(nodes_[index].own_bytes, call.stack_bytes + dynamic_bytes + known->limit);
+    return;
+  }
   bool any = false;
   if (extent) {
     const auto mentioned = file.shape_of(*extent).named_code;

@@ -60,12 +60,13 @@ class call_graph {
                    std::uint64_t dynamic_bytes);
   void follow_choice(std::size_t index, const call_site& call, const code_address& at,
                      std::uint64_t dynamic_bytes);
-  void follow_annotated(std::size_t index, std::uint64_t bytes);
+  bool follow_annotated(std::size_t index, std::uint64_t bytes);
   void add_edge(std::size_t from, std::size_t to, std::uint64_t bytes);
   void add_reason(std::size_t index, reason_kind kind, std::uint64_t at, std::string detail = {});
   std::uint64_t entry_bytes(std::size_t file) const;
   const annotation* annotated(const graph_node& node, annotation_kind kind);
-  static bool means_node(const annotation& one, const graph_node& node);
+  bool means_node(const annotation& one, const graph_node& node) const;
+  void bind_lazily(std::size_t index, std::uint64_t bytes);
 
   program_files& files_;
   const std::vector<annotation>& annotations_;

@@ -53,6 +53,7 @@ void find_memory(const cs_insn& instruction, arm_operands all, step& out) {
     const auto& memory = all[i].mem;
     if (memory.index != ARM64_REG_INVALID) out.reads_table = true;
     const bool at_sp = memory.base == ARM64_REG_SP;
+    if (at_sp || memory.base == ARM64_REG_FP) out.from_frame = true;
     if (at_sp && instruction.detail->arm64.writeback) {
       // Post-indexed forms have the amount behind the memory operand.
       const bool after = i + 1 < all.size();

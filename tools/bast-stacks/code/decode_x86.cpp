@@ -156,6 +156,7 @@ void find_touched(const cs_insn& instruction, x86_operands all, step& out) {
     if (operand.type != X86_OP_MEM) continue;
     // movslq (table, index, 4): the distance that a switch adds to its table.
     if (operand.mem.index != X86_REG_INVALID && operand.mem.scale >= 4) out.reads_table = true;
+    if (operand.mem.base == X86_REG_RSP || operand.mem.base == X86_REG_RBP) out.from_frame = true;
     if (operand.mem.disp >= 0) continue;
     const auto below = static_cast<std::uint64_t>(-operand.mem.disp);
     if (operand.mem.base == X86_REG_RSP) out.below_sp = below;

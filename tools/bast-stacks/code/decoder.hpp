@@ -59,6 +59,7 @@ struct step {
   unsigned other_register = 0;
   unsigned other_second = 0;  // to which the same happens: of a pair that is loaded, or swapped
   std::int64_t other_amount = 0;
+  bool from_frame = false;        // of what is loaded: its address is the stack or frame pointer's
   unsigned compared_with_sp = 0;  // a register: how loops that probe a frame find their end
 
   std::uint64_t below_sp = 0;    // how far below sp it touches memory

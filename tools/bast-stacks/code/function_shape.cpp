@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace bast_stacks {
 namespace {
@@ -105,6 +104,8 @@ class follower {
       }
       // A switch: what it jumps to is inside.
       if (now.target_is == target_kind::unknown && since_table_ < table_distance) return;
+      // A context switch: what it jumps to is on another stack.
+      if (now.target_is == target_kind::unknown && elsewhere_) return;
     } else if (now.leads != flow::call) {
       return;
     }
@@ -134,6 +135,12 @@ class follower {
   }
 
   void leave(const step& now) {
+    // The stack pointer comes from a record, as that of a context does, and not from this frame.
+    elsewhere_ = !now.from_frame && now.change == sp_change::loaded;
+    if (now.change == sp_change::from_register && now.amount == 0 && now.alignment == 1) {
+      const auto found = loaded_.find(now.from);
+      elsewhere_ = found != loaded_.end() && !found->second;
+    }
     if (now.leads == flow::jump || now.leads == flow::leaves) left_ = true;
     if (now.compared_with_sp != 0) {
       // The loop that probes a large frame ends when the stack pointer is there.
@@ -181,7 +188,7 @@ class follower {
     if (now.other == register_change::none) return;
     for (const unsigned number : {now.other_register, now.other_second}) {
       if (now.other == register_change::loaded) {
-        loaded_.insert(number);
+        loaded_.insert_or_assign(number, now.from_frame);
       } else {
         loaded_.erase(number);
       }
@@ -216,7 +223,8 @@ class follower {
   int since_table_ = table_distance;
   std::unordered_map<std::uint64_t, std::int64_t> arrivals_;
   std::unordered_map<unsigned, std::int64_t> registers_;
-  std::unordered_set<unsigned> loaded_;  // registers
+  std::unordered_map<unsigned, bool> loaded_;  // registers, and whether from this frame
+  bool elsewhere_ = false;  // the instruction before put the stack pointer on another stack
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <cxxabi.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <memory>
 
@@ -88,8 +89,24 @@ bool means(std::string_view wanted, std::string_view name) {
   if (wanted == name) return true;
   const auto whole = demangled(name);
   if (wanted == whole) return true;
-  if (!name.starts_with("_Z")) return false;
+  if (!name.starts_with("_Z")) return wanted == name.substr(0, name.find('.'));
   return wanted == without_parameters(whole) || wanted == plain_name(whole);
+}
+
+std::pair<std::string, std::string> function_and_module(std::string_view text) {
+  const auto at = text.rfind('@');
+  if (at == std::string_view::npos || at == 0) return {std::string(text), {}};
+  return {std::string(text.substr(0, at)), std::string(text.substr(at + 1))};
+}
+
+std::optional<std::uint64_t> address_in(std::string_view name) {
+  constexpr std::string_view mark = "0x";
+  if (!name.starts_with(mark)) return std::nullopt;
+  std::uint64_t address = 0;
+  const char* const end = name.data() + name.size();
+  const auto read = std::from_chars(name.data() + mark.size(), end, address, 16);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return address;
 }
 
 }  // namespace bast_stacks

@@ -3,8 +3,11 @@
 // Names of functions: as linkers know them, and as people write them.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace bast_stacks {
 
@@ -21,5 +24,11 @@ bool means(std::string_view wanted, std::string_view name);
 
 /// "f" of "int f<char>(char) const": no result, template arguments, parameters.
 std::string without_parameters(std::string_view whole);
+
+/// "f@libc.so.6" is f and the name of a file; what has no "@" is of any file.
+std::pair<std::string, std::string> function_and_module(std::string_view text);
+
+/// The address in "0x12a40", as functions without a name are called; nothing for other names.
+std::optional<std::uint64_t> address_in(std::string_view name);
 
 }  // namespace bast_stacks

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "code/names.hpp"
+#include "model/clean_text.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -114,9 +115,22 @@ std::optional<code_address> program_files::find(std::string_view symbol) const {
   return std::nullopt;
 }
 
-std::vector<code_address> program_files::meant_by(std::string_view name) {
+std::vector<code_address> program_files::meant_by(std::string_view text) {
   std::vector<code_address> all;
+  const auto [name, module] = function_and_module(text);
+  const auto is_in = [&](const code_file& file) {
+    return module.empty() || module == file_name(file.elf().path());
+  };
+  if (const auto address = address_in(name)) {
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      if (module.empty() ? i != 0 : !is_in(*files_[i])) continue;
+      const auto extent = files_[i]->extent_at(*address);
+      if (extent && extent->low == *address) all.push_back({.file = i, .address = *address});
+    }
+    return all;
+  }
   for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (!is_in(*files_[i])) continue;
     for (const auto address : files_[i]->elf().addresses_of(name))
       all.push_back({.file = i, .address = address});
     // The first file that has the name is who a program would call.
@@ -136,9 +150,10 @@ std::vector<code_address> program_files::meant_by(std::string_view name) {
       }
     }
   }
-  const auto [first, last] = by_source_name_.equal_range(std::string(name));
+  const auto [first, last] = by_source_name_.equal_range(name);
   for (auto at = first; at != last; ++at) {
-    if (std::ranges::count(all, at->second) == 0) all.push_back(at->second);
+    if (is_in(*files_[at->second.file]) && std::ranges::count(all, at->second) == 0)
+      all.push_back(at->second);
   }
   std::ranges::sort(all, [](const code_address& a, const code_address& b) {
     return a.file != b.file ? a.file < b.file : a.address < b.address;

@@ -70,6 +70,15 @@ to its own start and behind its end||9074fd75fa7003eb02c390|nop; je .-0x1; jne .
 a switch|s0-99+8|486304824801d0ffe0e800100000c3|movslq (%rdx,%rax,4),%rax; add %rdx,%rax; jmp *%rax; call .+0x1005; ret
 a switch with six between|s0-99+8|48630482909090909090ffe0|movslq (%rdx,%rax,4),%rax; nop; nop; nop; nop; nop; nop; jmp *%rax
 a switch with seven between|s0-99+8|4863048290909090909090ffe0|movslq (%rdx,%rax,4),%rax; nop; nop; nop; nop; nop; nop; nop; jmp *%rax
+a context switch|s0-99+8|488b27ff6708|mov (%rdi),%rsp; jmp *8(%rdi)
+a context switch through a register|s0-99+8|488b0f4889ccffe0|mov (%rdi),%rcx; mov %rcx,%rsp; jmp *%rax
+a jump after the stack pointer was kept in the frame|s0-99+8|488b65f8ffe0|mov -8(%rbp),%rsp; jmp *%rax
+a jump after the stack pointer was kept below itself|s0-99+8|488b642408ffe0|mov 8(%rsp),%rsp; jmp *%rax
+a jump after a register was kept in the frame|s0-99+8|488b4df84889ccffe0|mov -8(%rbp),%rcx; mov %rcx,%rsp; jmp *%rax
+a jump one instruction after a switch|s0-99+8|488b2790ff6708|mov (%rdi),%rsp; nop; jmp *8(%rdi)
+a jump away from an address that was loaded|s0-99+8|4c8b17498d62f8ffe0|mov (%rdi),%r10; lea -8(%r10),%rsp; jmp *%rax
+a jump out after a switch|s0-99+8|488b27e9fb1f0000|mov (%rdi),%rsp; jmp .+0x2000
+a call after a switch|s0-99+8|488b27ff5708|mov (%rdi),%rsp; call *8(%rdi)
 a call behind a table|s0-99+8|48630482ffd0c3|movslq (%rdx,%rax,4),%rax; call *%rax; ret
 through slots||ff1520000000ff2540000000|call *0x20(%rip); jmp *0x40(%rip)
 names what it chooses||488d0500010000488d1500020000480f44c2c3|lea 0x100(%rip),%rax; lea 0x200(%rip),%rdx; cmove %rdx,%rax; ret
@@ -89,6 +98,10 @@ a copy that a comparison leaves||ea030091ff8300d15f0101ab5f0101ea5f0100910004009
 rounded to 32||e98300d13fe97b9200040094c0035fd6|sub x9, sp, #32; and sp, x9, #-32; bl .+0x1000; ret
 a loop that probes|o0-99+0|e90f40d1ff0740d1ff0300f9ff6329eba1ffff5400040094c0035fd6|sub x9, sp, #3, lsl #12; sub sp, sp, #1, lsl #12; str xzr, [sp]; cmp sp, x9; b.ne .-0xc; bl .+0x1000; ret
 a switch|s0-99+0|417863f820001fd6|ldr x1, [x2, x3, lsl #3]; br x1
+a context switch|s0-99+0|4c4540a99f01009120021fd6|ldp x12, x17, [x10]; mov sp, x12; br x17
+a jump after the stack pointer was kept in the frame|s0-99+0|ec4740a99f01009120021fd6|ldp x12, x17, [sp]; mov sp, x12; br x17
+a jump after a register was kept in the frame|s0-99+0|ac035ff89f01009120021fd6|ldur x12, [x29, #-16]; mov sp, x12; br x17
+a jump away from an address that was loaded|s0-99+0|4c0140f99f41009120021fd6|ldr x12, [x10]; add sp, x12, #16; br x17
 signed returns||3f2303d5fd7bbfa900040094ff0b5fd600040094|paciasp; stp x29, x30, [sp, #-16]!; bl .+0x1000; .inst 0xd65f0bff; bl .+0x1000
 calls that authenticate||22083fd722081fd7|.inst 0xd73f0822; .inst 0xd71f0822
 four bytes cut||1f2003d5010203|nop; .byte 1,2,3

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "code/call_graph.hpp"
+#include "code/names.hpp"
 #include "code/worst_path.hpp"
 #include "model/clean_text.hpp"
 #include "model/text.hpp"
@@ -73,26 +74,37 @@ static_bound bound_of(program_files& files, const call_graph& graph, std::size_t
   return bound;
 }
 
+/// Where coroutines begin; a part that the compiler moved away is no function of its own.
+std::vector<code_address> starts_of(program_files& files) {
+  auto all = files.meant_by(coroutine_entry);
+  std::erase_if(all, [&](const code_address& one) {
+    return files[one.file].name_at(one.address).ends_with(".cold");
+  });
+  return all;
+}
+
 std::expected<std::vector<code_address>, problem> find_roots(program_files& files,
                                                              const static_options& options) {
   std::vector<code_address> roots;
   auto names = options.roots;
   if (names.empty()) {
-    roots = files.meant_by(coroutine_entry);
-    // A part that the compiler moved away is no function of its own.
-    std::erase_if(roots, [&](const code_address& one) {
-      return files[one.file].name_at(one.address).ends_with(".cold");
-    });
+    roots = starts_of(files);
     if (roots.empty()) names.emplace_back(default_root);
   }
   for (const auto& name : names) {
-    const auto found = files.meant_by(name);
+    auto found = files.meant_by(name);
+    // What is printed of a coroutine is its callable.
+    auto coroutines = starts_of(files);
+    std::erase_if(coroutines, [&](const code_address& one) {
+      return coroutine_of(demangled(files[one.file].name_at(one.address))) != name;
+    });
+    if (!coroutines.empty()) found = std::move(coroutines);
     if (found.empty()) {
       return std::unexpected(problem{
           2, fmt::format("{} has no function named {}", options.program, name),
           files[0].elf().section(".symtab") == nullptr
               ? "its symbol table was stripped: give the file before stripping, or install its "
-                "debug symbols"
+                "debug symbols, or say where it begins, as in --root 0x12a40"
               : "name one with --root, as the source or the linker does"});
     }
     roots.insert(roots.end(), found.begin(), found.end());

@@ -130,18 +130,63 @@ TEST(ShippedAnnotations, AreMissedInANote) {
   EXPECT_THAT(static_text(*report, {}), Not(HasSubstr("removed by")));
 }
 
-TEST(ShippedAnnotations, OnlyIgnoreNamesThatNobodyElseCanHave) {
+TEST(ShippedAnnotations, OnlySpeakOfNamesThatNobodyElseCanHave) {
   const auto all = read_annotations(shipped_file);
   ASSERT_TRUE(all) << all.error().what;
-  EXPECT_GE(all->size(), 15U);
+  EXPECT_GE(all->size(), 150U);
+  const auto is_ours = [](std::string_view name) {
+    return name == "abort" || name.starts_with("__") || name.starts_with("_dl_") ||
+           name.starts_with("std::") || name.starts_with("bast::") || name.starts_with("bast_");
+  };
   for (const auto& one : *all) {
-    EXPECT_EQ(one.kind, annotation_kind::ignore) << one.where;
-    const std::string_view name = one.function;
-    EXPECT_TRUE(name == "abort" || name.starts_with("__") || name.starts_with("std::") ||
-                name.starts_with("bast::internal::"))
-        << one.where;
+    // Of the functions of a library only those of its file are meant.
+    EXPECT_TRUE(is_ours(one.function) || !one.module.empty()) << one.where;
+    EXPECT_TRUE(one.kind != annotation_kind::edge || is_ours(one.target)) << one.where;
+    EXPECT_NE(one.kind, annotation_kind::dynamic) << one.where;
+    for (const auto& other : *all) {
+      const bool twice = &other != &one && other.kind == one.kind &&
+                         one.kind != annotation_kind::edge && other.function == one.function &&
+                         other.module == one.module;
+      EXPECT_FALSE(twice) << one.where << " and " << other.where;
+    }
   }
 }
+
+TEST(ShippedAnnotations, AnEdgeThatMeetsNobodyIsNoReason) {
+  const auto bound = [](const std::string& lines) {
+    const temporary_file shipped(lines);
+    const auto report = analyse(
+        {.program = BAST_KNOWN_FRAMES, .roots = {"indirect_root"}, .shipped = shipped.path()});
+    return report ? report->bounds.at(0) : static_bound{};
+  };
+  const auto some = bound("edge indirect_root -> nobody\nedge indirect_root -> pointed_to\n");
+  EXPECT_TRUE(some.sound());
+  EXPECT_EQ(some.worst.back().function, "pointed_to");
+  const auto none = bound("edge indirect_root -> nobody\n");
+  EXPECT_TRUE(none.sound());
+  EXPECT_EQ(none.worst.back().function, "indirect_root");
+}
+
+#ifdef BAST_KNOWN_COROUTINES
+TEST(ShippedAnnotations, NoCoroutineHasAReasonInsideBast) {
+  const auto report = analyse({.program = BAST_KNOWN_COROUTINES, .shipped = shipped_file});
+  ASSERT_TRUE(report) << report.error().what;
+  std::vector<std::string> roots;
+  for (const auto& bound : report->bounds) {
+    roots.push_back(bound.coroutine);
+    for (const auto& one : bound.reasons) {
+      EXPECT_THAT(without_parameters(one.function), Not(::testing::StartsWith("bast::")))
+          << bound.coroutine;
+      EXPECT_NE(one.kind, reason_kind::lazy_binding);
+    }
+  }
+  EXPECT_THAT(roots, ::testing::UnorderedElementsAre("known::yields", "known::nests",
+                                                     "known::cancels", "known::commands"));
+  for (const auto& bound : report->bounds) {
+    EXPECT_TRUE(bound.sound() || bound.coroutine != "known::yields");
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace bast_stacks

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "code/static.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -182,6 +184,73 @@ TEST(Static, CoroutinesAreTheRootsWhereThereAreSome) {
   EXPECT_EQ(report->bounds[0].coroutine, "known::job<int, char>");
   EXPECT_GE(report->bounds[0].bytes, 700U);
   EXPECT_THAT(static_text(*report, {}), ::testing::StartsWith("coroutine known::job<int, char> ("));
+}
+
+TEST(Static, ARootCanBeWhatIsPrintedOfACoroutine) {
+  const auto all = analyse({.program = BAST_KNOWN_LIBRARY});
+  const auto one = analyse({.program = BAST_KNOWN_LIBRARY, .roots = {"known::job<int, char>"}});
+  ASSERT_TRUE(all && one);
+  EXPECT_EQ(static_text(*one, {}), static_text(*all, {}));
+}
+
+TEST(Static, ARootCanBeTheAddressWhereItBegins) {
+  const auto all = frames_in(BAST_KNOWN_FRAMES);
+  ASSERT_TRUE(all);
+  const auto found = std::ranges::find(*all, "chain_root", &function_frame::function);
+  ASSERT_NE(found, all->end());
+  const auto text = [](std::uint64_t address) { return fmt::format("{:#x}", address); };
+  const auto bound = bound_of(text(found->address));
+  EXPECT_EQ(bound.root, "chain_root");
+  EXPECT_EQ(bound.bytes, bound_of("chain_root").bytes);
+  // Of the program, where no file is named, and of no function's middle.
+  for (const auto& wrong : {text(found->address + 1), text(found->address) + "@libc.so.6"}) {
+    const auto report = analyse({.program = BAST_KNOWN_FRAMES, .roots = {wrong}});
+    ASSERT_FALSE(report);
+    EXPECT_THAT(report.error().what, HasSubstr("no function named " + wrong));
+  }
+}
+
+TEST(Static, AnAnnotationCanSayWhoseFunctionItMeans) {
+  const auto with = [](const std::string& module) {
+    return bound_of("library_root", "external library_function@" + module + " <= 9000\n").bytes;
+  };
+  const auto without = bound_of("library_root");
+  EXPECT_EQ(with(without.worst.back().module), frame("library_root") + 9000);
+  EXPECT_EQ(with("libc.so.6"), without.bytes);
+}
+
+// Each reason of everything that main reaches, most of it in the C library and some without a name,
+// is met by a line that is made of what is printed.
+TEST(Static, WhatIsPrintedCanBePasted) {
+  const auto report = analyse({.program = BAST_KNOWN_FRAMES, .roots = {"main"}});
+  ASSERT_TRUE(report);
+  std::string lines;
+  std::map<reason_kind, int> counts;
+  for (const auto& one : report->bounds.at(0).reasons) {
+    ++counts[one.kind];
+    switch (one.kind) {
+      case reason_kind::indirect_call:
+      case reason_kind::chosen_at_load: lines += "edge " + one.function + " -> chain_end\n"; break;
+      case reason_kind::recursion: lines += "recursion " + one.function + " <= 2\n"; break;
+      case reason_kind::dynamic_frame: lines += "alloca " + one.function + " <= 100\n"; break;
+      case reason_kind::external:
+      case reason_kind::no_table:
+      case reason_kind::not_decoded: lines += "external " + one.function + " <= 100\n"; break;
+      case reason_kind::lazy_binding: break;
+    }
+  }
+  EXPECT_NE(counts[reason_kind::indirect_call], 0);
+  EXPECT_NE(counts[reason_kind::recursion], 0);
+  EXPECT_NE(counts[reason_kind::dynamic_frame], 0);
+  const temporary_file file(lines);
+  const auto after =
+      analyse({.program = BAST_KNOWN_FRAMES, .roots = {"main"}, .annotations = {file.path()}});
+  ASSERT_TRUE(after) << after.error().what;
+  for (const auto& note : after->notes) EXPECT_THAT(note, ::testing::Not(HasSubstr("was not met")));
+  for (const auto& one : after->bounds.at(0).reasons) {
+    EXPECT_TRUE(one.kind != reason_kind::indirect_call && one.kind != reason_kind::dynamic_frame)
+        << one.function;
+  }
 }
 
 TEST(Static, SaysWhatAnAnnotationDidNotMeet) {

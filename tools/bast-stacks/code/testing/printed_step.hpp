@@ -46,6 +46,8 @@ inline std::string printed(std::uint16_t machine, const step& of) {
   if (of.other == register_change::none && of.other_register != 0)
     text += fmt::format(", {} without a change", name(of.other_register));
   if (of.other_second != 0) text += " with " + name(of.other_second);
+  const bool loads = of.other == register_change::loaded || of.change == sp_change::loaded;
+  if (loads && of.from_frame) text += " of the frame";
   if (of.other_amount != 0) text += fmt::format(" {}", of.other_amount);
   if (of.compared_with_sp != 0) text += ", compares " + name(of.compared_with_sp);
   if (of.below_sp != 0) text += fmt::format(", touches {} below sp", of.below_sp);
