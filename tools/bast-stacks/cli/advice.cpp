@@ -81,7 +81,7 @@ recommend_options confidence_of(const arguments& with) {
   };
   recommend_options options;
   options.confidence = part(with.confidence);
-  options.quantile = part(with.quantile);
+  if (with.quantile.has_value()) options.quantile = part(*with.quantile);
   options.exact_bytes = with.exact_bytes;
   return options;
 }

@@ -30,7 +30,7 @@ CLI::Option* choice(CLI::App& to, const std::string& name, std::string& into,
       ->type_name(fmt::format("{}", fmt::join(values, "|")));
 }
 
-CLI::Option* percentage(CLI::App& to, const std::string& name, double& into,
+CLI::Option* percentage(CLI::App& to, const std::string& name, auto& into,
                         const std::string& what) {
   const auto check = [](const std::string& value) {
     const auto number = decimal_in(value);
@@ -85,8 +85,10 @@ auto asks(arguments& into) {
 }
 
 void add_confidence(CLI::App& to, arguments& into) {
-  percentage(to, "--quantile", into.quantile,
-             "lower a limit only if this part of all uses stays within the deepest seen (99.9)")
+  percentage(
+      to, "--quantile", into.quantile,
+      "lower a limit only if this part of all uses stays within the deepest seen (99.9, and a "
+      "program that goes on was seen for an hour)")
       ->each(asks(into));
   percentage(to, "--confidence", into.confidence, "and that with this confidence (95)")
       ->each(asks(into));

@@ -31,7 +31,7 @@ struct arguments {
   std::string site;  // a glob
 
   double confidence = 95;           // per cent
-  double quantile = 99.9;           // per cent
+  std::optional<double> quantile;   // per cent
   std::vector<std::string> bounds;  // "GLOB=SIZE"
   bool asks_for_advice = false;     // one of these, or --static, was given
 

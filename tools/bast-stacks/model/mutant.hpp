@@ -29,6 +29,7 @@
   X(recursion_is_sound)                \
   X(escapes_obeyed)                    \
   X(lowered_without_evidence)          \
+  X(live_stacks_ignored)               \
   X(static_bound_ignored)              \
   X(limit_rounded_down)                \
   X(noise_alarms)                      \

@@ -137,7 +137,7 @@ inline snapshot sample_server() {
   site accept = make_site("/src/app/server.cpp", 88, {{3100, 40000}, {5900, 1200}, {9300, 3}});
   accept.live = 512;
   accept.held = 512;
-  accept.max_age_ns = 60'000'000'000;
+  accept.max_age_ns = 1'200'000'000'000;
   accept.deepest.depth = 9300;
   accept.deepest.frames = {make_frame("memcpy", 300), make_frame("read_request", 8000, "in.cpp", 7),
                            make_frame("accept_loop(int)", 1000, "/src/app/server.cpp", 90)};

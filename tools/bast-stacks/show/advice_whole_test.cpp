@@ -37,9 +37,9 @@ std::string advice_text(const snapshot& of, const recommend_options& options) {
                           kept.times, kept.rounds, kept.bytes);
   }
   for (const auto& one : all.pools) {
-    text += fmt::format("  pool {} \"{}\" {} -> {} window {} -> {} others {} stacks {} saved {}",
+    text += fmt::format("  pool {} \"{}\" {} -> {} window {} -> {} without {} stacks {} saved {}",
                         word_of(one.what), one.where, kib(one.old_limit), kib(one.limit),
-                        kib(one.old_window), kib(one.window), kib(one.others), one.stacks,
+                        kib(one.old_window), kib(one.window), kib(one.rest_limit), one.stacks,
                         kib(one.saved));
     text += one.decides ? fmt::format(" by {} of", *one.decides) : " by none of";
     for (const auto index : one.pools) text += fmt::format(" {}", index);

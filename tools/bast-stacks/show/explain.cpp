@@ -52,6 +52,8 @@ std::string histogram_text(const site& s, bool exact) {
 std::string advice_text(const site_advice& a, const site_bound* bound, bool exact) {
   std::string out;
   if (a.what != verdict::unused) out += fmt::format("\n  recommended: {}\n", verdict_text(a));
+  if (a.what == verdict::lower || a.what == verdict::raise)
+    out += fmt::format("  in a pool of its own: {}\n", code_of(a.limit, a.window));
   if (!a.recursion.words.empty())
     out += fmt::format("  {}: +{}\n", a.recursion.words, size_text(a.recursion.bytes, exact));
   if (bound != nullptr) out += fmt::format("  {}\n", bound_text(*bound, exact));

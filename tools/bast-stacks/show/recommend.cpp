@@ -5,16 +5,16 @@
 #include <sys/auxv.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
-#include <tuple>
-#include <unordered_map>
+#include <cmath>
+#include <string>
+#include <vector>
 
 #include "model/mutant.hpp"
 #include "model/names.hpp"
 #include "model/statistics.hpp"
 #include "model/text.hpp"
 #include "show/backtrace.hpp"
+#include "show/recommend_pools.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -46,12 +46,6 @@ std::uint64_t acceptable(std::uint64_t bytes, std::uint64_t page) noexcept {
   const std::uint64_t pages =
       BAST_STACKS_MUTANT(limit_rounded_down) ? bytes / page * page : round_up(bytes, page);
   return std::clamp(pages, limit_least, limit_most);
-}
-
-/// A limit that is lowered by less than an eighth saves nothing worth a change, and takes the last
-/// margin of a site that comes near its limit.
-bool is_near(std::uint64_t wanted, std::uint64_t limit) noexcept {
-  return wanted <= limit && wanted >= limit - limit / 8;
 }
 
 /// The largest sound bound of a site; 0 when there is none.
@@ -93,7 +87,46 @@ recursion_reserve rounds_of(const site& s, const site_bound* code) {
   return kept;
 }
 
-site_advice advise(const snapshot& of, std::size_t index, const recommend_options& options) {
+/// Live stacks of a site whose depth is known.
+struct running_stacks {
+  std::uint64_t count = 0;
+  std::uint64_t deepest = 0;  // bytes that one of them may have used
+};
+
+std::vector<running_stacks> running_of(const snapshot& of) {
+  std::vector<running_stacks> result(of.sites.size());
+  for (const live_stack& s : of.stacks) {
+    if (!s.scanned || s.site >= result.size()) continue;
+    running_stacks& its = result[s.site];
+    ++its.count;
+    its.deepest = std::max({its.deepest, s.depth, s.depth_at_most});
+  }
+  return result;
+}
+
+/// How many uses must have been seen.
+std::uint64_t least_uses(const recommend_options& options) {
+  if (BAST_STACKS_MUTANT(lowered_without_evidence)) return 0;
+  return runs_needed(options.quantile.value_or(least_quantile), options.confidence);
+}
+
+/// At the pace of those that were seen; 0 when it is not known.
+std::uint64_t uses_of_an_hour(const snapshot& of, std::uint64_t seen) {
+  constexpr double hour_ns = 3600e9;
+  if (of.runtime_ns == 0) return 0;
+  const double uses =
+      std::ceil(static_cast<double>(seen) * (hour_ns / static_cast<double>(of.runtime_ns)));
+  return static_cast<std::uint64_t>(std::min(uses, 1e18));
+}
+
+bool came_late(const snapshot& of, const site& s) noexcept {
+  constexpr std::uint64_t late_part = 20;
+  return s.max_age_ns != 0 && s.max_age_ns < of.runtime_ns / late_part;
+}
+
+/// `alive`: the process goes on.
+site_advice advise(const snapshot& of, bool alive, std::size_t index, const running_stacks& running,
+                   const recommend_options& options) {
   const site& s = of.sites[index];
   const std::uint64_t page = of.page_bytes;
   site_advice result;
@@ -102,141 +135,46 @@ site_advice advise(const snapshot& of, std::size_t index, const recommend_option
   if (!has_run(s)) return result;
 
   result.need = s.max;
-  result.covered = supported_quantile(s.uses, options.confidence);
+  std::uint64_t needed = least_uses(options);
+  if (s.uses < needed) result.running = running.count;
+  const std::uint64_t seen = add(s.uses, result.running);
+  if (alive && !options.quantile.has_value()) needed = std::max(needed, uses_of_an_hour(of, seen));
+  result.covered = supported_quantile(seen, options.confidence);
   if (s.overflows != 0) {
     result.what = verdict::overflowed;
     return result;
   }
   const bool analysed = index < options.code.sites.size();
   result.recursion = rounds_of(s, analysed ? &options.code.sites[index] : nullptr);
-  std::uint64_t bytes = add(add(s.max, options.reserves.sum()), result.recursion.bytes);
-  if (const std::uint64_t bound = bound_of(index, options);
-      bound > bytes && !BAST_STACKS_MUTANT(static_bound_ignored)) {
-    bytes = bound;
-    result.bound_decides = true;
-  }
-  std::uint64_t wanted = acceptable(bytes, page);
-  if (is_near(wanted, s.limit)) wanted = s.limit;
-  const std::uint64_t runs = BAST_STACKS_MUTANT(lowered_without_evidence)
-                                 ? 0
-                                 : runs_needed(options.quantile, options.confidence);
+  const auto limit_for = [&](std::uint64_t depth) {
+    std::uint64_t bytes = add(add(depth, options.reserves.sum()), result.recursion.bytes);
+    const std::uint64_t bound = bound_of(index, options);
+    result.bound_decides = bound > bytes && !BAST_STACKS_MUTANT(static_bound_ignored);
+    if (result.bound_decides) bytes = bound;
+    const std::uint64_t wanted = acceptable(bytes, page);
+    return internal::is_near(wanted, s.limit) ? s.limit : wanted;
+  };
+  if (!BAST_STACKS_MUTANT(live_stacks_ignored)) result.need = std::max(s.max, running.deepest);
+  std::uint64_t wanted = limit_for(s.max);
+  if (wanted < s.limit) wanted = std::min(limit_for(result.need), s.limit);
   if (wanted > s.limit) {
     result.what = verdict::raise;
-  } else if (s.uses < runs && wanted < s.limit) {
+  } else if (seen < needed && wanted < s.limit) {
     result.what = verdict::keep;
-    result.runs_missing = runs - s.uses;
+    result.runs_missing = needed - seen;
     return result;
   } else {
     result.what = wanted == s.limit ? verdict::fits : verdict::lower;
+    result.late = alive && !result.bound_decides && came_late(of, s);
   }
   result.limit = wanted;
+  result.window = std::min(result.window, wanted);
   if (sampled(s) != 0) {
     result.window = std::min(
         round_up(std::max(add(quantile(s, 0.99), options.reserves.colouring), page), page), wanted);
   }
   return result;
 }
-
-/// A place's pools and the sites that ran on them, while advice is collected.
-class places {
- public:
-  places(const snapshot& of, const advice& all) : of_(of), all_(all) {
-    for (std::size_t i = 0; i < of.pools.size(); ++i) {
-      const pool& p = of.pools[i];
-      pool_advice& group = at(p.where, p.limit, p.window);
-      group.pools.push_back(i);
-      group.count = add(group.count, std::max<std::uint64_t>(1, p.gone));
-      // Pools that are gone and those that are there had their stacks at different times.
-      if (p.gone == 0) {
-        there_[&group] = add(there_[&group], p.stacks);
-      } else {
-        group.stacks = std::max(group.stacks, p.stacks);
-      }
-      by_id_[p.id] = &group;
-    }
-    for (const auto& [group, stacks] : there_) group->stacks = std::max(group->stacks, stacks);
-    for (std::size_t i = 0; i < of.sites.size(); ++i) add_site(i);
-  }
-
-  /// By place.
-  std::vector<pool_advice> take() {
-    std::vector<pool_advice> result;
-    for (auto& [key, group] : groups_) {
-      finish(group);
-      result.push_back(std::move(group));
-    }
-    return result;
-  }
-
- private:
-  pool_advice& at(const std::string& where, std::uint64_t limit, std::uint64_t window) {
-    pool_advice& group = groups_[{where, limit, window}];
-    group.where = where;
-    group.old_limit = limit;
-    group.old_window = window;
-    return group;
-  }
-
-  void add_site(std::size_t index) {
-    const site& s = of_.sites[index];
-    if (all_.sites[index].what == verdict::unused) return;
-    std::set<pool_advice*> groups;
-    for (const std::uint64_t id : s.pools) {
-      if (const auto found = by_id_.find(id); found != by_id_.end()) groups.insert(found->second);
-    }
-    if (groups.empty()) {
-      pool_advice& gone = at({}, s.limit, s.window);
-      if (gone.pools.empty()) gone.stacks = add(gone.stacks, s.held);
-      groups.insert(&gone);
-    }
-    for (pool_advice* const group : groups) consider(*group, index);
-  }
-
-  void consider(pool_advice& group, std::size_t index) {
-    const site_advice& site = all_.sites[index];
-    // A site may be in several pools; `keep` is about this one's limit.
-    if (site.what == verdict::overflowed && group.old_limit <= of_.sites[index].limit) {
-      group.what = verdict::overflowed;
-      group.decides = index;
-    }
-    if (group.what == verdict::overflowed) return;
-    // Where it did not overflow it lacks a run to its end.
-    const bool keep = site.what == verdict::keep || site.what == verdict::overflowed;
-    const std::uint64_t limit = keep ? std::max(group.old_limit, site.limit) : site.limit;
-    group.window = std::max(group.window, keep ? group.old_window : site.window);
-    if (!keep) group.others = std::max(group.others, site.limit);
-    if (group.decides.has_value()) {
-      const site_advice& so_far = all_.sites[*group.decides];
-      // Of those that lack runs, the one that lacks most: until then the limit stays.
-      if (limit < group.limit) return;
-      if (limit == group.limit && site.runs_missing <= so_far.runs_missing) return;
-    }
-    group.limit = limit;
-    group.decides = index;
-  }
-
-  void finish(pool_advice& group) const {
-    if (!group.decides.has_value() || group.what == verdict::overflowed) {
-      group.limit = group.old_limit;
-      group.window = group.old_window;
-    } else if (group.limit == group.old_limit) {
-      const verdict of_site = all_.sites[*group.decides].what;
-      const bool keep = of_site == verdict::keep || of_site == verdict::overflowed;
-      group.what = keep ? verdict::keep : verdict::fits;
-    } else if (group.limit > group.old_limit) {
-      group.what = verdict::raise;
-    } else {
-      group.what = verdict::lower;
-      group.saved = multiply(group.old_limit - group.limit, group.stacks);
-    }
-  }
-
-  const snapshot& of_;
-  const advice& all_;
-  std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, pool_advice> groups_;
-  std::unordered_map<std::uint64_t, pool_advice*> by_id_;
-  std::map<pool_advice*, std::uint64_t> there_;  // stacks of pools that are not gone
-};
 
 }  // namespace
 
@@ -249,13 +187,19 @@ stack_reserves reserves_of_this_machine() noexcept {
   return {.signal_frame = frame == 0 ? minimum_signal_stack_once : frame};
 }
 
+bool goes_on(const snapshot& of) noexcept {
+  return std::ranges::any_of(of.sites, [](const site& s) { return s.live != 0; });
+}
+
 advice recommend(const snapshot& of, const recommend_options& options) {
   advice result;
   result.refused = refusal(of);
   if (!result.refused.empty()) return result;
-  for (std::size_t i = 0; i < of.sites.size(); ++i) result.sites.push_back(advise(of, i, options));
-
-  result.pools = places(of, result).take();
+  const bool alive = goes_on(of);
+  const std::vector<running_stacks> running = running_of(of);
+  for (std::size_t i = 0; i < of.sites.size(); ++i)
+    result.sites.push_back(advise(of, alive, i, running[i], options));
+  result.pools = internal::pools_of(of, result);
   return result;
 }
 

@@ -21,6 +21,21 @@
 // raised whenever need and reserve do not fit, because one use is enough to prove that. A pool has
 // one limit for all its sites: the largest decides.
 //
+// Enough: with n uses seen, at most -ln(1 - confidence) of n more are expected to go deeper, 3 for
+// 95 %, however many n are. So what is promised follows the number of uses; `least_quantile` is
+// where it begins. What goes on while it is looked at (a coroutine is live) will be used again at
+// the same pace for long, so without a quantile of the user's it must have been seen for an hour: 3
+// an hour.
+//
+// Live stacks: sessions that do not end are no uses, but each was at least as deep as it is. Where
+// too few uses have ended they are counted too, at the upper end of what is known of their depth:
+// no limit is lowered below that. It raises none, for it may be another site's use before.
+//
+// Drift: where depths do not change with time, the deepest use comes in the last twentieth of the
+// time with a probability of a twentieth. When it did, and the program goes on, the depth may be
+// rising, and no rate is promised. A program that has ended begins its next run from the start.
+// Not all drift shows so (trust_test.cpp): a rate is of uses that are like those that were seen.
+//
 // Why rounds: 1 - p^n says how rare deeper uses are, not how much deeper they are. Other calls
 // differ by what a branch takes; a recursion is as deep as its input is nested, which ends at no
 // frame. An eighth is what a limit may lie above the recommended one before it is lowered: the next
@@ -52,9 +67,13 @@ struct stack_reserves {
 };
 stack_reserves reserves_of_this_machine() noexcept;
 
+inline constexpr double least_quantile = 0.999;
+
 struct recommend_options {
   double confidence = 0.95;
-  double quantile = 0.999;  // of the uses, that the deepest seen must cover at this confidence
+  /// Of the uses, that the deepest seen must cover at this confidence. Without: at least
+  /// `least_quantile`, and the process was seen for an hour if it goes on.
+  std::optional<double> quantile = std::nullopt;
   stack_reserves reserves = reserves_of_this_machine();
   /// For each site of the snapshot the sound static bound in bytes, where there is one; or empty.
   std::vector<std::optional<std::uint64_t>> static_bounds = {};
@@ -89,13 +108,20 @@ struct recursion_reserve {
 
 struct site_advice {
   verdict what = verdict::unused;
-  std::uint64_t need = 0;          // bytes
+  std::uint64_t need = 0;          // bytes; of live stacks what they may have used
   std::uint64_t limit = 0;         // bytes: what to set; the old one for keep
   std::uint64_t window = 0;        // bytes
   std::uint64_t runs_missing = 0;  // for keep
   double covered = 0;              // the quantile that `need` covers at the confidence
   bool bound_decides = false;      // the static bound is larger than need and reserves
+  std::uint64_t running = 0;       // live stacks that count as uses, for too few uses have ended
+  bool late = false;               // the deepest came late: the depth may be rising
   recursion_reserve recursion = {};
+
+  /// What is recommended may be too little for what is still running.
+  bool so_far() const noexcept {
+    return (what == verdict::lower || what == verdict::fits) && (running != 0 || late);
+  }
 };
 
 /// Pools that were made at one place with the same limit and window; or those of which only the
@@ -110,9 +136,12 @@ struct pool_advice {
   std::uint64_t limit = 0;  // what to set
   std::uint64_t window = 0;
   std::optional<std::size_t> decides;  // index in snapshot::sites of the site that needs most
-  std::uint64_t others = 0;            // for keep: what the sites with enough runs need
-  std::uint64_t stacks = 0;            // of pools that are gone: the most that one of them had
-  std::uint64_t saved = 0;             // address space
+  std::vector<std::size_t> sites;      // that ran on them
+  std::vector<std::size_t> blocking;   // of them: with pools of their own, this one could have
+  std::uint64_t rest_limit = 0;        //   this limit, lower by more than an eighth; 0: none does
+  std::uint64_t rest_window = 0;
+  std::uint64_t stacks = 0;  // of pools that are gone: the most that one of them had
+  std::uint64_t saved = 0;   // address space
 };
 
 struct advice {
@@ -121,15 +150,22 @@ struct advice {
   std::vector<pool_advice> pools;  // by place, then limit and window
 };
 
+/// The process was seen while it went on: it has live stacks.
+bool goes_on(const snapshot& of) noexcept;
+
 advice recommend(const snapshot& of, const recommend_options& options = {});
 
 /// "bast::stack_options{.limit = 16_KiB, .window = 8_KiB}"
-std::string code_of(const pool_advice& advice);
+std::string code_of(std::uint64_t limit, std::uint64_t window);
+/// Of each site that shares its pool the code for a pool of its own, a line each.
+std::vector<std::string> own_pools(const snapshot& of, const advice& all);
+/// "render.cpp:14 and 2 others": what blocks a pool.
+std::string blocking_text(const snapshot& of, const pool_advice& advice);
 /// ".limit = 1024_KiB": to measure with where stacks overflowed. Address space costs little.
-std::string roomy(const pool_advice& advice);
+std::string roomy(std::uint64_t old_limit);
 /// "server.cpp:20", "server.cpp:20 (8 pools)", "pools of 8 MiB" where only sites tell of them.
 std::string place_of(const pool_advice& advice);
-/// "16 KiB", "keep: 2,783 runs more": for a column of a table.
+/// "16 KiB", "16 KiB so far", "keep: 2,783 runs more": for a column of a table.
 std::string verdict_text(const site_advice& advice);
 /// "static bound 11 KiB", "no sound bound: 12 reasons".
 std::string bound_text(const site_bound& bound, bool exact_bytes);

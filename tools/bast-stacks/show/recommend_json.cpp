@@ -37,7 +37,7 @@ std::string recommend_json(const snapshot& of, const recommend_options& options)
   ordered_json document = {{"format", "bast-stacks recommendation"},
                            {"version", 1},
                            {"confidence", options.confidence},
-                           {"quantile", options.quantile},
+                           {"quantile", options.quantile.value_or(least_quantile)},
                            {"refused", all.refused},
                            {"sites", ordered_json::array()},
                            {"pools", ordered_json::array()}};
@@ -57,7 +57,10 @@ std::string recommend_json(const snapshot& of, const recommend_options& options)
                          {"limit", a.limit},
                          {"window", a.window},
                          {"covered_quantile", a.covered},
-                         {"runs_missing", a.runs_missing}};
+                         {"runs_missing", a.runs_missing},
+                         {"live_counted", a.running},
+                         {"deepest_came_late", a.late},
+                         {"code", code_of(a.limit, a.window)}};
     site["recursion"] = {{"function", a.recursion.function},
                          {"times", a.recursion.times},
                          {"rounds_kept", a.recursion.rounds},
@@ -71,7 +74,13 @@ std::string recommend_json(const snapshot& of, const recommend_options& options)
                          {"old_limit", a.old_limit}, {"limit", a.limit},
                          {"window", a.window},       {"saved_address_space", a.saved}};
     pool["decided_by"] = a.decides.has_value() ? site_name(of.sites[*a.decides]) : "";
-    pool["code"] = code_of(a);
+    pool["code"] = code_of(a.limit, a.window);
+    if (!a.blocking.empty()) {
+      ordered_json names = ordered_json::array();
+      for (const std::size_t i : a.blocking) names.push_back(site_name(of.sites[i]));
+      pool["blocked_by"] = std::move(names);
+      pool["code_without"] = code_of(a.rest_limit, a.rest_window);
+    }
     document["pools"].push_back(std::move(pool));
   }
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n';

@@ -6,28 +6,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include "model/test_samples.hpp"
+#include "show/testing/servers.hpp"
 
 namespace bast_stacks {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::one_site;
 
 // Reserves of a machine that does not depend on where the test runs: 7.9 KiB in all.
 constexpr stack_reserves fixed{.signal_frame = 1776};
 
 recommend_options fixed_options() { return {.reserves = fixed}; }
-
-/// One pool with one site of `uses` uses, `max` deep.
-snapshot one_site(std::uint64_t uses, std::uint64_t max) {
-  snapshot s = test::sample_server();
-  s.sites = {test::make_site("/src/x.cpp", 5, {{max, uses}})};
-  s.sites[0].held = 100;
-  s.pools.resize(1);
-  s.pools[0].stacks = 100;
-  s.stacks.clear();
-  return s;
-}
 
 TEST(Recommend, LimitIsNeedAndReservesInWholePages) {
   const advice a = recommend(one_site(5000, 9300), fixed_options());
@@ -36,7 +26,8 @@ TEST(Recommend, LimitIsNeedAndReservesInWholePages) {
   EXPECT_EQ(a.sites[0].limit, 20480u);  // 9300 + 1776 + 4096 + 1536 + 960 = 17668
   EXPECT_EQ(a.sites[0].window, 12288u);
   EXPECT_EQ(a.pools[0].saved, 100 * ((256u << 10) - 20480));
-  EXPECT_EQ(code_of(a.pools[0]), "bast::stack_options{.limit = 20_KiB, .window = 12_KiB}");
+  EXPECT_EQ(code_of(a.pools[0].limit, a.pools[0].window),
+            "bast::stack_options{.limit = 20_KiB, .window = 12_KiB}");
 }
 
 TEST(Recommend, LowersOnlyWithEnoughRuns) {
@@ -246,7 +237,7 @@ TEST(Recommend, WhereAStackOverflowedNoLimitFollows) {
   EXPECT_EQ(a.pools[0].limit, 256u << 10);
   EXPECT_EQ(a.pools[0].saved, 0u);
   EXPECT_EQ(verdict_text(a.sites[0]), "more than 256 KiB");
-  EXPECT_EQ(roomy(a.pools[0]), ".limit = 4096_KiB");
+  EXPECT_EQ(roomy(a.pools[0].old_limit), ".limit = 4096_KiB");
   const std::string text = recommend_text(s, fixed_options());
   EXPECT_THAT(text, HasSubstr("more than 256 KiB  overflowed 2 times at 256.3 KiB"));
   EXPECT_THAT(text, HasSubstr("pool server.cpp:20, 100 stacks; decided by x.cpp:5\n"
@@ -263,7 +254,7 @@ TEST(Recommend, WhereAStackOverflowedNoLimitFollows) {
   EXPECT_EQ(both.pools[0].what, verdict::overflowed);
   EXPECT_EQ(both.pools[1].what, verdict::keep);
   EXPECT_EQ(both.pools[1].limit, 64u << 20);
-  EXPECT_EQ(roomy(both.pools[1]), ".limit = 65536_KiB") << "as much as there can be";
+  EXPECT_EQ(roomy(both.pools[1].old_limit), ".limit = 65536_KiB") << "as much as there can be";
 }
 
 TEST(Recommend, PoolsThatAreGoneAreKnownByTheirSites) {

@@ -3,6 +3,7 @@
 // Recommendations as text.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/clean_text.hpp"
@@ -34,30 +35,54 @@ std::string reason(const site& s, const site_advice& a, const recommend_options&
   switch (a.what) {
     case verdict::unused: return "has not run";
     case verdict::keep:
-      return s.uses == 0 ? std::string("no use has ended")
-                         : fmt::format("so far {} may go deeper", rate_text(a.covered));
+      if (s.uses == 0 && a.running == 0) return "no use has ended";
+      if (a.covered >= options.quantile.value_or(least_quantile)) return "seen less than an hour";
+      return fmt::format("so far {} may go deeper", rate_text(a.covered));
     case verdict::overflowed:
       return fmt::format("overflowed {} at {}", counted(s.overflows, "time"), size(a.need));
     case verdict::raise:
-      return a.bound_decides    ? std::string("the static bound does not fit")
-             : a.need > s.limit ? std::string("the limit was reached")
-                                : fmt::format("leaves {} for the reserve", size(s.limit - a.need));
+      return a.bound_decides   ? std::string("the static bound does not fit")
+             : s.max > s.limit ? std::string("the limit was reached")
+                               : fmt::format("leaves {} for the reserve", size(s.limit - s.max));
     case verdict::fits:
-    case verdict::lower: return a.bound_decides ? "the static bound decides" : covers;
+    case verdict::lower:
+      if (a.bound_decides) return "the static bound decides";
+      if (a.running != 0) return fmt::format("{} live, may go deeper", count_text(a.running));
+      return a.late ? fmt::format("deepest {} ago: may rise", duration_text(s.max_age_ns)) : covers;
   }
   return {};
 }
 
-std::string premise(const recommend_options& options) {
+/// "3": of as many uses as were seen, how many are expected to go deeper than the deepest of them.
+double deeper_again(const recommend_options& options) {
+  return std::ceil(-std::log1p(-std::min(options.confidence, 1 - 1e-15)));
+}
+
+std::string premise(const snapshot& of, const recommend_options& options) {
   const stack_reserves& r = options.reserves;
   const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
-  return fmt::format(
+  const double quantile = options.quantile.value_or(least_quantile);
+  std::string out = fmt::format(
       "A site's limit is lowered when, with {:g} % confidence, at most {} of its uses goes deeper\n"
       "than the deepest seen: after {} uses. It is that depth and a reserve of {}:\n"
       "signal frame {}, unwinding {}, lazy binding {}, colouring {}.\n",
-      options.confidence * 100, rate_text(options.quantile),
-      count_text(runs_needed(options.quantile, options.confidence)), size(r.sum()),
-      size(r.signal_frame), size(r.unwinding), size(r.lazy_binding), size(r.colouring));
+      options.confidence * 100, rate_text(quantile),
+      count_text(runs_needed(quantile, options.confidence)), size(r.sum()), size(r.signal_frame),
+      size(r.unwinding), size(r.lazy_binding), size(r.colouring));
+  const double deeper = deeper_again(options);
+  out += fmt::format(
+      "Of as many uses again, if they are alike, at most {:g} are expected to go deeper", deeper);
+  constexpr double day_ns = 86400e9;
+  const auto seen_ns = static_cast<double>(of.runtime_ns);
+  if (!goes_on(of) || of.runtime_ns == 0) return out + ".\n";
+  if (seen_ns < day_ns) {
+    out += fmt::format(";\nin a day like the {} seen, {}", duration_text(of.runtime_ns),
+                       count_text(static_cast<std::uint64_t>(deeper * day_ns / seen_ns)));
+  }
+  out += ".\n";
+  if (!options.quantile.has_value())
+    out += "A program that goes on must have been seen for an hour, unless --quantile is given.\n";
+  return out;
 }
 
 std::string sites_text(const snapshot& of, const advice& all, const recommend_options& options) {
@@ -107,6 +132,32 @@ std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
   return out;
 }
 
+/// Why some of what is recommended is not promised.
+std::string so_far_text(const advice& all) {
+  const auto number = [&](auto what) {
+    return static_cast<std::uint64_t>(std::ranges::count_if(
+        all.sites, [&](const site_advice& a) { return a.so_far() && what(a); }));
+  };
+  std::string out;
+  if (const std::uint64_t running = number([](const auto& a) { return a.running != 0; });
+      running != 0) {
+    out += fmt::format(
+        "\nOf {} too few uses have ended: live stacks are counted as uses, as deep as they may "
+        "be.\n"
+        "They go on and may go deeper: how often is not known.\n",
+        counted(running, "site"));
+  }
+  if (const std::uint64_t late = number([](const auto& a) { return a.late && a.running == 0; });
+      late != 0) {
+    out += fmt::format(
+        "\nThe deepest of {} came in the last twentieth of the time seen: depths may be rising, "
+        "and\n"
+        "how often one goes deeper is not known. Look again later.\n",
+        counted(late, "site"));
+  }
+  return out;
+}
+
 std::string code_text(const snapshot& of, const advice& all, const recommend_options& options) {
   const code_findings& code = options.code;
   if (code.file.empty()) return {};
@@ -128,45 +179,72 @@ std::string pool_text(const snapshot& of, const pool_advice& a, const recommend_
   const auto size = [&](std::uint64_t bytes) { return size_text(bytes, options.exact_bytes); };
   std::string out = fmt::format("{}{}, {}", a.pools.empty() ? "" : "pool ", place_of(a),
                                 counted(a.stacks, "stack"));
-  if (a.decides.has_value())
-    out += fmt::format("; decided by {}", short_site_name(of.sites[*a.decides]));
+  if (a.decides.has_value()) out += "; decided by " + short_site_name(of.sites[*a.decides]);
   out = cut_end(out, line_width) + '\n';
   switch (a.what) {
     case verdict::unused: return out + "  nothing has run on it\n";
-    case verdict::keep:
-      out += fmt::format("  keep .limit = {}\n", size(a.old_limit));
-      // A site that runs once in the life of a process never runs often enough.
-      if (a.others != 0 && a.others < a.old_limit)
-        out += fmt::format(
-            "  its sites that ran often enough need {}: give the others a pool of their own\n",
-            size(a.others));
-      return out;
-    case verdict::fits: return out + fmt::format("  .limit = {} is right\n", size(a.old_limit));
-    case verdict::raise: return out + fmt::format("  {}\n", code_of(a));
+    case verdict::keep: out += fmt::format("  keep .limit = {}\n", size(a.old_limit)); break;
+    case verdict::fits: out += fmt::format("  .limit = {} is right\n", size(a.old_limit)); break;
+    case verdict::raise: out += fmt::format("  {}\n", code_of(a.limit, a.window)); break;
     case verdict::overflowed:
-      return out + fmt::format(
-                       "  !! it overflowed: how much it needs is not known. Measure with\n"
-                       "  {}, and ask again\n",
-                       roomy(a));
-    case verdict::lower: break;
+      out += fmt::format(
+          "  !! it overflowed: how much it needs is not known. Measure with\n"
+          "  {}, and ask again\n",
+          roomy(a.old_limit));
+      break;
+    case verdict::lower:
+      out += fmt::format(
+          "  {}\n  saves {} of address space ({} x {}), and no resident memory: pages that "
+          "were\n  never touched have none\n",
+          code_of(a.limit, a.window), size(a.saved), count_text(a.stacks),
+          size(a.old_limit - a.limit));
   }
+  if (a.blocking.empty()) return out;
+  // A site that runs once in the life of a process never runs often enough.
+  const bool blocked = a.what == verdict::keep || a.what == verdict::overflowed;
   return out +
-         fmt::format(
-             "  {}\n  saves {} of address space ({} x {}), and no resident memory: pages that "
-             "were\n  never touched have none\n",
-             code_of(a), size(a.saved), count_text(a.stacks), size(a.old_limit - a.limit));
+         cut_end(fmt::format("  {}without {} it could be", blocked ? "blocked: " : "",
+                             blocking_text(of, a)),
+                 line_width) +
+         fmt::format("\n  {}\n", code_of(a.rest_limit, a.rest_window));
 }
 
 }  // namespace
 
-std::string code_of(const pool_advice& advice) {
+std::string code_of(std::uint64_t limit, std::uint64_t window) {
   return fmt::format("bast::stack_options{{.limit = {}_KiB, .window = {}_KiB}}",
-                     round_up(advice.limit, 1024) / 1024, round_up(advice.window, 1024) / 1024);
+                     round_up(limit, 1024) / 1024, round_up(window, 1024) / 1024);
 }
 
-std::string roomy(const pool_advice& advice) {
+std::vector<std::string> own_pools(const snapshot& of, const advice& all) {
+  std::vector<bool> shares(all.sites.size());
+  for (const pool_advice& pool : all.pools) {
+    if (pool.sites.size() < 2) continue;
+    for (const std::size_t i : pool.sites) shares[i] = true;
+  }
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < all.sites.size(); ++i) {
+    if (!shares[i]) continue;
+    const site_advice& a = all.sites[i];
+    const std::string code = a.what == verdict::overflowed ? "measure with " + roomy(a.limit)
+                                                           : code_of(a.limit, a.window);
+    const std::string why = a.what == verdict::keep ? ", too few runs" : "";
+    lines.push_back(cut_end(
+        fmt::format("{}  // {} alone{}", code, short_site_name(of.sites[i]), why), line_width));
+  }
+  return lines;
+}
+
+std::string blocking_text(const snapshot& of, const pool_advice& advice) {
+  std::string out = short_site_name(of.sites[advice.blocking.front()]);
+  if (const std::size_t more = advice.blocking.size() - 1; more != 0)
+    out += " and " + counted(more, "other");
+  return out;
+}
+
+std::string roomy(std::uint64_t old_limit) {
   constexpr std::uint64_t most = 64 << 10;  // KiB: what the library accepts
-  const std::uint64_t kib = std::max<std::uint64_t>(advice.old_limit / 1024, 1);
+  const std::uint64_t kib = std::max<std::uint64_t>(old_limit / 1024, 1);
   return fmt::format(".limit = {}_KiB", std::min(most, multiply(kib, 16)));
 }
 
@@ -185,7 +263,7 @@ std::string verdict_text(const site_advice& advice) {
     case verdict::keep: return fmt::format("keep: {} more", counted(advice.runs_missing, "run"));
     case verdict::fits:
     case verdict::lower:
-    case verdict::raise: return size_text(advice.limit);
+    case verdict::raise: return size_text(advice.limit) + (advice.so_far() ? " so far" : "");
   }
   return {};
 }
@@ -199,10 +277,15 @@ std::string bound_text(const site_bound& bound, bool exact_bytes) {
 std::string recommend_text(const snapshot& of, const recommend_options& options) {
   const advice all = recommend(of, options);
   if (!all.refused.empty()) return all.refused + '\n';
-  std::string out = premise(options) + '\n' + sites_text(of, all, options);
+  std::string out = premise(of, options) + '\n' + sites_text(of, all, options);
   out += recursions_text(of, all, options.exact_bytes);
+  out += so_far_text(all);
   out += code_text(of, all, options);
   for (const pool_advice& each : all.pools) out += '\n' + pool_text(of, each, options);
+  const std::vector<std::string> own = own_pools(of, all);
+  if (own.empty()) return out;
+  out += "\nA pool of its own for each site that shares one:\n";
+  for (const std::string& line : own) out += "  " + line + '\n';
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "model/clean_text.hpp"
@@ -20,7 +21,7 @@ namespace {
 constexpr std::size_t lines_most = 15;
 // What is always there: title, empty, head of the table, empty, what could be given back.
 constexpr std::size_t lines_fixed = 5;
-constexpr std::size_t code_lines = 3;
+constexpr std::size_t code_lines = 4;
 constexpr std::size_t reservation_lines = 2;
 
 /// "server (pid 4711)"
@@ -79,9 +80,10 @@ std::string code_line(const snapshot& of, const advice& all, const pool_advice& 
   const std::string site =
       each.decides.has_value() ? short_site_name(of.sites[*each.decides]) : std::string();
   if (each.what == verdict::overflowed)
-    return fmt::format("!! measure with {}  // {}, for {}", roomy(each), place_of(each), site);
+    return fmt::format("!! measure with {}  // {}, for {}", roomy(each.old_limit), place_of(each),
+                       site);
   if (each.what != verdict::keep)
-    return fmt::format("{}  // {}, for {}", code_of(each), place_of(each), site);
+    return fmt::format("{}  // {}, for {}", code_of(each.limit, each.window), place_of(each), site);
   if (all.sites[*each.decides].what == verdict::overflowed)
     return fmt::format("keep .limit = {}_KiB  // {}, until {} ran to its end", each.limit / 1024,
                        place_of(each), site);
@@ -90,8 +92,10 @@ std::string code_line(const snapshot& of, const advice& all, const pool_advice& 
                      count_text(all.sites[*each.decides].runs_missing));
 }
 
-/// The code for all places: first limits that must be raised, then those that can be lowered.
-std::vector<std::string> code(const snapshot& of, const advice& all) {
+/// The code for all places: first limits that must be raised, then those that can be lowered, then
+/// what pools could be without the sites that block them. With `all_sites` also for each site
+/// alone.
+std::vector<std::string> code(const snapshot& of, const advice& all, bool all_sites) {
   if (!all.refused.empty()) return {all.refused};
   std::vector<std::string> lines;
   for (const verdict urgent :
@@ -100,6 +104,14 @@ std::vector<std::string> code(const snapshot& of, const advice& all) {
       if (each.what == urgent) lines.push_back(cut_end(code_line(of, all, each), line_width));
     }
   }
+  for (const pool_advice& each : all.pools) {
+    if (each.blocking.empty()) continue;
+    lines.push_back(
+        cut_end(fmt::format("{}  // {}, without {}", code_of(each.rest_limit, each.rest_window),
+                            place_of(each), blocking_text(of, each)),
+                line_width));
+  }
+  if (all_sites) std::ranges::copy(own_pools(of, all), std::back_inserter(lines));
   return lines;
 }
 
@@ -174,7 +186,7 @@ std::string report_text(const snapshot& of, const report_options& options) {
   const std::vector<std::string> crashed = crashes(of);
   append(out, crashed, options.all ? crashed.size() : 2, " that overflowed or crashed");
 
-  const std::vector<std::string> paste = code(of, all);
+  const std::vector<std::string> paste = code(of, all, options.all);
   const std::vector<std::string> not_seen = reservation_text(of, options.all);
   const std::size_t used = lines_fixed + std::min<std::size_t>(crashed.size(), 2) +
                            std::min(paste.size(), code_lines) +
@@ -190,7 +202,7 @@ std::string report_text(const snapshot& of, const report_options& options) {
 
   out += '\n';
   if (all.refused.empty()) out += waste_line(of, all, options.exact_bytes) + '\n';
-  append(out, paste, options.all ? paste.size() : code_lines, " pools: recommend");
+  append(out, paste, options.all ? paste.size() : code_lines, " to paste: recommend");
   append(out, not_seen, options.all ? not_seen.size() : reservation_lines, " reservations: --all");
   return out;
 }

@@ -32,7 +32,7 @@ struct report_options {
   report_rows by = report_rows::sites;
   report_order sort = report_order::margin;
   std::optional<std::size_t> top{};  // rows; as many as fit on fifteen lines when not given
-  bool all = false;                  // every row, every pool's code, every reservation in full
+  bool all = false;                  // every row, the code of every pool and site, all reservations
   bool exact_bytes = false;
   bool colour = false;
   recommend_options recommend{};

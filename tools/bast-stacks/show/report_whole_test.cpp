@@ -26,6 +26,9 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 133.8 MiB of address space; 4 KiB of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
+bast::stack_options{.limit = 256_KiB, .window = 32_KiB}  // render.cpp:14 alone, too few runs
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:88 alone
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -46,6 +49,9 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 140312576 B of address space; 4096 B of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
+bast::stack_options{.limit = 256_KiB, .window = 32_KiB}  // render.cpp:14 alone, too few runs
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:88 alone
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -63,6 +69,7 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 133.8 MiB of address space; 4 KiB of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -84,6 +91,8 @@ TEST(WholeReport, BySiteByWaste) {
       "could be given back: 0 B of 133.8 MiB of address space; 4 KiB of memory below live stacks\n"
       "bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40\n"
       "keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more\n"
+      "bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without "
+      "render.cpp:14\n"
       "not seen: Site render.cpp:14 has 3 uses that were not measured yet.\n");
 }
 
@@ -100,6 +109,7 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 133.8 MiB of address space; 4 KiB of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -116,6 +126,9 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 133.8 MiB of address space; 4 KiB of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
+bast::stack_options{.limit = 256_KiB, .window = 32_KiB}  // render.cpp:14 alone, too few runs
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:88 alone
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -135,6 +148,7 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 140312576 B of address space; 4096 B of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -151,6 +165,7 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 133.8 MiB of address space; 4 KiB of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -170,6 +185,7 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 140312576 B of address space; 4096 B of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -188,6 +204,7 @@ crashed on a stack of /src/app/parse.cpp:40: 60 KiB deep, 1.2 MiB of it can be o
 could be given back: 0 B of 133.8 MiB of address space; 4 KiB of memory below live stacks
 bast::stack_options{.limit = 76_KiB, .window = 24_KiB}  // parse.cpp:10, for parse.cpp:40
 keep .limit = 256_KiB  // server.cpp:20, until render.cpp:14 has run 2,783 times more
+bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:20, without render.cpp:14
 not seen: Site render.cpp:14 has 3 uses that were not measured yet.
 )");
 }
@@ -210,6 +227,7 @@ TEST(WholeReport, Explained) {
      1.6 KiB  parse (parse.cpp:41)
 
   recommended: 76 KiB
+  in a pool of its own: bast::stack_options{.limit = 76_KiB, .window = 24_KiB}
   recursion json_value x37: +6.4 KiB
 
 /src/app/render.cpp:14
@@ -226,7 +244,7 @@ TEST(WholeReport, Explained) {
 
 /src/app/server.cpp:88
   41,203 uses, 512 live stacks, 13 growth faults
-  deepest 9.1 KiB of 256 KiB, margin 96.5 %, seen 60 s ago
+  deepest 9.1 KiB of 256 KiB, margin 96.5 %, seen 20 min ago
   of 41,203 samples: p50 3.1 KiB, p90 3.1 KiB, p99 5.9 KiB
 
   from     2 KiB       40,000  ################################################
@@ -239,6 +257,7 @@ TEST(WholeReport, Explained) {
       1000 B  accept_loop (server.cpp:90)
 
   recommended: 20 KiB
+  in a pool of its own: bast::stack_options{.limit = 20_KiB, .window = 8_KiB}
 )");
 }
 
@@ -246,7 +265,7 @@ TEST(WholeReport, ExplainedInBytes) {
   EXPECT_EQ(explain_text(server(), "server.cpp:*", {.exact_bytes = true, .recommend = advised}),
             R"(/src/app/server.cpp:88
   41,203 uses, 512 live stacks, 13 growth faults
-  deepest 9300 B of 262144 B, margin 96.5 %, seen 60 s ago
+  deepest 9300 B of 262144 B, margin 96.5 %, seen 20 min ago
   of 41,203 samples: p50 3135 B, p90 3135 B, p99 6015 B
 
   from    2048 B       40,000  ################################################
@@ -259,6 +278,7 @@ TEST(WholeReport, ExplainedInBytes) {
       1000 B  accept_loop (server.cpp:90)
 
   recommended: 20 KiB
+  in a pool of its own: bast::stack_options{.limit = 20_KiB, .window = 8_KiB}
 )");
 }
 

@@ -20,6 +20,9 @@ TEST(WholeText, Recommended) {
       R"(A site's limit is lowered when, with 95 % confidence, at most 1 in 1,000 of its uses goes deeper
 than the deepest seen: after 2,995 uses. It is that depth and a reserve of 8.2 KiB:
 signal frame 1.7 KiB, unwinding 4 KiB, lazy binding 1.5 KiB, colouring 960 B.
+Of as many uses again, if they are alike, at most 3 are expected to go deeper;
+in a day like the 60 min seen, 72.
+A program that goes on must have been seen for an hour, unless --quantile is given.
 
    site (in KiB)   uses  deepest  limit  recommend              because
 !! parse.cpp:40    9002     61.2   64.0  76 KiB                 leaves 2.8 KiB for the reserve
@@ -37,7 +40,12 @@ pool parse.cpp:10, 61 stacks; decided by parse.cpp:40
 
 pool server.cpp:20, 520 stacks; decided by render.cpp:14
   keep .limit = 256 KiB
-  its sites that ran often enough need 20 KiB: give the others a pool of their own
+  blocked: without render.cpp:14 it could be
+  bast::stack_options{.limit = 20_KiB, .window = 8_KiB}
+
+A pool of its own for each site that shares one:
+  bast::stack_options{.limit = 256_KiB, .window = 32_KiB}  // render.cpp:14 alone, too few runs
+  bast::stack_options{.limit = 20_KiB, .window = 8_KiB}  // server.cpp:88 alone
 )");
 }
 
@@ -60,6 +68,9 @@ TEST(WholeText, RecommendedJson) {
       "window": 24576,
       "covered_quantile": 0.9996672701776075,
       "runs_missing": 0,
+      "live_counted": 0,
+      "deepest_came_late": false,
+      "code": "bast::stack_options{.limit = 76_KiB, .window = 24_KiB}",
       "recursion": {
         "function": "json_value",
         "times": 37,
@@ -77,6 +88,9 @@ TEST(WholeText, RecommendedJson) {
       "window": 32768,
       "covered_quantile": 0.9859685587049467,
       "runs_missing": 2783,
+      "live_counted": 0,
+      "deepest_came_late": false,
+      "code": "bast::stack_options{.limit = 256_KiB, .window = 32_KiB}",
       "recursion": {
         "function": "",
         "times": 0,
@@ -94,6 +108,9 @@ TEST(WholeText, RecommendedJson) {
       "window": 8192,
       "covered_quantile": 0.9999272959888513,
       "runs_missing": 0,
+      "live_counted": 0,
+      "deepest_came_late": false,
+      "code": "bast::stack_options{.limit = 20_KiB, .window = 8_KiB}",
       "recursion": {
         "function": "",
         "times": 0,
@@ -125,7 +142,11 @@ TEST(WholeText, RecommendedJson) {
       "window": 32768,
       "saved_address_space": 0,
       "decided_by": "/src/app/render.cpp:14",
-      "code": "bast::stack_options{.limit = 256_KiB, .window = 32_KiB}"
+      "code": "bast::stack_options{.limit = 256_KiB, .window = 32_KiB}",
+      "blocked_by": [
+        "/src/app/render.cpp:14"
+      ],
+      "code_without": "bast::stack_options{.limit = 20_KiB, .window = 8_KiB}"
     }
   ],
   "reserves": {

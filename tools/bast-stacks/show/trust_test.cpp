@@ -29,6 +29,20 @@ struct named_law {
   bool recursive = false;  // the depth is of rounds of `round_bytes`
 };
 
+/// Depths that have an end, and depths that have none; both rise by `part` over the time.
+law rising(double part) {
+  return [=](double u, double time) { return (50'000 + 100'000 * u) * (1 + part * time); };
+}
+law rising_tail(double part) {
+  return [=](double u, double time) { return (500 - 8000 * std::log(1 - u)) * (1 + part * time); };
+}
+
+/// One use in `every` goes deep, from `start` on.
+law deep_path_from(double start, double every) {
+  return
+      [=](double u, double time) { return time >= start && u > 1 - 1 / every ? 90'000.0 : 1000.0; };
+}
+
 const named_law laws[] = {
     {"uniform", [](double u, double) { return 1000 + 50'000 * u; }},
     {"exponential", [](double u, double) { return 500 - 3000 * std::log(1 - u); }},
@@ -50,10 +64,14 @@ snapshot measured(const named_law& of, std::uint64_t uses, std::mt19937_64& rand
   site& it = s.sites[0];
   it.limit = limit_before;
   it.max = 0;
+  it.live = 1;  // it goes on, so that what comes after may be deeper
   for (std::uint64_t i = 0; i < uses; ++i) {
     const double time = static_cast<double>(i) / static_cast<double>(uses);
-    it.max = std::max(it.max, static_cast<std::uint64_t>(
-                                  std::min(of.depth(chance(random), time), 0.9 * limit_before)));
+    const auto depth =
+        static_cast<std::uint64_t>(std::min(of.depth(chance(random), time), 0.9 * limit_before));
+    if (depth <= it.max) continue;
+    it.max = depth;
+    it.max_age_ns = static_cast<std::uint64_t>((1 - time) * static_cast<double>(s.runtime_ns));
   }
   // A stack grows by doubling, so that the last growth is at half of the depth or above.
   constexpr std::uint64_t window = 32 << 10;
@@ -82,23 +100,68 @@ int overflows(const named_law& of, std::uint64_t limit, std::mt19937_64& random)
   return over;
 }
 
+/// Of 100 worlds.
+struct tally {
+  int kept = 0;     // a thousand uses overflowed once at most
+  int lowered = 0;  // advice that changes nothing keeps every word
+  int late = 0;     // no rate was promised
+  int true_words = 0;
+};
+
+tally worlds_of(const named_law& of) {
+  tally all;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    std::mt19937_64 random(seed);
+    const snapshot s = measured(of, 3000, random);
+    const site_advice a = recommend(s).sites[0];
+    const bool kept = overflows(of, a.limit, random) <= 1;
+    all.lowered += a.what == verdict::lower ? 1 : 0;
+    all.kept += kept ? 1 : 0;
+    all.late += a.late ? 1 : 0;
+    all.true_words += kept || a.late ? 1 : 0;
+  }
+  return all;
+}
+
 /// "With 95 % confidence, at most 1 in 1,000": in 95 of 100 worlds a thousand uses overflow once at
-/// most.
+/// most. That depths may be rising is said of one in twenty where they are not.
 TEST(Trust, AdviceKeepsItsWordIn95Of100Worlds) {
   for (const named_law& of : laws) {
-    int kept = 0;
-    int lowered = 0;
-    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-      std::mt19937_64 random(seed);
-      const snapshot s = measured(of, 3000, random);
-      const site_advice a = recommend(s).sites[0];
-      lowered += a.what == verdict::lower ? 1 : 0;
-      kept += overflows(of, a.limit, random) <= 1 ? 1 : 0;
-    }
-    EXPECT_GE(kept, 95) << of.name;
-    EXPECT_GE(lowered, 95) << of.name << ": advice that changes nothing keeps every word";
-    RecordProperty(of.name, kept);
+    const tally all = worlds_of(of);
+    EXPECT_GE(all.kept, 95) << of.name;
+    EXPECT_GE(all.lowered, 95) << of.name;
+    EXPECT_TRUE(all.late <= 10 || std::string(of.name) == "drifting") << of.name;
+    RecordProperty(of.name, all.kept);
   }
+}
+
+/// Advice for a depth that rises so does not hold, and the words do not promise it.
+TEST(Trust, OfADepthThatRisesByAThirdNoRateIsPromised) {
+  for (const double part : {1.0 / 3, 0.5, 1.0, 2.0}) {
+    const tally all = worlds_of({"rising", rising(part)});
+    EXPECT_LT(all.kept, 50) << part << ": or this world tests nothing";
+    EXPECT_GE(all.true_words, 95) << part;
+  }
+}
+
+/// What began halfway was seen often enough, or is rarer than what is promised.
+TEST(Trust, ADeepPathThatBeginsHalfwayIsSeen) {
+  for (const double every : {100.0, 300.0, 5000.0})
+    EXPECT_GE(worlds_of({"halfway", deep_path_from(0.5, every)}).true_words, 95) << every;
+}
+
+/// docs/inspector.md, "What is not seen", with the numbers of there.
+TEST(Trust, SomeDriftIsNotSeen) {
+  const auto about = [](int number, const law& depth) {
+    const int kept_or_said = worlds_of({"drift", depth}).true_words;
+    EXPECT_LT(kept_or_said, 95) << "then the page is too modest";
+    EXPECT_NEAR(kept_or_said, number, 10);
+  };
+  about(74, rising(0.1));
+  about(66, rising_tail(0.5));
+  about(91, deep_path_from(0.5, 1000));
+  about(63, deep_path_from(0.9, 500));
+  about(0, deep_path_from(1.0, 100));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l help -d 'print t
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l no-live -d 'do not look at how deep live stacks are'
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l program -d 'the executable of a core file, if it has moved' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l every -d 'time between two looks (2s)' -r
-complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9)' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l confidence -d 'and that with this confidence (95)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from record' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from record' -l output -d 'where to write to; - is standard output' -r
@@ -33,7 +33,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l top -d 'how m
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l site -d 'all that is known of the sites that match' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l all -d 'every row, every pool, every reservation'
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l bytes -d 'sizes in bytes, not in KiB'
-complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9)' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l confidence -d 'and that with this confidence (95)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l bound -d 'a static bound that is sound, for the sites that match: GLOB=SIZE, as in '\''parse.cpp:*=40 KiB'\''' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l static -d 'the program that ran: recommend no less than the bounds of its code, where they are sound' -r
@@ -45,7 +45,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l output -d 'wh
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l no-live -d 'do not look at how deep live stacks are'
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l program -d 'the executable of a core file, if it has moved' -r
-complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9)' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l confidence -d 'and that with this confidence (95)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l bound -d 'a static bound that is sound, for the sites that match: GLOB=SIZE, as in '\''parse.cpp:*=40 KiB'\''' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l static -d 'the program that ran: recommend no less than the bounds of its code, where they are sound' -r
@@ -91,7 +91,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l help -d 'prin
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l no-live -d 'do not look at how deep live stacks are'
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l program -d 'the executable of a core file, if it has moved' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l format -d 'what to write (json)' -x -a 'json csv prometheus folded speedscope html'
-complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9)' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l confidence -d 'and that with this confidence (95)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l bound -d 'a static bound that is sound, for the sites that match: GLOB=SIZE, as in '\''parse.cpp:*=40 KiB'\''' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l static -d 'the program that ran: recommend no less than the bounds of its code, where they are sound' -r

@@ -31,7 +31,7 @@ _bast_stacks() {
         '--no-live[do not look at how deep live stacks are]' \
         '--program[the executable of a core file, if it has moved]: :_files' \
         '--every[time between two looks (2s)]: :_files' \
-        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9)]: :_files' \
+        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)]: :_files' \
         '--confidence[and that with this confidence (95)]: :_files' \
         '*:source:_files' ;;
     record)
@@ -53,7 +53,7 @@ _bast_stacks() {
         '--site[all that is known of the sites that match]: :_files' \
         '--all[every row, every pool, every reservation]' \
         '--bytes[sizes in bytes, not in KiB]' \
-        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9)]: :_files' \
+        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)]: :_files' \
         '--confidence[and that with this confidence (95)]: :_files' \
         '--bound[a static bound that is sound, for the sites that match\: GLOB=SIZE, as in '\''parse.cpp\:*=40 KiB'\'']: :_files' \
         '--static[the program that ran\: recommend no less than the bounds of its code, where they are sound]: :_files' \
@@ -68,7 +68,7 @@ _bast_stacks() {
         '--help[print this and exit]' \
         '--no-live[do not look at how deep live stacks are]' \
         '--program[the executable of a core file, if it has moved]: :_files' \
-        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9)]: :_files' \
+        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)]: :_files' \
         '--confidence[and that with this confidence (95)]: :_files' \
         '--bound[a static bound that is sound, for the sites that match\: GLOB=SIZE, as in '\''parse.cpp\:*=40 KiB'\'']: :_files' \
         '--static[the program that ran\: recommend no less than the bounds of its code, where they are sound]: :_files' \
@@ -129,7 +129,7 @@ _bast_stacks() {
         '--no-live[do not look at how deep live stacks are]' \
         '--program[the executable of a core file, if it has moved]: :_files' \
         '--format[what to write (json)]: :(json csv prometheus folded speedscope html)' \
-        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9)]: :_files' \
+        '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)]: :_files' \
         '--confidence[and that with this confidence (95)]: :_files' \
         '--bound[a static bound that is sound, for the sites that match\: GLOB=SIZE, as in '\''parse.cpp\:*=40 KiB'\'']: :_files' \
         '--static[the program that ran\: recommend no less than the bounds of its code, where they are sound]: :_files' \

@@ -33,6 +33,17 @@ inline snapshot server_later() {
   return s;
 }
 
+/// One pool with one site of `uses` uses, `max` deep.
+inline snapshot one_site(std::uint64_t uses, std::uint64_t max) {
+  snapshot s = test::sample_server();
+  s.sites = {test::make_site("/src/x.cpp", 5, {{max, uses}})};
+  s.sites[0].held = 100;
+  s.pools.resize(1);
+  s.pools[0].stacks = 100;
+  s.stacks.clear();
+  return s;
+}
+
 /// With reserves that do not depend on where the test runs.
 inline const recommend_options advised{.reserves = {.signal_frame = 1776}};
 
