@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "model/mutant.hpp"
+
 namespace bast_stacks {
 namespace {
 
@@ -136,7 +138,8 @@ class follower {
 
   void leave(const step& now) {
     // The stack pointer comes from a record, as that of a context does, and not from this frame.
-    elsewhere_ = !now.from_frame && now.change == sp_change::loaded;
+    elsewhere_ = now.change == sp_change::loaded &&
+                 (!now.from_frame || BAST_STACKS_MUTANT(any_load_switches));
     if (now.change == sp_change::from_register && now.amount == 0 && now.alignment == 1) {
       const auto found = loaded_.find(now.from);
       elsewhere_ = found != loaded_.end() && !found->second;

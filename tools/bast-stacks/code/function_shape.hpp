@@ -16,7 +16,9 @@
 
 namespace bast_stacks {
 
-/// Where control leaves a function, to come back or not.
+/// Where control leaves a function, to come back or not. Not listed is a jump to another stack: one
+/// right behind an instruction that loads the stack pointer from a record elsewhere, as a context
+/// switch does.
 struct call_site {
   std::uint64_t pc = 0;
   std::uint64_t bytes = 0;        // of the instruction

@@ -26,6 +26,7 @@
   X(call_is_what_follows)              \
   X(row_behind_taken)                  \
   X(tail_call_ignored)                 \
+  X(any_load_switches)                 \
   X(recursion_is_sound)                \
   X(escapes_obeyed)                    \
   X(lowered_without_evidence)          \
