@@ -9,7 +9,7 @@
 namespace costs {
 namespace {
 
-std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+std::string nested_arrays(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 
 }  // namespace
 
@@ -18,9 +18,9 @@ std::span<const call> json() {
       {"nlohmann-json: parse and dump, small", "nlohmann-json: parse and dump, small, again",
        [] { keep(nlohmann::json::parse(R"({"a":[1,2,{"b":null}],"c":"text"})").dump()); }},
       {"nlohmann-json: parse, 1,000 deep", "nlohmann-json: parse, 1,000 deep, again",
-       [] { keep(nlohmann::json::parse(nested(1000))); }},
+       [] { keep(nlohmann::json::parse(nested_arrays(1000))); }},
       {"nlohmann-json: dump, 1,000 deep", "nlohmann-json: dump, 1,000 deep, again",
-       [] { keep(nlohmann::json::parse(nested(1000)).dump()); }},
+       [] { keep(nlohmann::json::parse(nested_arrays(1000)).dump()); }},
   };
   return all;
 }

@@ -31,7 +31,7 @@ void match(const std::string& pattern, const std::string& text) {
   pcre2_code_free(code);
 }
 
-std::string nested(int depth) {
+std::string nested_groups(int depth) {
   return std::string(static_cast<std::size_t>(depth), '(') + "a" +
          std::string(static_cast<std::size_t>(depth), ')');
 }
@@ -47,7 +47,7 @@ std::span<const call> pcre() {
       {"PCRE2: (x+x+)+y, gives up", "PCRE2: (x+x+)+y, gives up, again",
        [] { match("(x+x+)+y", std::string(40, 'x')); }, 2},
       {"PCRE2: 200 nested groups", "PCRE2: 200 nested groups, again",
-       [] { match(nested(200), "a"); }},
+       [] { match(nested_groups(200), "a"); }},
   };
   return all;
 }

@@ -12,7 +12,7 @@
 namespace costs {
 namespace {
 
-std::string nested(int depth) {
+std::string nested_xml(int depth) {
   std::string text;
   for (int i = 0; i < depth; ++i) text += "<e>";
   for (int i = 0; i < depth; ++i) text += "</e>";
@@ -31,12 +31,12 @@ xmlDoc* parse(const std::string& text) {
 std::span<const call> xml() {
   static const call all[] = {
       {"libxml2: parse, 5 deep", "libxml2: parse, 5 deep, again",
-       [] { xmlFreeDoc(parse(nested(5))); }},
+       [] { xmlFreeDoc(parse(nested_xml(5))); }},
       {"libxml2: parse, 1,000 deep", "libxml2: parse, 1,000 deep, again",
-       [] { xmlFreeDoc(parse(nested(1000))); }},
+       [] { xmlFreeDoc(parse(nested_xml(1000))); }},
       {"libxml2: XPath", "libxml2: XPath, again",
        [] {
-         xmlDoc* const document = parse(nested(20));
+         xmlDoc* const document = parse(nested_xml(20));
          xmlXPathContext* const context = xmlXPathNewContext(document);
          xmlXPathObject* const found = xmlXPathEvalExpression(
              reinterpret_cast<const xmlChar*>("//e[count(ancestor::e) > 3]"), context);
