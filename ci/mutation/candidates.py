@@ -16,7 +16,7 @@ from clang import cindex
 
 from . import finder, operators
 
-# Helpers of tests and what they look at, and what is compiled for the other CPU.
+# Helpers of tests and of fuzzers, what they look at, and what is compiled for the other CPU.
 FOREIGN = {"testing", "testdata", "gdb", *({"x86_64", "aarch64"} - {platform.machine()})}
 SOURCES = (".hpp", ".cpp", ".inc")
 # -I, -D and the like; everything else is the other compiler's.
@@ -26,7 +26,7 @@ KEPT = re.compile(r"-(?:I|D|std=|isystem)")
 def is_tested_code(name):
     path = pathlib.PurePath(name)
     return path.suffix in SOURCES and not path.stem.endswith("_test") \
-        and not path.stem.startswith("test_") and not FOREIGN & set(path.parts)
+        and not path.stem.startswith(("test_", "fuzz_")) and not FOREIGN & set(path.parts)
 
 
 def files_below(root, paths):
