@@ -9,73 +9,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <cstring>
-#include <thread>
-
 #include "read/collect.hpp"
 #include "read/modules.hpp"
+#include "read/testing/fake_listener.hpp"
 #include "read/testing/fake_registry.hpp"
 
 namespace bast_stacks {
 namespace {
 
+using testing::fake_listener;
+using testing::fake_listener_path;
 using testing::fake_registry;
-
-std::string fake_listener_path() {
-  return ::testing::TempDir() + "bast-listener-" + std::to_string(::getpid());
-}
-
-/// A process that answers one visitor with these words and this descriptor.
-class fake_listener {
- public:
-  fake_listener(std::string_view greeting, int fd) : path_(fake_listener_path()) {
-    listening_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::ranges::copy(path_, address.sun_path);
-    EXPECT_EQ(::bind(listening_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(::listen(listening_, 1), 0);
-    server_ = std::thread([this, words = std::string(greeting), fd]() mutable {
-      const int visitor = ::accept(listening_, nullptr, nullptr);
-      answer(visitor, words, fd);
-      ::close(visitor);
-    });
-  }
-  fake_listener(const fake_listener&) = delete;
-  fake_listener& operator=(const fake_listener&) = delete;
-  ~fake_listener() {
-    server_.join();
-    ::close(listening_);
-    ::unlink(path_.c_str());
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  static void answer(int visitor, std::string& words, int fd) {
-    if (words.empty()) return;
-    iovec from{.iov_base = words.data(), .iov_len = words.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    msghdr message{};
-    message.msg_iov = &from;
-    message.msg_iovlen = 1;
-    if (fd >= 0) {
-      message.msg_control = control.data();
-      message.msg_controllen = control.size();
-      cmsghdr* const head = CMSG_FIRSTHDR(&message);
-      head->cmsg_level = SOL_SOCKET;
-      head->cmsg_type = SCM_RIGHTS;
-      head->cmsg_len = CMSG_LEN(sizeof fd);
-      std::memcpy(CMSG_DATA(head), &fd, sizeof fd);
-    }
-    (void)::sendmsg(visitor, &message, MSG_NOSIGNAL);  // A visitor may have left by now.
-  }
-
-  std::string path_;
-  int listening_ = -1;
-  std::thread server_;
-};
 
 int file_of(std::span<const std::byte> bytes, bool sealed) {
   const int fd = ::memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);

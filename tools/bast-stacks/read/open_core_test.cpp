@@ -16,6 +16,7 @@
 #include "read/open_core.hpp"
 #include "read/testing/core_writer.hpp"
 #include "read/testing/fake_registry.hpp"
+#include "read/testing/fake_time.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -57,9 +58,12 @@ TEST(OpenCore, TellsWhatTheProcessWas) {
   fake.use(1, 1, 3000, "worker");
   fake.site(1).uses = 5;
   const auto bytes = core_of(fake, 8).finish();
+  testing::fake_time time;
+  time.step_ns = 1'234;
   const auto seen = read(bytes);
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_EQ(seen->from, source_kind::core);
+  EXPECT_EQ(seen->overhead_ns, 1'234U);
   ASSERT_EQ(seen->stacks.size(), 1U);
   EXPECT_EQ(seen->stacks[0].depth, 3000U);
   // The name is a constant of the program, whose pages are not in this core.

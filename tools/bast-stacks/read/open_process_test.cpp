@@ -12,6 +12,7 @@
 #include "read/open.hpp"
 #include "read/process_memory.hpp"
 #include "read/testing/fake_registry.hpp"
+#include "read/testing/fake_time.hpp"
 #include "read/testing/reading.hpp"
 
 namespace bast_stacks {
@@ -224,6 +225,13 @@ TEST(OpenProcess, AStoppedProcessIsRead) {
   ::waitpid(child, nullptr, 0);
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_EQ(seen->stacks.at(0).depth, 1234U);
+}
+
+TEST(OpenProcess, SaysHowLongItTook) {
+  fake_registry fake;
+  testing::fake_time time;
+  time.step_ns = 1'234;  // from its first question to its last
+  EXPECT_EQ(look().overhead_ns, 1'234U);
 }
 
 TEST(OpenProcess, SaysThatAProcessHasEnded) {
