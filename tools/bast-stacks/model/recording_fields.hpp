@@ -83,6 +83,7 @@ void fields(auto& at, is<pool> auto& p) {
   at("stacks", p.stacks);
   at("live", p.live);
   at("resident", p.resident);
+  at.rare("max", p.max);
 }
 
 void fields(auto& at, is<live_stack> auto& s) {

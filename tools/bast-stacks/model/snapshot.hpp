@@ -97,6 +97,7 @@ struct pool {
   std::uint64_t stacks = 0;  // ever opened; of pools that are gone, the most that one of them had
   std::uint64_t live = 0;
   std::uint64_t resident = 0;  // bytes, where it was looked at
+  std::uint64_t max = 0;       // bytes, of its own uses; 0: none, or an earlier version recorded
 };
 
 /// A stack that is in use. Depth is an interval: at least `depth`, the deepest byte that is not

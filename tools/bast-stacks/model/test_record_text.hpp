@@ -61,10 +61,11 @@ inline std::string record_text(const site& s) {
 inline std::string record_text(const pool& p) {
   return fmt::format(
       "{} thread={} {} limit={} guard={} window={} retain={} budget={} scrub={} growth={} "
-      "measured={} stacks={} live={} resident={}{}",
+      "measured={} stacks={} live={} resident={}{}{}",
       p.id, p.owner_thread, p.where, p.limit, p.guard, p.window, p.retain, p.budget, p.scrub,
       p.growth, p.measured, p.stacks, p.live, p.resident,
-      p.gone == 0 ? "" : fmt::format(" gone={}", p.gone));
+      p.gone == 0 ? "" : fmt::format(" gone={}", p.gone),
+      p.max == 0 ? "" : fmt::format(" max={}", p.max));
 }
 
 /// Addresses as distances below the stack's own top, which differ in no run.

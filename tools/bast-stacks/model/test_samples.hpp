@@ -190,6 +190,7 @@ inline snapshot random_snapshot(bast::test::random_numbers& random) {
     p.scrub = static_cast<std::uint8_t>(random.below(3));
     p.measured = flag();
     p.stacks = number();
+    p.max = number();
     s.pools.push_back(p);
   }
   for (std::uint64_t n = random.below(6); n != 0; --n) {

@@ -52,6 +52,10 @@ snapshot accumulate(const snapshot& earlier, snapshot last) {
       raise(last.sites[found->second], each);
     }
   }
+  for (const pool& each : earlier.pools) {
+    const auto same = std::ranges::find(last.pools, each.id, &pool::id);
+    if (same != last.pools.end()) same->max = std::max(same->max, each.max);
+  }
   add_modules(last, earlier.modules);
   if (last.program.empty()) last.program = earlier.program;
   last.runtime_ns = std::max(last.runtime_ns, earlier.runtime_ns);

@@ -110,12 +110,15 @@ class collector {
   }
 
   void add_sites(const registry& all, std::size_t first_pool) {
-    std::unordered_map<std::uint32_t, std::uint64_t> ids;
+    std::unordered_map<std::uint32_t, pool*> pools;
     for (std::size_t i = 0; i < all.pools.size(); ++i)
-      ids.emplace(all.pools[i].index, into_.pools[first_pool + i].id);
+      pools.emplace(all.pools[i].index, &into_.pools[first_pool + i]);
     const site_losses lost = read_sites(target_, all, [&](const bast::watch::site_entry& entry) {
-      const auto id = ids.find(entry.pool);
-      book_.enter(entry, id == ids.end() ? 0 : id->second, options_.now_ns);
+      const auto found = pools.find(entry.pool);
+      pool* const home = found == pools.end() ? nullptr : found->second;
+      const std::uint64_t max =
+          book_.enter(entry, home == nullptr ? 0 : home->id, options_.now_ns);
+      if (home != nullptr) home->max = std::max(home->max, max);
     });
     say(into_, lost.unread, "Sites that could not be read");
     say(into_, lost.torn, "Sites that were being written whenever they were read",
@@ -161,6 +164,7 @@ class collector {
       pool& home = *pools.at(stack.pool);
       note_depth(into_.sites[stack.site], stack.depth, home.limit);
       home.resident += stack.resident;
+      home.max = std::max(home.max, stack.depth);
     }
   }
 

@@ -116,8 +116,11 @@ std::size_t site_book::enter(site entered) {
   return at->second;
 }
 
-void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns) {
-  const std::size_t index = enter(site_from(entry, pool_id, now_ns));
+std::uint64_t site_book::enter(const site_entry& entry, std::uint64_t pool_id,
+                               std::uint64_t now_ns) {
+  site made = site_from(entry, pool_id, now_ns);
+  const std::uint64_t max = made.max;
+  const std::size_t index = enter(std::move(made));
   if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
   // Pools that are gone were not all there at one time.
   held& most = held_max_[index];
@@ -126,6 +129,7 @@ void site_book::enter(const site_entry& entry, std::uint64_t pool_id, std::uint6
   } else {
     most.open = add(most.open, entry.held_max);
   }
+  return max;
 }
 
 void site_book::raise_held() {

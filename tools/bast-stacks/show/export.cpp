@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -68,6 +69,18 @@ std::uint64_t samples_below(const site& s, std::uint64_t bound) {
   return sum;
 }
 
+/// Each sample counted as the middle of its bucket, so far as anything was that deep: exact to 32
+/// bytes up to 4 KiB and to 1.6 % above. Never less for more samples, as scrapers expect of a sum.
+std::uint64_t sum_of_samples(const site& s) {
+  std::uint64_t sum = 0;
+  for (const bucket& b : s.histogram) {
+    const std::uint64_t low = bast::watch::bucket_low(b.index);
+    const std::uint64_t high = std::min(bast::watch::bucket_high(b.index), s.max);
+    sum = add(sum, multiply(high < low ? low : low + (high - low) / 2, b.count));
+  }
+  return sum;
+}
+
 void histogram(const site& s, const std::string& labels, std::string& out) {
   constexpr const char* name = "bast_stack_used_bytes";
   const std::uint64_t count = sampled(s);
@@ -75,8 +88,8 @@ void histogram(const site& s, const std::string& labels, std::string& out) {
   for (const std::uint64_t bound : bounds)
     out += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, bound - 1,
                        samples_below(s, bound));
-  out += fmt::format("{}_bucket{{{},le=\"+Inf\"}} {}\n{}_count{{{}}} {}\n", name, labels, count,
-                     name, labels, count);
+  out += fmt::format("{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n",
+                     name, labels, count, sum_of_samples(s));
 }
 
 }  // namespace
@@ -97,7 +110,8 @@ std::string export_csv(const snapshot& of) {
 std::string export_prometheus(const snapshot& of) {
   const std::vector<std::string> labels = labels_of(of);
   std::string out =
-      "# HELP bast_stack_used_bytes Depth of sampled uses of stacks by spawn site.\n"
+      "# HELP bast_stack_used_bytes Depth of sampled uses of stacks by spawn site. The buckets are "
+      "exact; the sum is not recorded, and made of the middles of finer buckets.\n"
       "# TYPE bast_stack_used_bytes histogram\n";
   for (std::size_t i = 0; i < of.sites.size(); ++i) histogram(of.sites[i], labels[i], out);
 

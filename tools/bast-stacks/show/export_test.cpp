@@ -4,9 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "model/test_samples.hpp"
+#include "show/testing/exposition_check.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -52,19 +51,58 @@ TEST(ExportPrometheus, EscapesLabels) {
   EXPECT_THAT(export_prometheus(s), HasSubstr("{site=\"a\\\"b\\\\c\ufffdd\"}"));
 }
 
-TEST(ExportPrometheus, NoSeriesIsThereTwice) {
+TEST(ExportPrometheus, TheSumIsOfTheMiddlesOfBucketsAndNoDeeperThanTheDeepest) {
+  const auto sum_of = [](const test::depths& used) {
+    snapshot s;
+    s.sites = {test::make_site("x.cpp", 1, used)};
+    const std::string text = export_prometheus(s);
+    const std::string head = "bast_stack_used_bytes_sum{site=\"x.cpp:1\"} ";
+    const std::size_t at = text.find(head);
+    return at == text.npos ? "none" : text.substr(at + head.size(), text.find('\n', at) - at - 61);
+  };
+  EXPECT_EQ(sum_of({}), "0");
+  EXPECT_EQ(sum_of({{100, 1}}), "82");                // of 64 to 100
+  EXPECT_EQ(sum_of({{100, 5}, {5000, 1}}), "5444");   // 5 * 95 of 64 to 127, 4969 of 4992 to 5000
+  EXPECT_EQ(sum_of({{std::uint64_t{1} << 40, 1}}), "549789040640");  // of a bucket without an end
+}
+
+TEST(ExportPrometheus, IsAnExpositionWhateverThingsAreCalled) {
+  using testing::exposition_check;
+  EXPECT_EQ(exposition_check::run(export_prometheus({})), "");
   snapshot s = test::sample_server();
   for (int i = 0; i < 3; ++i) s.sites.push_back(s.sites[0]);
-  const std::string text = export_prometheus(s);
-  std::set<std::string> series;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
-    const std::string line = text.substr(at, end - at);
-    if (!line.starts_with('#')) {
-      EXPECT_TRUE(series.insert(line.substr(0, line.rfind(' '))).second) << line;
-    }
-    at = end + 1;
-  }
+  s.sites[1].kind = bast::watch::site_kind::label;
+  s.sites[1].where = "a\"b\\c\nd}\\";
+  EXPECT_EQ(exposition_check::run(export_prometheus(s)), "");
+  auto random = bast::test::random_numbers::of_this_test();
+  for (int i = 0; i < 300; ++i)
+    EXPECT_EQ(exposition_check::run(export_prometheus(test::random_snapshot(random))), "");
+}
+
+/// The checker must find what it looks for.
+TEST(ExportPrometheus, TheCheckFindsWhatIsWrong) {
+  const std::string good = export_prometheus(test::sample_server());
+  const auto found = [&](const std::string& was, const std::string& is) {
+    std::string bad = good;
+    const std::size_t at = bad.find(was);
+    if (at == bad.npos) return std::string("not there");
+    const std::string wrong = testing::exposition_check::run(bad.replace(at, was.size(), is));
+    return wrong.substr(0, wrong.find(':'));
+  };
+  EXPECT_EQ(found("le=\"+Inf\"} 9002", "le=\"+Inf\"} 9003"), "+Inf, _sum, _count");
+  EXPECT_EQ(found("le=\"+Inf\"", "le=\"99999999\""), "+Inf, _sum, _count");
+  EXPECT_EQ(found("_sum{", "_total{"), "no part of a histogram");
+  EXPECT_EQ(found("le=\"2047\"", "le=\"1023\""), "a series that is there twice");
+  EXPECT_EQ(found("le=\"2047\"", "le=\"7\""), "not ascending");
+  EXPECT_EQ(found("le=\"1023\"} 0", "le=\"1023\"} 9999"), "a count that falls");
+  EXPECT_EQ(found("# TYPE bast_stack_live", "# HELP bast_stack_live"), "not once before the samples");
+  EXPECT_EQ(found("# HELP bast_stack_live", "# HELP bast_stack_used_bytes"), "a family in two places");
+  EXPECT_EQ(found("HELP bast_stack_live ", "HELP bast_stack_live \\t"), "an escape that is none");
+  EXPECT_EQ(found("{site=\"", "{site=\"\\c"), "labels");
+  EXPECT_EQ(found("{site=\"", "{9site=\""), "labels");
+  EXPECT_EQ(found("} 9002\n", "} many\n"), "a value");
+  EXPECT_EQ(testing::exposition_check::run(good.substr(0, good.size() - 1)),
+            "the last line does not end");
 }
 
 }  // namespace

@@ -143,6 +143,27 @@ std::string pool_verdict_text(const pool_advice& a) {
   return size_text(a.limit);
 }
 
+/// How deep the stacks of a pool went. A recording of an earlier version knows only how deep its
+/// sites went, over all of their pools: then it is not exact, and no deeper than that.
+struct pool_depth {
+  std::uint64_t most = 0;  // bytes
+  bool exact = true;
+  bool known = true;
+};
+
+pool_depth depth_of(const pool& p, const std::vector<site>& sites) {
+  if (p.max != 0) return {.most = p.max};
+  pool_depth depth{.known = p.gone == 0};
+  for (const site& s : sites) {
+    if (!std::ranges::binary_search(s.pools, p.id)) continue;
+    depth.known = true;
+    depth.most = std::max(depth.most, s.max);
+    depth.exact = depth.exact && s.pools.size() == 1;
+  }
+  if (depth.most == 0) depth.exact = true;
+  return depth;
+}
+
 std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_options& options) {
   const auto size = [&](std::uint64_t bytes) { return size_number(bytes, options.exact_bytes); };
   std::unordered_map<std::size_t, const pool_advice*> advised;
@@ -152,16 +173,14 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
   std::vector<row> rows;
   for (std::size_t i = 0; i < of.pools.size(); ++i) {
     const pool& p = of.pools[i];
-    std::uint64_t deepest = 0;
-    for (const site& s : of.sites) {
-      if (std::ranges::binary_search(s.pools, p.id)) deepest = std::max(deepest, s.max);
-    }
+    const pool_depth deepest = depth_of(p, of.sites);
     row r{.name = pool_name(p),
-          .margin = margin_of(deepest, p.limit),
-          .max = deepest,
+          .margin = margin_of(deepest.most, p.limit),
+          .max = deepest.most,
           .uses = p.stacks};
-    r.waste = p.limit > deepest ? multiply(p.limit - deepest, p.stacks) : 0;
-    r.warn = p.measured && r.margin < narrow_margin;
+    if (p.limit > deepest.most && deepest.known)
+      r.waste = multiply(p.limit - deepest.most, p.stacks);
+    r.warn = p.measured && deepest.exact && r.margin < narrow_margin;
     std::string advice_text = "not measured";
     if (p.measured) {
       const auto found = advised.find(i);
@@ -174,9 +193,11 @@ std::vector<row> pool_rows(const snapshot& of, const advice& all, const report_o
     r.cells = {std::to_string(p.stacks),
                std::to_string(p.live),
                size(p.resident),
-               size(deepest),
+               deepest.known ? (deepest.exact ? "" : "<= ") + size(deepest.most) : "?",
                size(p.limit),
-               p.measured ? percent_of(r.margin, p.limit) : "?",
+               p.measured && deepest.known
+                   ? (deepest.exact ? "" : ">= ") + percent_of(r.margin, p.limit)
+                   : "?",
                advice_text};
     rows.push_back(std::move(r));
   }
