@@ -62,7 +62,9 @@ void add_source(CLI::App& to, arguments& into) {
       ->required()
       ->type_name("SOURCE");
   to.add_flag("--no-live", into.no_live, "do not look at how deep live stacks are");
-  to.add_option("--program", into.program, "the executable of a core file, if it has moved")
+  to.add_option("--program", into.program,
+                "the executable of a core file, if it has moved; its build id must be that of the "
+                "program that ran")
       ->type_name("FILE");
 }
 

@@ -23,6 +23,7 @@ struct module {
   std::uint64_t low = 0;   // lowest mapped address
   std::uint64_t high = 0;  // end of the highest
   std::string here{};      // where to read it, when `path` is another file here; not in a recording
+  const std::string& read_from() const { return here.empty() ? path : here; }
 };
 
 /// One call on a stack. `stack_bytes` is what this call took: from its caller's frame to its own

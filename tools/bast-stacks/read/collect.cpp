@@ -116,8 +116,7 @@ class collector {
     const site_losses lost = read_sites(target_, all, [&](const bast::watch::site_entry& entry) {
       const auto found = pools.find(entry.pool);
       pool* const home = found == pools.end() ? nullptr : found->second;
-      const std::uint64_t max =
-          book_.enter(entry, home == nullptr ? 0 : home->id, options_.now_ns);
+      const std::uint64_t max = book_.enter(entry, home == nullptr ? 0 : home->id, options_.now_ns);
       if (home != nullptr) home->max = std::max(home->max, max);
     });
     say(into_, lost.unread, "Sites that could not be read");

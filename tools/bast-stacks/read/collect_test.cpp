@@ -33,7 +33,7 @@ TEST(Collect, EveryFieldOfASiteAndAPoolIsInItsPlace) {
   EXPECT_THAT(record_texts(seen.pools),
               ElementsAre("41 thread=77 /src/pool.cpp:12 limit=1001 guard=1002 window=1003 "
                           "retain=1004 budget=1005 scrub=1 growth=1 measured=true stacks=4 live=0 "
-                          "resident=0"));
+                          "resident=0 max=2012"));
   EXPECT_THAT(
       record_texts(seen.sites),
       ElementsAre("1 .../src/a.cpp 2001:2002 uses=2005 pending=0 samples=2006 grows=2007 max=2012 "
@@ -99,7 +99,8 @@ TEST(Collect, PoolsThatAreGoneAreListedWithWhatTheirSitesCounted) {
   entry.stacks_max = 17;
   EXPECT_THAT(pools(), ElementsAre("41 thread=77 /src/pool.cpp:12 limit=1001 guard=1002 "
                                    "window=1003 retain=1004 budget=1005 scrub=1 growth=1 "
-                                   "measured=true stacks=17 live=0 resident=0 gone=3"));
+                                   "measured=true stacks=17 live=0 resident=0 gone=3 "
+                                   "max=2012"));
 }
 
 TEST(Collect, ReadingTwiceCountsOnce) {

@@ -11,7 +11,7 @@ mapped_files::mapped_files(const std::vector<mapping>& mappings,
                            const std::vector<module>& modules) {
   for (const module& each : modules) {
     if (each.build_id.empty()) continue;
-    auto file = file_source::open(each.path);
+    auto file = file_source::open(each.read_from());
     if (!file) continue;
     const auto image = read_elf_image({.mapped = nullptr, .file = file->get(), .base = each.low});
     if (!image || image->build_id != each.build_id) continue;

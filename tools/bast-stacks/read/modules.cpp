@@ -75,10 +75,8 @@ found_modules find_modules(const std::vector<mapping>& mappings, memory& target,
     module next = make_module(mappings, i);
     std::byte probe{};
     std::expected<std::unique_ptr<file_source>, problem> file;
-    if (!target.read(next.low, probe)) {
-      if (!program.empty() && next.path == program_path) next.path = program;
-      file = file_source::open(next.path);
-    }
+    if (!program.empty() && next.path == program_path) next.here = program;
+    if (!target.read(next.low, probe)) file = file_source::open(next.read_from());
     const auto image =
         read_elf_image({.mapped = &target, .file = file ? file->get() : nullptr, .base = next.low});
     if (!image) continue;

@@ -29,8 +29,8 @@ struct found_modules {
   bool has_32_bit = false;
 };
 
-/// Looks at every ELF file of `mappings`. `program`, when not empty, is read instead of the file
-/// at `program_path` where the target's memory does not hold it.
+/// Looks at every ELF file of `mappings`: at the target's memory, and where that does not hold it,
+/// at the file. `program`, when not empty, is where to read the file at `program_path`.
 found_modules find_modules(const std::vector<mapping>& mappings, memory& target,
                            const std::string& program_path, const std::string& program);
 

@@ -221,14 +221,16 @@ TEST(FindModules, WhatIsNotMappedIsReadFromTheFile) {
   EXPECT_EQ(found("/gone/program", ""), "anchors= 32=false");
   EXPECT_EQ(found("/gone/other", file.path), "anchors= 32=false");
   EXPECT_EQ(found("/gone/program", file.path),
-            fmt::format("{} id=01abcdef base=0x400000 low=0x500000 high=0x501000 here=\n"
-                        "anchors={:#x} 32=false",
+            fmt::format("/gone/program id=01abcdef base=0x400000 low=0x500000 high=0x501000 "
+                        "here={}\nanchors={:#x} 32=false",
                         file.path, anchor_of));
-  // What is mapped is believed, and keeps its name.
+  // What is mapped is believed; the rest of the file is where it is said to be.
   scripted_memory mapped;
   mapped.put_bytes(image_home, image_bytes().bytes());
-  EXPECT_EQ(find_modules(mappings, mapped, "/gone/program", file.path).modules.at(0).path,
-            "/gone/program");
+  const auto seen = find_modules(mappings, mapped, "/gone/program", file.path).modules.at(0);
+  EXPECT_EQ(seen.path, "/gone/program");
+  EXPECT_EQ(seen.here, file.path);
+  EXPECT_EQ(find_modules(mappings, mapped, "/gone/other", file.path).modules.at(0).here, "");
 }
 
 TEST(FindModules, SoManyAndNoMore) {

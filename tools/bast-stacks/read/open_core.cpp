@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "model/clean_text.hpp"
 #include "read/clock.hpp"
 #include "read/collect.hpp"
 #include "read/core_file.hpp"
+#include "read/elf_image.hpp"
 #include "read/layered_memory.hpp"
 #include "read/mapped_files.hpp"
 #include "read/modules.hpp"
@@ -38,6 +40,36 @@ void place_threads(const core_file& core, const std::vector<extent>& slots, snap
   if (faulted != nullptr) faulted->crashed = true;
 }
 
+/// Whether `program` is the file that the core's process ran.
+std::expected<void, problem> check_program(const std::string& program, const found_modules& files,
+                                           memory& target, snapshot& into) {
+  const auto file = file_source::open(program);
+  if (!file) return std::unexpected(file.error());
+  const auto image = read_elf_image({.mapped = nullptr, .file = file->get(), .base = 0});
+  if (!image) return std::unexpected(problem{2, program + " is no program", {}});
+  const auto found = std::ranges::find(files.modules, program, &module::here);
+  if (found == files.modules.end()) {
+    into.not_seen.push_back(clean_text(program) +
+                            " was not read: the core does not tell which file its program was.");
+    return {};
+  }
+  std::byte first{};
+  if (!target.read(found->low, first)) {
+    into.not_seen.push_back("Whether " + clean_text(program) +
+                            " is what ran: the core does not hold the program's first page.");
+  }
+  if (found->build_id != image->build_id) {
+    const auto id = [](const std::string& text) { return text.empty() ? "none" : text; };
+    return std::unexpected(
+        problem{3,
+                fmt::format("{} is not what ran: its build id is {}, that of "
+                            "the core's program {}",
+                            clean_text(program), id(image->build_id), id(found->build_id)),
+                "give the file that ran"});
+  }
+  return {};
+}
+
 }  // namespace
 
 std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> bytes,
@@ -60,6 +92,10 @@ std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> 
   if (core->truncated)
     seen.not_seen.emplace_back("The core is cut short: what lay behind its end is missing.");
   found_modules files = find_modules(core->mappings, *core->memory, recorded, options.program);
+  if (!options.program.empty()) {
+    if (auto right = check_program(options.program, files, *core->memory, seen); !right)
+      return std::unexpected(std::move(right.error()));
+  }
   auto mapped = std::make_unique<mapped_files>(core->mappings, files.modules);
   layered_memory target(std::move(core->memory), std::move(mapped), layered_memory::layer::front);
   const auto registries = find_registries(files, target, name);

@@ -137,6 +137,61 @@ TEST(OpenCore, SaysThatACoreIsCutShort) {
   }
 }
 
+TEST(OpenCore, TheProgramThatIsGivenMustBeTheOneThatRan) {
+  const auto moved =
+      std::filesystem::path(::testing::TempDir()) / ("bast-moved-" + std::to_string(::getpid()));
+  std::filesystem::copy_file("/proc/self/exe", moved,
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto read_with = [](core_writer core, const std::string& program) {
+    const auto bytes = core.finish();
+    return open_core_source(std::make_shared<buffer_source>(bytes), "a core", {.program = program});
+  };
+  fake_registry fake;
+  // AT_PHDR: which of the files is the program.
+  const std::uint64_t auxv[] = {AT_PHDR, own_program().low + 64, AT_NULL, 0};
+  auto core = core_of(fake, 8);
+  core.add_note(NT_AUXV, std::as_bytes(std::span(auxv)));
+  const auto right = read_with(core, moved);
+  ASSERT_TRUE(right) << right.error().what;
+  EXPECT_EQ(right->program, moved);
+  EXPECT_EQ(right->modules.at(0).here, moved);
+  EXPECT_EQ(right->modules.at(0).path, own_program().path);
+  EXPECT_THAT(right->not_seen, ::testing::Each(::testing::Not(HasSubstr("what ran"))));
+
+  const auto wrong = read_with(core, "/bin/true");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().status, 3);
+  EXPECT_THAT(wrong.error().what,
+              ::testing::MatchesRegex("/bin/true is not what ran: its build id is [0-9a-f]+, that "
+                                      "of the core's program " +
+                                      right->modules.at(0).build_id));
+  const auto text = read_with(core, "/etc/passwd");
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().what, "/etc/passwd is no program");
+  const auto missing = read_with(core, "/no/such/file");
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error().what, HasSubstr("/no/such/file"));
+
+  const auto unknown = read_with(core_of(fake, 8), moved);
+  ASSERT_TRUE(unknown) << unknown.error().what;
+  EXPECT_THAT(unknown->not_seen,
+              ::testing::Contains(moved.string() + " was not read: the core does not tell which "
+                                                   "file its program was."));
+  // Without the first page in the core nothing can be compared.
+  core_writer bare;
+  bare.add_files({own_program()});
+  bare.add_memory(&testing::bast_stacks_fake_anchor, sizeof testing::bast_stacks_fake_anchor);
+  bare.add_memory(&fake.header(), fake_registry::bytes);
+  bare.add_note(NT_AUXV, std::as_bytes(std::span(auxv)));
+  const auto unchecked = read_with(bare, moved);
+  ASSERT_TRUE(unchecked) << unchecked.error().what;
+  EXPECT_THAT(
+      unchecked->not_seen,
+      ::testing::Contains("Whether " + moved.string() +
+                          " is what ran: the core does not hold the program's first page."));
+  std::filesystem::remove(moved);
+}
+
 TEST(OpenCore, SaysWhatAFileIsThatIsNoCore) {
   const auto error = [](std::span<const std::byte> bytes) {
     const auto seen = read(bytes);

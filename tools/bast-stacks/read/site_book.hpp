@@ -37,7 +37,8 @@ class site_book {
   /// Enters what a registry says. `pool_id` is 0 for a site of pools that are gone.
   /// `now_ns` is the target's CLOCK_MONOTONIC, or 0 when not known. Returns how deep it was in that
   /// pool.
-  std::uint64_t enter(const bast::watch::site_entry& entry, std::uint64_t pool_id, std::uint64_t now_ns);
+  std::uint64_t enter(const bast::watch::site_entry& entry, std::uint64_t pool_id,
+                      std::uint64_t now_ns);
 
   /// Sees to it that each site holds at least the most that the registry counted: slots tell of
   /// this moment, and nothing when their pools are gone.

@@ -88,8 +88,9 @@ void histogram(const site& s, const std::string& labels, std::string& out) {
   for (const std::uint64_t bound : bounds)
     out += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, bound - 1,
                        samples_below(s, bound));
-  out += fmt::format("{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n",
-                     name, labels, count, sum_of_samples(s));
+  out +=
+      fmt::format("{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n",
+                  name, labels, count, sum_of_samples(s));
 }
 
 }  // namespace

@@ -171,8 +171,9 @@ TEST(WholeText, Csv) {
 }
 
 TEST(WholeText, Prometheus) {
-  EXPECT_EQ(export_prometheus(server()),
-            R"(# HELP bast_stack_used_bytes Depth of sampled uses of stacks by spawn site.
+  EXPECT_EQ(
+      export_prometheus(server()),
+      R"(# HELP bast_stack_used_bytes Depth of sampled uses of stacks by spawn site. The buckets are exact; the sum is not recorded, and made of the middles of finer buckets.
 # TYPE bast_stack_used_bytes histogram
 bast_stack_used_bytes_bucket{site="/src/app/parse.cpp:40",le="1023"} 0
 bast_stack_used_bytes_bucket{site="/src/app/parse.cpp:40",le="2047"} 0
@@ -188,6 +189,7 @@ bast_stack_used_bytes_bucket{site="/src/app/parse.cpp:40",le="1048575"} 9002
 bast_stack_used_bytes_bucket{site="/src/app/parse.cpp:40",le="4194303"} 9002
 bast_stack_used_bytes_bucket{site="/src/app/parse.cpp:40",le="16777215"} 9002
 bast_stack_used_bytes_bucket{site="/src/app/parse.cpp:40",le="+Inf"} 9002
+bast_stack_used_bytes_sum{site="/src/app/parse.cpp:40"} 53876164
 bast_stack_used_bytes_count{site="/src/app/parse.cpp:40"} 9002
 bast_stack_used_bytes_bucket{site="/src/app/render.cpp:14",le="1023"} 0
 bast_stack_used_bytes_bucket{site="/src/app/render.cpp:14",le="2047"} 0
@@ -203,6 +205,7 @@ bast_stack_used_bytes_bucket{site="/src/app/render.cpp:14",le="1048575"} 212
 bast_stack_used_bytes_bucket{site="/src/app/render.cpp:14",le="4194303"} 212
 bast_stack_used_bytes_bucket{site="/src/app/render.cpp:14",le="16777215"} 212
 bast_stack_used_bytes_bucket{site="/src/app/render.cpp:14",le="+Inf"} 212
+bast_stack_used_bytes_sum{site="/src/app/render.cpp:14"} 4650518
 bast_stack_used_bytes_count{site="/src/app/render.cpp:14"} 212
 bast_stack_used_bytes_bucket{site="/src/app/server.cpp:88",le="1023"} 0
 bast_stack_used_bytes_bucket{site="/src/app/server.cpp:88",le="2047"} 0
@@ -218,6 +221,7 @@ bast_stack_used_bytes_bucket{site="/src/app/server.cpp:88",le="1048575"} 41203
 bast_stack_used_bytes_bucket{site="/src/app/server.cpp:88",le="4194303"} 41203
 bast_stack_used_bytes_bucket{site="/src/app/server.cpp:88",le="16777215"} 41203
 bast_stack_used_bytes_bucket{site="/src/app/server.cpp:88",le="+Inf"} 41203
+bast_stack_used_bytes_sum{site="/src/app/server.cpp:88"} 131288974
 bast_stack_used_bytes_count{site="/src/app/server.cpp:88"} 41203
 # HELP bast_stack_used_bytes_max Deepest use since the start, of all uses.
 # TYPE bast_stack_used_bytes_max gauge

@@ -15,7 +15,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from run' -l deepest -d 'reco
 complete -c bast-stacks -n '__fish_seen_subcommand_from run' -l output -d 'write a recording here instead of a report' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l no-live -d 'do not look at how deep live stacks are'
-complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l program -d 'the executable of a core file, if it has moved' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l program -d 'the executable of a core file, if it has moved; its build id must be that of the program that ran' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l every -d 'time between two looks (2s)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from top' -l confidence -d 'and that with this confidence (95)' -r
@@ -26,7 +26,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from record' -l every -d 'tim
 complete -c bast-stacks -n '__fish_seen_subcommand_from record' -l deepest -d 'watch page faults for the calls of the deepest stacks, see above'
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l no-live -d 'do not look at how deep live stacks are'
-complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l program -d 'the executable of a core file, if it has moved' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l program -d 'the executable of a core file, if it has moved; its build id must be that of the program that ran' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l by -d 'what a row is (site)' -x -a 'site stack pool'
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l sort -d 'what comes first (margin)' -x -a 'margin max uses waste site'
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l top -d 'how many rows' -r
@@ -44,7 +44,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l json -d 'the 
 complete -c bast-stacks -n '__fish_seen_subcommand_from report' -l output -d 'where to write to; - is standard output' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l no-live -d 'do not look at how deep live stacks are'
-complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l program -d 'the executable of a core file, if it has moved' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l program -d 'the executable of a core file, if it has moved; its build id must be that of the program that ran' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l confidence -d 'and that with this confidence (95)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l bound -d 'a static bound that is sound, for the sites that match: GLOB=SIZE, as in '\''parse.cpp:*=40 KiB'\''' -r
@@ -57,7 +57,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l json -d 't
 complete -c bast-stacks -n '__fish_seen_subcommand_from recommend' -l output -d 'where to write to; - is standard output' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from flame' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from flame' -l no-live -d 'do not look at how deep live stacks are'
-complete -c bast-stacks -n '__fish_seen_subcommand_from flame' -l program -d 'the executable of a core file, if it has moved' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from flame' -l program -d 'the executable of a core file, if it has moved; its build id must be that of the program that ran' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from flame' -l site -d 'only the sites that match' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from flame' -l format -d 'what to write (svg)' -x -a 'svg folded speedscope'
 complete -c bast-stacks -n '__fish_seen_subcommand_from flame' -l output -d 'where to write to; - is standard output' -r
@@ -81,7 +81,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from diff' -l json -d 'the sa
 complete -c bast-stacks -n '__fish_seen_subcommand_from diff' -l output -d 'where to write to; - is standard output' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l no-live -d 'do not look at how deep live stacks are'
-complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l program -d 'the executable of a core file, if it has moved' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l program -d 'the executable of a core file, if it has moved; its build id must be that of the program that ran' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l budget -d 'the budgets' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l update -d 'rewrite the budgets to what was seen, and a margin'
 complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l margin -d 'that margin (10)' -r
@@ -89,7 +89,7 @@ complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l format -d 'wha
 complete -c bast-stacks -n '__fish_seen_subcommand_from check' -l output -d 'where to write to; - is standard output' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l help -d 'print this and exit'
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l no-live -d 'do not look at how deep live stacks are'
-complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l program -d 'the executable of a core file, if it has moved' -r
+complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l program -d 'the executable of a core file, if it has moved; its build id must be that of the program that ran' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l format -d 'what to write (json)' -x -a 'json csv prometheus folded speedscope html'
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l quantile -d 'lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)' -r
 complete -c bast-stacks -n '__fish_seen_subcommand_from export' -l confidence -d 'and that with this confidence (95)' -r

@@ -29,7 +29,7 @@ _bast_stacks() {
       _arguments \
         '--help[print this and exit]' \
         '--no-live[do not look at how deep live stacks are]' \
-        '--program[the executable of a core file, if it has moved]: :_files' \
+        '--program[the executable of a core file, if it has moved; its build id must be that of the program that ran]: :_files' \
         '--every[time between two looks (2s)]: :_files' \
         '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)]: :_files' \
         '--confidence[and that with this confidence (95)]: :_files' \
@@ -46,7 +46,7 @@ _bast_stacks() {
       _arguments \
         '--help[print this and exit]' \
         '--no-live[do not look at how deep live stacks are]' \
-        '--program[the executable of a core file, if it has moved]: :_files' \
+        '--program[the executable of a core file, if it has moved; its build id must be that of the program that ran]: :_files' \
         '--by[what a row is (site)]: :(site stack pool)' \
         '--sort[what comes first (margin)]: :(margin max uses waste site)' \
         '--top[how many rows]: :_files' \
@@ -67,7 +67,7 @@ _bast_stacks() {
       _arguments \
         '--help[print this and exit]' \
         '--no-live[do not look at how deep live stacks are]' \
-        '--program[the executable of a core file, if it has moved]: :_files' \
+        '--program[the executable of a core file, if it has moved; its build id must be that of the program that ran]: :_files' \
         '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)]: :_files' \
         '--confidence[and that with this confidence (95)]: :_files' \
         '--bound[a static bound that is sound, for the sites that match\: GLOB=SIZE, as in '\''parse.cpp\:*=40 KiB'\'']: :_files' \
@@ -83,7 +83,7 @@ _bast_stacks() {
       _arguments \
         '--help[print this and exit]' \
         '--no-live[do not look at how deep live stacks are]' \
-        '--program[the executable of a core file, if it has moved]: :_files' \
+        '--program[the executable of a core file, if it has moved; its build id must be that of the program that ran]: :_files' \
         '--site[only the sites that match]: :_files' \
         '--format[what to write (svg)]: :(svg folded speedscope)' \
         '--output[where to write to; - is standard output]: :_files' \
@@ -116,7 +116,7 @@ _bast_stacks() {
       _arguments \
         '--help[print this and exit]' \
         '--no-live[do not look at how deep live stacks are]' \
-        '--program[the executable of a core file, if it has moved]: :_files' \
+        '--program[the executable of a core file, if it has moved; its build id must be that of the program that ran]: :_files' \
         '--budget[the budgets]: :_files' \
         '--update[rewrite the budgets to what was seen, and a margin]' \
         '--margin[that margin (10)]: :_files' \
@@ -127,7 +127,7 @@ _bast_stacks() {
       _arguments \
         '--help[print this and exit]' \
         '--no-live[do not look at how deep live stacks are]' \
-        '--program[the executable of a core file, if it has moved]: :_files' \
+        '--program[the executable of a core file, if it has moved; its build id must be that of the program that ran]: :_files' \
         '--format[what to write (json)]: :(json csv prometheus folded speedscope html)' \
         '--quantile[lower a limit only if this part of all uses stays within the deepest seen (99.9, and a program that goes on was seen for an hour)]: :_files' \
         '--confidence[and that with this confidence (95)]: :_files' \

@@ -151,7 +151,7 @@ class exposition_check {
       const std::size_t equals = line.find("=\"");
       if (equals == line.npos || !is_name(line.substr(0, equals), false)) return false;
       std::size_t end = equals + 2;
-      while (end < line.size() && line[end] != '"') end += line[end] == '\\' ? 2 : 1;
+      while (end < line.size() && line[end] != '"') end += line[end] == '\\' ? 2U : 1U;
       if (end >= line.size()) return false;
       const std::string_view value = line.substr(equals + 2, end - equals - 2);
       if (!escapes(value, "\\\"n")) return false;
