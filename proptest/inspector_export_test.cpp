@@ -143,6 +143,13 @@ RC_GTEST_PROP(InspectorExport, PrometheusComesBack, (const likely_snapshot& s)) 
     }
     RC_ASSERT(all[next - 1].label("le") == "+Inf");
     RC_ASSERT(before == sampled(of));
+    // Between what all samples had at least, and what they had at most.
+    RC_ASSERT(all[next].name == "bast_stack_used_bytes_sum");
+    const std::uint64_t sum = std::stoull(all[next++].value);
+    std::uint64_t least = 0;
+    for (const bucket& b : of.histogram)
+      least = add(least, multiply(bast::watch::bucket_low(b.index), b.count));
+    RC_ASSERT(sum >= least);
     RC_ASSERT(all[next].name == "bast_stack_used_bytes_count");
     RC_ASSERT(std::stoull(all[next++].value) == sampled(of));
   }
