@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/snapshot.hpp"
@@ -38,8 +39,8 @@ struct flame_options {
 };
 
 /// A picture that needs nothing else: no font, script or style from elsewhere. It adapts to dark
-/// and light, and with scripts allowed marks a function wherever it is while the pointer is on it.
-/// The same snapshot gives the same bytes.
+/// and light. With scripts allowed (see flame_script) calls can be looked at closer, and found. The
+/// same snapshot gives the same bytes.
 std::string flame_svg(const snapshot& of, const flame_options& options = {});
 
 /// For flame_options::modules: the files of all sites that could be drawn, by bytes.
@@ -49,6 +50,13 @@ std::vector<std::string> flame_modules(const snapshot& of);
 /// filled with, as SVG without a size.
 std::string flame_style();
 std::string flame_definitions();
+
+/// For a picture, or a page with pictures. A click on a call, or Enter, draws it as wide as the
+/// picture; a click on the site, or Escape, draws the whole stack again. "/" asks for words, marks
+/// the calls that have them in their function, source or file, and says how many bytes these took.
+/// While the pointer is on a call the same function is marked everywhere. Changes attributes and
+/// text only: nothing that a target named becomes markup.
+std::string_view flame_script();
 
 /// A line for each call, "site;outermost;...;call bytes", with the call's own bytes: what
 /// flamegraph.pl, inferno and speedscope read. Recursion is not folded.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "draw/flame.hpp"
 #include "draw/path.hpp"
@@ -29,12 +30,19 @@ std::string folded_name(std::string name) {
 
 std::string folded(const snapshot& of) {
   const std::vector<std::string> names = short_site_names(of.sites);
+  // What reads the format takes equal names for one function.
+  std::map<std::string, std::set<std::string>> identities;
+  for (const site& each : of.sites) {
+    for (const path_step& step : path_of(each, unfolded).steps)
+      identities[step.function].insert(identity_of(step));
+  }
   std::string text;
   for (std::size_t i = 0; i < of.sites.size(); ++i) {
     std::string stack = folded_name(names[i]);
     for (const path_step& step : path_of(of.sites[i], unfolded).steps) {
       stack += ';';
       stack += folded_name(step.function);
+      if (identities[step.function].size() > 1) stack += " [" + identity_of(step) + ']';
       text += stack + ' ' + std::to_string(step.bytes) + '\n';
     }
   }
@@ -47,7 +55,7 @@ std::string speedscope(const snapshot& of) {
   std::map<std::tuple<std::string, std::string, std::string>, std::size_t> known;
   const auto frame_index = [&](const path_step& step) {
     const auto [entry, added] =
-        known.try_emplace({step.function, step.module, source_of(step)}, frames.size());
+        known.try_emplace({step.function, identity_of(step), source_of(step)}, frames.size());
     if (added) {
       json described{{"name", step.function}};
       if (!step.file.empty()) described["file"] = step.file;

@@ -182,8 +182,9 @@ flame_layout lay_out(const snapshot& of, const flame_options& options) {
       // Stripes and text make each other hard to read.
       const double text_left = step.kind == step_kind::call ? bar.left : bar.own_right;
       const label_room room{text_left, bar.right, panel.deepest_right, flame_plot_width};
-      const std::string label = label_of(step);
-      bar.label = panel.labels_behind ? label_behind(label, room) : place_label(label, room);
+      bar.words = label_of(step);
+      bar.label =
+          panel.labels_behind ? label_behind(bar.words, room) : place_label(bar.words, room);
       bar.step = std::move(step);
       panel.bars.push_back(std::move(bar));
     }

@@ -31,6 +31,7 @@ struct flame_bar {
   double own_right = 0;  // end of its own bytes
   double right = 0;      // end of the stack
   flame_label label;
+  std::string words;  // all of the label
 };
 
 struct flame_panel {

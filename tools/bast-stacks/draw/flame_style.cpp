@@ -61,7 +61,8 @@ std::string rules(const colours& of) {
       ".bast-flame .unsure{{stroke:{1}}}.bast-flame .grid{{stroke:{2}}}\n"
       ".bast-flame .ground{{fill:{3}}}.bast-flame path.limit{{stroke:{4}}}\n"
       ".bast-flame text.limit{{fill:{4}}}.bast-flame .ox{{fill:{5}}}.bast-flame .dx{{fill:{6}}}\n"
-      ".bast-flame g.call:hover .own,.bast-flame g.same .own{{stroke:{0};stroke-width:1.5}}\n",
+      ".bast-flame g.call:hover .own,.bast-flame g.same .own{{stroke:{0};stroke-width:1.5}}\n"
+      ".bast-flame g:focus-visible rect{{stroke:{0};stroke-width:2}}\n",
       of.ink, of.soft, of.line, of.ground, of.limit, of.other.strong, of.other.pale);
   for (std::size_t i = 0; i < of.modules.size(); ++i) {
     css += fmt::format(".bast-flame .o{0}{{fill:{1}}}.bast-flame .d{0}{{fill:{2}}}\n", i,
@@ -83,6 +84,9 @@ constexpr std::string_view shapes = R"css(
 .bast-flame .unsure{fill-opacity:.55;stroke-dasharray:3 2;stroke-width:1}
 .bast-flame .gap{fill:url(#bast-gap);stroke-width:.5}
 .bast-flame .stripe{stroke-width:1.2;stroke-opacity:.7}
+.bast-flame g:focus{outline:none}.bast-flame g[tabindex],.bast-flame text.find{cursor:pointer}
+.bast-flame .zoomed .grid,.bast-flame .zoomed .limit,.bast-flame .zoomed .tick{display:none}
+.bast-flame.finds g.call:not(.found){opacity:.3}
 )css";
 
 }  // namespace

@@ -26,17 +26,6 @@ constexpr double flame_axis_height = 18;
 constexpr double panel_gap = 30;
 constexpr double bar_height = flame_row_height - 1;
 
-// While the pointer is on a call, marks the calls of the same function in all sites. Reads and
-// writes attributes only: nothing that a target named becomes markup.
-constexpr std::string_view script = R"js(
-for (const call of document.querySelectorAll("g.call[data-f]")) {
-  const same = () => [...document.querySelectorAll("g.call[data-f]")]
-    .filter(other => other.dataset.f === call.dataset.f);
-  call.addEventListener("pointerenter", () => same().forEach(c => c.classList.add("same")));
-  call.addEventListener("pointerleave", () => same().forEach(c => c.classList.remove("same")));
-}
-)js";
-
 /// Writes from the top down; `y_` is where the next thing goes.
 class picture {
  public:
@@ -84,7 +73,7 @@ class picture {
     svg += fmt::format("<rect class=\"ground\" width=\"{:.0f}\" height=\"{:.0f}\"/>\n", flame_width,
                        height);
     svg += body_;
-    svg.append("<script><![CDATA[").append(script).append("]]></script>\n</svg>\n");
+    svg.append("<script><![CDATA[").append(flame_script()).append("]]></script>\n</svg>\n");
     return svg;
   }
 
@@ -166,6 +155,7 @@ class picture {
           flame_width - flame_margin, y_ + 12, facts);
       y_ += 22;
     }
+    put("<g class=\"panel\">\n");
     axis(each);
     const double first = y_;
     root(each, its);
@@ -174,6 +164,7 @@ class picture {
       put("<path class=\"limit\" d=\"M{0:.1f} {1:.1f}V{2:.1f}\"/>\n", flame_margin + each.limit_x,
           first - 4, y_);
     }
+    put("</g>\n");
     y_ += options_.embedded ? 6 : panel_gap;
   }
 
@@ -186,7 +177,7 @@ class picture {
       const std::string_view side = tick == 0 ? "" : x > flame_width - 60 ? " end" : " mid";
       const bool hidden = each.limit_x != 0 && std::abs(flame_margin + each.limit_x - x) < 90;
       if (hidden) continue;
-      put("<text class=\"words soft small{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", side, x,
+      put("<text class=\"words soft small tick{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", side, x,
           y_ - 7, tick == 0 ? "0" : size_text(tick));
     }
     if (each.limit_x != 0) {
@@ -200,16 +191,18 @@ class picture {
         flame_margin + left, y_, std::max(0.0, right - left), bar_height);
   }
 
-  void text(const flame_label& label, bool on_stripes = false) {
-    if (label.text.empty()) return;
-    put("<text class=\"{}{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", on_stripes ? "halo " : "",
-        label.ends_at_x ? "end" : "start", flame_margin + label.x, y_ + bar_height - 4.5,
-        markup(label.text));
+  /// `words` is all of the label, for where it has more room.
+  void text(const flame_label& label, std::string_view words, bool on_stripes = false) {
+    if (words.empty()) return;
+    put("<text class=\"{}{}\" x=\"{:.1f}\" y=\"{:.1f}\"", on_stripes ? "halo " : "",
+        label.ends_at_x ? "end" : "start", flame_margin + label.x, y_ + bar_height - 4.5);
+    if (label.text != words) put(" data-l=\"{}\"", markup(words));
+    put(">{}</text>", markup(label.text));
   }
 
   /// The site itself: as wide as its deepest; what lies behind the backtrace is hatched.
   void root(const flame_panel& each, const site& its) {
-    put("<g><title>{}\n{}", markup(site_name(its)),
+    put("<g class=\"site\"><title>{}\n{}", markup(site_name(its)),
         exact_bytes_text(std::max(its.max, each.path_bytes)));
     if (each.deepest_right > each.path_right) {
       put("\nIts calls are known to {}; then it went deeper without growing.",
@@ -222,7 +215,7 @@ class picture {
                                                 : names_[each.site] + ", " +
                                                       size_text(std::max(its.max, each.path_bytes));
     const label_room room{0, each.path_right, each.deepest_right, flame_plot_width};
-    text(each.labels_behind ? label_behind(words, room) : place_label(words, room));
+    text(each.labels_behind ? label_behind(words, room) : place_label(words, room), words);
     put("</g>\n");
     y_ += flame_row_height;
   }
@@ -231,7 +224,7 @@ class picture {
     const path_step& step = bar.step;
     const std::string name = markup(step.function);
     if (is_call(step))
-      put("<g class=\"call\" data-f=\"{}\">", name);
+      put("<g class=\"call\" data-f=\"{}\" data-b=\"{}\">", markup(identity_of(step)), step.bytes);
     else
       put("<g>");
     put("<title>{}{}</title>", name, details(step));
@@ -241,7 +234,7 @@ class picture {
       rectangle("gap", bar.left, bar.own_right);
     else
       rectangle((step.confirmed ? "own o" : "own unsure o") + hue, bar.left, bar.own_right);
-    text(bar.label, !is_call(step));
+    text(bar.label, bar.words, !is_call(step));
     put("</g>\n");
     y_ += flame_row_height;
   }

@@ -173,6 +173,24 @@ TEST(Folded, HasEachCallsOwnBytes) {
   EXPECT_EQ(folded(made), "s.cpp:3;f 10\ns.cpp:3;f;g:h 20\n");
 }
 
+TEST(Folded, FunctionsOfOneNameStayApart) {
+  snapshot s = test::sample_server();
+  site& its = s.sites.at(0);
+  its.deepest = {};
+  for (const std::uint64_t start : {16U, 32U}) {
+    frame& each = its.deepest.frames.emplace_back(test::make_frame("parse", 100));
+    each.module = "server";
+    each.function_start = start;
+  }
+  its.deepest.depth = 200;
+  s.sites.resize(1);
+  const std::string text = folded(s);
+  EXPECT_NE(text.find(";parse [server+0x20] 100\n"), text.npos) << text;
+  EXPECT_NE(text.find(";parse [server+0x20];parse [server+0x10] 100\n"), text.npos) << text;
+  const std::string json = speedscope(s);
+  EXPECT_EQ(count(json, "\"name\": \"parse\""), 2U) << json;
+}
+
 TEST(Folded, HasALinePerCallAndAWholeNumberAtItsEnd) {
   const std::string text = folded(sample::hostile());
   keep("hostile.folded", text);

@@ -51,7 +51,10 @@ class page {
     recommendation();
     details();
     not_seen();
-    body_.append("<script>").append(page_script).append("</script>\n</body>\n</html>\n");
+    body_.append("<script>")
+        .append(page_script)
+        .append(flame_script())
+        .append("</script>\n</body>\n</html>\n");
     return std::move(body_);
   }
 

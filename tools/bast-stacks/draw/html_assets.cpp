@@ -53,6 +53,11 @@ summary span{color:var(--soft);font-weight:400;margin-left:8px}
 .facts{display:flex;flex-wrap:wrap;gap:4px 28px;margin:4px 0 0}
 .facts div{display:flex;gap:6px}.facts dt{color:var(--soft)}.facts dd{margin:0}
 .key{vertical-align:baseline}svg[role]{display:block;width:100%;min-width:860px;height:auto}
+.find input{font:inherit;width:min(20em,100%);margin:0 8px}
+@media(max-width:600px){body{padding:12px 12px 40px}h1{font-size:22px}
+ .tiles{grid-template-columns:1fr 1fr;gap:8px}.tiles dd{font-size:19px}
+ #sites :is(th,td):is(:nth-child(n+2):nth-child(-n+5),:nth-child(7)),.used{display:none}
+ th,td{padding:6px 5px}td.name{min-width:8em}}
 @media print{body{padding:0;max-width:none;font-size:11px}th button::after{content:""}
  details{break-inside:avoid-page}details::details-content{content-visibility:visible;display:block}
  .wide{overflow:visible}svg[role]{min-width:0}tr{break-inside:avoid}}
@@ -92,14 +97,6 @@ const reveal = () => {
 };
 addEventListener("hashchange", reveal);
 reveal();
-for (const call of document.querySelectorAll("g.call[data-f]")) {
-  const mark = on => {
-    for (const other of document.querySelectorAll("g.call[data-f]"))
-      if (other.dataset.f === call.dataset.f) other.classList.toggle("same", on);
-  };
-  call.addEventListener("pointerenter", () => mark(true));
-  call.addEventListener("pointerleave", () => mark(false));
-}
 )js";
 
 }  // namespace bast_stacks::draw

@@ -162,6 +162,79 @@ TEST(HtmlInBrowser, AClickOnAHeadSorts) {
             (names{"clock.cpp:12", "server.cpp:88", "layout", "parse.cpp:40"}));
 }
 
+/// `page` with these lines run behind its own scripts, and what the last of them puts into `said`.
+std::string said_by(std::string page, const std::string& lines) {
+  page += "<script>let said = '';\n" + lines +
+          "\ndocument.body.append('[said ' + said + ' said]');</script>";
+  const std::string dom = in_browser(page);
+  const std::size_t begin = dom.rfind("[said ");
+  const std::size_t end = dom.rfind(" said]");
+  return end == dom.npos ? "nothing" : dom.substr(begin + 6, end - begin - 6);
+}
+
+TEST(HtmlInBrowser, ACallCanBeDrawnAsWideAsThePicture) {
+  const std::string page = html_page(sample::server());
+  if (!has_browser()) GTEST_SKIP() << no_browser;
+  constexpr const char* lines = R"js(
+const panel = [...document.querySelectorAll(".bast-flame .panel")]
+  .find(each => each.querySelectorAll("g.call").length > 2);
+const bars = [...panel.querySelectorAll(":scope > g")];
+const edges = bar => {
+  const all = [...bar.querySelectorAll("rect")];
+  const right = r => Number(r.getAttribute("x")) + Number(r.getAttribute("width"));
+  return Math.round(Math.min(...all.map(r => Number(r.getAttribute("x"))))) + "-" +
+    Math.round(Math.max(...all.map(right)));
+};
+const before = panel.innerHTML;
+const call = bars.filter(bar => bar.classList.contains("call")).at(-1);
+const tell = words => { said += words + edges(call) + " " + panel.classList.contains("zoomed") + "; "; };
+const key = name => call.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true}));
+call.dispatchEvent(new Event("click"));
+tell("click ");
+key("Escape");
+tell("escape ");
+key("Enter");
+tell("enter ");
+bars[0].dispatchEvent(new Event("click"));
+tell("site ");
+said += [...panel.querySelectorAll("text")].every(text => !text.textContent.includes("goes back"));
+)js";
+  const std::string said = said_by(page, lines);
+  const std::size_t first = said.find("escape ");
+  const std::string whole = said.substr(first + 7, said.find(' ', first + 7) - first - 7);
+  EXPECT_NE(whole, "16-1184");
+  EXPECT_EQ(said, "click 16-1184 true; escape " + whole + " false; enter 16-1184 true; site " +
+                      whole + " false; true");
+}
+
+TEST(HtmlInBrowser, CallsAreFoundByWords) {
+  const std::string page = html_page(sample::server());
+  if (!has_browser()) GTEST_SKIP() << no_browser;
+  constexpr const char* lines = R"js(
+const input = document.querySelector(".find input"), output = document.querySelector("output");
+const found = () => document.querySelectorAll("g.call.found").length;
+let bytes = 0, calls = 0;
+for (const call of document.querySelectorAll("g.call")) {
+  if (!call.querySelector("title").textContent.toLowerCase().includes("libc")) continue;
+  bytes += Number(call.dataset.b);
+  ++calls;
+}
+for (const words of ["LIBC", "no such words", ""]) {
+  input.value = words;
+  input.dispatchEvent(new Event("input"));
+  said += output.textContent + " " + found() + " " +
+    document.querySelectorAll("svg.finds").length + "; ";
+}
+said = said.replace(calls + " call", "N call").replace(bytes + " B", "all B")
+  .replace((bytes / 1024).toFixed(1) + " KiB", "all KiB") + (calls > 0);
+)js";
+  const std::string said = said_by(page, lines);
+  EXPECT_TRUE(said.starts_with("N call")) << said;
+  EXPECT_NE(said.find(", all "), said.npos) << said;
+  EXPECT_NE(said.find("; 0 calls, 0 B 0 "), said.npos) << said;
+  EXPECT_TRUE(said.ends_with(";  0 0; true")) << said;
+}
+
 TEST(HtmlInBrowser, NothingThatTheTargetNamedRuns) {
   // An alert would be no element; what the names tried to make would be.
   if (!has_browser()) GTEST_SKIP() << no_browser;

@@ -25,6 +25,7 @@ path_step step_of(const frame& call) {
   const std::uint64_t bytes = std::min(call.stack_bytes, path_bytes_max);
   path_step step{.function = clean_text(call.function),
                  .module = clean_text(call.module),
+                 .function_start = call.function_start,
                  .file = clean_text(call.file),
                  .line = call.line,
                  .bytes = bytes,
@@ -32,8 +33,10 @@ path_step step_of(const frame& call) {
                  .most = bytes,
                  .confirmed = call.confirmed};
   if (step.function.empty()) {
+    // Where its function begins, or else where the call is.
+    const auto place = call.function_start != 0 ? call.function_start : call.module_offset;
     step.function = step.module.empty() ? fmt::format("{:#x}", call.pc)
-                                        : fmt::format("{}+{:#x}", step.module, call.module_offset);
+                                        : fmt::format("{}+{:#x}", step.module, place);
   }
   return step;
 }
@@ -50,8 +53,7 @@ void add_to(path_step& folded, const path_step& call) {
 }
 
 bool same_function(const path_step& a, const path_step& b) {
-  return a.kind == step_kind::call && b.kind == step_kind::call && a.function == b.function &&
-         a.module == b.module;
+  return a.kind == step_kind::call && b.kind == step_kind::call && identity_of(a) == identity_of(b);
 }
 
 struct repetition {
@@ -124,6 +126,12 @@ std::vector<path_step> calls_of(std::span<const frame> deepest_first) {
 }
 
 }  // namespace
+
+std::string identity_of(const path_step& step) {
+  if (step.module.empty()) return step.function;
+  return step.function_start == 0 ? step.module + ' ' + step.function
+                                  : fmt::format("{}+{:#x}", step.module, step.function_start);
+}
 
 std::string short_name_of(const path_step& step) {
   if (step.kind != step_kind::call) return step.function;

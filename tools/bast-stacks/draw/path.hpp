@@ -29,9 +29,10 @@ enum class step_kind {
 /// Strings are clean. Bytes count from the top of the stack downward.
 struct path_step {
   step_kind kind = step_kind::call;
-  std::string function{};  // demangled, or "module+0x12ab" when it has no name
-  std::string module{};    // empty when none is known
-  std::string file{};      // of the source, or empty
+  std::string function{};            // demangled, or "module+0x12ab" when it has no name
+  std::string module{};              // empty when none is known
+  std::uint64_t function_start = 0;  // in the module; 0: not known
+  std::string file{};                // of the source, or empty
   std::uint32_t line = 0;
   std::uint64_t begin = 0;
   std::uint64_t bytes = 0;  // its own, of all its calls
@@ -41,6 +42,9 @@ struct path_step {
   bool confirmed = false;  // of all its calls
 };
 
+/// What tells its function from others of the same name, as static functions of two sources have:
+/// the module and where in it the function begins; where that is not known, the name.
+std::string identity_of(const path_step& step);
 /// What it calls, in short: "json::value x37".
 std::string short_name_of(const path_step& step);
 /// "file:line", as much of it as is known.

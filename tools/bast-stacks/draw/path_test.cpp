@@ -135,8 +135,32 @@ TEST(Path, ACallWithoutANameIsItsPlaceInAFile) {
   site made = recursive({{"a", 1}});
   made.deepest.frames[0].function.clear();
   EXPECT_EQ(path_of(made).steps.at(0).function, "server+0x1064");
+  made.deepest.frames[0].function_start = 0x1040;
+  EXPECT_EQ(path_of(made).steps.at(0).function, "server+0x1040");
   made.deepest.frames[0].module.clear();
   EXPECT_EQ(path_of(made).steps.at(0).function, "0x401064");
+}
+
+// Two sources can have a static function of one name each, and a stripped program no names at all.
+TEST(Path, FoldsByFunctionAndNotByName) {
+  site made = recursive({{"a", 8}});
+  for (std::size_t i = 0; i < 8; ++i) made.deepest.frames[i].function_start = i % 2 == 0 ? 16 : 32;
+  const auto functions = [&] {
+    std::string all;
+    for (const path_step& each : path_of(made, {.fold_beyond = 3}).steps)
+      all += identity_of(each) + " x" + std::to_string(each.calls) + ", ";
+    return all;
+  };
+  EXPECT_EQ(functions(), "server+0x20 x4, server+0x10 x4, ");
+  for (frame& each : made.deepest.frames) each.function_start = 16;
+  EXPECT_EQ(functions(), "server+0x10 x8, ");
+  for (frame& each : made.deepest.frames) each.function.clear();
+  EXPECT_EQ(functions(), "server+0x10 x8, ");
+  for (frame& each : made.deepest.frames) each.function_start = 0;
+  for (frame& each : made.deepest.frames) each.function = "f";
+  EXPECT_EQ(functions(), "server f x8, ");
+  made.deepest.frames[3].module = "other.so";
+  EXPECT_EQ(functions().substr(0, 13), "server f x4, ");
 }
 
 }  // namespace
