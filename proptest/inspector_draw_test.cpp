@@ -91,7 +91,9 @@ RC_GTEST_PROP(InspectorFlame, FoldedAndSpeedscopeTellTheSame, (const likely_snap
       for (std::size_t j = 0; j < stack.size(); ++j) {
         std::string name = frames[stack[j].get<std::size_t>()]["name"];
         std::ranges::replace(name, ';', ':');
-        RC_ASSERT(line->names[j + 1] == name);
+        // Functions of one name are told apart.
+        const std::string& told = line->names[j + 1];
+        RC_ASSERT(told == name || told.starts_with(name + " ["));
       }
       RC_ASSERT(profile["weights"][i] == line->bytes);
       sum += line->bytes;

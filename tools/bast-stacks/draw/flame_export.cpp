@@ -42,7 +42,8 @@ std::string folded(const snapshot& of) {
     for (const path_step& step : path_of(of.sites[i], unfolded).steps) {
       stack += ';';
       stack += folded_name(step.function);
-      if (identities[step.function].size() > 1) stack += " [" + identity_of(step) + ']';
+      if (identities[step.function].size() > 1)
+        stack += folded_name(" [" + identity_of(step) + ']');
       text += stack + ' ' + std::to_string(step.bytes) + '\n';
     }
   }
