@@ -55,7 +55,6 @@ group& group::operator=(group&& other) noexcept {
 }
 
 group::~group() {
-  if (core_ == nullptr) return;
   BAST_CHECK(is_idle(), "a group was destroyed while a member was at work: wait first");
   os::destroy(core_);
 }

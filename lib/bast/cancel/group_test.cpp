@@ -2,11 +2,14 @@
 #include "bast/cancel/group.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <vector>
 
 #include "bast/cancel.hpp"
+#include "bast/os.hpp"
+#include "bast/testing/asleep.hpp"
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/joined_thread.hpp"
 
@@ -26,6 +29,25 @@ TEST(Group, WaitsForEveryTicket) {
   EXPECT_TRUE(workers.wait());
   EXPECT_EQ(done, 8);
   EXPECT_TRUE(workers.is_idle());
+}
+
+TEST(Group, TheLastTicketWakesWhoeverWaits) {
+  const group members = group::create().value();
+  ticket first = members.begin();
+  ticket last = members.begin();
+  std::atomic<std::uint32_t> waiter{0};
+  std::atomic<bool> came_back{false};
+  const test::joined_thread waits([&] {
+    waiter = os::thread_id();
+    EXPECT_TRUE(members.wait());
+    came_back = true;
+  });
+  while (waiter == 0) ::sched_yield();
+  test::wait_until_asleep(waiter);
+  first.done();
+  test::wait_until_asleep(waiter);
+  EXPECT_FALSE(came_back);
+  last.done();  // or the thread is never joined
 }
 
 TEST(Group, ATicketIsDoneExactlyOnce) {

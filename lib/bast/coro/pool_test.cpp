@@ -252,6 +252,46 @@ TEST(Pool, EverySiteIsRecordedUnderItsOwnName) {
   EXPECT_EQ(sites, 2U);
 }
 
+TEST(Pool, SitesBeyondTheLimitShareOne) {
+  coro_pool pool = *coro_pool::create();
+  std::vector<std::string> labels;
+  for (std::size_t i = 0; i < site_table::sites_max + 5; ++i)
+    labels.push_back("site " + std::to_string(i));
+  for (const std::string& label : labels) {
+    auto c = pool.acquire();
+    ASSERT_TRUE(c->start(label.c_str(), [] {}));
+  }
+  std::size_t sites = 0;
+  std::uint64_t others = 0;
+  pool.for_each_site([&](const site_stats& site) {
+    ++sites;
+    text name;
+    site.key.describe(name);
+    if (name.view() == "(other)") others = site.uses;
+  });
+  EXPECT_EQ(sites, site_table::sites_max);
+  EXPECT_EQ(others, 6U);  // one of the records is theirs
+}
+
+TEST(Pool, AStackIsSeenAsItsOwnCodeSeesIt) {
+  coro_pool pool = *coro_pool::create();
+  stack_view own;
+  auto c = pool.acquire();
+  ASSERT_TRUE(c->start([&](yielder<>& out) {
+    own = find_stack(__builtin_frame_address(0));
+    out.yield();
+  }));
+  std::size_t seen = 0;
+  pool.for_each_stack([&](const stack_view& each) {
+    if (each.record != own.record) return;
+    ++seen;
+    EXPECT_EQ(each.low, own.low);
+    EXPECT_EQ(each.open_low, own.open_low);
+    EXPECT_EQ(each.top, own.top);
+  });
+  EXPECT_EQ(seen, 1U);
+}
+
 TEST(Pool, ManyPoolsOnOneThreadAreIndependent) {
   std::vector<coro_pool> pools;
   for (int i = 0; i < 50; ++i) pools.push_back(*coro_pool::create());

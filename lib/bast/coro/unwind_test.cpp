@@ -176,7 +176,8 @@ TEST(Unwind, F17_ThePoolUnwindsTheNewestFirst) {
   std::vector<int> order;
   {
     coro_pool pool = *coro_pool::create();
-    for (int i = 0; i < 200; ++i) {
+    // The order is written down in more memory than a page.
+    for (int i = 0; i < 5000; ++i) {
       auto c = pool.acquire()->detach();
       ASSERT_TRUE(c.start([&order, i](yielder<>& out) {
         const writes_down local{order, i};
@@ -184,8 +185,8 @@ TEST(Unwind, F17_ThePoolUnwindsTheNewestFirst) {
       }));
     }
   }
-  ASSERT_EQ(order.size(), 200U);
-  for (int i = 0; i < 200; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], 199 - i);
+  ASSERT_EQ(order.size(), 5000U);
+  for (int i = 0; i < 5000; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], 4999 - i);
 }
 
 TEST(Unwind, F17_WhatDestructorsStartAtThePoolsDeathIsUnwoundToo) {

@@ -91,6 +91,8 @@ TEST_F(ForkedHost, IO15_EveryOperationAnswersForked) {
     if (!is_forked(loop.shut_down())) return 2;
     if (!is_forked(loop.has_room())) return 3;
     if (!is_forked(loop.start(some_child()))) return 4;
+    if (!is_forked(loop.machine().has_room())) return 12;
+    if (!is_forked(loop.machine().start(some_child()))) return 13;
     if (!is_forked(loop.cancel({.slot = 0, .generation = 1}))) return 5;
     if (!is_forked(loop.init(4))) return 6;
     std::byte some[1];

@@ -284,6 +284,28 @@ TEST_F(Run, StartGivesThePipesToTheCaller) {
   EXPECT_EQ(seen.output, "hello");
 }
 
+TEST_F(Run, EachPipeIsGivenAsItsOwn) {
+  for (const bool captures_output : {false, true}) {
+    auto c = child({"cat"});
+    if (captures_output) {
+      c.stdout_capture().stderr_pipe();
+    } else {
+      c.stdout_pipe().stderr_capture();
+    }
+    bool ended = false;
+    const auto finished = [](void* context, process_id, process_result&&) noexcept {
+      *static_cast<bool*>(context) = true;
+    };
+    process_pipes pipes;
+    ASSERT_TRUE(c.start(loop_, finished, &ended, &pipes));
+    EXPECT_EQ(pipes.stdin_fd, -1);
+    EXPECT_EQ(pipes.stdout_fd >= 0, !captures_output);
+    EXPECT_EQ(pipes.stderr_fd >= 0, captures_output);
+    while (!ended) ASSERT_TRUE(loop_.turn(1h));
+    ::close(captures_output ? pipes.stderr_fd : pipes.stdout_fd);
+  }
+}
+
 TEST_F(Run, D11_MoreThanTheDriverFollowsIsALimit) {
   epoll_adapter small;
   ASSERT_TRUE(small.init(1));
