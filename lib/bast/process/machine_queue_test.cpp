@@ -61,6 +61,38 @@ class MachineOffers : public scripted_machine {
   }
 };
 
+TEST_F(MachineOffers, P14_AnEarlierDeadlineReplacesTheTimerThatIsUnderWay) {
+  init({.processes_max = 1, .magic = 0x17});
+  process_start start = child();
+  start.timeout = 60s;
+  start.grace = 1s;
+  const auto id = machine->start(start);
+  ASSERT_TRUE(id);
+  const operation exit = next_is("poll 50");
+  const operation late = next_is("timeout -1 at 60000000000 = 60s 0ns");
+  ASSERT_TRUE(machine->cancel(*id));
+  const operation stop = next_is("cancel -1 of 2");
+  EXPECT_EQ(stop.target, late.user_data);
+  const operation terminate = next_is("signal 50 tells signal 15");
+  machine->complete(terminate.user_data, 0);
+  machine->complete(stop.user_data, 0);
+  machine->complete(late.user_data, -ECANCELED);
+  const operation soon = next_is("timeout -1 at 1000000000 = 1s 0ns");
+  // A later one does not replace it.
+  machine->complete(soon.user_data, -ETIME);
+  const operation kill = next_is("signal 50 tells signal 9");
+  machine->complete(kill.user_data, 0);
+  EXPECT_EQ(machine->next(), nullptr);
+  machine->complete(exit.user_data, POLLIN);
+  const operation observe = next_is("observe 50 tells");
+  *observe.exit = {.code = CLD_KILLED, .status = SIGKILL, .usage = {}};
+  machine->complete(observe.user_data, 1);
+  const operation reap = next_is("reap 50 tells");
+  machine->complete(reap.user_data, 1);
+  const operation close = next_is("close 50");
+  machine->complete(close.user_data, 0);
+}
+
 TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   init({.processes_max = 2, .magic = 0x17});
   machine->tick(3);
