@@ -5,7 +5,6 @@
 #include <sys/auxv.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -110,13 +109,11 @@ std::uint64_t least_uses(const recommend_options& options) {
   return runs_needed(options.quantile.value_or(least_quantile), options.confidence);
 }
 
-/// At the pace of those that were seen; 0 when it is not known.
-std::uint64_t uses_of_an_hour(const snapshot& of, std::uint64_t seen) {
-  constexpr double hour_ns = 3600e9;
-  if (of.runtime_ns == 0) return 0;
-  const double uses =
-      std::ceil(static_cast<double>(seen) * (hour_ns / static_cast<double>(of.runtime_ns)));
-  return static_cast<std::uint64_t>(std::min(uses, 1e18));
+/// How much longer the process must be seen, where it goes on and nobody said otherwise.
+std::uint64_t time_missing(const snapshot& of, bool alive, const recommend_options& options) {
+  constexpr std::uint64_t hour_ns = 3'600'000'000'000;
+  if (!alive || options.quantile.has_value() || of.runtime_ns == 0) return 0;
+  return hour_ns - std::min(of.runtime_ns, hour_ns);
 }
 
 bool came_late(const snapshot& of, const site& s) noexcept {
@@ -135,10 +132,10 @@ site_advice advise(const snapshot& of, bool alive, std::size_t index, const runn
   if (!has_run(s)) return result;
 
   result.need = s.max;
-  std::uint64_t needed = least_uses(options);
+  const std::uint64_t needed = least_uses(options);
   if (s.uses < needed) result.running = running.count;
   const std::uint64_t seen = add(s.uses, result.running);
-  if (alive && !options.quantile.has_value()) needed = std::max(needed, uses_of_an_hour(of, seen));
+  const std::uint64_t wait_ns = time_missing(of, alive, options);
   result.covered = supported_quantile(seen, options.confidence);
   if (s.overflows != 0) {
     result.what = verdict::overflowed;
@@ -159,9 +156,10 @@ site_advice advise(const snapshot& of, bool alive, std::size_t index, const runn
   if (wanted < s.limit) wanted = std::min(limit_for(result.need), s.limit);
   if (wanted > s.limit) {
     result.what = verdict::raise;
-  } else if (seen < needed && wanted < s.limit) {
+  } else if ((seen < needed || wait_ns != 0) && wanted < s.limit) {
     result.what = verdict::keep;
-    result.runs_missing = needed - seen;
+    result.runs_missing = needed - std::min(seen, needed);
+    result.missing_ns = wait_ns;
     return result;
   } else {
     result.what = wanted == s.limit ? verdict::fits : verdict::lower;

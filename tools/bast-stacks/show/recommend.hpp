@@ -112,6 +112,7 @@ struct site_advice {
   std::uint64_t limit = 0;         // bytes: what to set; the old one for keep
   std::uint64_t window = 0;        // bytes
   std::uint64_t runs_missing = 0;  // for keep
+  std::uint64_t missing_ns = 0;    // for keep: of time to be seen
   double covered = 0;              // the quantile that `need` covers at the confidence
   bool bound_decides = false;      // the static bound is larger than need and reserves
   std::uint64_t running = 0;       // live stacks that count as uses, for too few uses have ended
@@ -123,6 +124,9 @@ struct site_advice {
     return (what == verdict::lower || what == verdict::fits) && (running != 0 || late);
   }
 };
+
+/// "25 runs", or where only time is missing "50 min".
+std::string missing_text(const site_advice& advice);
 
 /// Pools that were made at one place with the same limit and window; or those of which only the
 /// sites still tell.

@@ -58,6 +58,7 @@ std::string recommend_json(const snapshot& of, const recommend_options& options)
                          {"window", a.window},
                          {"covered_quantile", a.covered},
                          {"runs_missing", a.runs_missing},
+                         {"missing_ns", a.missing_ns},
                          {"live_counted", a.running},
                          {"deepest_came_late", a.late},
                          {"code", code_of(a.limit, a.window)}};

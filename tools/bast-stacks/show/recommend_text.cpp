@@ -36,7 +36,7 @@ std::string reason(const site& s, const site_advice& a, const recommend_options&
     case verdict::unused: return "has not run";
     case verdict::keep:
       if (s.uses == 0 && a.running == 0) return "no use has ended";
-      if (a.covered >= options.quantile.value_or(least_quantile)) return "seen less than an hour";
+      if (a.runs_missing == 0) return "seen less than an hour";
       return fmt::format("so far {} may go deeper", rate_text(a.covered));
     case verdict::overflowed:
       return fmt::format("overflowed {} at {}", counted(s.overflows, "time"), size(a.need));
@@ -260,12 +260,17 @@ std::string verdict_text(const site_advice& advice) {
   switch (advice.what) {
     case verdict::unused: return "";
     case verdict::overflowed: return fmt::format("more than {}", size_text(advice.limit));
-    case verdict::keep: return fmt::format("keep: {} more", counted(advice.runs_missing, "run"));
+    case verdict::keep: return fmt::format("keep: {} more", missing_text(advice));
     case verdict::fits:
     case verdict::lower:
     case verdict::raise: return size_text(advice.limit) + (advice.so_far() ? " so far" : "");
   }
   return {};
+}
+
+std::string missing_text(const site_advice& advice) {
+  return advice.runs_missing != 0 ? counted(advice.runs_missing, "run")
+                                  : duration_text(advice.missing_ns);
 }
 
 std::string bound_text(const site_bound& bound, bool exact_bytes) {

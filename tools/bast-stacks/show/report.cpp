@@ -87,9 +87,11 @@ std::string code_line(const snapshot& of, const advice& all, const pool_advice& 
   if (all.sites[*each.decides].what == verdict::overflowed)
     return fmt::format("keep .limit = {}_KiB  // {}, until {} ran to its end", each.limit / 1024,
                        place_of(each), site);
-  return fmt::format("keep .limit = {}_KiB  // {}, until {} has run {} times more",
-                     each.limit / 1024, place_of(each), site,
-                     count_text(all.sites[*each.decides].runs_missing));
+  const site_advice& its = all.sites[*each.decides];
+  return fmt::format(
+      "keep .limit = {}_KiB  // {}, until {} {}", each.limit / 1024, place_of(each), site,
+      its.runs_missing != 0 ? fmt::format("has run {} times more", count_text(its.runs_missing))
+                            : "was seen for " + missing_text(its) + " more");
 }
 
 /// The code for all places: first limits that must be raised, then those that can be lowered, then
