@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -208,6 +211,37 @@ TEST(Static, ARootCanBeTheAddressWhereItBegins) {
     ASSERT_FALSE(report);
     EXPECT_THAT(report.error().what, HasSubstr("no function named " + wrong));
   }
+}
+
+// A stripped program's functions have no names but where they begin.
+TEST(Static, InAStrippedProgramAddressesAreNames) {
+  const auto all = frames_in(BAST_KNOWN_FRAMES);
+  ASSERT_TRUE(all);
+  const auto address = [&](const char* function) {
+    return fmt::format("{:#x}",
+                       std::ranges::find(*all, function, &function_frame::function)->address);
+  };
+  const temporary_file stripped("");
+  ASSERT_EQ(std::system(fmt::format("strip -o {} {}", stripped.path(), BAST_KNOWN_FRAMES).c_str()),
+            0);
+  const auto bound = [&](const std::string& root, const std::string& lines) {
+    const std::string path = stripped.path() + ".annotations";
+    std::ofstream(path) << lines;
+    const auto report =
+        analyse({.program = stripped.path(), .roots = {root}, .annotations = {path}});
+    std::filesystem::remove(path);
+    EXPECT_TRUE(report && report->notes.empty());
+    return report ? report->bounds.at(0) : static_bound{};
+  };
+  const std::string root = address("chain_root");
+  EXPECT_EQ(names(bound(root, "")),
+            (std::vector{root, address("chain_middle"), address("chain_end")}));
+  EXPECT_EQ(bound(root, "external " + address("chain_middle") + " <= 100\n").bytes,
+            frame("chain_root") + 100);
+  const std::string points = address("indirect_root");
+  const auto edge = bound(points, "edge " + points + " -> " + address("pointed_to") + "\n");
+  EXPECT_TRUE(edge.sound());
+  EXPECT_EQ(edge.bytes, frame("indirect_root") + frame("pointed_to"));
 }
 
 TEST(Static, AnAnnotationCanSayWhoseFunctionItMeans) {
