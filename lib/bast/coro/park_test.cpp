@@ -15,6 +15,34 @@ using internal::parked_coro;
 
 parked_coro self() { return parked_coro(*internal::this_thread.current); }
 
+/// "suspended finished parked", as far as they hold.
+template <class Yield>
+std::string words_of(const step<Yield>& of) {
+  return std::string(of.suspended() ? "suspended " : "") + (of.finished() ? "finished " : "") +
+         (of.parked() ? "parked " : "");
+}
+
+TEST(Park, AStepIsOneOfThree) {
+  coro_pool pool = *coro_pool::create();
+  const auto steps_of = [&]<class Yield>(auto yields) {
+    auto c = pool.acquire<Yield>();
+    parked_coro waiting;
+    std::string all = words_of(*c->start([&](yielder<Yield>& out) {
+      waiting = self();
+      internal::park();
+      yields(out);
+    }));
+    all += words_of(*c->look());
+    EXPECT_TRUE(waiting.wake());
+    all += words_of(*c->look());
+    all += words_of(*c->resume());
+    return all;
+  };
+  constexpr const char* wanted = "parked parked suspended finished ";
+  EXPECT_EQ(steps_of.operator()<void>([](auto& out) { out.yield(); }), wanted);
+  EXPECT_EQ(steps_of.operator()<int>([](auto& out) { out.yield(7); }), wanted);
+}
+
 TEST(Park, F4_OnlyTheWakerResumesAParkedCoroutine) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
