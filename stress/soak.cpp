@@ -140,7 +140,9 @@ class worker {
     } else if (plant == "mappings") {
       const auto leaked = os::map(2 * os::page_bytes());
       if (leaked) (void)os::protect(*leaked, os::page_bytes(), os::access::none);
-    } else if (plant == "descriptors" && ++rounds_ % 16 == 0) {
+    } else if (plant == "descriptors" && std::chrono::steady_clock::now() >= next_leak_) {
+      // As many a second on a fast machine as on a slow one, and fewer than there may be.
+      next_leak_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
       [[maybe_unused]] const int lost = ::dup(STDOUT_FILENO);
     } else if (plant == "threads" && ++threads_leaked_ <= 100) {
       std::thread(::pause).detach();
@@ -151,7 +153,7 @@ class worker {
   std::mt19937_64 random_;
   std::vector<handle> all_;
   int threads_leaked_ = 0;
-  int rounds_ = 0;
+  std::chrono::steady_clock::time_point next_leak_;
 };
 
 [[noreturn]] void die(const std::string& why) {
