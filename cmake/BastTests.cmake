@@ -34,7 +34,8 @@ function(bast_test_executable target core testing label)
   endif()
   bast_setup_target(${target})
   target_compile_definitions(${target} PRIVATE BAST_EMULATED=$<BOOL:${CMAKE_CROSSCOMPILING}>)
-  # error() of a result that has a value, and the like, end the test instead of reading what is there.
+  # error() of a result that has a value, and the like, end the test instead of reading what is
+  # there.
   target_compile_definitions(${target} PRIVATE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
   if(BAST_TEST_PER_PROCESS)
     gtest_discover_tests(${target}
