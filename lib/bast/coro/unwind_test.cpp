@@ -189,6 +189,36 @@ TEST(Unwind, F17_ThePoolUnwindsTheNewestFirst) {
   for (int i = 0; i < 5000; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], 4999 - i);
 }
 
+TEST(Unwind, F17_WhatDestructorsStartComesAfterAllThatWasThere) {
+  std::vector<int> order;
+  {
+    coro_pool pool = *coro_pool::create();
+    const auto start = [&](auto function) {
+      ASSERT_TRUE(pool.acquire()->detach().start(std::move(function)));
+    };
+    start([&](yielder<>& out) {
+      const writes_down local{order, 1};
+      out.yield();
+    });
+    struct spawns {
+      coro_pool& pool;
+      std::vector<int>& order;
+      ~spawns() {
+        order.push_back(2);
+        EXPECT_TRUE(pool.acquire()->detach().start([this](yielder<>& inner) {
+          const writes_down local{order, 3};
+          inner.yield();
+        }));
+      }
+    };
+    start([&](yielder<>& out) {
+      const spawns guard{pool, order};
+      out.yield();
+    });
+  }
+  EXPECT_EQ(order, (std::vector<int>{2, 1, 3}));
+}
+
 TEST(Unwind, F17_WhatDestructorsStartAtThePoolsDeathIsUnwoundToo) {
   std::vector<int> order;
   {
