@@ -14,10 +14,6 @@
 namespace bast_stacks {
 namespace {
 
-// What glibc's dynamic linker runs to find a function at its first call; an annotation can say how
-// much it takes.
-constexpr std::string_view lazy_binder = "_dl_runtime_resolve";
-
 /// Whether a row is that of a function which nobody has taken stack in yet.
 bool is_entry(const frame_row& row, std::int64_t entry_bytes) {
   return row.base == cfa_base::unknown ||
@@ -50,64 +46,33 @@ std::size_t call_graph::node_of(const code_address& at) {
   const auto start = extent ? extent->low : at.address;
   const auto [known, is_new] = by_address_.try_emplace({at.file, start}, nodes_.size());
   if (!is_new) return known->second;
-  graph_node node{.file = at.file,
-                  .extent = extent.value_or(function_extent{start, start}),
-                  .linker_name = std::string(file.name_at(start)),
-                  .module = file_name(file.elf().path())};
-  // As annotations can say it, see annotations.hpp.
-  node.name = !node.linker_name.empty() ? demangled(node.linker_name)
-              : at.file == 0            ? fmt::format("{:#x}", start)
-                                        : fmt::format("{:#x}@{}", start, node.module);
-  if (node.linker_name.starts_with("_Z")) node.plain_name = plain_name(node.name);
-  nodes_.push_back(std::move(node));
+  nodes_.push_back(made_node(at.file, extent.value_or(function_extent{start, start})));
   waiting_.push_back(nodes_.size() - 1);
   return nodes_.size() - 1;
 }
 
-bool call_graph::means_node(const annotation& one, const graph_node& node) const {
-  const auto start = node.extent.low;
-  if (const auto address = address_in(one.function))
-    return *address == start && (one.module.empty() ? node.file == 0 : one.module == node.module);
-  if (!one.module.empty() && one.module != node.module) return false;
-  if (one.function == node.name || means(one.function, node.linker_name)) return true;
-  // Another name of the same code.
-  const auto named = files_[node.file].elf().addresses_of(one.function);
-  return std::ranges::find(named, start) != named.end();
+graph_node call_graph::made_node(std::size_t file, const function_extent& extent) const {
+  graph_node node{.file = file,
+                  .extent = extent,
+                  .linker_name = std::string(files_[file].name_at(extent.low)),
+                  .module = file_name(files_[file].elf().path())};
+  const auto& linker_name = node.linker_name;
+  // As annotations can say it, see annotations.hpp.
+  node.name = !linker_name.empty() ? demangled(linker_name)
+              : file == 0          ? fmt::format("{:#x}", extent.low)
+                                   : fmt::format("{:#x}@{}", extent.low, node.module);
+  if (linker_name.starts_with("_Z")) {
+    node.plain_name = plain_name(node.name);
+    node.short_name = without_parameters(node.name);
+  } else {
+    node.short_name = linker_name.substr(0, linker_name.find('.'));
+  }
+  return node;
 }
 
-/// The first call of a function runs the dynamic linker below the caller's `bytes`.
-void call_graph::bind_lazily(std::size_t index, std::uint64_t bytes) {
-  for (std::size_t i = 0; i < annotations_.size(); ++i) {
-    const auto& one = annotations_[i];
-    if (one.kind != annotation_kind::external || one.function != lazy_binder) continue;
-    used_[i] = true;
-    nodes_[index].own_bytes = std::max(nodes_[index].own_bytes, bytes + one.limit);
-    return;
-  }
-  nodes_[index].binds_lazily = true;
-}
-
-const annotation* call_graph::annotated(const graph_node& node, annotation_kind kind) {
-  const annotation* found = nullptr;
-  for (std::size_t i = 0; i < annotations_.size(); ++i) {
-    const auto& one = annotations_[i];
-    if (one.kind != kind) continue;
-    if (!means_node(one, node)) continue;
-    used_[i] = true;
-    if (found == nullptr) found = &one;
-  }
-  return found;
-}
-
-std::vector<std::string> call_graph::unused() const {
-  std::vector<std::string> all;
-  for (std::size_t i = 0; i < annotations_.size(); ++i) {
-    if (!used_[i] && !annotations_[i].shipped) {
-      all.push_back(
-          fmt::format("{}: {} was not met.", annotations_[i].where, annotations_[i].function));
-    }
-  }
-  return all;
+/// A function has at least so much on the stack.
+void call_graph::need(std::size_t index, std::uint64_t bytes) {
+  nodes_[index].own_bytes = std::max(nodes_[index].own_bytes, bytes);
 }
 
 void call_graph::add_reason(std::size_t index, reason_kind kind, std::uint64_t at,
@@ -175,10 +140,13 @@ void call_graph::expand(std::size_t index) {
     nodes_[index].own_bytes = std::max(nodes_[index].own_bytes, usage->bytes);
   if (const auto* const known = annotated(nodes_[index], annotation_kind::recursion))
     nodes_[index].entries_max = std::max<std::uint64_t>(known->limit, 1);
-  for (const auto& call : shape.calls) follow(index, call, dynamic_bytes);
+  for (auto call : shape.calls) {
+    call.stack_bytes += dynamic_bytes;
+    follow(index, call);
+  }
 }
 
-void call_graph::follow(std::size_t index, const call_site& call, std::uint64_t dynamic_bytes) {
+void call_graph::follow(std::size_t index, const call_site& call) {
   const auto file = nodes_[index].file;
   if (call.tail && BAST_STACKS_MUTANT(tail_call_ignored)) return;
   switch (call.target_is) {
@@ -186,43 +154,17 @@ void call_graph::follow(std::size_t index, const call_site& call, std::uint64_t 
       // "call next; next: pop" asks where it is.
       if (!call.tail && call.target == call.pc + call.bytes) return;
       if (const auto slot = plt_slot(files_[file], call.target))
-        return follow_slot(index, call, *slot, dynamic_bytes);
-      return follow_code(index, call, {.file = file, .address = call.target}, dynamic_bytes);
-    case target_kind::slot: return follow_slot(index, call, call.target, dynamic_bytes);
+        return follow_slot(index, call, *slot);
+      return follow_code(index, call, {.file = file, .address = call.target});
+    case target_kind::slot: return follow_slot(index, call, call.target);
     case target_kind::none:
     case target_kind::unknown: break;
   }
-  if (!follow_annotated(index, call.stack_bytes + dynamic_bytes))
+  if (!follow_annotated(index, call.stack_bytes))
     add_reason(index, reason_kind::indirect_call, call.pc);
 }
 
-/// False when no annotation says where the function's indirect calls go.
-bool call_graph::follow_annotated(std::size_t index, std::uint64_t bytes) {
-  // Lines that are shipped name all that there can be. In a program without names it is there all
-  // the same, and is not met.
-  const auto has_names = [&](std::size_t file) {
-    return files_[file].elf().section(".symtab") != nullptr;
-  };
-  const bool all_named = has_names(0) && has_names(nodes_[index].file);
-  bool known = false;
-  for (std::size_t i = 0; i < annotations_.size(); ++i) {
-    const auto& one = annotations_[i];
-    if (one.kind != annotation_kind::edge || !means_node(one, nodes_[index])) continue;
-    used_[i] = true;
-    known = known || all_named || !one.shipped;
-    const auto targets = files_.meant_by(one.target);
-    for (const auto& target : targets) add_edge(index, node_of(target), bytes);
-    known = known || !targets.empty();
-    if (targets.empty() && !one.shipped) {
-      add_reason(index, reason_kind::external, 0,
-                 fmt::format("{}, which {} names", one.target, one.where));
-    }
-  }
-  return known;
-}
-
-void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint64_t slot,
-                             std::uint64_t dynamic_bytes) {
+void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint64_t slot) {
   const auto from = nodes_[index].file;
   const auto* const written = files_[from].elf().relocation_at(slot);
   const auto* const holder = files_[from].elf().section_at(slot);
@@ -230,11 +172,10 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
   const bool constant = holder != nullptr && (holder->name.starts_with(".got") ||
                                               holder->name.starts_with(".data.rel.ro"));
   if (written == nullptr || !constant) {
-    if (follow_annotated(index, call.stack_bytes + dynamic_bytes)) return;
+    if (follow_annotated(index, call.stack_bytes)) return;
     return add_reason(index, reason_kind::indirect_call, call.pc);
   }
-  if (written->lazy && !files_[from].elf().binds_now())
-    bind_lazily(index, call.stack_bytes + dynamic_bytes);
+  if (written->lazy && !files_[from].elf().binds_now()) bind_lazily(index, call.stack_bytes);
   code_address target{
       .file = from, .address = written->value, .chosen_at_load = written->chosen_at_load};
   if (!written->symbol.empty()) {
@@ -242,30 +183,21 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
     if (!found) {
       // A weak symbol that nobody defines is null, and the program asks before it calls.
       if (written->weak) return;
-      for (std::size_t i = 0; i < annotations_.size(); ++i) {
-        const auto& one = annotations_[i];
-        const bool known =
-            one.kind == annotation_kind::external || one.kind == annotation_kind::ignore;
-        if (!known || !one.module.empty() || !means(one.function, written->symbol)) continue;
-        used_[i] = true;
-        nodes_[index].own_bytes =
-            std::max(nodes_[index].own_bytes, call.stack_bytes + dynamic_bytes + one.limit);
-        return;
-      }
+      const auto* const known = annotated(written->symbol);
+      if (known != nullptr) return need(index, call.stack_bytes + known->limit);
       return add_reason(index, reason_kind::external, call.pc, demangled(written->symbol));
     }
     target = *found;
   }
-  follow_code(index, call, target, dynamic_bytes);
+  follow_code(index, call, target);
 }
 
-void call_graph::follow_code(std::size_t index, const call_site& call, code_address at,
-                             std::uint64_t dynamic_bytes) {
-  if (at.chosen_at_load) return follow_choice(index, call, at, dynamic_bytes);
+void call_graph::follow_code(std::size_t index, const call_site& call, code_address at) {
+  if (at.chosen_at_load) return follow_choice(index, call, at);
   const auto* const symbol = files_[at.file].elf().function_at(at.address);
   if (symbol != nullptr && symbol->address == at.address && symbol->chosen_at_load)
-    return follow_choice(index, call, at, dynamic_bytes);
-  auto bytes = call.stack_bytes + dynamic_bytes;
+    return follow_choice(index, call, at);
+  auto bytes = call.stack_bytes;
   if (call.tail) {
     // A jump into what has a frame already stays in the same call: the part of a function that was
     // moved away, or the way back from it.
@@ -281,20 +213,13 @@ void call_graph::follow_code(std::size_t index, const call_site& call, code_addr
   add_edge(index, node_of(at), bytes);
 }
 
-void call_graph::follow_choice(std::size_t index, const call_site& call, const code_address& at,
-                               std::uint64_t dynamic_bytes) {
+void call_graph::follow_choice(std::size_t index, const call_site& call, const code_address& at) {
   auto& file = files_[at.file];
   const auto extent = file.extent_at(at.address);
-  const graph_node chooser{.file = at.file,
-                           .extent = {at.address, at.address},
-                           .linker_name = std::string(file.name_at(at.address)),
-                           .module = file_name(file.elf().path())};
+  const auto chooser = made_node(at.file, {at.address, at.address});
   if (annotated(chooser, annotation_kind::ignore) != nullptr) return;
-  if (const auto* const known = annotated(chooser, annotation_kind::external)) {
-    nodes_[index].own_bytes =
-        std::max(nodes_[index].own_bytes, call.stack_bytes + dynamic_bytes + known->limit);
-    return;
-  }
+  if (const auto* const known = annotated(chooser, annotation_kind::external))
+    return need(index, call.stack_bytes + known->limit);
   bool any = false;
   if (extent) {
     const auto mentioned = file.shape_of(*extent).named_code;
@@ -304,7 +229,7 @@ void call_graph::follow_choice(std::size_t index, const call_site& call, const c
       const auto* const symbol = file.elf().function_at(address);
       if (symbol != nullptr && symbol->chosen_at_load) continue;
       any = true;
-      follow_code(index, call, {.file = at.file, .address = address}, dynamic_bytes);
+      follow_code(index, call, {.file = at.file, .address = address});
     }
   }
   if (!any) {

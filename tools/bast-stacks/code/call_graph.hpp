@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "code/annotations.hpp"
@@ -29,6 +30,7 @@ struct graph_node {
   std::string linker_name;
   std::string name{};        // as the source says
   std::string plain_name{};  // see names.hpp
+  std::string short_name{};  // that a person would write as well: without parameters, or ".part.0"
   std::string module{};
   std::uint64_t own_bytes = 0;
   std::vector<graph_edge> edges{};  // one for each callee, with the most bytes
@@ -53,19 +55,23 @@ class call_graph {
  private:
   std::size_t node_of(const code_address& at);
   void expand(std::size_t index);
-  void follow(std::size_t index, const call_site& call, std::uint64_t dynamic_bytes);
-  void follow_code(std::size_t index, const call_site& call, code_address at,
-                   std::uint64_t dynamic_bytes);
-  void follow_slot(std::size_t index, const call_site& call, std::uint64_t slot,
-                   std::uint64_t dynamic_bytes);
-  void follow_choice(std::size_t index, const call_site& call, const code_address& at,
-                     std::uint64_t dynamic_bytes);
+  void follow(std::size_t index, const call_site& call);
+  void follow_code(std::size_t index, const call_site& call, code_address at);
+  void follow_slot(std::size_t index, const call_site& call, std::uint64_t slot);
+  void follow_choice(std::size_t index, const call_site& call, const code_address& at);
   bool follow_annotated(std::size_t index, std::uint64_t bytes);
   void add_edge(std::size_t from, std::size_t to, std::uint64_t bytes);
   void add_reason(std::size_t index, reason_kind kind, std::uint64_t at, std::string detail = {});
   std::uint64_t entry_bytes(std::size_t file) const;
+  /// The node of a function, with what it is called and nothing else.
+  graph_node made_node(std::size_t file, const function_extent& extent) const;
+  /// The first annotation that fits, which is used then.
+  template <class F>
+  const annotation* first_annotation(F fits);
   const annotation* annotated(const graph_node& node, annotation_kind kind);
+  const annotation* annotated(std::string_view undefined);
   bool means_node(const annotation& one, const graph_node& node) const;
+  void need(std::size_t index, std::uint64_t bytes);
   void bind_lazily(std::size_t index, std::uint64_t bytes);
 
   program_files& files_;

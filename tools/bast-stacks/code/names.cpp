@@ -89,7 +89,7 @@ bool means(std::string_view wanted, std::string_view name) {
   if (wanted == name) return true;
   const auto whole = demangled(name);
   if (wanted == whole) return true;
-  if (!name.starts_with("_Z")) return wanted == name.substr(0, name.find('.'));
+  if (!name.starts_with("_Z")) return false;
   return wanted == without_parameters(whole) || wanted == plain_name(whole);
 }
 

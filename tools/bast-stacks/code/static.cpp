@@ -85,20 +85,20 @@ std::vector<code_address> starts_of(program_files& files) {
 
 std::expected<std::vector<code_address>, problem> find_roots(program_files& files,
                                                              const static_options& options) {
+  const auto coroutines = starts_of(files);
   std::vector<code_address> roots;
   auto names = options.roots;
   if (names.empty()) {
-    roots = starts_of(files);
+    roots = coroutines;
     if (roots.empty()) names.emplace_back(default_root);
   }
   for (const auto& name : names) {
-    auto found = files.meant_by(name);
     // What is printed of a coroutine is its callable.
-    auto coroutines = starts_of(files);
-    std::erase_if(coroutines, [&](const code_address& one) {
-      return coroutine_of(demangled(files[one.file].name_at(one.address))) != name;
+    std::vector<code_address> found;
+    std::ranges::copy_if(coroutines, std::back_inserter(found), [&](const code_address& one) {
+      return coroutine_of(demangled(files[one.file].name_at(one.address))) == name;
     });
-    if (!coroutines.empty()) found = std::move(coroutines);
+    if (found.empty()) found = files.meant_by(name);
     if (found.empty()) {
       return std::unexpected(problem{
           2, fmt::format("{} has no function named {}", options.program, name),
