@@ -30,16 +30,18 @@ std::string folded_name(std::string name) {
 
 std::string folded(const snapshot& of) {
   const std::vector<std::string> names = short_site_names(of.sites);
+  std::vector<stack_path> paths;
   // What reads the format takes equal names for one function.
   std::map<std::string, std::set<std::string>> identities;
   for (const site& each : of.sites) {
-    for (const path_step& step : path_of(each, unfolded).steps)
+    paths.push_back(path_of(each, unfolded));
+    for (const path_step& step : paths.back().steps)
       identities[step.function].insert(identity_of(step));
   }
   std::string text;
   for (std::size_t i = 0; i < of.sites.size(); ++i) {
     std::string stack = folded_name(names[i]);
-    for (const path_step& step : path_of(of.sites[i], unfolded).steps) {
+    for (const path_step& step : paths[i].steps) {
       stack += ';';
       stack += folded_name(step.function);
       if (identities[step.function].size() > 1)

@@ -2,8 +2,12 @@
 #include <string_view>
 
 #include "draw/flame.hpp"
+#include "draw/flame_layout.hpp"
 
-// The numbers are those of flame_layout.hpp: width of the picture, its margin, of a column of text.
+// Numbers of the layout that the script has as well.
+static_assert(bast_stacks::draw::flame_width == 1200 && bast_stacks::draw::flame_margin == 16 &&
+              bast_stacks::draw::flame_column_width == 7.25);
+
 std::string_view bast_stacks::flame_script() {
   return R"js(
 {

@@ -46,7 +46,7 @@ std::expected<void, problem> check_program(const std::string& program, const fou
   const auto file = file_source::open(program);
   if (!file) return std::unexpected(file.error());
   const auto image = read_elf_image({.mapped = nullptr, .file = file->get(), .base = 0});
-  if (!image) return std::unexpected(problem{2, program + " is no program", {}});
+  if (!image) return std::unexpected(problem{2, clean_text(program) + " is no program", {}});
   const auto found = std::ranges::find(files.modules, program, &module::here);
   if (found == files.modules.end()) {
     into.not_seen.push_back(clean_text(program) +

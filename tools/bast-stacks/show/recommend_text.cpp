@@ -134,21 +134,20 @@ std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
 
 /// Why some of what is recommended is not promised.
 std::string so_far_text(const advice& all) {
-  const auto number = [&](auto what) {
-    return static_cast<std::uint64_t>(std::ranges::count_if(
-        all.sites, [&](const site_advice& a) { return a.so_far() && what(a); }));
-  };
+  std::uint64_t running = 0;
+  std::uint64_t late = 0;
+  for (const site_advice& a : all.sites) {
+    if (a.so_far()) ++(a.running != 0 ? running : late);
+  }
   std::string out;
-  if (const std::uint64_t running = number([](const auto& a) { return a.running != 0; });
-      running != 0) {
+  if (running != 0) {
     out += fmt::format(
         "\nOf {} too few uses have ended: live stacks are counted as uses, as deep as they may "
         "be.\n"
         "They go on and may go deeper: how often is not known.\n",
         counted(running, "site"));
   }
-  if (const std::uint64_t late = number([](const auto& a) { return a.late && a.running == 0; });
-      late != 0) {
+  if (late != 0) {
     out += fmt::format(
         "\nThe deepest of {} came in the last twentieth of the time seen: depths may be rising, "
         "and\n"
