@@ -38,7 +38,7 @@ std::vector<std::string> socket_paths(pid_t pid) {
   return paths;
 }
 
-/// Receives the greeting and the descriptor that comes with it, or none.
+/// Receives the greeting and the one descriptor that comes with it, or none.
 descriptor receive_descriptor(int socket) {
   std::array<char, 8> word{};
   iovec into{.iov_base = word.data(), .iov_len = word.size()};
@@ -53,16 +53,19 @@ descriptor receive_descriptor(int socket) {
     bytes = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
   } while (bytes < 0 && errno == EINTR);
   descriptor received;
+  std::size_t number = 0;
   for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr;
        each = CMSG_NXTHDR(&message, each)) {
-    if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_RIGHTS &&
-        each->cmsg_len == CMSG_LEN(sizeof(int))) {
+    if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
+    // The room for one is rounded up to that for two, and what came is ours to close.
+    for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= each->cmsg_len; at += sizeof(int)) {
       int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(each), sizeof fd);
+      std::memcpy(&fd, CMSG_DATA(each) + (at - CMSG_LEN(0)), sizeof fd);
       received = descriptor(fd);
+      ++number;
     }
   }
-  if (bytes != static_cast<ssize_t>(word.size()) || word != greeting) return {};
+  if (number != 1 || bytes != static_cast<ssize_t>(word.size()) || word != greeting) return {};
   return received;
 }
 

@@ -9,13 +9,13 @@
 #include <sys/time.h>
 
 #include <cerrno>
-#include <filesystem>
 
 #include "model/test_record_text.hpp"
 #include "read/listener.hpp"
 #include "read/testing/fake_listener.hpp"
 #include "read/testing/fake_registry.hpp"
 #include "read/testing/faulty_calls.hpp"
+#include "read/testing/open_descriptors.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -26,10 +26,7 @@ using testing::called;
 using testing::fake_listener;
 using testing::fake_registry;
 using testing::faulty_call;
-
-long open_descriptors() {
-  return std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd"));
-}
+using testing::open_descriptors;
 
 int sealed_capsule(fake_registry& fake) {
   const std::vector<std::byte> bytes = fake.capsule();
@@ -87,6 +84,21 @@ TEST(ListenerAnswers, AnInterruptIsNoAnswer) {
     EXPECT_EQ(error_text(ask_listener_at(server.path(), 0)),
               "3 " + server.path() + " did not send a registry");
     EXPECT_EQ(too_late.calls(), 1);
+  }
+  ::close(fd);
+}
+
+TEST(ListenerAnswers, OneDescriptorIsWantedAndNoneIsKept) {
+  fake_registry fake;
+  const int fd = sealed_capsule(fake);
+  for (const std::size_t times : {2U, 3U, 100U}) {
+    const std::string path = testing::fake_listener_path();
+    const long before = open_descriptors();
+    {
+      const fake_listener server("BASTWTCH", fd, path, times);
+      EXPECT_EQ(error_text(ask_listener_at(path, 0)), "3 " + path + " did not send a registry");
+    }
+    EXPECT_EQ(open_descriptors(), before) << times;
   }
   ::close(fd);
 }
