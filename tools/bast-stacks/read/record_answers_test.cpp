@@ -9,13 +9,12 @@
 #include <poll.h>
 #include <signal.h>
 
-#include <filesystem>
-
 #include "model/test_record_text.hpp"
 #include "read/record.hpp"
 #include "read/testing/fake_perf.hpp"
 #include "read/testing/fake_registry.hpp"
 #include "read/testing/fake_time.hpp"
+#include "read/testing/open_descriptors.hpp"
 #include "read/testing/reading.hpp"
 #include "read/testing/ring_writer.hpp"
 
@@ -111,7 +110,7 @@ TEST(RecordAnswers, AnInterruptedWaitGoesOnForTheRest) {
 TEST(RecordAnswers, ASignalEndsItAndIsTaken) {
   fake_registry fake;
   for (const int number : {SIGINT, SIGTERM}) {
-    const long files = std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd"));
+    const long files = testing::open_descriptors();
     fake_waits kernel;
     kernel.in_wait = [&](std::size_t wait, std::span<pollfd> all) -> long {
       EXPECT_EQ(all.size(), 1U);
@@ -127,7 +126,7 @@ TEST(RecordAnswers, ASignalEndsItAndIsTaken) {
     EXPECT_EQ(::sigismember(&now, number), 0);
     ::pthread_sigmask(SIG_SETMASK, nullptr, &now);
     EXPECT_EQ(::sigismember(&now, number), 0) << "as it was before";
-    EXPECT_EQ(std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd")), files);
+    EXPECT_EQ(testing::open_descriptors(), files);
   }
 }
 

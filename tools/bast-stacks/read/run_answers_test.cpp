@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -21,6 +20,7 @@
 #include "read/testing/child.hpp"
 #include "read/testing/fake_registry.hpp"
 #include "read/testing/fake_time.hpp"
+#include "read/testing/open_descriptors.hpp"
 #include "read/testing/reading.hpp"
 
 namespace bast_stacks {
@@ -32,11 +32,8 @@ using testing::called;
 using ::testing::ElementsAre;
 using testing::fake_time;
 using testing::find_site;
+using testing::open_descriptors;
 using testing::test_program;
-
-long descriptors_now() {
-  return std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd"));
-}
 
 /// The standard streams of the program that is run: it says that it is ready, and goes on until its
 /// input ends.
@@ -126,9 +123,9 @@ std::string waits_while(long step_ns, std::size_t looks, snapshot* seen = nullpt
     streams->end_input();
     return it_ended(end);
   };
-  const long before = descriptors_now();
+  const long before = open_descriptors();
   const auto ended = run_program(test_program({"depths", "5000", "9000"}), {});
-  const long after = descriptors_now();
+  const long after = open_descriptors();
   streams.reset();  // What a test says goes to the same place.
   EXPECT_EQ(after, before - 1) << "but for the input that was ended";
   EXPECT_TRUE(ended) << error_text(ended);

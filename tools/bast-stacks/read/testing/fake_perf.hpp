@@ -110,4 +110,9 @@ class fake_perf {
                         }};
 };
 
+/// The error of who wants to watch this process and may not.
+inline std::string cannot_watch(const std::string& why) {
+  return fmt::format("3 cannot watch the page faults of process {}: {}", ::getpid(), why);
+}
+
 }  // namespace bast_stacks::testing
