@@ -8,6 +8,7 @@
 
 #include "model/clean_text.hpp"
 #include "model/text.hpp"
+#include "show/backtrace.hpp"
 #include "show/names.hpp"
 
 namespace bast_stacks::draw {
@@ -23,7 +24,7 @@ std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
 
 path_step step_of(const frame& call) {
   const std::uint64_t bytes = std::min(call.stack_bytes, path_bytes_max);
-  path_step step{.function = clean_text(call.function),
+  path_step step{.function = clean_text(function_of(call)),
                  .module = clean_text(call.module),
                  .function_start = call.function_start,
                  .file = clean_text(call.file),
@@ -33,10 +34,8 @@ path_step step_of(const frame& call) {
                  .most = bytes,
                  .confirmed = call.confirmed};
   if (step.function.empty()) {
-    // Where its function begins, or else where the call is.
-    const auto place = call.function_start != 0 ? call.function_start : call.module_offset;
     step.function = step.module.empty() ? fmt::format("{:#x}", call.pc)
-                                        : fmt::format("{}+{:#x}", step.module, place);
+                                        : fmt::format("{}+{:#x}", step.module, call.module_offset);
   }
   return step;
 }
