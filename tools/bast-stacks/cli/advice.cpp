@@ -47,15 +47,8 @@ bool may_have_run(const snapshot& of, const std::string& build_id) {
 }
 
 std::expected<code_findings, problem> analyse_code(const snapshot& of, const arguments& with) {
-  auto report = analyse(static_options_of(with));
+  auto report = code_that_ran(of, with);
   if (!report.has_value()) return std::unexpected(std::move(report.error()));
-  if (!may_have_run(of, report->build_id)) {
-    return std::unexpected(
-        problem{3,
-                fmt::format("{} is not what ran: its build id {} is of no file of the process",
-                            clean_text(with.elf), report->build_id),
-                "give the file that ran"});
-  }
   code_findings found{.file = with.elf, .sites = {}, .notes = std::move(report->notes)};
   // What `join` notes is of roots that were not seen; here it is the sites that count.
   join(*report, of);
@@ -106,6 +99,16 @@ static_options static_options_of(const arguments& with) {
           .annotations = with.annotations,
           .stack_usage = with.stack_usage,
           .shipped = with.no_default_annotations ? std::string() : shipped_annotations()};
+}
+
+std::expected<static_report, problem> code_that_ran(const snapshot& of, const arguments& with) {
+  auto report = analyse(static_options_of(with));
+  if (!report.has_value() || may_have_run(of, report->build_id)) return report;
+  return std::unexpected(
+      problem{3,
+              fmt::format("{} is not what ran: its build id {} is of no file of the process",
+                          clean_text(with.elf), report->build_id),
+              "give the file that ran"});
 }
 
 std::string shipped_annotations() {

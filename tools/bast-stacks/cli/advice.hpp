@@ -24,6 +24,10 @@ std::expected<recommend_options, problem> recommend_options_of(const snapshot& o
 /// How the code of `with.elf` is to be analysed.
 static_options static_options_of(const arguments& with);
 
+/// That analysis, where something of it is put beside what was measured. Errors: it cannot be made;
+/// the file is of another build than what ran.
+std::expected<static_report, problem> code_that_ran(const snapshot& of, const arguments& with);
+
 /// The annotations that come with bast-stacks: beside the executable, as installed or as built.
 /// Empty when nobody knows where that is.
 std::string shipped_annotations();

@@ -79,9 +79,15 @@ TEST_F(Program, RefusesTheCodeOfAnotherBuild) {
   snapshot other = test::sample_server();
   other.modules = {{"/usr/bin/server", "0123abcd", 0x400000, 0x400000, 0x480000}};
   write(path("other.json"), to_json(other));
-  const ending ended = run({"recommend", path("other.json"), "--static", BAST_STACKS_TEST_PROGRAM});
-  EXPECT_EQ(ended.status, 3);
-  EXPECT_THAT(ended.error, HasSubstr("is not what ran: its build id "));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"recommend", path("other.json"), "--static",
+                                 BAST_STACKS_TEST_PROGRAM},
+        {"static", BAST_STACKS_TEST_PROGRAM, "--root", "main", "--measured", path("other.json")}}) {
+    const ending ended = run(words);
+    EXPECT_EQ(ended.status, 3);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_THAT(ended.error, HasSubstr("is not what ran: its build id "));
+  }
 }
 
 }  // namespace
