@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <type_traits>
 
 // For a macro and an enum without functions: nothing to instrument, nothing to call.
@@ -68,9 +69,9 @@ bool is_target(const child_plan& plan, long fd) noexcept {
 /// A copy of `fd` under a number that is no target. A copy that does land on a target is left
 /// there: it is closed on exec, and the move to that target replaces it.
 long move_aside(const child_plan& plan, int fd) noexcept {
-  long moved = 2;  // Never a standard number: those are targets always.
+  long moved = 3;  // Never a standard number: those are targets always.
   do {
-    moved = kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, moved + 1);
+    moved = kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, moved);  // The latest is taken: a higher one.
   } while (moved >= 0 && is_target(plan, moved));
   return moved;
 }
@@ -211,15 +212,15 @@ bool mark_by_listing(const child_plan& plan) noexcept {
   long size = 0;
   while ((size = kernel(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
     for (long at = 0; at < size;) {
-      // struct linux_dirent64: ino 8 bytes, off 8, reclen 2 (little-endian), type 1, name.
-      const auto low = static_cast<unsigned char>(buffer[at + 16]);
-      const auto high = static_cast<unsigned char>(buffer[at + 17]);
+      // struct linux_dirent64: ino 8 bytes, off 8, reclen 2, type 1, name.
+      std::uint16_t length;
+      __builtin_memcpy(&length, buffer + at + 16, sizeof length);
       const char* digits = buffer + at + 19;
       long fd = 0;
       const bool is_number = *digits >= '0' && *digits <= '9';
       for (; *digits != '\0'; ++digits) fd = fd * 10 + (*digits - '0');
       if (is_number) mark_one(plan, fd);
-      at += low | high << 8;
+      at += length;
     }
   }
   kernel(SYS_close, directory);
