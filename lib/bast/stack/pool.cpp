@@ -148,7 +148,7 @@ result<void> stack_pool::open_more() noexcept {
       if (auto added = add_slab(); !added) return added;
     }
     const auto opened = slabs_->open_batch(stacks_max_ - stacks_opened_);
-    if (!opened && slabs_->sealed) continue;  // Memory got locked: the next slab uses mprotect.
+    if (slabs_->sealed) continue;  // Memory got locked: the next slab uses mprotect.
     if (!opened) return std::unexpected(opened.error());
     stacks_opened_ += *opened;
     stacks_most_ = std::max(stacks_most_, stacks_opened_);
