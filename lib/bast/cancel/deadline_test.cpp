@@ -3,6 +3,10 @@
 // Shields and deadlines.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
+#include <vector>
+
 #include "bast/cancel.hpp"
 #include "bast/cancel/source_test.hpp"
 
@@ -53,6 +57,23 @@ TEST(CancelDeadline, C14_TheEarliestDeadlineCounts) {
   EXPECT_EQ(child.reason()->code, cancel_code::parent) << "its own deadline was later";
   EXPECT_EQ(child.reason()->cause, cancel_code::deadline);
   EXPECT_EQ(top.next_deadline(), never);
+}
+
+/// Whatever holds a source's ancestors up goes with it: all of a chain, and its deadlines.
+TEST(CancelDeadline, C14_WhoIsGoneHasNoDeadline) {
+  const cancel_source top = test::root_source();
+  for (int length = 1; length < 5; ++length) {
+    std::vector<cancel_source> chain;
+    for (int i = 0; i < length; ++i) {
+      const cancel_source& above = i == 0 ? top : chain.back();
+      chain.push_back(above.child({.deadline = test::at_second(10 + i)}).value());
+    }
+    std::optional<cancel_source> last = std::move(chain.back());
+    chain.clear();
+    EXPECT_EQ(top.next_deadline(), test::at_second(10)) << "the last keeps those above it";
+    last.reset();
+    EXPECT_EQ(top.next_deadline(), never) << length;
+  }
 }
 
 TEST(CancelDeadline, C14_OneThatIsTakenBackNeverComes) {

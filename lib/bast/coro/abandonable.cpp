@@ -20,10 +20,6 @@ std::uintptr_t abandoned_word(const std::byte* at) noexcept {
   return os::word_at(reinterpret_cast<std::uintptr_t>(at));
 }
 
-const std::byte* aligned_up(const std::byte* at) noexcept {
-  return at + -reinterpret_cast<std::uintptr_t>(at) % sizeof(std::uintptr_t);
-}
-
 }  // namespace
 
 void abandonable::choose_secret() noexcept {
@@ -37,7 +33,8 @@ void abandonable::choose_secret() noexcept {
 }
 
 void abandonable::end_between(const std::byte* low, const std::byte* high) noexcept {
-  for (const std::byte* at = aligned_up(low); at < high; at += sizeof(std::uintptr_t)) {
+  BAST_ASSERT(reinterpret_cast<std::uintptr_t>(low) % sizeof(std::uintptr_t) == 0);
+  for (const std::byte* at = low; at < high; at += sizeof(std::uintptr_t)) {
     if (abandoned_word(at) != mark_at(at) || BAST_MUTANT(marks_not_looked_for)) continue;
     auto& found = *reinterpret_cast<abandonable*>(const_cast<std::byte*>(at));
     found.unmark();
@@ -50,7 +47,7 @@ void end_abandonables(coro_block& suspended) noexcept {
   const std::byte* const high = suspended.stack->top;
   suspended.hooks.recycle(stack_pool::bounds_of(*suspended.stack));
 #if BAST_WITH_ASAN
-  for (const std::byte* at = aligned_up(low); at < high; at += sizeof(std::uintptr_t)) {
+  for (const std::byte* at = low; at < high; at += sizeof(std::uintptr_t)) {
     const auto frame = suspended.hooks.fake_frame_at(abandoned_word(at));
     abandonable::end_between(frame.base, frame.base + frame.size);
   }

@@ -35,7 +35,7 @@ class abandonable {
   /// ... to when they do no longer.
   void unmark() noexcept { set(0); }
 
-  /// Ends what is marked between `low` and `high`.
+  /// Ends what is marked between `low`, the address of a word, and `high`.
   static void end_between(const std::byte* low, const std::byte* high) noexcept;
   /// Before the first stack. Thread-safe.
   static void choose_secret() noexcept;

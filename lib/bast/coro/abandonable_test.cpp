@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <vector>
 
@@ -102,6 +104,42 @@ TEST(Abandonable, F12_NotWhatHasEndedNorACopyNorWhatLiesElsewhere) {
   EXPECT_TRUE(ended.empty());
   ASSERT_TRUE(other->release(abandon));
   EXPECT_EQ(ended, std::vector{3});
+}
+
+/// Whatever the secret is: addresses that differ in any bit or bits have marks that differ.
+TEST(Abandonable, F12_NoCopyIsEndedAtAnyDistance) {
+  const coro_pool pool = *coro_pool::create();  // chooses the secret
+  constexpr std::size_t size = 1 << 20;
+  std::vector<int> ended;
+  const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(size, size),
+                                                           std::free);
+  auto* const low = static_cast<std::byte*>(memory.get());
+  for (const std::size_t original : {std::size_t{0}, size / 2, size - sizeof(linked)}) {
+    auto* const marked = new (low + original) linked(ended, 1);
+    alignas(linked) std::byte image[sizeof(linked)];
+    std::memcpy(image, static_cast<void*>(marked), sizeof image);
+    for (std::size_t at = 0; at < size; at += sizeof(linked)) {
+      if (at != original) std::memcpy(low + at, image, sizeof image);
+    }
+    internal::abandonable::end_between(low, low + size);
+    EXPECT_EQ(ended, std::vector{1}) << original;
+    ended.clear();
+    internal::abandonable::end_between(low, low + size);
+    EXPECT_TRUE(ended.empty()) << "it has ended";
+  }
+}
+
+TEST(Abandonable, F12_BothEndsOfTheRangeAreExact) {
+  const coro_pool pool = *coro_pool::create();
+  std::vector<int> ended;
+  linked all[] = {{ended, 0}, {ended, 1}, {ended, 2}, {ended, 3}};
+  const auto* const low = reinterpret_cast<const std::byte*>(all);
+  constexpr std::size_t step = sizeof(linked);
+  internal::abandonable::end_between(low + step, low + step);
+  internal::abandonable::end_between(low + step + sizeof(void*), low + 2 * step);
+  EXPECT_TRUE(ended.empty());
+  internal::abandonable::end_between(low + step, low + 3 * step);
+  EXPECT_EQ(ended, (std::vector{1, 2}));
 }
 
 TEST(Abandonable, F12_WhatACoroutineEndsItselfIsNotEndedAgain) {

@@ -109,6 +109,41 @@ TEST_P(Growth, GrowingWhileGrowingIsChargedOnce) {
   EXPECT_EQ(process_stack_budget().open().count, 0U);
 }
 
+/// Uses `deep` bytes of stack and runs another coroutine from there.
+[[gnu::noinline, gnu::no_sanitize_address]] bool run_from(std::size_t deep, coro_ref<> other) {
+  auto* const used = static_cast<volatile char*>(__builtin_alloca(deep));
+  used[0] = 1;
+  const bool ran = other.resume().has_value();
+  used[0] = 2;
+  return ran;
+}
+
+// The last words that are pushed before a switch belong to who switches, though the other one is
+// named as running already.
+TEST_P(Growth, AStackGrowsWhileItsCoroutineHandsOver) {
+  coro_pool pool = *coro_pool::create(
+      {.stack = {.limit = 256_KiB, .window = 32_KiB, .retain = 32_KiB, .tier = GetParam()},
+       .max_coros = 2});
+  auto inner = pool.acquire();
+  int runs = 0;
+  ASSERT_TRUE(inner->start([&] {
+    for (;; ++runs) ASSERT_TRUE(this_coro::yield());
+  }));
+  constexpr std::size_t most = 32 << 10;
+  int wanted = 0;
+  for (std::size_t deep = most - 1024; deep < most; deep += 16) {
+    auto outer = pool.acquire();
+    bool fine = false;
+    const auto step = outer->start([&] {
+      const std::size_t room = this_coro::stack_used().count;
+      fine = run_from(deep - room, *inner);
+    });
+    ASSERT_TRUE(step && fine) << deep;
+    ASSERT_EQ(runs, ++wanted);
+  }
+  ASSERT_TRUE(inner->release(abandon));
+}
+
 TEST_P(Growth, AShallowCoroutineNeverFaults) {
   const site_stats site = run([] { EXPECT_GT(recurse_to(10'000), 0); });
   EXPECT_EQ(site.grows, 0U);

@@ -3,6 +3,7 @@
 // A pool at its limits, without memory, and at its end.
 #include <gtest/gtest.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,104 @@ TEST(PoolEdge, ReserveAnswersExactlyAtTheMaximum) {
 }
 
 #if BAST_EXCEPTIONS
+/// More than a page of the list in which the end of a pool writes them down.
+TEST(PoolEdge, F17_AmongManyTheNewestIsUnwoundFirst) {
+  std::vector<int> order;
+  struct writes {
+    std::vector<int>& order;
+    int number;
+    ~writes() { order.push_back(number); }
+  };
+  const auto live = [&] {
+    coro_pool pool = *coro_pool::create({.max_coros = 20'000});
+    for (int i = 0; i < 20'000; ++i) {
+      auto c = pool.acquire()->detach();  // Ready, but for one in a thousand.
+      if (i % 1000 != 0) continue;
+      const auto step = c.start([&order, i](yielder<>& out) {
+        const writes local{order, i};
+        out.yield();
+      });
+      EXPECT_TRUE(step && step->suspended());
+    }
+  };
+  live();  // What the process makes once and keeps.
+  order.clear();
+  const test::leak_baseline before;
+  live();
+  EXPECT_EQ(before.differences(), "");
+  std::vector<int> wanted;
+  for (int i = 19'000; i >= 0; i -= 1000) wanted.push_back(i);
+  EXPECT_EQ(order, wanted);
+}
+
+/// What destructors acquire at the end of a pool ends after all that was there before.
+TEST(PoolEdge, F17_WhatBeginsMeanwhileEndsLast) {
+  std::vector<int> order;
+  {
+    coro_pool pool = *coro_pool::create();
+    struct starts {
+      coro_pool& from;
+      std::vector<int>& order;
+      int number;
+      ~starts() {
+        order.push_back(number);
+        if (number >= 100) return;
+        auto c = from.acquire()->detach();
+        EXPECT_TRUE(c.start([&f = from, &o = order, n = number](yielder<>& out) {
+          const starts local{f, o, n + 100};
+          out.yield();
+        }));
+      }
+    };
+    for (int i = 0; i < 3; ++i) {
+      auto c = pool.acquire()->detach();
+      ASSERT_TRUE(c.start([&, i](yielder<>& out) {
+        const starts local{pool, order, i};
+        out.yield();
+      }));
+    }
+  }
+  EXPECT_EQ(order, (std::vector{2, 1, 0, 100, 101, 102}));
+}
+
+/// A destructor may release what is still to be released, and its place may be taken again.
+TEST(PoolEdge, F17_APlaceThatWasTakenAgainWaitsForItsTurn) {
+  std::vector<int> order;
+  coro_ref<> second;
+  {
+    coro_pool pool = *coro_pool::create();
+    struct writes {
+      std::vector<int>& order;
+      int number;
+      ~writes() { order.push_back(number); }
+    };
+    const auto suspended = [&](int number) {
+      auto c = pool.acquire()->detach();
+      EXPECT_TRUE(c.start([&order, number](yielder<>& out) {
+        const writes local{order, number};
+        out.yield();
+      }));
+      return c;
+    };
+    (void)suspended(1);
+    second = suspended(2);
+    auto last = pool.acquire()->detach();
+    struct replaces {
+      coro_ref<>& second;
+      decltype(suspended)& start;
+      ~replaces() {
+        EXPECT_TRUE(second.release());
+        second = start(4);
+      }
+    };
+    ASSERT_TRUE(last.start([&](yielder<>& out) {
+      const replaces local{second, suspended};
+      out.yield();
+    }));
+  }
+  EXPECT_EQ(order, (std::vector{2, 1, 4}));
+}
+
 TEST(PoolEdge, F17_AlsoWithoutMemoryTheNewestIsUnwoundFirst) {
   std::vector<int> order;
   struct writes {
@@ -87,6 +186,74 @@ TEST(PoolEdge, WhatIsLeftAndWhatIsUsedAreTheStack) {
     EXPECT_GT(used + left, (127_KiB).count);
     EXPECT_LT(used + left, (129_KiB).count);
   }));
+}
+
+TEST(PoolEdge, EveryStackIsShownAsItIs) {
+  coro_pool pool = *coro_pool::create({.stack = {.limit = 128_KiB, .guard = 128_KiB}});
+  std::vector<coro<>> all;
+  std::vector<stack_view> seen;
+  for (int i = 0; i < 3; ++i) {
+    all.push_back(*pool.acquire());
+    ASSERT_TRUE(all.back().start([&](yielder<>& out) {
+      seen.push_back(find_stack(__builtin_frame_address(0)));
+      out.yield();
+    }));
+  }
+  std::size_t shown = 0;
+  pool.for_each_stack([&](const stack_view& view) {
+    for (const stack_view& own : seen) {
+      if (view.record != own.record) continue;
+      ++shown;
+      EXPECT_EQ(view.low, own.low);
+      EXPECT_EQ(view.open_low, own.open_low);
+      EXPECT_EQ(view.top, own.top);
+    }
+    EXPECT_LE(view.low, view.open_low);
+    EXPECT_LT(view.open_low, view.top);
+    EXPECT_LE(view.top - view.low, 128 << 10);
+  });
+  EXPECT_EQ(shown, seen.size());
+  for (auto& c : all) ASSERT_TRUE(c.resume()->finished());
+}
+
+/// Sites for which there is no room share a record, which is shown with the others.
+TEST(PoolEdge, X6_SitesWithoutARecordAreShownAsOne) {
+  coro_pool pool = *coro_pool::create();
+  ASSERT_TRUE(pool.reserve(1));
+  static constexpr const char* labels[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+  {
+    const os::fault_scope fault({.kind = os::call::map, .nth = 1, .persistent = true});
+    for (const char* const label : labels) {
+      auto c = pool.acquire();
+      ASSERT_TRUE(c);
+      ASSERT_TRUE(c->start(label, [] {}));
+    }
+  }
+  std::vector<std::pair<std::string, std::uint64_t>> shown;
+  pool.for_each_site([&](const site_stats& site) {
+    text name;
+    site.key.describe(name);
+    shown.emplace_back(name.view(), site.uses);
+  });
+  ASSERT_FALSE(shown.empty());
+  EXPECT_EQ(shown[0].first, "(other)");
+  EXPECT_EQ(shown[0].second + shown.size() - 1, std::size(labels));
+  EXPECT_GT(shown[0].second, 1U);
+  for (std::size_t i = 1; i < shown.size(); ++i) {
+    EXPECT_EQ(shown[i], std::pair(std::string(labels[i - 1]), std::uint64_t{1}));
+  }
+}
+
+/// Its core and its table of sites, each less than a page.
+TEST(PoolEdge, APoolWithoutStacksIsTwoPages) {
+  {
+    ASSERT_TRUE(coro_pool::create());
+  }
+  const auto before = test::process_counts::now();
+  const auto pool = coro_pool::create();
+  const auto after = test::process_counts::now();
+  if (before.mappings == 0) GTEST_SKIP() << "a sanitizer's own mappings come and go";
+  EXPECT_EQ(after.mapped_bytes - before.mapped_bytes, 2 * os::page_bytes());
 }
 
 TEST(PoolEdge, WhatIsShownAPoolsStacksMayUseThePool) {

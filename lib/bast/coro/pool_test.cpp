@@ -273,25 +273,6 @@ TEST(Pool, SitesBeyondTheLimitShareOne) {
   EXPECT_EQ(others, 6U);  // one of the records is theirs
 }
 
-TEST(Pool, AStackIsSeenAsItsOwnCodeSeesIt) {
-  coro_pool pool = *coro_pool::create();
-  stack_view own;
-  auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&](yielder<>& out) {
-    own = find_stack(__builtin_frame_address(0));
-    out.yield();
-  }));
-  std::size_t seen = 0;
-  pool.for_each_stack([&](const stack_view& each) {
-    if (each.record != own.record) return;
-    ++seen;
-    EXPECT_EQ(each.low, own.low);
-    EXPECT_EQ(each.open_low, own.open_low);
-    EXPECT_EQ(each.top, own.top);
-  });
-  EXPECT_EQ(seen, 1U);
-}
-
 TEST(Pool, ManyPoolsOnOneThreadAreIndependent) {
   std::vector<coro_pool> pools;
   for (int i = 0; i < 50; ++i) pools.push_back(*coro_pool::create());

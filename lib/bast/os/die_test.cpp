@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <string_view>
 
 #include "bast/os/signal.hpp"
 #include "bast/testing/emulation.hpp"
@@ -38,6 +39,25 @@ TEST(WriteDiagnostic, P17_APipeThatNobodyReadsEndsNobody) {
               sigset_t mask;
               ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
               return is_pending(SIGPIPE) || ::sigismember(&mask, SIGPIPE) == 1 ? 2 : 0;
+            }),
+            0);
+}
+
+TEST(WriteDiagnostic, IsWholeWhateverItsLength) {
+  EXPECT_EQ(test::in_child([] {
+              int ends[2];
+              if (::pipe2(ends, O_NONBLOCK) != 0 || ::dup2(ends[1], 2) != 2) return 100;
+              constexpr std::string_view text = "abcdefgh";
+              for (std::size_t length = 0; length <= text.size(); ++length) {
+                write_diagnostic(text.data(), length);
+                char seen[16];
+                const ssize_t size = ::read(ends[0], seen, sizeof seen);
+                if (length == 0 ? size != -1 : size != static_cast<ssize_t>(length)) return 1;
+                if (length != 0 && std::string_view(seen, length) != text.substr(0, length)) {
+                  return 2;
+                }
+              }
+              return 0;
             }),
             0);
 }

@@ -2,8 +2,10 @@
 #include "bast/os/heap.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "bast/os/door.hpp"
@@ -36,6 +38,20 @@ TEST(Heap, AReallocatedBlockKeepsWhatItHeld) {
   block = reallocate(block, 4);
   EXPECT_EQ(std::memcmp(block, "four", 4), 0);
   deallocate(block);
+}
+
+TEST(Heap, ABlockIsNoLargerThanAsked) {
+  for (std::size_t size = 1; size <= 200; ++size) {
+    void* const plain = std::malloc(size);  // NOLINT(*-no-malloc): what it is compared with
+    const std::size_t usable = ::malloc_usable_size(plain);
+    std::free(plain);  // NOLINT(*-no-malloc): the same
+    void* const made = allocate(size);
+    EXPECT_EQ(::malloc_usable_size(made), usable) << size;
+    deallocate(made);
+    void* const changed = reallocate(nullptr, size);
+    EXPECT_EQ(::malloc_usable_size(changed), usable) << size;
+    deallocate(changed);
+  }
 }
 
 TEST(Heap, X6_ARefusedBlockIsNullAndTheOldOneStays) {

@@ -227,6 +227,30 @@ TEST_F(LocalSocket, AcceptingIsTriedAgainWhenInterruptedOrWhenTheClientIsGone) {
   }
 }
 
+/// A connection may come as descriptor 0, whatever errno was before: it is served, and the first.
+TEST_F(LocalSocket, AConnectionThatIsDescriptorZeroIsNoFailure) {
+  const descriptor listening = listen_at(path().c_str()).value();
+  ASSERT_EQ(::fcntl(listening.get(), F_SETFL, O_NONBLOCK), 0);  // None waits: that is an error.
+  for (const int stale : {EINTR, ECONNABORTED, 0}) {
+    const descriptor first(connect_to(path()));
+    const descriptor second(connect_to(path()));
+    ASSERT_EQ(::write(first.get(), "1", 1), 1);
+    ASSERT_EQ(::write(second.get(), "2", 1), 1);
+    EXPECT_EQ(test::in_child([&] {
+                ::close(0);
+                errno = stale;
+                const auto served = accept_from(listening.get());
+                char heard = 0;
+                if (!served || served->get() < 3) return 10;
+                if (::read(served->get(), &heard, 1) != 1) return 11;
+                return heard - '0';
+              }),
+              1)
+        << stale;
+    EXPECT_TRUE(accept_from(listening.get())) << "the second still waits";
+  }
+}
+
 TEST_F(LocalSocket, EachStepThatIsRefusedIsNamedAndLeavesNothing) {
   const char* const steps[] = {"socket refused", "bind refused", "listen refused"};
   for (const int error_number : {EACCES, EMFILE, ENOMEM}) {

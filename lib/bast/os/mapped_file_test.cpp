@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -76,8 +77,11 @@ TEST(MappedFile, WhatOthersWroteStaysAndAFileIsNeverMadeShorter) {
   for (const std::size_t length : {size - 1, size, size + 1, 5 * size}) {
     ASSERT_EQ(::ftruncate(file.get(), static_cast<off_t>(length)), 0);
     ASSERT_EQ(::pwrite(file.get(), "theirs", 6, 0), 6);
+    const std::size_t last = std::min(length, size) - 1;
+    ASSERT_EQ(::pwrite(file.get(), "!", 1, static_cast<off_t>(last)), 1);
     std::byte* const base = map_it(file.get(), 0, size).value();
     EXPECT_EQ(std::memcmp(base, "theirs", 6), 0);
+    EXPECT_EQ(base[last], std::byte{'!'}) << length;
     EXPECT_EQ(length_of(file.get()), std::max(length, size));
     release(base, size);
   }

@@ -91,14 +91,22 @@ TEST_F(ForkedHost, IO15_EveryOperationAnswersForked) {
     if (!is_forked(loop.shut_down())) return 2;
     if (!is_forked(loop.has_room())) return 3;
     if (!is_forked(loop.start(some_child()))) return 4;
-    if (!is_forked(loop.machine().has_room())) return 12;
-    if (!is_forked(loop.machine().start(some_child()))) return 13;
     if (!is_forked(loop.cancel({.slot = 0, .generation = 1}))) return 5;
     if (!is_forked(loop.init(4))) return 6;
     std::byte some[1];
     const process_id first{.slot = 0, .generation = 1};
     if (!is_forked(loop.machine().take(first, output_stream::output, some))) return 7;
     if (!loop.idle() || loop.next_deadline() != never_ns) return 8;
+    // The machine that is in it, asked without it.
+    process_machine& machine = loop.machine();
+    const std::uint64_t before = machine.digest();
+    if (!is_forked(machine.has_room())) return 12;
+    if (!is_forked(machine.start(some_child()))) return 13;
+    if (!is_forked(machine.cancel(first))) return 14;
+    if (machine.request_cancel(first)) return 15;
+    machine.tick(1);
+    machine.complete(1, 0);
+    if (machine.digest() != before || machine.stats().started != 1) return 16;
     if (loop.machine().next() != nullptr) return 9;
     // A command is nobody's until it is started: only the loop is the parent's.
     auto c = child({"exit", "0"});

@@ -4,6 +4,7 @@
 // strings. They have no more than what building a command needs.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <initializer_list>
@@ -44,7 +45,7 @@ class list {
     if (more <= capacity_ - size_) return true;
     constexpr std::size_t most = PTRDIFF_MAX / sizeof(T) / 2;
     if (more > most || size_ > most - more) return false;
-    const std::size_t wanted = size_ + more < 2 * capacity_ ? 2 * capacity_ : size_ + more;
+    const std::size_t wanted = std::max(2 * capacity_, size_ + more);
     void* const block = os::reallocate(data_, wanted * sizeof(T));
     if (block == nullptr) return false;
     data_ = static_cast<T*>(block);

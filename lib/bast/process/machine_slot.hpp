@@ -17,6 +17,7 @@
 //       the child is gone; always in at most limit + overflow_bytes of memory.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -105,7 +106,8 @@ struct captured_stream {
   std::size_t kept_max() const noexcept {
     const std::size_t limit = options.limit.count;
     const bool more = keeps_all() && is_last && !BAST_MUTANT(last_bytes_lost);
-    return more && limit < unlimited_bytes.count - overflow_bytes ? limit + overflow_bytes : limit;
+    if (!more) return limit;
+    return std::min(limit, unlimited_bytes.count - overflow_bytes) + overflow_bytes;
   }
   bool is_full() const noexcept { return got.bytes.size() >= kept_max(); }
   /// Where the next read may write. The same while a read is in flight (I3).

@@ -197,6 +197,23 @@ TEST(MachineStream, P16_ALimitOfNothingReadsIntoWhatIsThrownAway) {
   EXPECT_TRUE(stream.is_full());
 }
 
+/// What the child wrote last is kept though it is more, and no sum overflows.
+TEST(MachineStream, I5_OnlyTheLastBytesUnderBackpressureGoBeyondTheLimit) {
+  constexpr std::size_t all = unlimited_bytes.count;
+  const std::size_t limits[] = {
+      0, 5, all - overflow_bytes - 1, all - overflow_bytes, all - overflow_bytes + 1, all};
+  for (const std::size_t limit : limits) {
+    for (const on_limit policy :
+         {on_limit::backpressure, on_limit::truncate_and_drain, on_limit::error_and_kill}) {
+      captured_stream stream = stream_of(limit, policy);
+      EXPECT_EQ(stream.kept_max(), limit);
+      stream.is_last = true;
+      const std::size_t last = std::min(limit, all - overflow_bytes) + overflow_bytes;
+      EXPECT_EQ(stream.kept_max(), policy == on_limit::backpressure ? last : limit);
+    }
+  }
+}
+
 TEST(MachineStream, P16_UnderBackpressureTheLimitIsAllTheMemory) {
   captured_stream stream = stream_of(5 * kib, on_limit::backpressure);
   EXPECT_EQ(fill(stream), 4 * kib);

@@ -68,9 +68,9 @@ bool is_target(const child_plan& plan, long fd) noexcept {
 /// A copy of `fd` under a number that is no target. A copy that does land on a target is left
 /// there: it is closed on exec, and the move to that target replaces it.
 long move_aside(const child_plan& plan, int fd) noexcept {
-  long moved = 2;  // Never a standard number: those are targets always.
+  long moved = 3;  // Never a standard number: those are targets always.
   do {
-    moved = kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, moved + 1);
+    moved = kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, moved);  // The latest is taken: a higher one.
   } while (moved >= 0 && is_target(plan, moved));
   return moved;
 }

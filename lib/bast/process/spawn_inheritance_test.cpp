@@ -230,6 +230,18 @@ int marks_all(way_of_marking mark) {
   return 0;
 }
 
+/// How many descriptors there may be is this process's to say, and no other's, which another user
+/// may not even ask.
+TEST(SpawnMarking, P6_TheLimitOfTriesIsItsOwn) {
+  if (test::under_valgrind) GTEST_SKIP() << "valgrind keeps descriptors of its own";
+  EXPECT_EQ(test::in_child([] {
+              constexpr uid_t another = 4242;
+              if (::geteuid() == 0 && ::setresuid(another, another, another) != 0) return 10;
+              return marks_all(internal::mark_by_trying);
+            }),
+            0);
+}
+
 TEST(SpawnMarking, P6_TheLastDescriptorIsMarkedToo) {
   if (test::under_valgrind) GTEST_SKIP() << "valgrind keeps descriptors of its own";
   for (const way_of_marking mark :

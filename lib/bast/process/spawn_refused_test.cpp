@@ -204,13 +204,15 @@ TEST_P(SpawnRefused, P6_NothingForeignIsInheritedWhereTheKernelCannotMarkARange)
 TEST(SpawnGate, P9_AParentThatDiesLeavesNoChildAtTheGate) {
   if (test::emulated || test::under_valgrind) GTEST_SKIP() << "no seccomp here";
   auto alive = os::make_pipe();
-  ASSERT_TRUE(alive);
+  auto output = os::make_pipe();
+  ASSERT_TRUE(alive && output);
   const refused_call deadly[] = {{SYS_pidfd_open, 0}};
   const int status = test::in_child([&] {
     const rlimit no_core{};
     ::setrlimit(RLIMIT_CORE, &no_core);
     if (!test::refuse_calls(deadly)) return 1;
-    auto c = child({"hang"});
+    auto c = child({"say", "ran"});
+    c.stdout_fd(output->write_end.get());
     (void)test::start(c, test::child_memory::copied);
     return 2;
   });
@@ -220,6 +222,10 @@ TEST(SpawnGate, P9_AParentThatDiesLeavesNoChildAtTheGate) {
   pollfd ended = {.fd = alive->read_end.get(), .events = POLLIN, .revents = 0};
   ASSERT_EQ(::poll(&ended, 1, 60'000), 1) << "the child is still there";
   EXPECT_TRUE(ended.revents & POLLHUP);
+  // And that of its output's: it ends without a word.
+  output->write_end.reset();
+  std::byte word[8];
+  EXPECT_EQ(os::read_some(output->read_end.get(), word), 0U) << "the program ran";
 }
 
 }  // namespace

@@ -85,6 +85,21 @@ TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
   ::rmdir(directory);
 }
 
+/// A descriptor and a path that lead to one file are two streams: only paths are looked at.
+TEST_P(SpawnStreams, P4_ADescriptorAndAPathStayTwo) {
+  for (const bool appends : {false, true}) {
+    const temporary file;
+    ASSERT_EQ(::pwrite(file.fd(), "before", 6, 0), 6);
+    ASSERT_EQ(::lseek(file.fd(), 8, SEEK_SET), 8);
+    const std::string path =
+        "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file.fd());
+    auto c = child({"out", "3", "err", "2"});
+    ASSERT_TRUE(run(c.stdout_fd(file.fd()).stderr_path(path, appends)).exited(0));
+    const std::string gap(appends ? 2 : 6, '\0');
+    EXPECT_EQ(file.text(), appends ? "before" + gap + "abcab" : "ab" + gap + "abc");
+  }
+}
+
 TEST_P(SpawnStreams, P16_StdinBytesAreNotTheChildsToChange) {
   auto c = child({"fds", "change_stdin"});
   const auto ended = run(c.stdin_bytes("contents").stdout_pipe());

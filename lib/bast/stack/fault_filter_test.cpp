@@ -236,6 +236,14 @@ TEST_P(GrowthFilterDeathTest, D3_OnlyTheStackThatRunsOnTheThreadGrows) {
     const auto neighbours_low = reinterpret_cast<std::uintptr_t>(f.home->low(neighbour));
     wanted.depth = {neighbours_top - (at + 8)};
     f.report(neighbours_low + 8, at + 8, wanted, "in its own guard, the stack pointer in another");
+    // What runs lies below all of it: it is not that deep, but above its own top.
+    slot& lowest = f.home->slots()[0];
+    require(f.home->high(lowest) <= f.home->low(*f.s), "a stack below");
+    running_answer = &lowest;
+    wanted.name = nullptr;
+    wanted.depth = {0};
+    f.report(f.low + 8, f.low + 64, wanted, "above its own top");
+    f.report(at, at + 8, wanted, "far above its own top");
     f.nothing(f.open_low(), f.open_low() + 8, SEGV_ACCERR, "an open address");
     // Nothing runs on this thread, or that cannot be told.
     running_answer = nullptr;

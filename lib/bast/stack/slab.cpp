@@ -154,9 +154,10 @@ result<std::size_t> slab::open_marked(std::byte* start, std::size_t count) noexc
   // I1: markers while the slots are still inaccessible, then access for the batch as a whole.
   for (std::size_t i = 0; i < count; ++i) {
     if (BAST_MUTANT(skipped_guard) && i % 2 != 0) continue;
-    const std::size_t skipped = BAST_MUTANT(guard_one_page_short) ? geometry.page : 0;
-    const auto guarded = os::install_guard(start + i * geometry.stride + skipped,
-                                           geometry.stride - geometry.window - skipped);
+    std::byte* low = start + i * geometry.stride;
+    std::byte* const window = low + geometry.stride - geometry.window;
+    if (BAST_MUTANT(guard_one_page_short)) low += geometry.page;
+    const auto guarded = os::install_guard(low, static_cast<std::size_t>(window - low));
     if (guarded) continue;
     // Locked since the slab was made: it opens no more, the next one will use mprotect.
     if (guarded.error().kind() == errc::invalid) sealed = true;

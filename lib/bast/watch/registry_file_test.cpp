@@ -269,6 +269,30 @@ TEST(RegistryMapping, X6_WithoutMemoryThereIsAnErrorAndThenARegistry) {
   });
 }
 
+/// Takes sites while the kernel opens no memory: all of a shared registry is open from the start.
+TEST(RegistryMapping, X6_NoSiteOfASharedOneIsOpenedByACall) {
+  ASSERT_TRUE(open_registry());
+  const header& head = *registry();
+  if ((head.modes & mode_shared) == 0) return;  // The test below runs this one with a file.
+  const std::uint32_t before = head.sites.used;
+  const os::fault_scope calls({.kind = os::call::protect, .nth = 1, .persistent = true});
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    const site_entry* const entry = take_site({site_kind::label, "each", 0, 0}, nullptr, i);
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(entry->index, i);
+  }
+  EXPECT_EQ(head.sites.used, before + 40);
+  EXPECT_EQ(head.sites.lost, 0U);
+  EXPECT_EQ(calls.seen(), 0U);
+}
+
+TEST_F(RegistryFile, X6_NoSiteInItIsOpenedByACall) {
+  const tools_file file;
+  ASSERT_EQ(run_test("RegistryMapping.X6_NoSiteOfASharedOneIsOpenedByACall", file.variable()), 0);
+  EXPECT_EQ(header_of(file).modes, mode_shared);
+  EXPECT_EQ(header_of(file).sites.used, 40U);
+}
+
 TEST(RegistryMapping, X6_WhereAddressSpaceIsLimitedItHasFewerSites) {
   test::expect_in_fresh_process([] {
     const os::fault_scope fault({.kind = os::call::map, .nth = 1, .also_nth = 2});

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <span>
 #include <tuple>
 
 #include "bast/os.hpp"
@@ -200,9 +201,10 @@ void free_entry(site_entry& entry) noexcept {
 
 /// The closed entry of the same site, or null.
 site_entry* closed_twin(const site_entry& entry, std::uint64_t hash) noexcept {
-  const std::uint32_t used = registry()->sites.used;
-  for (std::uint32_t i = 0; i < used; ++i) {
-    if (closed_hash[i] == hash && same_site(all_sites()[i], entry)) return all_sites() + i;
+  site_entry* twin = all_sites();
+  for (const std::uint64_t closed : std::span(closed_hash).first(registry()->sites.used)) {
+    if (closed == hash && same_site(*twin, entry)) return twin;
+    ++twin;
   }
   return nullptr;
 }
