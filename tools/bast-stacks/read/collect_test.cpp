@@ -88,6 +88,7 @@ TEST(Collect, PoolsThatAreGoneAreListedWithWhatTheirSitesCounted) {
   one.fake.slab(0).state = static_cast<std::uint32_t>(bast::watch::entry_state::free);
   bast::watch::pool_entry& entry = one.fake.pool(0);
   entry.state = static_cast<std::uint32_t>(bast::watch::entry_state::closed);
+  entry.gone = 0;
   const auto pools = [&] {
     own_memory target;
     const snapshot seen = collected(target, {one.address()});

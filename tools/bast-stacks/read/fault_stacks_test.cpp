@@ -145,6 +145,17 @@ TEST_F(FaultStacks, WithoutReturnAddressesAllOtherWordsCount) {
   EXPECT_EQ(deepest("worker").depth, 5000U);
 }
 
+TEST_F(FaultStacks, ASiteThatIsNewIsLookedForOnceACall) {
+  fake_.use(0, 3, 0);
+  write(0, 5000, code + 1);
+  stacks_.add({{touch(0, 5000)}});
+  EXPECT_EQ(stacks_.counts().unsure, 1U);
+  fake_.add_site(3, bast::watch::site_kind::label, "third");
+  stacks_.add({{touch(0, 5000)}});
+  EXPECT_EQ(stacks_.counts().unsure, 1U);
+  EXPECT_EQ(deepest("third").depth, 5000U);
+}
+
 TEST_F(FaultStacks, NothingButZerosTellsNothing) {
   fake_.use(0, 1, 0);
   stacks_.add({{touch(0, 5000)}});
