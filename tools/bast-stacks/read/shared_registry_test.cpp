@@ -4,13 +4,13 @@
 // written behind each of them.
 #include "read/shared_registry.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
+
+#include <algorithm>
+#include <map>
 
 #include "model/test_record_text.hpp"
 #include "read/modules.hpp"
@@ -26,32 +26,53 @@ using ::testing::ElementsAre;
 using testing::fake_registry;
 using testing::find_site;
 
+/// A file of which most is a hole, as large as it likes.
+class sparse_source final : public source {
+ public:
+  std::uint64_t size() const override { return size_; }
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> into) const override {
+    if (offset >= size_) return 0;
+    const std::size_t count = std::min<std::uint64_t>(into.size(), size_ - offset);
+    std::ranges::fill(into.first(count), std::byte{});
+    for (const auto& [at, bytes] : parts_) {
+      for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (at + i >= offset && at + i - offset < count) into[at + i - offset] = bytes[i];
+      }
+    }
+    return count;
+  }
+  void put(std::uint64_t at, std::span<const std::byte> bytes) {
+    parts_[at].assign(bytes.begin(), bytes.end());
+    size_ = std::max(size_, at + bytes.size());
+  }
+  void cut(std::uint64_t size) { size_ = size; }
+
+ private:
+  std::map<std::uint64_t, std::vector<std::byte>> parts_;
+  std::uint64_t size_ = 0;
+};
+
 /// A file that holds copies of a fake registry.
 class registry_file {
  public:
-  registry_file() : fd_(::memfd_create("registries", MFD_CLOEXEC)) {
+  registry_file() {
     fake_.header().pid = 700;
     fake_.site(1).uses = 3;
   }
 
   fake_registry& fake() { return fake_; }
-  void put_registry(std::uint64_t at) { put(at, &fake_.header(), fake_registry::bytes); }
+  void put_registry(std::uint64_t at) {
+    file_->put(at, {reinterpret_cast<const std::byte*>(&fake_.header()), fake_registry::bytes});
+  }
   void put_text(std::uint64_t at, std::string_view text) {
-    put(at + fake_registry::bytes, text.data(), text.size());
+    file_->put(at + fake_registry::bytes, std::as_bytes(std::span(text)));
   }
-  void cut(std::uint64_t size) { EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size)), 0); }
-  std::shared_ptr<const source> file() const {
-    return std::make_shared<file_source>(descriptor(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0)));
-  }
+  void cut(std::uint64_t size) { file_->cut(size); }
+  std::shared_ptr<const source> file() const { return file_; }
 
  private:
-  void put(std::uint64_t at, const void* from, std::size_t bytes) {
-    EXPECT_EQ(::pwrite(fd_.get(), from, bytes, static_cast<off_t>(at)),
-              static_cast<ssize_t>(bytes));
-  }
-
   fake_registry fake_;
-  descriptor fd_;
+  std::shared_ptr<sparse_source> file_ = std::make_shared<sparse_source>();
 };
 
 /// A line of /proc/self/maps, of the file that this program is.
