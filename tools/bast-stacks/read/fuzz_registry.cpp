@@ -12,10 +12,8 @@
 #include "read/open_core.hpp"
 
 namespace bast_stacks {
-namespace {
 
-/// What every reporter relies on, whatever the bytes were.
-void check(const snapshot& seen) {
+void require_sound(const snapshot& seen) {
   for (const live_stack& stack : seen.stacks) {
     require(stack.site < seen.sites.size());
     require(stack.low <= stack.open_low && stack.open_low <= stack.top);
@@ -33,6 +31,8 @@ void check(const snapshot& seen) {
     require(each.raw.count <= bast::watch::return_count && each.raw.first <= each.raw.count);
   }
 }
+
+namespace {
 
 std::shared_ptr<const source> source_of(const std::uint8_t* data, std::size_t size) {
   return std::make_shared<buffer_source>(std::as_bytes(std::span(data, size)));
@@ -52,14 +52,14 @@ int fuzz_registry(const std::uint8_t* data, std::size_t size) {
   if (!registries) return 0;
   snapshot seen;
   const collect_options how{.live_stacks = true, .now_ns = 1, .boot_ns = 1};
-  if (collect(*received->memory, *registries, how, seen)) check(seen);
+  if (collect(*received->memory, *registries, how, seen)) require_sound(seen);
   return 0;
 }
 
 int fuzz_core(const std::uint8_t* data, std::size_t size) {
   const auto seen = open_core_source(source_of(data, size), "the fuzzer's core", {});
   if (seen) {
-    check(*seen);
+    require_sound(*seen);
   } else {
     require(!seen.error().what.empty());
   }
