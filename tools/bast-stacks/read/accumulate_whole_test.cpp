@@ -140,10 +140,11 @@ TEST(SiteBook, SitesAreInTheOrderOfTheirNamesAndStacksFollow) {
   add("a", 1, 2, label, false);
   add("a", 1, 2, source, false);
   add("a", 1, 1, source, false);
+  add("a", 1, UINT32_MAX, source, false);
   sort_sites(all);
   std::string order;
   for (const site& each : all.sites) order += std::to_string(each.uses);
-  EXPECT_EQ(order, "542310");
+  EXPECT_EQ(order, "5423610");
   for (std::size_t i = 0; i < all.stacks.size(); ++i)
     EXPECT_EQ(all.sites[all.stacks[i].site].uses, i);
 }
