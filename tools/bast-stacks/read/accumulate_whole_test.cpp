@@ -140,10 +140,11 @@ TEST(SiteBook, SitesAreInTheOrderOfTheirNamesAndStacksFollow) {
   add("a", 1, 2, label, false);
   add("a", 1, 2, source, false);
   add("a", 1, 1, source, false);
+  add("a", 1, UINT32_MAX, source, false);
   sort_sites(all);
   std::string order;
   for (const site& each : all.sites) order += std::to_string(each.uses);
-  EXPECT_EQ(order, "542310");
+  EXPECT_EQ(order, "5423610");
   for (std::size_t i = 0; i < all.stacks.size(); ++i)
     EXPECT_EQ(all.sites[all.stacks[i].site].uses, i);
 }
@@ -184,12 +185,17 @@ TEST(SiteBook, APlaceIsAPoolAndAnIndex) {
   EXPECT_EQ(all.sites[0].held, 32U);
   EXPECT_EQ(all.sites[1].held, 31U + 33U);
   EXPECT_EQ(all.sites[2].held, 77U);
+  // An index that no slot can have is no other's place.
+  book.enter(entry_of(1, 0x8000'0000, "far"), 11, 0);
+  book.enter(entry_of(0, 0x8000'0003, "far"), 11, 0);
+  EXPECT_EQ(book.find(1, 3), 1U);
+  EXPECT_EQ(book.find(2, 0), 3U);
   // The next registry counts its pools anew, and knows the sites.
   book.next_registry();
   EXPECT_EQ(book.find(1, 2), 3U);
   book.enter(entry_of(1, 2, "b"), 13, 0);
   EXPECT_EQ(book.find(1, 2), 1U);
-  EXPECT_EQ(all.sites.size(), 4U);
+  EXPECT_EQ(all.sites.size(), 5U);
 }
 
 TEST(SiteBook, ANameIsCutWhenThereWasMoreOfIt) {

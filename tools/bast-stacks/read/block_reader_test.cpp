@@ -195,6 +195,10 @@ TEST(ReadNames, ANameMayEndWhereItsPageDoes) {
   target.put_text(0x9000, name + "more");
   EXPECT_EQ(names_at(target, {0x9000, 0, 0x9000, 0x8000}),
             (std::vector<std::string>{name, "", name, ""}));
+  // One that fills its place ends where the next begins.
+  const std::string other(64, 'b');
+  target.put_text(0x9800, other);
+  EXPECT_EQ(names_at(target, {0x9000, 0x9800}), (std::vector{name, other}));
   target.reads.clear();
   (void)names_at(target, {0x9000, 0x9000, 0});
   EXPECT_EQ(target.reads, (std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0x9000, 64}}));

@@ -88,6 +88,7 @@ TEST(Collect, PoolsThatAreGoneAreListedWithWhatTheirSitesCounted) {
   one.fake.slab(0).state = static_cast<std::uint32_t>(bast::watch::entry_state::free);
   bast::watch::pool_entry& entry = one.fake.pool(0);
   entry.state = static_cast<std::uint32_t>(bast::watch::entry_state::closed);
+  entry.gone = 0;
   const auto pools = [&] {
     own_memory target;
     const snapshot seen = collected(target, {one.address()});
@@ -101,6 +102,29 @@ TEST(Collect, PoolsThatAreGoneAreListedWithWhatTheirSitesCounted) {
                                    "window=1003 retain=1004 budget=1005 scrub=1 growth=1 "
                                    "measured=true stacks=17 live=0 resident=0 gone=3 "
                                    "max=2012"));
+}
+
+TEST(Collect, APoolWithoutASiteIsSeen) {
+  numbered_registry one;
+  one.fake.header().sites.used = 0;
+  one.fake.slab(0).state = static_cast<std::uint32_t>(bast::watch::entry_state::free);
+  own_memory target;
+  const snapshot seen = collected(target, {one.address()});
+  EXPECT_EQ(seen.pools.size(), 1U);
+  EXPECT_TRUE(seen.sites.empty());
+}
+
+TEST(Collect, ItRunsSinceItStartedWhereThatIsKnown) {
+  const auto runs = [](std::uint64_t started, std::uint64_t boot) {
+    numbered_registry one;
+    one.fake.header().started_ns = started;
+    own_memory target;
+    return collected(target, {one.address()}, {.now_ns = 1, .boot_ns = boot}).runtime_ns;
+  };
+  EXPECT_EQ(runs(7, 10), 3U);
+  EXPECT_EQ(runs(10, 10), 0U);
+  EXPECT_EQ(runs(11, 10), 0U);
+  EXPECT_EQ(runs(0, 10), 0U);
 }
 
 TEST(Collect, ReadingTwiceCountsOnce) {

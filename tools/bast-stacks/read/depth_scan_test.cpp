@@ -66,6 +66,16 @@ TEST(DepthScan, EveryByteCounts) {
   EXPECT_EQ(one_stack(4096, 77, nullptr, std::byte{0xfb}), "true 77..4096 resident=4096");
 }
 
+TEST(DepthScan, AStackMayBeginWhereMemoryDoes) {
+  scripted_memory target;
+  target.zeros_elsewhere = true;
+  target.pages = {{.where = {.low = 0, .high = 0x1000}}};
+  target.put(0x1000 - 9, std::byte{1});
+  std::vector<live_stack> stacks{stack_at(0, 0x1000)};
+  EXPECT_EQ(losses_text(scan(target, stacks)), "unknown=0 unreadable=0 swapped=0");
+  EXPECT_EQ(scanned_text(stacks[0]), "true 9..4096 resident=4096");
+}
+
 TEST(DepthScan, StepsDoubleUpToTheLargest) {
   ranges reads;
   EXPECT_EQ(one_stack(1 << 20, 1, &reads), "true 1..1048576 resident=1048576");

@@ -182,6 +182,13 @@ TEST(FaultWords, TheOutermostReturnAddressesMustStillBeThere) {
   EXPECT_TRUE(there(40));  // No return address.
 }
 
+TEST(FaultWords, TheLastWordOfAPageIsThere) {
+  faulted_stack of(16);
+  of.put(8, text_low + 1);
+  of.came(16);
+  EXPECT_TRUE(of.is_there());
+}
+
 TEST(FaultWords, WithoutReturnAddressesAllThatIsNoZeroMustBeThere) {
   const auto there = [](std::uint64_t changes, std::uint64_t resident = 0x1000) {
     faulted_stack of(80, resident);

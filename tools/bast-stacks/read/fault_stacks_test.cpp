@@ -145,6 +145,17 @@ TEST_F(FaultStacks, WithoutReturnAddressesAllOtherWordsCount) {
   EXPECT_EQ(deepest("worker").depth, 5000U);
 }
 
+TEST_F(FaultStacks, ASiteThatIsNewIsLookedForOnceACall) {
+  fake_.use(0, 3, 0);
+  write(0, 5000, code + 1);
+  stacks_.add({{touch(0, 5000)}});
+  EXPECT_EQ(stacks_.counts().unsure, 1U);
+  fake_.add_site(3, bast::watch::site_kind::label, "third");
+  stacks_.add({{touch(0, 5000)}});
+  EXPECT_EQ(stacks_.counts().unsure, 1U);
+  EXPECT_EQ(deepest("third").depth, 5000U);
+}
+
 TEST_F(FaultStacks, NothingButZerosTellsNothing) {
   fake_.use(0, 1, 0);
   stacks_.add({{touch(0, 5000)}});
@@ -217,6 +228,20 @@ TEST_F(FaultStacks, FaultsElsewhereAreCountedOnly) {
   stacks_.add({{from_outside, in_guard, heap, high}});
   EXPECT_EQ(stacks_.counts().seen, 4U);
   EXPECT_EQ(stacks_.counts().on_stacks, 0U);
+}
+
+TEST_F(FaultStacks, AStackPointerLeavesRoomForAWord) {
+  fake_.use(0, 1, 0);
+  // A return address right below it, as a call would leave it.
+  for (const std::uint64_t left : {7U, 8U}) {
+    fault_sample fault = touch(0, left, 0);
+    fault.stack.clear();
+    write(0, left + 8, fault.pc + 5);
+    stacks_.add({{fault}});
+  }
+  EXPECT_EQ(stacks_.counts().on_stacks, 2U);
+  EXPECT_EQ(stacks_.counts().unsure, 1U);
+  EXPECT_EQ(deepest("worker").depth, 8U);
 }
 
 TEST_F(FaultStacks, ARegistryThatIsGoneOrMadIsNoTrouble) {

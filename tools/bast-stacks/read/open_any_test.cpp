@@ -67,6 +67,25 @@ TEST(OpenAny, SaysWhatAFileIsNot) {
               HasSubstr("as a core: it is no ELF file"));
   EXPECT_THAT(problem_of("\x28\xb5\x2f\xfd...").what, HasSubstr("is compressed"));
   EXPECT_THAT(problem_of("\x28\xb5\x2f\xfd...").remedy, HasSubstr("zstd --decompress"));
+  const auto unpacked_by = [](std::string_view start) {
+    const std::string remedy = problem_of(std::string(start) + "and more").remedy;
+    return remedy.substr(0, remedy.find(" /"));
+  };
+  const std::pair<std::string, std::string> formats[] = {
+      {"\x28\xb5\x2f\xfd", "zstd --decompress --keep"},
+      {"\xfd"
+       "7zX",
+       "xz --decompress --keep"},
+      {"\x04\x22\x4d\x18", "lz4 --decompress --keep"},
+      {"\x1f\x8b", "gzip --decompress --keep"}};
+  for (const auto& [magic, unpack] : formats) {
+    EXPECT_EQ(unpacked_by(magic), unpack);
+    for (std::size_t i = 0; i < magic.size(); ++i) {
+      std::string other = magic;
+      ++other[i];
+      EXPECT_EQ(unpacked_by(other), "") << unpack << i;
+    }
+  }
   EXPECT_THAT(open_any("/nowhere", {}).error().what,
               HasSubstr("/nowhere cannot be opened: No such"));
   EXPECT_THAT(open_any("/tmp", {}).error().what, HasSubstr("/tmp is not a file"));

@@ -72,6 +72,22 @@ TEST(OpenCore, TellsWhatTheProcessWas) {
   EXPECT_FALSE(seen->modules[0].build_id.empty());
 }
 
+TEST(OpenCore, AProgramWithoutAPathIsCalledAsItsProcess) {
+  fake_registry fake;
+  auto core = core_of(fake, 8);
+  std::vector<std::byte> info(136);
+  std::memcpy(info.data() + 40, "its name", 8);
+  core.add_note(NT_PRPSINFO, info);
+  const auto bytes = core.finish();
+  const auto named = read(bytes);
+  ASSERT_TRUE(named) << named.error().what;
+  EXPECT_EQ(named->program, "its name");
+  const auto given = open_core_source(std::make_shared<buffer_source>(bytes), "a core",
+                                      {.program = "/proc/self/exe"});
+  ASSERT_TRUE(given) << given.error().what;
+  EXPECT_EQ(given->program, "/proc/self/exe");
+}
+
 TEST(OpenCore, MarksTheStackOfTheThreadThatDied) {
   fake_registry fake;
   for (std::size_t i = 0; i < 3; ++i) fake.use(i, 1, 100);

@@ -30,6 +30,8 @@ TEST(OpenProcess, TellsWhatTheProgramIs) {
   fake.header().built = bast::watch::built_hardened;
   const snapshot seen = look();
   EXPECT_EQ(seen.from, source_kind::live);
+  EXPECT_EQ(seen.what, "process " + std::to_string(::getpid()));
+  EXPECT_THAT(seen.not_seen, Not(Contains(HasSubstr("Which files"))));
   EXPECT_EQ(seen.pid, static_cast<std::uint64_t>(::getpid()));
   EXPECT_THAT(seen.program, HasSubstr("bast_stacks_read_test"));
   EXPECT_THAT(seen.library, HasSubstr("bast 0.0.fake"));
@@ -232,6 +234,11 @@ TEST(OpenProcess, SaysHowLongItTook) {
   testing::fake_time time;
   time.step_ns = 1'234;  // from its first question to its last
   EXPECT_EQ(look().overhead_ns, 1'234U);
+  // And how long ago a site was deepest, on the same clock, which is read first.
+  fake.site(1).max = 100;
+  fake.site(1).max_at_ns = static_cast<std::uint64_t>(time.now_ns);
+  const snapshot seen = look();
+  EXPECT_EQ(find_site(seen, "worker")->max_age_ns, 1'234U);
 }
 
 TEST(OpenProcess, SaysThatAProcessHasEnded) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -55,8 +56,10 @@ struct fake_scan {
                         if (next == replies.size()) return -ENOTTY;
                         const reply& said = replies[next++];
                         if (said.error != 0) return -said.error;
-                        std::memcpy(reinterpret_cast<void*>(words[5]), said.regions.data(),
-                                    said.regions.size() * sizeof(region));
+                        auto* const into = reinterpret_cast<region*>(words[5]);
+                        std::ranges::copy(said.regions, into);
+                        // What was left there before is no answer.
+                        into[said.regions.size()] = {0x8'0000, 0x9'0000, is_present};
                         words[4] = said.walk_end;
                         return static_cast<long>(said.regions.size());
                       }};

@@ -192,6 +192,23 @@ TEST(RunAnswers, OfARegistryWithoutFilesNoFrameHasAName) {
           "be looked at."));
 }
 
+TEST(RunAnswers, WhoeverElseWaitedForItItEndedWell) {
+  fake_watch kernel;
+  kernel.in_wait = [](std::size_t, pollfd& end) { return it_ended(end); };
+  pid_t pid = 0;
+  std::string said;
+  {
+    const answered_call taken(called::waitpid, [&](const auto& given) {
+      pid = static_cast<pid_t>(given[0]);
+      return -ECHILD;
+    });
+    said = error_text(run_program({"/bin/true"}, {}));
+  }
+  EXPECT_EQ(said,
+            "3 /bin/true made no pool of bast | build it with bast, and let it start a coroutine");
+  ::waitpid(pid, nullptr, 0);
+}
+
 TEST(RunAnswers, WithNothingToSeeItIsAskedEveryTwoMilliseconds) {
   std::optional<own_streams> streams(std::in_place);
   fake_watch kernel;

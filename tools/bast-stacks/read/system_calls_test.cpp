@@ -158,6 +158,14 @@ TEST(Source, AFileIsReadWholeInWhateverParts) {
     EXPECT_EQ(parts.calls(), 4);
   }
   {
+    // No more than was asked for, whatever came first.
+    const faulty_call parts(called::pread, {.times = 1, .most = 2});
+    std::string text(10, '?');
+    const auto into = std::as_writable_bytes(std::span(text)).first(5);
+    EXPECT_EQ((*file)->read_at(0, into), 5U);
+    EXPECT_EQ(text, "01234?????");
+  }
+  {
     const faulty_call interrupted(called::pread, {.times = 2, .error = EINTR});
     EXPECT_EQ(read(1, 3), "123");
   }

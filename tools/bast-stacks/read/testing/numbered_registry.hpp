@@ -52,6 +52,8 @@ struct numbered_registry {
     pool.scrub = 1;
     pool.growth = 1;
     pool.measured = 1;
+    pool.gone = 1005;  // Of a pool that is there, these two say nothing.
+    pool.stacks_max = 1006;
     std::string_view("/src/pool.cpp:12").copy(pool.where, sizeof pool.where);
     auto& site = fake.add_site(2, bast::watch::site_kind::source, "/src/a.cpp");
     site.where_bytes = 11;
