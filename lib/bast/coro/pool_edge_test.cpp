@@ -3,6 +3,7 @@
 // A pool at its limits, without memory, and at its end.
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,39 +94,37 @@ TEST(PoolEdge, F17_WhatBeginsMeanwhileEndsLast) {
 
 /// A destructor may release what is still to be released, and its place may be taken again.
 TEST(PoolEdge, F17_APlaceThatWasTakenAgainWaitsForItsTurn) {
+  struct writes {
+    std::vector<int>& order;
+    int number;
+    ~writes() { order.push_back(number); }
+  };
   std::vector<int> order;
-  coro_ref<> second;
-  {
-    coro_pool pool = *coro_pool::create();
-    struct writes {
-      std::vector<int>& order;
-      int number;
-      ~writes() { order.push_back(number); }
-    };
-    const auto suspended = [&](int number) {
-      auto c = pool.acquire()->detach();
-      EXPECT_TRUE(c.start([&order, number](yielder<>& out) {
-        const writes local{order, number};
-        out.yield();
-      }));
-      return c;
-    };
-    (void)suspended(1);
-    second = suspended(2);
-    auto last = pool.acquire()->detach();
-    struct replaces {
-      coro_ref<>& second;
-      decltype(suspended)& start;
-      ~replaces() {
-        EXPECT_TRUE(second.release());
-        second = start(4);
-      }
-    };
-    ASSERT_TRUE(last.start([&](yielder<>& out) {
-      const replaces local{second, suspended};
+  std::optional<coro_pool> owner = *coro_pool::create();
+  coro_pool& pool = *owner;  // also while it ends
+  const auto suspended = [&](int number) {
+    auto c = pool.acquire()->detach();
+    EXPECT_TRUE(c.start([&order, number](yielder<>& out) {
+      const writes local{order, number};
       out.yield();
     }));
-  }
+    return c;
+  };
+  (void)suspended(1);
+  coro_ref<> second = suspended(2);
+  struct replaces {
+    coro_ref<>& second;
+    decltype(suspended)& start;
+    ~replaces() {
+      EXPECT_TRUE(second.release());
+      second = start(4);
+    }
+  };
+  ASSERT_TRUE(pool.acquire()->detach().start([&](yielder<>& out) {
+    const replaces local{second, suspended};
+    out.yield();
+  }));
+  owner.reset();
   EXPECT_EQ(order, (std::vector{2, 1, 4}));
 }
 
