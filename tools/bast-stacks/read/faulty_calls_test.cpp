@@ -23,6 +23,7 @@
 #include <bast/config.hpp>
 #include <cerrno>
 #include <cstdarg>
+#include <type_traits>
 #include <utility>
 
 namespace bast_stacks::testing {
@@ -66,11 +67,14 @@ std::optional<long> answered(called which, const answered_call::arguments& given
   return said;
 }
 
-long word_of(const void* value) { return reinterpret_cast<long>(value); }
-long word_of(long value) { return value; }
-long word_of(int value) { return value; }
-long word_of(unsigned value) { return value; }
-long word_of(unsigned long value) { return static_cast<long>(value); }
+template <class Word>
+long word_of(Word value) {
+  if constexpr (std::is_pointer_v<Word> || std::is_null_pointer_v<Word>) {
+    return reinterpret_cast<long>(value);
+  } else {
+    return static_cast<long>(value);
+  }
+}
 
 /// The call itself, unless a test fails or answers it.
 template <class... Words>
