@@ -13,6 +13,10 @@ told inherited(const told& from) {
   return {.code = cancel_code::parent, .cause = from.cause, .origin = from.origin};
 }
 
+told overdue(int n) {
+  return {.code = cancel_code::deadline, .cause = cancel_code::deadline, .origin = n};
+}
+
 }  // namespace
 
 void cancel_model::perform(const op& o, std::deque<bool> allocations) {
@@ -55,7 +59,7 @@ void cancel_model::perform(const op& o, std::deque<bool> allocations) {
     case cancel_op::advance:
       clock_ += o.value;
       for (std::size_t place = 0; place < cancel_places; ++place) {
-        if (const node* const n = source(place)) advance(n->tree, clock_);
+        if (sources_[place] >= 0) advance(sources_[place], clock_);
       }
       break;
     case cancel_op::join: join(who, cancel_pair::of(o.value)); break;
@@ -140,28 +144,26 @@ void cancel_model::join(std::size_t place, const cancel_pair& of) {
 
 // --- cancelling ----------------------------------------------------------------------------------
 
-void cancel_model::mark(int n, const told& why) {
+void cancel_model::mark(int n, const told& why, fresh& marked) {
   the(n).marked = true;
   the(n).why = why;
+  marked.insert(n);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (nodes_[i].parent != n || nodes_[i].shielded || nodes_[i].marked) continue;
-    mark(static_cast<int>(i), inherited(why));
+    mark(static_cast<int>(i), inherited(why), marked);
   }
 }
 
-/// Runs the callbacks of what was just marked, newest first (C-5).
-void cancel_model::run_marked() {
-  std::vector<std::size_t> turn;
+/// Runs the callbacks of what was just marked: what is below a node before it, the newest child
+/// first; within a node the newest registration first (C-5).
+void cancel_model::run_marked(int top, const fresh& marked) {
+  for (int child = static_cast<int>(nodes_.size()); child-- > top + 1;) {
+    if (at(child)->parent == top) run_marked(child, marked);
+  }
+  if (!marked.contains(top)) return;
   for (std::size_t i = records_.size(); i-- > 0;) {
-    if (records_[i].state != phase::waiting || !at(records_[i].on)->marked) continue;
-    // Those of an outer cancel are its own to run.
-    if (std::ranges::find(claimed_, i) == claimed_.end()) turn.push_back(i);
+    if (records_[i].state == phase::waiting && records_[i].on == top) run(i);
   }
-  claimed_.insert(claimed_.end(), turn.begin(), turn.end());
-  for (const std::size_t i : turn) {
-    if (records_[i].state == phase::waiting) run(i);
-  }
-  std::erase_if(claimed_, [&](std::size_t i) { return std::ranges::find(turn, i) != turn.end(); });
 }
 
 void cancel_model::run(std::size_t which) {
@@ -208,8 +210,9 @@ bool cancel_model::cancel(int n, const told& why) {
     ++the(n).refused;
     return false;
   }
-  mark(n, why);
-  run_marked();
+  fresh marked;
+  mark(n, why, marked);
+  run_marked(n, marked);
   return true;
 }
 
@@ -219,32 +222,43 @@ void cancel_model::set_shield(int n, bool on) {
   the(n).shielded = on;
   const node* const above = at(at(n)->parent);
   if (on || at(n)->marked || above == nullptr || !above->marked) return;
-  mark(n, inherited(above->why));
-  run_marked();
+  fresh marked;
+  mark(n, inherited(above->why), marked);
+  run_marked(n, marked);
 }
 
 void cancel_model::set_deadline(int n, long time) {
   if (at(n)->marked) return;
   the(n).deadline = time;
   if (time > at(at(n)->tree)->now) return;
-  mark(n, {.code = cancel_code::deadline, .cause = cancel_code::deadline, .origin = n});
-  run_marked();
+  fresh marked;
+  mark(n, overdue(n), marked);
+  run_marked(n, marked);
 }
 
-void cancel_model::advance(int tree, long now) {
-  the(tree).now = std::max(at(tree)->now, now);
+void cancel_model::advance(int n, long now) {
+  node& root = the(at(n)->tree);
+  now = root.now = std::max(root.now, now);
+  int top = n;
+  for (int above = n; !at(above)->shielded && at(above)->parent >= 0;) {
+    above = at(above)->parent;
+    if (at(above)->deadline <= now) top = above;
+  }
   std::vector<std::pair<long, int>> due;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i].tree == tree && nodes_[i].deadline <= now) {
-      due.emplace_back(nodes_[i].deadline, static_cast<int>(i));
-    }
+  for (int i = top; i < static_cast<int>(nodes_.size()); ++i) {
+    if (is_below(i, top) && at(i)->deadline <= now) due.emplace_back(at(i)->deadline, i);
   }
   std::ranges::sort(due);
-  for (const auto& [time, n] : due) {
-    if (at(n)->marked) continue;
-    mark(n, {.code = cancel_code::deadline, .cause = cancel_code::deadline, .origin = n});
+  fresh marked;
+  for (const auto& [time, i] : due) {
+    if (!at(i)->marked) mark(i, overdue(i), marked);
   }
-  run_marked();
+  run_marked(top, marked);
+}
+
+bool cancel_model::is_below(int number, int top) const {
+  while (number > top) number = at(number)->parent;
+  return number == top;
 }
 
 long cancel_model::deadline_of(int number) const {
@@ -264,10 +278,10 @@ long cancel_model::deadline_of(int number) const {
 }
 
 long cancel_model::next_deadline(std::size_t place) const {
-  const int tree = source(place)->tree;
-  long earliest = model_never;
-  for (const node& n : nodes_) {
-    if (n.tree == tree && !n.marked) earliest = std::min(earliest, n.deadline);
+  const int top = sources_[place];
+  long earliest = at(top)->marked ? model_never : deadline_of(top);
+  for (int i = top; i < static_cast<int>(nodes_.size()); ++i) {
+    if (is_below(i, top) && !at(i)->marked) earliest = std::min(earliest, at(i)->deadline);
   }
   return earliest;
 }

@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <set>
 #include <vector>
 
 #include "bast/cancel.hpp"
@@ -58,7 +59,8 @@ class cancel_model {
   bool has_callback(std::size_t place) const { return callbacks_[place] >= 0; }
   /// The earliest deadline of its own and its unshielded ancestors (C-14), or of what it joins.
   long deadline_of(int number) const;
-  /// The earliest in the tree of the source there; nothing is known once `lost_sight`.
+  /// The earliest of the source there, in effect, and of all below it; nothing is known once
+  /// `lost_sight`.
   long next_deadline(std::size_t place) const;
   bool lost_sight(std::size_t place) const;
 
@@ -83,7 +85,7 @@ class cancel_model {
   bool cancel(int n, const told& why);
   void set_shield(int n, bool on);
   void set_deadline(int n, long time);
-  void advance(int tree, long now);
+  void advance(int n, long now);
 
  private:
   enum class phase { waiting, running, over };
@@ -98,13 +100,14 @@ class cancel_model {
 
   bool allocated();
   void join(std::size_t place, const cancel_pair& of);
-  void mark(int n, const told& why);
-  void run_marked();
+  using fresh = std::set<int>;  // nodes that one operation marked
+  void mark(int n, const told& why, fresh& marked);
+  void run_marked(int top, const fresh& marked);
+  bool is_below(int number, int top) const;
   void run(std::size_t which);
 
   std::vector<node> nodes_;
-  std::vector<record> records_;       // in the order of their registration
-  std::vector<std::size_t> claimed_;  // records that a cancel in progress will run
+  std::vector<record> records_;  // in the order of their registration
   // What is in each place: the number of a node or record, or -1.
   std::vector<int> sources_ = std::vector<int>(cancel_places, -1);
   std::vector<int> joined_ = std::vector<int>(cancel_places, -1);

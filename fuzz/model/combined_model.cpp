@@ -155,7 +155,8 @@ void combined_model::act(std::size_t place, const op& o) {
 void combined_model::tick() {
   ++clock_;
   for (std::size_t place = 0; place < cancel_places; ++place) {
-    if (const auto* const n = cancel_.source(place)) cancel_.advance(n->tree, clock_);
+    const int source = cancel_.number_of(place);
+    if (source >= 0) cancel_.advance(source, clock_);
   }
   // Those that were cancelled are asked to end before their own time has come.
   --clock_;

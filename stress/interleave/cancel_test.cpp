@@ -121,25 +121,77 @@ TEST(CancelOrders, C2_OneOfTwoCancelsWins) {
   }));
 }
 
-TEST(CancelOrders, C4_MarksAreSeenTogether) {
+/// Looks at a node below when it is told.
+struct looking : record_type {
+  explicit looking(world& in, node_type& at) : record_type(look), w(in), below(at) {}
+  world& w;
+  node_type& below;
+  static void look(record_type& self, const cancel_reason&) noexcept {
+    auto& mine = static_cast<looking&>(self);
+    mine.w.check(operations::is_cancelled(mine.below), "C-4: what is below is marked");
+    const cancel_reason why = operations::reason_of(mine.below);
+    mine.w.check(why.code == cancel_code::parent, "C-3: and its reason is there");
+  }
+};
+
+TEST(CancelOrders, C4_WhoeverIsToldSeesWhatIsBelowMarked) {
   expect_exhausted(explore(three_preemptions, [](world& w) {
     planted tree;
     node_type* const child = planted::child_of(tree.root());
+    looking callback(w, *child);
     w.spawn([&] { cancel(tree.root()); });
-    w.spawn([&] {
-      if (operations::is_cancelled(tree.root())) {
-        w.check(operations::is_cancelled(*child), "C-4: the child of a cancelled source");
-        const cancel_reason why = child->why;
-        w.check(why.code == cancel_code::parent, "C-3: and its reason is there");
-      }
-    });
+    w.spawn([&] { operations::enlist(callback, tree.root()); });
     w.spawn([&] {
       if (operations::is_cancelled(*child)) {
         w.check(operations::is_cancelled(tree.root()), "C-4: the parent of a cancelled source");
       }
     });
     w.run();
+    operations::delist(callback);
     operations::drop(child);
+  }));
+}
+
+TEST(CancelOrders, C4_ACancelGoesThroughWhatAnotherMarked) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    node_type* const middle = planted::child_of(tree.root());
+    node_type* const leaf = planted::child_of(*middle);
+    for (node_type* const top : {&tree.root(), middle}) {
+      w.spawn([&w, leaf, top] {
+        if (operations::cancel(*top, {})) {
+          w.check(operations::is_cancelled(*leaf), "C-4: whatever is below is marked");
+        }
+      });
+    }
+    w.run();
+    operations::drop(leaf);
+    operations::drop(middle);
+  }));
+}
+
+TEST(CancelOrders, I4_AChildGoesWhileItsParentIsCancelled) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    node_type* const middle = planted::child_of(tree.root());
+    node_type* const leaf = planted::child_of(*middle);
+    node_type* const other = planted::child_of(tree.root());
+    operations::drop(middle);  // The leaf holds it.
+    w.spawn([&] { cancel(tree.root()); });
+    w.spawn([&] { operations::drop(leaf); });
+    w.run();
+    w.check(operations::is_cancelled(*other), "C-4: the sibling is reached");
+    operations::drop(other);
+  }));
+}
+
+TEST(CancelOrders, C14_ADeadlineIsSetWhileTheTimeIsTold) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    w.spawn([&] { operations::advance(tree.root(), 5); });
+    w.spawn([&] { operations::set_deadline(tree.root(), 5); });
+    w.run();
+    w.check(operations::is_cancelled(tree.root()), "C-14: one of the two saw that it is due");
   }));
 }
 

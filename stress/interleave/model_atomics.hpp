@@ -46,7 +46,8 @@ struct model_atomics {
 
   /// Gives the turn away until somebody has changed something since this thread began to look, or
   /// nobody else can go on.
-  static void relax(std::source_location where = std::source_location::current()) {
+  static void relax(unsigned /*round*/ = 0,
+                    std::source_location where = std::source_location::current()) {
     internal::relax(where);
   }
   static void fence(std::memory_order order,

@@ -59,6 +59,8 @@
   X(places_not_given_back)       \
   X(oldest_callback_first)       \
   X(callback_runs_twice)         \
+  X(marked_counts_as_complete)   \
+  X(told_before_the_sweep)       \
   X(shield_ignored)              \
   X(born_free)                   \
   X(waker_forgets)               \

@@ -129,5 +129,57 @@ TEST(CancelDeadline, C14_DueSourcesAreCancelledEarliestFirst) {
   EXPECT_FALSE(later.is_cancelled());
 }
 
+TEST(CancelDeadline, C14_WhoeverIsToldTheTimeHearsOfItsAncestorsDeadlines) {
+  for (const bool shielded : {false, true}) {
+    std::optional<cancel_source> top = cancel_source::create().value();
+    std::optional<cancel_source> middle =
+        top->child({.shielded = shielded, .deadline = test::at_second(6)}).value();
+    const cancel_source sibling = top->child({.deadline = test::at_second(4)}).value();
+    const cancel_source leaf = middle->child({.deadline = test::at_second(9)}).value();
+    const cancel_source other = middle->child().value();
+    top->set_deadline(test::at_second(7));
+    EXPECT_EQ(leaf.next_deadline(), test::at_second(6));
+    EXPECT_EQ(sibling.next_deadline(), test::at_second(4));
+    const cancel_source held = middle->child().value();
+    const std::uint64_t top_id = top->id();
+    const std::uint64_t middle_id = middle->id();
+    middle.reset();  // Whoever drove it is gone; its deadline holds for what is below it.
+    leaf.advance(test::at_second(5));
+    EXPECT_FALSE(leaf.is_cancelled());
+    EXPECT_FALSE(sibling.is_cancelled()) << "it is neither above nor below";
+    leaf.advance(test::at_second(6));
+    EXPECT_EQ(leaf.reason()->origin, middle_id);
+    EXPECT_EQ(other.reason()->origin, middle_id) << "the whole of the ancestor is cancelled";
+    EXPECT_FALSE(top->is_cancelled());
+    sibling.set_deadline(never);
+    other.advance(test::at_second(7));
+    EXPECT_EQ(top->is_cancelled(), !shielded);
+    EXPECT_EQ(sibling.is_cancelled(), !shielded);
+    if (!shielded) {
+      EXPECT_EQ(sibling.reason()->origin, top_id);
+    }
+  }
+}
+
+/// Of several deadlines on the way up, at one look at the time: the earliest, of equals the
+/// ancestor's.
+TEST(CancelDeadline, C14_TheEarliestOnTheWayUpIsTheReason) {
+  for (int above = 1; above <= 3; ++above) {
+    for (int below = 1; below <= 3; ++below) {
+      const cancel_source top = cancel_source::create({.deadline = test::at_second(above)}).value();
+      const cancel_source child = top.child({.deadline = test::at_second(below)}).value();
+      const cancel_source leaf = child.child({.deadline = test::at_second(8)}).value();
+      top.advance(test::at_second(5));
+      EXPECT_EQ(top.reason()->code, cancel_code::deadline);
+      const std::uint64_t origin = below < above ? child.id() : top.id();
+      EXPECT_EQ(child.reason()->origin, origin);
+      EXPECT_EQ(child.reason()->code,
+                below < above ? cancel_code::deadline : cancel_code::parent);
+      EXPECT_EQ(leaf.reason()->origin, origin);
+      EXPECT_EQ(leaf.reason()->cause, cancel_code::deadline);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bast

@@ -77,18 +77,23 @@ struct callbacks_in_turns {
 
 TEST(CancelSiblings, C6_ACallbackEndsAnyTwoOfThoseThatWait) {
   constexpr std::size_t count = callbacks_in_turns::count;
-  for (std::size_t acts = 2; acts < count; ++acts) {
-    for (std::size_t one = 0; one < acts; ++one) {
-      for (std::size_t two = 0; two < acts; ++two) {
-        SCOPED_TRACE(std::to_string(acts) + " ends " + std::to_string(one) + " and " +
-                     std::to_string(two));
+  callbacks_in_turns undisturbed;
+  ASSERT_TRUE(undisturbed.sources[0].cancel());
+  const std::vector<std::size_t> all = undisturbed.order;
+  // The newest child's, the others', their parent's; of each the newest first.
+  ASSERT_EQ(all, (std::vector<std::size_t>{9, 5, 1, 10, 6, 2, 11, 7, 3, 8, 4, 0}));
+  for (std::size_t acts = 0; acts + 1 < count; ++acts) {
+    for (std::size_t one = acts + 1; one < count; ++one) {
+      for (std::size_t two = acts + 1; two < count; ++two) {
+        SCOPED_TRACE(std::to_string(all[acts]) + " ends " + std::to_string(all[one]) + " and " +
+                     std::to_string(all[two]));
         callbacks_in_turns scene;
-        scene.acts = acts;
-        scene.ends = {one, two};
+        scene.acts = all[acts];
+        scene.ends = {all[one], all[two]};
         ASSERT_TRUE(scene.sources[0].cancel());
         std::vector<std::size_t> expected;
-        for (std::size_t i = count; i-- > 0;) {
-          if (i != one && i != two) expected.push_back(i);
+        for (const std::size_t each : all) {
+          if (each != all[one] && each != all[two]) expected.push_back(each);
         }
         ASSERT_EQ(scene.order, expected);
       }

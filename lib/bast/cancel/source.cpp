@@ -11,9 +11,13 @@ using internal::cancel_tree_operations;
 using internal::real_node;
 using real_tree = internal::cancel_tree<os::real_atomics>;
 
+/// Threads take blocks of them, so that they do not meet at a counter for each source. Never 0.
 std::uint64_t new_id() noexcept {
-  static constinit std::atomic<std::uint64_t> ids{0};
-  return ids.fetch_add(1, std::memory_order_relaxed) + 1;
+  constexpr std::uint64_t block = 1024;
+  static constinit std::atomic<std::uint64_t> blocks{0};
+  static constinit thread_local std::uint64_t last = 0;
+  if (last % block == 0) last = blocks.fetch_add(block, std::memory_order_relaxed);
+  return ++last;
 }
 
 std::unexpected<error> no_node(const char* operation) noexcept {
@@ -60,10 +64,10 @@ result<cancel_source> cancel_source::child(const cancel_source_options& options)
 
 std::uint64_t cancel_source::refused() const noexcept {
   if (!node_) return 0;
-  auto& lock = node_.get()->tree->lock;
-  lock.lock();
-  const std::uint64_t count = node_.get()->refused;
-  lock.unlock();
+  internal::real_node& node = *node_.get();
+  node.lock.lock();
+  const std::uint64_t count = node.refused;
+  node.lock.unlock();
   return count;
 }
 
@@ -76,12 +80,12 @@ void cancel_source::set_deadline(time_point at) const noexcept {
 }
 
 void cancel_source::advance(time_point now) const noexcept {
-  if (node_) cancel_tree_operations::advance(*node_.get()->tree, internal::nanoseconds_of(now));
+  if (node_) cancel_tree_operations::advance(*node_.get(), internal::nanoseconds_of(now));
 }
 
 time_point cancel_source::next_deadline() const noexcept {
   if (!node_) return never;
-  return internal::time_of(cancel_tree_operations::next_deadline(*node_.get()->tree));
+  return internal::time_of(cancel_tree_operations::next_deadline(*node_.get()));
 }
 
 }  // namespace bast

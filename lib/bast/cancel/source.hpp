@@ -42,10 +42,11 @@ class cancel_source {
   cancel_source& operator=(const cancel_source&) = delete;
   ~cancel_source() = default;
 
-  /// Marks this source and all that is below it and not shielded, at once (C-4); then runs their
-  /// callbacks on this thread, the newest registration first (C-5), and returns true when all have
-  /// ended. False, at once, when it is cancelled already: the first reason stays (C-2). Neither
-  /// allocates nor fails.
+  /// Marks this source and all that is below it and not shielded (C-4); then runs their callbacks on
+  /// this thread, what is below a source before its own, newest first (C-5), and returns true when
+  /// all have ended. False, at once, when it is cancelled already: the first reason stays (C-2).
+  /// Where another thread cancels a part of it meanwhile, that thread runs the callbacks of what it
+  /// marked. Neither allocates nor fails.
   bool cancel(const cancel_reason& why = {}) const noexcept {
     return node_ && internal::cancel_tree_operations::cancel(*node_.get(), why);
   }
@@ -60,16 +61,19 @@ class cancel_source {
 
   /// Lifting the shield below a cancelled source cancels this one, here and now.
   void set_shield(bool shielded) const noexcept;
-  /// Earlier or later than before, or `never`; a deadline at or before the time that the tree knows
-  /// cancels here and now. Without effect once it is cancelled (C-14).
+  /// Earlier or later than before, or `never`; a deadline at or before the time that the tree was
+  /// last told cancels here and now. Without effect once it is cancelled (C-14).
   void set_deadline(time_point at) const noexcept;
   /// Its own and its unshielded ancestors' earliest.
   time_point deadline() const noexcept { return token_view().deadline(); }
 
-  /// Time is data here: whoever drives a loop tells the tree what time it is, and every source in
-  /// it that is due is cancelled, the earliest deadline first. O(sources with a deadline).
+  /// Time is data here: whoever drives a loop says what time it is, and what is due of this source
+  /// and of all below it is cancelled, and an unshielded ancestor whose deadline has passed, with
+  /// all below that. Of several deadlines that have passed the earliest is the reason. Time does not
+  /// go back: the latest that any source of the tree was told counts. O(ancestors and sources below).
   void advance(time_point now) const noexcept;
-  /// When the tree should next be told: the earliest deadline in it. O(sources with a deadline).
+  /// When it should next be told: deadline(), or an earlier one below it. O(ancestors and sources
+  /// below).
   time_point next_deadline() const noexcept;
 
  private:

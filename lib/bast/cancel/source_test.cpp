@@ -100,7 +100,7 @@ TEST(CancelSource, C4_ASiblingAndAParentAreNotReached) {
   EXPECT_FALSE(right.is_cancelled());
 }
 
-TEST(CancelSource, C5_CallbacksRunNewestFirstAcrossTheTree) {
+TEST(CancelSource, C5_WhatIsBelowRunsFirstAndWithinANodeTheNewest) {
   diary seen;
   const cancel_source top = test::root_source();
   const cancel_source left = top.child().value();
@@ -113,14 +113,18 @@ TEST(CancelSource, C5_CallbacksRunNewestFirstAcrossTheTree) {
   const cancel_callback e(top.token(), seen.entry('e'));
   const cancel_callback f(left.token(), seen.entry('f'));
   top.cancel();
-  EXPECT_EQ(seen.text(), "fedcba");
+  EXPECT_EQ(seen.text(), "cdfbea");
 }
 
 TEST(CancelSource, C5_ManyCallbacksInManyNodesStayInOrder) {
-  const cancel_source top = test::root_source();
+  constexpr std::size_t nodes_count = 100;
   std::vector<cancel_source> nodes;
-  for (int i = 0; i < 100; ++i) {
-    nodes.push_back((i % 7 == 0 ? top : nodes[static_cast<std::size_t>(i / 2)]).child().value());
+  std::vector<std::vector<std::size_t>> children(nodes_count);
+  nodes.push_back(test::root_source());
+  for (std::size_t i = 1; i < nodes_count; ++i) {
+    const std::size_t parent = i % 7 == 0 ? 0 : i / 2;
+    nodes.push_back(nodes[parent].child().value());
+    children[parent].push_back(i);
   }
   std::vector<int> order;
   struct note {
@@ -129,15 +133,31 @@ TEST(CancelSource, C5_ManyCallbacksInManyNodesStayInOrder) {
     void operator()() noexcept { order.push_back(number); }
   };
   std::vector<std::unique_ptr<cancel_callback<note>>> callbacks;
-  constexpr int count = 20000;
-  order.reserve(count);
-  for (int i = 0; i < count; ++i) {
-    const auto& node = nodes[static_cast<std::size_t>(i * 31 % 100)];
-    callbacks.push_back(std::make_unique<cancel_callback<note>>(node.token(), note{order, i}));
+  std::vector<std::vector<int>> on(nodes_count);
+  for (int i = 0; i < 2000; ++i) {
+    const auto node = static_cast<std::size_t>(i * 31) % nodes_count;
+    callbacks.push_back(
+        std::make_unique<cancel_callback<note>>(nodes[node].token(), note{order, i}));
+    on[node].push_back(i);
   }
+  std::vector<int> expected;
+  const auto expect = [&](const auto& self, std::size_t node) -> void {
+    for (std::size_t i = children[node].size(); i-- > 0;) self(self, children[node][i]);
+    expected.insert(expected.end(), on[node].rbegin(), on[node].rend());
+  };
+  expect(expect, 0);
+  nodes[0].cancel();
+  EXPECT_EQ(order, expected);
+}
+
+/// More children than a sweep looks at with the parent's lock held, and one that has more of them.
+TEST(CancelSource, C4_AThousandChildrenAreReached) {
+  const cancel_source top = test::root_source();
+  std::vector<cancel_source> nodes;
+  for (int i = 0; i < 1000; ++i) nodes.push_back(top.child().value());
+  for (int i = 0; i < 600; ++i) nodes.push_back(nodes[500].child().value());
   top.cancel();
-  ASSERT_EQ(order.size(), static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) ASSERT_EQ(order[static_cast<std::size_t>(i)], count - 1 - i);
+  for (const cancel_source& node : nodes) EXPECT_EQ(node.reason()->origin, top.id());
 }
 
 TEST(CancelSource, C6_EachCallbackRunsOnce) {

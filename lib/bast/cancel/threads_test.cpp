@@ -7,6 +7,7 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -84,7 +85,8 @@ TEST(CancelThreads, C2_OneOfManyCancelsWins) {
   }
 }
 
-TEST(CancelThreads, C4_WhoeverSeesAnAncestorCancelledSeesTheDescendants) {
+/// By a callback that is registered while the sweep is under way, or that it runs.
+TEST(CancelThreads, C4_WhoeverIsToldSeesTheDescendantsCancelled) {
   for (int round = 0; round < 500; ++round) {
     const cancel_source top = test::root_source();
     std::vector<cancel_source> nodes;
@@ -93,22 +95,44 @@ TEST(CancelThreads, C4_WhoeverSeesAnAncestorCancelledSeesTheDescendants) {
       nodes.push_back(nodes[static_cast<std::size_t>(i) / 2].child().value());
     }
     std::latch ready(2);
-    test::joined_thread canceller([&] {
+    std::atomic<int> told{0};
+    std::optional<test::joined_thread> canceller;
+    canceller.emplace([&] {
       ready.arrive_and_wait();
       top.cancel();
     });
     ready.arrive_and_wait();
-    bool done = false;
-    while (!done) {
-      // Downwards, and upwards.
-      if (top.is_cancelled()) {
-        for (const cancel_source& node : nodes) ASSERT_TRUE(node.is_cancelled());
-        done = true;
-      }
-      if (nodes.back().is_cancelled()) {
-        ASSERT_TRUE(top.is_cancelled());
-      }
+    const auto look = [&]() noexcept {
+      ++told;
+      for (const cancel_source& node : nodes) EXPECT_TRUE(node.is_cancelled());
+    };
+    const cancel_callback first(top.token(), look);
+    if (nodes.back().is_cancelled()) {
+      EXPECT_TRUE(top.is_cancelled()) << "parents are marked before";
     }
+    const cancel_callback second(top.token(), look);
+    canceller.reset();
+    EXPECT_EQ(told, 2);
+  }
+}
+
+/// Each returns with everything below marked, whoever of them marked it.
+TEST(CancelThreads, C4_TwoCancelsThatOverlapLeaveNobodyOut) {
+  for (int round = 0; round < 500; ++round) {
+    const cancel_source top = test::root_source();
+    std::vector<cancel_source> nodes;
+    nodes.push_back(top.child().value());
+    for (int i = 1; i < 40; ++i) {
+      nodes.push_back(nodes[static_cast<std::size_t>(i) / 2].child().value());
+    }
+    std::latch ready(2);
+    const auto cancel = [&](const cancel_source& source) {
+      ready.arrive_and_wait();
+      if (!source.cancel()) return;
+      for (const cancel_source& node : nodes) ASSERT_TRUE(node.is_cancelled());
+    };
+    test::joined_thread other([&] { cancel(nodes[0]); });
+    cancel(top);
   }
 }
 

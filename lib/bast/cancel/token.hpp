@@ -90,17 +90,18 @@ class cancel_token {
   /// Why, once it is cancelled; the same for ever (C-2).
   std::optional<cancel_reason> reason() const noexcept {
     if (!is_cancelled()) return std::nullopt;
-    return node_.get()->why;
+    return internal::cancel_tree_operations::reason_of(*node_.get());
   }
   /// Fails with errc::cancelled and the reason's words once it is cancelled.
   [[nodiscard]] result<void> check(const char* operation) const noexcept {
     if (!is_cancelled()) [[likely]]
       return {};
-    return std::unexpected(node_.get()->why.as_error(operation));
+    return std::unexpected(
+        internal::cancel_tree_operations::reason_of(*node_.get()).as_error(operation));
   }
 
-  /// The earliest deadline of the source and its unshielded ancestors (C-14), or `never`. Takes the
-  /// tree's lock. Of joined tokens, the earliest of all that they join, at that moment (C-19);
+  /// The earliest deadline of the source and its unshielded ancestors (C-14), or `never`. O(their
+  /// number). Of joined tokens, the earliest of all that they join, at that moment (C-19);
   /// looks at each of them, one thread at a time.
   time_point deadline() const noexcept;
 

@@ -4,24 +4,29 @@
 // A template over the atomics, so that the interleaving checker runs this very code; users see
 // cancel_source, cancel_token and cancel_callback.
 //
-// One lock per tree protects its shape, its marks and its lists. No user code runs under it, and
-// nothing here allocates but the making of a node.
+// Each node has a lock. It protects the node's mark, its callbacks and the list of its children, so
+// that making and ending children of different parents never meet. Locks are taken downwards, a
+// parent's before a child's. No user code runs under one, and nothing here allocates.
 //
-//   I1  A node is marked once and never unmarked (C-1). Its reason is written before.
-//   I2  While a canceller marks, its tree is `busy`. Whoever finds a node marked and its tree busy
-//       waits for the lock, and then finds every unshielded descendant marked as well (C-4). So one
-//       look at one node is as good as the whole critical section.
-//   I3  A record is in its node's list from registration until it is unregistered or its node is
-//       marked; then in the list of the canceller that marked it, until its turn or unregistration.
-//   I4  Lists are sorted, newest registration first (C-5).
-//   I5  Whoever holds a node, a token, a source or a child, is counted in `references`; records,
-//       which come and go under the lock, in `records`. The last of all of them frees the node.
+// Cancelling a node takes two steps. The sweep goes through all that is below it, parents before
+// children, and marks it; then the callbacks of what it marked run, node by node, descendants
+// before their parent (C-4, C-5).
+//
+//   I1  A node is marked once and never unmarked (C-1). What led to it is written before.
+//   I2  A node that is `complete` is marked, and so is every unshielded descendant. A sweep goes
+//       through what another one marked, unless it is complete; so one that has returned leaves no
+//       unshielded descendant unmarked, whoever marked it (C-4).
+//   I3  Whoever marks a node runs its callbacks. Until then they stay in the node's list, where
+//       their owners can unregister them; nothing is added to a marked node's list.
+//   I4  A child is in its parent's list from adoption until it is freed, and holds the parent.
+//   I5  Whoever holds a node, a token, a source or a child, is counted in `references`. What comes
+//       and goes under the node's lock, its records and those who are at work on it, is counted in
+//       `records`. The last of all of them frees the node.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 
-#include "bast/cancel/merge.hpp"
 #include "bast/cancel/reason.hpp"
 #include "bast/os.hpp"
 
@@ -32,18 +37,21 @@ struct cancel_node;
 template <class A>
 struct cancel_tree;
 
+/// Nodes whose callbacks are still to be run, by `next_run`. Each is held by a record's count.
 template <class A>
-struct cancel_frame;
-
-/// A canceller's turn at callbacks, on its stack.
-template <class A>
-struct cancel_run {
-  std::uintptr_t thread = 0;
-  cancel_frame<A>* innermost = nullptr;  // whose callbacks run now
-  bool gone = false;                     // the record that is running was unregistered from within
+struct cancel_list {
+  cancel_node<A>* first = nullptr;
+  const void* record = nullptr;  // the first one's newest
 };
 
-/// A registered callback, inside whoever registered it: in a list, running, or neither.
+/// What of a cancel is still to be run, on the canceller's stack.
+template <class A>
+struct cancel_run {
+  cancel_list<A> nodes;  // the first one's callbacks run now
+  bool gone = false;     // the record that is running was unregistered from within
+};
+
+/// A registered callback, inside whoever registered it: in its node's list, running, or neither.
 template <class A>
 struct cancel_record {
   template <class T>
@@ -58,72 +66,59 @@ struct cancel_record {
 
   function run;
   cancel_node<A>* node = nullptr;  // since registration; null: it never fires
-  // The rest is the lock's.
+  // The rest is the node's lock's, unless a comment says otherwise.
   pointer next{nullptr};
   plain<pointer*> link{nullptr};          // whichever pointer points here; null: in no list
-  plain<cancel_run<A>*> runner{nullptr};  // of the canceller that is in `run`
-  plain<std::uint64_t> sequence{0};
-};
-
-/// What of one cancelled tree is still to be run. A callback that cancels another tree, and is
-/// nothing but that (joined tokens), leaves the frame of that tree to its own canceller, who runs
-/// it before whatever comes next: a chain of them needs no stack, and the order is that of a call.
-template <class A>
-struct cancel_frame {
-  cancel_tree<A>* of = nullptr;
-  typename cancel_record<A>::pointer first{nullptr};  // under the lock of `of`
-  cancel_frame* outer = nullptr;                      // what goes on afterwards
+  typename A::template atomic<std::uintptr_t> runner{0};  // the thread that is in `run`, or 0
+  cancel_run<A>* turn = nullptr;                          // and its turn; that thread's alone
 };
 
 inline constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
+inline constexpr std::int64_t no_time = std::numeric_limits<std::int64_t>::min();
 
 template <class A>
 struct cancel_node {
   template <class T>
   using plain = typename A::template plain<T>;
   using pointer = plain<cancel_node*>;
+  template <class T>
+  using atomic = typename A::template atomic<T>;
 
-  // First what marking needs, because it visits many.
-  typename A::template atomic<bool> marked{false};
-  plain<bool> shielded{false};
+  // First what a sweep and a run need, because they visit many: 64 bytes. Unless a comment says
+  // otherwise, the node's lock protects it.
+  os::basic_lock<A> lock;
+  atomic<bool> marked{false};       // written under the lock
+  plain<bool> complete{false};      // I2
+  atomic<bool> shielded{false};     // written under the parent's lock and the node's
   plain<bool> unreferenced{false};  // only records hold it
   plain<std::uint32_t> records{0};
-  // Unless a comment says otherwise, the lock protects what follows too.
+  pointer newer{nullptr};  // a ring of siblings: the newest one's is the oldest; the parent's lock
   pointer newest_child{nullptr};
-  pointer older{nullptr};  // its siblings
-  pointer next_marked{nullptr};
   typename cancel_record<A>::pointer callbacks{nullptr};  // newest first
-  pointer timed_next{nullptr};                            // among those with a deadline
-  plain<pointer*> timed_link{nullptr};                    // null: not among them
-  plain<cancel_reason> why{};                             // constant once marked
-  pointer newer{nullptr};
-  cancel_tree<A>* tree = nullptr;             // constant
-  cancel_node* parent = nullptr;              // constant; null at the root
-  std::uint64_t id = 0;                       // constant
-  plain<std::int64_t> deadline{no_deadline};  // nanoseconds, of the tree's clock
-  plain<std::uint64_t> refused{0};            // reasons that came later (C-2)
-  typename A::template atomic<std::uint32_t> references{1};
+  plain<cancel_node*> cause{nullptr};  // itself or an ancestor, whose reason counts; once marked
+  pointer next_run{nullptr};           // the canceller's that marked it, and the next one
+  plain<const void*> next_record{nullptr};  // of next_run, as it was marked: to be fetched ahead
+
+  atomic<std::uint32_t> references{1};
+  cancel_node* parent = nullptr;  // constant; null at the root
+  pointer older{nullptr};         // the other way round the ring; the parent's lock
+  cancel_tree<A>* tree = nullptr;              // constant
+  std::uint64_t id = 0;                        // constant
+  atomic<std::int64_t> deadline{no_deadline};  // nanoseconds; written under the lock
+  plain<std::uint64_t> refused{0};             // reasons that came later (C-2)
+  plain<cancel_reason> why{};                  // where it is its own cause; constant once marked
 };
 
+/// What a root has besides.
 template <class A>
 struct cancel_tree {
-  template <class T>
-  using plain = typename A::template plain<T>;
-
-  os::basic_lock<A> lock;
-  typename A::template atomic<bool> busy{false};  // I2
-  /// Counts callbacks that ended while somebody waited for one.
-  typename A::template atomic<std::uint32_t> ended{0};
-  plain<std::uint32_t> waiting{0};
-  plain<std::uint64_t> registrations{0};
-  plain<std::int64_t> now{std::numeric_limits<std::int64_t>::min()};  // as it was last told
-  typename cancel_node<A>::pointer timed{nullptr};
+  /// The time that the tree was last told.
+  typename A::template atomic<std::int64_t> now{no_time};
   /// Frees the tree, when it is part of something larger; null: it is of the heap. Trees that this
   /// would end in turn are put before `ending` instead: the chain may be longer than a stack is
   /// deep.
   void (*end)(cancel_tree& self, cancel_tree*& ending) noexcept = nullptr;
   cancel_tree* next_ending = nullptr;
-  cancel_frame<A> within;  // when it is cancelled from within a callback, which happens once
   cancel_node<A> root;
 };
 
@@ -134,7 +129,7 @@ class cancel_operations {
   using node = cancel_node<A>;
   using tree = cancel_tree<A>;
   using record = cancel_record<A>;
-  using frame = cancel_frame<A>;
+  using list = cancel_list<A>;
 
   static void plant(tree& t, std::uint64_t id) noexcept {
     t.root.tree = &t;
@@ -157,23 +152,23 @@ class cancel_operations {
   static void adopt(node& parent, node& child, bool shielded, std::int64_t deadline) noexcept;
 
   static bool is_cancelled(const node& n) noexcept {
-    // Acquire: pairs with the release in mark_one(), so that the reason can be read, and `busy` is
-    // seen.
-    if (!n.marked.load(std::memory_order_acquire)) [[likely]]
-      return false;
-    // Acquire: pairs with the release at the end of mark(), so that all marks are seen. I2
-    if (n.tree->busy.load(std::memory_order_acquire)) {
-      n.tree->lock.lock();
-      n.tree->lock.unlock();
-    }
-    return true;
+    // Acquire: pairs with the release in mark(), so that the reason can be read.
+    return n.marked.load(std::memory_order_acquire);
+  }
+  /// Of a cancelled node.
+  static cancel_reason reason_of(const node& n) noexcept {
+    const node* const cause = n.cause;
+    cancel_reason why = cause->why;
+    if (cause != &n) why.code = cancel_code::parent;
+    return why;
   }
 
   /// True when this call is the one that cancelled `n`, after all callbacks ended (C-2, C-9).
   static bool cancel(node& n, cancel_reason why) noexcept;
-  /// The same from within `r`, which is running: what `n` has of callbacks runs when `r` has ended,
-  /// before whatever follows, and `n` is held until then. Of each tree once, at its root. False
-  /// also where nothing holds `n` any more, and its end waits for `r`.
+  /// The same of a root without children from within `r`, which is running: its callbacks run when
+  /// `r` has ended, before whatever follows, and it is held until then. So a chain of them needs no
+  /// stack, and the order is that of a call. False also where nothing holds it any more, and its
+  /// end waits for `r`.
   static bool cancel_within(record& r, node& n, const cancel_reason& why) noexcept;
 
   /// Registers with a node that the caller holds.
@@ -193,39 +188,35 @@ class cancel_operations {
   static void set_deadline(node& n, std::int64_t at) noexcept;
   /// The earliest of its own and its unshielded ancestors' (C-14).
   static std::int64_t deadline_of(const node& n) noexcept;
-  /// Tells the tree the time, and cancels whatever is due, earliest deadline first.
-  static void advance(tree& t, std::int64_t now) noexcept;
-  /// The earliest deadline of a node that is not cancelled.
-  static std::int64_t next_deadline(tree& t) noexcept;
+  /// Tells the tree the time, and cancels what is due: `n`, what is below it, and ancestors whose
+  /// deadline is its own in effect. Where several deadlines led to one mark, the earliest did.
+  static void advance(node& n, std::int64_t now) noexcept;
+  /// The earliest deadline of `n` in effect, and of all below it that is not cancelled.
+  static std::int64_t next_deadline(node& n) noexcept;
 
  private:
-  struct newest_first {
-    static auto& next(record& r) noexcept { return r.next; }
-    static void linked(record& before, record& after) noexcept { after.link = &before.next; }
-    static bool before(record& a, record& b) noexcept {
-      if (BAST_MUTANT(oldest_callback_first)) return a.sequence < b.sequence;
-      return a.sequence > b.sequence;
-    }
-  };
-  struct earliest_first {
-    static auto& next(node& n) noexcept { return n.timed_next; }
-    static void linked(node&, node&) noexcept {}
-    static bool before(node& a, node& b) noexcept {
-      if (a.deadline != b.deadline) return a.deadline < b.deadline;
-      return a.id < b.id;  // An ancestor is older.
-    }
-  };
-  using callbacks = merge_stack<record, newest_first>;
-
-  static void mark_one(node& n, const cancel_reason& why, node*& last, callbacks& found) noexcept;
-  static void mark(node& top, const cancel_reason& why, callbacks& found) noexcept;
-  /// Under the lock, where no order is needed.
-  static bool is_marked(const node& n) noexcept { return n.marked.load(std::memory_order_relaxed); }
-  static void arrange(frame& f, tree& t, callbacks& found) noexcept;
-  static void run(tree& t, callbacks& found) noexcept;
-  static void mark_and_run(node& n, const cancel_reason& why) noexcept;
+  static bool is_marked(const node& n) noexcept {  // under its lock, where no order is needed
+    return n.marked.load(std::memory_order_relaxed);
+  }
+  static std::int64_t own_deadline(const node& n) noexcept {
+    return n.deadline.load(std::memory_order_relaxed);
+  }
+  static bool is_shielded(const node& n) noexcept {
+    return n.shielded.load(std::memory_order_relaxed);
+  }
+  /// What a visit needs of a node lies in one cache line or in two.
+  static void fetch_ahead(const node* n) noexcept {
+    __builtin_prefetch(n);
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(n) + 63);
+  }
+  static void mark(node& n, node& cause, list& to_run) noexcept;
+  static bool mark_below(node& parent, node& child, std::int64_t now, list& to_run) noexcept;
+  template <class Visit, class Leave>
+  static void walk(node& top, Visit visit, Leave leave) noexcept;
+  static void sweep(node& top, std::int64_t now, list& to_run) noexcept;
+  static void run(const list& marked) noexcept;
   static void unlink(record& r) noexcept;
-  static void unlink_timed(node& n) noexcept;
+  static void unlink_child(node& parent, node& child) noexcept;
   static bool forget_record(node& n) noexcept;
   static void free_all(node& n) noexcept {
     tree* ending = nullptr;
@@ -241,11 +232,6 @@ class cancel_operations {
       ending = dying->next_ending;
       dying->end(*dying, ending);
     }
-  }
-  static cancel_reason inherited(const cancel_reason& from) noexcept {
-    cancel_reason why = from;
-    why.code = cancel_code::parent;
-    return why;
   }
   static cancel_reason overdue(const node& n) noexcept {
     return {.code = cancel_code::deadline,

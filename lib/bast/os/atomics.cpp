@@ -2,10 +2,12 @@
 #include "bast/os/atomics.hpp"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <climits>
+#include <ctime>
 
 #include "bast/os/door.hpp"
 
@@ -23,8 +25,18 @@ void real_atomics::wake_all(const std::atomic<std::uint32_t>* word) noexcept {
   ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
-void real_atomics::wake_one(const std::atomic<std::uint32_t>* word) noexcept {
-  ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
+void real_atomics::leave_processor(unsigned round) noexcept {
+  constexpr unsigned yields_max = 8;
+  constexpr long sleep_first_ns = 50'000;
+  constexpr long sleep_max_ns = 1'000'000;
+  if (round < yields_max) {
+    ::sched_yield();
+    return;
+  }
+  const unsigned doublings = round - yields_max;
+  const timespec pause{.tv_sec = 0,
+                       .tv_nsec = doublings < 5 ? sleep_first_ns << doublings : sleep_max_ns};
+  ::nanosleep(&pause, nullptr);  // A signal ends it early, and nothing is lost.
 }
 
 }  // namespace bast::os

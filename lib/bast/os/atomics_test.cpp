@@ -31,8 +31,6 @@ class sleeper {
   sleeper(const sleeper&) = delete;
   sleeper& operator=(const sleeper&) = delete;
 
-  void sleeps_again() const { test::wait_until_asleep(id_.load()); }
-
  private:
   std::atomic<std::uint32_t> id_{0};
   std::thread thread_;
@@ -53,27 +51,8 @@ TEST(Atomics, WakeAllWakesEverySleeper) {
   real_atomics::wake_all(&word);
 }
 
-TEST(Atomics, WakeOneWakesOne) {
-  std::atomic<std::uint32_t> word{0};
-  const fault_scope waits({.kind = call::futex_wait});
-  {
-    const sleeper first(word);
-    const sleeper second(word);
-    const std::uint64_t before = waits.seen();
-    real_atomics::wake_one(&word);
-    while (waits.seen() == before) ::sched_yield();
-    first.sleeps_again();
-    second.sleeps_again();
-    EXPECT_EQ(waits.seen(), before + 1) << "one of them looked again";
-    word.store(1);
-    real_atomics::wake_one(&word);
-    real_atomics::wake_one(&word);
-  }
-}
-
 TEST(Atomics, WakingWhereNobodySleepsDoesNothing) {
   const std::atomic<std::uint32_t> word{0};
-  real_atomics::wake_one(&word);
   real_atomics::wake_all(&word);
   real_atomics::wake_all(nullptr);  // What ceased to exist: only the address counts.
 }
@@ -97,10 +76,10 @@ TEST(Atomics, EachThreadIsAnother) {
   EXPECT_EQ(real_atomics::self(), mine);
 }
 
-/// Says of each access what it was. `wait` lets the holder unlock, as another thread would.
+/// Says of each access what it was. `relax` lets the holder unlock, as another thread would.
 struct recording_atomics {
   static inline std::string log;
-  static inline void (*during_wait)() = nullptr;
+  static inline void (*during_relax)() = nullptr;
 
   static const char* name_of(std::memory_order order) {
     // Words, of which none pairs with another.
@@ -114,28 +93,29 @@ struct recording_atomics {
   class atomic {
    public:
     explicit atomic(T value) : value_(value) {}
-    bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
-                                 std::memory_order failure) {
-      log += "exchange " + std::to_string(expected) + " for " + std::to_string(desired) +
-             name_of(success) + name_of(failure) + "; ";
-      return value_.compare_exchange_strong(expected, desired);
+    T load(std::memory_order order) const {
+      log += "look" + std::string(name_of(order)) + ", is " + std::to_string(value_) + "; ";
+      return value_;
+    }
+    void store(T desired, std::memory_order order) {
+      value_ = desired;
+      log += "put " + std::to_string(desired) + name_of(order) + "; ";
     }
     T exchange(T desired, std::memory_order order) {
-      const T before = value_.exchange(desired);
+      const T before = std::exchange(value_, desired);
       log += "put " + std::to_string(desired) + name_of(order) + ", was " + std::to_string(before) +
              "; ";
       return before;
     }
 
    private:
-    std::atomic<T> value_;
+    T value_;
   };
 
-  static void wait(const atomic<std::uint32_t>&, std::uint32_t expected) {
-    log += "wait for " + std::to_string(expected) + "; ";
-    if (during_wait != nullptr) during_wait();
+  static void relax(unsigned round) {
+    log += "relax " + std::to_string(round) + "; ";
+    if (during_relax != nullptr) std::exchange(during_relax, nullptr)();
   }
-  static void wake_one(const atomic<std::uint32_t>*) { log += "wake one; "; }
 };
 
 /// The lock, and what was done to it since the last look.
@@ -143,59 +123,59 @@ class LockSteps : public ::testing::Test {
  protected:
   void SetUp() override {
     recording_atomics::log.clear();
-    recording_atomics::during_wait = nullptr;
+    recording_atomics::during_relax = nullptr;
   }
   static std::string done() { return std::exchange(recording_atomics::log, ""); }
   static inline basic_lock<recording_atomics>* shared = nullptr;
 };
 
-TEST_F(LockSteps, WithoutAnotherThreadNobodyWaitsAndNobodyIsWoken) {
+TEST_F(LockSteps, WithoutAnotherThreadNothingIsLookedAtTwice) {
   basic_lock<recording_atomics> lock;
   for (int round = 0; round < 2; ++round) {
     lock.lock();
-    EXPECT_EQ(done(), "exchange 0 for 1 acquire relaxed; ");
+    EXPECT_EQ(done(), "put 1 acquire, was 0; ");
     lock.unlock();
-    EXPECT_EQ(done(), "put 0 release, was 1; ");
+    EXPECT_EQ(done(), "put 0 release; ");
   }
 }
 
-TEST_F(LockSteps, WhoFindsItTakenSaysSoSleepsAndIsWoken) {
+TEST_F(LockSteps, WhoFindsItTakenLooksUntilItIsFree) {
   basic_lock<recording_atomics> lock;
   shared = &lock;
   lock.lock();
   (void)done();
-  recording_atomics::during_wait = [] {
-    recording_atomics::during_wait = nullptr;
+  recording_atomics::during_relax = [] {
+    recording_atomics::during_relax = [] { shared->unlock(); };
+  };
+  lock.lock();
+  EXPECT_EQ(done(),
+            "put 1 acquire, was 1; relax 0; look relaxed, is 1; relax 1; put 0 release; "
+            "look relaxed, is 0; put 1 acquire, was 0; ");
+  lock.unlock();
+}
+
+TEST_F(LockSteps, WhoIsForestalledGoesOnLooking) {
+  basic_lock<recording_atomics> lock;
+  shared = &lock;
+  lock.lock();
+  (void)done();
+  static bool forestalled = false;
+  recording_atomics::during_relax = [] {
     shared->unlock();
+    // Between the look and the exchange: another thread has it. Here it is as if it always had.
+    forestalled = true;
+    shared->lock();
+    recording_atomics::during_relax = [] { shared->unlock(); };
   };
   lock.lock();
+  EXPECT_TRUE(forestalled);
   EXPECT_EQ(done(),
-            "exchange 0 for 1 acquire relaxed; put 2 acquire, was 1; wait for 2; "
-            "put 0 release, was 2; wake one; put 2 acquire, was 0; ");
-  // Another thread may sleep still: who slept cannot know, and wakes.
-  lock.unlock();
-  EXPECT_EQ(done(), "put 0 release, was 2; wake one; ");
-  lock.lock();
-  EXPECT_EQ(done(), "exchange 0 for 1 acquire relaxed; ") << "afterwards it is as new";
-  lock.unlock();
+            "put 1 acquire, was 1; relax 0; put 0 release; put 1 acquire, was 0; "
+            "look relaxed, is 1; relax 1; put 0 release; look relaxed, is 0; "
+            "put 1 acquire, was 0; ");
 }
 
-TEST_F(LockSteps, AWaitThatReturnsForNoReasonIsRepeated) {
-  basic_lock<recording_atomics> lock;
-  shared = &lock;
-  lock.lock();
-  (void)done();
-  recording_atomics::during_wait = [] {
-    recording_atomics::during_wait = [] { shared->unlock(); };
-  };
-  lock.lock();
-  EXPECT_EQ(done(),
-            "exchange 0 for 1 acquire relaxed; put 2 acquire, was 1; wait for 2; "
-            "put 2 acquire, was 2; wait for 2; put 0 release, was 2; wake one; "
-            "put 2 acquire, was 0; ");
-}
-
-TEST(Lock, OneThreadAtATimeAndASleeperIsWoken) {
+TEST(Lock, OneThreadAtATimeAndWhoWaitsSleeps) {
   lock mutex;
   int inside = 0;
   std::atomic<std::uint32_t> id{0};

@@ -52,7 +52,10 @@ bool leads_to_a_pipe(const command_settings& settings) noexcept {
 /// coroutine may be released, with or without unwinding, before the process ends. Whoever of the
 /// two is last destroys it.
 struct awaited {
-  cancel_token token;
+  // The command's own, and the one that governs the coroutine. Not on its stack, which may be
+  // abandoned.
+  cancel_token own;
+  cancel_token governing;
   internal::parked_coro waiter;
   bool parked = false;
   bool forgotten = false;  // the coroutine was released
@@ -86,9 +89,11 @@ class wait_for_end : private internal::abandonable {
     started_ = true;
   }
   process_result wait() {
-    const cancel_callback stop(state_.token, [this]() noexcept {
+    const auto end = [this]() noexcept {
       if (!process_.is_forked()) driver_.cancel_from_anywhere(id_);
-    });
+    };
+    const cancel_callback stop_own(state_.own, end);
+    const cancel_callback stop_governing(state_.governing, end);
     state_.waiter = internal::parked_coro(*internal::this_thread.current);
     while (!state_.ended) {
       state_.parked = true;
@@ -177,14 +182,16 @@ result<process_result> internal::run_and_wait(process_driver& driver, const canc
   if (internal::is_stand_in(*internal::this_thread.current)) {
     return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
   }
-  auto token = cancel_token::any_of(own, this_coro::cancellation());
-  if (!token) return std::unexpected(token.error());
-  if (auto goes_on = token->check(operation); !goes_on && !BAST_MUTANT(started_though_cancelled)) {
-    return std::unexpected(goes_on.error());
+  const cancel_token governing = this_coro::cancellation();
+  for (const cancel_token* const each : {&own, &governing}) {
+    if (auto goes_on = each->check(operation); !goes_on && !BAST_MUTANT(started_though_cancelled)) {
+      return std::unexpected(goes_on.error());
+    }
   }
   auto* const state = os::make<awaited>();
   if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
-  state->token = std::move(*token);  // not on this stack, which may be abandoned
+  state->own = own;
+  state->governing = governing;
   wait_for_end waiting(driver, *state);
   const auto id = start(context, driver, awaited::finished, state);
   if (!id) return std::unexpected(id.error());
