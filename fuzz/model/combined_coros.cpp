@@ -39,7 +39,7 @@ std::string combined_model::resume(std::size_t place, const op* inner) {
   if (inner == nullptr) return go_on(place);
   perform_one(*inner);
   c.state = coro_state::suspended;
-  return "yielded " + std::to_string(inner_yield);
+  return c.latest = "yielded " + std::to_string(inner_yield);
 }
 
 /// From its latest suspension to the next one, or to its end.
@@ -48,14 +48,14 @@ std::string combined_model::go_on(std::size_t place) {
   c.state = coro_state::running;
   for (;;) {
     if (c.yielded < c.does.yields) {
-      if (c.does.cancellable && (c.flagged || is_marked(c.bound))) {  // C-10
+      if (c.does.cancellable && is_marked(c.bound)) {  // C-10
         notes.coros[place].emplace_back("checkpoint");
         c.stopped = true;
         break;
       }
       ++c.yielded;
       c.state = coro_state::suspended;
-      return "yielded " + std::to_string(combined_yield(place, c.handed_out++));
+      return c.latest = "yielded " + std::to_string(combined_yield(place, c.handed_out++));
     }
     if (c.processes == c.does.processes) break;
     ++c.processes;
@@ -110,10 +110,14 @@ std::string combined_model::take(std::size_t place) {
   return "returned " + std::to_string(combined_return(place, c.stopped));
 }
 
-std::string combined_model::flag(std::size_t place) {
-  if (coros_[place].state == coro_state::free) return refusal_text(errc::stale_handle);
-  coros_[place].flagged = true;
-  return "done";
+std::string combined_model::look(std::size_t place) const {
+  const coroutine& c = coros_[place];
+  switch (c.state) {
+    case coro_state::free: return refusal_text(errc::stale_handle);
+    case coro_state::running: return refusal_text(errc::busy);
+    case coro_state::finished: return "finished";
+    default: return c.waits_for >= 0 ? "parked" : c.latest;
+  }
 }
 
 /// C-8, F-12: the process that it waited for is to end (P-14).

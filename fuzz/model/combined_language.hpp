@@ -26,7 +26,7 @@ enum class combined_op : std::uint8_t {
   take,      //
   release,   //
   abandon,   //
-  flag,      // coro_ref::cancel
+  look,      // what resume would have come back with
   inside,    // who is resumed and performs another operation (value) before it yields again
   write,     // value: so many bytes of the process of who, to standard error if odd
   exit,      // value: a code; bit 8: a signal; bit 9: and somebody else reaps it
@@ -76,7 +76,7 @@ struct combined_deed {
     cancel,  // a source
     deafen,  // a callback, perhaps itself
     resume,  // a coroutine
-    flag,    // a coroutine
+    look,    // at a coroutine
     drop,    // a source
   };
   std::size_t on;

@@ -101,7 +101,7 @@ void combined_machine::perform_one(const op& o) {
       if (done && leaks && suspended) ++leaked_;
       return say(done ? "done" : refusal(done));
     }
-    case combined_op::flag: return say(flag(place));
+    case combined_op::look: return say(look(place));
     case combined_op::tick:
       for (int i = 0; i <= o.value; ++i) tick();
       return;
@@ -168,7 +168,7 @@ void combined_machine::function::operator()(const cancel_reason& why) noexcept {
       return;
     case combined_deed::kind::deafen: return self.deafen(coro);
     case combined_deed::kind::resume: return self.say(self.resume(coro));
-    case combined_deed::kind::flag: return self.say(self.flag(coro));
+    case combined_deed::kind::look: return self.say(self.look(coro));
     case combined_deed::kind::drop: return source.reset();
   }
 }
@@ -203,9 +203,9 @@ std::string combined_machine::resume(std::size_t place) {
   return answer(resumed.resume(0));
 }
 
-std::string combined_machine::flag(std::size_t place) {
-  const auto done = coros_[place].cancel();
-  return done ? "done" : refusal(done);
+std::string combined_machine::look(std::size_t place) {
+  handle looked_at = coros_[place];
+  return answer(looked_at.look());
 }
 
 void combined_machine::tick() {

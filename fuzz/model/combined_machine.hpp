@@ -69,7 +69,7 @@ class combined_machine {
   std::string start(std::size_t place, std::uint16_t value);
   std::string resume(std::size_t place);
   std::string take(std::size_t place);
-  std::string flag(std::size_t place);
+  std::string look(std::size_t place);
   void tick();
   void restart();
   void reboot();

@@ -75,7 +75,7 @@ class combined_model {
     unsigned yielded = 0;     // since its latest process
     unsigned handed_out = 0;  // values, ever
     unsigned processes = 0;
-    bool flagged = false;
+    std::string latest = {};  // that it yielded
     bool has_outcome = false;
     bool stopped = false;  // at a checkpoint
     std::uint64_t sequence = 0;
@@ -92,7 +92,7 @@ class combined_model {
   std::string go_on(std::size_t place);
   bool run(std::size_t place);
   std::string take(std::size_t place);
-  std::string flag(std::size_t place);
+  std::string look(std::size_t place) const;
   std::string release(std::size_t place, bool abandoning);
   void finish(std::size_t place);
   void end_what_is_linked(std::size_t place);

@@ -80,8 +80,7 @@ TEST(Failure, ANoexceptFunctionIsAbandoned) {
     });
     w.run();
   };
-  for (int i = 0; i < 3; ++i)
-    expect_failure(explore(quietly, twice), "nobody can go on");
+  for (int i = 0; i < 3; ++i) expect_failure(explore(quietly, twice), "nobody can go on");
 }
 
 TEST(Failure, ADestructorThatWaitsForEverIsAbandoned) {

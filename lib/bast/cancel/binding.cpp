@@ -74,10 +74,6 @@ cancel_token cancellation() noexcept {
 }
 
 result<void> checkpoint() noexcept {
-  const internal::coro_block* const running = internal::this_thread.current;
-  if (running != nullptr && (running->tag & internal::flag_cancelled) != 0) {
-    return fail(errc::cancelled, "checkpoint", "the coroutine was cancelled");
-  }
   const internal::coro_attachment* const bound = internal::attachment_here();
   if (bound == nullptr) return {};
   return bound->token.check("checkpoint");

@@ -62,8 +62,8 @@ namespace this_coro {
 /// The token that governs the running coroutine; one that never fires when none does.
 cancel_token cancellation() noexcept;
 
-/// Fails with `cancelled` when the coroutine is to end: its token fired, or coro_ref::cancel was
-/// called. Fails again each time (C-10). Never suspends.
+/// Fails with `cancelled` when the coroutine is to end: its token fired. Fails again each time
+/// (C-10). Never suspends.
 [[nodiscard]] result<void> checkpoint() noexcept;
 
 /// this_coro::yield between two checkpoints: when the first fails, nothing is yielded.

@@ -117,24 +117,8 @@ TEST(CancelBinding, F13_TheNextUserOfAStackIsNotBound) {
                    const cancel_binding bound(source.token());
                    source.cancel();
                  })->finished());
-    ASSERT_TRUE(c->cancel());
     ASSERT_TRUE(c->release());
   }
-}
-
-TEST(CancelBinding, F1_CancelSetsTheFlagThatCheckpointsSee) {
-  coro_pool pool = *coro_pool::create();
-  auto c = pool.acquire();
-  ASSERT_TRUE(c->cancel());
-  ASSERT_TRUE(
-      c->start([] { EXPECT_EQ(this_coro::checkpoint().error(), errc::cancelled); })->finished());
-  auto d = pool.acquire<int>();
-  ASSERT_TRUE(d->start([](yielder<int>& out) {
-                 out.yield(1);
-                 EXPECT_EQ(cancellable_yield(out, 2).error(), errc::cancelled);
-               })->suspended());
-  ASSERT_TRUE(d->cancel());
-  EXPECT_TRUE(d->resume()->finished());
 }
 
 TEST(CancelBinding, C9_ACallbackMayNotSuspendTheCoroutineThatCancels) {

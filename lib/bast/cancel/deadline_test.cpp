@@ -173,8 +173,7 @@ TEST(CancelDeadline, C14_TheEarliestOnTheWayUpIsTheReason) {
       EXPECT_EQ(top.reason()->code, cancel_code::deadline);
       const std::uint64_t origin = below < above ? child.id() : top.id();
       EXPECT_EQ(child.reason()->origin, origin);
-      EXPECT_EQ(child.reason()->code,
-                below < above ? cancel_code::deadline : cancel_code::parent);
+      EXPECT_EQ(child.reason()->code, below < above ? cancel_code::deadline : cancel_code::parent);
       EXPECT_EQ(leaf.reason()->origin, origin);
       EXPECT_EQ(leaf.reason()->cause, cancel_code::deadline);
     }

@@ -42,11 +42,11 @@ class cancel_source {
   cancel_source& operator=(const cancel_source&) = delete;
   ~cancel_source() = default;
 
-  /// Marks this source and all that is below it and not shielded (C-4); then runs their callbacks on
-  /// this thread, what is below a source before its own, newest first (C-5), and returns true when
-  /// all have ended. False, at once, when it is cancelled already: the first reason stays (C-2).
-  /// Where another thread cancels a part of it meanwhile, that thread runs the callbacks of what it
-  /// marked. Neither allocates nor fails.
+  /// Marks this source and all that is below it and not shielded (C-4); then runs their callbacks
+  /// on this thread, what is below a source before its own, newest first (C-5), and returns true
+  /// when all have ended. False, at once, when it is cancelled already: the first reason stays
+  /// (C-2). Where another thread cancels a part of it meanwhile, that thread runs the callbacks of
+  /// what it marked. Neither allocates nor fails.
   bool cancel(const cancel_reason& why = {}) const noexcept {
     return node_ && internal::cancel_tree_operations::cancel(*node_.get(), why);
   }
@@ -69,8 +69,9 @@ class cancel_source {
 
   /// Time is data here: whoever drives a loop says what time it is, and what is due of this source
   /// and of all below it is cancelled, and an unshielded ancestor whose deadline has passed, with
-  /// all below that. Of several deadlines that have passed the earliest is the reason. Time does not
-  /// go back: the latest that any source of the tree was told counts. O(ancestors and sources below).
+  /// all below that. Of several deadlines that have passed the earliest is the reason. Time does
+  /// not go back: the latest that any source of the tree was told counts. O(ancestors and sources
+  /// below).
   void advance(time_point now) const noexcept;
   /// When it should next be told: deadline(), or an earlier one below it. O(ancestors and sources
   /// below).

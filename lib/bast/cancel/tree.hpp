@@ -68,7 +68,7 @@ struct cancel_record {
   cancel_node<A>* node = nullptr;  // since registration; null: it never fires
   // The rest is the node's lock's, unless a comment says otherwise.
   pointer next{nullptr};
-  plain<pointer*> link{nullptr};          // whichever pointer points here; null: in no list
+  plain<pointer*> link{nullptr};  // whichever pointer points here; null: in no list
   typename A::template atomic<std::uintptr_t> runner{0};  // the thread that is in `run`, or 0
   cancel_run<A>* turn = nullptr;                          // and its turn; that thread's alone
 };
@@ -100,8 +100,8 @@ struct cancel_node {
   plain<const void*> next_record{nullptr};  // of next_run, as it was marked: to be fetched ahead
 
   atomic<std::uint32_t> references{1};
-  cancel_node* parent = nullptr;  // constant; null at the root
-  pointer older{nullptr};         // the other way round the ring; the parent's lock
+  cancel_node* parent = nullptr;               // constant; null at the root
+  pointer older{nullptr};                      // the other way round the ring; the parent's lock
   cancel_tree<A>* tree = nullptr;              // constant
   std::uint64_t id = 0;                        // constant
   atomic<std::int64_t> deadline{no_deadline};  // nanoseconds; written under the lock

@@ -93,15 +93,6 @@ class coro_ref {
     return came_back();
   }
 
-  /// Asks it to end: from here on this_coro::checkpoint in it fails (layer `cancel`). Wakes nobody:
-  /// whoever resumes it does that. Harmless when it is finished. Errors: table F-1.
-  [[nodiscard]] result<void> cancel() noexcept {
-    const auto found = find(internal::coro_op::cancel);
-    if (!found) return std::unexpected(found.error());
-    (*found)->tag = (*found)->tag | internal::flag_cancelled;
-    return {};
-  }
-
   /// Takes what a finished coroutine returned, once. Rethrows the exception that left it.
   /// Errors: table F-1; bad_state when it was taken before.
   [[nodiscard]] result<Return> take();

@@ -41,7 +41,6 @@ watch::coro_layout layout_of_blocks() noexcept {
 static_assert(static_cast<int>(coro_state::suspended) ==
               static_cast<int>(watch::coro_state::suspended));
 static_assert(flag_parked == watch::coro_flag_parked);
-static_assert(flag_cancelled == watch::coro_flag_cancelled);
 
 result<void> reserve_table() noexcept {
   const std::size_t step = std::max(step_bytes, os::page_bytes());

@@ -79,7 +79,6 @@ std::optional<errc> release(coro_ref<> c) { return kind_of(c.release()); }
 std::optional<errc> abandon_it(coro_ref<> c) { return kind_of(c.release(abandon)); }
 std::optional<errc> take(coro_ref<> c) { return kind_of(c.take()); }
 std::optional<errc> look(coro_ref<> c) { return kind_of(c.look()); }
-std::optional<errc> cancel(coro_ref<> c) { return kind_of(c.cancel()); }
 
 using cell = std::optional<errc>;
 constexpr cell works = std::nullopt;
@@ -102,7 +101,6 @@ constexpr row table[] = {
     {"abandon", abandon_it, works, errc::busy, works, works, errc::stale_handle},
     {"take", take, errc::bad_state, errc::bad_state, errc::bad_state, works, errc::stale_handle},
     {"look", look, errc::bad_state, errc::busy, works, works, errc::stale_handle},
-    {"cancel", cancel, works, works, works, works, errc::stale_handle},
 };
 
 TEST(StateTable, F1_EveryCell) {

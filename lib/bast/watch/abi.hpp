@@ -131,10 +131,9 @@ struct coro_layout {
 };
 static_assert(sizeof(coro_layout) == 32);
 
-/// The state in a control block's tag, and two of its flags.
+/// The state in a control block's tag, and one of its flags.
 enum class coro_state : std::uint8_t { free, ready, running, suspended, finished, retired };
 inline constexpr std::uint64_t coro_flag_parked = 1 << 13;
-inline constexpr std::uint64_t coro_flag_cancelled = 1 << 14;
 
 struct header {
   std::uint64_t magic;
