@@ -87,6 +87,7 @@ template <std::size_t Alignment>
 
 struct run {
   fiber_hooks hooks;
+  fiber_hooks resumer_hooks;
   context resumer;
   std::uintptr_t misaligned = 0;
 };
@@ -96,13 +97,13 @@ run* current = nullptr;
 
 extern "C" void bast_test_entry_continues(context* self) noexcept {
   run& r = *current;
-  r.hooks.entered(&r);
+  r.hooks.arrive(&r);
   r.misaligned |= misplacement_of_a_local<8>();
   r.misaligned |= misplacement_of_a_local<16>();
   r.misaligned |= misplacement_of_a_local<32>();
   r.misaligned |= misplacement_of_a_local<64>();
   r.misaligned |= misplacement_of_a_local<1024>();
-  r.hooks.before_exit(&r);
+  r.hooks.leave_for_good(r.resumer_hooks, {}, &r);
   switch_context(*self, r.resumer);
   __builtin_unreachable();
 }
@@ -118,9 +119,9 @@ void enter_from(std::size_t below_top) {
   std::byte* const top = stack.top() - below_top;
   prepare(fresh, top, bast_test_entry);
   bast_test_entry_state = {};
-  r.hooks.before_resume(stack.bounds(), &r);
+  r.resumer_hooks.leave(r.hooks, stack.bounds(), &r);
   test::switch_by<Form>(r.resumer, fresh);
-  r.hooks.after_resume(&r);
+  r.resumer_hooks.arrive(&r);
   r.hooks.ended();
 
   const entry_state& state = bast_test_entry_state;

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the sanitizers must be told of a switch. `fiber_hooks` is one per coroutine; without a
-// sanitizer it is an empty type whose functions are nothing, so that no caller needs an #if.
+// What the sanitizers must be told of a switch. `fiber_hooks` is one per flow of control, a
+// coroutine or whoever resumes one; without a sanitizer it is an empty type whose functions are
+// nothing, so that no caller needs an #if.
 //
-//   resumer                          coroutine
-//   before_resume(bounds)
-//      switch    ------------------> entered()            at its first entry
-//                                    ... runs ...
-//                                    before_suspend()
-//   after_resume()  <--------------- exchange
-//   before_resume(bounds)
-//      switch    ------------------> after_suspend()
-//                                    before_exit()
-//   after_resume()  <--------------- switch               never to return
-//   recycle(bounds)
+//   from                                        to
+//   from.leave(to, the stack of `to`)
+//      switch    -----------------------------> to.arrive()      also at its first entry
+//                                               ... runs ...
+//                                               to.leave(from)   or leave_for_good, at its end
+//   from.arrive()  <--------------------------- switch
+//   recycle(the stack of `to`)
 //
-// Each call may be given a `meeting`: an address that both sides know, the same for each switch
-// between them. Under BAST_TSAN_NO_SYNC the switch itself orders no memory, and a meeting is the
-// edge "what I did before, you may rely on" that resuming and suspending mean; without one there is
-// none.
+// Whoever is arrived at need not be who resumed: a switch goes from any flow to any other. The
+// stack of one that was left before may be omitted: it is learnt when another arrives from there.
+//
+// Each call may be given a `meeting`: an address for the destination, the same in the leave that
+// leads there and in the arrive there. Under BAST_TSAN_NO_SYNC the switch itself orders no memory,
+// and a meeting is the edge "what I did before, you may rely on" that switching means; without one
+// there is none.
 //
 // The calls stand directly beside the switch, inlined: the thread sanitizer keeps a shadow call
 // stack per fiber, and an instrumented wrapper would pop the wrong one.
@@ -58,27 +58,26 @@ struct stack_bounds {
 
 class fiber_hooks {
  public:
-  [[gnu::always_inline]] void before_resume(stack_bounds own, void* = nullptr) noexcept {
-    __sanitizer_start_switch_fiber(&resumer_fake_, own.base, own.size);
+  [[gnu::always_inline]] void leave(fiber_hooks& to, stack_bounds stack = {},
+                                    void* = nullptr) noexcept {
+    start_switch(&fake_, to, stack);
   }
-  [[gnu::always_inline]] void after_resume(void* = nullptr) noexcept {
-    __sanitizer_finish_switch_fiber(resumer_fake_, nullptr, nullptr);
+  // Null tells the runtime to free this flow's fake stack; otherwise it would leak megabytes.
+  [[gnu::always_inline]] void leave_for_good(fiber_hooks& to, stack_bounds stack = {},
+                                             void* = nullptr) noexcept {
+    start_switch(nullptr, to, stack);
   }
-  // The resumer's bounds are learnt at every arrival: it may be another stack each time.
-  [[gnu::always_inline]] void entered(void* = nullptr) noexcept { arrive(nullptr); }
-  [[gnu::always_inline]] void before_suspend(void* = nullptr) noexcept {
-    __sanitizer_start_switch_fiber(&own_fake_, resumer_.base, resumer_.size);
-  }
-  [[gnu::always_inline]] void after_suspend(void* = nullptr) noexcept { arrive(own_fake_); }
-  // Null tells the runtime to free this fiber's fake stack; otherwise it would leak megabytes.
-  [[gnu::always_inline]] void before_exit(void* = nullptr) noexcept {
-    __sanitizer_start_switch_fiber(nullptr, resumer_.base, resumer_.size);
+  [[gnu::always_inline]] void arrive(void* = nullptr) noexcept {
+    const void* base = nullptr;
+    std::size_t size = 0;
+    __sanitizer_finish_switch_fiber(fake_, &base, &size);
+    came_from_->stack_ = {static_cast<const std::byte*>(base), size};
   }
   /// After the last exit, from another stack: frames that never returned left poison behind.
   static void recycle(stack_bounds own) noexcept {
     __asan_unpoison_memory_region(own.base, own.size);
   }
-  void ended() noexcept { own_fake_ = nullptr; }
+  void ended() noexcept { fake_ = nullptr; }
 
   /// Locals may live on a fake stack of the runtime's (detect_stack_use_after_return): the frame
   /// there that a word of the suspended real stack leads to; nothing when it leads elsewhere.
@@ -86,102 +85,97 @@ class fiber_hooks {
     void* begin = nullptr;
     void* end = nullptr;
     void* const place = reinterpret_cast<void*>(word);
-    if (__asan_addr_is_in_fake_stack(own_fake_, place, &begin, &end) == nullptr) return {};
+    if (__asan_addr_is_in_fake_stack(fake_, place, &begin, &end) == nullptr) return {};
     const auto* const base = static_cast<const std::byte*>(begin);
     return {base, static_cast<std::size_t>(static_cast<const std::byte*>(end) - base)};
   }
 
  private:
-  [[gnu::always_inline]] void arrive(void* fake) noexcept {
-    const void* base = nullptr;
-    __sanitizer_finish_switch_fiber(fake, &base, &resumer_.size);
-    resumer_.base = static_cast<const std::byte*>(base);
+  [[gnu::always_inline]] void start_switch(void** fake, fiber_hooks& to,
+                                           stack_bounds stack) noexcept {
+    to.came_from_ = this;
+    if (stack.base == nullptr) stack = to.stack_;
+    __sanitizer_start_switch_fiber(fake, stack.base, stack.size);
   }
-  void* resumer_fake_ = nullptr;
-  void* own_fake_ = nullptr;
-  stack_bounds resumer_;
+  void* fake_ = nullptr;
+  fiber_hooks* came_from_ = nullptr;  // who left for here last
+  stack_bounds stack_;                // as it was left
 };
 
 #elif BAST_WITH_TSAN
 
 class fiber_hooks {
  public:
-  // A fiber is made at the first resume, so that one that never runs is never destroyed, which
-  // older runtimes do not survive.
-  [[gnu::always_inline]] void before_resume(stack_bounds, void* meeting = nullptr) noexcept {
-    if (own_ == nullptr) own_ = __tsan_create_fiber(0);
+  // A fiber is made when it is first switched to, so that one that never runs is never destroyed,
+  // which older runtimes do not survive.
+  [[gnu::always_inline]] void leave(fiber_hooks& to, stack_bounds = {},
+                                    void* meeting = nullptr) noexcept {
     // Relaxed: orders nothing. Atomic because without a meeting nothing orders the two sides.
-    std::atomic_ref(resumer_).store(__tsan_get_current_fiber(), std::memory_order_relaxed);
-    leave_for(own_, meeting);
+    std::atomic_ref(own_).store(__tsan_get_current_fiber(), std::memory_order_relaxed);
+    void* next = std::atomic_ref(to.own_).load(std::memory_order_relaxed);
+    if (next == nullptr) {
+      next = __tsan_create_fiber(0);
+      std::atomic_ref(to.own_).store(next, std::memory_order_relaxed);
+    }
+    // Either the switch synchronises, as a call would, or the two ends of the meeting do. The
+    // release comes last, after these objects were used: the other side may destroy them.
+    if (by_meeting && meeting != nullptr) __tsan_release(meeting);
+    __tsan_switch_to_fiber(next, by_meeting ? __tsan_switch_to_fiber_no_sync : 0);
   }
-  [[gnu::always_inline]] void after_resume(void* meeting = nullptr) noexcept { arrive(meeting); }
-  [[gnu::always_inline]] void entered(void* meeting = nullptr) noexcept { arrive(meeting); }
-  [[gnu::always_inline]] void before_suspend(void* meeting = nullptr) noexcept {
-    leave_for(std::atomic_ref(resumer_).load(std::memory_order_relaxed), meeting);
+  [[gnu::always_inline]] void leave_for_good(fiber_hooks& to, stack_bounds stack = {},
+                                             void* meeting = nullptr) noexcept {
+    leave(to, stack, meeting);
   }
-  [[gnu::always_inline]] void after_suspend(void* meeting = nullptr) noexcept { arrive(meeting); }
-  [[gnu::always_inline]] void before_exit(void* meeting = nullptr) noexcept {
-    before_suspend(meeting);
+  [[gnu::always_inline]] static void arrive(void* meeting = nullptr) noexcept {
+    if (by_meeting && meeting != nullptr) __tsan_acquire(meeting);
   }
   static void recycle(stack_bounds) noexcept {}
+  /// Of a coroutine.
   void ended() noexcept {
     if (own_ != nullptr) __tsan_destroy_fiber(own_);
     own_ = nullptr;
   }
 
  private:
-  // Either the switch synchronises, as a call would, or the two ends of the meeting do. The release
-  // comes last, after this object was used: the other side may destroy it.
   static constexpr bool by_meeting = BAST_TSAN_NO_SYNC != 0;
-  [[gnu::always_inline]] static void leave_for(void* fiber, void* meeting) noexcept {
-    if (by_meeting && meeting != nullptr) __tsan_release(meeting);
-    __tsan_switch_to_fiber(fiber, by_meeting ? __tsan_switch_to_fiber_no_sync : 0);
-  }
-  [[gnu::always_inline]] static void arrive(void* meeting) noexcept {
-    if (by_meeting && meeting != nullptr) __tsan_acquire(meeting);
-  }
   void* own_ = nullptr;
-  void* resumer_ = nullptr;
 };
 
 #elif BAST_WITH_MSAN
 
 class fiber_hooks {
  public:
-  [[gnu::always_inline]] void before_resume(stack_bounds own, void* = nullptr) noexcept {
-    __msan_start_switch_fiber(own.base, own.size);
+  [[gnu::always_inline]] void leave(fiber_hooks& to, stack_bounds stack = {},
+                                    void* = nullptr) noexcept {
+    to.came_from_ = this;
+    if (stack.base == nullptr) stack = to.stack_;
+    __msan_start_switch_fiber(stack.base, stack.size);
   }
-  [[gnu::always_inline]] void after_resume(void* = nullptr) noexcept {
-    __msan_finish_switch_fiber(nullptr, nullptr);
+  [[gnu::always_inline]] void leave_for_good(fiber_hooks& to, stack_bounds stack = {},
+                                             void* meeting = nullptr) noexcept {
+    leave(to, stack, meeting);
   }
-  [[gnu::always_inline]] void entered(void* = nullptr) noexcept { arrive(); }
-  [[gnu::always_inline]] void before_suspend(void* = nullptr) noexcept {
-    __msan_start_switch_fiber(resumer_.base, resumer_.size);
+  [[gnu::always_inline]] void arrive(void* = nullptr) noexcept {
+    const void* base = nullptr;
+    std::size_t size = 0;
+    __msan_finish_switch_fiber(&base, &size);
+    came_from_->stack_ = {static_cast<const std::byte*>(base), size};
   }
-  [[gnu::always_inline]] void after_suspend(void* = nullptr) noexcept { arrive(); }
-  [[gnu::always_inline]] void before_exit(void* = nullptr) noexcept { before_suspend(); }
   static void recycle(stack_bounds own) noexcept { __msan_unpoison(own.base, own.size); }
   void ended() noexcept {}
 
  private:
-  [[gnu::always_inline]] void arrive() noexcept {
-    const void* base = nullptr;
-    __msan_finish_switch_fiber(&base, &resumer_.size);
-    resumer_.base = static_cast<const std::byte*>(base);
-  }
-  stack_bounds resumer_;
+  fiber_hooks* came_from_ = nullptr;  // who left for here last
+  stack_bounds stack_;                // as it was left
 };
 
 #else
 
 class fiber_hooks {
  public:
-  static void before_resume(stack_bounds, void* = nullptr) noexcept {}
-  static void after_resume(void* = nullptr) noexcept {}
-  static void entered(void* = nullptr) noexcept {}
-  static void before_suspend(void* = nullptr) noexcept {}
-  static void after_suspend(void* = nullptr) noexcept {}
-  static void before_exit(void* = nullptr) noexcept {}
+  static void leave(fiber_hooks&, stack_bounds = {}, void* = nullptr) noexcept {}
+  static void leave_for_good(fiber_hooks&, stack_bounds = {}, void* = nullptr) noexcept {}
+  static void arrive(void* = nullptr) noexcept {}
 #if BAST_WITH_VALGRIND
   // What is below the stack pointer counts as inaccessible; measuring and scrubbing look there.
   static void recycle(stack_bounds own) noexcept {

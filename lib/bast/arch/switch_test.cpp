@@ -136,6 +136,9 @@ struct ring {
   static constexpr std::size_t size = 5;
   context members[size];
   context outside;
+  fiber_hooks hooks[size];
+  fiber_hooks outside_hooks;
+  test::raw_stack stacks[size];
   std::vector<std::size_t> trace;
 };
 ring* ring_in_test = nullptr;
@@ -144,29 +147,35 @@ template <form Form>
 void run_in_ring(context* self) noexcept {
   ring& r = *ring_in_test;
   const auto index = static_cast<std::size_t>(self - r.members);
+  const std::size_t next = (index + 1) % ring::size;
+  r.hooks[index].arrive(self);
   for (int lap = 0; lap < 3; ++lap) {
     r.trace.push_back(index);
-    test::switch_by<Form>(*self, r.members[(index + 1) % ring::size]);
+    r.hooks[index].leave(r.hooks[next], r.stacks[next].bounds(), &r.members[next]);
+    test::switch_by<Form>(*self, r.members[next]);
+    r.hooks[index].arrive(self);
   }
   r.trace.push_back(100 + index);
+  r.hooks[index].leave_for_good(r.outside_hooks, {}, &r.outside);
   test::switch_by<Form>(*self, r.outside);
   __builtin_unreachable();
 }
 
 TEST(switch_contract, a_switch_need_not_go_back_to_the_resumer) {
-  if (test::hooks_needed) GTEST_SKIP() << "fiber_hooks describe resumer and coroutine only";
   ring r;
   ring_in_test = &r;
-  test::raw_stack stacks[ring::size];
   for (std::size_t i = 0; i < ring::size; ++i) {
     // The forms alternate, so a context of one form continues one of the other.
     const bool even = i % 2 == 0;
-    prepare(r.members[i], stacks[i].top(),
+    prepare(r.members[i], r.stacks[i].top(),
             even ? &run_in_ring<form::in_line> : &run_in_ring<form::out_of_line>);
   }
+  r.outside_hooks.leave(r.hooks[0], r.stacks[0].bounds(), &r.members[0]);
   test::switch_by<form::in_line>(r.outside, r.members[0]);
+  r.outside_hooks.arrive(&r.outside);
   const std::vector<std::size_t> expected = {0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 100};
   EXPECT_EQ(r.trace, expected);
+  for (fiber_hooks& each : r.hooks) each.ended();
 }
 
 TEST(switch_contract, a_context_may_continue_on_another_thread) {

@@ -123,6 +123,7 @@ TEST(arch_unwind, the_resumers_own_walk_is_complete_after_a_switch) {
 /// Three frames that certainly have frame pointers, because each asks for its own.
 struct fp_walk {
   fiber_hooks hooks;
+  fiber_hooks resumer_hooks;
   context own;
   context resumer;
   std::vector<std::uintptr_t> frames;
@@ -148,10 +149,10 @@ fp_walk* fp_test = nullptr;
 
 void enter_with_frame(context*) noexcept {
   const void* volatile mine = __builtin_frame_address(0);
-  fp_test->hooks.entered(fp_test);
+  fp_test->hooks.arrive(fp_test);
   frame_in_the_middle();
   (void)mine;
-  fp_test->hooks.before_exit(fp_test);
+  fp_test->hooks.leave_for_good(fp_test->resumer_hooks, {}, fp_test);
   switch_context(fp_test->own, fp_test->resumer);
   __builtin_unreachable();
 }
@@ -162,9 +163,9 @@ TEST(arch_unwind, a_walk_along_frame_pointers_ends_at_zero) {
   test.stack = &stack;
   fp_test = &test;
   prepare(test.own, stack.top(), enter_with_frame);
-  test.hooks.before_resume(stack.bounds(), &test);
+  test.resumer_hooks.leave(test.hooks, stack.bounds(), &test);
   switch_context(test.resumer, test.own);
-  test.hooks.after_resume(&test);
+  test.resumer_hooks.arrive(&test);
   test.hooks.ended();
   ASSERT_EQ(test.frames.size(), 3U);
   EXPECT_LT(test.frames[0], test.frames[1]);

@@ -206,8 +206,9 @@ class cancel_operations {
   }
   /// What a visit needs of a node lies in one cache line or in two.
   static void fetch_ahead(const node* n) noexcept {
-    __builtin_prefetch(n);
-    __builtin_prefetch(reinterpret_cast<const std::byte*>(n) + 63);
+    const auto address = reinterpret_cast<std::uintptr_t>(n);
+    __builtin_prefetch(reinterpret_cast<const void*>(address));
+    __builtin_prefetch(reinterpret_cast<const void*>(address + 63));
   }
   static void mark(node& n, node& cause, list& to_run) noexcept;
   static bool mark_below(node& parent, node& child, std::int64_t now, list& to_run) noexcept;

@@ -32,7 +32,7 @@ class activation : public outcome<Return> {
   /// The entry function: what arch::prepare starts. `self` is the block's context.
   static void enter(arch::context* self) noexcept {
     coro_block& block = *reinterpret_cast<coro_block*>(self);
-    block.hooks.entered(&block);
+    block.hooks.arrive(&block);
     auto& mine = *static_cast<activation*>(block.transfer);
     const coro_tag flags = mine.run_to_the_end(block);
     outcome_base* const left = &mine;

@@ -45,6 +45,7 @@ inline constexpr coro_tag flag_has_outcome = 1 << 10;  // finished, and its outc
 inline constexpr coro_tag flag_swallowed = 1 << 11;    // finished normally while unwinding
 inline constexpr coro_tag flag_untyped = 1 << 12;      // yields and takes nothing: this_coro::yield
 inline constexpr coro_tag flag_parked = 1 << 13;       // suspended; only its waker resumes it (F-4)
+inline constexpr coro_tag flag_scheduled = 1 << 14;    // only its scheduler runs and ends it (F-4)
 
 static_assert(BAST_GENERATION_BITS >= 1 && BAST_GENERATION_BITS <= 32);
 inline constexpr std::uint32_t generation_max =

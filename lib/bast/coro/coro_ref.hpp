@@ -20,6 +20,7 @@
 #include "bast/coro/held.hpp"
 #include "bast/coro/pool_core.hpp"
 #include "bast/coro/step.hpp"
+#include "bast/coro/switch_to.hpp"
 
 namespace bast {
 
@@ -187,8 +188,8 @@ class coro_ref {
     if (tag == (wanted | flags)) [[likely]]
       return true;
     flags = tag & internal::tag_flags_mask;
-    const bool parked = (flags & internal::flag_parked) != 0;
-    return tag == (wanted | flags) && (!parked || BAST_MUTANT(parked_is_resumable));
+    const bool is_anothers = (flags & (internal::flag_parked | internal::flag_scheduled)) != 0;
+    return tag == (wanted | flags) && (!is_anothers || BAST_MUTANT(parked_is_resumable));
   }
 
   std::unexpected<error> refuse(internal::coro_op op) const noexcept {
@@ -285,7 +286,6 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&&
   }
   internal::coro_block& b = *block_;
   b.stack = &home;
-  internal::attachment_of(b) = nullptr;
   constexpr bool runs_user_code = !std::is_trivially_constructible_v<callable_type, F>;
   const auto store = [&] {
     const internal::held_if<runs_user_code> storing(b);
@@ -304,8 +304,7 @@ result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&&
   created = store();
 #endif
   if constexpr (runs_user_code) flags = b.tag & internal::tag_flags_mask;
-  const auto entry_top = reinterpret_cast<std::uintptr_t>(place) % arch::stack_alignment;
-  arch::prepare(b.context, place - entry_top, &activation::enter);
+  internal::bind(b, home, place, &activation::enter);
   return continue_with(created, flags | usual_flags);
 }
 

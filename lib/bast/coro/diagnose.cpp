@@ -26,6 +26,9 @@ error pool_core::diagnose(const coro_block& block, std::uint32_t generation, cor
     return static_cast<pool_core*>(chunk::of(block).owner)
         ->elsewhere(operation, "the coroutine belongs to another thread");
   }
+  if ((tag & flag_scheduled) != 0) {
+    return {errc::not_owner, operation, "the coroutine is scheduled: its scheduler runs it"};
+  }
   switch (state) {
     case coro_state::running:
       if (op == coro_op::start || op == coro_op::take) break;

@@ -134,6 +134,9 @@ result<void> pool_core::refill() noexcept {
 }
 
 result<void> pool_core::release(coro_block& block) noexcept {
+  if ((block.tag & flag_scheduled) != 0) {
+    return fail(errc::not_owner, "release", "the coroutine is scheduled: its scheduler ends it");
+  }
   switch (state_of(block.tag)) {
     case coro_state::ready: break;
     case coro_state::suspended:
@@ -159,7 +162,9 @@ result<void> pool_core::release(coro_block& block) noexcept {
 }
 
 result<void> pool_core::release_abandoning(coro_block& block) noexcept {
-  if (state_of(block.tag) != coro_state::suspended) return release(block);
+  if (state_of(block.tag) != coro_state::suspended || (block.tag & flag_scheduled) != 0) {
+    return release(block);
+  }
   ++abandoned_;
   {
     const held ending(block);

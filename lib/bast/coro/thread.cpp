@@ -88,7 +88,7 @@ slot* running_stack_of(std::uint64_t user, slot& at) noexcept {
   const coro_block* const resumer = thread.resuming;
   const bool has_left = state_of(current->tag) != coro_state::running;
   if (resumer != nullptr && resumer->stack == &at) {
-    if (has_left || !is_within(at, thread.resumer.sp)) return &at;
+    if (has_left || !is_within(at, thread.resumer.context.sp)) return &at;
   }
   return current->stack;
 }

@@ -10,16 +10,30 @@
 
 namespace bast::internal {
 
+/// Where whoever resumed a coroutine continues.
+struct resumer_state {
+  arch::context context;  // first: resumer_links lead there
+  [[no_unique_address]] arch::fiber_hooks hooks;
+};
+
 struct thread_state {
   coro_block* current = nullptr;  // who runs here, or null: the thread itself
-  // The coroutine that resumed `current`, or null. The two hand over to each other by several
-  // stores, and either may need to grow meanwhile.
+  // The coroutine that resumed `current`, or that switches to it, or null. The two hand over to
+  // each other by several stores, and either may need to grow meanwhile.
   coro_block* resuming = nullptr;
+  // The coroutine that ended when it switched to `current`, until that has taken its stack back.
+  coro_block* ended = nullptr;
   // Who resumed `current`. Here rather than in its block, at an address that no switch both loads
   // and stores; a nested resume keeps the outer one on its own stack meanwhile.
-  arch::context resumer;
+  resumer_state resumer;
+  resumer_state* outermost = nullptr;  // within a nested resume: the thread's own
   arch::exception_state* exceptions = nullptr;
   coro_tag tag = 0;  // this thread's part of a tag: its id, unique among living threads, or 0
+  // While a coroutine with control words of its own runs, those of all others.
+  bool float_is_own = false;
+  arch::float_control shared_float;
+  // Takes the stack of `ended` back, for who switches straight on (switch_to.hpp).
+  void (*recycle)(coro_block& ended) noexcept = nullptr;
 };
 
 // constinit on the declaration: access needs no initialisation guard.

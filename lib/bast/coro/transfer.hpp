@@ -18,18 +18,19 @@ namespace bast::internal {
   coro_block* const resumer = thread.current;
   thread.current = &block;
   if (resumer == nullptr) [[likely]] {
-    block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
-    arch::switch_context(thread.resumer, block.context);
-    block.hooks.after_resume(&block);
+    thread.resumer.hooks.leave(block.hooks, stack_pool::bounds_of(*block.stack), &block);
+    arch::switch_context(thread.resumer.context, block.context);
+    thread.resumer.hooks.arrive(&thread);
     thread.current = nullptr;
-  } else {  // A coroutine resumes another: nested.
-    const arch::context outer = thread.resumer;
+  } else {                                 // A coroutine resumes another: nested.
+    resumer_state outer = thread.resumer;  // leave_slowly may replace it meanwhile
     coro_block* const outer_resuming = thread.resuming;
+    if (outer_resuming == nullptr) thread.outermost = &outer;
     thread.resuming = resumer;
-    resumer->links = {.newest = &thread.resumer, .outer = &outer};
-    block.hooks.before_resume(stack_pool::bounds_of(*block.stack), &block);
-    arch::switch_context(thread.resumer, block.context);
-    block.hooks.after_resume(&block);
+    resumer->links = {.newest = &thread.resumer.context, .outer = &outer.context};
+    thread.resumer.hooks.leave(block.hooks, stack_pool::bounds_of(*block.stack), &block);
+    arch::switch_context(thread.resumer.context, block.context);
+    thread.resumer.hooks.arrive(&thread);
     if (!BAST_MUTANT(nested_resumer_forgotten)) thread.resumer = outer;
     thread.current = resumer;
     thread.resuming = outer_resuming;
@@ -39,9 +40,9 @@ namespace bast::internal {
 [[gnu::always_inline]] inline void suspend_plainly(coro_block& block,
                                                    thread_state& thread) noexcept {
   block.tag = with_state(block.tag, coro_state::suspended);
-  block.hooks.before_suspend(&block);
-  arch::switch_context(block.context, thread.resumer);
-  block.hooks.after_suspend(&block);
+  block.hooks.leave(thread.resumer.hooks, {}, &thread);
+  arch::switch_context(block.context, thread.resumer.context);
+  block.hooks.arrive(&block);
 }
 
 /// What belongs to a flow of control but lives in the thread: the exception state, and, for a
@@ -58,6 +59,7 @@ class set_aside {
     *thread.exceptions = exceptions_;
     if (own_float_ && !BAST_MUTANT(float_control_not_restored)) float_.write();
   }
+  arch::float_control float_words() const noexcept { return float_; }
   /// True when there is nothing to set aside: the usual case, two loads.
   [[gnu::always_inline]] static bool unnecessary(const thread_state& thread,
                                                  coro_tag tag) noexcept {
@@ -100,8 +102,9 @@ class set_aside {
                                                     coro_tag flags) noexcept {
   block.transfer = outcome;
   block.tag = with_state(block.tag, coro_state::finished) | flags;
-  block.hooks.before_exit(&block);
-  arch::leave_for(this_thread.resumer);
+  thread_state& thread = this_thread;
+  block.hooks.leave_for_good(thread.resumer.hooks, {}, &thread);
+  arch::leave_for(thread.resumer.context);
 }
 
 }  // namespace bast::internal

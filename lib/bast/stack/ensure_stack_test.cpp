@@ -23,9 +23,9 @@ class guest {
   static void run(slot& s, std::function<void()> body) {
     guest made(std::move(body));
     arch::prepare(made.record_.own, s.top - reinterpret_cast<std::uintptr_t>(s.top) % 16, enter);
-    made.hooks_.before_resume(stack_pool::bounds_of(s), &made);
+    made.resumer_hooks_.leave(made.hooks_, stack_pool::bounds_of(s), &made);
     arch::switch_context(made.resumer_, made.record_.own);
-    made.hooks_.after_resume(&made);
+    made.resumer_hooks_.arrive(&made);
     made.hooks_.ended();
   }
 
@@ -33,9 +33,9 @@ class guest {
   explicit guest(std::function<void()> body) : body_(std::move(body)) { record_.self = this; }
   static void enter(arch::context* own) noexcept {
     guest& self = *reinterpret_cast<record*>(own)->self;
-    self.hooks_.entered(&self);
+    self.hooks_.arrive(&self);
     self.body_();
-    self.hooks_.before_exit(&self);
+    self.hooks_.leave_for_good(self.resumer_hooks_, {}, &self);
     arch::switch_context(self.record_.own, self.resumer_);
     __builtin_unreachable();
   }
@@ -46,6 +46,7 @@ class guest {
   record record_;
   arch::context resumer_;
   [[no_unique_address]] arch::fiber_hooks hooks_;
+  [[no_unique_address]] arch::fiber_hooks resumer_hooks_;
   std::function<void()> body_;
 };
 

@@ -89,15 +89,15 @@ class raw_fiber {
 
   template <form Form>
   [[gnu::always_inline]] void resume() noexcept {
-    hooks_.before_resume(stack_.bounds(), meeting_);
+    resumer_hooks_.leave(hooks_, stack_.bounds(), meeting_);
     switch_by<Form>(resumer_, record_.own);
-    hooks_.after_resume(meeting_);
+    resumer_hooks_.arrive(meeting_);
   }
   template <form Form>
   [[gnu::always_inline]] void suspend() noexcept {
-    hooks_.before_suspend(meeting_);
+    hooks_.leave(resumer_hooks_, {}, meeting_);
     switch_by<Form>(record_.own, resumer_);
-    hooks_.after_suspend(meeting_);
+    hooks_.arrive(meeting_);
   }
 
   bool finished() const { return finished_; }
@@ -109,10 +109,10 @@ class raw_fiber {
   template <form Form>
   static void enter(arch::context* self) noexcept {
     raw_fiber& fiber = *reinterpret_cast<record*>(self)->fiber;
-    fiber.hooks_.entered(fiber.meeting_);
+    fiber.hooks_.arrive(fiber.meeting_);
     fiber.body_(fiber);
     fiber.finished_ = true;
-    fiber.hooks_.before_exit(fiber.meeting_);
+    fiber.hooks_.leave_for_good(fiber.resumer_hooks_, {}, fiber.meeting_);
     if constexpr (Form == form::in_line) {
       arch::leave_for(fiber.resumer_);
     } else {
@@ -130,6 +130,7 @@ class raw_fiber {
   void* meeting_;  // for the hooks
   arch::context resumer_;
   [[no_unique_address]] arch::fiber_hooks hooks_;
+  [[no_unique_address]] arch::fiber_hooks resumer_hooks_;
   raw_stack stack_;
   body body_;
   bool finished_ = false;

@@ -43,9 +43,9 @@ class register_ping_pong {
     arch::prepare(context_, stack_.top(), &enter);
     for (int round = 0; round < rounds && lost_.empty(); ++round) {
       outer_.fill(random_);
-      hooks_.before_resume(stack_.bounds(), this);
+      resumer_hooks_.leave(hooks_, stack_.bounds(), this);
       File::switch_with(outer_, context_, outside_, mine_);
-      hooks_.after_resume(this);
+      resumer_hooks_.arrive(this);
       if (lost_.empty()) lost_ = outer_.lost(inner_);
     }
     hooks_.ended();
@@ -55,12 +55,12 @@ class register_ping_pong {
  private:
   static void enter(arch::context*) noexcept {
     register_ping_pong& test = *in_test_;
-    test.hooks_.entered(&test);
+    test.hooks_.arrive(&test);
     for (;;) {
       test.inner_.fill(test.random_);
-      test.hooks_.before_suspend(&test);
+      test.hooks_.leave(test.resumer_hooks_, {}, &test);
       File::switch_with(test.inner_, test.outside_, test.context_, test.others_);
-      test.hooks_.after_suspend(&test);
+      test.hooks_.arrive(&test);
       if (test.lost_.empty()) test.lost_ = test.inner_.lost(test.outer_);
     }
   }
@@ -72,6 +72,7 @@ class register_ping_pong {
   arch::context context_;
   arch::context outside_;
   [[no_unique_address]] arch::fiber_hooks hooks_;
+  [[no_unique_address]] arch::fiber_hooks resumer_hooks_;
   File outer_;
   File inner_;
   std::string lost_;

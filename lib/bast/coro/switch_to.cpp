@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/coro/switch_to.hpp"
+
+namespace bast::internal {
+
+void leave_slowly(coro_block* to, coro_tag running) noexcept {
+  thread_state& thread = this_thread;
+  coro_block& from = *thread.current;
+  const arch::exception_state exceptions = *thread.exceptions;
+  *thread.exceptions = {};
+
+  const bool float_is_own = thread.float_is_own;
+  arch::float_control own_float;
+  if (float_is_own) own_float = arch::float_control::read();
+  hand_float_control_over(thread, (running & flag_own_float) != 0);
+
+  // I3: where the nest continues is kept here; the next one finds the thread as it was before.
+  const resumer_state nest = thread.resumer;
+  resumer_state* const outermost = thread.outermost;
+  coro_block* const resumer = thread.resuming;
+  if (resumer != nullptr) {
+    resumer->links.newest = &nest.context;
+    thread.resumer = *outermost;
+  }
+
+  from.tag = with_state(from.tag, coro_state::suspended) | flag_parked;
+  if (to != nullptr) {
+    to->tag = running;
+    thread.resuming = &from;
+    thread.current = to;
+    from.hooks.leave(to->hooks, stack_pool::bounds_of(*to->stack), to);
+    arch::switch_context(from.context, to->context);
+  } else {
+    thread.resuming = nullptr;
+    from.hooks.leave(thread.resumer.hooks, {}, &thread);
+    arch::switch_context(from.context, thread.resumer.context);
+  }
+  from.hooks.arrive(&from);
+  complete_arrival(thread);
+
+  if (resumer != nullptr) {
+    // Whoever runs all this may have come by another call, and is where the nest ends.
+    *outermost = thread.resumer;
+    thread.resumer = nest;
+    thread.outermost = outermost;
+    thread.resuming = resumer;
+    resumer->links.newest = &thread.resumer.context;
+  }
+  thread.float_is_own = float_is_own;
+  if (float_is_own) own_float.write();
+  *thread.exceptions = exceptions;
+}
+
+}  // namespace bast::internal
