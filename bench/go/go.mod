@@ -1,0 +1,3 @@
+module bast.invalid/bench
+
+go 1.19
