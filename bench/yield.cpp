@@ -66,7 +66,15 @@ class scheduler {
   }
   record& pop() {
     record& first = *head_;
-    head_ = first.next;
+    record* const second = head_ = first.next;
+    // Where many take turns, each has left the first cache by its own: the stack of the second and
+    // the record of the third are fetched meanwhile. A quarter of the time among a thousand.
+    if (second != tail_ && second != nullptr) {
+      record* const third = second->next;
+      __builtin_prefetch(second->block.context.sp);
+      __builtin_prefetch(third);
+      __builtin_prefetch(&third->next);
+    }
     return first;
   }
   static void enter(bast::arch::context* self) noexcept {
