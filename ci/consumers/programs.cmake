@@ -3,7 +3,7 @@
 # A program for each layer of bast, in two of the sample projects. Those of the core link bast::core
 # alone, so that it is known to work without the rest.
 
-foreach(layer IN ITEMS base os arch watch stack coro cancel process)
+foreach(layer IN ITEMS base arch os watch stack coro cancel process)
   add_executable(consumer_${layer} "${CMAKE_CURRENT_LIST_DIR}/programs/${layer}.cpp")
   target_link_libraries(consumer_${layer} PRIVATE bast::core)
 endforeach()

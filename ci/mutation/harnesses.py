@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-LAYERS = ("base", "os", "arch", "watch", "stack", "coro", "cancel", "process")
+LAYERS = ("base", "arch", "os", "watch", "stack", "coro", "cancel", "process")
 # In the order in which they are asked: the layers, then what uses all of them, the slow ones last.
 LIBRARY = (*(f"bast_{layer}_test" for layer in LAYERS), "bast_testing_test",
            "bast_generation_wrap_variant_test", "bast_model_test", "bast_replay",

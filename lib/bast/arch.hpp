@@ -2,13 +2,15 @@
 //
 // The face of layer `arch`: the context switch, one contract in two forms for each CPU, and what
 // travels with it: frame geometry, floating-point control words, the C++ runtime's exception state,
-// what the sanitizers are told. docs/context-switch.md holds the theory shared by the CPUs.
+// what a signal interrupted, what the sanitizers are told: all that differs per CPU. docs/context-switch.md holds the theory shared by the CPUs.
 #pragma once
 
 #include "bast/arch/context.hpp"
 #include "bast/arch/exception_state.hpp"
 #include "bast/arch/float_control.hpp"
+#include "bast/arch/processor.hpp"
 #include "bast/arch/sanitizer.hpp"
+#include "bast/arch/signal_context.hpp"
 #include "bast/arch/stack_watch.hpp"
 #include "bast/arch/switch.hpp"
 #include "bast/arch/thread_pointer.hpp"

@@ -6,6 +6,7 @@
 
 #include "bast/os/alternate_stack.hpp"
 #include "bast/os/atomics.hpp"
+#include "bast/os/clock.hpp"
 #include "bast/os/descriptor.hpp"
 #include "bast/os/door.hpp"
 #include "bast/os/fork_mark.hpp"

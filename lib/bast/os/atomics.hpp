@@ -14,6 +14,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "bast/arch.hpp"
+
 namespace bast::os {
 
 struct real_atomics {
@@ -45,11 +47,7 @@ struct real_atomics {
   static void relax(unsigned round) noexcept {
     if (round >= spins_max) [[unlikely]]
       return leave_processor(round - spins_max);
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
+    arch::relax();
   }
 
  private:

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "bast/os/clock.hpp"
 #include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
 
@@ -36,12 +37,6 @@ int milliseconds_until(std::int64_t deadline_ns) noexcept {
 }
 
 }  // namespace
-
-std::int64_t monotonic_ns() noexcept {
-  timespec now{};
-  (void)::clock_gettime(CLOCK_MONOTONIC, &now);  // Cannot fail with this clock.
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 result<descriptor> make_event() noexcept {
   const int fd = above_standard(

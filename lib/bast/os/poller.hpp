@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an event loop needs of the kernel: the time, waiting for descriptors (epoll), and being
-// woken by another thread (eventfd). Every descriptor is closed on exec.
+// What an event loop needs of the kernel besides the time: waiting for descriptors (epoll), and
+// being woken by another thread (eventfd). Every descriptor is closed on exec.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,6 @@
 struct epoll_event;
 
 namespace bast::os {
-
-/// CLOCK_MONOTONIC in nanoseconds. Thread-safe, async-signal-safe.
-[[nodiscard]] std::int64_t monotonic_ns() noexcept;
 
 /// An eventfd that does not block. Errors: `limit` (no free descriptor), no_memory.
 [[nodiscard]] result<descriptor> make_event() noexcept;

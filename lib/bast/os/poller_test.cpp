@@ -22,12 +22,6 @@ namespace {
 constexpr std::int64_t never = INT64_MAX;
 constexpr std::int64_t long_ago = 0;
 
-std::int64_t monotonic_by_libc() {
-  timespec now{};
-  EXPECT_EQ(::clock_gettime(CLOCK_MONOTONIC, &now), 0);
-  return now.tv_sec * 1'000'000'000L + now.tv_nsec;
-}
-
 /// What an eventfd counts; reading takes it back to 0. -1 when it is 0.
 std::int64_t count_of(int event) {
   std::int64_t count = -1;
@@ -49,13 +43,6 @@ std::string told_at_once(int poller, std::size_t most = 8) {
     lines += '\n';
   }
   return lines;
-}
-
-TEST(Poller, TheTimeIsMonotonicNanoseconds) {
-  const std::int64_t before = monotonic_by_libc();
-  const std::int64_t now = monotonic_ns();
-  EXPECT_LE(before, now);
-  EXPECT_LE(now, monotonic_by_libc());
 }
 
 TEST(PollerEvent, P6_StartsUnsetDoesNotBlockAndIsClosedOnExec) {

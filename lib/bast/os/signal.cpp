@@ -149,36 +149,6 @@ result<void> install_fault_filter(fault_filter filter) noexcept {
   return {};
 }
 
-#if defined(__x86_64__)
-namespace {
-std::uintptr_t register_of(const void* context, int index) noexcept {
-  const auto* const machine = static_cast<const ucontext_t*>(context);
-  return static_cast<std::uintptr_t>(machine->uc_mcontext.gregs[index]);
-}
-}  // namespace
-std::uintptr_t stack_pointer_of(const void* context) noexcept {
-  return register_of(context, REG_RSP);
-}
-std::uintptr_t program_counter_of(const void* context) noexcept {
-  return register_of(context, REG_RIP);
-}
-std::uintptr_t frame_pointer_of(const void* context) noexcept {
-  return register_of(context, REG_RBP);
-}
-#elif defined(__aarch64__)
-std::uintptr_t stack_pointer_of(const void* context) noexcept {
-  return static_cast<const ucontext_t*>(context)->uc_mcontext.sp;
-}
-std::uintptr_t program_counter_of(const void* context) noexcept {
-  return static_cast<const ucontext_t*>(context)->uc_mcontext.pc;
-}
-std::uintptr_t frame_pointer_of(const void* context) noexcept {
-  return static_cast<const ucontext_t*>(context)->uc_mcontext.regs[29];
-}
-#else
-#error "bast runs on x86-64 and aarch64 Linux"
-#endif
-
 void write_backtrace() noexcept {
   constexpr int frames_max = 48;
   void* frames[frames_max];

@@ -34,11 +34,6 @@ using fault_filter = bool (*)(siginfo_t* info, void* context) noexcept;
 /// pass on the one that you were given. Async-signal-safe; keeps errno.
 void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept;
 
-/// The interrupted stack pointer, and the interrupted instruction, of a signal's context.
-std::uintptr_t stack_pointer_of(const void* context) noexcept;
-std::uintptr_t program_counter_of(const void* context) noexcept;
-std::uintptr_t frame_pointer_of(const void* context) noexcept;
-
 /// Writes to standard error, all of it if anybody reads. Async-signal-safe, never fails.
 void write_diagnostic(const char* diagnostic, std::size_t length) noexcept;
 

@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "bast/arch.hpp"
 #include "bast/os/door.hpp"
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/fault.hpp"
@@ -115,9 +116,10 @@ TEST(signal_death, D3_a_fault_inside_the_handler_kills_at_once) {
 std::uintptr_t seen_sp, seen_pc, seen_fp;
 
 bool look_at_registers(siginfo_t* info, void* context) noexcept {
-  seen_sp = stack_pointer_of(context);
-  seen_pc = program_counter_of(context);
-  seen_fp = frame_pointer_of(context);
+  const auto seen = arch::interrupted::of(context);
+  seen_sp = seen.sp;
+  seen_pc = seen.pc;
+  seen_fp = seen.fp;
   return open_the_page(info, context);
 }
 

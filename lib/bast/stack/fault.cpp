@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "bast/arch.hpp"
 #include "bast/os.hpp"
 #include "bast/stack/directory.hpp"
 #include "bast/stack/report.hpp"
@@ -58,11 +59,8 @@ overflow_cause cause_of(slab::outcome refusal) noexcept {
   return overflow_cause::kernel;
 }
 
-struct interrupted {
+struct interrupted : arch::interrupted {
   std::uintptr_t fault = 0;
-  std::uintptr_t sp = 0;
-  std::uintptr_t pc = 0;
-  std::uintptr_t fp = 0;
 };
 
 void note_depth(const slab& home, const slot& s, const interrupted& at) noexcept {
@@ -131,9 +129,8 @@ slot* running_instead_of(slab& home, slot& at) noexcept {
 
 bool on_fault(siginfo_t* info, void* context) noexcept {
   if (info->si_code <= 0) return false;  // Somebody sent it.
-  const interrupted at{reinterpret_cast<std::uintptr_t>(info->si_addr),
-                       os::stack_pointer_of(context), os::program_counter_of(context),
-                       os::frame_pointer_of(context)};
+  const interrupted at{arch::interrupted::of(context),
+                       reinterpret_cast<std::uintptr_t>(info->si_addr)};
   // By the stack pointer, not by the address: this thread is running on that slab, so it is alive.
   slab* const home = directory_find(at.sp);
   if (home == nullptr) return false;

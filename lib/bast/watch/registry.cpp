@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string_view>
 
+#include "bast/arch.hpp"
 #include "bast/os.hpp"
 #include "bast/watch/writer.hpp"
 
@@ -69,20 +70,13 @@ void fill_in(header& head, std::size_t size, std::uint32_t sites) noexcept {
   head.version_major = version_major;
   head.version_minor = version_minor;
   head.header_bytes = sizeof(header);
-#if defined(__x86_64__)
-  head.machine = 62;  // EM_X86_64
-#else
-  head.machine = 183;  // EM_AARCH64
-#endif
+  head.machine = arch::elf_machine;
   head.pointer_bytes = sizeof(void*);
   head.page_bytes = static_cast<std::uint32_t>(os::page_bytes());
   head.self = reinterpret_cast<std::uintptr_t>(&head);
   head.bytes = size;
   head.pid = static_cast<std::uint64_t>(::getpid());
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  head.started_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-                    static_cast<std::uint64_t>(now.tv_nsec);
+  head.started_ns = static_cast<std::uint64_t>(os::since_boot_ns());
   head.built = built_as();
   head.modes =
       (the_writer.deepest ? mode_deepest : 0) | (the_writer.shared_fd >= 0 ? mode_shared : 0);
