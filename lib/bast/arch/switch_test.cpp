@@ -201,6 +201,7 @@ TEST(switch_contract, a_context_may_continue_on_another_thread) {
 TEST(switch_contract, the_words_of_a_fresh_context_lie_below_its_top) {
   alignas(stack_alignment) std::byte stack[4 * entry_frame_bytes] = {};
   context fresh;
+  fresh.fp = stack;  // as one that was suspended before has it
   std::byte* const top = stack + sizeof stack - entry_frame_bytes;
   prepare(fresh, top, [](context*) noexcept {});
   EXPECT_GE(fresh.sp, top - entry_frame_bytes);

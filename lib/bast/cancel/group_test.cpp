@@ -67,6 +67,19 @@ TEST(Group, ATicketIsDoneExactlyOnce) {
   EXPECT_FALSE(b.token().can_be_cancelled());
 }
 
+TEST(Group, ATicketThatIsMovedOntoItselfIsNotDone) {
+  const group members = group::create().value();
+  ticket member = members.begin();
+  ticket& same = member;
+  member = std::move(same);
+  EXPECT_EQ(members.active(), 1U);
+  EXPECT_TRUE(member.token().can_be_cancelled());
+  EXPECT_TRUE(members.cancel());
+  EXPECT_TRUE(member.token().is_cancelled());
+  member.done();
+  EXPECT_TRUE(members.is_idle());
+}
+
 TEST(Group, CancellingReachesTheMembers) {
   const cancel_source above = cancel_source::create().value();
   const group members = group::create(above).value();

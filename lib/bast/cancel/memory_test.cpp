@@ -2,7 +2,6 @@
 //
 // What was made is given back: the heap after many lives is as it was after some.
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <optional>
 #include <vector>
@@ -10,41 +9,23 @@
 #include "bast/cancel.hpp"
 #include "bast/cancel/source_test.hpp"
 #include "bast/coro.hpp"
-#include "bast/testing/baseline.hpp"
+#include "bast/testing/heap_growth.hpp"
 
 namespace bast {
 namespace {
 
-/// Bytes of the heap in use. 0 under a sanitizer that has a heap of its own, and looks for leaks.
-std::size_t heap_in_use() {
-#ifdef __GLIBC__
-  if (test::process_counts::now().mappings != 0) return ::mallinfo2().uordblks;
-#endif
-  return 0;
-}
-
-/// How much the heap grows in a thousand lives, after the first that fill its caches.
-template <class F>
-std::size_t growth_of(F life) {
-  for (int i = 0; i < 100; ++i) life();
-  const std::size_t before = heap_in_use();
-  for (int i = 0; i < 1000; ++i) life();
-  const std::size_t after = heap_in_use();
-  return after > before ? after - before : 0;
-}
-
-// Less than a byte for each life: whoever kept something kept more.
-constexpr std::size_t caches = 1000;
+using test::heap_caches;
+using test::heap_growth_of;
 
 TEST(CancelMemory, ASourceAndItsChildrenGoWithTheLastWhoHoldsThem) {
-  EXPECT_LT(growth_of([] { (void)test::root_source(); }), caches);
-  EXPECT_LT(growth_of([] {
+  EXPECT_LT(heap_growth_of([] { (void)test::root_source(); }), heap_caches);
+  EXPECT_LT(heap_growth_of([] {
               cancel_source at = test::root_source();
               for (int depth = 0; depth < 4; ++depth) at = at.child().value();
             }),
-            caches)
+            heap_caches)
       << "a chain, whose parents only children hold";
-  EXPECT_LT(growth_of([] {
+  EXPECT_LT(heap_growth_of([] {
               const cancel_source above = test::root_source();
               const cancel_source first = above.child().value();
               std::optional<cancel_source> second = above.child().value();
@@ -54,36 +35,36 @@ TEST(CancelMemory, ASourceAndItsChildrenGoWithTheLastWhoHoldsThem) {
               above.cancel();
               EXPECT_TRUE(kept.is_cancelled());
             }),
-            caches)
+            heap_caches)
       << "a token holds what its source has left";
 }
 
 TEST(CancelMemory, CallbacksHoldTheirNodeAndNoLonger) {
-  EXPECT_LT(growth_of([] {
+  EXPECT_LT(heap_growth_of([] {
               std::optional<cancel_source> source = test::root_source();
               const cancel_callback holds(source->token(), []() noexcept {});
               source.reset();
             }),
-            caches);
-  EXPECT_LT(growth_of([] {
+            heap_caches);
+  EXPECT_LT(heap_growth_of([] {
               std::optional<cancel_source> source = test::root_source();
               const cancel_callback ends(source->token(), [&]() noexcept { source.reset(); });
               source->cancel();
               EXPECT_FALSE(source);
             }),
-            caches)
+            heap_caches)
       << "one that ends its source while it runs";
-  EXPECT_LT(growth_of([] {
+  EXPECT_LT(heap_growth_of([] {
               std::optional<cancel_source> source = test::root_source();
               source->cancel();
               const cancel_callback late(source->token(), [&]() noexcept { source.reset(); });
             }),
-            caches);
+            heap_caches);
 }
 
 TEST(CancelMemory, JoinedTokensGoWithTheirInputs) {
   for (const bool cancelled : {false, true}) {
-    EXPECT_LT(growth_of([=] {
+    EXPECT_LT(heap_growth_of([=] {
                 const cancel_source a = test::root_source();
                 const cancel_source b = test::root_source();
                 const cancel_source c = test::root_source();
@@ -94,13 +75,13 @@ TEST(CancelMemory, JoinedTokensGoWithTheirInputs) {
                 if (cancelled) b.cancel();
                 EXPECT_EQ(all.is_cancelled(), cancelled);
               }),
-              caches)
+              heap_caches)
         << cancelled;
   }
 }
 
 TEST(CancelMemory, GroupsGoWithTheirSource) {
-  EXPECT_LT(growth_of([] {
+  EXPECT_LT(heap_growth_of([] {
               const cancel_source above = test::root_source();
               const group members = group::create(above).value();
               ticket member = members.begin();
@@ -108,12 +89,12 @@ TEST(CancelMemory, GroupsGoWithTheirSource) {
               group moved = group::create().value();
               moved = group::create(above).value();
             }),
-            caches);
+            heap_caches);
 }
 
 TEST(CancelMemory, F12_WhatIsAbandonedGivesItBackToo) {
   coro_pool pool = *coro_pool::create();
-  EXPECT_LT(growth_of([&] {
+  EXPECT_LT(heap_growth_of([&] {
               std::optional<cancel_source> source = test::root_source();
               auto c = pool.acquire();
               EXPECT_TRUE(c->start([&] {
@@ -123,7 +104,7 @@ TEST(CancelMemory, F12_WhatIsAbandonedGivesItBackToo) {
               source.reset();
               EXPECT_TRUE(c->release(abandon));
             }),
-            caches);
+            heap_caches);
 }
 
 // --- records by themselves -----------------------------------------------------------------------

@@ -109,6 +109,23 @@ TEST(ForkedPool, IO15_OneOfTheForkingThreadIsTheChildsToo) {
   ours.end();
 }
 
+#if BAST_EXCEPTIONS
+TEST(ForkedPool, IO15_F17_OneOfTheForkingThreadUnwindsInTheChildWhatItHolds) {
+  peopled_pool ours;
+  ours.make();
+  EXPECT_EQ(test::in_child([&] {
+              ours.pool.reset();
+              if (ours.unwound != 1) return 1;
+              return ours.suspended->state() == coro_state::free ? 0 : 2;
+            }),
+            0);
+  EXPECT_EQ(ours.unwound, 0);
+  ours.pool.reset();
+  EXPECT_EQ(ours.unwound, 1);
+  ours.end();
+}
+#endif
+
 TEST(ForkedPool, IO15_TheChildMayAdoptOneInWhichNothingRuns) {
   if (BAST_WITH_TSAN != 0) GTEST_SKIP() << "no threads after a fork";
   beside_another_thread([](peopled_pool& theirs) {

@@ -144,6 +144,25 @@ TEST(Handle, AnOwnerThatDiesInsideItsCoroutineLeavesItToThePool) {
   EXPECT_TRUE(watching.release());
 }
 
+TEST(Handle, AnOwnerWhoseReleaseIsRefusedOwnsItStill) {
+  coro_pool pool = *coro_pool::create();
+  {
+    auto c = *pool.acquire();
+    const coro_ref<> watching = c;
+    ASSERT_TRUE(c.start([&] {
+                   EXPECT_EQ(test::kind_of(c.release(abandon)), errc::busy);
+                   EXPECT_TRUE(c == watching);
+                   EXPECT_EQ(test::kind_of(c.release()), errc::busy);
+                   EXPECT_TRUE(c == watching);
+                 })->finished());
+    EXPECT_EQ(c.state(), coro_state::finished);
+  }
+  EXPECT_EQ(pool.stats().free, 1U);
+  auto next = *pool.acquire();
+  EXPECT_TRUE(next.release(abandon));
+  EXPECT_EQ(test::kind_of(next.release(abandon)), errc::stale_handle) << "it refers to nothing";
+}
+
 TEST(Handle, UserDataAndNameBelongToOneLife) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();

@@ -63,6 +63,17 @@ TEST(SwallowDeath, F10_ALoopThatNeverEndsEndsTheProcessByName) {
       "this_coro::unwinding\\(\\)");
 }
 
+TEST(SwallowDeath, F10_OneWithoutANameIsCalledUnnamed) {
+  EXPECT_DEATH(
+      {
+        coro_pool pool = *coro_pool::create();
+        auto c = pool.acquire();
+        (void)c->start([] { suspend_stubbornly(1'000'000'000); });
+        (void)c->release();
+      },
+      "bast: coroutine '\\(unnamed\\)', started at .*swallow_test.cpp:[0-9]+, swallows");
+}
+
 TEST(SwallowDeath, F10_AlsoInsideAnotherUnwinding) {
   EXPECT_DEATH(
       {

@@ -100,6 +100,11 @@ TEST(List, I1_MoreThanAnObjectMayHaveIsRefusedUnasked) {
   EXPECT_EQ(fault.seen(), 0U);
   EXPECT_FALSE(numbers.reserve(most - 1));
   EXPECT_EQ(fault.seen(), 1U);
+  list<int> empty;
+  EXPECT_FALSE(empty.reserve(most + 1));
+  EXPECT_EQ(fault.seen(), 1U);
+  EXPECT_FALSE(empty.reserve(most));
+  EXPECT_EQ(fault.seen(), 2U) << "as much as there may be is asked for";
 }
 
 TEST(List, I1_MovingLeavesAnEmptyListThatWorks) {

@@ -132,6 +132,29 @@ TEST_F(MachineReentry, P14_ATimerThatIsTooLateIsCancelledAndArmedAnew) {
   EXPECT_TRUE(flying.empty());
 }
 
+TEST_F(MachineReentry, P14_ATimerThatIsANanosecondTooLateIsCancelled) {
+  for (const auto earlier : {1ns, 0ns}) {
+    init({.processes_max = 1});
+    process_start slow = child();
+    slow.timeout = 1s;
+    slow.grace = 1s - earlier;
+    const process_id id = start(slow);
+    ASSERT_TRUE(machine->cancel(id));
+    pump();
+    const bool too_late = earlier > 0ns;
+    EXPECT_EQ(flying.size(), too_late ? 3U : 2U) << "the poll, the timer, and a cancel of that";
+    if (too_late) cancelled(operation_kind::timeout);
+    const operation timer = flight(operation_kind::timeout);
+    EXPECT_EQ(armed_ns(timer), (1s - earlier) / 1ns);
+    complete(timer, -ETIME);
+    EXPECT_EQ(signals(), "15 9 ");
+    exit_now(CLD_KILLED, SIGKILL);
+    EXPECT_TRUE(result);
+    result.reset();
+    done.clear();
+  }
+}
+
 TEST_F(MachineReentry, IO6_ATimerThatIsTooEarlyIsLeftToRunOut) {
   init({.processes_max = 1});
   process_start slow = child();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The machine by itself: what it refuses and ignores, and that nothing changes by it.
+#include <string>
+
 #include "bast/os.hpp"
 #include "bast/process/machine.hpp"
 #include "bast/process/machine_test.hpp"
@@ -49,6 +51,37 @@ TEST_F(MachineRefusal, X5_WhatIsRefusedChangesNothing) {
   cancelled(operation_kind::poll, output_fd);
   cancelled(operation_kind::poll, errors_fd);
   EXPECT_TRUE(result);
+}
+
+TEST_F(MachineRefusal, X1_AnErrorHasTheNumberThatWasWrong) {
+  const auto words = [](const auto& refused) {
+    return refused ? std::string() : refused.error().message();
+  };
+  for (const auto duration :
+       {&process_start::timeout, &process_start::grace, &process_start::drain_grace}) {
+    process_start bad = child();
+    bad.*duration = -1ns;
+    EXPECT_EQ(words(machine->start(bad)),
+              "process_machine.start: invalid argument: a duration is negative (1234)")
+        << "the process";
+  }
+  process_start bad = child();
+  bad.pidfd = -1;
+  EXPECT_EQ(words(machine->start(bad)),
+            "process_machine.start: invalid argument: a child has a pid and a pidfd (1234)");
+
+  const process_id first = start(child());
+  const process_id second = start(child());
+  ASSERT_EQ(second.slot, 1U);
+  for (const process_id id : {first, second}) {
+    const process_id stale = {.slot = id.slot, .generation = id.generation + 1};
+    const std::string end = ": the process has ended (" + std::to_string(id.slot) + ")";
+    for (const std::string& said :
+         {words(machine->take(stale, output_stream::output, {})), words(machine->cancel(stale))}) {
+      EXPECT_TRUE(said.ends_with(end)) << said;
+    }
+  }
+  end_all();
 }
 
 TEST_F(MachineRefusal, P22_NamesAtTheEdgesAreUnknown) {

@@ -6,6 +6,7 @@
 
 #include "bast/os.hpp"
 #include "bast/process/machine_test.hpp"
+#include "bast/testing/heap_growth.hpp"
 
 namespace bast {
 namespace {
@@ -300,6 +301,14 @@ TEST_F(ProcessMachine, X6_WithoutMemoryThereIsNoMachine) {
     process_machine other;
     EXPECT_EQ(other.init({}).error().kind(), errc::no_memory);
   }
+}
+
+TEST_F(ProcessMachine, X6_AMachineThatIsGoneGaveItsMemoryBack) {
+  const auto life = [] {
+    process_machine other;
+    EXPECT_TRUE(other.init({.processes_max = 64}));
+  };
+  EXPECT_LT(test::heap_growth_of(life), test::heap_caches);
 }
 
 using ProcessMachineDeathTest = ProcessMachine;

@@ -8,6 +8,7 @@
 
 #include "bast/os.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/fresh_process.hpp"
 #include "bast/testing/stack_pool_fixture.hpp"
 
 namespace bast {
@@ -128,6 +129,28 @@ TEST(PoolRegistry, X6_APoolThatWasRefusedTellsNothingAndOnceItIsMadeTellsOnce) {
     EXPECT_EQ(open_pools(), pools + 1);
   }
   EXPECT_EQ(open_pools(), pools);
+}
+
+TEST(PoolRegistry, X6_TheFirstPoolIsRefusedWithoutARegistryAndTheNextIsNot) {
+  test::expect_in_fresh_process([] {
+    const test::leak_baseline before;
+    stack_pool pool;
+    {
+      // Only the registry's: it is the first that opens memory.
+      const os::fault_scope fault({.kind = os::call::protect, .nth = 1});
+      const auto refused = pool.init({}, 8);
+      if (refused || refused.error().kind() != errc::no_memory) return 1;
+      if (fault.injected() != 1) return 2;
+    }
+    if (watch::registry() != nullptr) return 3;
+    if (!before.differences().empty()) return 4;
+    if (!pool.init({}, 8)) return 5;
+    if (open_pools() != 1) return 6;
+    const auto stack = pool.acquire(site_a);
+    if (!stack) return 7;
+    pool.release(**stack);
+    return 0;
+  });
 }
 
 TEST(PoolRegistry, EveryFieldOfASlotIsWhereTheHeaderSays) {

@@ -193,6 +193,33 @@ TEST_F(SiteTable, I1_TenThousandSitesShareOtherAndNeverFail) {
   EXPECT_EQ(table.find({"many.cpp", 9999, 0}), 0U);
 }
 
+TEST_F(SiteTable, I1_WhatIsNotRecordedTakesNoRoom) {
+  for (std::uint32_t line = 1; line < site_table::sites_max; ++line) {
+    table.find({"full.cpp", line, 0});
+  }
+  ASSERT_EQ(table.size(), site_table::sites_max);
+  const os::fault_scope calls({.kind = os::call::map});
+  // More than there is room for spellings.
+  for (std::size_t i = 0; i < 4 * site_table::sites_max; ++i) {
+    ASSERT_EQ(table.find(site_key::labelled(i % 2 == 0 ? "one too many" : "another")), 0U);
+  }
+  EXPECT_EQ(calls.seen(), 0U) << "it grew";
+  EXPECT_EQ(table.find({"full.cpp", 1, 0}), 1U);
+}
+
+/// The table of so many sites is one mapping, of this size.
+TEST_F(SiteTable, ItsMemoryIsThatOfTheSitesItHasRoomFor) {
+  if (test::process_counts::now().mappings == 0) GTEST_SKIP() << "a sanitizer maps what it likes";
+  const std::size_t with_eight = test::process_counts::now().mapped_bytes;
+  for (std::uint32_t line = 1; line <= 17; ++line) table.find({"sized.cpp", line, 0});
+  const std::size_t after = test::process_counts::now().mapped_bytes;
+  // A head has 32 bytes, and four spellings of 24 each.
+  const auto bytes_of = [](std::size_t sites) {
+    return internal::round_up(sites * (32 + 4 * 24), os::page_bytes());
+  };
+  EXPECT_EQ(after - with_eight, bytes_of(32) - bytes_of(8));
+}
+
 TEST_F(SiteTable, X6_MapFailureFallsBackToOtherAndRecovers) {
   std::uint32_t line = 1;
   {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What is remembered of the deepest stack of a site, word by word, on stacks that are made up.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <link.h>
 
@@ -237,6 +238,36 @@ TEST(DeepestStackAfresh, AGrowthSaysNothingByItself) {
   constexpr growth nothing{};
   EXPECT_EQ(nothing.touched + nothing.pc + nothing.sp + nothing.fp, 0U);
   EXPECT_EQ(nothing.readable + nothing.top, 0U);
+}
+
+TEST_F(DeepestStack, CodeThatIsUnloadedIsNoneAfterTheNextLook) {
+  const auto before = segments(true);
+  const auto middle = [](const auto& segment) {
+    return segment.first + (segment.second - segment.first) / 2;
+  };
+  // One of the C library's that nothing here needs.
+  void* library = nullptr;
+  for (const char* const name : {"libanl.so.1", "libutil.so.1", "libresolv.so.2"}) {
+    library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) continue;
+    if (segments(true).size() == before.size() + 1) break;
+    ::dlclose(std::exchange(library, nullptr));
+  }
+  if (library == nullptr) GTEST_SKIP() << "no library can be loaded by itself";
+  const std::uintptr_t inside = middle(segments(true).back());
+  made_up_stack stack(4);
+  stack.words[1] = middle(before.back());
+  stack.words[2] = inside;
+  refresh_code_ranges();
+  note_growth(entry, stack.grown());
+  EXPECT_EQ(seen.count, 2U);
+  ::dlclose(library);
+  if (segments(true) != before) GTEST_SKIP() << "what was loaded stays";
+  refresh_code_ranges();
+  entry = {};
+  note_growth(entry, stack.grown());
+  ASSERT_EQ(seen.count, 1U);
+  EXPECT_EQ(seen.return_pc[0], stack.words[1]);
 }
 
 TEST_F(DeepestStack, LookingForCodeAgainFindsTheSame) {

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 #include <set>
 #include <string>
 
@@ -141,6 +142,9 @@ TEST_F(RegistryFile, R5_AForkedChildHasAPlaceOfItsOwnInIt) {
     EXPECT_EQ(entry.samples, place < 2 ? 1U : 0U);
     EXPECT_EQ(entry.max, place == 0 ? 640U : place == 1 ? 64U : 0U);
     EXPECT_EQ(entry.grows, place == 0 ? 1U : 0U);
+    EXPECT_EQ(std::accumulate(entry.histogram, entry.histogram + bucket_count, std::uint64_t{0}),
+              entry.samples)
+        << "of its own samples";
     char first = 0;
     const auto maps = static_cast<off_t>(place * shared_stride + head.bytes);
     EXPECT_EQ(::pread(file.fd, &first, 1, maps), 1);
@@ -148,6 +152,24 @@ TEST_F(RegistryFile, R5_AForkedChildHasAPlaceOfItsOwnInIt) {
   }
   EXPECT_EQ(processes.size(), 3U);
   EXPECT_TRUE(is_free(file, 3));
+}
+
+TEST_F(RegistryFile, R5_TheTablesOfAForkedChildAreACopy) {
+  const tools_file file;
+  EXPECT_EQ(run_test("Registry.R5_AForkedChildHasThePoolsAndSlabsOfItsParent", file.variable()), 0);
+  const header child = header_of(file, 1);
+  EXPECT_EQ(child.magic, magic);
+  EXPECT_EQ(child.slabs.used, 2U);
+  slab_entry slabs[2] = {};
+  EXPECT_EQ(
+      ::pread(file.fd, slabs, sizeof slabs, static_cast<off_t>(shared_stride + child.slabs.offset)),
+      static_cast<ssize_t>(sizeof slabs));
+  for (const slab_entry& slab : slabs) {
+    EXPECT_EQ(slab.state, static_cast<std::uint32_t>(entry_state::open)) << "as at the fork";
+    EXPECT_EQ(slab.stride, 4096U);
+  }
+  EXPECT_EQ(slabs[0].opened, 0U);
+  EXPECT_EQ(slabs[1].opened, 7U);
 }
 
 TEST_F(RegistryFile, R5_AChildsClosedSitesAreItsOwn) {

@@ -249,6 +249,33 @@ TEST_F(Registry, R5_WhatWasClosedBeforeAForkIsAddedUpInTheChildAnew) {
   EXPECT_EQ(closed(), before);
 }
 
+/// Where the stacks are is as true in a child as in its parent.
+TEST_F(Registry, R5_AForkedChildHasThePoolsAndSlabsOfItsParent) {
+  pool_entry* const pool = take_pool();
+  pool->limit = 4242;
+  publish(*pool);
+  slab_entry* const slabs[] = {take_slab(), take_slab()};
+  for (slab_entry* const slab : slabs) {
+    slab->pool = index_of(pool);
+    slab->base = reinterpret_cast<std::uintptr_t>(slab);
+    slab->stride = 4096;
+    publish(*slab);
+  }
+  set_opened(*slabs[1], 7);
+  const pool_entry pool_before = *pool;
+  const slab_entry before[] = {*slabs[0], *slabs[1]};
+  EXPECT_EQ(test::in_child([&] {
+              if (std::memcmp(pool, &pool_before, sizeof pool_before) != 0) return 1;
+              for (std::size_t i = 0; i < 2; ++i) {
+                if (std::memcmp(slabs[i], before + i, sizeof before[i]) != 0) return 2;
+              }
+              return 0;
+            }),
+            0);
+  for (slab_entry* const slab : slabs) give(slab);
+  give(pool);
+}
+
 TEST_F(Registry, R5_AfterAForkBothMayTakeAndGive) {
   EXPECT_EQ(test::in_child([] { return take_pool() != nullptr ? 0 : 1; }), 0);
   pool_entry* const entry = take_pool();
