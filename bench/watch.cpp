@@ -21,6 +21,33 @@ void unrecorded_life(benchmark::State& state) { live_and_die(state, false); }
 BENCHMARK(recorded_life);
 BENCHMARK(unrecorded_life);
 
+/// A site's first 1,024 uses, on a warm stack.
+void first_uses(benchmark::State& state, bool measure) {
+  constexpr std::size_t uses = 1024;
+  constexpr std::size_t sites = 64;
+  static char labels[sites][4];
+  for (std::size_t i = 0; i < sites; ++i) std::snprintf(labels[i], sizeof labels[i], "%zu", i);
+  for (auto _ : state) {
+    auto pool = bench::must(bast::coro_pool::create({.stack = {.measure = measure}}), "create");
+    for (std::size_t i = 0; i < 100; ++i) {
+      auto one = pool.acquire();
+      (void)one->start("warm", [] {});
+    }
+    bench::timed(state, uses * sites, [&] {
+      for (std::size_t site = 0; site < sites; ++site) {
+        for (std::size_t i = 0; i < uses; ++i) {
+          auto one = pool.acquire();
+          (void)one->start(labels[site], [] {});
+        }
+      }
+    });
+  }
+}
+void recorded_first_uses(benchmark::State& state) { first_uses(state, true); }
+void unrecorded_first_uses(benchmark::State& state) { first_uses(state, false); }
+BENCHMARK(recorded_first_uses)->Apply(bench::by_hand);
+BENCHMARK(unrecorded_first_uses)->Apply(bench::by_hand);
+
 void switch_there_and_back(benchmark::State& state, bool measure) {
   auto pool = bench::must(bast::coro_pool::create({.stack = {.measure = measure}}), "create");
   auto one = bench::must(pool.acquire(), "acquire");

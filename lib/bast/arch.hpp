@@ -2,7 +2,8 @@
 //
 // The face of layer `arch`: the context switch, one contract in two forms for each CPU, and what
 // travels with it: frame geometry, floating-point control words, the C++ runtime's exception state,
-// what a signal interrupted, what the sanitizers are told: all that differs per CPU. docs/context-switch.md holds the theory shared by the CPUs.
+// what a signal interrupted, what the sanitizers are told: all that differs per CPU.
+// docs/context-switch.md holds the theory shared by the CPUs.
 #pragma once
 
 #include "bast/arch/context.hpp"

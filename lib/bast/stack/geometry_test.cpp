@@ -76,8 +76,9 @@ TEST(StackGeometry, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(defaults.growth, stack_growth::fault);
   EXPECT_TRUE(defaults.measure);
   // docs/stacks.md names these.
-  EXPECT_EQ(samples_in_full, 1024U);
-  EXPECT_EQ(uses_between_samples, 16384U);
+  EXPECT_EQ(samples_in_full, 16U);
+  EXPECT_EQ(distance_min, 64U);
+  EXPECT_EQ(distance_max, 16384U);
   EXPECT_EQ(site_table::sites_max, 4096U);
   EXPECT_EQ(directory_granule, (2_MiB).count);
   EXPECT_EQ(probe_distance, (64_KiB).count);

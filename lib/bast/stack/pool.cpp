@@ -135,7 +135,7 @@ void stack_pool::assign(slot& s, std::uint16_t site) noexcept {
   if (s.site != 0) watch::let_go(sites_.entry_of(s.site));
   if (site != 0) watch::hold(sites_.entry_of(site));
   s.site = site;
-  start_period(s, next_period(site));
+  start_period(s);
 }
 
 result<void> stack_pool::open_more() noexcept {
@@ -155,7 +155,7 @@ result<void> stack_pool::open_more() noexcept {
     // Backwards, so that the lowest is used first.
     for (std::size_t i = 0; i < *opened; ++i) {
       slot& fresh = slabs_->slots()[slabs_->opened - 1 - i];
-      start_period(fresh, next_period(0));  // A user without a site takes it as it is.
+      start_period(fresh);  // A user without a site takes it as it is.
       put_back(fresh);
     }
     return {};

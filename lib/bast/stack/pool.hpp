@@ -158,8 +158,9 @@ class stack_pool {
   std::byte* mark_of(slot& s) const noexcept;
   void scrub(slot& s, std::byte* mark) const noexcept;
   static void trim(slot& s, std::size_t keep) noexcept;
-  static void start_period(slot& s, std::uint16_t period) noexcept;
-  std::uint16_t next_period(std::uint16_t site) const noexcept;
+  void start_period(slot& s) noexcept;
+  static void start_period(slot& s, std::uint16_t period, bool sampled) noexcept;
+  std::uint32_t draw_gap(std::uint32_t distance) noexcept;
 
   stack_geometry geometry_;
   stack_tier tier_ = stack_tier::automatic;
@@ -171,6 +172,7 @@ class stack_pool {
   std::size_t stacks_most_ = 0;  // that were opened at a time
   slab* slabs_ = nullptr;        // newest first; only the newest has slots to open
   std::uint16_t steal_cursor_ = 0;
+  std::uint64_t random_ = 0x9E3779B97F4A7C15;  // which uses are samples; the same in each run
   slab_owner owner_;
   site_table sites_;
   // FIFO; the head is the oldest.

@@ -3,7 +3,9 @@
 // Marks: what a pool knows of the depth of each use, and when it looks (decision D4, site.hpp).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <random>
 
 #include "bast/os.hpp"
 #include "bast/testing/stack_pool_fixture.hpp"
@@ -67,30 +69,89 @@ TEST_P(StackMeasure, EachOfTheFirstUsesIsASample) {
   }
 }
 
-TEST_P(StackMeasure, ThenOneSampleAfterEveryGroupOfUses) {
+/// One in 64 of the uses up to 2,048, then one in a 32nd of those there were.
+TEST_P(StackMeasure, ThenSamplesGetRarer) {
   if (test::quarantined) GTEST_SKIP() << "hardened: every use is a sample";
   make({.scrub = stack_scrub::none}, 8);
-  settle_in();
-  for (int i = 0; i < uses_between_samples; ++i) use(site_a, 5000);
-  EXPECT_EQ(stats_of(site_a).samples, samples_in_full) << "the group is no sample";
-  EXPECT_EQ(stats_of(site_a).max, 5000_B) << "but its maximum counts";
-  EXPECT_EQ(stats_of(site_a).uses, samples_in_full + uses_between_samples);
-  use(site_a, 100);
-  EXPECT_EQ(stats_of(site_a).samples, samples_in_full + 1U);
-  use(site_a, 100);
-  EXPECT_EQ(stats_of(site_a).samples, samples_in_full + 1U) << "the next group began";
+  std::uint64_t uses = 0;
+  const auto samples_after = [&](std::uint64_t count) {
+    for (; uses < count; ++uses) use(site_a, 1000);
+    pool.read_pending_marks();
+    EXPECT_EQ(stats_of(site_a).uses, count);
+    return stats_of(site_a).samples;
+  };
+  const std::uint64_t first = samples_after(1024);
+  EXPECT_GE(first, samples_in_full + 8U);
+  EXPECT_LE(first, samples_in_full + 32U);
+  const std::uint64_t second = samples_after(100'000) - first;
+  EXPECT_GE(second, 100U);  // 16 up to 2,048, and 32 for each time that uses grow e-fold
+  EXPECT_LE(second, 190U);
 }
 
+/// Whoever is deep is read at once, which must not decide who is a sample: neither every tenth use,
+/// in step with whatever counts, nor the one after it.
 TEST_P(StackMeasure, DeepUsesDoNotBendTheQuantiles) {
   make({.window = 16_KiB, .scrub = stack_scrub::none}, 8);
-  // One use in ten grows and is therefore read at once, sample or not.
-  for (int i = 0; i < 20'000; ++i) use(site_a, i % 10 == 0 ? 60'000 : 1000);
+  for (int i = 0; i < 100'000; ++i) use(site_a, i % 10 == 0 ? 60'000 : 1000);
   pool.read_pending_marks();
   const site_stats seen = stats_of(site_a);
   EXPECT_LT(seen.p50, 1300_B);
   EXPECT_GE(seen.p99, 60'000_B);
   EXPECT_EQ(seen.max, 60'000_B);
-  EXPECT_EQ(seen.uses, 20'000U);
+  EXPECT_EQ(seen.uses, 100'000U);
+  const watch::site_entry& entry = pool.sites().entry_of(1);
+  std::uint64_t deep = 0;
+  for (std::uint32_t i = watch::bucket_of(59'000); i < watch::bucket_count; ++i) {
+    deep += entry.histogram[i];
+  }
+  EXPECT_GT(deep, seen.samples / 20);
+  EXPECT_LT(deep, seen.samples / 5);
+}
+
+/// What is recommended follows the maximum and the number of uses: both are as if every use had
+/// been read alone, whichever were.
+TEST_P(StackMeasure, D4_TheMaximumIsThatOfFullRecording) {
+  for (unsigned seed = 1; seed <= 100; ++seed) {
+    stack_pool thin;
+    stack_pool full;
+    ASSERT_TRUE(thin.init({.tier = GetParam(), .scrub = stack_scrub::none}, 4).has_value());
+    ASSERT_TRUE(full.init({.tier = GetParam(), .scrub = stack_scrub::zero_used}, 4).has_value());
+    std::mt19937 random(seed);
+    std::lognormal_distribution<double> depth(7, 0.8);
+    std::size_t deepest = 0;
+    for (int i = 0; i < 1024; ++i) {
+      const auto deep = std::min<std::size_t>(200'000, static_cast<std::size_t>(depth(random)) + 1);
+      deepest = std::max(deepest, deep);
+      for (stack_pool* const pool : {&thin, &full}) {
+        slot& s = **pool->acquire(site_a);
+        test::touch(s, deep);
+        pool->release(s);
+      }
+    }
+    thin.read_pending_marks();
+    const site_stats seen = thin.sites().stats(1);
+    const site_stats all = full.sites().stats(1);
+    ASSERT_EQ(seen.max, bytes{deepest}) << seed;
+    ASSERT_EQ(all.max, bytes{deepest}) << seed;
+    ASSERT_EQ(seen.uses, all.uses) << seed;
+    if (!test::quarantined) {
+      ASSERT_LT(seen.samples, 100U) << seed;
+    }
+  }
+}
+
+/// Also where each use has a stack of its own, which has no history.
+TEST_P(StackMeasure, UsesOfFreshStacksAreSampledAlike) {
+  if (test::quarantined) GTEST_SKIP() << "hardened: every use is a sample";
+  make({.limit = 64_KiB, .scrub = stack_scrub::none}, 4096);
+  const std::vector<slot*> all = acquire_many(site_a, 4096);
+  for (slot* const s : all) test::touch(*s, 1000);
+  release_all(all);
+  pool.read_pending_marks();
+  const site_stats seen = stats_of(site_a);
+  EXPECT_EQ(seen.uses, 4096U);
+  EXPECT_GE(seen.samples, samples_in_full + 32U);
+  EXPECT_LE(seen.samples, samples_in_full + 100U);
 }
 
 TEST_P(StackMeasure, BetweenSamplesTheMaximumIsKeptAndNoneIsLost) {

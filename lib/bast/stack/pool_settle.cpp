@@ -2,6 +2,7 @@
 //
 // What happens to a stack between two users: it is measured, trimmed and scrubbed.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "bast/arch.hpp"
@@ -18,27 +19,55 @@ constexpr int poison_byte = 0xfb;
 
 }  // namespace
 
-std::uint16_t stack_pool::next_period(std::uint16_t site) const noexcept {
-  if (scrub_ != stack_scrub::none || mitigation::quarantine_slots != 0) return 1;
-  if (!measure_) return period_unmeasured;
-  return sites_.entry_of(site).samples < samples_in_full ? 1 : uses_between_samples;
+/// Uses until the next sample, as many as tosses until one succeeds that does with probability
+/// 1 / `distance`: such a number has no memory, so that it may be drawn again at any time, and no
+/// pattern in what a program runs meets a pattern in what is read. An exponential variate, from the
+/// binary logarithm of a random number by its leading zeros and the bits behind them; 4 % too long
+/// in the mean.
+std::uint32_t stack_pool::draw_gap(std::uint32_t distance) noexcept {
+  random_ ^= random_ << 13;  // Marsaglia, "Xorshift RNGs" (2003)
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  const int zeros = std::countl_zero(random_);
+  // All in 65536ths.
+  const std::uint64_t behind = (random_ << zeros << 1) >> 48;
+  const std::uint64_t logarithm = (static_cast<std::uint64_t>(zeros + 1) << 16) - behind;
+  constexpr std::uint64_t ln2 = 45426;
+  return static_cast<std::uint32_t>((logarithm * ln2 >> 16) * distance >> 16);
 }
 
-void stack_pool::start_period(slot& s, std::uint16_t period) noexcept {
+/// Begins a use that is a sample, or a group of uses of which none is.
+void stack_pool::start_period(slot& s) noexcept {
+  if (scrub_ != stack_scrub::none || mitigation::quarantine_slots != 0)
+    return start_period(s, 1, true);
+  if (!measure_) return start_period(s, period_unmeasured, false);
+  const watch::site_entry& entry = sites_.entry_of(s.site);
+  // Those that run now were chosen before: each stack that the site holds counts for one.
+  if (entry.samples + entry.held <= samples_in_full) return start_period(s, 1, true);
+  const auto distance = std::clamp<std::uint64_t>(entry.uses / 32, distance_min, distance_max);
+  const std::uint32_t gap = draw_gap(static_cast<std::uint32_t>(distance));
+  if (gap == 0) return start_period(s, 1, true);
+  start_period(s, static_cast<std::uint16_t>(std::min<std::uint32_t>(gap, UINT16_MAX)), false);
+}
+
+void stack_pool::start_period(slot& s, std::uint16_t period, bool sampled) noexcept {
   s.period = period;
-  s.sampled = period == 1;
+  s.sampled = sampled;
   s.countdown.store(period, std::memory_order_relaxed);
   s.grows.store(0, std::memory_order_relaxed);
 }
 
 /// Closes the books on the uses since the last reading: count, measure, trim, scrub.
 void stack_pool::settle(slot& s) noexcept {
-  const auto uses =
-      static_cast<std::uint16_t>(s.period - s.countdown.load(std::memory_order_relaxed));
+  const std::uint16_t left = s.countdown.load(std::memory_order_relaxed);
+  const auto uses = static_cast<std::uint16_t>(s.period - left);
   watch::reading told{.uses = uses,
                       .grows = s.grows.load(std::memory_order_relaxed),
                       .measured = measure_,
                       .is_sample = s.sampled};
+  // A group that ran its course is followed by the sample that it counted down to. One that was
+  // interrupted, by a growth or a query, is not: what follows a deep use is no random use.
+  const bool sample_is_due = measure_ && !s.sampled && left == 0 && told.grows == 0;
   arch::fiber_hooks::recycle(open_bounds_of(s));  // It may be idle and forbidden until here (I5).
   if (measure_ || scrub_ != stack_scrub::none) {
     const slab& home = slab::of(s);
@@ -50,8 +79,11 @@ void stack_pool::settle(slot& s) noexcept {
     trim(s, geometry_.retain);
   }
   watch::add(sites_.entry_of(s.site), told);
-  // After a group of uses comes a sample: chosen now, whatever it will be like.
-  start_period(s, s.sampled || !measure_ ? next_period(s.site) : 1);
+  if (sample_is_due) {
+    start_period(s, 1, true);
+  } else {
+    start_period(s);
+  }
 }
 
 /// The deepest byte used since the last scrub; to the page where poison hides the bytes.

@@ -5,10 +5,11 @@
 // any of its coroutines.
 //
 // Uses are counted exactly. Depths are of two kinds:
-//   - samples: the depth of one use that was chosen before it ran. They make the quantiles, which
-//   so
-//     say what a use is like. Each of a site's first `samples_in_full` uses is one, later one after
-//     every `uses_between_samples`. With stack_scrub::zero_used every use is one.
+//   - samples: the depth of one use that was chosen by lot before it ran. They make the quantiles,
+//     which say what a use is like. A site's first `samples_in_full` uses are samples. After that
+//     each use is one with the same probability, whatever ran before: one in as many as a 32nd of
+//     the site's uses so far, at least one in `distance_max`. With stack_scrub::zero_used every use
+//     is a sample.
 //   - everything else between two samples raises the maximum, whenever its stack is read: when it
 //     grew, when another site takes it, at trimming, at every query, and before the next sample.
 //     No depth is lost.
@@ -24,10 +25,12 @@
 
 namespace bast {
 
-inline constexpr std::uint16_t samples_in_full = 1024;
-// A reading costs about a microsecond, a life from acquire to release ten nanoseconds: at this
-// distance the readings are lost in the lives (bench: create).
-inline constexpr std::uint16_t uses_between_samples = 16384;
+// A reading costs about a microsecond, a life from acquire to release ten nanoseconds. Of the first
+// 1,024 uses of a site about 32 are samples, which takes 60 readings; at the largest distance they
+// are lost in the lives (bench: create, watch).
+inline constexpr std::uint16_t samples_in_full = 16;
+inline constexpr std::uint16_t distance_min = 64;
+inline constexpr std::uint16_t distance_max = 16384;
 
 /// What identifies a site: a label, or a place in the source. Compared by address first.
 struct site_key {
