@@ -122,10 +122,10 @@ TEST_P(StackMeasure, D4_TheMaximumIsThatOfFullRecording) {
     for (int i = 0; i < 1024; ++i) {
       const auto deep = std::min<std::size_t>(200'000, static_cast<std::size_t>(depth(random)) + 1);
       deepest = std::max(deepest, deep);
-      for (stack_pool* const pool : {&thin, &full}) {
-        slot& s = **pool->acquire(site_a);
+      for (stack_pool* const each : {&thin, &full}) {
+        slot& s = **each->acquire(site_a);
         test::touch(s, deep);
-        pool->release(s);
+        each->release(s);
       }
     }
     thin.read_pending_marks();
