@@ -4,7 +4,7 @@
 //
 //   auto source = bast::cancel_source::create().value();
 //   bast::cancel_callback wake(source.token(), []() noexcept { ... });
-//   source.cancel();     // marks first, then runs the callbacks, newest first
+//   source.cancel();     // marks first, then runs the callbacks, what is below first
 //
 // cancel/README.md says what it promises.
 #pragma once

@@ -88,7 +88,6 @@ TEST_P(FaultLoop, X6_TheSameWithScrubbing) {
 }
 
 TEST(FaultLoopThread, X6_PreparingAThreadWithEachCallFailed) {
-  test::warm_directory();
   const auto loop = test::for_each_failing_call([](test::injection& faults) {
     std::string wrong;
     std::thread([&] {

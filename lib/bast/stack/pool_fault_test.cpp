@@ -125,7 +125,6 @@ class life {
 constexpr std::size_t errnos_wanted = BAST_WITH_TSAN != 0 ? 1 : std::size(test::usual_errnos);
 
 void fail_every_call(stack_tier tier) {
-  test::warm_directory();
   const bytes open_before = process_stack_budget().open();
   const stack_options options{.limit = 128_KiB,
                               .window = 16_KiB,

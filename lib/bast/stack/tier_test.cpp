@@ -155,7 +155,6 @@ TEST(StackTier, MarkersRefusedWithEinvalMeanProtectionForAutomatic) {
 }
 
 TEST(StackTier, MarkersRefusedAreAnErrorWhenDemanded) {
-  test::warm_directory();
   const test::leak_baseline before;
   slab_owner owner;
   const auto made = create_refused(EINVAL, true, owner);
@@ -166,7 +165,6 @@ TEST(StackTier, MarkersRefusedAreAnErrorWhenDemanded) {
 }
 
 TEST(StackTier, NoMemoryForMarkersIsReportedNotSwallowed) {
-  test::warm_directory();
   for (const int error_number : {ENOMEM, EAGAIN, EPERM, ENOSYS}) {
     for (const bool demanded : {false, true}) {
       const test::leak_baseline before;

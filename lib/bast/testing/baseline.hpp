@@ -56,7 +56,8 @@ class leak_baseline {
 };
 
 /// A directory leaf is made once for each 16 GiB of addresses and stays. Makes those around here,
-/// so that a baseline taken afterwards does not depend on where the next slab lies.
+/// so that what is counted afterwards does not depend on where the next slab lies. Each baseline
+/// begins with it.
 void warm_directory();
 
 /// The faults of one run of a scenario.
