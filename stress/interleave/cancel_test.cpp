@@ -170,6 +170,27 @@ TEST(CancelOrders, C4_ACancelGoesThroughWhatAnotherMarked) {
   }));
 }
 
+/// Who tells the time goes through nodes that nobody has marked yet, and says of none that all
+/// below it is marked.
+TEST(CancelOrders, C4_TellingTheTimeCompletesNothing) {
+  expect_exhausted(explore({.preemption_bound = 2}, [](world& w) {
+    planted tree;
+    node_type* const middle = planted::child_of(tree.root());
+    node_type* const inner = planted::child_of(*middle);
+    node_type* const leaf = planted::child_of(*inner);
+    w.spawn([&] {
+      operations::advance(tree.root(), 5);
+      cancel(tree.root());
+      w.check(operations::is_cancelled(*leaf), "C-4: whatever is below is marked");
+    });
+    w.spawn([&] { cancel(*middle); });
+    w.run();
+    operations::drop(leaf);
+    operations::drop(inner);
+    operations::drop(middle);
+  }));
+}
+
 TEST(CancelOrders, I4_AChildGoesWhileItsParentIsCancelled) {
   expect_exhausted(explore(three_preemptions, [](world& w) {
     planted tree;

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Do two threads disturb each other that make and end children of different parents in one tree?
+// The "time" of each benchmark is a number: how long two threads take, each of which does as much
+// as one alone does in the time that it is divided by. 1 is perfect, 2 is no gain at all. What the
+// machine allows is the number of a loop on private memory.
+#include <sched.h>
+
+#include <array>
+#include <barrier>
+#include <bast/cancel.hpp>
+#include <thread>
+
+#include "support.hpp"
+
+namespace {
+
+constexpr int times = 400'000;
+
+/// Seconds until each of so many threads has done `work(thread)`.
+template <class Work>
+double seconds_of(int threads, Work work) {
+  std::barrier ready(threads + 1);
+  std::array<std::thread, 2> all;
+  for (int i = 0; i < threads; ++i) {
+    all[static_cast<std::size_t>(i)] = std::thread([&, i] {
+      ready.arrive_and_wait();
+      work(i);
+    });
+  }
+  ready.arrive_and_wait();
+  const auto start = bench::clock::now();
+  for (int i = 0; i < threads; ++i) all[static_cast<std::size_t>(i)].join();
+  return bench::seconds_since(start);
+}
+
+template <class Work>
+void scaling(benchmark::State& state, Work work) {
+  for (auto _ : state) {
+    const double alone = seconds_of(1, work);
+    state.SetIterationTime(seconds_of(2, work) / alone * 1e-9);
+  }
+}
+
+void bast_children(benchmark::State& state) {
+  const auto server = bench::must(bast::cancel_source::create(), "create");
+  const std::array<bast::cancel_source, 2> connections = {bench::must(server.child(), "child"),
+                                                          bench::must(server.child(), "child")};
+  scaling(state, [&](int thread) {
+    const bast::cancel_source& mine = connections[static_cast<std::size_t>(thread)];
+    for (int i = 0; i < times; ++i) {
+      const auto request = bench::must(mine.child(), "child");
+      benchmark::DoNotOptimize(request);
+    }
+  });
+}
+
+void private_memory(benchmark::State& state) {
+  scaling(state, [](int) {
+    alignas(64) std::array<unsigned, 1024> words{};
+    for (int i = 0; i < times * 40; ++i) {
+      words[static_cast<unsigned>(i) * 17 % 1024] += static_cast<unsigned>(i);
+    }
+    benchmark::DoNotOptimize(words);
+  });
+}
+
+BENCHMARK(bast_children)->Apply(bench::by_hand);
+BENCHMARK(private_memory)->Apply(bench::by_hand);
+
+}  // namespace
+
+int main(int count, char** words) {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
+  (void)::sched_setaffinity(0, sizeof all, &all);  // Refused, both take twice as long.
+  benchmark::Initialize(&count, words);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
