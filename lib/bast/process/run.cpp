@@ -182,8 +182,9 @@ result<process_result> internal::run_and_wait(process_driver& driver, const canc
   if (internal::is_stand_in(*internal::this_thread.current)) {
     return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
   }
-  const cancel_token governing = this_coro::cancellation();
-  for (const cancel_token* const each : {&own, &governing}) {
+  cancel_token governing = this_coro::cancellation();
+  const cancel_token* const tokens[] = {&own, &governing};
+  for (const cancel_token* const each : tokens) {
     if (auto goes_on = each->check(operation); !goes_on && !BAST_MUTANT(started_though_cancelled)) {
       return std::unexpected(goes_on.error());
     }
@@ -191,7 +192,7 @@ result<process_result> internal::run_and_wait(process_driver& driver, const canc
   auto* const state = os::make<awaited>();
   if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
   state->own = own;
-  state->governing = governing;
+  state->governing = std::move(governing);  // Nothing of it is left here: see `awaited`.
   wait_for_end waiting(driver, *state);
   const auto id = start(context, driver, awaited::finished, state);
   if (!id) return std::unexpected(id.error());
