@@ -216,6 +216,42 @@ TEST(CancelOrders, C14_ADeadlineIsSetWhileTheTimeIsTold) {
   }));
 }
 
+TEST(CancelOrders, C14_AnAncestorsDeadlineIsSetWhileTheTimeIsTold) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    planted tree;
+    node_type* const child = planted::child_of(tree.root());
+    w.spawn([&] { operations::advance(*child, 5); });
+    w.spawn([&] { operations::set_deadline(tree.root(), 5); });
+    w.run();
+    w.check(operations::is_cancelled(tree.root()), "C-14: one of the two saw that it is due");
+    w.check(operations::is_cancelled(*child), "C-14: and what is below it");
+    operations::drop(child);
+  }));
+}
+
+/// While a shield is lifted nobody counts on what was complete with it.
+TEST(CancelOrders, C13_WhoeverIsToldSeesWhatALiftedShieldKeptOut) {
+  expect_exhausted(explore({.preemption_bound = 2}, [](world& w) {
+    planted tree;
+    node_type* const shielded = planted::child_of(tree.root());
+    node_type* const below = planted::child_of(*shielded);
+    operations::set_shield(*shielded, true);
+    cancel(tree.root());
+    w.check(!operations::is_cancelled(*below), "C-13: the shield keeps it out");
+    looking callback(w, *below);
+    w.spawn([&] { operations::set_shield(*shielded, false); });
+    w.spawn([&] {
+      if (!operations::is_cancelled(*shielded)) return;
+      operations::enlist(callback, tree.root());
+      operations::delist(callback);
+    });
+    w.run();
+    w.check(operations::is_cancelled(*below), "C-13: it is reached");
+    operations::drop(below);
+    operations::drop(shielded);
+  }));
+}
+
 TEST(CancelOrders, C16_AChildIsBornWhileItsParentIsCancelled) {
   expect_exhausted(explore(three_preemptions, [](world& w) {
     planted tree;

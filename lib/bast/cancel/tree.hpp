@@ -13,9 +13,10 @@
 // before their parent (C-4, C-5).
 //
 //   I1  A node is marked once and never unmarked (C-1). What led to it is written before.
-//   I2  A node that is `complete` is marked, and so is every unshielded descendant. A sweep goes
-//       through what another one marked, unless it is complete; so one that has returned leaves no
-//       unshielded descendant unmarked, whoever marked it (C-4).
+//   I2  A node that is `complete` is marked, and so is every unshielded descendant, unless a shield
+//       is being lifted in the tree. A sweep goes through what another one marked, unless it is
+//       complete; so one that has returned leaves no unshielded descendant unmarked, whoever marked
+//       it (C-4).
 //   I3  Whoever marks a node runs its callbacks. Until then they stay in the node's list, where
 //       their owners can unregister them; nothing is added to a marked node's list.
 //   I4  A child is in its parent's list from adoption until it is freed, and holds the parent.
@@ -114,6 +115,8 @@ template <class A>
 struct cancel_tree {
   /// The time that the tree was last told.
   typename A::template atomic<std::int64_t> now{no_time};
+  /// How many shields are being lifted: what they kept out is not marked yet. I2
+  typename A::template atomic<std::uint32_t> lifting{0};
   /// Frees the tree, when it is part of something larger; null: it is of the heap. Trees that this
   /// would end in turn are put before `ending` instead: the chain may be longer than a stack is
   /// deep.
@@ -197,6 +200,11 @@ class cancel_operations {
  private:
   static bool is_marked(const node& n) noexcept {  // under its lock, where no order is needed
     return n.marked.load(std::memory_order_relaxed);
+  }
+  /// Under its lock. I2
+  static bool is_complete(const node& n) noexcept {
+    // Acquire: pairs with the release in set_shield().
+    return n.complete && n.tree->lifting.load(std::memory_order_acquire) == 0;
   }
   static std::int64_t own_deadline(const node& n) noexcept {
     return n.deadline.load(std::memory_order_relaxed);

@@ -326,5 +326,34 @@ TEST_P(Growth, DemandPagingNeedsNoFaultHandler) {
   });
 }
 
+template <std::size_t Bytes>
+[[gnu::noinline]] int resume_from_a_frame(coro_ref<>& inner) {
+  volatile char frame[Bytes];
+  const auto came = inner.resume();
+  frame[0] = 1;
+  return came ? frame[0] : 0;
+}
+
+/// What resuming writes to the resumer's own stack may be the first that touches a page of it.
+template <std::size_t... Bytes>
+void expect_resumes_from_frames_of(std::index_sequence<Bytes...>) {
+  const auto resume_from = [](int (*frame)(coro_ref<>&)) {
+    coro_pool pool = *coro_pool::create({.stack = {.window = bytes{16 << 10}}});
+    auto inner = pool.acquire();
+    auto outer = pool.acquire();
+    ASSERT_TRUE(inner
+                    ->start([](yielder<>& out) {
+                      for (;;) out.yield();
+                    })
+                    ->suspended());
+    ASSERT_TRUE(outer->start([&] { EXPECT_EQ(frame(*inner), 1); })->finished());
+  };
+  (resume_from(resume_from_a_frame<12'000 + 500 * Bytes>), ...);
+  (resume_from(resume_from_a_frame<16'000 * (Bytes + 1)>), ...);
+}
+TEST(GrowthOfAResumer, D3_ANestedResumeMayTouchAPageFirst) {
+  expect_resumes_from_frames_of(std::make_index_sequence<10>());
+}
+
 }  // namespace
 }  // namespace bast

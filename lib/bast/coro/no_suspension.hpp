@@ -35,10 +35,13 @@ class no_suspension {
     stand_in.stack = outer_->stack;
     stand_in.user_data = outer_->user_data;
     this_thread.current = &stand_in;
+    ++this_thread.suspension_forbidden;
   }
   ~no_suspension() {
-    if (outer_ != nullptr) [[unlikely]]
-      this_thread.current = outer_;
+    if (outer_ == nullptr) [[likely]]
+      return;
+    --this_thread.suspension_forbidden;
+    this_thread.current = outer_;
   }
   no_suspension(const no_suspension&) = delete;
   no_suspension& operator=(const no_suspension&) = delete;

@@ -23,11 +23,13 @@ bool is_held(const coro_block& block) noexcept {
 }  // namespace
 
 void pool_core::release_at_death(coro_block& block) noexcept {
-  if (state_of(block.tag) == coro_state::running) {
-    const char* const name = block.stack->name;
+  const bool is_scheduled = (block.tag & flag_scheduled) != 0;
+  if (state_of(block.tag) == coro_state::running || is_scheduled) {
+    const char* const name = block.stack != nullptr ? block.stack->name : nullptr;
     text diagnostic;
     diagnostic << "bast: a coro_pool was destroyed while coroutine '"
-               << (name != nullptr ? name : "(unnamed)") << "' was running\n";
+               << (name != nullptr ? name : "(unnamed)") << "' was "
+               << (is_scheduled ? "scheduled" : "running") << '\n';
     violation(diagnostic);
   }
   // Without exceptions there is no unwinding; what is suspended is abandoned, and counted.

@@ -6,6 +6,8 @@ namespace bast::internal {
 void leave_slowly(coro_block* to, coro_tag running) noexcept {
   thread_state& thread = this_thread;
   coro_block& from = *thread.current;
+  BAST_CHECK(thread.suspension_forbidden == 0, "a coroutine waits in what may not suspend");
+  if (to == &from) return;
   const arch::exception_state exceptions = *thread.exceptions;
   *thread.exceptions = {};
 
@@ -23,10 +25,14 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
     thread.resumer = *outermost;
   }
 
-  from.tag = with_state(from.tag, coro_state::suspended) | flag_parked;
+  // I3: no handle may run or end what waits for its scheduler.
+  const coro_tag was_scheduled = from.tag & flag_scheduled;
+  from.tag = with_state(from.tag, coro_state::suspended) | flag_parked |
+             (resumer != nullptr ? flag_scheduled : 0);
   if (to != nullptr) {
     to->tag = running;
     thread.resuming = &from;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // as in run_plainly
     thread.current = to;
     from.hooks.leave(to->hooks, stack_pool::bounds_of(*to->stack), to);
     arch::switch_context(from.context, to->context);
@@ -45,9 +51,14 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
     thread.outermost = outermost;
     thread.resuming = resumer;
     resumer->links.newest = &thread.resumer.context;
+    from.tag = (from.tag & ~flag_scheduled) | was_scheduled;
+  }
+  if (float_is_own) {
+    // Where it has none of its own, but whoever is below it in the nest has.
+    if (!thread.float_is_own) thread.shared_float = arch::float_control::read();
+    own_float.write();
   }
   thread.float_is_own = float_is_own;
-  if (float_is_own) own_float.write();
   *thread.exceptions = exceptions;
 }
 

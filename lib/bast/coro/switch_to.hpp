@@ -19,7 +19,8 @@
 //   I2  The stack of one that ended is in use until the next one runs. So it is taken back there,
 //       by thread_state::recycle, which may settle or scrub it.
 //   I3  What runs nested, a raw coroutine that a scheduled one resumed, may wait as well. It is
-//       what is continued then, and everything below it stays as it is: running, for every handle.
+//       what is continued then, and counts as scheduled meanwhile; everything below it stays as it
+//       is: running, for every handle. The outermost of a nest is a scheduled one.
 #pragma once
 
 #include "bast/coro/transfer.hpp"
@@ -60,19 +61,21 @@ inline coro_tag running_here(coro_tag tag) noexcept {
 /// Everything that is not the usual case. `to` is null: to whoever resumed the first.
 [[gnu::noinline]] void leave_slowly(coro_block* to, coro_tag running) noexcept;
 
-/// Parks what runs and runs `to`; returns when it is continued. `running` is running_here() of the
-/// tag of `to`. Never suspends in code that may not (is_stand_in), and does not look whether what
-/// runs is being unwound: the caller does both.
+/// Parks what runs and runs `to`; returns when it is continued, at once where `to` is what runs.
+/// `running` is running_here() of the tag of `to`. In code that may not suspend it ends the process
+/// (thread_state::suspension_forbidden); whether what runs is being unwound the caller looks.
 [[gnu::always_inline]] inline void switch_to(coro_block& to, coro_tag running) noexcept {
   thread_state& thread = this_thread;
   coro_block& from = *thread.current;
-  if (thread.resuming != nullptr || !set_aside::unnecessary(thread, from.tag | running))
-      [[unlikely]] {
+  BAST_ASSERT(thread.suspension_forbidden == 0);
+  if (thread.resuming != nullptr || &to == &from ||
+      !set_aside::unnecessary(thread, from.tag | running)) [[unlikely]] {
     return leave_slowly(&to, running);
   }
   from.tag = with_state(from.tag, coro_state::suspended) | flag_parked;
   to.tag = running;
   thread.resuming = &from;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // as in run_plainly
   thread.current = &to;
   from.hooks.leave(to.hooks, stack_pool::bounds_of(*to.stack), &to);
   arch::switch_context(from.context, to.context);
@@ -106,6 +109,7 @@ inline void park_for_resumer() noexcept { leave_slowly(nullptr, 0); }
   thread.ended = &from;
   to.tag = running;
   thread.resuming = &from;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   thread.current = &to;
   from.hooks.leave_for_good(to.hooks, stack_pool::bounds_of(*to.stack), &to);
   arch::leave_for(to.context);

@@ -359,6 +359,8 @@ TEST(SwitchTo, F4_ANestMayWaitAndGoesOnWhereItWas) {
   all.spawn_void([&] {
     order += "other ";
     EXPECT_EQ(test::kind_of(innermost->resume()), errc::not_owner);
+    EXPECT_EQ(test::kind_of(innermost->release()), errc::not_owner);
+    EXPECT_EQ(test::kind_of(innermost->release(abandon)), errc::not_owner);
     EXPECT_EQ(test::kind_of(inner->resume()), errc::busy) << "it has resumed another";
     EXPECT_EQ(test::kind_of(inner->release()), errc::busy);
     EXPECT_EQ(state_of(base.block.tag), coro_state::running);
@@ -372,6 +374,61 @@ TEST(SwitchTo, F4_ANestMayWaitAndGoesOnWhereItWas) {
             "base inner innermost other again between base again other again other ends and again "
             "inner ends base ends ");
   pool.check_invariants();
+}
+
+TEST(SwitchTo, WhoIsAloneGoesOn) {
+  scheduler all;
+  int yields = 0;
+  all.spawn_void([&] {
+    for (; yields < 3; ++yields) scheduler::yield();
+  });
+  all.run();
+  EXPECT_EQ(yields, 3);
+}
+
+/// A nest has the control words of whoever is below it, also while it waits.
+TEST(SwitchTo, F7_ANestKeepsTheControlWordsItRanWith) {
+  scheduler all;
+  coro_pool pool = *coro_pool::create();
+  auto inner = pool.acquire();
+  int seen = 0;
+  all.spawn_void(
+      [&] {
+        std::fesetround(FE_UPWARD);
+        EXPECT_TRUE(inner
+                        ->start([&] {
+                          scheduler::yield();
+                          seen = std::fegetround();
+                          scheduler::yield();
+                        })
+                        ->finished());
+      },
+      flag_own_float);
+  const auto other = [&] {
+    EXPECT_EQ(std::fegetround(), FE_DOWNWARD);
+    scheduler::yield();
+    EXPECT_EQ(std::fegetround(), FE_DOWNWARD);
+  };
+  all.spawn_void(other);
+  std::fesetround(FE_DOWNWARD);
+  all.run();
+  EXPECT_EQ(std::fegetround(), FE_DOWNWARD);
+  EXPECT_EQ(seen, FE_UPWARD);
+  std::fesetround(FE_TONEAREST);
+}
+
+TEST(SwitchToDeath, C9_NothingWaitsWithinWhatMayNotSuspend) {
+  const auto wait_there = [] {
+    scheduler all;
+    coro_pool pool = *coro_pool::create();
+    auto inner = pool.acquire();
+    all.spawn_void([&] {
+      const no_suspension here;
+      (void)inner->start([] { scheduler::park(); });
+    });
+    all.run();
+  };
+  EXPECT_DEATH(wait_there(), "a coroutine waits in what may not suspend");
 }
 
 /// Between two of its waits the thread comes to it by another call, from elsewhere, and is gone

@@ -28,6 +28,7 @@ struct thread_state {
   resumer_state resumer;
   resumer_state* outermost = nullptr;  // within a nested resume: the thread's own
   arch::exception_state* exceptions = nullptr;
+  std::uint32_t suspension_forbidden = 0;  // so many no_suspension are in coroutines of it
   coro_tag tag = 0;  // this thread's part of a tag: its id, unique among living threads, or 0
   // While a coroutine with control words of its own runs, those of all others.
   bool float_is_own = false;

@@ -16,8 +16,8 @@ namespace bast::internal {
                                                coro_tag running) noexcept {
   block.tag = running;
   coro_block* const resumer = thread.current;
-  thread.current = &block;
   if (resumer == nullptr) [[likely]] {
+    thread.current = &block;
     thread.resumer.hooks.leave(block.hooks, stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer.context, block.context);
     thread.resumer.hooks.arrive(&thread);
@@ -28,6 +28,9 @@ namespace bast::internal {
     if (outer_resuming == nullptr) thread.outermost = &outer;
     thread.resuming = resumer;
     resumer->links = {.newest = &thread.resumer.context, .outer = &outer.context};
+    // Only when `resuming` is named: what was written to this stack until here may have grown it.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    thread.current = &block;
     thread.resumer.hooks.leave(block.hooks, stack_pool::bounds_of(*block.stack), &block);
     arch::switch_context(thread.resumer.context, block.context);
     thread.resumer.hooks.arrive(&thread);
