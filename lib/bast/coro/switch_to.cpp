@@ -55,7 +55,7 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
   }
   if (float_is_own) {
     // Where it has none of its own, but whoever is below it in the nest has.
-    if (!thread.float_is_own) thread.shared_float = arch::float_control::read();
+    if (!thread.float_is_own) thread.share_float();
     own_float.write();
   }
   thread.float_is_own = float_is_own;

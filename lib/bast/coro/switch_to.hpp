@@ -90,9 +90,9 @@ inline void park_for_resumer() noexcept { leave_slowly(nullptr, 0); }
 [[gnu::always_inline]] inline void hand_float_control_over(thread_state& thread,
                                                            bool next_is_own) noexcept {
   if (thread.float_is_own) [[unlikely]] {
-    thread.shared_float.write();
+    thread.shared_float->write();
   } else if (next_is_own) [[unlikely]] {
-    thread.shared_float = arch::float_control::read();
+    thread.share_float();
   }
   thread.float_is_own = next_is_own;
 }

@@ -30,9 +30,16 @@ struct thread_state {
   arch::exception_state* exceptions = nullptr;
   std::uint32_t suspension_forbidden = 0;  // so many no_suspension are in coroutines of it
   coro_tag tag = 0;  // this thread's part of a tag: its id, unique among living threads, or 0
-  // While a coroutine with control words of its own runs, those of all others.
+  // While a coroutine with control words of its own runs, those of all others: in the frame of
+  // whoever resumed it, or here.
   bool float_is_own = false;
-  arch::float_control shared_float;
+  const arch::float_control* shared_float = nullptr;
+  arch::float_control shared_words;
+
+  void share_float() noexcept {
+    shared_words = arch::float_control::read();
+    shared_float = &shared_words;
+  }
   // Takes the stack of `ended` back, for who switches straight on (switch_to.hpp).
   void (*recycle)(coro_block& ended) noexcept = nullptr;
 };

@@ -9,7 +9,7 @@ void run_setting_aside(coro_block& block, thread_state& thread, coro_tag running
   const set_aside mine(thread, running);
   const bool is_own = (running & flag_own_float) != 0;
   const bool was_own = thread.float_is_own;
-  if (is_own && !was_own) thread.shared_float = mine.float_words();
+  if (is_own && !was_own) thread.shared_float = &mine.float_words();
   thread.float_is_own = is_own || was_own;
   run_plainly(block, thread, running);
   thread.float_is_own = was_own;

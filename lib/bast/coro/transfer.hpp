@@ -62,7 +62,7 @@ class set_aside {
     *thread.exceptions = exceptions_;
     if (own_float_ && !BAST_MUTANT(float_control_not_restored)) float_.write();
   }
-  arch::float_control float_words() const noexcept { return float_; }
+  const arch::float_control& float_words() const noexcept { return float_; }
   /// True when there is nothing to set aside: the usual case, two loads.
   [[gnu::always_inline]] static bool unnecessary(const thread_state& thread,
                                                  coro_tag tag) noexcept {
