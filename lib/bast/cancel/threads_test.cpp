@@ -4,7 +4,9 @@
 // million times, and stress/interleave in every order.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <latch>
 #include <memory>
 #include <optional>
@@ -159,6 +161,23 @@ TEST(CancelThreads, SourcesComeAndGoWhileTheirParentIsCancelled) {
     ready.arrive_and_wait();
     top.cancel();
   }
+}
+
+/// Threads number their sources in blocks: more than one block each.
+TEST(CancelThreads, C3_IdsOfSourcesAreUniqueWhoeverMakesThem) {
+  constexpr std::size_t each = 2500;
+  std::vector<std::uint64_t> ids(3 * each);
+  const auto number = [&](std::size_t thread) {
+    for (std::size_t i = 0; i < each; ++i) ids[thread * each + i] = test::root_source().id();
+  };
+  {
+    test::joined_thread one([&] { number(1); });
+    test::joined_thread two([&] { number(2); });
+    number(0);
+  }
+  std::sort(ids.begin(), ids.end());
+  EXPECT_NE(ids.front(), 0U);
+  EXPECT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
 }
 
 TEST(CancelThreads, C19_TwoInputsFireAtOnce) {
