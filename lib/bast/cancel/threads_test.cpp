@@ -87,15 +87,19 @@ TEST(CancelThreads, C2_OneOfManyCancelsWins) {
   }
 }
 
+/// So many below `top`: one child, and below each two.
+std::vector<cancel_source> descendants_of(const cancel_source& top, std::size_t count) {
+  std::vector<cancel_source> nodes;
+  nodes.push_back(top.child().value());
+  for (std::size_t i = 1; i < count; ++i) nodes.push_back(nodes[i / 2].child().value());
+  return nodes;
+}
+
 /// By a callback that is registered while the sweep is under way, or that it runs.
 TEST(CancelThreads, C4_WhoeverIsToldSeesTheDescendantsCancelled) {
   for (int round = 0; round < 500; ++round) {
     const cancel_source top = test::root_source();
-    std::vector<cancel_source> nodes;
-    nodes.push_back(top.child().value());
-    for (int i = 1; i < 30; ++i) {
-      nodes.push_back(nodes[static_cast<std::size_t>(i) / 2].child().value());
-    }
+    const std::vector<cancel_source> nodes = descendants_of(top, 30);
     std::latch ready(2);
     std::atomic<int> told{0};
     std::optional<test::joined_thread> canceller;
@@ -122,11 +126,7 @@ TEST(CancelThreads, C4_WhoeverIsToldSeesTheDescendantsCancelled) {
 TEST(CancelThreads, C4_TwoCancelsThatOverlapLeaveNobodyOut) {
   for (int round = 0; round < 500; ++round) {
     const cancel_source top = test::root_source();
-    std::vector<cancel_source> nodes;
-    nodes.push_back(top.child().value());
-    for (int i = 1; i < 40; ++i) {
-      nodes.push_back(nodes[static_cast<std::size_t>(i) / 2].child().value());
-    }
+    const std::vector<cancel_source> nodes = descendants_of(top, 40);
     std::latch ready(2);
     const auto cancel = [&](const cancel_source& source) {
       ready.arrive_and_wait();

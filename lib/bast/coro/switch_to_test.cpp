@@ -7,144 +7,19 @@
 
 #include <cfenv>
 #include <cstring>
-#include <deque>
 #include <exception>
-#include <functional>
-#include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bast/coro.hpp"
 #include "bast/testing/kind_of.hpp"
+#include "bast/testing/scheduler.hpp"
 
 namespace bast::internal {
 namespace {
 
-inline constexpr char label[] = "scheduled";
-
-/// The smallest scheduler: records with a block in them and room for an outcome, a queue of those
-/// that are ready, one stack pool. A record's outcome outlives its stack.
-class scheduler {
- public:
-  struct record {
-    coro_block block;  // first: an entry function is given it
-    scheduler* owner = nullptr;
-    std::function<int()> body;
-    std::optional<int> value;
-    std::exception_ptr failure;
-  };
-  static_assert(alignof(record) == 64);
-
-  explicit scheduler(stack_options options = {}) {
-    EXPECT_TRUE(prepare_thread());
-    EXPECT_TRUE(stacks.init(options, 64));
-    stacks.set_user(running_stack_of, this_thread.tag);
-    EXPECT_EQ(running, nullptr);
-    running = this;
-    this_thread.recycle = [](coro_block& ended) noexcept { running->take_back(ended); };
-  }
-  ~scheduler() {
-    EXPECT_EQ(this_thread.current, nullptr);
-    EXPECT_EQ(this_thread.resuming, nullptr);
-    EXPECT_EQ(this_thread.ended, nullptr);
-    EXPECT_EQ(stacks.stats().live, 0U);
-    stacks.check_invariants();
-    this_thread.recycle = nullptr;
-    running = nullptr;
-  }
-  scheduler(const scheduler&) = delete;
-  scheduler& operator=(const scheduler&) = delete;
-
-  record& spawn(std::function<int()> body, coro_tag flags = 0) {
-    record& made = *records.emplace_back(std::make_unique<record>());
-    made.owner = this;
-    made.body = std::move(body);
-    made.block.tag = make_tag(7, 0, coro_state::ready) | flag_scheduled | flags;
-    ready.push_back(&made.block);
-    return made;
-  }
-  record& spawn_void(std::function<void()> body, coro_tag flags = 0) {
-    return spawn([body = std::move(body)] { return body(), 0; }, flags);
-  }
-
-  /// Runs what is ready until nothing is.
-  void run() {
-    while (coro_block* const next = take()) {
-      internal::run(*next, this_thread, running_here(next->tag));
-      if (last_ended != nullptr) take_back(*std::exchange(last_ended, nullptr));
-    }
-  }
-
-  /// Called by what runs.
-  static void yield() {
-    running->ready.push_back(this_thread.current);
-    park();
-  }
-  static void park() {
-    if (coro_block* const next = running->take()) {
-      ++running->switches;
-      switch_to(*next, running_here(next->tag));
-    } else {
-      park_for_resumer();
-    }
-  }
-  /// To the thread, although others are ready.
-  static void yield_to_the_thread() {
-    running->ready.push_back(this_thread.current);
-    park_for_resumer();
-  }
-
-  static scheduler* running;
-  stack_pool stacks;
-  std::deque<coro_block*> ready;
-  std::vector<std::unique_ptr<record>> records;
-  coro_block* last_ended = nullptr;  // that ended for the thread
-  unsigned switches = 0;
-  unsigned taken_back = 0;
-
- private:
-  coro_block* take() {
-    if (ready.empty()) return nullptr;
-    coro_block* const next = ready.front();
-    ready.pop_front();
-    if (next->stack == nullptr) {  // Its first run.
-      EXPECT_EQ(thread_of(next->tag), 0U) << "it has no thread yet";
-      slot* const stack = *stacks.acquire(site_key::labelled(label));
-      bind(*next, *stack, stack->top - sizeof(void*), enter);
-    }
-    return next;
-  }
-  void take_back(coro_block& ended) noexcept {
-    EXPECT_EQ(state_of(ended.tag), coro_state::finished);
-    ended.hooks.ended();
-    stacks.release(*std::exchange(ended.stack, nullptr));
-    ++taken_back;
-  }
-  static void enter(arch::context* self) noexcept {
-    record& mine = *reinterpret_cast<record*>(self);
-    first_arrival(mine.block);
-    run_body(mine);
-    scheduler& all = *mine.owner;
-    if (coro_block* const next = all.take()) finish_to(*next, running_here(next->tag));
-    all.last_ended = &mine.block;
-    finish_for_resumer();
-  }
-  [[gnu::noinline]] static void run_body(record& mine) noexcept {
-#if BAST_EXCEPTIONS
-    try {
-      mine.value = mine.body();
-    } catch (...) {
-      mine.failure = std::current_exception();
-    }
-#else
-    mine.value = mine.body();
-#endif
-    mine.body = nullptr;
-  }
-};
-scheduler* scheduler::running = nullptr;
+using scheduler = minimal_scheduler;
 
 /// The blocks of the pool of the coroutine whose block was taken first.
 coro_block& block_of(const coro_ref<>& first, std::size_t index) {
@@ -322,60 +197,6 @@ TEST(SwitchTo, F7_ControlWordsStayWithTheirOwners) {
   EXPECT_EQ(std::fegetround(), before);
 }
 
-/// A raw coroutine that a scheduled one resumed waits, and with it whoever resumed it.
-TEST(SwitchTo, F4_ANestMayWaitAndGoesOnWhereItWas) {
-  scheduler all;
-  coro_pool pool = *coro_pool::create();
-  std::string order;
-  auto inner = pool.acquire();
-  auto innermost = pool.acquire();
-  scheduler::record& base = all.spawn_void([&] {
-    order += "base ";
-    EXPECT_TRUE(inner
-                    ->start([&](yielder<>& out) {
-                      order += "inner ";
-                      EXPECT_TRUE(innermost
-                                      ->start([&](yielder<>& further_out) {
-                                        order += "innermost ";
-                                        scheduler::yield();
-                                        order += "again ";
-                                        further_out.yield();
-                                        scheduler::yield_to_the_thread();
-                                        order += "and again ";
-                                      })
-                                      ->suspended());
-                      order += "between ";
-                      out.yield();
-                      scheduler::yield();
-                      EXPECT_TRUE(innermost->resume()->finished());
-                      order += "inner ends ";
-                    })
-                    ->suspended());
-    order += "base again ";
-    scheduler::yield();
-    EXPECT_TRUE(inner->resume()->finished());
-    order += "base ends ";
-  });
-  all.spawn_void([&] {
-    order += "other ";
-    EXPECT_EQ(test::kind_of(innermost->resume()), errc::not_owner);
-    EXPECT_EQ(test::kind_of(innermost->release()), errc::not_owner);
-    EXPECT_EQ(test::kind_of(innermost->release(abandon)), errc::not_owner);
-    EXPECT_EQ(test::kind_of(inner->resume()), errc::busy) << "it has resumed another";
-    EXPECT_EQ(test::kind_of(inner->release()), errc::busy);
-    EXPECT_EQ(state_of(base.block.tag), coro_state::running);
-    scheduler::yield();
-    order += "other again ";
-    scheduler::yield_to_the_thread();
-    order += "other ends ";
-  });
-  all.run();
-  EXPECT_EQ(order,
-            "base inner innermost other again between base again other again other ends and again "
-            "inner ends base ends ");
-  pool.check_invariants();
-}
-
 TEST(SwitchTo, WhoIsAloneGoesOn) {
   scheduler all;
   int yields = 0;
@@ -384,92 +205,6 @@ TEST(SwitchTo, WhoIsAloneGoesOn) {
   });
   all.run();
   EXPECT_EQ(yields, 3);
-}
-
-/// A nest has the control words of whoever is below it, also while it waits.
-TEST(SwitchTo, F7_ANestKeepsTheControlWordsItRanWith) {
-  scheduler all;
-  coro_pool pool = *coro_pool::create();
-  auto inner = pool.acquire();
-  int seen = 0;
-  all.spawn_void(
-      [&] {
-        std::fesetround(FE_UPWARD);
-        EXPECT_TRUE(inner
-                        ->start([&] {
-                          scheduler::yield();
-                          seen = std::fegetround();
-                          scheduler::yield();
-                        })
-                        ->finished());
-      },
-      flag_own_float);
-  const auto other = [&] {
-    EXPECT_EQ(std::fegetround(), FE_DOWNWARD);
-    scheduler::yield();
-    EXPECT_EQ(std::fegetround(), FE_DOWNWARD);
-  };
-  all.spawn_void(other);
-  std::fesetround(FE_DOWNWARD);
-  all.run();
-  EXPECT_EQ(std::fegetround(), FE_DOWNWARD);
-  EXPECT_EQ(seen, FE_UPWARD);
-  std::fesetround(FE_TONEAREST);
-}
-
-TEST(SwitchToDeath, C9_NothingWaitsWithinWhatMayNotSuspend) {
-  const auto wait_there = [] {
-    scheduler all;
-    coro_pool pool = *coro_pool::create();
-    auto inner = pool.acquire();
-    all.spawn_void([&] {
-      const no_suspension here;
-      (void)inner->start([] { scheduler::park(); });
-    });
-    all.run();
-  };
-  EXPECT_DEATH(wait_there(), "a coroutine waits in what may not suspend");
-}
-
-/// Between two of its waits the thread comes to it by another call, from elsewhere, and is gone
-/// from where it was when the nest began.
-TEST(SwitchTo, F4_ANestEndsAtWhoeverRunsItThen) {
-  scheduler all;
-  coro_pool pool = *coro_pool::create();
-  auto inner = pool.acquire();
-  coro_block* waits = nullptr;
-  int rounds = 0;
-  const auto wait = [&] {
-    waits = this_thread.current;
-    park_for_resumer();
-    ++rounds;
-  };
-  all.spawn_void([&] {
-    EXPECT_TRUE(inner
-                    ->start([&] {
-                      for (int i = 0; i < 3; ++i) wait();
-                    })
-                    ->finished());
-    wait();
-  });
-  all.run();
-  const auto run_from = [&](const auto& self, int depth) -> void {
-    volatile char frame[200];
-    frame[0] = 0;
-    if (depth != 0) {
-      self(self, depth - 1);
-      if (frame[0] != 0) rounds = -1;  // No call in tail position: each has a frame of its own.
-      return;
-    }
-    all.ready.push_back(waits);
-    all.run();
-  };
-  for (int round = 0; round < 4; ++round) {
-    ASSERT_EQ(rounds, round);
-    run_from(run_from, 5 * (3 - round));
-  }
-  EXPECT_EQ(rounds, 4);
-  EXPECT_EQ(all.taken_back, 1U);
 }
 
 TEST(SwitchTo, F4_NoHandleRunsOrEndsWhatIsScheduled) {
