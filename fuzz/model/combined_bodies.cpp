@@ -94,17 +94,15 @@ int combined_machine::play(std::size_t place, const combined_script& does, yield
   // What governs it, if anything does.
   std::optional<cancel_binding> bound;
   if (does.bound && sources_[does.source]) {
-    hooks_[place] = {this, place, sources_[does.source]->token(), does.self_waker};
-    const auto wake = [](void* context) noexcept {
-      const hook& mine_is = *static_cast<hook*>(context);
-      combined_machine& self = *mine_is.machine;
-      const auto why = mine_is.token.reason();
-      self.say(self.heard(hook_places + mine_is.place, why.value_or(cancel_reason{})));
-      if (mine_is.self_waker) self.say(self.resume(mine_is.place));
-    };
-    bound.emplace(hooks_[place].token,
-                  does.hooked ? wake_hook{.wake = wake, .context = &hooks_[place]} : wake_hook{});
+    bound.emplace(sources_[does.source]->token());
   }
+  const auto heard_of_it = [this, place,
+                            wakes = does.self_waker](const cancel_reason& why) noexcept {
+    say(heard(hook_places + place, why));
+    if (wakes) say(resume(place));
+  };
+  std::optional<cancel_callback<decltype(heard_of_it)>> told;
+  if (bound && does.hooked) told.emplace(this_coro::cancellation(), heard_of_it);
 
   unsigned handed_out = 0;
   bool stopped = false;
@@ -118,8 +116,8 @@ int combined_machine::play(std::size_t place, const combined_script& does, yield
     run(place);
   }
   if (deep && !untouched(mine, pattern)) complain("a suspended coroutine's stack was changed");
+  told.reset();
   bound.reset();
-  hooks_[place] = {};
 #if BAST_EXCEPTIONS
   if (does.throws) throw planned_end{place};
 #endif

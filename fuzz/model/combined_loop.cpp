@@ -37,7 +37,7 @@ result<void> combined_loop::open() {
   }
   event_ = world_.open_event();
   real_event_ = -1;
-  driver_->machine().tick(world_.now());
+  driver_->tick(world_.now());
   settle();
   return {};
 }
@@ -88,7 +88,7 @@ result<process_id> combined_loop::start(std::size_t owner, const combined_order&
 void combined_loop::settle() {
   if (!driver_) return;
   // Where the event could not be set, time makes the machine look.
-  if (sky_.is_rough()) driver_->machine().tick(world_.now());
+  if (sky_.is_rough()) driver_->tick(world_.now());
   // More rounds than all of them need together.
   for (int round = 0; round < 100'000; ++round) {
     const bool handed = hand_over();
@@ -112,7 +112,7 @@ bool combined_loop::hand_over() {
       copy.fd = event_;
     }
     if (is_immediate(copy.kind)) {
-      machine.complete(copy.user_data, world_.perform(copy));
+      driver_->complete(copy.user_data, world_.perform(copy));
     } else {
       world_.submit(copy);
     }
@@ -139,7 +139,7 @@ bool combined_loop::complete_one() {
         world_.complain("the eventfd was readable, and is not");
       }
     }
-    driver_->machine().complete(done->what.user_data, done->status);
+    driver_->complete(done->what.user_data, done->status);
     return true;
   }
   return false;
@@ -153,7 +153,7 @@ void combined_loop::look_at_the_event() {
 
 void combined_loop::pass(std::int64_t duration_ns) {
   world_.pass(duration_ns);
-  if (driver_) driver_->machine().tick(world_.now());
+  if (driver_) driver_->tick(world_.now());
 }
 
 void combined_loop::act(followed& who, const op& o) {

@@ -81,11 +81,23 @@ class combined_loop {
   class bare_driver final : public process_driver {
    public:
     result<void> init(const process_machine_options& options) {
-      return begin(options, "combined_loop.open");
+      auto begun = begin(options, "combined_loop.open");
+      if (begun) awake_.emplace(ready());
+      return begun;
+    }
+    /// As a loop does after what it told the machine.
+    void complete(std::uint64_t user_data, std::int64_t status) {
+      machine_.complete(user_data, status);
+      ready().run();
+    }
+    void tick(std::int64_t now_ns) {
+      machine_.tick(now_ns);
+      ready().run();
     }
 
    private:
     void stirred() noexcept override {}
+    std::optional<attended> awake_;
   };
 
   /// Its destructor would end the process; the complaint is more to the point.

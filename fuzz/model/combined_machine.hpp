@@ -48,13 +48,6 @@ class combined_machine {
     void operator()(const cancel_reason& why) noexcept;
   };
   using callback = cancel_callback<function>;
-  struct hook {
-    combined_machine* machine = nullptr;
-    std::size_t place = 0;
-    cancel_token token;
-    bool self_waker = false;
-  };
-
   void complain(const std::string& what) {
     if (complaint_.empty()) complaint_ = what;
   }
@@ -99,7 +92,6 @@ class combined_machine {
   std::array<bool, coro_places> held_{};
   std::array<std::optional<cancel_source>, subjects_max> sources_;
   std::array<std::unique_ptr<callback>, coro_places> callbacks_;
-  std::array<hook, coro_places> hooks_;
   std::array<combined_order, coro_places> orders_;
   std::unordered_map<std::uint64_t, int> numbers_;  // of sources, by id
   int next_number_ = 0;

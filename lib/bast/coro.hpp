@@ -21,4 +21,6 @@
 #include "bast/coro/no_suspension.hpp"
 #include "bast/coro/park.hpp"
 #include "bast/coro/pool.hpp"
+#include "bast/coro/ready_queue.hpp"
 #include "bast/coro/this_coro.hpp"
+#include "bast/coro/waiter.hpp"

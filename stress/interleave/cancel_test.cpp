@@ -54,10 +54,6 @@ struct counting : record_type {
   }
 };
 
-const options every_order = {.preemption_bound = unbounded};
-/// Where that would take seconds: what three preemptions reach, and most bugs need two.
-const options three_preemptions = {.preemption_bound = 3};
-
 void cancel(node_type& n) { operations::cancel(n, {}); }
 
 TEST(CancelOrders, C7_RegisteringAgainstCancelling) {

@@ -17,6 +17,10 @@ namespace bast::interleave {
 /// For failures that are wanted.
 inline const options quietly = {.quiet = true};
 
+inline const options every_order = {.preemption_bound = unbounded};
+/// Where that would take seconds: what three preemptions reach, and most bugs need two.
+inline const options three_preemptions = {.preemption_bound = 3};
+
 /// Every schedule was run, and none failed.
 inline void expect_exhausted(const result& r) {
   EXPECT_EQ(r.failure, "") << "replay = \"" << r.choices << "\"\n" << r.trace;

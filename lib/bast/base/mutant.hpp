@@ -65,7 +65,10 @@
   X(born_free)                   \
   X(waker_forgets)               \
   X(unregister_does_not_wait)    \
-  X(hook_not_called)             \
+  X(loop_not_told)               \
+  X(left_in_the_queue)           \
+  X(wait_not_cancelled)          \
+  X(woken_under_the_lock)        \
   X(stale_completion_taken)      \
   X(closed_with_a_read)          \
   X(byte_lost_at_the_limit)      \

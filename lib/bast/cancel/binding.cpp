@@ -17,16 +17,14 @@ coro_attachment*& attachment_here() noexcept {
 }  // namespace
 }  // namespace internal
 
-cancel_binding::cancel_binding(cancel_token governing, wake_hook hook) noexcept
-    : cancel_registration(call, abandoned),
+cancel_binding::cancel_binding(cancel_token governing) noexcept
+    : abandonable(abandoned),
       coro_attachment{.token = std::move(governing), .outer = internal::attachment_here()},
-      hook_(hook),
       coroutine_(internal::coroutine_here()),
       generation_(coroutine_ != nullptr ? coroutine_->tag & internal::tag_generation_mask : 0),
       place_(&internal::attachment_here()) {
   mark();
   *place_ = this;
-  if (hook_.wake != nullptr) begin(token);
 }
 
 /// Its stack is somebody else's then, and the place with it.
@@ -42,11 +40,11 @@ cancel_binding::~cancel_binding() {
     BAST_CHECK(*place_ == this, "cancel_bindings must end innermost first");
     *place_ = outer;
   }
-  end();
+  unmark();
 }
 
 void cancel_binding::abandoned(internal::abandonable& place) noexcept {
-  auto& self = static_cast<cancel_binding&>(of(place));
+  auto& self = static_cast<cancel_binding&>(place);
   if (!self.coroutine_is_gone()) {
     // It may lie on another stack than those of the bindings around it.
     for (internal::coro_attachment** at = self.place_; *at != nullptr; at = &(*at)->outer) {
@@ -55,15 +53,7 @@ void cancel_binding::abandoned(internal::abandonable& place) noexcept {
       break;
     }
   }
-  self.end();
   self.token = {};
-}
-
-void cancel_binding::call(internal::real_record& record, const cancel_reason&) noexcept {
-  auto& self =
-      static_cast<cancel_binding&>(reinterpret_cast<internal::cancel_registration&>(record));
-  const internal::no_suspension guard;
-  if (!BAST_MUTANT(hook_not_called)) self.hook_.wake(self.hook_.context);
 }
 
 namespace this_coro {

@@ -27,30 +27,23 @@ struct coro_attachment {
 
 }  // namespace internal
 
-/// Told when a bound token fires, on the thread that cancels, so that whoever drives the coroutine
-/// learns at once. As a cancel_callback's function: noexcept, does not suspend.
-struct wake_hook {
-  void (*wake)(void* context) noexcept = nullptr;
-  void* context = nullptr;
-};
-
-/// While it lives, `token` governs the coroutine that made it, or the thread outside any. Bindings
-/// nest, and end innermost first (checked); those that outlive their coroutine in any order. On a
-/// stack that is abandoned it ends (F-12). Allocates nothing.
-class [[nodiscard]] cancel_binding : private internal::cancel_registration,
+/// While it lives, `token` governs the coroutine that made it, or the thread outside any: its
+/// checkpoints fail once the token has fired, and what it waits for ends then. Bindings nest, and
+/// end innermost first (checked); those that outlive their coroutine in any order. One of the
+/// default token shields what is within. On a stack that is abandoned it ends (F-12). Allocates
+/// nothing.
+class [[nodiscard]] cancel_binding : private internal::abandonable,
                                      private internal::coro_attachment {
  public:
-  explicit cancel_binding(cancel_token token, wake_hook hook = {}) noexcept;
+  explicit cancel_binding(cancel_token token) noexcept;
   cancel_binding(const cancel_binding&) = delete;
   cancel_binding& operator=(const cancel_binding&) = delete;
   ~cancel_binding();
 
  private:
-  static void call(internal::real_record& record, const cancel_reason& why) noexcept;
   static void abandoned(internal::abandonable& place) noexcept;
   bool coroutine_is_gone() const noexcept;
 
-  wake_hook hook_;
   // What it governs: a coroutine of that generation, or the thread when there is none.
   const internal::coro_block* coroutine_;
   internal::coro_tag generation_;

@@ -63,22 +63,6 @@ TEST(CancelBinding, C11_AValueThatWasHandedOverIsNotLost) {
   EXPECT_EQ(received, 42);
 }
 
-TEST(CancelBinding, C18_TheHookIsCalledBeforeCancelReturns) {
-  coro_pool pool = *coro_pool::create();
-  auto c = pool.acquire();
-  const cancel_source source = test::root_source();
-  int woken = 0;
-  const wake_hook hook{.wake = [](void* count) noexcept { ++*static_cast<int*>(count); },
-                       .context = &woken};
-  ASSERT_TRUE(c->start([&] {
-                 const cancel_binding bound(source.token(), hook);
-                 EXPECT_EQ(this_coro::cancellable_yield().error(), errc::cancelled);
-               })->suspended());
-  std::thread([&] { source.cancel(); }).join();
-  EXPECT_EQ(woken, 1);
-  EXPECT_TRUE(c->resume()->finished());
-}
-
 TEST(CancelBinding, BindingsNest) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();

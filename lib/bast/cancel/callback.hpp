@@ -18,10 +18,8 @@ namespace internal {
 /// A record and its registration, for the layers above.
 class cancel_registration {
  public:
-  /// `abandoned`, where more must end than the registration, calls end().
-  explicit cancel_registration(real_record::function run,
-                               abandonable::end_function abandoned = end_abandoned) noexcept
-      : record_(run), abandonable_(abandoned) {}
+  explicit cancel_registration(real_record::function run) noexcept
+      : record_(run), abandonable_(end_abandoned) {}
   cancel_registration(const cancel_registration&) = delete;
   cancel_registration& operator=(const cancel_registration&) = delete;
   ~cancel_registration() = default;  // Whoever derives from it ends the registration first.
@@ -38,18 +36,13 @@ class cancel_registration {
     cancel_tree_operations::delist(record_);
   }
 
- protected:
-  /// For a derived object that others point to, whether it is registered or not.
-  void mark() noexcept { abandonable_.mark(); }
-  static cancel_registration& of(abandonable& place) noexcept {
-    auto* const at =
-        reinterpret_cast<std::byte*>(&place) - offsetof(cancel_registration, abandonable_);
-    return *reinterpret_cast<cancel_registration*>(at);
-  }
-
  private:
   friend class joined_tokens;
-  static void end_abandoned(abandonable& place) noexcept { of(place).end(); }
+  static void end_abandoned(abandonable& place) noexcept {
+    auto* const at =
+        reinterpret_cast<std::byte*>(&place) - offsetof(cancel_registration, abandonable_);
+    reinterpret_cast<cancel_registration*>(at)->end();
+  }
 
   real_record record_;
   abandonable abandonable_;

@@ -83,11 +83,11 @@ TEST(CancelMemory, JoinedTokensGoWithTheirInputs) {
 TEST(CancelMemory, GroupsGoWithTheirSource) {
   EXPECT_LT(heap_growth_of([] {
               const cancel_source above = test::root_source();
-              const group members = group::create(above).value();
+              const wait_group members = wait_group::create(above).value();
               ticket member = members.begin();
               member.done();
-              group moved = group::create().value();
-              moved = group::create(above).value();
+              wait_group moved = wait_group::create().value();
+              moved = wait_group::create(above).value();
             }),
             heap_caches);
 }

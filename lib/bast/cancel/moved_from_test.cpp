@@ -22,7 +22,7 @@ TEST(CancelMovedFrom, ASourceIsNeverCancelledAndHasNoChildren) {
   EXPECT_EQ(source.id(), 0U);
   EXPECT_EQ(source.refused(), 0U);
   EXPECT_EQ(test::kind_of(source.child()), errc::bad_state);
-  EXPECT_EQ(test::kind_of(group::create(source)), errc::bad_state);
+  EXPECT_EQ(test::kind_of(wait_group::create(source)), errc::bad_state);
   source.set_shield(true);
   source.set_deadline(time_point());
   source.advance(time_point());
@@ -69,9 +69,9 @@ TEST(CancelMovedFrom, ATokenNeverFires) {
 }
 
 TEST(CancelMovedFrom, AGroupHasNoMembers) {
-  group members = group::create().value();
+  wait_group members = wait_group::create().value();
   ticket first = members.begin();
-  const group other = std::move(members);
+  const wait_group other = std::move(members);
   ticket none = members.begin();
   EXPECT_FALSE(none.token().can_be_cancelled());
   none.done();

@@ -13,7 +13,6 @@
 namespace bast {
 namespace {
 
-using internal::parked_coro;
 using test::kind_of;
 using test::words_of;
 
@@ -117,10 +116,10 @@ TEST(Diagnosis, F5_AnotherThreadIsNamedWhateverTheState) {
 TEST(Diagnosis, F4_AParkedCoroutineRefusesAllButItsWakerAndItsEnd) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  parked_coro waker;
+  internal::coro_block* waits = nullptr;
   int woken = 0;
   ASSERT_TRUE(c->start("waiter", [&] {
-                 waker = parked_coro(*internal::this_thread.current);
+                 waits = internal::this_thread.current;
                  internal::park();
                  ++woken;
                  internal::park();
@@ -135,11 +134,11 @@ TEST(Diagnosis, F4_AParkedCoroutineRefusesAllButItsWakerAndItsEnd) {
   EXPECT_TRUE(c->look()->parked());
   EXPECT_STREQ(c->name(), "waiter");
   EXPECT_EQ(pool.stats().suspended, before.suspended);
-  EXPECT_TRUE(waker.wake());
+  internal::continue_parked(*waits);
   EXPECT_EQ(woken, 1);
   EXPECT_TRUE(c->look()->parked()) << "again";
   EXPECT_EQ(kind_of(c->resume()), errc::not_owner);
-  EXPECT_TRUE(waker.wake());
+  internal::continue_parked(*waits);
   EXPECT_EQ(woken, 2);
   EXPECT_TRUE(c->look()->finished());
   EXPECT_EQ(kind_of(c->resume()), errc::finished);
@@ -148,10 +147,7 @@ TEST(Diagnosis, F4_AParkedCoroutineRefusesAllButItsWakerAndItsEnd) {
 TEST(Diagnosis, F4_ARunningCoroutineIsNotWoken) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([] {
-    const parked_coro waker(*internal::this_thread.current);
-    EXPECT_FALSE(waker.wake());
-  }));
+  ASSERT_TRUE(c->start([] { EXPECT_FALSE(internal::is_parked(*internal::this_thread.current)); }));
 }
 
 TEST(Diagnosis, EveryStateHasItsName) {

@@ -13,15 +13,10 @@ void park() {
   suspend_self(*block, nullptr);
 }
 
-bool parked_coro::wake() const noexcept {
-  if (block_ == nullptr) return false;
-  const coro_tag tag = block_->tag;
-  const coro_tag flags = tag & tag_flags_mask;
-  const coro_tag wanted =
-      generation_ | this_thread.tag | static_cast<coro_tag>(coro_state::suspended) | flags;
-  if (tag != wanted || (flags & (flag_parked | flag_scheduled)) != flag_parked) return false;
-  run(*block_, this_thread, with_state(tag & ~flag_parked, coro_state::running));
-  return true;
+void continue_parked(coro_block& block) noexcept {
+  const coro_tag tag = block.tag;
+  BAST_ASSERT(is_parked(block) && thread_of(tag) == this_thread.tag);
+  run(block, this_thread, with_state(tag & ~flag_parked, coro_state::running));
 }
 
 }  // namespace bast::internal

@@ -1,32 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Parking: a coroutine suspends until what it waits for continues it, and nobody else can (F-4).
-// For the layers above; users wait through their operations.
+// Parking: a coroutine suspends until its executor continues it, and nobody else can (F-4). For
+// executors; what waits does so by a waiter.
 #pragma once
 
 #include "bast/coro/yielder.hpp"
 
 namespace bast::internal {
 
-/// A coroutine that parks, for whoever will continue it. Owns nothing; harmless when stale.
-class parked_coro {
- public:
-  parked_coro() = default;
-  explicit parked_coro(coro_block& block) noexcept
-      : block_(&block), generation_(block.tag & tag_generation_mask) {}
-
-  /// Continues it until it suspends, parks again or ends. False, and nothing happens, when it is
-  /// not parked: it was released, or continued before. Its own thread only.
-  bool wake() const noexcept;
-
- private:
-  coro_block* block_ = nullptr;
-  coro_tag generation_ = 0;  // in its place in the tag
-};
-
-/// Suspends the running coroutine until its parked_coro is woken. Throws `forced_unwind` when it is
-/// released meanwhile; the caller's frame must then forget what it waited for. All of it happens on
-/// one thread, so no waking is lost in between.
+/// Suspends the running coroutine until continue_parked. Throws `forced_unwind` when it is released
+/// meanwhile. All of it happens on one thread, so nothing is lost in between.
 void park();
+
+/// Whether `block`, of the calling thread, can be continued.
+inline bool is_parked(const coro_block& block) noexcept {
+  constexpr coro_tag looked_at = tag_state_mask | flag_parked | flag_scheduled;
+  return (block.tag & looked_at) == (static_cast<coro_tag>(coro_state::suspended) | flag_parked);
+}
+
+/// Continues it until it suspends, parks again or ends. Requires is_parked().
+void continue_parked(coro_block& block) noexcept;
 
 }  // namespace bast::internal

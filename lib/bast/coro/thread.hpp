@@ -16,6 +16,8 @@ struct resumer_state {
   [[no_unique_address]] arch::fiber_hooks hooks;
 };
 
+class executor;
+
 struct thread_state {
   coro_block* current = nullptr;  // who runs here, or null: the thread itself
   // The coroutine that resumed `current`, or that switches to it, or null. The two hand over to
@@ -40,6 +42,9 @@ struct thread_state {
     shared_words = arch::float_control::read();
     shared_float = &shared_words;
   }
+  // While a scheduler runs what runs here, that; whoever waits then waits by it (waiter.hpp).
+  executor* scheduler = nullptr;
+  std::uint64_t waits = 0;  // that were armed here: epochs
   // Takes the stack of `ended` back, for who switches straight on (switch_to.hpp).
   void (*recycle)(coro_block& ended) noexcept = nullptr;
 };

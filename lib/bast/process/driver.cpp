@@ -8,6 +8,12 @@ namespace {
 /// The latest driver of a thread. Its address names the thread: no two that live have the same.
 constinit thread_local process_driver* driver_of_thread = nullptr;
 
+/// The wake function of a driver's ready_queue.
+void ring(void* event) noexcept {
+  // One that cannot be written to is full: the loop has been told.
+  (void)os::set_event(static_cast<const os::descriptor*>(event)->get());
+}
+
 }  // namespace
 
 /// Tells the drivers of a thread that it ends: whoever destroys them afterwards is not too early.
@@ -61,6 +67,7 @@ result<void> process_driver::begin(process_machine_options options,
   options.wake_fd = wake->get();
   if (auto ready = machine_.init(options); !ready) return ready;
   wake_ = std::move(*wake);
+  ready_.emplace(wake_hook{.wake = ring, .context = &wake_});
   mark_ = os::fork_mark::here();
   thread_ = &driver_of_thread;
   static constinit thread_local thread_lease lease;
@@ -83,6 +90,12 @@ process_driver::~process_driver() {
 result<void> process_driver::has_room() const noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return mine;
   return machine_.has_room();
+}
+
+result<internal::executor*> process_driver::continues() noexcept {
+  if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
+  internal::executor* const scheduler = internal::this_thread.scheduler;
+  return scheduler != nullptr ? scheduler : &*ready_;
 }
 
 // Not inline: an analysis of stacks finds the call through the pointer in one place only

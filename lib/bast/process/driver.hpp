@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
+#include "bast/coro.hpp"
 #include "bast/os.hpp"
 #include "bast/process/machine.hpp"
 
@@ -33,6 +35,11 @@ class process_driver {
   /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
   /// cannot wake this one leaves the request for the next time that this one looks.
   void cancel_from_anywhere(process_id id) noexcept;
+
+  /// Who continues a coroutine of this thread that waits for a process of this driver: the
+  /// scheduler that runs it, or this driver's loop. Errors: bad_state (no init), forked,
+  /// wrong_thread.
+  [[nodiscard]] result<internal::executor*> continues() noexcept;
 
   process_machine& machine() noexcept {
     require_owner();
@@ -65,6 +72,14 @@ class process_driver {
   bool is_forked() const noexcept { return mark_.is_forked(); }
   /// Something may be wanted of the machine.
   virtual void stirred() noexcept = 0;
+  /// Coroutines that can go on: for the loop to run. Requires `begin`.
+  ready_queue& ready() noexcept { return *ready_; }
+  const ready_queue& ready() const noexcept { return *ready_; }
+  /// The loop is awake, and runs `ready` before it sleeps.
+  using attended = ready_queue::attended;
+  /// Called from `finished` or from a coroutine that this loop continued: what such a call would
+  /// wait for is what it keeps from going on.
+  bool is_within_loop() const noexcept { return machine_.is_delivering() || ready_->is_running(); }
 
   process_machine machine_;
 
@@ -74,8 +89,9 @@ class process_driver {
   void stir() noexcept;
 
   os::descriptor wake_;
-  os::fork_mark mark_;            // since begin
-  const void* thread_ = nullptr;  // whose it is; null before begin
+  std::optional<ready_queue> ready_;  // since begin
+  os::fork_mark mark_;                // since begin
+  const void* thread_ = nullptr;      // whose it is; null before begin
   std::atomic<bool> thread_ended_{false};
   process_driver* outer_ = nullptr;  // this thread's until this one ends
 };

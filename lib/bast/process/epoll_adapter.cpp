@@ -76,8 +76,7 @@ void epoll_adapter::carry_out(const operation& wanted) noexcept {
 
 result<void> epoll_adapter::check_turn(const char* operation) const noexcept {
   if (auto mine = check_owner(operation); !mine) return mine;
-  if (!machine_.is_delivering()) return {};
-  // What would be waited for is what this call keeps from going on.
+  if (!is_within_loop()) return {};
   return fail(
       errc::bad_state, operation,
       "called from `finished` or from a coroutine that this loop woke: go back to the loop");
@@ -85,9 +84,10 @@ result<void> epoll_adapter::check_turn(const char* operation) const noexcept {
 
 result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   if (auto may = check_turn("epoll_adapter.turn"); !may) return may;
+  const attended awake(ready());
   machine_.tick(os::monotonic_ns());
   // Whoever waits for an end, or for output, must hear of it before we sleep.
-  const bool did_something = flush();
+  const bool did_something = (flush() ? 1U : 0U) + ready().run() != 0;
   const std::int64_t now = os::monotonic_ns();
   const std::int64_t deadline =
       did_something ? now : std::min(next_deadline(), internal::later(now, wait_max));
@@ -98,6 +98,7 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
     machine_.complete(events[i].data.u64, events[i].events);
   }
   (void)flush();
+  ready().run();
   if (!count) return std::unexpected(count.error());
   return {};
 }
@@ -105,7 +106,7 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
 result<void> epoll_adapter::shut_down() noexcept {
   if (auto may = check_turn("epoll_adapter.shut_down"); !may) return may;
   machine_.shut_down();
-  while (!machine_.idle()) (void)turn(std::chrono::nanoseconds::max());
+  while (!machine_.idle() || ready().has_ready()) (void)turn(std::chrono::nanoseconds::max());
   return {};
 }
 

@@ -46,14 +46,18 @@ class epoll_adapter final : public process_driver {
   int fd() const noexcept { return poller_.get(); }
   /// By CLOCK_MONOTONIC; an instant of the past when a turn has something to do at once.
   std::int64_t next_deadline() const noexcept {
-    return has_more_ && !is_forked() ? 0 : machine_.next_deadline();
+    return has_something() && !is_forked() ? 0 : machine_.next_deadline();
   }
-  /// Follows no process, as in a forked child. Ends the process on a wrong thread.
-  bool idle() const noexcept { return machine().stats().live == 0 || is_forked(); }
+  /// Follows no process, and no coroutine is to be continued; or a forked child. Ends the process
+  /// on a wrong thread.
+  bool idle() const noexcept {
+    return (machine().stats().live == 0 && !has_something()) || is_forked();
+  }
 
  private:
   void stirred() noexcept override { (void)flush(); }
   bool flush() noexcept;
+  bool has_something() const noexcept { return has_more_ || (poller_ && ready().has_ready()); }
   void carry_out(const operation& wanted) noexcept;
   result<void> check_turn(const char* operation) const noexcept;
 

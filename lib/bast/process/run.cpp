@@ -56,26 +56,26 @@ struct awaited {
   // abandoned.
   cancel_token own;
   cancel_token governing;
-  internal::parked_coro waiter;
-  bool parked = false;
-  bool forgotten = false;  // the coroutine was released
+  internal::waiter* waits = nullptr;  // null: the coroutine was released
+  internal::waiter::armed_word armed = 0;
   std::optional<process_result> ended;
 
   static void finished(void* context, process_id, process_result&& result) noexcept {
     auto* const self = static_cast<awaited*>(context);
-    if (self->forgotten) return os::destroy(self);
+    if (self->waits == nullptr) return os::destroy(self);
     self->ended.emplace(std::move(result));
-    if (!self->parked) return;  // It has not left yet, and looks before it does.
-    (void)self->waiter.wake();
+    if (self->waits->commit(self->armed, internal::arm_first)) self->waits->wake();
   }
 };
 
 /// The coroutine's side of it. On a stack that is abandoned it ends as in its destructor.
 class wait_for_end : private internal::abandonable {
  public:
-  wait_for_end(process_driver& driver, awaited& state) noexcept
-      : abandonable(abandoned), driver_(driver), state_(state) {
+  wait_for_end(process_driver& driver, internal::executor* home, awaited& state) noexcept
+      : abandonable(abandoned), driver_(driver), state_(state), waiter_(home) {
     mark();
+    state.waits = &waiter_;
+    state.armed = waiter_.arm();
   }
   ~wait_for_end() {
     unmark();
@@ -88,18 +88,14 @@ class wait_for_end : private internal::abandonable {
     id_ = id;
     started_ = true;
   }
+  /// A cancellation ends the process and not the wait: the end alone decides (C-12).
   process_result wait() {
     const auto end = [this]() noexcept {
       if (!process_.is_forked()) driver_.cancel_from_anywhere(id_);
     };
     const cancel_callback stop_own(state_.own, end);
     const cancel_callback stop_governing(state_.governing, end);
-    state_.waiter = internal::parked_coro(*internal::this_thread.current);
-    while (!state_.ended) {
-      state_.parked = true;
-      internal::park();
-      state_.parked = false;
-    }
+    (void)waiter_.wait();
     return std::move(*state_.ended);
   }
 
@@ -108,18 +104,20 @@ class wait_for_end : private internal::abandonable {
     static_cast<wait_for_end&>(self).leave();
   }
   void leave() noexcept {
+    (void)waiter_.withdraw();
     // In a forked child nobody ends it, and the driver may be gone (IO-15).
     if (state_.ended || !started_ || process_.is_forked()) {
       os::destroy(&state_);
       return;
     }
     // Released: the loop ends the process (P-14), and then the state.
-    state_.forgotten = true;
+    state_.waits = nullptr;
     (void)driver_.cancel(id_);
   }
 
   process_driver& driver_;
   awaited& state_;
+  internal::waiter waiter_;
   os::fork_mark process_ = os::fork_mark::here();
   process_id id_;
   bool started_ = false;
@@ -179,8 +177,10 @@ result<process_result> internal::run_and_wait(process_driver& driver, const canc
   if (!this_coro::exists()) {
     return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
   }
-  if (internal::is_stand_in(*internal::this_thread.current)) {
-    return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
+  const auto home = driver.continues();
+  if (!home) return std::unexpected(home.error());
+  if (auto may = internal::waiter::check(operation, *home); !may) {
+    return std::unexpected(may.error());
   }
   cancel_token governing = this_coro::cancellation();
   const cancel_token* const tokens[] = {&own, &governing};
@@ -193,7 +193,7 @@ result<process_result> internal::run_and_wait(process_driver& driver, const canc
   if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
   state->own = own;
   state->governing = std::move(governing);  // Nothing of it is left here: see `awaited`.
-  wait_for_end waiting(driver, *state);
+  wait_for_end waiting(driver, *home, *state);
   const auto id = start(context, driver, awaited::finished, state);
   if (!id) return std::unexpected(id.error());
   waiting.started(*id);

@@ -50,6 +50,17 @@ result<void> uring_adapter::init(io_uring& ring, const uring_adapter_options& op
 
 bool uring_adapter::prepare() noexcept {
   require_owner();
+  if (ring_ == nullptr) return true;
+  if (!hand_over()) return false;
+  // What is ready then is continued; what becomes ready meanwhile wakes the ring. Only from the
+  // loop: a coroutine that it continued goes back there.
+  if (is_within_loop() || ready().run() == 0) return true;
+  return hand_over();
+}
+
+/// True when everything that is wanted found room.
+bool uring_adapter::hand_over() noexcept {
+  const attended awake(ready());
   machine_.tick(os::monotonic_ns());
   while (const operation* const wanted = machine_.next()) {
     if (is_immediate(wanted->kind)) {
@@ -72,6 +83,7 @@ bool uring_adapter::prepare() noexcept {
 bool uring_adapter::handle(const io_uring_cqe& completion) noexcept {
   require_owner();
   if (!machine_.is_ours(completion.user_data)) return false;
+  const attended awake(ready());  // The loop prepares before it waits.
   machine_.tick(os::monotonic_ns());
   machine_.complete(completion.user_data, completion.res);
   return true;

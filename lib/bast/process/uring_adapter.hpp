@@ -51,8 +51,8 @@ class uring_adapter final : public process_driver {
                                   const uring_adapter_options& options = {}) noexcept;
 
   /// Hands over what is wanted, as far as the submission queue has room, and does at once what
-  /// needs no waiting. May call `finished`. False when something is left: submit, and call again.
-  /// In a forked child there is nothing.
+  /// needs no waiting. May call `finished`, and continues coroutines that can go on. False when
+  /// something is left: submit, and call again. In a forked child there is nothing.
   [[nodiscard]] bool prepare() noexcept;
   /// True when the completion was ours; it must still be marked as seen. May call `finished`. Wants
   /// a `prepare` before the next wait.
@@ -61,12 +61,16 @@ class uring_adapter final : public process_driver {
   /// init), wrong_thread, forked; nothing has happened then.
   [[nodiscard]] result<void> shut_down() noexcept;
 
-  /// Nothing of ours is in the ring, and no process is followed. Only after `shut_down`: until then
-  /// the ring waits for `cancel_from_anywhere`.
-  bool idle() const noexcept { return machine().idle(); }
+  /// Nothing of ours is in the ring, no process is followed, and no coroutine is to be continued.
+  /// Only after `shut_down`: until then the ring waits for `cancel_from_anywhere`.
+  bool idle() const noexcept {
+    return machine().idle() && (ring_ == nullptr || !ready().has_ready());
+  }
 
  private:
   void stirred() noexcept override {}  // The loop calls prepare before it waits.
+
+  bool hand_over() noexcept;
 
   io_uring* ring_ = nullptr;
 };

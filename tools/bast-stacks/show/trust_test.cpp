@@ -113,7 +113,7 @@ tally worlds_of(const named_law& of) {
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     std::mt19937_64 random(seed);
     const snapshot s = measured(of, 3000, random);
-    const site_advice a = recommend(s).sites[0];
+    const site_advice a = recommend(s, {.reserves = {.signal_frame = 3376}}).sites[0];
     const bool kept = overflows(of, a.limit, random) <= 1;
     all.lowered += a.what == verdict::lower ? 1 : 0;
     all.kept += kept ? 1 : 0;

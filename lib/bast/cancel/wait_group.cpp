@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/cancel/wait_group.hpp"
+
+#include <utility>
+
+#include "bast/cancel/binding.hpp"
+#include "bast/cancel/wait_list.hpp"
+#include "bast/coro.hpp"
+
+namespace bast {
+
+namespace internal {
+
+using wait_list = basic_wait_list<os::real_atomics, executor>;
+
+struct wait_group_core {
+  explicit wait_group_core(cancel_source from) noexcept : source(std::move(from)) {}
+  cancel_source source;
+  wait_list members;
+};
+
+namespace {
+
+constexpr const char* wait_operation = "wait_group.wait";
+
+/// One wait of one coroutine or thread. On a stack that is abandoned it ends as in its destructor.
+class group_wait : private abandonable {
+ public:
+  explicit group_wait(wait_list& members) noexcept
+      : abandonable(abandoned), members_(members), stop_(*this), token_(this_coro::cancellation()) {
+    mark();
+  }
+  ~group_wait() {
+    unmark();
+    leave();
+  }
+  group_wait(const group_wait&) = delete;
+  group_wait& operator=(const group_wait&) = delete;
+
+  result<void> wait() {
+    if (auto goes_on = token_.check(wait_operation); !goes_on) return goes_on;
+    node_.who = &waiter_;
+    node_.armed = waiter_.arm();
+    enlisted_ = members_.enlist(node_);
+    if (!enlisted_) return {};
+    stop_.begin(token_);
+    enlisted_ = waiter_.wait() != arm_first;
+    if (!enlisted_) return {};  // The group may be gone.
+    return token_.check(wait_operation);
+  }
+
+ private:
+  /// Ends the wait on the thread that cancels.
+  struct cancellation : cancel_registration {
+    explicit cancellation(group_wait& ends) noexcept : cancel_registration(fired), wait(ends) {}
+    static void fired(real_record& record, const cancel_reason&) noexcept {
+      auto& self = static_cast<cancellation&>(reinterpret_cast<cancel_registration&>(record));
+      waiter& who = self.wait.waiter_;
+      if (BAST_MUTANT(wait_not_cancelled)) return;
+      if (who.commit(self.wait.node_.armed, arm_cancelled)) who.wake();
+    }
+    group_wait& wait;
+  };
+
+  static void abandoned(abandonable& self) noexcept {
+    auto& mine = static_cast<group_wait&>(self);
+    mine.leave();
+    mine.token_ = {};
+  }
+  void leave() noexcept {
+    stop_.end();
+    const std::uint16_t arm = waiter_.withdraw();
+    if (enlisted_ && arm != arm_first) members_.delist(node_);
+  }
+
+  wait_list& members_;
+  waiter waiter_;
+  wait_list::node node_;
+  bool enlisted_ = false;  // and not released
+  cancellation stop_;
+  cancel_token token_;
+};
+
+}  // namespace
+}  // namespace internal
+
+void ticket::done() noexcept {
+  internal::wait_group_core* const core = std::exchange(core_, nullptr);
+  unmark();
+  if (core != nullptr) core->members.done();
+}
+
+cancel_token ticket::token() const noexcept {
+  return core_ != nullptr ? core_->source.token() : cancel_token();
+}
+
+result<wait_group> wait_group::create() noexcept { return create_with(cancel_source::create()); }
+
+result<wait_group> wait_group::create(const cancel_source& parent) noexcept {
+  return create_with(parent.child());
+}
+
+result<wait_group> wait_group::create_with(result<cancel_source> source) noexcept {
+  if (!source) return std::unexpected(source.error());
+  auto* const core = os::make<internal::wait_group_core>(std::move(*source));
+  if (core == nullptr) {
+    return fail(errc::no_memory, "wait_group.create", "no memory for a wait_group");
+  }
+  return wait_group(core);
+}
+
+wait_group& wait_group::operator=(wait_group&& other) noexcept {
+  if (this != &other) {
+    const wait_group ended(std::move(*this));
+    core_ = std::exchange(other.core_, nullptr);
+  }
+  return *this;
+}
+
+wait_group::~wait_group() {
+  BAST_CHECK(is_idle(), "a wait_group was destroyed while a member was at work: wait first");
+  os::destroy(core_);
+}
+
+ticket wait_group::begin() const noexcept {
+  if (core_ == nullptr) return {};
+  BAST_CHECK(core_->members.begin() != UINT32_MAX, "a wait_group of four thousand million members");
+  return ticket(*core_);
+}
+
+std::size_t wait_group::active() const noexcept {
+  return core_ != nullptr ? core_->members.active() : 0;
+}
+
+bool wait_group::cancel(const cancel_reason& why) const noexcept {
+  return core_ != nullptr && core_->source.cancel(why);
+}
+
+cancel_token wait_group::token() const noexcept {
+  return core_ != nullptr ? core_->source.token() : cancel_token();
+}
+
+result<void> wait_group::wait() const {
+  if (auto may = internal::waiter::check(internal::wait_operation); !may) return may;
+  if (core_ == nullptr) return {};
+  return internal::group_wait(core_->members).wait();
+}
+
+}  // namespace bast

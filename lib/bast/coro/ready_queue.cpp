@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/coro/ready_queue.hpp"
+
+#include <utility>
+
+#include "bast/coro/no_suspension.hpp"
+#include "bast/coro/park.hpp"
+
+namespace bast {
+
+namespace {
+
+/// The latest of a thread. Its address names the thread: no two that live have the same.
+constinit thread_local ready_queue* queue_of_thread = nullptr;
+
+}  // namespace
+
+ready_queue::ready_queue(wake_hook hook) noexcept
+    : hook_(hook), thread_(&queue_of_thread), outer_(queue_of_thread) {
+  queue_of_thread = this;
+}
+
+ready_queue::~ready_queue() {
+  // Others may have come and gone in any order. Nothing is found where this is not its thread.
+  for (ready_queue** at = &queue_of_thread; *at != nullptr; at = &(*at)->outer_) {
+    if (*at != this) continue;
+    *at = outer_;
+    break;
+  }
+  if (process_.is_forked()) return;
+  BAST_CHECK(waiting_ == 0, "a ready_queue was destroyed while a coroutine waits to be continued");
+  // Acquire: pairs with the release in wake().
+  for (unsigned round = 0; wakers_.load(std::memory_order_acquire) != 0;) {
+    os::real_atomics::relax(round++);
+  }
+}
+
+ready_queue* ready_queue::of_this_thread() noexcept {
+  ready_queue* at = queue_of_thread;
+  while (at != nullptr && at->process_.is_forked()) at = at->outer_;
+  return at;
+}
+
+bool ready_queue::is_of_this_thread() const noexcept { return thread_ == &queue_of_thread; }
+
+bool ready_queue::has_ready() const noexcept {
+  return (ready_.size() != 0 || !ready_.inbox_empty()) && !process_.is_forked();
+}
+
+std::size_t ready_queue::run() noexcept {
+  BAST_CHECK(is_of_this_thread(), "a ready_queue is run by another thread than its own");
+  if (process_.is_forked()) return 0;
+  ready_.collect();
+  std::size_t continued = 0;
+  const bool was_running = running_;
+  for (std::size_t left = ready_.size(); left != 0; --left) {
+    internal::ready_link* const next = ready_.pop();
+    if (next == nullptr) break;  // A run within this one had it.
+    if (!next->parked || !internal::is_parked(*next->coroutine)) {
+      // It has not parked yet, or is being ended: its time comes, or it is forgotten.
+      ready_.append(*next);
+      continue;
+    }
+    next->parked = false;
+    --waiting_;
+    running_ = true;
+    internal::continue_parked(*next->coroutine);
+    running_ = was_running;
+    ++continued;
+  }
+  return continued;
+}
+
+void ready_queue::tell() noexcept {
+  if (hook_.wake == nullptr || BAST_MUTANT(loop_not_told)) return;
+  const internal::no_suspension guard;
+  hook_.wake(hook_.context);
+}
+
+void ready_queue::wake(internal::ready_link& who) noexcept {
+  if (is_of_this_thread()) {
+    if (ready_.push(who) && !attended_) tell();
+    return;
+  }
+  // Relaxed: what push releases tells the queue's thread of it, before that can end the queue.
+  wakers_.fetch_add(1, std::memory_order_relaxed);
+  if (ready_.push(who)) tell();
+  // Release: pairs with the acquire in the destructor. The last access.
+  wakers_.fetch_sub(1, std::memory_order_release);
+}
+
+void ready_queue::park(internal::ready_link& who) {
+  who.parked = true;
+  ++waiting_;
+  internal::park();
+}
+
+void ready_queue::forget(internal::ready_link& who, bool woken) noexcept {
+  if (std::exchange(who.parked, false)) --waiting_;
+  if (woken && !BAST_MUTANT(left_in_the_queue)) ready_.remove(who);
+}
+
+}  // namespace bast

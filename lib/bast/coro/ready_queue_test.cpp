@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Coroutines that wait for something of the test's own, and the queue that continues them.
+#include "bast/coro/ready_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bast/coro.hpp"
+#include "bast/testing/asleep.hpp"
+#include "bast/testing/event.hpp"
+#include "bast/testing/in_child.hpp"
+#include "bast/testing/joined_thread.hpp"
+#include "bast/testing/kind_of.hpp"
+
+namespace bast {
+namespace {
+
+using internal::arm_cancelled;
+using internal::waiter;
+using test::event;
+
+struct bell {
+  int rings = 0;
+  wake_hook hook() {
+    return {.wake = [](void* self) noexcept { ++static_cast<bell*>(self)->rings; },
+            .context = this};
+  }
+};
+
+/// A coroutine that waits for an event of its own and says when it comes back.
+struct waits {
+  coro<> coroutine;
+  event* at = nullptr;
+  int arm = -1;
+
+  waits(coro_pool& pool, std::vector<waits*>& order) : coroutine(pool.acquire().value()) {
+    EXPECT_TRUE(coroutine
+                    .start([this, &order] {
+                      event mine;
+                      at = &mine;
+                      arm = mine.who.wait();
+                      order.push_back(this);
+                    })
+                    ->parked());
+  }
+};
+
+class ReadyQueue : public testing::Test {
+ protected:
+  bell bell_;
+  ready_queue ready_{bell_.hook()};
+  coro_pool pool_ = coro_pool::create().value();
+  std::vector<waits*> order_;
+};
+
+TEST_F(ReadyQueue, C18_TheWakerRunsNobodyAndTheLoopContinuesThemOldestFirst) {
+  waits a(pool_, order_);
+  waits b(pool_, order_);
+  waits c(pool_, order_);
+  EXPECT_EQ(ready_.waiting(), 3U);
+  EXPECT_FALSE(ready_.has_ready());
+  EXPECT_EQ(ready_.run(), 0U);
+  EXPECT_TRUE(b.at->set());
+  EXPECT_TRUE(a.at->set(7));
+  EXPECT_TRUE(order_.empty()) << "nobody runs inside the waker";
+  EXPECT_TRUE(b.coroutine.look()->parked());
+  EXPECT_TRUE(ready_.has_ready());
+  EXPECT_EQ(bell_.rings, 1) << "once, until the queue is run";
+  EXPECT_EQ(ready_.run(), 2U);
+  EXPECT_EQ(order_, (std::vector<waits*>{&b, &a}));
+  EXPECT_EQ(b.arm, 0);
+  EXPECT_EQ(a.arm, 7);
+  EXPECT_EQ(ready_.waiting(), 1U);
+  EXPECT_TRUE(c.at->set(arm_cancelled));
+  EXPECT_EQ(bell_.rings, 2);
+  EXPECT_EQ(ready_.run(), 1U);
+  EXPECT_EQ(c.arm, arm_cancelled);
+  EXPECT_TRUE(c.coroutine.look()->finished());
+  EXPECT_FALSE(ready_.has_ready());
+}
+
+TEST_F(ReadyQueue, F4_OfSeveralCommitsOneSucceedsAndTheWaitEndsOnce) {
+  waits a(pool_, order_);
+  event* const at = a.at;
+  EXPECT_TRUE(at->set(1));
+  EXPECT_FALSE(at->set(2));
+  EXPECT_FALSE(at->set(arm_cancelled));
+  EXPECT_EQ(ready_.run(), 1U);
+  EXPECT_EQ(ready_.run(), 0U);
+  EXPECT_EQ(a.arm, 1);
+  EXPECT_EQ(order_.size(), 1U);
+}
+
+TEST_F(ReadyQueue, WhatBecomesReadyMeanwhileIsForTheNextTime) {
+  // Each wakes the other for ever; the loop gets its turn all the same.
+  event* at[2] = {};
+  int turns[2] = {};
+  bool over = false;
+  std::optional<coro<>> both[2];
+  for (int i = 0; i < 2; ++i) {
+    both[i].emplace(pool_.acquire().value());
+    ASSERT_TRUE(both[i]
+                    ->start([&, i] {
+                      while (!over) {
+                        event mine;
+                        at[i] = &mine;
+                        (void)mine.who.wait();
+                        at[i] = nullptr;
+                        ++turns[i];
+                        if (at[1 - i] != nullptr) at[1 - i]->set();
+                      }
+                    })
+                    ->parked());
+  }
+  at[0]->set();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(ready_.run(), 1U);
+    EXPECT_EQ(turns[0] + turns[1], i + 1);
+    EXPECT_EQ(bell_.rings, i + 2) << "the loop is told that it has more to do";
+  }
+  over = true;
+  while (ready_.run() != 0) {
+  }
+  for (event* const left : at) {
+    if (left != nullptr) left->set();
+  }
+  while (ready_.run() != 0) {
+  }
+  EXPECT_EQ(ready_.waiting(), 0U);
+}
+
+TEST_F(ReadyQueue, AWaitThatIsOverBeforeItBeginsComesBackThroughTheLoop) {
+  auto c = pool_.acquire().value();
+  int arm = -1;
+  ASSERT_TRUE(c.start([&] {
+                 event mine;
+                 EXPECT_TRUE(mine.set(3));
+                 EXPECT_EQ(ready_.run(), 0U) << "it has not parked yet";
+                 arm = mine.who.wait();
+               })->parked());
+  EXPECT_EQ(ready_.run(), 1U);
+  EXPECT_EQ(arm, 3);
+}
+
+TEST_F(ReadyQueue, F12_AWaitThatIsTakenBackIsNotContinued) {
+  for (const bool woken : {false, true}) {
+    auto c = pool_.acquire().value();
+    ASSERT_TRUE(c.start([&] {
+                   event mine;
+                   if (woken) mine.set();
+                 })->finished());
+    EXPECT_EQ(ready_.waiting(), 0U);
+    EXPECT_FALSE(ready_.has_ready());
+    EXPECT_EQ(ready_.run(), 0U);
+  }
+}
+
+#if BAST_EXCEPTIONS
+TEST_F(ReadyQueue, F8_AReleasedCoroutineIsNotContinued) {
+  for (const bool woken : {false, true}) {
+    waits before(pool_, order_);
+    waits a(pool_, order_);
+    waits after(pool_, order_);
+    before.at->set();
+    if (woken) a.at->set();
+    after.at->set();
+    EXPECT_TRUE(a.coroutine.release());
+    EXPECT_EQ(ready_.waiting(), 2U);
+    EXPECT_EQ(ready_.run(), 2U);
+    EXPECT_EQ(order_, (std::vector<waits*>{&before, &after}));
+    order_.clear();
+  }
+}
+
+TEST_F(ReadyQueue, F8_OneThatAnotherReleasesInTheSameRunIsNotContinued) {
+  waits victim(pool_, order_);
+  auto killer = pool_.acquire().value();
+  event* at = nullptr;
+  ASSERT_TRUE(killer
+                  .start([&] {
+                    event mine;
+                    at = &mine;
+                    (void)mine.who.wait();
+                    EXPECT_TRUE(victim.coroutine.release());
+                  })
+                  ->parked());
+  at->set();
+  victim.at->set();
+  EXPECT_EQ(ready_.run(), 1U);
+  EXPECT_TRUE(order_.empty());
+}
+#endif
+
+TEST_F(ReadyQueue, ARunWithinARunTakesWhatIsLeft) {
+  auto outer = pool_.acquire().value();
+  event* at = nullptr;
+  std::size_t within = 0;
+  ASSERT_TRUE(outer
+                  .start([&] {
+                    event mine;
+                    at = &mine;
+                    (void)mine.who.wait();
+                    EXPECT_TRUE(ready_.is_running());
+                    within = ready_.run();
+                    EXPECT_TRUE(ready_.is_running());
+                  })
+                  ->parked());
+  waits inner(pool_, order_);
+  at->set();
+  inner.at->set();
+  EXPECT_EQ(ready_.run(), 1U);
+  EXPECT_EQ(within, 1U);
+  EXPECT_FALSE(ready_.is_running());
+}
+
+TEST_F(ReadyQueue, OtherThreadsWakeThemAndTellTheLoopFromThere) {
+  struct from_elsewhere {
+    std::atomic<int> rings{0};
+    std::atomic<std::uint32_t> thread{0};
+  } told;
+  ready_queue mine({.wake =
+                        [](void* self) noexcept {
+                          auto& all = *static_cast<from_elsewhere*>(self);
+                          all.thread = os::thread_id();
+                          ++all.rings;
+                        },
+                    .context = &told});
+  waits a(pool_, order_);
+  waits b(pool_, order_);
+  std::uint32_t waker = 0;
+  test::joined_thread([&] {
+    waker = os::thread_id();
+    EXPECT_TRUE(a.at->set());
+    EXPECT_TRUE(b.at->set());
+  });
+  EXPECT_EQ(told.rings, 1);
+  EXPECT_EQ(told.thread, waker);
+  EXPECT_EQ(bell_.rings, 0) << "the latest queue of the thread is the one";
+  EXPECT_EQ(ready_.run(), 0U);
+  EXPECT_EQ(mine.run(), 2U);
+  EXPECT_EQ(order_, (std::vector<waits*>{&a, &b}));
+}
+
+TEST_F(ReadyQueue, C9_TheHookMayNotSuspend) {
+  struct seen_type {
+    std::optional<errc> kind;
+  } seen;
+  ready_queue mine({.wake =
+                        [](void* self) noexcept {
+                          static_cast<seen_type*>(self)->kind = test::kind_of(this_coro::yield());
+                        },
+                    .context = &seen});
+  waits a(pool_, order_);
+  auto waker = pool_.acquire().value();
+  ASSERT_TRUE(waker.start([&] { a.at->set(); })->finished());
+  EXPECT_EQ(seen.kind, errc::bad_state);
+  EXPECT_EQ(mine.run(), 1U);
+}
+
+TEST(ReadyQueueOfAThread, F4_WhoNobodyWouldContinueMayNotWait) {
+  coro_pool pool = coro_pool::create().value();
+  auto c = pool.acquire().value();
+  ASSERT_TRUE(c.start([&] {
+                 EXPECT_EQ(test::kind_of(waiter::check("test")), errc::not_in_fiber);
+                 const ready_queue made;
+                 EXPECT_TRUE(waiter::check("test"));
+                 const internal::no_suspension guard;
+                 EXPECT_EQ(test::kind_of(waiter::check("test")), errc::bad_state);
+               })->finished());
+  EXPECT_TRUE(waiter::check("test")) << "a thread may";
+  const internal::no_suspension guard;
+  EXPECT_TRUE(waiter::check("test"));
+}
+
+TEST(ReadyQueueOfAThread, TheLatestThatLivesIsTheOneInWhateverOrderTheyEnd) {
+  coro_pool pool = coro_pool::create().value();
+  std::vector<waits*> order;
+  std::optional<ready_queue> first;
+  std::optional<ready_queue> second;
+  first.emplace();
+  second.emplace();
+  first.reset();
+  {
+    waits a(pool, order);
+    EXPECT_EQ(second->waiting(), 1U);
+    a.at->set();
+    EXPECT_EQ(second->run(), 1U);
+  }
+  first.emplace();
+  first.reset();
+  waits b(pool, order);
+  EXPECT_EQ(second->waiting(), 1U);
+  b.at->set();
+  EXPECT_EQ(second->run(), 1U);
+}
+
+TEST(ReadyQueueOfAThread, Y14_ItsEndWaitsForAWakerThatIsWithinTheHook) {
+  struct gate_type {
+    std::atomic<bool> entered{false};
+    std::atomic<bool> open{false};
+    std::atomic<bool> left{false};
+  } gate;
+  coro_pool pool = coro_pool::create().value();
+  std::vector<waits*> order;
+  std::optional<ready_queue> ready(std::in_place,
+                                   wake_hook{.wake =
+                                                 [](void* self) noexcept {
+                                                   auto& g = *static_cast<gate_type*>(self);
+                                                   g.entered = true;
+                                                   while (!g.open) std::this_thread::yield();
+                                                   g.left = true;
+                                                 },
+                                             .context = &gate});
+  waits a(pool, order);
+  const test::joined_thread waker([&] { a.at->set(); });
+  while (!gate.entered) std::this_thread::yield();
+  EXPECT_EQ(ready->run(), 1U) << "the coroutine goes on meanwhile";
+  const std::uint32_t here = os::thread_id();
+  const test::joined_thread opens([&] {
+    test::wait_until_asleep(here);
+    gate.open = true;
+  });
+  ready.reset();
+  EXPECT_TRUE(gate.left);
+}
+
+TEST(ReadyQueueOfAThread, IO15_InAForkedChildItIsEmptyAndMayEnd) {
+  coro_pool pool = coro_pool::create().value();
+  std::vector<waits*> order;
+  std::optional<ready_queue> ready(std::in_place);
+  waits a(pool, order);
+  waits b(pool, order);
+  b.at->set();
+  EXPECT_EQ(test::in_child([&] {
+              if (ready->has_ready() || ready->run() != 0) return 1;
+              ready.reset();
+              auto c = pool.acquire().value();
+              std::optional<errc> refused;
+              (void)c.start([&] { refused = test::kind_of(waiter::check("test")); });
+              if (refused != errc::not_in_fiber) return 2;
+              if (!a.coroutine.release(abandon) || !b.coroutine.release(abandon)) return 3;
+              ready.emplace();
+              waits again(pool, order);
+              again.at->set();
+              return ready->run() == 1 && again.arm == 0 ? 0 : 4;
+            }),
+            0);
+  a.at->set();
+  EXPECT_EQ(ready->run(), 2U) << "the parent's is as it was";
+}
+
+TEST(ReadyQueueDeathTest, X5_EndingItBeforeItsWaitersEndsTheProcess) {
+  coro_pool pool = coro_pool::create().value();
+  std::vector<waits*> order;
+  EXPECT_DEATH(
+      {
+        std::optional<ready_queue> ready(std::in_place);
+        const waits a(pool, order);
+        ready.reset();
+      },
+      "a ready_queue was destroyed while a coroutine waits to be continued");
+}
+
+TEST(ReadyQueueDeathTest, F5_AnotherThreadMayNotRunIt) {
+  ready_queue ready;
+  EXPECT_DEATH(std::thread([&] { (void)ready.run(); }).join(),
+               "a ready_queue is run by another thread than its own");
+}
+
+}  // namespace
+}  // namespace bast

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/coro/waiter.hpp"
+
+#include "bast/coro/no_suspension.hpp"
+#include "bast/coro/ready_queue.hpp"
+
+namespace bast::internal {
+
+result<void> waiter::check(const char* operation, const executor* home) noexcept {
+  const coro_block* const running = this_thread.current;
+  if (running == nullptr) return {};
+  if (is_stand_in(*running)) {
+    return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
+  }
+  if (home == nullptr) {
+    return fail(errc::not_in_fiber, operation,
+                "nobody would continue this coroutine: make a ready_queue, an epoll_adapter or a "
+                "uring_adapter on its thread");
+  }
+  return {};
+}
+
+waiter::waiter(executor* home) noexcept : basic_waiter(home, this_thread.current) {}
+
+executor* waiter::executor_here() noexcept {
+  if (this_thread.current == nullptr) return nullptr;
+  if (this_thread.scheduler != nullptr) return this_thread.scheduler;
+  return ready_queue::of_this_thread();
+}
+
+std::uint64_t waiter::new_epoch() noexcept { return ++this_thread.waits; }
+
+}  // namespace bast::internal

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whoever waits (lib/bast/coro/waiter.hpp), the loop that continues coroutines (ready_queue.hpp),
+// and those who wait for a group (cancel/wait_list.hpp), in every order of their accesses.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "bast/cancel/wait_list.hpp"
+#include "bast/coro/ready_queue.hpp"
+#include "expect.hpp"
+#include "explore.hpp"
+#include "model_atomics.hpp"
+
+namespace bast::interleave {
+namespace {
+
+using bast::internal::arm_cancelled;
+using bast::internal::arm_first;
+
+/// A loop of one thread: what is woken comes through its list.
+struct loop {
+  using list = bast::internal::basic_ready_list<model_atomics>;
+  list ready;
+  unsigned told = 0;
+
+  void wake(list::link& who) {
+    if (ready.push(who)) ++told;
+  }
+  /// As a coroutine's: nobody else runs on this thread meanwhile, and the loop looks again.
+  void park(list::link& who) {
+    for (;; model_atomics::relax()) {
+      ready.collect();
+      if (ready.pop() == &who) return;
+    }
+  }
+  void forget(list::link& who, bool woken) {
+    if (woken) ready.remove(who);
+  }
+};
+
+using waiter = bast::internal::basic_waiter<model_atomics, loop>;
+using wait_list = bast::internal::basic_wait_list<model_atomics, loop>;
+
+/// A thread, or a coroutine of `home`.
+struct one_wait {
+  explicit one_wait(loop* home) : who(home, nullptr), armed(who.arm(1)) {}
+  waiter who;
+  waiter::armed_word armed;
+};
+
+/// Of two committers one hands over its value, which the owner finds; then all of it goes.
+void two_committers(world& w, bool has_loop) {
+  loop home;
+  auto wait = std::make_unique<one_wait>(has_loop ? &home : nullptr);
+  model_atomics::plain<int> value{0};
+  unsigned commits = 0;
+  one_wait* const at = wait.get();
+  for (std::uint16_t arm = 1; arm <= 2; ++arm) {
+    w.spawn([&, at, arm, armed = wait->armed] {
+      if (!at->who.commit(armed, arm)) return;
+      ++commits;
+      value = 10 * arm;
+      at->who.wake();
+    });
+  }
+  // It lives until both have looked, which an object's lock sees to elsewhere.
+  w.spawn([&] {
+    const int arm = wait->who.wait();
+    w.check(value == 10 * arm, "what the committer did is seen");
+  });
+  w.run();
+  w.check(commits == 1, "I1: one commit of two succeeds");
+  w.check(!wait->who.commit(wait->armed, 9), "I1: nor does a later one");
+}
+
+TEST(WaiterOrders, OneOfTwoCommittersEndsTheWaitOfAThread) {
+  expect_exhausted(explore(every_order, [](world& w) { two_committers(w, false); }));
+}
+TEST(WaiterOrders, OneOfTwoCommittersEndsTheWaitOfACoroutine) {
+  expect_exhausted(explore(three_preemptions, [](world& w) { two_committers(w, true); }));
+}
+
+/// I3: after wait() or withdraw() nobody touches it.
+void only_committer(world& w, bool has_loop, bool withdraws) {
+  auto home = std::make_unique<loop>();
+  auto wait = std::make_unique<one_wait>(has_loop ? home.get() : nullptr);
+  bool committed = false;
+  w.spawn([&, at = wait.get()] {
+    committed = at->who.commit(at->armed, 5);
+    if (committed) at->who.wake();
+  });
+  w.spawn([&] {
+    if (withdraws) {
+      const std::uint16_t arm = wait->who.withdraw();
+      w.check(arm == (committed ? 5 : arm_cancelled), "what it took back");
+      // Its address is the committer's until that has looked, as under an object's lock.
+      if (!committed) return;
+    } else {
+      w.check(wait->who.wait() == 5, "the committer's arm");
+    }
+    wait.reset();
+    home.reset();
+  });
+  w.run();
+}
+
+TEST(WaiterOrders, I3_TheWakeIsTheLastAccess) {
+  for (const bool has_loop : {false, true}) {
+    for (const bool withdraws : {false, true}) {
+      SCOPED_TRACE(testing::Message() << has_loop << withdraws);
+      expect_exhausted(
+          explore(three_preemptions, [=](world& w) { only_committer(w, has_loop, withdraws); }));
+    }
+  }
+}
+
+TEST(ReadyListOrders, WhatIsPushedArrivesOnceAndTheLoopIsTold) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    loop home;
+    loop::list::link links[2];
+    unsigned seen[2] = {};
+    int told = 0;
+    for (auto& link : links) {
+      w.spawn([&] {
+        if (home.ready.push(link)) ++told;
+      });
+    }
+    const auto look = [&] {
+      home.ready.collect();
+      told = 0;
+      while (const auto* const one = home.ready.pop()) ++seen[one - links];
+    };
+    w.spawn([&] {
+      look();
+      look();
+    });
+    w.run();
+    const bool has_all = seen[0] + seen[1] == 2;
+    w.check(told == (has_all ? 0 : 1), "one knows that the loop has to look again");
+    look();
+    w.check(seen[0] == 1 && seen[1] == 1, "each once");
+  }));
+}
+
+TEST(ReadyListOrders, WhatIsTakenOutWaitsForItsPush) {
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    loop home;
+    auto mine = std::make_unique<loop::list::link>();
+    loop::list::link other;
+    w.spawn([&, at = mine.get()] { (void)home.ready.push(*at); });
+    w.spawn([&] { (void)home.ready.push(other); });
+    w.spawn([&] {
+      home.ready.remove(*mine);
+      mine.reset();
+    });
+    w.run();
+    home.ready.collect();
+    w.check(home.ready.pop() == &other && home.ready.pop() == nullptr, "the other is left");
+  }));
+}
+
+/// One wait for a group, as wait_group's.
+struct group_wait {
+  explicit group_wait(wait_list& group, loop* home)
+      : members(group), who(home, nullptr), node{.who = &who, .armed = who.arm(1)} {}
+  wait_list& members;
+  waiter who;
+  wait_list::node node;
+
+  /// True when it was released, after which the group is not touched.
+  bool wait() {
+    if (!members.enlist(node)) {
+      (void)who.withdraw();
+      return true;
+    }
+    if (who.wait() == arm_first) return true;
+    members.delist(node);
+    return false;
+  }
+  void cancel() {
+    if (who.commit(node.armed, arm_cancelled)) who.wake();
+  }
+};
+
+TEST(WaitListOrders, Y14_WhoeverWasReleasedMayEndTheGroup) {
+  for (const bool has_loop : {false, true}) {
+    expect_exhausted(explore(three_preemptions, [=](world& w) {
+      auto group = std::make_unique<wait_list>();
+      loop home;
+      model_atomics::plain<int> work[2] = {0, 0};
+      for (auto& mine : work) {
+        group->begin();
+        w.spawn([&, at = group.get()] {
+          mine = 1;
+          at->done();
+        });
+      }
+      w.spawn([&] {
+        group_wait waits(*group, has_loop ? &home : nullptr);
+        w.check(waits.wait(), "it is released");
+        w.check(work[0] + work[1] == 2, "Y-13: what members did is seen");
+        group.reset();
+      });
+      w.run();
+    }));
+  }
+}
+
+TEST(WaitListOrders, Y14_WhoeverSawItIdleMayEndTheGroup) {
+  expect_exhausted(explore(every_order, [](world& w) {
+    auto group = std::make_unique<wait_list>();
+    model_atomics::plain<int> work = 0;
+    group->begin();
+    w.spawn([&, at = group.get()] {
+      work = 1;
+      at->done();
+    });
+    w.spawn([&] {
+      while (group->active() != 0) model_atomics::relax();
+      w.check(work == 1, "Y-13: what the member did is seen");
+      group.reset();
+    });
+    w.run();
+  }));
+}
+
+TEST(WaitListOrders, Y11_EverybodyWhoWaitsAtZeroIsReleased) {
+  expect_exhausted(explore({}, [](world& w) {
+    wait_list group;
+    group.begin();
+    unsigned released = 0;
+    for (int i = 0; i < 2; ++i) {
+      w.spawn([&] {
+        group_wait waits(group, nullptr);
+        if (waits.wait()) ++released;
+      });
+    }
+    w.spawn([&] {
+      group.done();
+      group.begin();  // The next cycle keeps nobody of this one.
+      group.done();
+    });
+    w.run();
+    w.check(released == 2, "Y-11: all are");
+  }));
+}
+
+TEST(WaitListOrders, C11_TheLastMemberAgainstACancel) {
+  for (const bool has_loop : {false, true}) {
+    expect_exhausted(explore(three_preemptions, [=](world& w) {
+      auto group = std::make_unique<wait_list>();
+      loop home;
+      group->begin();
+      std::unique_ptr<group_wait> waits =
+          std::make_unique<group_wait>(*group, has_loop ? &home : nullptr);
+      w.spawn([&] { group->done(); });
+      w.spawn([&] { waits->cancel(); });  // A registration's end would wait for it.
+      w.spawn([&] { (void)waits->wait(); });
+      w.run();
+      w.check(group->active() == 0, "nobody is at work");
+      waits.reset();
+      group.reset();
+    }));
+  }
+}
+
+}  // namespace
+}  // namespace bast::interleave
