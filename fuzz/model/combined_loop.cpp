@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "bast/testing/follow.hpp"
+
 namespace bast::model {
 
 namespace {
@@ -80,7 +82,7 @@ result<process_id> combined_loop::start(std::size_t owner, const combined_order&
     ended.finished(ended.state, id, std::move(result));
   };
   by_owner_[owner].push_back(&who);
-  return driver_->start(child);
+  return test::follow(*driver_, child);
 }
 
 // --- what the driver and the world do ------------------------------------------------------------

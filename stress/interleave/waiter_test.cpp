@@ -161,6 +161,45 @@ TEST(ReadyListOrders, WhatIsTakenOutWaitsForItsPush) {
   }));
 }
 
+TEST(InboxOrders, WhatIsFreedElsewhereArrivesOnceWithWhatWasWrittenToIt) {
+  struct block {
+    model_atomics::plain<block*> next = nullptr;
+    model_atomics::plain<int> written = 0;
+  };
+  using inbox = bast::internal::basic_inbox<model_atomics, block>;
+  using remote_free = bast::internal::basic_remote_free<model_atomics, block>;
+  expect_exhausted(explore(three_preemptions, [](world& w) {
+    inbox home;
+    block blocks[3];
+    int arrived = 0;
+    const auto collect = [&] {
+      for (block* at = home.take(); at != nullptr; at = at->next) {
+        ++arrived;
+        w.check(at->written == 1, "it is as its last user left it");
+        at->written = 2;
+      }
+    };
+    w.spawn([&] {
+      remote_free worker;
+      for (int i = 0; i < 2; ++i) {
+        blocks[i].written = 1;
+        worker.free(home, blocks[i]);
+      }
+    });
+    w.spawn([&] {
+      blocks[2].written = 1;
+      home.push(blocks[2]);
+    });
+    w.spawn([&] {
+      collect();
+      collect();
+    });
+    w.run();
+    collect();
+    w.check(arrived == 3, "each once");
+  }));
+}
+
 /// One wait for a group, as wait_group's.
 struct group_wait {
   explicit group_wait(wait_list& group, loop* home)

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -120,7 +121,9 @@ class WaitGroupOfCoroutines : public testing::Test {
     if (said_.size() <= place) said_.resize(place + 1, '-');
     said_[place] = '-';
     auto c = pool_.acquire().value();
-    ASSERT_TRUE(c.start([this, place, governing = std::move(governing)] {
+    // What is captured would be leaked with a stack that is abandoned.
+    tokens_.push_back(std::move(governing));
+    ASSERT_TRUE(c.start([this, place, &governing = tokens_.back()] {
       const cancel_binding bound(governing);
       const auto ended = members_->wait();
       said_[place] = ended ? 'd' : (ended.error() == errc::cancelled ? 'c' : '?');
@@ -132,6 +135,7 @@ class WaitGroupOfCoroutines : public testing::Test {
   coro_pool pool_ = coro_pool::create().value();
   group_type members_ = std::make_unique<wait_group>(wait_group::create().value());
   std::string said_;
+  std::deque<cancel_token> tokens_;
   std::vector<coro<>> coroutines_;
 };
 

@@ -14,6 +14,7 @@
 
 #include <optional>
 
+#include "bast/coro/inbox.hpp"
 #include "bast/coro/waiter.hpp"
 
 namespace bast {
@@ -33,24 +34,16 @@ class basic_ready_list {
  public:
   using link = basic_ready_link<Atomics>;
 
-  /// Any thread. True when the inbox was empty: whoever empties it may have to be told.
-  [[nodiscard]] bool push(link& who) noexcept {
-    link* newest = inbox_.load(std::memory_order_relaxed);
-    // Release: pairs with the acquire in collect(). The last access to `who`.
-    do who.next = newest;
-    while (!inbox_.compare_exchange_weak(newest, &who, std::memory_order_release,
-                                         std::memory_order_relaxed));
-    return newest == nullptr;
-  }
-  /// Relaxed: for whoever is told otherwise when it changes.
-  bool inbox_empty() const noexcept { return inbox_.load(std::memory_order_relaxed) == nullptr; }
+  /// Any thread. True when the inbox was empty: whoever empties it may have to be told. The last
+  /// access to `who`.
+  [[nodiscard]] bool push(link& who) noexcept { return inbox_.push(who); }
+  bool inbox_empty() const noexcept { return inbox_.empty(); }
 
   // The owner.
 
   /// Moves what has come to the list.
   void collect() noexcept {
-    // Acquire: pairs with the release in push().
-    link* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+    link* newest = inbox_.take();
     link* oldest = nullptr;
     while (newest != nullptr) {
       link* const before = newest->next;
@@ -96,7 +89,7 @@ class basic_ready_list {
     --size_;
   }
 
-  typename Atomics::template atomic<link*> inbox_{nullptr};
+  basic_inbox<Atomics, link> inbox_;
   typename Atomics::template plain<link*> first_ = nullptr;
   link* last_ = nullptr;
   std::size_t size_ = 0;

@@ -162,7 +162,7 @@ command& command::new_session() noexcept {
   return *this;
 }
 command& command::kill_group_on_exit() noexcept {
-  if (changeable()) settings_.kill_group_on_exit = true;
+  if (changeable()) settings_.policy.kill_group_on_exit = true;
   return *this;
 }
 
@@ -214,15 +214,15 @@ bool command::acceptable(std::chrono::nanoseconds duration) noexcept {
 }
 
 command& command::timeout(std::chrono::nanoseconds duration) noexcept {
-  if (acceptable(duration)) settings_.timeout = duration;
+  if (acceptable(duration)) settings_.policy.timeout = duration;
   return *this;
 }
 command& command::grace(std::chrono::nanoseconds duration) noexcept {
-  if (acceptable(duration)) settings_.grace = duration;
+  if (acceptable(duration)) settings_.policy.grace = duration;
   return *this;
 }
 command& command::drain_grace(std::chrono::nanoseconds duration) noexcept {
-  if (acceptable(duration)) settings_.drain_grace = duration;
+  if (acceptable(duration)) settings_.policy.drain_grace = duration;
   return *this;
 }
 

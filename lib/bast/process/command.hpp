@@ -32,11 +32,11 @@
 
 namespace bast {
 
-/// Our ends of the streams of a child that lead to pipes, non-blocking, or -1.
+/// Our ends of the streams of a child that lead to pipes, non-blocking; the others are empty.
 struct process_pipes {
-  int stdin_fd = -1;
-  int stdout_fd = -1;
-  int stderr_fd = -1;
+  os::descriptor stdin_pipe;
+  os::descriptor stdout_pipe;
+  os::descriptor stderr_pipe;
 };
 
 /// Movable, not copyable; one that was moved from has nothing to run. Starts at most once:

@@ -92,9 +92,9 @@ TEST(CommandRefusals, P1_TheLargestValuesAreAccepted) {
   EXPECT_TRUE(c.verify());
   const auto& settings = internal::command_access::settings(c);
   EXPECT_EQ(settings.environment.count(), 3U);
-  EXPECT_EQ(settings.timeout, 0ns);
-  EXPECT_EQ(settings.grace, 0ns);
-  EXPECT_EQ(settings.drain_grace, 0ns);
+  EXPECT_EQ(settings.policy.timeout, 0ns);
+  EXPECT_EQ(settings.policy.grace, 0ns);
+  EXPECT_EQ(settings.policy.drain_grace, 0ns);
   for (const auto& [name, value] :
        {std::pair{std::string("N"), fits.substr(1)}, std::pair{fits, std::string()}}) {
     auto d = command::argv({"a"});

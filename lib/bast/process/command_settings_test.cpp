@@ -30,8 +30,6 @@ std::string joined(const internal::string_list& list) {
 std::string words_of_stream(const internal::stream_settings& stream) {
   std::string out = "kind " + std::to_string(static_cast<int>(stream.to));
   out += " append " + std::to_string(stream.append) + " fd " + std::to_string(stream.fd);
-  out += " limit " + std::to_string(stream.capture.limit.count) + " policy " +
-         std::to_string(static_cast<int>(stream.capture.policy));
   out += " path " + joined(stream.path) + " bytes ";
   for (const std::byte byte : stream.contents.all()) out += static_cast<char>(byte);
   return out;
@@ -62,19 +60,26 @@ std::string record_of(const command& c) {
   out += "\nids " + optional_word(s.user) + " " + optional_word(s.primary_group) + " groups " +
          std::to_string(s.has_groups);
   for (const gid_t id : s.groups.all()) out += " " + std::to_string(id);
-  out += "\nkill " + std::to_string(s.kill_group_on_exit) + " timeout " +
-         (s.timeout ? std::to_string(s.timeout->count()) : "none") + " grace " +
-         std::to_string(s.grace.count()) + " drain " + std::to_string(s.drain_grace.count());
-  return out;
+  const process_policy& p = s.policy;
+  out +=
+      "\nkill " + std::to_string(p.kill_group_on_exit) + " timeout " +
+      (p.timeout != std::chrono::nanoseconds::max() ? std::to_string(p.timeout.count()) : "none") +
+      " grace " + std::to_string(p.grace.count()) + " drain " +
+      std::to_string(p.drain_grace.count()) + " captures";
+  for (const capture_options& capture : {p.output, p.errors}) {
+    out += " " + std::to_string(capture.limit.count) + ":" +
+           std::to_string(static_cast<int>(capture.policy));
+  }
+  return out + (p.own_group ? " own" : "");
 }
 
 constexpr const char* untouched =
     "argv a,1\ncwd 0\nenv 0 inherit 1\n"
-    "kind 1 append 0 fd -1 limit 16777216 policy 0 path 0 bytes \n"
-    "kind 0 append 0 fd -1 limit 16777216 policy 0 path 0 bytes \n"
-    "kind 0 append 0 fd -1 limit 16777216 policy 0 path 0 bytes \n"
+    "kind 1 append 0 fd -1 path 0 bytes \n"
+    "kind 0 append 0 fd -1 path 0 bytes \n"
+    "kind 0 append 0 fd -1 path 0 bytes \n"
     "passed foreign 0\ngroup 1 death 0 umask none\nlimits\nids none none groups 0\n"
-    "kill 0 timeout none grace 5000000000 drain 250000000";
+    "kill 0 timeout none grace 5000000000 drain 250000000 captures 16777216:0 16777216:0";
 
 TEST(CommandSettings, P4_ANewCommandHasTheDefaults) {
   EXPECT_EQ(record_of(command::argv({"a"})), untouched);
@@ -96,21 +101,23 @@ void set_each(command& c, int round) {
 TEST(CommandSettings, P3_ASetterThatIsCalledTwiceReplacesOrAdds) {
   auto c = command::argv({"a"});
   set_each(c, 1);
-  EXPECT_EQ(record_of(c),
-            "argv a,w1,2\ncwd w1,1\nenv N=w1,U,2 inherit 1\n"
-            "kind 2 append 0 fd -1 limit 16777216 policy 0 path 0 bytes w1\n"
-            "kind 6 append 1 fd -1 limit 16777216 policy 0 path w1,1 bytes \n"
-            "kind 5 append 0 fd 41 limit 16777216 policy 0 path 0 bytes \n"
-            "passed 0>3 foreign 1\ngroup 2 death 1 umask 1\nlimits 1:1/2\n"
-            "ids 1 2 groups 1 1 2\nkill 1 timeout 1 grace 2 drain 3");
+  EXPECT_EQ(
+      record_of(c),
+      "argv a,w1,2\ncwd w1,1\nenv N=w1,U,2 inherit 1\n"
+      "kind 2 append 0 fd -1 path 0 bytes w1\n"
+      "kind 6 append 1 fd -1 path w1,1 bytes \n"
+      "kind 5 append 0 fd 41 path 0 bytes \n"
+      "passed 0>3 foreign 1\ngroup 2 death 1 umask 1\nlimits 1:1/2\n"
+      "ids 1 2 groups 1 1 2\nkill 1 timeout 1 grace 2 drain 3 captures 16777216:0 16777216:0");
   set_each(c, 2);
-  EXPECT_EQ(record_of(c),
-            "argv a,w1,w2,3\ncwd w2,1\nenv N=w1,U,N=w2,U,4 inherit 1\n"
-            "kind 2 append 0 fd -1 limit 16777216 policy 0 path 0 bytes w2\n"
-            "kind 6 append 0 fd -1 limit 16777216 policy 0 path w2,1 bytes \n"
-            "kind 5 append 0 fd 42 limit 16777216 policy 0 path 0 bytes \n"
-            "passed 0>3 1>4 foreign 1\ngroup 2 death 2 umask 2\nlimits 1:1/2 2:2/3\n"
-            "ids 2 3 groups 1 2 3\nkill 1 timeout 2 grace 3 drain 4");
+  EXPECT_EQ(
+      record_of(c),
+      "argv a,w1,w2,3\ncwd w2,1\nenv N=w1,U,N=w2,U,4 inherit 1\n"
+      "kind 2 append 0 fd -1 path 0 bytes w2\n"
+      "kind 6 append 0 fd -1 path w2,1 bytes \n"
+      "kind 5 append 0 fd 42 path 0 bytes \n"
+      "passed 0>3 1>4 foreign 1\ngroup 2 death 2 umask 2\nlimits 1:1/2 2:2/3\n"
+      "ids 2 3 groups 1 2 3\nkill 1 timeout 2 grace 3 drain 4 captures 16777216:0 16777216:0");
   c.clear_env().own_group();
   EXPECT_NE(record_of(c).find("\nenv 0 inherit 0\n"), std::string::npos) << record_of(c);
   EXPECT_NE(record_of(c).find("\ngroup 1 "), std::string::npos) << record_of(c);

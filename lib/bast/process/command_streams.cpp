@@ -26,7 +26,8 @@ command& command::lead_fd(int stream, int fd) noexcept {
 }
 
 command& command::lead_capture(int stream, capture_options options) noexcept {
-  if (changeable()) settings_.streams[stream].capture = options;
+  process_policy& policy = settings_.policy;
+  if (changeable()) (stream == 1 ? policy.output : policy.errors) = options;
   return lead(stream, stream_kind::capture);
 }
 

@@ -111,10 +111,10 @@ TEST(Command, P4_DefaultsAreTheSafeOnes) {
   EXPECT_EQ(settings.streams[2].to, kind::inherit);
   EXPECT_EQ(settings.group, internal::child_group::own);
   EXPECT_FALSE(settings.keep_foreign_fds);
-  EXPECT_FALSE(settings.timeout);
-  EXPECT_EQ(settings.grace, std::chrono::seconds(5));
-  EXPECT_EQ(settings.drain_grace, std::chrono::milliseconds(250));
-  EXPECT_EQ(settings.streams[1].capture.policy, on_limit::error_and_kill);
+  EXPECT_EQ(settings.policy.timeout, std::chrono::nanoseconds::max());
+  EXPECT_EQ(settings.policy.grace, std::chrono::seconds(5));
+  EXPECT_EQ(settings.policy.drain_grace, std::chrono::milliseconds(250));
+  EXPECT_EQ(settings.policy.output.policy, on_limit::error_and_kill);
 }
 
 TEST(Command, P3_SettersAreRememberedForWhoeverFollowsTheProcess) {
@@ -122,12 +122,12 @@ TEST(Command, P3_SettersAreRememberedForWhoeverFollowsTheProcess) {
   c.timeout(nanoseconds(1)).grace(nanoseconds(2)).drain_grace(nanoseconds(3)).kill_group_on_exit();
   c.stderr_capture({.limit = {10}, .policy = on_limit::backpressure});
   const auto& settings = command_access::settings(c);
-  EXPECT_EQ(settings.timeout, nanoseconds(1));
-  EXPECT_EQ(settings.grace, nanoseconds(2));
-  EXPECT_EQ(settings.drain_grace, nanoseconds(3));
-  EXPECT_TRUE(settings.kill_group_on_exit);
-  EXPECT_EQ(settings.streams[2].capture.limit, bytes{10});
-  EXPECT_EQ(settings.streams[2].capture.policy, on_limit::backpressure);
+  EXPECT_EQ(settings.policy.timeout, nanoseconds(1));
+  EXPECT_EQ(settings.policy.grace, nanoseconds(2));
+  EXPECT_EQ(settings.policy.drain_grace, nanoseconds(3));
+  EXPECT_TRUE(settings.policy.kill_group_on_exit);
+  EXPECT_EQ(settings.policy.errors.limit, bytes{10});
+  EXPECT_EQ(settings.policy.errors.policy, on_limit::backpressure);
 }
 
 TEST(Command, P3_MovesWithEverythingItRemembers) {

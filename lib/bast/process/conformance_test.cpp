@@ -99,13 +99,13 @@ class Conformance : public testing::TestWithParam<kind> {
   void run() {
     while (loop_->machine().stats().live != 0) loop_->turn();
   }
-  process_result run(const process_start& start) {
+  process_result run_it(const process_start& start) {
     follow(start);
     run();
     return std::move(results_[start.pid]);
   }
   process_result run(const std::vector<std::string>& steps) {
-    return run(start_of(child_of(steps)));
+    return run_it(start_of(child_of(steps)));
   }
 
   test::process_counts before_ = test::process_counts::now();
@@ -161,7 +161,7 @@ TEST_P(Conformance, P16_TenMebibytesOnBothStreams) {
 TEST_P(Conformance, P16_AtTheLimitTheProcessIsStopped) {
   process_start start = start_of(child_of({"out", "1000000", "hang"}));
   start.output.limit = bytes{1000};
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::limit);
   EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGTERM}));
   EXPECT_EQ(r.output.bytes.text(), pattern(1000));
@@ -172,7 +172,7 @@ TEST_P(Conformance, P16_AtTheLimitTheProcessIsStopped) {
 TEST_P(Conformance, P16_ExactlyTheLimitIsNotTooMuch) {
   process_start start = start_of(child_of({"out", "4096"}));
   start.output.limit = bytes{4096};
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::exited);
   EXPECT_EQ(r.output.bytes.text(), pattern(4096));
   EXPECT_EQ(r.output.truncated, truncation::none);
@@ -181,7 +181,7 @@ TEST_P(Conformance, P16_ExactlyTheLimitIsNotTooMuch) {
 TEST_P(Conformance, P16_WhatIsBeyondTheLimitIsDrained) {
   process_start start = start_of(child_of({"out", "1000000", "exit", "3"}));
   start.output = {.limit = bytes{1000}, .policy = on_limit::truncate_and_drain};
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::exited);
   EXPECT_EQ(r.status.code, 3);
   EXPECT_EQ(r.output.bytes.text(), pattern(1000));
@@ -215,7 +215,7 @@ TEST_P(Conformance, P16_UnderBackpressureTheLastBytesNeedNobody) {
     process_start start = start_of(child_of({"out", std::to_string(size), "exit", "0"}));
     start.output = {.limit = bytes{4096}, .policy = on_limit::backpressure};
     start.drain_grace = std::chrono::nanoseconds::max();
-    const process_result r = run(start);
+    const process_result r = run_it(start);
     EXPECT_TRUE(r.output.bytes.text() == pattern(size)) << r.output.bytes.size();
     EXPECT_EQ(r.output.truncated, truncation::none);
     EXPECT_TRUE(r.check());
@@ -226,7 +226,7 @@ TEST_P(Conformance, P16_UnderBackpressureWhatIsLostIsNoSuccess) {
   process_start start = start_of(child_of({"pipe_size", "1048576", "out", "200000", "exit", "0"}));
   start.output = {.limit = bytes{4096}, .policy = on_limit::backpressure};
   start.drain_grace = 1ms;
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_TRUE(r.output.bytes.text() == pattern(4096 + 65'536));
   EXPECT_EQ(r.output.truncated, truncation::limit);
   EXPECT_EQ(r.status.code, 0);
@@ -239,7 +239,7 @@ TEST_P(Conformance, P14_ATimeoutTerminates) {
   process_start start = start_of(child);
   start.timeout = 1ms;
   start.grace = std::chrono::nanoseconds::max();
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::timed_out);
   EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGTERM}));
   EXPECT_EQ(r.check().error().kind(), errc::timed_out);
@@ -258,7 +258,7 @@ TEST_P(Conformance, P14_WhoIgnoresItIsKilled) {
   process_start start = start_of(child);
   start.timeout = 1ms;
   start.grace = 1ms;
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::timed_out);
   EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGKILL}));
 }
@@ -266,7 +266,7 @@ TEST_P(Conformance, P14_WhoIgnoresItIsKilled) {
 TEST_P(Conformance, P13_AGrandchildThatKeepsThePipeDoesNotKeepUs) {
   process_start start = start_of(child_of({"say", "x", "grandchild", "exit", "0"}));
   start.drain_grace = 1ms;
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::exited);
   EXPECT_TRUE(r.status.success());
   EXPECT_EQ(r.output.truncated, truncation::grandchild);
@@ -277,7 +277,7 @@ TEST_P(Conformance, P11_StragglersAreKilledBeforeTheLeaderIsReaped) {
   process_start start = start_of(child_of({"say", "x", "grandchild", "exit", "7"}));
   start.kill_group_on_exit = true;
   start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because they do.
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.status.code, 7);
   EXPECT_EQ(r.output.bytes.text(), "x\n");
   EXPECT_EQ(r.output.truncated, truncation::none);
@@ -289,7 +289,7 @@ TEST_P(Conformance, P14_TheWholeGroupIsTerminated) {
   process_start start = start_of(child);
   start.timeout = 1ms;
   start.drain_grace = std::chrono::nanoseconds::max();
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::timed_out);
   EXPECT_EQ(r.output.truncated, truncation::none);
 }
@@ -302,7 +302,7 @@ TEST_P(Conformance, P14_AMemberThatOutlivesTheLeaderIsKilledAfterTheGrace) {
   start.timeout = 1ms;
   start.grace = 1ms;
   start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because it does.
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::timed_out);
   EXPECT_EQ(r.output.truncated, truncation::none);
 }
@@ -315,7 +315,7 @@ TEST_P(Conformance, P14_WhoIsStoppedHearsSIGTERMAtOnce) {
   process_start start = start_of(child);
   start.timeout = 1ms;
   start.grace = std::chrono::nanoseconds::max();
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.status, (exit_status{.how = exit_status::kind::signalled, .code = SIGTERM}));
 }
 
@@ -323,11 +323,11 @@ TEST_P(Conformance, P12_AHostThatAdoptsOrphansReapsThoseOfTheGroup) {
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
   process_start start = start_of(child_of({"grandchild", "grandchild", "exit", "7"}));
   start.kill_group_on_exit = true;
-  EXPECT_EQ(run(start).status.code, 7);
+  EXPECT_EQ(run_it(start).status.code, 7);
   // What ends by itself is not waited for, and what left the group stays the host's.
   const real_child child = child_of({"ready", "leaver", "exit", "3"});
   await_ready(child);
-  EXPECT_EQ(run(start_of(child)).status.code, 3);
+  EXPECT_EQ(run_it(start_of(child)).status.code, 3);
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
   siginfo_t info;
   ASSERT_EQ(::waitid(P_ALL, 0, &info, WEXITED), 0) << "the one that left";
@@ -378,7 +378,7 @@ TEST_P(Conformance, P12_ReapedBySomebodyElseIsLost) {
   const process_start start = start_of(child_of({"say", "x", "exit", "3"}));
   siginfo_t info;
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(start.pid), &info, WEXITED), 0);
-  const process_result r = run(start);
+  const process_result r = run_it(start);
   EXPECT_EQ(r.status.how, exit_status::kind::lost);
   EXPECT_EQ(r.output.bytes.text(), "x\n");
   EXPECT_EQ(r.check().error().kind(), errc::lost);
@@ -389,7 +389,7 @@ TEST_P(Conformance, P12_WithSigchldIgnoredTheStatusIsLost) {
   await_ready(child);
   const auto before = ::signal(SIGCHLD, SIG_IGN);
   ASSERT_EQ(::kill(child.pid, SIGKILL), 0);
-  const process_result r = run(start_of(child));
+  const process_result r = run_it(start_of(child));
   ::signal(SIGCHLD, before);
   EXPECT_EQ(r.status.how, exit_status::kind::lost);
 }

@@ -102,10 +102,17 @@ result<internal::executor*> process_driver::continues() noexcept {
 // (tools/bast-stacks/code/annotations.txt).
 [[gnu::noinline]] void process_driver::stir() noexcept { stirred(); }
 
-result<process_id> process_driver::start(const process_start& child) noexcept {
+result<process_id> process_driver::start(process_child&& child) noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
   machine_.tick(os::monotonic_ns());
-  auto id = machine_.start(child);
+  auto id = machine_.start({child, child.pid, child.pidfd.get(), child.output_pipe.get(),
+                            child.errors_pipe.get(), child.finished, child.context});
+  if (id) {
+    // The machine's to have closed, from here on.
+    for (os::descriptor* const given : {&child.pidfd, &child.output_pipe, &child.errors_pipe}) {
+      (void)given->release();
+    }
+  }
   stir();
   return id;
 }

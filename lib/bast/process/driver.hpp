@@ -26,9 +26,10 @@ class process_driver {
 
   /// Whether `start` would follow one more. Errors: those of `start` but `invalid`.
   [[nodiscard]] result<void> has_room() const noexcept;
-  /// process_machine::start, by the time of now. Errors: bad_state (no init), wrong_thread; those
-  /// of process_machine::start.
-  [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
+  /// process_machine::start, by the time of now, of a child whose descriptors this driver closes.
+  /// On an error `child` is as it was. Errors: bad_state (no init), wrong_thread; those of
+  /// process_machine::start.
+  [[nodiscard]] result<process_id> start(process_child&& child) noexcept;
   /// process_machine::cancel, by the time of now. Errors: bad_state (no init), wrong_thread; those
   /// of process_machine::cancel.
   [[nodiscard]] result<void> cancel(process_id id) noexcept;

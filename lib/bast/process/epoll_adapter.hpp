@@ -6,7 +6,7 @@
 //
 //   bast::epoll_adapter loop;
 //   if (auto ready = loop.init(); !ready) return ready;
-//   auto id = loop.start({.pid = pid, .pidfd = pidfd, .output_pipe = fd, .finished = done});
+//   auto id = command.start(loop, done, context);
 //   while (!loop.idle()) (void)loop.turn(std::chrono::hours(1));
 //
 // See process_driver for `start`, `cancel` and `cancel_from_anywhere`, and for who may call what.

@@ -11,6 +11,7 @@
 
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/emulation.hpp"
+#include "bast/testing/follow.hpp"
 #include "bast/testing/real_child.hpp"
 
 namespace bast {
@@ -125,7 +126,7 @@ TEST(EpollAdapterInit, P22_AFlushIsAtMost256OperationsAndTheRestIsDueAtOnce) {
   ASSERT_TRUE(loop.init(600));
   for (int i = 0; i < 299; ++i) ASSERT_TRUE(loop.machine().start(invented()));
   const os::fault_scope counted({.kind = os::call::epoll});
-  ASSERT_TRUE(loop.start(invented()));
+  ASSERT_TRUE(test::follow(loop, invented()));
   EXPECT_EQ(counted.seen(), 256U) << "each is watched once, in vain";
   EXPECT_EQ(loop.next_deadline(), 0);
   ASSERT_TRUE(loop.turn(1h));
@@ -144,7 +145,7 @@ TEST_F(EpollAdapter, P21_AnEmptyLoopWaitsForNothingAndTellsNothing) {
 
 TEST_F(EpollAdapter, P21_ItsDescriptorIsReadableWhenATurnHasSomethingToDo) {
   const process_start start = start_of({"cat", "exit", "3"});
-  ASSERT_TRUE(loop_.start(start));
+  ASSERT_TRUE(test::follow(loop_, start));
   await(loop_.fd());
   while (!result_) {
     await(loop_.fd());
@@ -161,7 +162,7 @@ TEST_F(EpollAdapter, P14_TheDeadlineIsTheTimeout) {
   start.timeout = 1h;
   start.grace = 0ns;
   const std::int64_t before = os::monotonic_ns();
-  const process_id id = *loop_.start(start);
+  const process_id id = *test::follow(loop_, start);
   const std::int64_t hour = 3'600'000'000'000;
   EXPECT_GE(loop_.next_deadline(), before + hour);
   EXPECT_LE(loop_.next_deadline(), os::monotonic_ns() + hour);
@@ -172,7 +173,7 @@ TEST_F(EpollAdapter, P14_TheDeadlineIsTheTimeout) {
 }
 
 TEST_F(EpollAdapter, P21_AFailedWaitIsToldAndLosesNothing) {
-  ASSERT_TRUE(loop_.start(start_of({"say", "x", "exit", "3"})));
+  ASSERT_TRUE(test::follow(loop_, start_of({"say", "x", "exit", "3"})));
   await(child_.pidfd);
   for (const int error_number : {EBADF, EINVAL, ENOMEM}) {
     const os::fault_scope fault({.kind = os::call::epoll, .nth = 1, .error_number = error_number});
@@ -198,7 +199,7 @@ TEST_F(EpollAdapter, P21_WhatCannotBeWatchedIsTriedAgain) {
     // Neither a pipe nor the pidfd.
     const os::fault_scope fault(
         {.kind = os::call::epoll, .nth = 1, .persistent = true, .error_number = ENOSPC});
-    ASSERT_TRUE(loop_.start(start));
+    ASSERT_TRUE(test::follow(loop_, start));
     EXPECT_EQ(fault.injected(), 3U);
   }
   EXPECT_LT(loop_.next_deadline(), never_ns);
@@ -213,7 +214,7 @@ TEST_F(EpollAdapter, I2_WhatIsClosedIsNotWatchedEvenThroughAnotherDescriptor) {
   start.drain_grace = 0ns;
   // While these are open, closing the loop's own ones ends nothing in the kernel.
   const int kept[] = {::dup(child_.output), ::dup(child_.errors), ::dup(child_.pidfd)};
-  ASSERT_TRUE(loop_.start(start));
+  ASSERT_TRUE(test::follow(loop_, start));
   run();
   EXPECT_EQ(result_->output.truncated, truncation::grandchild);
   EXPECT_EQ(::kill(-child_.pid, SIGKILL), 0);  // The pipes end.
@@ -231,13 +232,13 @@ TEST_F(EpollAdapter, IO9_AfterShutDownNobodyIsWoken) {
   EXPECT_TRUE(loop_.machine().idle());
   loop_.cancel_from_anywhere({.slot = 0, .generation = 1});
   EXPECT_FALSE(is_readable(loop_.fd()));
-  EXPECT_EQ(loop_.start(invented()).error(), errc::shutdown);
+  EXPECT_EQ(test::follow(loop_, invented()).error(), errc::shutdown);
 }
 
 TEST_F(EpollAdapter, P16_AByteAtATime) {
   process_start start = start_of({"out", "100000", "hang"});
   start.output = {.limit = bytes{1}, .policy = on_limit::backpressure};
-  const process_id id = *loop_.start(start);
+  const process_id id = *test::follow(loop_, start);
   await(child_.output);
   std::byte one[1];
   std::size_t taken = 0;

@@ -9,6 +9,7 @@
 #include "bast/process/epoll_adapter.hpp"
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/emulation.hpp"
+#include "bast/testing/follow.hpp"
 #include "bast/testing/real_child.hpp"
 
 namespace bast {
@@ -40,7 +41,7 @@ std::string life(test::injection& faults) {
   start.finished = [](void* context, process_id, process_result&& ended) noexcept {
     static_cast<std::optional<process_result>*>(context)->emplace(std::move(ended));
   };
-  if (const auto id = loop.start(start); !id) {
+  if (const auto id = test::follow(loop, start); !id) {
     give_back(child);
     return "start must not fail: " + id.error().message();
   }

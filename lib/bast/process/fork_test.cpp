@@ -14,6 +14,7 @@
 #include "bast/coro.hpp"
 #include "bast/process.hpp"
 #include "bast/testing/emulation.hpp"
+#include "bast/testing/follow.hpp"
 #include "bast/testing/in_child.hpp"
 #include "bast/testing/run_child.hpp"
 
@@ -90,7 +91,7 @@ TEST_F(ForkedHost, IO15_EveryOperationAnswersForked) {
     if (!is_forked(loop.turn(1h))) return 1;
     if (!is_forked(loop.shut_down())) return 2;
     if (!is_forked(loop.has_room())) return 3;
-    if (!is_forked(loop.start(some_child()))) return 4;
+    if (!is_forked(test::follow(loop, some_child()))) return 4;
     if (!is_forked(loop.cancel({.slot = 0, .generation = 1}))) return 5;
     if (!is_forked(loop.init(4))) return 6;
     std::byte some[1];
@@ -277,7 +278,7 @@ TEST_F(ForkedHost, IO15_TheRingIsTheParents) {
   const auto use = [&] {
     if (!loop->prepare() || !loop->idle()) return 1;
     if (loop->shut_down().error() != errc::forked) return 2;
-    if (loop->start(some_child()).error() != errc::forked) return 3;
+    if (test::follow(*loop, some_child()).error() != errc::forked) return 3;
     loop.reset();
     return io_uring_sq_ready(&ring) == filled ? 0 : 4;
   };

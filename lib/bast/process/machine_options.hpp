@@ -5,10 +5,10 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 
 #include "bast/base.hpp"
+#include "bast/os.hpp"
 #include "bast/process/options.hpp"
 #include "bast/process/result.hpp"
 
@@ -27,20 +27,24 @@ enum class output_stream : std::uint8_t { output, errors };
 /// machine has forgotten the process already: it may start the next one.
 using process_finished = void (*)(void* context, process_id id, process_result&& result) noexcept;
 
-/// A child that runs. Its descriptors belong to the machine from the moment `start` succeeds.
-struct process_start {
+/// A child that runs, by its numbers: the machine makes no kernel call, so it owns no descriptor.
+/// It asks for each of them to be closed once, and until then they must stay open, from the moment
+/// that `start` succeeds.
+struct process_start : process_policy {
   pid_t pid = -1;
   int pidfd = -1;
   int output_pipe = -1;  // our ends, O_NONBLOCK; -1: not captured
   int errors_pipe = -1;
-  bool own_group = false;           // it leads a process group of its own
-  bool kill_group_on_exit = false;  // what is left of that group is killed when it exits
-  capture_options output;
-  capture_options errors;
-  /// From the start on; nanoseconds::max() and whatever overflows is forever.
-  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
-  std::chrono::nanoseconds grace = std::chrono::seconds(5);  // between SIGTERM and SIGKILL
-  std::chrono::nanoseconds drain_grace = std::chrono::milliseconds(250);  // P-13
+  process_finished finished = nullptr;
+  void* context = nullptr;
+};
+
+/// The same for a driver, which closes what it is given.
+struct process_child : process_policy {
+  pid_t pid = -1;
+  os::descriptor pidfd;
+  os::descriptor output_pipe;  // our ends, O_NONBLOCK; empty: not captured
+  os::descriptor errors_pipe;
   process_finished finished = nullptr;
   void* context = nullptr;
 };

@@ -3,6 +3,7 @@
 // What a user of `command` chooses, and what it is told when a start failed.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "bast/base.hpp"
@@ -21,6 +22,18 @@ enum class on_limit : std::uint8_t {
 struct capture_options {
   bytes limit = {std::size_t{16} << 20};
   on_limit policy = on_limit::error_and_kill;
+};
+
+/// How a child is followed to its end: what a command says, and a machine does.
+struct process_policy {
+  bool own_group = false;           // it leads a process group of its own
+  bool kill_group_on_exit = false;  // what is left of that group is killed when it exits
+  capture_options output;
+  capture_options errors;
+  /// From the start on; nanoseconds::max() and whatever overflows is forever.
+  std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
+  std::chrono::nanoseconds grace = std::chrono::seconds(5);  // between SIGTERM and SIGKILL
+  std::chrono::nanoseconds drain_grace = std::chrono::milliseconds(250);  // P-13
 };
 
 /// "chdir" and so on. Never null.

@@ -17,28 +17,6 @@ using internal::command_settings;
 using internal::stream_settings;
 using stream_kind = stream_settings::kind;
 
-/// A started child until somebody follows it.
-class unfollowed {
- public:
-  explicit unfollowed(const internal::spawned& child) noexcept : child_(child) {}
-  ~unfollowed() {
-    if (child_.pid < 0) return;
-    os::destroy_process({.pid = child_.pid,
-                         .pidfd = os::descriptor(child_.pidfd),
-                         .leads_group = child_.own_group});
-    for (const int fd : {child_.stdin_pipe, child_.stdout_pipe, child_.stderr_pipe}) {
-      const os::descriptor closed(fd);
-    }
-  }
-  unfollowed(const unfollowed&) = delete;
-  unfollowed& operator=(const unfollowed&) = delete;
-
-  void follow() noexcept { child_.pid = -1; }
-
- private:
-  internal::spawned child_;
-};
-
 bool leads_to(const command_settings& settings, int stream, stream_kind where) noexcept {
   return settings.streams[stream].to == where;
 }
@@ -143,30 +121,28 @@ result<process_id> command::start(process_driver& driver, process_finished finis
   }
   // Before anything runs: a command that cannot be followed is not used up (P-9).
   if (auto room = driver.has_room(); !room) return std::unexpected(room.error());
-  const auto child = internal::spawn(*this);
-  if (!child) return std::unexpected(child.error());
-  unfollowed guard(*child);
-  const bool captures[] = {false, leads_to(settings_, 1, stream_kind::capture),
-                           leads_to(settings_, 2, stream_kind::capture)};
-  auto id = driver.start({.pid = child->pid,
-                          .pidfd = child->pidfd,
-                          .output_pipe = captures[1] ? child->stdout_pipe : -1,
-                          .errors_pipe = captures[2] ? child->stderr_pipe : -1,
-                          .own_group = child->own_group,
-                          .kill_group_on_exit = settings_.kill_group_on_exit,
-                          .output = settings_.streams[1].capture,
-                          .errors = settings_.streams[2].capture,
-                          .timeout = settings_.timeout.value_or(std::chrono::nanoseconds::max()),
-                          .grace = settings_.grace,
-                          .drain_grace = settings_.drain_grace,
-                          .finished = finished,
-                          .context = context});
-  if (!id) return id;
-  guard.follow();
+  auto spawned = internal::spawn(*this);
+  if (!spawned) return std::unexpected(spawned.error());
+  os::started_process& process = spawned->process;
+  process_child child{settings_.policy, process.pid, std::move(process.pidfd), {}, {},
+                      finished,         context};
+  child.own_group = process.leads_group;
+  if (leads_to(settings_, 1, stream_kind::capture)) {
+    child.output_pipe = std::move(spawned->stdout_pipe);
+  }
+  if (leads_to(settings_, 2, stream_kind::capture)) {
+    child.errors_pipe = std::move(spawned->stderr_pipe);
+  }
+  auto id = driver.start(std::move(child));
+  if (!id) {
+    process.pidfd = std::move(child.pidfd);  // NOLINT(bugprone-use-after-move): not on an error
+    os::destroy_process(process);
+    return id;
+  }
   if (pipes != nullptr) {
-    *pipes = {.stdin_fd = child->stdin_pipe,
-              .stdout_fd = captures[1] ? -1 : child->stdout_pipe,
-              .stderr_fd = captures[2] ? -1 : child->stderr_pipe};
+    *pipes = {.stdin_pipe = std::move(spawned->stdin_pipe),
+              .stdout_pipe = std::move(spawned->stdout_pipe),
+              .stderr_pipe = std::move(spawned->stderr_pipe)};
   }
   return id;
 }

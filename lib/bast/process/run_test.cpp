@@ -277,9 +277,9 @@ TEST_F(Run, StartGivesThePipesToTheCaller) {
   };
   process_pipes pipes;
   ASSERT_TRUE(c.start(loop_, finished, &seen, &pipes));
-  EXPECT_EQ(pipes.stdout_fd, -1);
-  ASSERT_EQ(::write(pipes.stdin_fd, "hello", 5), 5);
-  ::close(pipes.stdin_fd);
+  EXPECT_FALSE(pipes.stdout_pipe);
+  ASSERT_EQ(::write(pipes.stdin_pipe.get(), "hello", 5), 5);
+  pipes.stdin_pipe.reset();
   while (!seen.ended) ASSERT_TRUE(loop_.turn(1h));
   EXPECT_EQ(seen.output, "hello");
 }
@@ -298,11 +298,10 @@ TEST_F(Run, EachPipeIsGivenAsItsOwn) {
     };
     process_pipes pipes;
     ASSERT_TRUE(c.start(loop_, finished, &ended, &pipes));
-    EXPECT_EQ(pipes.stdin_fd, -1);
-    EXPECT_EQ(pipes.stdout_fd >= 0, !captures_output);
-    EXPECT_EQ(pipes.stderr_fd >= 0, captures_output);
+    EXPECT_FALSE(pipes.stdin_pipe);
+    EXPECT_EQ(static_cast<bool>(pipes.stdout_pipe), !captures_output);
+    EXPECT_EQ(static_cast<bool>(pipes.stderr_pipe), captures_output);
     while (!ended) ASSERT_TRUE(loop_.turn(1h));
-    ::close(captures_output ? pipes.stderr_fd : pipes.stdout_fd);
   }
 }
 

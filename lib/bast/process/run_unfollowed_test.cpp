@@ -42,9 +42,9 @@ TEST(RunUnfollowed, P9_TheChildAndEveryPipeOfItAreGone) {
       ASSERT_FALSE(id);
       EXPECT_EQ(id.error(), errc::invalid);
       EXPECT_STREQ(id.error().detail(), "backpressure with a limit of 0 reads nothing ever");
-      EXPECT_EQ(pipes.stdin_fd, -1);
-      EXPECT_EQ(pipes.stdout_fd, -1);
-      EXPECT_EQ(pipes.stderr_fd, -1);
+      EXPECT_FALSE(pipes.stdin_pipe);
+      EXPECT_FALSE(pipes.stdout_pipe);
+      EXPECT_FALSE(pipes.stderr_pipe);
     }
     EXPECT_EQ(before.differences(), "");
     siginfo_t info{};

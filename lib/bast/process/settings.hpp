@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstddef>
 #include <optional>
 
@@ -33,7 +32,6 @@ struct stream_settings {
   kind to = kind::inherit;
   bool append = false;  // path
   int fd = -1;          // fd
-  capture_options capture;
   string_list path;
   list<std::byte> contents;
 };
@@ -59,10 +57,7 @@ struct command_settings {
   list<gid_t> groups;
   bool has_groups = false;  // `groups` was set, perhaps to none
 
-  bool kill_group_on_exit = false;
-  std::optional<std::chrono::nanoseconds> timeout;
-  std::chrono::nanoseconds grace{std::chrono::seconds(5)};
-  std::chrono::nanoseconds drain_grace{std::chrono::milliseconds(250)};
+  process_policy policy;  // but for own_group
   cancel_token token;
 };
 

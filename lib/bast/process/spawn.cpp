@@ -83,20 +83,18 @@ class start {
     if (const auto ready = prepare(); !ready) return std::unexpected(ready.error());
     auto child = launch();
     if (!child) return failed(spawn_stage::fork, child.error());
+    child->leads_group = settings_.group != child_group::same;
     if (const auto executed = await_exec(); !executed) {
       // The program may run, and have children: what failed may be only that we hear of it.
-      child->leads_group = settings_.group != child_group::same;
       if (!BAST_MUTANT(zombie_left)) os::destroy_process(*child);
       if (BAST_MUTANT(pidfd_leaked)) (void)child->pidfd.release();
       return std::unexpected(executed.error());
     }
     command_access::succeed(command_);
-    return spawned{.pid = child->pid,
-                   .pidfd = child->pidfd.release(),
+    return spawned{.process = std::move(*child),
                    .stdin_pipe = streams_.take(0),
                    .stdout_pipe = streams_.take(1),
-                   .stderr_pipe = streams_.take(2),
-                   .own_group = settings_.group != child_group::same};
+                   .stderr_pipe = streams_.take(2)};
   }
 
  private:

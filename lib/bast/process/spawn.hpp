@@ -10,22 +10,17 @@
 // why through a pipe that closes on exec, and is reaped before `spawn` returns (laws P-7 .. P-9).
 #pragma once
 
-#include <sys/types.h>
-
 #include "bast/process/command.hpp"
 
 namespace bast::internal {
 
-/// A process that executes its program. Its descriptors are the caller's to close, and the process
-/// is the caller's to reap, through the pidfd.
+/// A process that executes its program, and is the caller's to reap, through the pidfd.
 struct spawned {
-  pid_t pid = -1;
-  int pidfd = -1;
-  // Our ends of pipes and captures, non-blocking, or -1.
-  int stdin_pipe = -1;
-  int stdout_pipe = -1;
-  int stderr_pipe = -1;
-  bool own_group = false;  // its pid is the number of its group
+  os::started_process process;
+  // Our ends of pipes and captures, non-blocking, or empty.
+  os::descriptor stdin_pipe;
+  os::descriptor stdout_pipe;
+  os::descriptor stderr_pipe;
 };
 
 /// Starts `c`. Blocks the calling thread, not only the coroutine, until the program executes.

@@ -198,11 +198,11 @@ TEST(SpawnFaults, P9_AChildAtTheGateThatIsGivenUpNeverRuns) {
     const std::string record = host_record();
     const test::leak_baseline before;
     test::injection faults({.nth = first, .also_nth = second, .error_number = EPERM});
-    const auto started = internal::spawn(c);
+    auto started = internal::spawn(c);
     faults.end();
     std::string out = started ? "started" : name_of(c.failure().stage);
     if (started) {
-      out += test::finish(*started).exited(0) ? "" : " (and ended otherwise)";
+      out += test::finish(std::move(*started)).exited(0) ? "" : " (and ended otherwise)";
     } else if (struct stat file{}; ::fstat(told.get(), &file) != 0 || file.st_size != 0) {
       out += " (the program ran)";
     }

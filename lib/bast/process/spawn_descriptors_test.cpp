@@ -165,10 +165,10 @@ int inherit_all(unsigned closed, test::child_memory memory) {
   out = os::descriptor(::fcntl(out.get(), F_DUPFD_CLOEXEC, 50));
   auto c = child({"fds"});
   c.stdin_inherit().stderr_inherit().stdout_fd(out.get());
-  const auto started = test::start(c, memory);
+  auto started = test::start(c, memory);
   if (!started) return 1;
-  if (started->pidfd < 3) return 2;
-  if (!test::finish(*started).exited(0)) return 3;
+  if (started->process.pidfd.get() < 3) return 2;
+  if (!test::finish(std::move(*started)).exited(0)) return 3;
   std::string text(4096, '\0');
   const ssize_t size = ::pread(out.get(), text.data(), text.size(), 0);
   text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
@@ -189,13 +189,14 @@ int pipe_all(unsigned closed, test::child_memory memory) {
   c.stdin_pipe().stdout_pipe().stderr_pipe();
   auto started = test::start(c, memory);
   if (!started) return 1;
-  for (const int fd : {started->stdin_pipe, started->stdout_pipe, started->stderr_pipe}) {
-    if (fd < 3) return 2;
+  for (const auto* const end :
+       {&started->stdin_pipe, &started->stdout_pipe, &started->stderr_pipe}) {
+    if (end->get() < 3) return 2;
   }
   const std::byte byte{'x'};
-  if (!os::write_some(started->stdin_pipe, {&byte, 1})) return 3;
-  os::close_descriptor(std::exchange(started->stdin_pipe, -1));
-  const auto ended = test::finish(*started);
+  if (!os::write_some(started->stdin_pipe.get(), {&byte, 1})) return 3;
+  started->stdin_pipe.reset();
+  const auto ended = test::finish(std::move(*started));
   if (!ended.exited(0) || ended.out != "x" || ended.err != "abcd") return 4;
   for (int fd = 0; fd < 3; ++fd) {
     if ((::fcntl(fd, F_GETFD) == -1) != ((closed >> fd & 1) != 0)) return 5;

@@ -178,7 +178,7 @@ std::string attempt(command& c, test::injection& faults, const std::string& expe
     started = internal::spawn(c);
     if (!started) return "without faults: " + started.error().message();
   }
-  const auto ended = test::finish(*started);
+  const auto ended = test::finish(std::move(*started));
   if (!ended.exited(0) || ended.out != expected_out) return "the child is not what was asked for";
   return test::has_no_child() ? "" : "a child is left";
 }
@@ -191,13 +191,11 @@ TEST(SpawnFaults, P9_AChildThatIsGivenUpTakesItsGroupAlong) {
   c.stdout_pipe().stderr_pipe();
   auto started = bast::internal::spawn(c);
   ASSERT_TRUE(started) << started.error().message();
-  pollfd told = {.fd = started->stderr_pipe, .events = POLLIN, .revents = 0};
+  pollfd told = {.fd = started->stderr_pipe.get(), .events = POLLIN, .revents = 0};
   ASSERT_EQ(::poll(&told, 1, -1), 1);  // The grandchild is there.
-  os::destroy_process({.pid = started->pid,
-                       .pidfd = os::descriptor(started->pidfd),
-                       .leads_group = started->own_group});
-  test::ended all;
-  test::read_both(started->stdout_pipe, started->stderr_pipe, all);  // Until nobody holds them.
+  os::destroy_process(started->process);
+  test::ended all;  // Until nobody holds the other ends.
+  test::read_both(started->stdout_pipe.get(), started->stderr_pipe.get(), all);
   EXPECT_TRUE(all.err.starts_with("grandchild ")) << all;
   EXPECT_TRUE(test::has_no_child());
 }

@@ -37,25 +37,25 @@ TEST_P(SpawnHost, D3_ACoroutinesStackIsOpenBeforeFaultsAreBlocked) {
     });
     ASSERT_TRUE(step);
     ASSERT_TRUE(started) << started.error().message();
-    EXPECT_EQ(test::finish(*started).out, "from a coroutine\n");
+    EXPECT_EQ(test::finish(std::move(*started)).out, "from a coroutine\n");
   }
 }
 
 TEST_P(SpawnHost, P12_AHostThatIgnoresItsChildren) {
   const test::disposition ignored(SIGCHLD, SIG_IGN);
   auto fine = child({"say", "here"});
-  const auto started = start(fine.stdout_pipe());
+  auto started = start(fine.stdout_pipe());
   ASSERT_TRUE(started) << started.error().message();
   test::ended into;
-  test::read_both(started->stdout_pipe, -1, into);
+  test::read_both(started->stdout_pipe.get(), -1, into);
   EXPECT_EQ(into.out, "here\n");
   // The kernel reaps by itself, and the status is lost; the pidfd still tells of the end.
-  pollfd polled = {.fd = started->pidfd, .events = POLLIN, .revents = 0};
+  pollfd polled = {.fd = started->process.pidfd.get(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&polled, 1, -1), 1);
-  const auto told = os::wait_process(started->pidfd, WEXITED);
+  const auto told = os::wait_process(started->process.pidfd.get(), WEXITED);
   ASSERT_FALSE(told);
   EXPECT_EQ(told.error().error_number(), ECHILD);
-  os::close_descriptor(started->pidfd);
+  *started = {};
   // A failure is reported and cleaned up all the same.
   const test::leak_baseline before;
   auto missing = command::argv({"/nonexistent"});

@@ -19,9 +19,7 @@ TEST(SpawnKind, P8_NoMemoryForTheProgramsWordsIsNoMemory) {
     const auto started = internal::spawn(c);
     if (fault.injected() == 0) {
       ASSERT_TRUE(started) << started.error().message();
-      os::destroy_process({.pid = started->pid,
-                           .pidfd = os::descriptor(started->pidfd),
-                           .leads_group = started->own_group});
+      os::destroy_process(started->process);
       EXPECT_GT(nth, 2U) << "nothing was refused";
       return;
     }

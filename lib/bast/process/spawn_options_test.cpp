@@ -48,10 +48,10 @@ TEST_P(SpawnOptions, P11_TheCallerLearnsWhoseGroupItIs) {
   for (const bool own : {true, false}) {
     auto c = child({"exit", "0"});
     if (!own) c.same_group();
-    const auto started = start(c);
+    auto started = start(c);
     ASSERT_TRUE(started);
-    EXPECT_EQ(started->own_group, own);
-    EXPECT_TRUE(test::finish(*started).exited(0));
+    EXPECT_EQ(started->process.leads_group, own);
+    EXPECT_TRUE(test::finish(std::move(*started)).exited(0));
   }
 }
 

@@ -4,6 +4,8 @@
 // which descriptor of ours becomes which of the child's.
 #pragma once
 
+#include <utility>
+
 #include "bast/process/settings.hpp"
 
 namespace bast::internal {
@@ -21,8 +23,8 @@ class stream_plan {
 
   /// Sorted by target, 0, 1 and 2 first (child_plan I1).
   std::span<descriptor_move> moves() noexcept { return moves_.all(); }
-  /// Our end of the pipe at standard stream `stream`, or -1. The caller's to close.
-  [[nodiscard]] int take(int stream) noexcept { return ours_[stream].release(); }
+  /// Our end of the pipe at standard stream `stream`, or none.
+  [[nodiscard]] os::descriptor take(int stream) noexcept { return std::move(ours_[stream]); }
 
  private:
   /// The descriptor of ours that becomes the child's `stream`.

@@ -146,24 +146,26 @@ TEST_P(SpawnStreams, P4_AStdinPipeIsOursToWriteAndToClose) {
   auto c = child({"cat"});
   auto started = start(c.stdin_pipe().stdout_pipe());
   ASSERT_TRUE(started) << started.error().message();
-  ASSERT_GE(started->stdin_pipe, 0);
+  ASSERT_TRUE(started->stdin_pipe);
   const std::string text = "over the pipe";
-  ASSERT_EQ(os::write_some(started->stdin_pipe, std::as_bytes(std::span(text))), text.size());
-  os::close_descriptor(std::exchange(started->stdin_pipe, -1));
-  EXPECT_EQ(test::finish(*started).out, text);
+  ASSERT_EQ(os::write_some(started->stdin_pipe.get(), std::as_bytes(std::span(text))), text.size());
+  started->stdin_pipe.reset();
+  EXPECT_EQ(test::finish(std::move(*started)).out, text);
 }
 
 TEST_P(SpawnStreams, P5_OnlyOurEndsDoNotBlock) {
   auto c = child({"fds"});
-  const auto started = start(c.stdin_pipe().stdout_pipe().stderr_capture());
+  auto started = start(c.stdin_pipe().stdout_pipe().stderr_capture());
   ASSERT_TRUE(started);
-  for (const int ours : {started->stdin_pipe, started->stdout_pipe, started->stderr_pipe}) {
+  for (const auto* const end :
+       {&started->stdin_pipe, &started->stdout_pipe, &started->stderr_pipe}) {
+    const int ours = end->get();
     ASSERT_GE(ours, 3);
     EXPECT_TRUE(::fcntl(ours, F_GETFL) & O_NONBLOCK);
     EXPECT_TRUE(::fcntl(ours, F_GETFD) & FD_CLOEXEC);
   }
-  EXPECT_TRUE(::fcntl(started->pidfd, F_GETFD) & FD_CLOEXEC);
-  const auto ended = test::finish(*started);
+  EXPECT_TRUE(::fcntl(started->process.pidfd.get(), F_GETFD) & FD_CLOEXEC);
+  const auto ended = test::finish(std::move(*started));
   std::istringstream lines(ended.out);
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count) {

@@ -11,6 +11,7 @@
 #include "bast/coro.hpp"
 #include "bast/process.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/follow.hpp"
 #include "bast/testing/run_child.hpp"
 
 namespace bast {
@@ -31,7 +32,7 @@ process_start some_start() {
 /// What every driver without init answers.
 void expect_no_init(process_driver& driver) {
   EXPECT_EQ(driver.has_room().error(), errc::bad_state);
-  EXPECT_EQ(driver.start(some_start()).error(), errc::bad_state);
+  EXPECT_EQ(test::follow(driver, some_start()).error(), errc::bad_state);
   EXPECT_EQ(driver.cancel(some_id).error(), errc::bad_state);
   driver.cancel_from_anywhere(some_id);
   EXPECT_EQ(driver.machine().next(), nullptr);

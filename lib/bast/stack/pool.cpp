@@ -183,7 +183,8 @@ result<void> stack_pool::reserve(std::size_t count) noexcept {
 // --- release -------------------------------------------------------------------------------------
 
 void stack_pool::release_slow(slot& s) noexcept {
-  settle(s);
+  // Sealing is best effort: a slot that the kernel refuses to close still waits its turn, scrubbed.
+  settle(s, mitigation::quarantine_slots != 0 && mitigation::seal_quarantined);
   if constexpr (mitigation::quarantine_slots != 0) {
     quarantine(s);
   } else {
@@ -194,9 +195,6 @@ void stack_pool::release_slow(slot& s) noexcept {
 void stack_pool::quarantine(slot& s) noexcept {
   s.state = slot_state::quarantined;
   revoke(s);
-  // Sealing is best effort: a slot that the kernel refuses to close still waits its turn, scrubbed.
-  slab& home = slab::of(s);
-  if (mitigation::seal_quarantined) (void)home.close_below(s, home.high(s));
   queue_up(s);
   if (quarantine_size_ <= mitigation::quarantine_slots) return;
   slot* const oldest = take_from_quarantine();

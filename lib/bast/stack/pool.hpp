@@ -154,8 +154,8 @@ class stack_pool {
   void filter_quarantine() noexcept;
   void empty_idle_slots(slab& home) noexcept;
   bool unseal(slot& s) noexcept;
-  void settle(slot& s) noexcept;
-  std::byte* mark_of(slot& s) const noexcept;
+  void settle(slot& s, bool seals = false) noexcept;
+  std::byte* mark_of(slot& s, bool reads_all) const noexcept;
   void scrub(slot& s, std::byte* mark) const noexcept;
   static void trim(slot& s, std::size_t keep) noexcept;
   void start_period(slot& s) noexcept;

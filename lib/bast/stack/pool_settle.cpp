@@ -57,8 +57,9 @@ void stack_pool::start_period(slot& s, std::uint16_t period, bool sampled) noexc
   s.grows.store(0, std::memory_order_relaxed);
 }
 
-/// Closes the books on the uses since the last reading: count, measure, trim, scrub.
-void stack_pool::settle(slot& s) noexcept {
+/// Closes the books on the uses since the last reading: count, measure, trim, scrub; or, where it
+/// `seals`, close it, which takes its pages away. Where the kernel refuses that, it is scrubbed.
+void stack_pool::settle(slot& s, bool seals) noexcept {
   const std::uint16_t left = s.countdown.load(std::memory_order_relaxed);
   const auto uses = static_cast<std::uint16_t>(s.period - left);
   watch::reading told{.uses = uses,
@@ -69,14 +70,15 @@ void stack_pool::settle(slot& s) noexcept {
   // interrupted, by a growth or a query, is not: what follows a deep use is no random use.
   const bool sample_is_due = measure_ && !s.sampled && left == 0 && told.grows == 0;
   arch::fiber_hooks::recycle(open_bounds_of(s));  // It may be idle and forbidden until here (I5).
-  if (measure_ || scrub_ != stack_scrub::none) {
-    const slab& home = slab::of(s);
-    std::byte* const mark = mark_of(s);
-    told.depth = static_cast<std::size_t>(s.top - mark);
+  slab& home = slab::of(s);
+  const bool looks = measure_ || scrub_ != stack_scrub::none;
+  // What goes with its pages need not be found to the byte where the kernel hides it in the swap.
+  std::byte* mark = looks ? mark_of(s, scrub_ == stack_scrub::zero_used && !seals) : s.top;
+  told.depth = static_cast<std::size_t>(s.top - mark);
+  if (!seals || !home.close_below(s, home.high(s))) {
+    if (seals && looks) mark = mark_of(s, scrub_ == stack_scrub::zero_used);
     trim(s, geometry_.retain);
-    scrub(s, std::max(mark, home.open_low(s)));
-  } else {
-    trim(s, geometry_.retain);
+    if (looks) scrub(s, std::max(mark, home.open_low(s)));
   }
   watch::add(sites_.entry_of(s.site), told);
   if (sample_is_due) {
@@ -87,15 +89,14 @@ void stack_pool::settle(slot& s) noexcept {
 }
 
 /// The deepest byte used since the last scrub; to the page where poison hides the bytes.
-std::byte* stack_pool::mark_of(slot& s) const noexcept {
+std::byte* stack_pool::mark_of(slot& s, bool reads_all) const noexcept {
   const slab& home = slab::of(s);
   std::byte* const low = home.open_low(s);
   std::byte* const top = s.top;
   const std::byte* from = low + (BAST_MUTANT(mark_one_page_short) ? home.geometry.page : 0);
   // zero_used promises that nothing survives, so it may not trust what the kernel says of pages
   // that were swapped out: it reads them all.
-  if (scrub_ != stack_scrub::zero_used)
-    from = std::min<const std::byte*>(first_resident(low, top), top);
+  if (!reads_all) from = std::min<const std::byte*>(first_resident(low, top), top);
   const std::byte* const mark = scrub_ == stack_scrub::poison ? from : first_nonzero(from, top);
   return low + (mark - low);
 }

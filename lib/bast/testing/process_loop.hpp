@@ -9,6 +9,7 @@
 #include <string>
 
 #include "bast/process.hpp"
+#include "bast/testing/follow.hpp"
 
 #if BAST_TEST_URING
 #include <liburing.h>
@@ -42,7 +43,7 @@ class epoll_process_loop final : public process_loop {
 
   std::string missing() const override { return ready_ ? "" : ready_.error().message(); }
   [[nodiscard]] result<process_id> start(const process_start& child) override {
-    return adapter_.start(child);
+    return follow(adapter_, child);
   }
   [[nodiscard]] result<void> cancel(process_id id) override { return adapter_.cancel(id); }
   void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }
@@ -79,7 +80,7 @@ class uring_process_loop final : public process_loop {
     return status_ == 0 ? "" : "io_uring is refused: errno " + std::to_string(-status_);
   }
   [[nodiscard]] result<process_id> start(const process_start& child) override {
-    return adapter_.start(child);
+    return follow(adapter_, child);
   }
   [[nodiscard]] result<void> cancel(process_id id) override { return adapter_.cancel(id); }
   void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }

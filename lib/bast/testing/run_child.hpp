@@ -78,7 +78,7 @@ inline std::ostream& operator<<(std::ostream& out, const ended& e) {
              << e.err << "'";
 }
 
-/// Reads both until both end; closes them.
+/// Reads both until both end.
 inline void read_both(int out, int err, ended& into) {
   pollfd polled[] = {{.fd = out, .events = POLLIN, .revents = 0},
                      {.fd = err, .events = POLLIN, .revents = 0}};
@@ -92,31 +92,31 @@ inline void read_both(int out, int err, ended& into) {
       if (size && *size > 0) {
         texts[i]->append(buffer, *size);
       } else if (size || size.error().error_number() != EAGAIN) {
-        os::close_descriptor(std::exchange(polled[i].fd, -1));
+        polled[i].fd = -1;
       }
     }
   }
 }
 
 /// Follows a started process to its end and gives back all it holds.
-inline ended finish(const bast::internal::spawned& p) {
+inline ended finish(bast::internal::spawned&& started) {
+  bast::internal::spawned p = std::move(started);
+  p.stdin_pipe.reset();
   ended result;
-  if (p.stdin_pipe >= 0) os::close_descriptor(p.stdin_pipe);
-  read_both(p.stdout_pipe, p.stderr_pipe, result);
-  const auto told = os::wait_process(p.pidfd, WEXITED);
+  read_both(p.stdout_pipe.get(), p.stderr_pipe.get(), result);
+  const auto told = os::wait_process(p.process.pidfd.get(), WEXITED);
   EXPECT_TRUE(told) << told.error().message();
   if (told) {
-    EXPECT_EQ(told->pid, p.pid);
+    EXPECT_EQ(told->pid, p.process.pid);
     result.cause = told->cause;
     result.status = told->status;
   }
-  os::close_descriptor(p.pidfd);
   return result;
 }
 
 inline ended run(command& c, child_memory memory = child_memory::shared) {
-  const auto started = start(c, memory);
-  if (started) return finish(*started);
+  auto started = start(c, memory);
+  if (started) return finish(std::move(*started));
   ended result;
   result.failure = started.error();
   return result;

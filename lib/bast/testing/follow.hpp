@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A child that a driver follows, by the numbers of its descriptors: for tests that make them up, or
+// that look at them afterwards.
+#pragma once
+
+#include <utility>
+
+#include "bast/process.hpp"
+
+namespace bast::test {
+
+/// On an error the descriptors stay the caller's.
+[[nodiscard]] inline result<process_id> follow(process_driver& driver, const process_start& start) {
+  process_child child{start,
+                      start.pid,
+                      os::descriptor(start.pidfd),
+                      os::descriptor(start.output_pipe),
+                      os::descriptor(start.errors_pipe),
+                      start.finished,
+                      start.context};
+  auto id = driver.start(std::move(child));
+  for (os::descriptor* const kept : {&child.pidfd, &child.output_pipe, &child.errors_pipe}) {
+    (void)kept->release();
+  }
+  return id;
+}
+
+}  // namespace bast::test
