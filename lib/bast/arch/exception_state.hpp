@@ -11,6 +11,7 @@
 #include <cxxabi.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 #ifdef _LIBCPPABI_VERSION
@@ -28,7 +29,8 @@ struct exception_state {
   void* caught = nullptr;
   unsigned int uncaught = 0;
 
-  bool empty() const noexcept { return caught == nullptr && uncaught == 0; }
+  /// One branch.
+  bool empty() const noexcept { return (reinterpret_cast<std::uintptr_t>(caught) | uncaught) == 0; }
 };
 static_assert(std::is_standard_layout_v<exception_state>);
 static_assert(offsetof(exception_state, uncaught) == sizeof(void*));

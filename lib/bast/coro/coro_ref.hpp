@@ -75,10 +75,18 @@ class coro_ref {
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume()
     requires(std::is_void_v<Resume>)
   {
+    // The usual flags, which need no look: one comparison, and the tag for what comes.
+    constexpr auto to_running = static_cast<internal::coro_tag>(coro_state::suspended) ^
+                                static_cast<internal::coro_tag>(coro_state::running);
+    const internal::coro_tag usual = tag_in(coro_state::suspended) | usual_flags;
+    if (block_->tag == usual) [[likely]] {
+      internal::run_usual(*block_, internal::this_thread, usual ^ to_running);
+      return came_back();
+    }
     internal::coro_tag flags = usual_flags;
-    if (!is(coro_state::suspended, flags)) [[unlikely]]
-      return refuse(internal::coro_op::resume);
-    return continue_with(nullptr, flags);
+    if (!is(coro_state::suspended, flags)) return refuse(internal::coro_op::resume);
+    internal::run(*block_, internal::this_thread, tag_in(coro_state::running) | flags);
+    return came_back();
   }
 
   /// What resume would have come back with, had the caller continued it, and not a waker:

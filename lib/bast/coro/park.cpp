@@ -10,7 +10,7 @@ void park() {
   BAST_CHECK(block != nullptr && !is_stand_in(*block), "parked outside a coroutine");
   BAST_CHECK((block->tag & flag_scheduled) == 0, "a scheduled coroutine waits by its scheduler");
   block->tag = block->tag | flag_parked;
-  suspend_self(*block, nullptr);
+  suspend_self(*block);
 }
 
 void continue_parked(coro_block& block) noexcept {

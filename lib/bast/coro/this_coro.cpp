@@ -31,7 +31,7 @@ result<void> yield() {
     return fail(errc::bad_state, "this_coro.yield",
                 "this coroutine yields or takes values: use its yielder");
   }
-  internal::suspend_self(*block, nullptr);
+  internal::suspend_self(*block);
   return {};
 }
 

@@ -18,7 +18,7 @@ void run_setting_aside(coro_block& block, thread_state& thread, coro_tag running
 
 void suspend_setting_aside(coro_block& block, thread_state& thread) noexcept {
   const set_aside mine(thread, block.tag);
-  suspend_plainly(block, thread);
+  suspend_plainly(block, thread, block.tag);
   mine.restore(thread);
 }
 

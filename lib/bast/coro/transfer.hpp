@@ -40,9 +40,10 @@ namespace bast::internal {
   }
 }
 
-[[gnu::always_inline]] inline void suspend_plainly(coro_block& block,
-                                                   thread_state& thread) noexcept {
-  block.tag = with_state(block.tag, coro_state::suspended);
+/// Suspends the running `block`, whose tag is `tag`, and returns when it is resumed.
+[[gnu::always_inline]] inline void suspend_plainly(coro_block& block, thread_state& thread,
+                                                   coro_tag tag) noexcept {
+  block.tag = with_state(tag, coro_state::suspended);
   block.hooks.leave(thread.resumer.hooks, {}, &thread);
   arch::switch_context(block.context, thread.resumer.context);
   block.hooks.arrive(&block);
@@ -63,12 +64,13 @@ class set_aside {
     if (own_float_ && !BAST_MUTANT(float_control_not_restored)) float_.write();
   }
   const arch::float_control& float_words() const noexcept { return float_; }
-  /// True when there is nothing to set aside: the usual case, two loads.
+  /// True when there is nothing to set aside, and no coroutine is being unwound: the usual case,
+  /// two loads and two branches.
   [[gnu::always_inline]] static bool unnecessary(const thread_state& thread,
                                                  coro_tag tag) noexcept {
     const bool nothing_in_flight = thread.exceptions->empty();
     return (nothing_in_flight || BAST_MUTANT(exceptions_not_set_aside)) &&
-           (tag & flag_own_float) == 0;
+           (tag & (flag_own_float | flag_unwinding)) == 0;
   }
 
  private:
@@ -82,21 +84,22 @@ class set_aside {
                                          coro_tag running) noexcept;
 [[gnu::noinline]] void suspend_setting_aside(coro_block& block, thread_state& thread) noexcept;
 
-[[gnu::always_inline]] inline void run(coro_block& block, thread_state& thread,
-                                       coro_tag running) noexcept {
-  if (set_aside::unnecessary(thread, running)) [[likely]] {
+/// The first for a coroutine whose tag has none of the flags that `unnecessary` looks for.
+[[gnu::always_inline]] inline void run_usual(coro_block& block, thread_state& thread,
+                                             coro_tag running) noexcept {
+  if (thread.exceptions->empty() || BAST_MUTANT(exceptions_not_set_aside)) [[likely]] {
     run_plainly(block, thread, running);
   } else {
     run_setting_aside(block, thread, running);
   }
 }
 
-/// Suspends the running `block` and returns when it is resumed. Its tag is still running.
-[[gnu::always_inline]] inline void suspend(coro_block& block, thread_state& thread) noexcept {
-  if (set_aside::unnecessary(thread, block.tag)) [[likely]] {
-    suspend_plainly(block, thread);
+[[gnu::always_inline]] inline void run(coro_block& block, thread_state& thread,
+                                       coro_tag running) noexcept {
+  if (set_aside::unnecessary(thread, running)) [[likely]] {
+    run_plainly(block, thread, running);
   } else {
-    suspend_setting_aside(block, thread);
+    run_setting_aside(block, thread, running);
   }
 }
 

@@ -15,16 +15,23 @@ namespace internal {
 
 /// Suspends the calling coroutine, which must be `block`: anything else would suspend somebody
 /// else's frames, so it ends the process. While the coroutine is unwound it never switches,
-/// it throws (F-10, F-11).
-[[gnu::always_inline]] inline void suspend_self(coro_block& block, void* value) {
+/// it throws (F-10, F-11). `value` is for whoever resumed, where something crosses.
+template <bool Crosses = false>
+[[gnu::always_inline]] inline void suspend_self(coro_block& block, void* value = nullptr) {
   thread_state& thread = this_thread;
   BAST_CHECK(thread.current == &block, "a yielder was used outside its coroutine");
+  const coro_tag tag = block.tag;
+  if (set_aside::unnecessary(thread, tag)) [[likely]] {
+    if constexpr (Crosses) block.transfer = value;
+    suspend_plainly(block, thread, tag);
+  } else {
 #if BAST_EXCEPTIONS
-  if ((block.tag & flag_unwinding) != 0 && !BAST_MUTANT(suspends_while_unwinding)) [[unlikely]]
-    refuse_suspension(block);
+    if ((tag & flag_unwinding) != 0 && !BAST_MUTANT(suspends_while_unwinding))
+      refuse_suspension(block);
 #endif
-  block.transfer = value;
-  suspend(block, thread);
+    if constexpr (Crosses) block.transfer = value;
+    suspend_setting_aside(block, thread);
+  }
 #if BAST_EXCEPTIONS
   if ((block.tag & flag_unwinding) != 0) [[unlikely]]
     throw_forced_unwind();
@@ -57,13 +64,13 @@ class yielder {
     requires(!std::is_void_v<Yield> && std::is_convertible_v<V, Yield>)
   [[gnu::always_inline]] Resume yield(V&& value) {
     Yield crossing(std::forward<V>(value));
-    internal::suspend_self(block_, &crossing);
+    internal::suspend_self<true>(block_, &crossing);
     return answer();
   }
   [[gnu::always_inline]] Resume yield()
     requires(std::is_void_v<Yield>)
   {
-    internal::suspend_self(block_, nullptr);
+    internal::suspend_self(block_);
     return answer();
   }
 
