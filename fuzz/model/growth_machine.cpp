@@ -49,6 +49,7 @@ void growth_machine::end() {
     forget(f);
   }
   known_depth_ = 0;
+  known_uses_ = 0;
 }
 
 void growth_machine::restart() {
@@ -105,6 +106,7 @@ void growth_machine::release(fiber& f, bool unwinding) {
   if (f.stack == nullptr) return;
   const auto depth = static_cast<std::size_t>(f.stack->top - f.deepest);
   known_depth_ = std::max(known_depth_, depth);
+  ++known_uses_;
   if (unwinding && f.coroutine.release()) {
     if (f.frames != 0) complain("G6: a frame was not unwound");
   } else if (!f.coroutine.release(abandon)) {
@@ -135,9 +137,14 @@ void growth_machine::probe(const fiber& f) {
 
 void growth_machine::check() {
   pool_->check_invariants();
-  if (!options_.stack.measure || known_depth_ == 0) return;
   std::size_t measured = 0;
-  pool_->for_each_site([&](const site_stats& s) { measured = std::max(measured, s.max.count); });
+  std::uint64_t uses = 0;
+  pool_->for_each_site([&](const site_stats& s) {
+    measured = std::max(measured, s.max.count);
+    uses += s.uses;
+  });
+  if (uses != known_uses_) complain("G7: counted other than what was used");
+  if (!options_.stack.measure) return;
   if (measured < known_depth_) complain("G7: measured less than what was used");
 }
 

@@ -9,7 +9,8 @@
 //   G4  The open part of a live stack never shrinks.
 //   G5  A fault leaves errno alone, and the kernel can write to whatever a function was handed.
 //   G6  Locals are destroyed exactly once, unless they were abandoned.
-//   G7  What is measured is at least as deep as what was seen.
+//   G7  What is measured is at least as deep as what was seen, and each use that ended is counted
+//       once, whatever runs on its stack by now.
 #pragma once
 
 #include <array>
@@ -86,7 +87,9 @@ class growth_machine {
   weather& sky_;
   std::optional<coro_pool> pool_;
   std::array<fiber, subjects_max> fibers_;
-  std::size_t known_depth_ = 0;  // of any use since the pool was made
+  // Of the uses that ended since the pool was made.
+  std::size_t known_depth_ = 0;
+  std::uint64_t known_uses_ = 0;
   std::string complaint_;
 };
 

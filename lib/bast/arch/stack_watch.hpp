@@ -5,6 +5,7 @@
 //
 //   introduce_stack(bounds)      when it is opened, once
 //     grant_stack(open part)     it has a user
+//       quiet_reading            the library looks at it meanwhile
 //     fiber_hooks::recycle(...)  the user is gone; the library measures and scrubs
 //     revoke_stack(open part)    it is idle: nobody may touch it
 //   forget_stack(id)             before it is unmapped
@@ -46,6 +47,22 @@ inline void grant_stack([[maybe_unused]] stack_bounds open) noexcept {
   (void)VALGRIND_MAKE_MEM_UNDEFINED(open.base, open.size);
 #endif
 }
+
+/// While one lives, its thread may read what valgrind calls nobody's, or undefined: a stack in use,
+/// below the stack pointer and between its objects. What the other sanitizers must know stands at
+/// the function that reads.
+class quiet_reading {
+ public:
+#if BAST_WITH_VALGRIND
+  quiet_reading() noexcept { VALGRIND_DISABLE_ERROR_REPORTING; }
+  ~quiet_reading() { VALGRIND_ENABLE_ERROR_REPORTING; }
+#else
+  quiet_reading() = default;
+  ~quiet_reading() = default;
+#endif
+  quiet_reading(const quiet_reading&) = delete;
+  quiet_reading& operator=(const quiet_reading&) = delete;
+};
 
 /// Valgrind tells stacks from each other by their bounds; the answer is for forget_stack.
 inline unsigned introduce_stack([[maybe_unused]] stack_bounds own) noexcept {

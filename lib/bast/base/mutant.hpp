@@ -35,6 +35,7 @@
   X(mark_one_page_short)         \
   X(retained_not_trimmed)        \
   X(pending_lost_at_death)       \
+  X(pending_lost_while_live)     \
   X(written_while_even)          \
   X(dead_pools_overwrite)        \
   X(shallow_growth_remembered)   \

@@ -221,58 +221,6 @@ TEST(Pool, ShrinkGivesEverythingIdleBack) {
   EXPECT_TRUE(again->start([] {}));
 }
 
-TEST(Pool, EverySiteIsRecordedUnderItsOwnName) {
-  coro_pool pool = *coro_pool::create();
-  for (int i = 0; i < 3; ++i) {
-    auto c = pool.acquire();
-    ASSERT_TRUE(c->start("labelled", [] {}));
-  }
-  auto c = pool.acquire();
-  ASSERT_TRUE(c->start([] {}));
-  const unsigned line = __LINE__ - 1;
-  ASSERT_TRUE(c->release());
-  std::size_t sites = 0;
-  pool.for_each_site([&](const site_stats& site) {
-    ++sites;
-    text name;
-    site.key.describe(name);
-    if (site.key.line == 0) {
-      EXPECT_EQ(name.view(), "labelled");
-      EXPECT_EQ(site.uses, 3U);
-      EXPECT_EQ(site.samples, 3U);
-    } else {
-      EXPECT_EQ(site.key.line, line);
-      EXPECT_NE(std::string(name.view()).find("pool_test.cpp:"), std::string::npos);
-      EXPECT_EQ(site.uses, 1U);
-    }
-    EXPECT_GT(site.max, 0_B);
-    EXPECT_LE(site.p50, site.p99);
-    EXPECT_LE(site.p99, site.max);
-  });
-  EXPECT_EQ(sites, 2U);
-}
-
-TEST(Pool, SitesBeyondTheLimitShareOne) {
-  coro_pool pool = *coro_pool::create();
-  std::vector<std::string> labels;
-  for (std::size_t i = 0; i < site_table::sites_max + 5; ++i)
-    labels.push_back("site " + std::to_string(i));
-  for (const std::string& label : labels) {
-    auto c = pool.acquire();
-    ASSERT_TRUE(c->start(label.c_str(), [] {}));
-  }
-  std::size_t sites = 0;
-  std::uint64_t others = 0;
-  pool.for_each_site([&](const site_stats& site) {
-    ++sites;
-    text name;
-    site.key.describe(name);
-    if (name.view() == "(other)") others = site.uses;
-  });
-  EXPECT_EQ(sites, site_table::sites_max);
-  EXPECT_EQ(others, 6U);  // one of the records is theirs
-}
-
 TEST(Pool, ManyPoolsOnOneThreadAreIndependent) {
   std::vector<coro_pool> pools;
   for (int i = 0; i < 50; ++i) pools.push_back(*coro_pool::create());

@@ -11,13 +11,16 @@ namespace {
 
 constexpr std::size_t block_bytes = 64;
 
-/// Reads a part of another flow's memory: the sanitizers have their own opinion of what lies there.
+// For what reads the memory of another flow, which may still be in use: the sanitizers have their
+// own opinion of what lies there.
 #if defined(__clang__)
-[[gnu::always_inline, clang::no_sanitize("address", "memory", "thread")]]
+#define BAST_READS_FRAMES clang::no_sanitize("address", "memory", "thread")
 #else
-[[gnu::always_inline]]
+#define BAST_READS_FRAMES gnu::no_sanitize_address
 #endif
-inline bool block_is_zero(const std::byte* block) noexcept {
+
+[[gnu::always_inline, BAST_READS_FRAMES]] inline bool block_is_zero(
+    const std::byte* block) noexcept {
   using vector [[gnu::vector_size(16)]] = std::uint64_t;  // what both CPUs have in every build
   vector parts[block_bytes / sizeof(vector)];
   __builtin_memcpy(parts, block, sizeof parts);
@@ -28,7 +31,8 @@ inline bool block_is_zero(const std::byte* block) noexcept {
 
 }  // namespace
 
-const std::byte* first_nonzero(const std::byte* low, const std::byte* high) noexcept {
+[[BAST_READS_FRAMES]] const std::byte* first_nonzero(const std::byte* low,
+                                                     const std::byte* high) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(low) % block_bytes == 0);
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(high) % block_bytes == 0);
   while (low != high && block_is_zero(low)) low += block_bytes;

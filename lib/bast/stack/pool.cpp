@@ -37,6 +37,9 @@ watch::slot_layout layout_of_slots() noexcept {
 static_assert(static_cast<int>(slot_state::live) == static_cast<int>(watch::slot_state::live));
 static_assert(static_cast<int>(slot_state::quarantined) ==
               static_cast<int>(watch::slot_state::quarantined));
+static_assert(static_cast<int>(slot_sampling::yes) == static_cast<int>(watch::slot_sampling::yes));
+static_assert(static_cast<int>(slot_sampling::told) ==
+              static_cast<int>(watch::slot_sampling::told));
 
 }  // namespace
 
@@ -130,7 +133,7 @@ slot* stack_pool::take_from_another_site(std::uint16_t sites_to_try) noexcept {
 
 /// Gives `s` to `site`; what it was used for until now is measured first (I3).
 void stack_pool::assign(slot& s, std::uint16_t site) noexcept {
-  if (s.period != s.countdown.load(std::memory_order_relaxed)) settle(s);
+  if (uses_pending(s) != 0) settle(s);
   // Fresh stacks are nobody's: they wait at site 0.
   if (s.site != 0) watch::let_go(sites_.entry_of(s.site));
   if (site != 0) watch::hold(sites_.entry_of(site));

@@ -89,7 +89,9 @@ class stack_pool {
   /// Returns the bytes of address space unmapped. Never fails.
   bytes shrink() noexcept;
 
-  /// Reads every idle stack that has uses pending. Call before looking at `sites`.
+  /// Reads every stack that has uses pending. What is left of them on one that is in use again
+  /// cannot be told from what runs there now: the maximum is then of both. Call before looking at
+  /// `sites`. O(slots).
   void read_pending_marks() noexcept;
   const site_table& sites() const noexcept { return sites_; }
 
@@ -154,12 +156,16 @@ class stack_pool {
   void filter_quarantine() noexcept;
   void empty_idle_slots(slab& home) noexcept;
   bool unseal(slot& s) noexcept;
+  static std::uint16_t uses_pending(const slot& s) noexcept {
+    return static_cast<std::uint16_t>(s.period - s.countdown.load(std::memory_order_relaxed));
+  }
   void settle(slot& s, bool seals = false) noexcept;
+  void tell(slot& s) noexcept;
   std::byte* mark_of(slot& s, bool reads_all) const noexcept;
   void scrub(slot& s, std::byte* mark) const noexcept;
   static void trim(slot& s, std::size_t keep) noexcept;
   void start_period(slot& s) noexcept;
-  static void start_period(slot& s, std::uint16_t period, bool sampled) noexcept;
+  static void start_period(slot& s, std::uint16_t period, slot_sampling sampled) noexcept;
   std::uint32_t draw_gap(std::uint32_t distance) noexcept;
 
   stack_geometry geometry_;

@@ -161,9 +161,9 @@ TEST(PoolRegistry, EveryFieldOfASlotIsWhereTheHeaderSays) {
   s.countdown.store(1234);
   s.period = 2345;
   s.grows.store(7);
-  for (const bool sampled : {true, false}) {
+  for (const auto sampled : {slot_sampling::yes, slot_sampling::told, slot_sampling::no}) {
     s.sampled = sampled;
-    EXPECT_EQ(field<bool>(s, layout.sampled), sampled);
+    EXPECT_EQ(field<slot_sampling>(s, layout.sampled), sampled);
   }
   EXPECT_EQ(layout.record_bytes, sizeof(slot));
   EXPECT_STREQ(field<const char*>(s, layout.name), "walker");

@@ -39,18 +39,19 @@ std::uint32_t stack_pool::draw_gap(std::uint32_t distance) noexcept {
 /// Begins a use that is a sample, or a group of uses of which none is.
 void stack_pool::start_period(slot& s) noexcept {
   if (scrub_ != stack_scrub::none || mitigation::quarantine_slots != 0)
-    return start_period(s, 1, true);
-  if (!measure_) return start_period(s, period_unmeasured, false);
+    return start_period(s, 1, slot_sampling::yes);
+  if (!measure_) return start_period(s, period_unmeasured, slot_sampling::no);
   const watch::site_entry& entry = sites_.entry_of(s.site);
   // Those that run now were chosen before: each stack that the site holds counts for one.
-  if (entry.samples + entry.held <= samples_in_full) return start_period(s, 1, true);
+  if (entry.samples + entry.held <= samples_in_full) return start_period(s, 1, slot_sampling::yes);
   const auto distance = std::clamp<std::uint64_t>(entry.uses / 32, distance_min, distance_max);
   const std::uint32_t gap = draw_gap(static_cast<std::uint32_t>(distance));
-  if (gap == 0) return start_period(s, 1, true);
-  start_period(s, static_cast<std::uint16_t>(std::min<std::uint32_t>(gap, UINT16_MAX)), false);
+  if (gap == 0) return start_period(s, 1, slot_sampling::yes);
+  start_period(s, static_cast<std::uint16_t>(std::min<std::uint32_t>(gap, UINT16_MAX)),
+               slot_sampling::no);
 }
 
-void stack_pool::start_period(slot& s, std::uint16_t period, bool sampled) noexcept {
+void stack_pool::start_period(slot& s, std::uint16_t period, slot_sampling sampled) noexcept {
   s.period = period;
   s.sampled = sampled;
   s.countdown.store(period, std::memory_order_relaxed);
@@ -61,14 +62,14 @@ void stack_pool::start_period(slot& s, std::uint16_t period, bool sampled) noexc
 /// `seals`, close it, which takes its pages away. Where the kernel refuses that, it is scrubbed.
 void stack_pool::settle(slot& s, bool seals) noexcept {
   const std::uint16_t left = s.countdown.load(std::memory_order_relaxed);
-  const auto uses = static_cast<std::uint16_t>(s.period - left);
-  watch::reading told{.uses = uses,
+  const bool is_sample = s.sampled == slot_sampling::yes;
+  watch::reading told{.uses = uses_pending(s),
                       .grows = s.grows.load(std::memory_order_relaxed),
                       .measured = measure_,
-                      .is_sample = s.sampled};
+                      .is_sample = is_sample};
   // A group that ran its course is followed by the sample that it counted down to. One that was
   // interrupted, by a growth or a query, is not: what follows a deep use is no random use.
-  const bool sample_is_due = measure_ && !s.sampled && left == 0 && told.grows == 0;
+  const bool sample_is_due = measure_ && !is_sample && left == 0 && told.grows == 0;
   arch::fiber_hooks::recycle(open_bounds_of(s));  // It may be idle and forbidden until here (I5).
   slab& home = slab::of(s);
   const bool looks = measure_ || scrub_ != stack_scrub::none;
@@ -82,10 +83,26 @@ void stack_pool::settle(slot& s, bool seals) noexcept {
   }
   watch::add(sites_.entry_of(s.site), told);
   if (sample_is_due) {
-    start_period(s, 1, true);
+    start_period(s, 1, slot_sampling::yes);
   } else {
     start_period(s);
   }
+}
+
+/// The books of a stack that is in use again, which stays as it is: what is pending is counted, and
+/// whatever runs there now is read with it, and once more at its end. The group goes on, because
+/// who is a sample was decided before anybody asked.
+void stack_pool::tell(slot& s) noexcept {
+  watch::reading told{.uses = uses_pending(s), .measured = measure_};
+  if (measure_) {
+    [[maybe_unused]] const arch::quiet_reading quiet{};
+    told.depth = static_cast<std::size_t>(s.top - mark_of(s, false));
+  }
+  watch::add(sites_.entry_of(s.site), told);
+  // Who asks may run on this very stack, which may have grown until here. It does not from here on:
+  // what was called above went deeper.
+  s.period = s.countdown.load(std::memory_order_relaxed);
+  s.sampled = slot_sampling::told;
 }
 
 /// The deepest byte used since the last scrub; to the page where poison hides the bytes.

@@ -10,13 +10,15 @@
 namespace bast {
 
 void stack_pool::read_pending_marks() noexcept {
-  for (std::uint16_t i = 0; i < sites_.size(); ++i) {
-    for (slot* s = sites_[i].idle; s != nullptr; s = s->next) {
-      if (s->period == s->countdown.load(std::memory_order_relaxed)) continue;
-      settle(*s);
-      revoke(*s);
+  for_each_stack([this](slab&, slot& s) {
+    if (uses_pending(s) == 0) return;
+    if (s.state == slot_state::idle) {
+      settle(s);
+      revoke(s);
+    } else if (!BAST_MUTANT(pending_lost_while_live)) {
+      tell(s);
     }
-  }
+  });
 }
 
 bytes stack_pool::shrink() noexcept {
@@ -96,7 +98,6 @@ void stack_pool::check_invariants() noexcept {
       const slab& home = slab::of(*s);
       BAST_CHECK(s->state == slot_state::idle, "stack_pool: I1");
       BAST_CHECK(s->site == i, "stack_pool: I3");
-      BAST_CHECK(s->countdown.load() <= s->period, "stack_pool: uses pending");
       if (scrub_ == stack_scrub::zero_used) {
         arch::fiber_hooks::recycle(open_bounds_of(*s));
         const std::byte* const low = first_resident(home.open_low(*s), home.high(*s));
@@ -120,7 +121,14 @@ void stack_pool::check_invariants() noexcept {
   for (std::uint16_t i = 0; i < sites_.size(); ++i) held += sites_.entry_of(i).held;
   for (slab* home = slabs_; home != nullptr; home = home->next) {
     home->check_invariants();
-    for (std::uint32_t i = 0; i < home->opened; ++i) held -= home->slots()[i].site != 0 ? 1U : 0U;
+    for (std::uint32_t i = 0; i < home->opened; ++i) {
+      const slot& s = home->slots()[i];
+      BAST_CHECK(s.countdown.load() <= s.period, "stack_pool: uses pending");
+      BAST_CHECK(s.state != slot_state::live || s.countdown.load() != 0,
+                 "stack_pool: uses pending");
+      BAST_CHECK(s.sampled != slot_sampling::yes || s.period == 1, "stack_pool: a sample is alone");
+      held -= s.site != 0 ? 1U : 0U;
+    }
   }
   BAST_CHECK(held == 0, "stack_pool: every stack is held by its site");
 }

@@ -12,7 +12,8 @@
 //     is a sample.
 //   - everything else between two samples raises the maximum, whenever its stack is read: when it
 //     grew, when another site takes it, at trimming, at every query, and before the next sample.
-//     No depth is lost.
+//     No depth is lost: a query reads stacks that are in use again as well, what runs there
+//     included.
 #pragma once
 
 #include <cstddef>

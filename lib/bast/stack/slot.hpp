@@ -22,6 +22,13 @@ enum class slot_state : std::uint8_t {
   quarantined,  // released, sealed, waiting its turn
 };
 
+/// Whether the uses pending are a sample.
+enum class slot_sampling : std::uint8_t {
+  no,    // a group of uses
+  yes,   // one use, chosen by lot
+  told,  // a group that was read while the stack was in use: what earlier uses left is still there
+};
+
 struct slot {
   union {
     slot* next = nullptr;  // idle, quarantined: the next in its list
@@ -37,7 +44,7 @@ struct slot {
   // Pages between the slot's low end and its lowest open byte.
   std::atomic<std::uint16_t> frontier{0};
   slot_state state = slot_state::unopened;
-  bool sampled = false;  // the pending use was chosen as a sample
+  slot_sampling sampled = slot_sampling::no;
 #if BAST_WITH_VALGRIND
   unsigned introduced_as = 0;  // to valgrind, until the slab's end
 #endif

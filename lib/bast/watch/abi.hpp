@@ -41,7 +41,7 @@ namespace bast::watch {
 
 inline constexpr std::uint64_t magic = 0x4843'5457'5453'4142;  // "BASTWTCH"
 inline constexpr std::uint16_t version_major = 1;
-inline constexpr std::uint16_t version_minor = 2;
+inline constexpr std::uint16_t version_minor = 3;
 
 // --- how it is found -----------------------------------------------------------------------------
 
@@ -105,13 +105,16 @@ struct slot_layout {
   std::uint16_t grows;      // 2: since it was measured last
   std::uint16_t frontier;   // 2: pages between the slot's low end and its lowest open byte
   std::uint16_t state;      // 1: a slot_state
-  std::uint16_t sampled;    // 1: the pending use is a sample
+  std::uint16_t sampled;    // 1: a slot_sampling
   std::uint16_t reserved[6];
 };
 static_assert(sizeof(slot_layout) == 32);
 
 /// The values of a slot's state.
 enum class slot_state : std::uint8_t { unopened, idle, live, quarantined };
+/// Whether the uses pending are a sample; since version 1.3 also that the process itself counted
+/// those before the present one, while what they left on the stack is still there.
+enum class slot_sampling : std::uint8_t { no, yes, told };
 
 /// Where a control block keeps what.
 struct coro_layout {

@@ -105,7 +105,7 @@ TEST_F(Registry, TheHeaderDescribesTheProcess) {
   const header& head = *registry();
   EXPECT_EQ(head.magic, magic);
   EXPECT_EQ(head.version_major, 1);
-  EXPECT_EQ(head.version_minor, 2);
+  EXPECT_EQ(head.version_minor, 3);
   EXPECT_EQ(head.header_bytes, 512U);
 #if defined(__x86_64__)
   EXPECT_EQ(head.machine, EM_X86_64);

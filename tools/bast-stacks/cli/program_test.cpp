@@ -31,7 +31,7 @@ TEST_F(Program, HelpShowsAnExampleFirst) {
 TEST_F(Program, VersionNamesTheRegistryItReads) {
   const ending version = run({"--version"});
   EXPECT_EQ(version.status, 0);
-  EXPECT_THAT(version.out, ::testing::MatchesRegex("bast-stacks [0-9.]+, registry ABI 1\\.2\n"));
+  EXPECT_THAT(version.out, ::testing::MatchesRegex("bast-stacks [0-9.]+, registry ABI 1\\.3\n"));
 }
 
 TEST_F(Program, WithoutACommandItReports) {

@@ -105,6 +105,21 @@ TEST(OpenProcess, UsesThatAreNotMeasuredYetArePending) {
   EXPECT_EQ(seen.pools[0].live, 1U);
 }
 
+TEST(OpenProcess, WhatEarlierUsesLeftIsThereThoughTheProcessCountedThem) {
+  fake_registry fake;
+  fake.site(1).uses = 10;
+  fake.use(2, 1, 640).sampled = static_cast<std::uint8_t>(bast::watch::slot_sampling::told);
+  fake.use(3, 1, 640).sampled = static_cast<std::uint8_t>(bast::watch::slot_sampling::yes);
+  const snapshot seen = look();
+  const site* const worker = find_site(seen, "worker");
+  ASSERT_NE(worker, nullptr);
+  EXPECT_EQ(worker->uses, 10U);
+  EXPECT_EQ(worker->pending, 0U);
+  ASSERT_EQ(seen.stacks.size(), 2U);
+  EXPECT_TRUE(seen.stacks[0].shared_with_earlier);
+  EXPECT_FALSE(seen.stacks[1].shared_with_earlier);
+}
+
 TEST(OpenProcess, SuspendedCoroutinesTellWhereTheyContinue) {
   fake_registry fake({.slots = 70});
   fake.use(0, 1, 100, "first");
@@ -189,7 +204,7 @@ TEST(OpenProcess, RefusesAnotherVersionAndNamesBoth) {
   const auto seen = open_process(::getpid(), {});
   // A real registry in the test program, if there is one, is still read.
   if (!seen) {
-    EXPECT_THAT(seen.error().what, HasSubstr("has version 9.2; this program reads version 1"));
+    EXPECT_THAT(seen.error().what, HasSubstr("has version 9.3; this program reads version 1"));
     EXPECT_EQ(seen.error().status, 3);
   } else {
     EXPECT_THAT(seen->not_seen, Contains(HasSubstr("has version 9.0")));

@@ -33,7 +33,7 @@ TEST(Registry, NamesTheNumberThatIsWrong) {
   using bast::watch::header;
   EXPECT_EQ(verdict([](header&) {}), "fine");
   EXPECT_THAT(verdict([](header& h) { h.magic = 1; }), HasSubstr("magic number"));
-  EXPECT_THAT(verdict([](header& h) { h.version_major = 2; }), HasSubstr("has version 2.2"));
+  EXPECT_THAT(verdict([](header& h) { h.version_major = 2; }), HasSubstr("has version 2.3"));
   EXPECT_EQ(verdict([](header& h) { h.version_minor = 9; }), "fine");
   EXPECT_THAT(verdict([](header& h) { h.header_bytes = 8; }), HasSubstr("header_bytes is 8"));
   EXPECT_THAT(verdict([](header& h) { h.pointer_bytes = 4; }), HasSubstr("pointer_bytes is 4"));

@@ -12,6 +12,7 @@ namespace {
 
 using bast::watch::slab_entry;
 using bast::watch::slot_layout;
+using bast::watch::slot_sampling;
 using bast::watch::slot_state;
 
 /// A slot's record as it was at one moment, or nearly.
@@ -24,6 +25,7 @@ struct slot_record {
   std::uint16_t grows;
   std::uint16_t frontier;
   slot_state state;
+  slot_sampling sampled;
 
   slot_record(const std::byte* from, const slot_layout& at)
       : name(field<std::uint64_t>(from, at.name)),
@@ -33,13 +35,17 @@ struct slot_record {
         period(field<std::uint16_t>(from, at.period)),
         grows(field<std::uint16_t>(from, at.grows)),
         frontier(field<std::uint16_t>(from, at.frontier)),
-        state(field<slot_state>(from, at.state)) {}
+        state(field<slot_state>(from, at.state)),
+        sampled(field<slot_sampling>(from, at.sampled)) {}
 
   /// Another one for each use of the slot, as long as nobody counts to 65,536 meanwhile.
   std::uint64_t use() const {
     return site | std::uint64_t{countdown} << 16 | std::uint64_t{period} << 32 |
            static_cast<std::uint64_t>(state) << 48;
   }
+
+  /// True where earlier uses left their bytes, whether they are counted or not.
+  bool is_shared() const { return pending() != 0 || sampled == slot_sampling::told; }
 
   /// Uses since it was measured. The words are read one by one: a measurement between them shows
   /// as a countdown above the period.
@@ -143,7 +149,7 @@ class slot_table_reader {
     stack.top = record.top;
     stack.low = low;
     stack.open_low = std::min(open_low, record.top);
-    stack.shared_with_earlier = record.pending() != 0;
+    stack.shared_with_earlier = record.is_shared();
     into_.stacks.push_back(std::move(stack));
     places_.push_back({.record = slab.slots + index * all_.header.slots.record_bytes,
                        .slot = slot,
