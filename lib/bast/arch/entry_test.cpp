@@ -30,9 +30,10 @@ void bast_test_entry(context* self) noexcept;
 [[gnu::used]] void bast_test_entry_continues(context* self) noexcept;
 }
 
+// The section is put back: the compiler does not know that it changed, and puts variables there.
 #if defined(__x86_64__)
 asm(R"(
-        .text
+        .pushsection .text
         .globl  bast_test_entry
         .type   bast_test_entry, @function
 bast_test_entry:
@@ -46,10 +47,11 @@ bast_test_entry:
         popq    bast_test_entry_state+32(%rip)
         jmp     bast_test_entry_continues
         .size   bast_test_entry, . - bast_test_entry
+        .popsection
 )");
 #else
 asm(R"(
-        .text
+        .pushsection .text
         .globl  bast_test_entry
         .type   bast_test_entry, %function
 bast_test_entry:
@@ -61,6 +63,7 @@ bast_test_entry:
         stp     x0, x30, [x9, #16]
         b       bast_test_entry_continues
         .size   bast_test_entry, . - bast_test_entry
+        .popsection
 )");
 #endif
 

@@ -69,7 +69,7 @@
   X(loop_not_told)               \
   X(left_in_the_queue)           \
   X(wait_not_cancelled)          \
-  X(woken_under_the_lock)        \
+  X(ends_without_the_lock)       \
   X(stale_completion_taken)      \
   X(closed_with_a_read)          \
   X(byte_lost_at_the_limit)      \

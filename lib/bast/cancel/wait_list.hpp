@@ -30,6 +30,7 @@ class basic_wait_list {
   basic_wait_list& operator=(const basic_wait_list&) = delete;
   /// Nobody is at work and nobody waits. After the last access of whoever was (I1).
   ~basic_wait_list() {
+    if (BAST_MUTANT(ends_without_the_lock)) return;
     lock_.lock();
     lock_.unlock();
   }
@@ -54,9 +55,12 @@ class basic_wait_list {
     // whoever is woken here, and with the acquire of active().
     node* released = nullptr;
     if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) released = release_all();
-    if (BAST_MUTANT(woken_under_the_lock)) wake_all(released);
     lock_.unlock();
-    if (!BAST_MUTANT(woken_under_the_lock)) wake_all(released);
+    while (released != nullptr) {
+      node* const next = released->next;
+      released->who->wake();
+      released = next;
+    }
   }
   std::uint32_t active() const noexcept {
     // Acquire: pairs with the release in done().
@@ -107,14 +111,6 @@ class basic_wait_list {
       latest = n;
     }
     return released;
-  }
-
-  static void wake_all(node* released) noexcept {
-    while (released != nullptr) {
-      node* const next = released->next;
-      released->who->wake();
-      released = next;
-    }
   }
 
   typename Atomics::template atomic<std::uint32_t> active_{0};

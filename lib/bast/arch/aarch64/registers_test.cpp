@@ -47,7 +47,7 @@ extern "C" void bast_test_switch_with_registers(void* file, context* to, context
 
 // x0: file, x1: to, x2: from, x3: the switch.
 asm(R"(
-        .text
+        .pushsection .text
         .globl  bast_test_switch_with_registers
         .type   bast_test_switch_with_registers, %function
         .p2align 2
@@ -134,6 +134,7 @@ bast_test_switch_with_registers:
         ldp     x29, x30, [sp], #192
         ret
         .size   bast_test_switch_with_registers, . - bast_test_switch_with_registers
+        .popsection
 )");
 
 namespace {

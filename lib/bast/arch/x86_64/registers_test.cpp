@@ -54,7 +54,7 @@ extern "C" void bast_test_switch_with_registers(void* file, context* to, context
 // rdi: file, rsi: to, rdx: from, rcx: the switch. The words pushed below keep rsp aligned at the
 // call: six registers, the file, and sixteen bytes for the caller's control words.
 asm(R"(
-        .text
+        .pushsection .text
         .globl  bast_test_switch_with_registers
         .type   bast_test_switch_with_registers, @function
 bast_test_switch_with_registers:
@@ -132,6 +132,7 @@ bast_test_switch_with_registers:
         popq    %rbx
         ret
         .size   bast_test_switch_with_registers, . - bast_test_switch_with_registers
+        .popsection
 )");
 
 namespace {

@@ -114,17 +114,18 @@ int switch_root(int seed) {
 // A function of which nothing but its section of stack sizes tells anything: no unwind table, no
 // size. As clang writes it with -fstack-size-section.
 asm(R"(
-  .text
+  .pushsection .text
   .type untabled, @function
 untabled:
   subq $72, %rsp
   movl %edi, %eax
   addq $72, %rsp
   ret
-  .section .stack_sizes,"",@progbits
+  .popsection
+  .pushsection .stack_sizes,"",@progbits
   .quad untabled
   .uleb128 72
-  .text
+  .popsection
 )");
 extern "C" int untabled(int seed);
 int untabled_root(int seed) { return untabled(seed + 1) + 1; }
