@@ -21,6 +21,10 @@ using bast::internal::arm_first;
 
 /// A loop of one thread: what is woken comes through its list.
 struct loop {
+  struct process_mark {
+    static process_mark here() { return {}; }
+    static bool is_forked() { return false; }
+  };
   using list = bast::internal::basic_ready_list<model_atomics>;
   list ready;
   unsigned told = 0;
@@ -41,7 +45,9 @@ struct loop {
 };
 
 using waiter = bast::internal::basic_waiter<model_atomics, loop>;
-using wait_list = bast::internal::basic_wait_list<model_atomics, loop>;
+struct wait_list : bast::internal::basic_wait_list<model_atomics, loop> {
+  ~wait_list() { settle(); }
+};
 
 /// A thread, or a coroutine of `home`.
 struct one_wait {

@@ -13,10 +13,22 @@ namespace internal {
 
 using wait_list = basic_wait_list<os::real_atomics, executor>;
 
+/// Held by its group and by whoever waits, who may come back when the group is gone.
 struct wait_group_core {
   explicit wait_group_core(cancel_source from) noexcept : source(std::move(from)) {}
+  void drop() noexcept {
+    // Acquire and release: pairs with itself, so that whoever is last comes after all others.
+    if (holders.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (!is_forked()) members.settle();
+    os::destroy(this);
+  }
+  /// The members are of the parent, and whoever has the lock is not here.
+  bool is_forked() const noexcept { return process.is_forked(); }
+
   cancel_source source;
   wait_list members;
+  std::atomic<std::uint32_t> holders{1};
+  os::fork_mark process = os::fork_mark::here();
 };
 
 namespace {
@@ -26,8 +38,10 @@ constexpr const char* wait_operation = "wait_group.wait";
 /// One wait of one coroutine or thread. On a stack that is abandoned it ends as in its destructor.
 class group_wait : private abandonable {
  public:
-  explicit group_wait(wait_list& members) noexcept
-      : abandonable(abandoned), members_(members), stop_(*this), token_(this_coro::cancellation()) {
+  explicit group_wait(wait_group_core& core) noexcept
+      : abandonable(abandoned), core_(core), stop_(*this), token_(this_coro::cancellation()) {
+    // Relaxed: the caller's group holds it meanwhile.
+    core_.holders.fetch_add(1, std::memory_order_relaxed);
     mark();
   }
   ~group_wait() {
@@ -41,11 +55,11 @@ class group_wait : private abandonable {
     if (auto goes_on = token_.check(wait_operation); !goes_on) return goes_on;
     node_.who = &waiter_;
     node_.armed = waiter_.arm();
-    enlisted_ = members_.enlist(node_);
+    enlisted_ = core_.members.enlist(node_);
     if (!enlisted_) return {};
     stop_.begin(token_);
     enlisted_ = waiter_.wait() != arm_first;
-    if (!enlisted_) return {};  // The group may be gone.
+    if (!enlisted_) return {};
     return token_.check(wait_operation);
   }
 
@@ -70,10 +84,11 @@ class group_wait : private abandonable {
   void leave() noexcept {
     stop_.end();
     const std::uint16_t arm = waiter_.withdraw();
-    if (enlisted_ && arm != arm_first) members_.delist(node_);
+    if (enlisted_ && arm != arm_first && !core_.is_forked()) core_.members.delist(node_);
+    core_.drop();
   }
 
-  wait_list& members_;
+  wait_group_core& core_;
   waiter waiter_;
   wait_list::node node_;
   bool enlisted_ = false;  // and not released
@@ -87,7 +102,7 @@ class group_wait : private abandonable {
 void ticket::done() noexcept {
   internal::wait_group_core* const core = std::exchange(core_, nullptr);
   unmark();
-  if (core != nullptr) core->members.done();
+  if (core != nullptr && !core->is_forked()) core->members.done();
 }
 
 cancel_token ticket::token() const noexcept {
@@ -119,17 +134,17 @@ wait_group& wait_group::operator=(wait_group&& other) noexcept {
 
 wait_group::~wait_group() {
   BAST_CHECK(is_idle(), "a wait_group was destroyed while a member was at work: wait first");
-  os::destroy(core_);
+  if (core_ != nullptr) core_->drop();
 }
 
 ticket wait_group::begin() const noexcept {
-  if (core_ == nullptr) return {};
+  if (core_ == nullptr || core_->is_forked()) return {};
   BAST_CHECK(core_->members.begin() != UINT32_MAX, "a wait_group of four thousand million members");
   return ticket(*core_);
 }
 
 std::size_t wait_group::active() const noexcept {
-  return core_ != nullptr ? core_->members.active() : 0;
+  return core_ != nullptr && !core_->is_forked() ? core_->members.active() : 0;
 }
 
 bool wait_group::cancel(const cancel_reason& why) const noexcept {
@@ -142,8 +157,12 @@ cancel_token wait_group::token() const noexcept {
 
 result<void> wait_group::wait() const {
   if (auto may = internal::waiter::check(internal::wait_operation); !may) return may;
-  if (core_ == nullptr) return {};
-  return internal::group_wait(core_->members).wait();
+  if (core_ == nullptr) return this_coro::cancellation().check(internal::wait_operation);
+  if (core_->is_forked()) {
+    return fail(errc::forked, internal::wait_operation,
+                "this is a forked child, and the members are of the parent");
+  }
+  return internal::group_wait(*core_).wait();
 }
 
 }  // namespace bast

@@ -60,7 +60,15 @@ class [[nodiscard]] ticket : private internal::abandonable {
 /// Thread-safe but for moving and destruction. One that was moved from has no members and is never
 /// cancelled, and its tickets are done from the start. Destroying one while a member is at work
 /// ends the process: the member would go on with a group that is gone. Once it is seen idle,
-/// or a wait has succeeded, it may be destroyed (Y-14).
+/// or a wait has succeeded, it may be destroyed, whoever else still comes back from a wait (Y-14).
+/// In a forked child it has no members, and its end frees memory only (IO-15).
+///
+/// Whoever owns one waits for it whatever happens, and so shields that wait:
+///
+///   const bast::cancel_binding shielded({});
+///   workers.wait().value();
+///
+/// A coroutine that is released there would be unwound without its members: let it end instead.
 class [[nodiscard]] wait_group {
  public:
   /// Below `parent` in the tree of cancellation, or alone. Allocates. Errors: no_memory, bad_state.
@@ -89,8 +97,9 @@ class [[nodiscard]] wait_group {
   /// coroutine waits, and is continued by the loop of its thread (ready_queue). Ends early when the
   /// token fires that governs the coroutine or the thread; then the group is as if nobody had
   /// waited (C-10, C-11). Throws forced_unwind when the coroutine is released meanwhile. Allocates
-  /// nothing. Errors: cancelled; not_in_fiber, in a coroutine that nobody would continue;
-  /// bad_state, in a cancellation callback.
+  /// nothing. A thread that waits for members of a loop of its own never comes back. Errors:
+  /// cancelled; not_in_fiber, in a coroutine that nobody would continue; bad_state, in a
+  /// cancellation callback that runs in a coroutine; forked.
   [[nodiscard]] result<void> wait() const;
 
  private:

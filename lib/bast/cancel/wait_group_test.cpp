@@ -15,6 +15,7 @@
 #include "bast/os.hpp"
 #include "bast/testing/asleep.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/in_child.hpp"
 #include "bast/testing/joined_thread.hpp"
 #include "bast/testing/kind_of.hpp"
 
@@ -247,6 +248,60 @@ TEST_F(WaitGroupOfCoroutines, Y14_WhoeverWasReleasedMayDestroyIt) {
   EXPECT_EQ(ready_.run(), 2U);
   EXPECT_EQ(said_, "d");
   EXPECT_EQ(members_, nullptr);
+}
+
+/// Whoever saw it idle may end it, and who was cancelled before that comes back later.
+TEST_F(WaitGroupOfCoroutines, Y14_ACancelledWaiterOutlivesItsGroup) {
+  const auto begin = [this](const cancel_source& source) {
+    members_ = std::make_unique<wait_group>(wait_group::create().value());
+    ticket member = members_->begin();
+    wait_in(0, source.token());
+    source.cancel();
+    member.done();
+    EXPECT_TRUE(members_->is_idle());
+    members_.reset();
+  };
+  const test::leak_baseline before;
+  for (int ending = 0; ending < (BAST_EXCEPTIONS ? 3 : 2); ++ending) {
+    const cancel_source source = cancel_source::create().value();
+    begin(source);
+    coro<>& waiter = coroutines_.back();
+    const bool ended = ending == 0   ? ready_.run() == 1
+                       : ending == 1 ? waiter.release(abandon).has_value()
+                                     : waiter.release().has_value();
+    EXPECT_TRUE(ended);
+    EXPECT_EQ(ready_.waiting(), 0U);
+    EXPECT_FALSE(ready_.has_ready());
+    EXPECT_EQ(said_, ending == 0 ? "c" : "-");
+    coroutines_.clear();
+    tokens_.clear();
+  }
+}
+
+TEST_F(WaitGroupOfCoroutines, IO15_InAForkedChildItIsDead) {
+  const cancel_source source = cancel_source::create().value();
+  ticket member = members_->begin();
+  wait_in(0);
+  wait_in(1, source.token());
+  source.cancel();
+  EXPECT_EQ(test::in_child([&] {
+              if (members_->active() != 0) return 1;
+              const ticket more = members_->begin();
+              if (members_->active() != 0 || more.token().can_be_cancelled()) return 2;
+              if (members_->wait().error() != errc::forked) return 3;
+              member.done();
+              source.cancel();
+              if (ready_.has_ready() || ready_.run() != 0) return 4;
+              members_.reset();  // nobody is at work here
+              for (coro<>& each : coroutines_) {
+                if (!each.release(abandon)) return 5;
+              }
+              return said_ == "--" ? 0 : 6;
+            }),
+            0);
+  member.done();
+  EXPECT_EQ(ready_.run(), 2U) << "the parent's is as it was";
+  EXPECT_EQ(said_, "dc");
 }
 
 TEST_F(WaitGroupOfCoroutines, F12_AWaiterThatIsAbandonedIsTakenOut) {

@@ -4,8 +4,9 @@
 // atomics, for the interleaving checker.
 //
 //   I1  The count becomes 0 only under the lock, and whoever makes it 0 takes all that wait then.
-//       So whoever finds 0 under the lock comes after the last access of every member, and may end
-//       the list (Y-14).
+//       So whoever finds 0 and then takes the lock comes after the last access of every member, and
+//       may end the list (Y-14). Whoever waits and is not released takes its node out, and holds
+//       the list until then.
 //   I2  A node is linked while it is in the list, from enlist() to release or delist().
 #pragma once
 
@@ -28,8 +29,10 @@ class basic_wait_list {
   basic_wait_list() = default;
   basic_wait_list(const basic_wait_list&) = delete;
   basic_wait_list& operator=(const basic_wait_list&) = delete;
-  /// Nobody is at work and nobody waits. After the last access of whoever was (I1).
-  ~basic_wait_list() {
+  /// After settle(): nobody is at work and nobody waits.
+  ~basic_wait_list() = default;
+  /// Comes back after the last access of whoever made the count 0 (I1).
+  void settle() noexcept {
     if (BAST_MUTANT(ends_without_the_lock)) return;
     lock_.lock();
     lock_.unlock();

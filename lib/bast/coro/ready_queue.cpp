@@ -15,12 +15,40 @@ constinit thread_local ready_queue* queue_of_thread = nullptr;
 
 }  // namespace
 
+/// Tells the queues of a thread that it ends: whoever destroys them afterwards is not too early.
+struct ready_queue::thread_lease {
+  bool taken = false;
+  constexpr thread_lease() = default;
+  thread_lease(const thread_lease&) = delete;
+  thread_lease& operator=(const thread_lease&) = delete;
+  ~thread_lease() {
+    for (ready_queue* each = queue_of_thread; each != nullptr; each = each->outer_) {
+      // Release: pairs with the acquire in thread_has_ended.
+      each->thread_ended_.store(true, std::memory_order_release);
+    }
+  }
+};
+
 ready_queue::ready_queue(wake_hook hook) noexcept
-    : hook_(hook), thread_(&queue_of_thread), outer_(queue_of_thread) {
+    : abandonable(abandoned), hook_(hook), thread_(&queue_of_thread), outer_(queue_of_thread) {
+  static constinit thread_local thread_lease lease;
+  lease.taken = true;  // Touched, so that its destructor runs.
   queue_of_thread = this;
+  mark();
 }
 
 ready_queue::~ready_queue() {
+  unmark();
+  end();
+}
+
+void ready_queue::abandoned(internal::abandonable& self) noexcept {
+  static_cast<ready_queue&>(self).end();
+}
+
+void ready_queue::end() noexcept {
+  BAST_CHECK(is_of_this_thread() || thread_has_ended() || process_.is_forked(),
+             "a ready_queue is destroyed by another thread while its own still runs");
   // Others may have come and gone in any order. Nothing is found where this is not its thread.
   for (ready_queue** at = &queue_of_thread; *at != nullptr; at = &(*at)->outer_) {
     if (*at != this) continue;
@@ -29,6 +57,7 @@ ready_queue::~ready_queue() {
   }
   if (process_.is_forked()) return;
   BAST_CHECK(waiting_ == 0, "a ready_queue was destroyed while a coroutine waits to be continued");
+  BAST_CHECK(!running_, "a ready_queue was destroyed by a coroutine that it continues");
   // Acquire: pairs with the release in wake().
   for (unsigned round = 0; wakers_.load(std::memory_order_acquire) != 0;) {
     os::real_atomics::relax(round++);

@@ -14,13 +14,16 @@
 
 #include <optional>
 
+#include "bast/coro/abandonable.hpp"
 #include "bast/coro/inbox.hpp"
 #include "bast/coro/waiter.hpp"
 
 namespace bast {
 
-/// How a loop is told that it has something to do: called on whichever thread found that out.
-/// noexcept, must not suspend, and must not call the loop.
+/// How a loop is told that it has something to do: called on whichever thread found that out, once
+/// or more before the loop looks again. noexcept; must not suspend, must not call the loop, and
+/// must not take a lock that the loop's thread holds while it runs, releases or destroys what
+/// waits: those may wait until the hook has returned.
 struct wake_hook {
   void (*wake)(void* context) noexcept = nullptr;
   void* context = nullptr;
@@ -99,16 +102,18 @@ class basic_ready_list {
 
 /// Made on the thread whose coroutines it continues, and that thread's until it ends; the latest of
 /// several is the one that counts for what waits by itself. Neither copied nor moved. Allocates
-/// nothing. In a forked child it is empty and stays so (IO-15).
-class ready_queue final : private internal::executor {
+/// nothing. On a stack that is abandoned it ends as in its destructor (F-12). In a forked child it
+/// is empty and stays so (IO-15).
+class ready_queue final : private internal::executor, private internal::abandonable {
  public:
-  /// `hook` is called when something can go on and the loop may be asleep: at most once before the
-  /// next run().
+  /// `hook` is called when something can go on and the loop may be asleep. A loop clears whatever
+  /// the hook sets before it calls run(), not after.
   explicit ready_queue(wake_hook hook = {}) noexcept;
   ready_queue(const ready_queue&) = delete;
   ready_queue& operator=(const ready_queue&) = delete;
-  /// No coroutine may wait any more that it would continue (checked), except in a forked child.
-  /// Waits until no other thread is within the hook. On its own thread, or once that has ended.
+  /// No coroutine may wait any more that it would continue, and none that it continues may run
+  /// (checked), except in a forked child. Waits until no other thread is within the hook. On its
+  /// own thread, or once that has ended (checked).
   ~ready_queue();
 
   /// Continues each coroutine that was ready when it was called, oldest first, until it waits
@@ -125,6 +130,7 @@ class ready_queue final : private internal::executor {
  private:
   friend class internal::waiter;
   friend class process_driver;
+  struct thread_lease;
 
   /// While it lives the loop is awake and will call run() before it sleeps: the hook is not called
   /// for what its own thread makes ready.
@@ -146,6 +152,12 @@ class ready_queue final : private internal::executor {
   static ready_queue* of_this_thread() noexcept;
   bool is_of_this_thread() const noexcept;
   void tell() noexcept;
+  static void abandoned(internal::abandonable& self) noexcept;
+  void end() noexcept;
+  bool thread_has_ended() const noexcept {
+    // Acquire: pairs with the release in thread_lease.
+    return thread_ended_.load(std::memory_order_acquire);
+  }
   void wake(internal::ready_link& who) noexcept override;
   void park(internal::ready_link& who) override;
   void forget(internal::ready_link& who, bool woken) noexcept override;
@@ -157,6 +169,7 @@ class ready_queue final : private internal::executor {
   std::size_t waiting_ = 0;  // parked, or committed and not continued
   bool running_ = false;
   bool attended_ = false;
+  std::atomic<bool> thread_ended_{false};
   std::atomic<std::uint32_t> wakers_{0};  // threads within wake()
   internal::basic_ready_list<os::real_atomics> ready_;
 };

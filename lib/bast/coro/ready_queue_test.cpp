@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -365,6 +366,56 @@ TEST(ReadyQueueDeathTest, X5_EndingItBeforeItsWaitersEndsTheProcess) {
         ready.reset();
       },
       "a ready_queue was destroyed while a coroutine waits to be continued");
+}
+
+TEST(ReadyQueueDeathTest, X5_WhoItContinuesMayNotEndIt) {
+  coro_pool pool = coro_pool::create().value();
+  EXPECT_DEATH(
+      {
+        std::optional<ready_queue> ready(std::in_place);
+        event* at = nullptr;
+        auto c = pool.acquire().value();
+        (void)c.start([&] {
+          event mine;
+          at = &mine;
+          (void)mine.who.wait();
+          ready.reset();
+        });
+        at->set();
+        ready->run();
+      },
+      "a ready_queue was destroyed by a coroutine that it continues");
+}
+
+TEST(ReadyQueueDeathTest, F5_AnotherThreadMayNotEndItWhileItsOwnLives) {
+  EXPECT_DEATH(
+      {
+        auto ready = std::make_unique<ready_queue>();
+        std::thread([&] { ready.reset(); }).join();
+      },
+      "a ready_queue is destroyed by another thread while its own still runs");
+}
+
+TEST(ReadyQueueOfAThread, F5_AnyThreadMayEndItOnceItsOwnHasEnded) {
+  std::unique_ptr<ready_queue> ready;
+  std::thread([&] { ready = std::make_unique<ready_queue>(); }).join();
+  ready.reset();
+}
+
+TEST(ReadyQueueOfAThread, F12_OneOnAStackThatIsAbandonedIsTakenFromItsThread) {
+  coro_pool pool = coro_pool::create().value();
+  std::vector<waits*> order;
+  ready_queue around;
+  auto c = pool.acquire().value();
+  ASSERT_TRUE(c.start([&] {
+    const ready_queue within;
+    (void)this_coro::yield();
+  }));
+  ASSERT_TRUE(c.release(abandon));
+  waits a(pool, order);
+  EXPECT_EQ(around.waiting(), 1U);
+  a.at->set();
+  EXPECT_EQ(around.run(), 1U);
 }
 
 TEST(ReadyQueueDeathTest, F5_AnotherThreadMayNotRunIt) {

@@ -37,9 +37,10 @@ class forced_unwind {
 /// Passed to `release` to free a suspended coroutine's stack without running the destructors of
 /// what lives on it. What the library has linked there ends all the same: cancel_callbacks and
 /// cancel_bindings are unregistered, which may wait for a callback that runs on another thread;
-/// tickets are done; a process that is waited for is told to end. Whatever else leads there must be
-/// gone before. Costs time in proportion to the stack in use. The only way in a build without
-/// exceptions (F-12).
+/// tickets are done; whoever waits is taken out of what it waits for, and a process that is waited
+/// for is told to end; a ready_queue or an adapter is taken from its thread. Whatever else leads
+/// there must be gone before. Costs time in proportion to the stack in use. The only way in a build
+/// without exceptions (F-12).
 struct abandon_t {
   explicit abandon_t() = default;
 };

@@ -21,8 +21,10 @@
 //       and registrations, and has no wake coming, is nobody's but its owner's.
 //   I3  A commit is followed by one wake(), which is the committer's last access. The owner neither
 //       goes on nor ends before it.
-//   I4  Armed words never repeat at one address: epochs are counted by the owner's thread, which
-//       neither a coroutine nor its stack ever leaves.
+//   I4  Armed words never repeat at one address while anybody has the old one: epochs are counted
+//       by the owner's thread, which a coroutine never leaves.
+//   I5  In a child that was forked meanwhile neither the executor nor a waker is there: nobody is
+//       continued, and nobody is waited for (IO-15).
 //
 // For the layers above. Source: runtime.md R3.
 #pragma once
@@ -50,6 +52,7 @@ using ready_link = basic_ready_link<os::real_atomics>;
 /// Who suspends and continues coroutines of one thread: a ready_queue, or a scheduler.
 class executor {
  public:
+  using process_mark = os::fork_mark;
   executor(const executor&) = delete;
   executor& operator=(const executor&) = delete;
 
@@ -109,6 +112,7 @@ class basic_waiter {
   }
   /// Continues the owner: the last access (I3). Releases what the committer did before it.
   void wake() noexcept {
+    if (process_.is_forked()) return;  // I5
     if (home_ != nullptr) return home_->wake(link_);
     const auto* const bell = &done_;
     // Release: pairs with the acquire in wait_for_bell. The waiter may be gone after it.
@@ -136,6 +140,7 @@ class basic_waiter {
     if (armed == 0) return arm_cancelled;
     const bool waits = (armed & state_mask) == static_cast<armed_word>(wait_state::waiting);
     const bool committed = !waits || !commit(armed, arm_cancelled);
+    if (process_.is_forked()) return disarm();  // I5
     if (home_ != nullptr) {
       home_->forget(link_, committed);
     } else if (committed) {
@@ -168,6 +173,7 @@ class basic_waiter {
   typename Atomics::template atomic<armed_word> word_{0};
   typename Atomics::template atomic<std::uint32_t> done_{0};  // a thread's: woken
   Executor* home_ = nullptr;                                  // null: a thread
+  typename Executor::process_mark process_ = Executor::process_mark::here();
   basic_ready_link<Atomics> link_;
 };
 
@@ -186,14 +192,9 @@ class waiter : public basic_waiter<os::real_atomics, executor> {
   static executor* executor_here() noexcept;
 
   armed_word arm() noexcept { return basic_waiter::arm(new_epoch()); }
-  std::uint16_t withdraw() noexcept {
-    // Neither its executor nor a waker is there in a child that was forked meanwhile (IO-15).
-    return process_.is_forked() ? arm_cancelled : basic_waiter::withdraw();
-  }
 
  private:
   static std::uint64_t new_epoch() noexcept;
-  os::fork_mark process_ = os::fork_mark::here();
 };
 
 }  // namespace bast::internal

@@ -16,21 +16,6 @@ void ring(void* event) noexcept {
 
 }  // namespace
 
-/// Tells the drivers of a thread that it ends: whoever destroys them afterwards is not too early.
-/// The list itself is kept, for drivers of static storage duration.
-struct process_driver::thread_lease {
-  bool taken = false;
-  constexpr thread_lease() = default;
-  thread_lease(const thread_lease&) = delete;
-  thread_lease& operator=(const thread_lease&) = delete;
-  ~thread_lease() {
-    for (process_driver* each = driver_of_thread; each != nullptr; each = each->outer_) {
-      // Release: pairs with the acquire in require_last_owner.
-      each->thread_ended_.store(true, std::memory_order_release);
-    }
-  }
-};
-
 process_driver* process_driver::of_this_thread() noexcept { return driver_of_thread; }
 
 bool process_driver::is_of_this_thread() const noexcept { return thread_ == &driver_of_thread; }
@@ -49,14 +34,15 @@ result<void> process_driver::check_owner(const char* operation) const noexcept {
 }
 
 void process_driver::require_owner() const noexcept {
-  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || thread_ended_.load() || is_forked(),
+  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || ready_->thread_has_ended() || is_forked(),
              "a process driver is used by another thread than the one that initialised it");
 }
 
 void process_driver::require_last_owner() const noexcept {
-  const bool ended = thread_ended_.load(std::memory_order_acquire);  // pairs with thread_lease's
-  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || ended || is_forked(),
+  if (thread_ == nullptr || is_forked()) return;
+  BAST_CHECK(is_of_this_thread() || ready_->thread_has_ended(),
              "a process driver is destroyed by another thread while its own still runs");
+  BAST_CHECK(!is_within_loop(), "a process driver is destroyed by what its own loop called");
 }
 
 result<void> process_driver::begin(process_machine_options options,
@@ -70,15 +56,23 @@ result<void> process_driver::begin(process_machine_options options,
   ready_.emplace(wake_hook{.wake = ring, .context = &wake_});
   mark_ = os::fork_mark::here();
   thread_ = &driver_of_thread;
-  static constinit thread_local thread_lease lease;
-  lease.taken = true;  // Touched, so that its destructor runs.
   outer_ = driver_of_thread;
   driver_of_thread = this;
+  mark();
   return {};
 }
 
 process_driver::~process_driver() {
   require_last_owner();
+  unmark();
+  unlist();
+}
+
+void process_driver::abandoned(internal::abandonable& self) noexcept {
+  static_cast<process_driver&>(self).unlist();
+}
+
+void process_driver::unlist() noexcept {
   // Others may have come and gone in any order. Nothing is found where this is not its thread.
   for (process_driver** at = &driver_of_thread; *at != nullptr; at = &(*at)->outer_) {
     if (*at != this) continue;

@@ -4,7 +4,6 @@
 // have in common, and all that starting a command needs to know of a loop.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 
@@ -17,9 +16,9 @@ namespace bast {
 /// Owned by the thread that initialised it, until that thread ends: what answers with a result
 /// answers `wrong_thread` on another one, and what cannot ends the process (IO-16). Only
 /// `cancel_from_anywhere` may be called by others, until the end. Once its thread has ended, any
-/// thread may destroy it. In a forked child it answers `forked`, is idle, and may be destroyed in
-/// whatever state it is (IO-15).
-class process_driver {
+/// thread may destroy it; never what its own loop called (checked). In a forked child it answers
+/// `forked`, is idle, and may be destroyed in whatever state it is (IO-15).
+class process_driver : private internal::abandonable {
  public:
   process_driver(const process_driver&) = delete;
   process_driver& operator=(const process_driver&) = delete;
@@ -56,7 +55,7 @@ class process_driver {
   static process_driver* of_this_thread() noexcept;
 
  protected:
-  process_driver() noexcept = default;
+  process_driver() noexcept : abandonable(abandoned) {}
   ~process_driver();
 
   /// Once. `operation` names the caller in errors. Errors: bad_state, `invalid`, `limit`
@@ -81,20 +80,24 @@ class process_driver {
   /// Called from `finished` or from a coroutine that this loop continued: what such a call would
   /// wait for is what it keeps from going on.
   bool is_within_loop() const noexcept { return machine_.is_delivering() || ready_->is_running(); }
+  /// As whoever makes something ready tells it.
+  void tell_loop() noexcept { ready_->tell(); }
+  /// Others must be able to wake the loop while a coroutine waits that it continues.
+  void hold_wake_for_waiters() noexcept { machine_.hold_wake(ready_->waiting() != 0); }
 
   process_machine machine_;
 
  private:
-  struct thread_lease;
+  static void abandoned(internal::abandonable& self) noexcept;
   bool is_of_this_thread() const noexcept;
+  void unlist() noexcept;
   void stir() noexcept;
 
   os::descriptor wake_;
   std::optional<ready_queue> ready_;  // since begin
   os::fork_mark mark_;                // since begin
   const void* thread_ = nullptr;      // whose it is; null before begin
-  std::atomic<bool> thread_ended_{false};
-  process_driver* outer_ = nullptr;  // this thread's until this one ends
+  process_driver* outer_ = nullptr;   // this thread's until this one ends
 };
 
 }  // namespace bast

@@ -35,6 +35,7 @@ epoll_adapter::~epoll_adapter() {
   // Nothing of ours is the kernel's: one flush takes back the wake. In a forked child the set is
   // the parent's, and nothing is wanted.
   machine_.shut_down();
+  machine_.hold_wake(false);
   while (machine_.stats().live == 0 && !machine_.idle()) (void)flush();
 }
 
@@ -87,7 +88,9 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   const attended awake(ready());
   machine_.tick(os::monotonic_ns());
   // Whoever waits for an end, or for output, must hear of it before we sleep.
-  const bool did_something = (flush() ? 1U : 0U) + ready().run() != 0;
+  const bool had_ready = ready().run() != 0;
+  hold_wake_for_waiters();
+  const bool did_something = flush() || had_ready || ready().has_ready();
   const std::int64_t now = os::monotonic_ns();
   const std::int64_t deadline =
       did_something ? now : std::min(next_deadline(), internal::later(now, wait_max));
@@ -99,6 +102,8 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   }
   (void)flush();
   ready().run();
+  // What became ready meanwhile: whoever looks at the descriptor alone is told, too.
+  if (ready().has_ready()) tell_loop();
   if (!count) return std::unexpected(count.error());
   return {};
 }
@@ -106,7 +111,11 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
 result<void> epoll_adapter::shut_down() noexcept {
   if (auto may = check_turn("epoll_adapter.shut_down"); !may) return may;
   machine_.shut_down();
-  while (!machine_.idle() || ready().has_ready()) (void)turn(std::chrono::nanoseconds::max());
+  const auto has_more = [this] {
+    return machine_.stats().live != 0 || ready().has_ready() ||
+           (!machine_.idle() && ready().waiting() == 0);
+  };
+  while (has_more()) (void)turn(std::chrono::nanoseconds::max());
   return {};
 }
 

@@ -24,8 +24,8 @@ class epoll_adapter final : public process_driver {
   epoll_adapter() = default;
   epoll_adapter(const epoll_adapter&) = delete;
   epoll_adapter& operator=(const epoll_adapter&) = delete;
-  /// No process may be followed any more (checked), except in a forked child: `shut_down` sees to
-  /// that.
+  /// No process may be followed any more, and no coroutine may wait that this loop would continue
+  /// (checked), except in a forked child.
   ~epoll_adapter();
 
   /// Once, before anything else. The adapter is the calling thread's from here on (IO-16). Errors:
@@ -38,25 +38,29 @@ class epoll_adapter final : public process_driver {
   /// wrong_thread; forked; io, when epoll_wait failed. Nothing is lost by any of them.
   [[nodiscard]] result<void> turn(std::chrono::nanoseconds wait_max) noexcept;
   /// Cancels every process and turns until all have ended, which takes as long as their graces.
-  /// Afterwards nothing can be started. On an error nothing has happened. Errors: those of `turn`
+  /// Afterwards nothing can be started. A coroutine that waits for something else is not waited
+  /// for: go on with turns until `idle`. On an error nothing has happened. Errors: those of `turn`
   /// but io.
   [[nodiscard]] result<void> shut_down() noexcept;
 
-  /// Readable when a turn has something to do, deadlines apart.
+  /// Readable when a turn has something to do, deadlines apart. Level-triggered: an edge may come
+  /// while a turn is going on.
   int fd() const noexcept { return poller_.get(); }
-  /// By CLOCK_MONOTONIC; an instant of the past when a turn has something to do at once.
+  /// By CLOCK_MONOTONIC; an instant of the past when a turn has something to do at once, such as
+  /// coroutines that can go on.
   std::int64_t next_deadline() const noexcept {
     return has_something() && !is_forked() ? 0 : machine_.next_deadline();
   }
-  /// Follows no process, and no coroutine is to be continued; or a forked child. Ends the process
-  /// on a wrong thread.
+  /// Follows no process, and no coroutine waits that this loop would continue; or a forked child.
+  /// Ends the process on a wrong thread.
   bool idle() const noexcept {
-    return (machine().stats().live == 0 && !has_something()) || is_forked();
+    return (machine().stats().live == 0 && !has_something() && !has_waiting()) || is_forked();
   }
 
  private:
   void stirred() noexcept override { (void)flush(); }
   bool flush() noexcept;
+  bool has_waiting() const noexcept { return poller_ && ready().waiting() != 0; }
   bool has_something() const noexcept { return has_more_ || (poller_ && ready().has_ready()); }
   void carry_out(const operation& wanted) noexcept;
   result<void> check_turn(const char* operation) const noexcept;

@@ -173,6 +173,7 @@ void process_machine::tick(std::int64_t now_ns) noexcept {
   if (now_ < earliest_) return deliver();
   earliest_ = never_ns;
   for_each_live([this](slot& s) { advance(s); });
+  if (wake_retry_at_ != 0) advance_wake();
   deliver();
 }
 

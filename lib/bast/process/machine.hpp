@@ -76,6 +76,9 @@ class process_machine {
   [[nodiscard]] bool request_cancel(process_id id) noexcept;
   /// Cancels every process and starts no more. The machine is idle soon.
   void shut_down() noexcept;
+  /// Whether the wake stays wanted after `shut_down`: for a host that others wake for reasons of
+  /// its own. The machine is idle when it is not held any more.
+  void hold_wake(bool held) noexcept;
 
   // ---- What is wanted.
 
@@ -188,7 +191,10 @@ class process_machine {
 
   internal::operation_table wake_;  // roles output and cancel_output, on wake_fd
   bool wake_readable_ = false;
+  bool wake_is_held_ = false;
   std::uint8_t wake_failures_ = 0;
+  std::uint8_t wake_tries_ = 0;  // after those, the next not before wake_retry_at_
+  std::int64_t wake_retry_at_ = 0;
   std::uint64_t wake_count_ = 0;  // what an eventfd is read into
 
   // What other threads ask: for each slot the generation of the process to cancel.

@@ -126,8 +126,8 @@ std::uint64_t process_machine::digest() const noexcept {
   hasher h;
   for (std::size_t i = 0; i < used_; ++i) h.add(slots_[i]);
   h.add(wake_);
-  h.add_all(wake_readable_, now_, earliest_, generation_, stats_.in_flight, stats_.live,
-            stats_.started, stats_.finished);
+  h.add_all(wake_readable_, wake_is_held_, wake_retry_at_, now_, earliest_, generation_,
+            stats_.in_flight, stats_.live, stats_.started, stats_.finished);
   return h.hash();
 }
 

@@ -2,7 +2,9 @@
 //
 // How other threads reach a process machine: they leave the generation of the process in the slot's
 // request, and write to an eventfd, which the machine reads like any other descriptor.
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "bast/process/machine.hpp"
 
@@ -17,7 +19,8 @@ bool is_newer(std::uint32_t a, std::uint32_t b) noexcept {
   return static_cast<std::int32_t>(a - b) > 0;
 }
 
-// An eventfd that cannot be read is not read for ever: `tick` looks for requests too.
+// An eventfd that cannot be polled or read so often is left alone for a while. Meanwhile others
+// cannot wake the host, so it is told a deadline (`tick` looks for requests too).
 constexpr std::uint8_t wake_failures_max = 16;
 
 }  // namespace
@@ -36,6 +39,12 @@ bool process_machine::request_cancel(process_id id) noexcept {
   return !requested_.exchange(true, std::memory_order_acq_rel);
 }
 
+void process_machine::hold_wake(bool held) noexcept {
+  if (std::exchange(wake_is_held_, held) == held) return;
+  offered_ = nullptr;
+  if (slots_ != nullptr && !mark_.is_forked()) advance_wake();
+}
+
 void process_machine::look_for_requests() noexcept {
   // Acquire: pairs with the exchange in request_cancel. Cleared before looking: who asks from here
   // on wakes us again.
@@ -51,13 +60,16 @@ void process_machine::look_for_requests() noexcept {
 void process_machine::advance_wake() noexcept {
   if (options_.wake_fd < 0) return;
   operation_record& io = wake_[role::output];
-  if (shut_down_) {
+  if (shut_down_ && !wake_is_held_) {
     if (io.in_flight()) {
       io.unwanted = true;
     } else {
       io.state = operation_state::idle;
     }
-  } else if (wake_failures_ < wake_failures_max) {
+  } else if (now_ < wake_retry_at_) {
+    earliest_ = std::min(earliest_, wake_retry_at_);
+    if (!io.in_flight()) io.state = operation_state::idle;
+  } else {
     wake_.want(role::output, wake_readable_ ? operation_kind::read : operation_kind::poll);
   }
   wake_.want_cancels();
@@ -69,8 +81,10 @@ void process_machine::wake_completed(role what, std::int64_t status) noexcept {
   wake_readable_ = !was_read && status > 0;
   if (status > 0) {
     wake_failures_ = 0;
+    wake_tries_ = 0;
   } else if (status != -EINTR && status != -EAGAIN && status != -ECANCELED) {
-    ++wake_failures_;
+    if (wake_failures_ < wake_failures_max) ++wake_failures_;
+    if (wake_failures_ == wake_failures_max) wake_retry_at_ = retry_after(now_, wake_tries_);
   }
   if (was_read) look_for_requests();
   advance_wake();

@@ -96,12 +96,62 @@ TEST_F(MachineWake, IO9_WhatCannotBeReadIsNotReadPermanently) {
     ASSERT_EQ(flying.size(), 1U) << i;
     complete_poll(event_fd, i % 2 == 0 ? -EPERM : 0);
   }
-  EXPECT_TRUE(flying.empty()) << "ticks are enough";
+  EXPECT_TRUE(flying.empty());
   EXPECT_EQ(machine->next(), nullptr);
+  EXPECT_EQ(machine->next_deadline(), millisecond) << "nobody can wake it meanwhile";
   const process_id id = start(child());
   EXPECT_TRUE(machine->request_cancel(id));
   tick(1);
   EXPECT_EQ(signals(), "15 ");
+}
+
+/// What refused the wake may have been a limit of the moment.
+TEST_F(MachineWake, IO9_AWakeThatFailedIsTriedAgainLaterAndLater) {
+  pump();
+  for (int i = 0; i < 16; ++i) complete_poll(event_fd, -ENOSPC);
+  std::int64_t now = 0;
+  for (const std::int64_t pause : {1, 2, 4, 8, 16, 32, 64, 64, 64}) {
+    ASSERT_EQ(machine->next_deadline(), now + pause * millisecond);
+    tick(now + pause * millisecond - 1);
+    ASSERT_TRUE(flying.empty());
+    now += pause * millisecond;
+    tick(now);
+    ASSERT_EQ(flying.size(), 1U) << pause;
+    complete_poll(event_fd, -ENOSPC);
+  }
+  now = machine->next_deadline();
+  tick(now);
+  complete_poll(event_fd, POLLIN);
+  complete(flight(operation_kind::read, event_fd), 8);
+  EXPECT_EQ(flying.size(), 1U);
+  for (int i = 0; i < 16; ++i) complete_poll(event_fd, -ENOSPC);
+  EXPECT_EQ(machine->next_deadline(), now + millisecond) << "from the start";
+  machine->shut_down();
+  pump();
+}
+
+TEST_F(MachineWake, IO9_AHeldWakeStaysAfterTheShutDown) {
+  pump();
+  machine->hold_wake(true);
+  machine->shut_down();
+  pump();
+  EXPECT_FALSE(machine->idle());
+  complete_poll(event_fd, POLLIN);
+  complete(flight(operation_kind::read, event_fd), 8);
+  EXPECT_EQ(flying.size(), 1U) << "again and again";
+  machine->hold_wake(false);
+  pump();
+  const operation gone = flight(operation_kind::cancel, event_fd);
+  complete(gone, 0);
+  complete_poll(event_fd, -ECANCELED);
+  EXPECT_TRUE(machine->idle());
+  machine->hold_wake(true);
+  pump();
+  EXPECT_EQ(flying.size(), 1U) << "as if it had never been given up";
+  machine->hold_wake(false);
+  pump();
+  complete(flight(operation_kind::cancel, event_fd), 0);
+  complete_poll(event_fd, -ECANCELED);
 }
 
 TEST_F(MachineWake, IO9_AReadThatFailsLooksAllTheSame) {

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 
 #include "bast/process/perform.hpp"
 
@@ -50,17 +51,19 @@ result<void> uring_adapter::init(io_uring& ring, const uring_adapter_options& op
 
 bool uring_adapter::prepare() noexcept {
   require_owner();
-  if (ring_ == nullptr) return true;
-  if (!hand_over()) return false;
-  // What is ready then is continued; what becomes ready meanwhile wakes the ring. Only from the
-  // loop: a coroutine that it continued goes back there.
-  if (is_within_loop() || ready().run() == 0) return true;
-  return hand_over();
+  if (ring_ == nullptr || is_forked()) return true;
+  if (is_within_loop()) return hand_over();
+  {
+    const attended awake(ready());
+    if (!hand_over()) return false;
+  }
+  // What is ready now is continued; what becomes ready meanwhile wakes the ring.
+  return ready().run() == 0 || hand_over();
 }
 
 /// True when everything that is wanted found room.
 bool uring_adapter::hand_over() noexcept {
-  const attended awake(ready());
+  hold_wake_for_waiters();
   machine_.tick(os::monotonic_ns());
   while (const operation* const wanted = machine_.next()) {
     if (is_immediate(wanted->kind)) {
@@ -83,7 +86,9 @@ bool uring_adapter::hand_over() noexcept {
 bool uring_adapter::handle(const io_uring_cqe& completion) noexcept {
   require_owner();
   if (!machine_.is_ours(completion.user_data)) return false;
-  const attended awake(ready());  // The loop prepares before it waits.
+  // The loop prepares before it waits; what it continued may not come so far.
+  std::optional<attended> awake;
+  if (!is_within_loop()) awake.emplace(ready());
   machine_.tick(os::monotonic_ns());
   machine_.complete(completion.user_data, completion.res);
   return true;
@@ -91,6 +96,7 @@ bool uring_adapter::handle(const io_uring_cqe& completion) noexcept {
 
 result<void> uring_adapter::shut_down() noexcept {
   if (auto mine = check_owner("uring_adapter.shut_down"); !mine) return mine;
+  hold_wake_for_waiters();
   machine_.tick(os::monotonic_ns());
   machine_.shut_down();
   return {};

@@ -61,10 +61,10 @@ class uring_adapter final : public process_driver {
   /// init), wrong_thread, forked; nothing has happened then.
   [[nodiscard]] result<void> shut_down() noexcept;
 
-  /// Nothing of ours is in the ring, no process is followed, and no coroutine is to be continued.
-  /// Only after `shut_down`: until then the ring waits for `cancel_from_anywhere`.
+  /// Nothing of ours is in the ring, no process is followed, and no coroutine waits that this loop
+  /// would continue. Only after `shut_down`: until then the ring waits for `cancel_from_anywhere`.
   bool idle() const noexcept {
-    return machine().idle() && (ring_ == nullptr || !ready().has_ready());
+    return machine().idle() && (ring_ == nullptr || is_forked() || ready().waiting() == 0);
   }
 
  private:

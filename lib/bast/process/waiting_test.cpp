@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Coroutines that wait for something else than a process, under the loops that follow processes.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bast/process.hpp"
+#include "bast/testing/asleep.hpp"
+#include "bast/testing/joined_thread.hpp"
+#include "bast/testing/run_child.hpp"
+
+#if BAST_TEST_URING
+#include <liburing.h>
+#endif
+
+namespace bast {
+namespace {
+
+using namespace std::chrono_literals;
+using test::child;
+
+bool has_news(int fd) {
+  pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&wait, 1, 0) == 1;
+}
+
+/// A coroutine that waits for a member, and what it says when it comes back.
+class waiting {
+ public:
+  waiting(coro_pool& pool, std::string& says, char name) : coroutine_(pool.acquire().value()) {
+    EXPECT_TRUE(coroutine_
+                    .start([this, &says, name] {
+                      EXPECT_TRUE(group_.wait());
+                      says += name;
+                    })
+                    ->parked());
+  }
+  void done() { member_.done(); }
+
+ private:
+  wait_group group_ = wait_group::create().value();
+  ticket member_ = group_.begin();
+  coro<> coroutine_;
+};
+
+/// A member that ends on another thread, once this one sleeps.
+test::joined_thread ends_when_asleep(waiting& who) {
+  return test::joined_thread([&who, here = os::thread_id()] {
+    test::wait_until_asleep(here);
+    who.done();
+  });
+}
+
+TEST(WaitingUnderEpoll, IO9_ALoopWhoseCoroutineWaitsIsNotIdleAndIsWoken) {
+  epoll_adapter loop;
+  ASSERT_TRUE(loop.init());
+  coro_pool pool = coro_pool::create().value();
+  std::string says;
+  EXPECT_TRUE(loop.idle());
+  waiting a(pool, says, 'a');
+  EXPECT_FALSE(loop.idle());
+  const auto member = ends_when_asleep(a);
+  while (!loop.idle()) ASSERT_TRUE(loop.turn(1h));
+  EXPECT_EQ(says, "a");
+}
+
+TEST(WaitingUnderEpoll, IO9_AfterTheShutDownTheRestIsBroughtHome) {
+  epoll_adapter loop;
+  ASSERT_TRUE(loop.init());
+  coro_pool pool = coro_pool::create().value();
+  std::string says;
+  waiting a(pool, says, 'a');
+  ASSERT_TRUE(loop.shut_down()) << "it does not wait for what is no process";
+  EXPECT_EQ(says, "");
+  EXPECT_FALSE(loop.idle());
+  const auto member = ends_when_asleep(a);
+  while (!loop.idle()) ASSERT_TRUE(loop.turn(1h));
+  EXPECT_EQ(says, "a");
+}
+
+TEST(WaitingUnderEpoll, P21_ItsDescriptorAndItsDeadlineTellOfWhatCanGoOn) {
+  epoll_adapter loop;
+  ASSERT_TRUE(loop.init());
+  coro_pool pool = coro_pool::create().value();
+  std::string says;
+  waiting last(pool, says, 'b');
+  // One that makes the other ready while it is continued itself.
+  wait_group group = wait_group::create().value();
+  ticket member = group.begin();
+  auto first = pool.acquire().value();
+  ASSERT_TRUE(first
+                  .start([&] {
+                    EXPECT_TRUE(group.wait());
+                    says += 'a';
+                    last.done();
+                  })
+                  ->parked());
+  while (has_news(loop.fd())) ASSERT_TRUE(loop.turn(0ns));
+  EXPECT_EQ(loop.next_deadline(), never_ns);
+  member.done();
+  EXPECT_TRUE(has_news(loop.fd()));
+  EXPECT_EQ(loop.next_deadline(), 0);
+  for (int turns = 0; says != "ab"; ++turns) {
+    ASSERT_LT(turns, 10);
+    ASSERT_TRUE(has_news(loop.fd())) << says;
+    ASSERT_TRUE(loop.turn(0ns));
+  }
+  EXPECT_TRUE(loop.idle());
+}
+
+TEST(WaitingUnderEpoll, IO9_AWakeThatCouldNotBeWatchedIsWatchedLater) {
+  epoll_adapter loop;
+  {
+    const os::fault_scope refused(
+        {.kind = os::call::epoll, .nth = 2, .persistent = true, .error_number = ENOSPC});
+    ASSERT_TRUE(loop.init());
+    ASSERT_GT(refused.injected(), 0U);
+  }
+  coro_pool pool = coro_pool::create().value();
+  std::string says;
+  waiting a(pool, says, 'a');
+  const auto member = ends_when_asleep(a);
+  while (!loop.idle()) ASSERT_TRUE(loop.turn(1h));
+  EXPECT_EQ(says, "a");
+}
+
+TEST(WaitingUnderEpollDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {
+  EXPECT_DEATH(
+      {
+        auto loop = std::make_unique<epoll_adapter>();
+        (void)loop->init();
+        coro_pool pool = coro_pool::create().value();
+        wait_group group = wait_group::create().value();
+        ticket member = group.begin();
+        auto c = pool.acquire().value();
+        (void)c.start([&] {
+          (void)group.wait();
+          loop.reset();
+        });
+        member.done();
+        (void)loop->turn(0ns);
+      },
+      "a process driver is destroyed by what its own loop called");
+}
+
+#if BAST_TEST_URING
+
+/// The loop of docs/your-own-loop.md.
+TEST(WaitingUnderUring, IO9_AfterTheShutDownTheRestIsBroughtHome) {
+  io_uring ring;
+  if (io_uring_queue_init(64, &ring, 0) != 0) GTEST_SKIP() << "io_uring is refused";
+  {
+    uring_adapter adapter;
+    ASSERT_TRUE(adapter.init(ring));
+    coro_pool pool = coro_pool::create().value();
+    std::string says;
+    std::optional<waiting> near(std::in_place, pool, says, 'b');
+    waiting far(pool, says, 'c');
+    auto job = pool.acquire().value();
+    ASSERT_TRUE(job.start([&] {
+                     auto runs = child({"exit", "0"});
+                     EXPECT_TRUE(runs.run());
+                     says += 'a';
+                     near->done();
+                   })
+                    ->parked());
+    const auto fill = [&] {
+      while (!adapter.prepare()) io_uring_submit(&ring);
+    };
+    const auto wait = [&] {
+      io_uring_submit_and_wait(&ring, 1);
+      io_uring_cqe* completion = nullptr;
+      while (io_uring_peek_cqe(&ring, &completion) == 0) {
+        const io_uring_cqe copy = *completion;
+        io_uring_cqe_seen(&ring, completion);
+        EXPECT_TRUE(adapter.handle(copy));
+      }
+    };
+    fill();
+    wait();
+    ASSERT_TRUE(adapter.shut_down());
+    std::optional<test::joined_thread> member;
+    for (fill(); !adapter.idle(); fill()) {
+      // The last one, when only it is waited for.
+      if (says == "ab" && !member) member.emplace(ends_when_asleep(far));
+      wait();
+    }
+    EXPECT_EQ(says, "abc");
+  }
+  io_uring_queue_exit(&ring);
+}
+
+#endif
+
+}  // namespace
+}  // namespace bast
