@@ -27,11 +27,10 @@ struct coro_attachment {
 
 }  // namespace internal
 
-/// While it lives, `token` governs the coroutine that made it, or the thread outside any: its
-/// checkpoints fail once the token has fired, and what it waits for ends then. Bindings nest, and
-/// end innermost first (checked); those that outlive their coroutine in any order. One of the
-/// default token shields what is within. On a stack that is abandoned it ends (F-12). Allocates
-/// nothing.
+/// While it exists, `token` governs the coroutine that constructed it, or the thread outside a
+/// coroutine: once the token has fired, checkpoints fail and waits end. Bindings nest and end
+/// innermost first (checked), or in any order after their coroutine. A binding of the default token
+/// shields the code within it. On an abandoned stack it ends (F-12). Allocates nothing.
 class [[nodiscard]] cancel_binding : private internal::abandonable,
                                      private internal::coro_attachment {
  public:

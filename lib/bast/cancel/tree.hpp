@@ -218,9 +218,9 @@ class cancel_operations {
     __builtin_prefetch(reinterpret_cast<const void*>(address));
     __builtin_prefetch(reinterpret_cast<const void*>(address + 63));
   }
-  /// The same further on, by a guess: what was made in turn lies in turn, and a visit alone says
-  /// where the next one is, so that memory would be waited for at each. Forty visits take as long
-  /// as memory does; a wrong guess costs nothing that could be measured.
+  /// Prefetches at a guessed address: nodes that were allocated in sequence lie at equal distances,
+  /// and the address of the next node is known only after the current one has arrived. Forty visits
+  /// take about as long as one access to memory; a wrong guess has no measurable cost.
   static void fetch_further(const void* latest, const void* next) noexcept {
     constexpr std::uintptr_t steps = 40;
     const auto at = reinterpret_cast<std::uintptr_t>(next);

@@ -13,16 +13,18 @@ namespace internal {
 
 using wait_list = basic_wait_list<os::real_atomics, executor>;
 
-/// Held by its group and by whoever waits, who may come back when the group is gone.
+/// Reference-counted: held by the group and by each waiter, which may return after the group is
+/// destroyed.
 struct wait_group_core {
   explicit wait_group_core(cancel_source from) noexcept : source(std::move(from)) {}
   void drop() noexcept {
-    // Acquire and release: pairs with itself, so that whoever is last comes after all others.
+    // Acquire and release: pairs with the other drops; the last one comes after all of them.
     if (holders.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     if (!is_forked()) members.settle();
     os::destroy(this);
   }
-  /// The members are of the parent, and whoever has the lock is not here.
+  /// In a forked child the members do not exist, and the lock may be held by a thread of the
+  /// parent.
   bool is_forked() const noexcept { return process.is_forked(); }
 
   cancel_source source;
@@ -35,7 +37,7 @@ namespace {
 
 constexpr const char* wait_operation = "wait_group.wait";
 
-/// One wait of one coroutine or thread. On a stack that is abandoned it ends as in its destructor.
+/// One wait of a coroutine or thread. On an abandoned stack it ends as in its destructor.
 class group_wait : private abandonable {
  public:
   explicit group_wait(wait_group_core& core) noexcept
@@ -64,7 +66,7 @@ class group_wait : private abandonable {
   }
 
  private:
-  /// Ends the wait on the thread that cancels.
+  /// Runs on the cancelling thread and ends the wait.
   struct cancellation : cancel_registration {
     explicit cancellation(group_wait& ends) noexcept : cancel_registration(fired), wait(ends) {}
     static void fired(real_record& record, const cancel_reason&) noexcept {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `wait_group`: work that is waited for and cancelled as one, whoever does it: threads, coroutines,
-// a loop's completions.
+// `wait_group`: a set of tasks that is awaited and cancelled as a whole: threads, coroutines,
+// completions of an event loop.
 //
 //   auto workers = bast::wait_group::create().value();
 //   for (int i = 0; i < 4; ++i) {
@@ -20,8 +20,8 @@ namespace internal {
 struct wait_group_core;
 }
 
-/// A member's part of a wait_group. Done exactly once: when it is destroyed, by done(), or with the
-/// stack that it lies on, when that is abandoned (F-12). Movable; belongs to one thread at a time.
+/// One member of a wait_group. Done exactly once: by done(), by its destructor, or when the stack
+/// that holds it is abandoned (F-12). Movable; belongs to one thread at a time.
 class [[nodiscard]] ticket : private internal::abandonable {
  public:
   ticket(const ticket&) = delete;
@@ -36,10 +36,10 @@ class [[nodiscard]] ticket : private internal::abandonable {
   }
   ~ticket() { done(); }
 
-  /// The member has ended. The last one wakes whoever waits, and runs none of their code. Nothing
-  /// happens the second time.
+  /// Ends the member. The last member wakes all waiters, without running their code. A second call
+  /// has no effect.
   void done() noexcept;
-  /// Fires when the group is cancelled; never, once done.
+  /// The token of the group; one that never fires after done().
   cancel_token token() const noexcept;
 
  private:
@@ -57,21 +57,22 @@ class [[nodiscard]] ticket : private internal::abandonable {
   internal::wait_group_core* core_ = nullptr;
 };
 
-/// Thread-safe but for moving and destruction. One that was moved from has no members and is never
-/// cancelled, and its tickets are done from the start. Destroying one while a member is at work
-/// ends the process: the member would go on with a group that is gone. Once it is seen idle,
-/// or a wait has succeeded, it may be destroyed, whoever else still comes back from a wait (Y-14).
-/// In a forked child it has no members, and its end frees memory only (IO-15).
+/// Thread-safe except for moves and destruction. A moved-from group has no members and is never
+/// cancelled; its tickets are done from the start. Destroying a group with an active member ends
+/// the process. After is_idle() or wait() has succeeded, the group may be destroyed, even
+/// while other callers are returning from wait() (Y-14). In a forked child it has no members, and
+/// its destructor only frees memory (IO-15).
 ///
-/// Whoever owns one waits for it whatever happens, and so shields that wait:
+/// The owner must wait on every path, so it shields that wait from its own cancellation:
 ///
 ///   const bast::cancel_binding shielded({});
 ///   workers.wait().value();
 ///
-/// A coroutine that is released there would be unwound without its members: let it end instead.
+/// Do not release a coroutine in this wait: its group would be unwound with active members.
 class [[nodiscard]] wait_group {
  public:
-  /// Below `parent` in the tree of cancellation, or alone. Allocates. Errors: no_memory, bad_state.
+  /// With a cancel source of its own, below `parent` if given. Allocates. Errors: no_memory,
+  /// bad_state.
   [[nodiscard]] static result<wait_group> create() noexcept;
   [[nodiscard]] static result<wait_group> create(const cancel_source& parent) noexcept;
 
@@ -81,25 +82,24 @@ class [[nodiscard]] wait_group {
   wait_group& operator=(wait_group&& other) noexcept;
   ~wait_group();
 
-  /// A member more; legal at any time, so that what was started is always waited for. Members of a
-  /// cancelled group see that at their first look.
+  /// Adds a member, at any time, also after a cancel: its token has then fired.
   ticket begin() const noexcept;
-  /// Members that are not done.
+  /// The number of members that are not done.
   std::size_t active() const noexcept;
   bool is_idle() const noexcept { return active() == 0; }
 
-  /// Asks all members to end; true for the one call that did (C-2). Waits for nobody.
+  /// Requests all members to end; returns true for the one call that did (C-2). Does not wait.
   bool cancel(const cancel_reason& why = {}) const noexcept;
   cancel_token token() const noexcept;
 
-  /// Until the group is idle; what members did before is then visible. Everybody who waits when
-  /// the last member is done comes back, whatever begins afterwards (Y-11). Blocks an OS thread; a
-  /// coroutine waits, and is continued by the loop of its thread (ready_queue). Ends early when the
-  /// token fires that governs the coroutine or the thread; then the group is as if nobody had
-  /// waited (C-10, C-11). Throws forced_unwind when the coroutine is released meanwhile. Allocates
-  /// nothing. A thread that waits for members of a loop of its own never comes back. Errors:
-  /// cancelled; not_in_fiber, in a coroutine that nobody would continue; bad_state, in a
-  /// cancellation callback that runs in a coroutine; forked.
+  /// Waits until the group is idle; the work of its members happens before the return. When the
+  /// last member is done, all waiters return, even if new members begin at once (Y-11). Blocks an
+  /// OS thread; suspends a coroutine until the loop of its thread resumes it (ready_queue). Ends
+  /// early when the token that governs the coroutine or thread fires, without a trace in the group
+  /// (C-10, C-11). Throws forced_unwind if the coroutine is released. Allocates nothing. Deadlocks
+  /// if a thread waits for members that run on its own loop. Errors: cancelled; not_in_fiber (a
+  /// coroutine without a ready_queue); bad_state (a cancellation callback inside a coroutine);
+  /// forked.
   [[nodiscard]] result<void> wait() const;
 
  private:

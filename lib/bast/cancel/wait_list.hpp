@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many members of a wait_group are at work, and who waits until none is. A template over its
+// The state of a wait_group: the number of active members and the waiters. A template over the
 // atomics, for the interleaving checker.
 //
-//   I1  The count becomes 0 only under the lock, and whoever makes it 0 takes all that wait then.
-//       So whoever finds 0 and then takes the lock comes after the last access of every member, and
-//       may end the list (Y-14). Whoever waits and is not released takes its node out, and holds
-//       the list until then.
-//   I2  A node is linked while it is in the list, from enlist() to release or delist().
+//   I1  The count becomes 0 only under the lock, and the thread that makes it 0 releases all
+//       waiters. A thread that reads 0 and then acquires the lock comes after the last access of
+//       every member, and may destroy the list (Y-14).
+//   I2  A node is linked from enlist() until its waiter is released or delist() removes it. A
+//   waiter
+//       that is not released keeps the list alive until delist() has returned.
 #pragma once
 
 #include "bast/coro/waiter.hpp"
@@ -29,33 +30,33 @@ class basic_wait_list {
   basic_wait_list() = default;
   basic_wait_list(const basic_wait_list&) = delete;
   basic_wait_list& operator=(const basic_wait_list&) = delete;
-  /// After settle(): nobody is at work and nobody waits.
+  /// Requires settle(), no active member and no waiter.
   ~basic_wait_list() = default;
-  /// Comes back after the last access of whoever made the count 0 (I1).
+  /// Returns after the last access of the thread that made the count 0 (I1).
   void settle() noexcept {
     if (BAST_MUTANT(ends_without_the_lock)) return;
     lock_.lock();
     lock_.unlock();
   }
 
-  /// One more at work; how many there were.
+  /// Adds a member; returns the previous count.
   std::uint32_t begin() noexcept {
-    // Relaxed: whoever waits was told of the member by other means.
+    // Relaxed: a caller that waits for this member has learned of it by other means.
     return active_.fetch_add(1, std::memory_order_relaxed);
   }
-  /// One less; the last wakes whoever waits. The last access to the list comes before that.
+  /// Removes a member; the last one wakes the waiters, after its last access to the list.
   void done() noexcept {
     std::uint32_t left = active_.load(std::memory_order_relaxed);
     while (left > 1) {
-      // Release: pairs with the acquire of the last one and of active().
+      // Release: pairs with the acquire of the last member and of active().
       if (active_.compare_exchange_weak(left, left - 1, std::memory_order_release,
                                         std::memory_order_relaxed)) {
         return;
       }
     }
     lock_.lock();
-    // Acquire and release: pairs with the release above, so that what all members did is told to
-    // whoever is woken here, and with the acquire of active().
+    // Acquire and release: pairs with the release above, so that the work of all members happens
+    // before the waiters continue, and with the acquire of active().
     node* released = nullptr;
     if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) released = release_all();
     lock_.unlock();
@@ -70,7 +71,7 @@ class basic_wait_list {
     return active_.load(std::memory_order_acquire);
   }
 
-  /// Links `n`, of an armed waiter, unless nobody is at work: then false.
+  /// Links `n`, of an armed waiter. Returns false, and links nothing, if no member is active.
   [[nodiscard]] bool enlist(node& n) noexcept {
     lock_.lock();
     const bool has_members = active() != 0;
@@ -84,7 +85,7 @@ class basic_wait_list {
     lock_.unlock();
     return has_members;
   }
-  /// Takes out `n`, whose wait ended otherwise.
+  /// Removes `n` of a waiter that was not released.
   void delist(node& n) noexcept {
     lock_.lock();
     if (n.linked) unlink(n);
@@ -98,13 +99,14 @@ class basic_wait_list {
     (next != nullptr ? next->previous : last_) = n.previous;
     n.linked = false;
   }
-  /// Commits everybody, oldest first; returns those who were not cancelled before, linked by next.
+  /// Commits all waiters, oldest first. Returns those that were not cancelled, linked by `next`.
   node* release_all() noexcept {
     node* released = nullptr;
     node* latest = nullptr;
     while (node* const n = first_) {
       unlink(*n);
-      if (!n->who->commit(n->armed, arm_first)) continue;  // It is its owner's from here on.
+      if (!n->who->commit(n->armed, arm_first))
+        continue;  // From here on only its owner accesses it.
       n->next = nullptr;
       if (latest != nullptr) {
         latest->next = n;

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `inbox`: what any thread pushes and one thread takes, all of it at a time. Lock-free: a push is
-// one compare-exchange, of a whole chain if there is one, and a take one exchange, so that neither
-// waits for the other and no node is looked at by two.
+// `inbox`: a lock-free multiple-producer, single-consumer list. A push of one node or of a chain is
+// one compare-exchange; the consumer takes everything with one exchange.
 //
-//   I1  A node is the pusher's until push() and the owner's from take() on. Nobody looks at it in
-//       between, so that a node may come back to an inbox that it was in (no ABA: who takes, takes
-//       all).
+//   I1  A node belongs to the pusher until push() and to the consumer from take() on, and is not
+//       accessed in between. So a node may be pushed again (no ABA: a consumer takes the whole
+//       list).
 //
-// `remote_free`: blocks that one worker frees for another, on their way back to their owner in
-// batches. A block that another processor wrote is dear to take; a word that all processors write
-// for each block would be dearer.
+// `remote_free`: returns blocks that one worker frees to the worker that owns them, in batches, so
+// that the shared word is written once per batch.
 //
-// For the layers above; a template over its atomics, for the interleaving checker.
+// For the layers above; templates over the atomics, for the interleaving checker.
 #pragma once
 
 #include <atomic>
@@ -29,8 +27,8 @@ class basic_inbox {
   basic_inbox& operator=(const basic_inbox&) = delete;
   ~basic_inbox() = default;
 
-  /// Any thread: what is linked from `first` to `last`, which may be the same. True when there was
-  /// nothing: whoever takes may have to be told. The last access to them.
+  /// Any thread: pushes the chain from `first` to `last`, which may be one node. Returns true if
+  /// the inbox was empty: the consumer may have to be woken. The pusher's last access to the nodes.
   bool push(Link& first, Link& last) noexcept {
     Link* newest = inbox_.load(std::memory_order_relaxed);
     // Release: pairs with the acquire in take().
@@ -41,12 +39,12 @@ class basic_inbox {
   }
   bool push(Link& one) noexcept { return push(one, one); }
 
-  /// The owner: all that came, the newest push first, or null.
+  /// Consumer only: takes all nodes, the latest push first, or null.
   [[nodiscard]] Link* take() noexcept {
     // Acquire: pairs with the release in push().
     return inbox_.exchange(nullptr, std::memory_order_acquire);
   }
-  /// Relaxed: for whoever is told otherwise when it changes.
+  /// A hint: relaxed, and may be stale on any thread.
   [[nodiscard]] bool empty() const noexcept {
     return inbox_.load(std::memory_order_relaxed) == nullptr;
   }
@@ -55,7 +53,7 @@ class basic_inbox {
   typename Atomics::template atomic<Link*> inbox_{nullptr};
 };
 
-/// One worker's: what it frees for others. Its own thread only.
+/// The blocks that one worker has freed for others. Only for that worker's thread.
 template <class Atomics, class Link>
 class basic_remote_free {
  public:
@@ -64,12 +62,12 @@ class basic_remote_free {
   basic_remote_free() = default;
   basic_remote_free(const basic_remote_free&) = delete;
   basic_remote_free& operator=(const basic_remote_free&) = delete;
-  /// Keeps nothing back.
+  /// Flushes.
   ~basic_remote_free() { flush(); }
 
-  /// `freed` belongs to the owner of `home`, which outlives it; nobody uses it any more. It arrives
-  /// there with others of the same owner, when there are `batch_max`, when one for another owner
-  /// comes, or at the next flush.
+  /// Returns `freed`, which is no longer in use, to the consumer of `home`, which must outlive
+  /// this. Pushed with other blocks of the same owner: after `batch_max` of them, before a block of
+  /// another owner, or at the next flush().
   void free(inbox& home, Link& freed) noexcept {
     if (home_ != &home || size_ == batch_max) flush();
     freed.next = first_;
@@ -78,7 +76,7 @@ class basic_remote_free {
     home_ = &home;
     ++size_;
   }
-  /// Before the worker sleeps, so that nothing waits for it.
+  /// Pushes what is pending. Called before the worker sleeps.
   void flush() noexcept {
     if (first_ == nullptr) return;
     home_->push(*first_, *last_);

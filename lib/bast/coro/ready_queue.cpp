@@ -10,12 +10,12 @@ namespace bast {
 
 namespace {
 
-/// The latest of a thread. Its address names the thread: no two that live have the same.
+/// The latest queue of the thread. Its address identifies the thread while that lives.
 constinit thread_local ready_queue* queue_of_thread = nullptr;
 
 }  // namespace
 
-/// Tells the queues of a thread that it ends: whoever destroys them afterwards is not too early.
+/// Marks the queues of a thread when that ends, so that other threads may destroy them.
 struct ready_queue::thread_lease {
   bool taken = false;
   constexpr thread_lease() = default;
@@ -32,7 +32,7 @@ struct ready_queue::thread_lease {
 ready_queue::ready_queue(wake_hook hook) noexcept
     : abandonable(abandoned), hook_(hook), thread_(&queue_of_thread), outer_(queue_of_thread) {
   static constinit thread_local thread_lease lease;
-  lease.taken = true;  // Touched, so that its destructor runs.
+  lease.taken = true;  // The first access registers the destructor.
   queue_of_thread = this;
   mark();
 }
@@ -49,7 +49,7 @@ void ready_queue::abandoned(internal::abandonable& self) noexcept {
 void ready_queue::end() noexcept {
   BAST_CHECK(is_of_this_thread() || thread_has_ended() || process_.is_forked(),
              "a ready_queue is destroyed by another thread while its own still runs");
-  // Others may have come and gone in any order. Nothing is found where this is not its thread.
+  // Queues may end in any order. On another thread nothing is found.
   for (ready_queue** at = &queue_of_thread; *at != nullptr; at = &(*at)->outer_) {
     if (*at != this) continue;
     *at = outer_;
@@ -58,7 +58,7 @@ void ready_queue::end() noexcept {
   if (process_.is_forked()) return;
   BAST_CHECK(waiting_ == 0, "a ready_queue was destroyed while a coroutine waits to be continued");
   BAST_CHECK(!running_, "a ready_queue was destroyed by a coroutine that it continues");
-  // Acquire: pairs with the release in wake().
+  // Acquire: pairs with the release at the end of wake().
   for (unsigned round = 0; wakers_.load(std::memory_order_acquire) != 0;) {
     os::real_atomics::relax(round++);
   }
@@ -84,9 +84,9 @@ std::size_t ready_queue::run() noexcept {
   const bool was_running = running_;
   for (std::size_t left = ready_.size(); left != 0; --left) {
     internal::ready_link* const next = ready_.pop();
-    if (next == nullptr) break;  // A run within this one had it.
+    if (next == nullptr) break;  // A nested run() resumed it.
     if (!next->parked || !internal::is_parked(*next->coroutine)) {
-      // It has not parked yet, or is being ended: its time comes, or it is forgotten.
+      // It has not parked yet, or is being released: run again later, or forget() removes it.
       ready_.append(*next);
       continue;
     }
@@ -111,10 +111,10 @@ void ready_queue::wake(internal::ready_link& who) noexcept {
     if (ready_.push(who) && !attended_) tell();
     return;
   }
-  // Relaxed: what push releases tells the queue's thread of it, before that can end the queue.
+  // Relaxed: push() publishes it to the queue's thread before that can destroy the queue.
   wakers_.fetch_add(1, std::memory_order_relaxed);
   if (ready_.push(who)) tell();
-  // Release: pairs with the acquire in the destructor. The last access.
+  // Release: pairs with the acquire in end(). The last access.
   wakers_.fetch_sub(1, std::memory_order_release);
 }
 

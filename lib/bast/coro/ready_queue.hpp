@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `ready_queue`: coroutines of a thread that waited, and can go on. Whoever ends a wait, on any
-// thread, puts the coroutine here and goes on itself; the thread's loop continues it.
+// `ready_queue`: the coroutines of one thread whose wait has ended. A waker, on any thread, pushes
+// the coroutine here and continues its own work; the loop of the coroutine's thread resumes it.
 //
 //   bast::ready_queue ready({.wake = wake_my_loop, .context = &loop});   // write(2) to an eventfd
 //   for (;;) {
@@ -9,7 +9,7 @@
 //     ready.run();
 //   }
 //
-// An epoll_adapter or a uring_adapter has one, and runs it in its turns.
+// epoll_adapter and uring_adapter each contain one and run it in their turns.
 #pragma once
 
 #include <optional>
@@ -20,10 +20,10 @@
 
 namespace bast {
 
-/// How a loop is told that it has something to do: called on whichever thread found that out, once
-/// or more before the loop looks again. noexcept; must not suspend, must not call the loop, and
-/// must not take a lock that the loop's thread holds while it runs, releases or destroys what
-/// waits: those may wait until the hook has returned.
+/// Wakes a loop. Called on the thread of the waker, possibly several times before the loop runs
+/// again. The function must not suspend, must not call the loop, and must not take a lock that the
+/// loop's thread holds while it runs the queue or releases or destroys a waiting coroutine: those
+/// operations may wait for the hook to return.
 struct wake_hook {
   void (*wake)(void* context) noexcept = nullptr;
   void* context = nullptr;
@@ -31,20 +31,20 @@ struct wake_hook {
 
 namespace internal {
 
-/// An inbox that any thread pushes to, and the owner's list of what came, oldest first.
+/// An inbox for any thread, and the owner's list of what arrived, oldest first.
 template <class Atomics>
 class basic_ready_list {
  public:
   using link = basic_ready_link<Atomics>;
 
-  /// Any thread. True when the inbox was empty: whoever empties it may have to be told. The last
-  /// access to `who`.
+  /// Any thread. Returns true if the inbox was empty: the owner may have to be woken. The pusher's
+  /// last access to `who`.
   [[nodiscard]] bool push(link& who) noexcept { return inbox_.push(who); }
   bool inbox_empty() const noexcept { return inbox_.empty(); }
 
-  // The owner.
+  // Owner only.
 
-  /// Moves what has come to the list.
+  /// Moves the contents of the inbox to the list.
   void collect() noexcept {
     link* newest = inbox_.take();
     link* oldest = nullptr;
@@ -61,7 +61,7 @@ class basic_ready_list {
     }
   }
   std::size_t size() const noexcept { return size_; }
-  /// The oldest, or null.
+  /// Removes and returns the oldest entry, or returns null.
   link* pop() noexcept {
     link* const first = first_;
     if (first != nullptr) unlink(*first);
@@ -75,7 +75,7 @@ class basic_ready_list {
     who.queued = true;
     ++size_;
   }
-  /// Takes out `who`, which was pushed or is about to be: waits for that, unless nobody will.
+  /// Removes `who`. Waits for its push if that is still pending.
   void remove(link& who) noexcept {
     for (unsigned round = 0;; Atomics::relax(round++)) {
       collect();
@@ -100,31 +100,30 @@ class basic_ready_list {
 
 }  // namespace internal
 
-/// Made on the thread whose coroutines it continues, and that thread's until it ends; the latest of
-/// several is the one that counts for what waits by itself. Neither copied nor moved. Allocates
-/// nothing. On a stack that is abandoned it ends as in its destructor (F-12). In a forked child it
-/// is empty and stays so (IO-15).
+/// Belongs to the thread that constructs it. Of several queues of one thread, coroutines use the
+/// latest. Neither copyable nor movable. Allocates nothing. On an abandoned stack it ends as in its
+/// destructor (F-12). In a forked child it stays empty (IO-15).
 class ready_queue final : private internal::executor, private internal::abandonable {
  public:
-  /// `hook` is called when something can go on and the loop may be asleep. A loop clears whatever
-  /// the hook sets before it calls run(), not after.
+  /// `hook` is called when a coroutine becomes ready and the loop may be asleep. The loop must
+  /// reset what the hook sets before it calls run(), not after.
   explicit ready_queue(wake_hook hook = {}) noexcept;
   ready_queue(const ready_queue&) = delete;
   ready_queue& operator=(const ready_queue&) = delete;
-  /// No coroutine may wait any more that it would continue, and none that it continues may run
-  /// (checked), except in a forked child. Waits until no other thread is within the hook. On its
-  /// own thread, or once that has ended (checked).
+  /// Requires that no coroutine waits with this queue and that none resumed by it is running
+  /// (checked), except in a forked child. Waits for hooks that are running on other threads. Must
+  /// be called on its own thread, or after that thread has ended (checked).
   ~ready_queue();
 
-  /// Continues each coroutine that was ready when it was called, oldest first, until it waits
-  /// again, yields or ends; returns how many. What becomes ready meanwhile is for the next time,
-  /// so that the loop gets its turn. Only its own thread (checked).
+  /// Resumes each coroutine that was ready at the call, oldest first, until it waits again, yields
+  /// or ends; returns their number. Coroutines that become ready during the call are left for the
+  /// next one, so that the loop is not starved. Only on its own thread (checked).
   std::size_t run() noexcept;
-  /// Whether run() would find something. Its own thread.
+  /// Returns true if a coroutine is ready. Only on its own thread.
   bool has_ready() const noexcept;
-  /// Coroutines that wait and that this queue will continue. Its own thread.
+  /// The number of coroutines that wait with this queue. Only on its own thread.
   std::size_t waiting() const noexcept { return waiting_; }
-  /// A coroutine that run() continues is running.
+  /// Returns true while a coroutine that run() resumed is running.
   bool is_running() const noexcept { return running_; }
 
  private:
@@ -132,8 +131,8 @@ class ready_queue final : private internal::executor, private internal::abandona
   friend class process_driver;
   struct thread_lease;
 
-  /// While it lives the loop is awake and will call run() before it sleeps: the hook is not called
-  /// for what its own thread makes ready.
+  /// While one exists, the loop is awake and calls run() before it sleeps: the hook is not called
+  /// for coroutines that become ready on its own thread.
   class attended {
    public:
     explicit attended(ready_queue& queue) noexcept : queue_(queue), before_(queue.attended_) {
@@ -148,7 +147,7 @@ class ready_queue final : private internal::executor, private internal::abandona
     bool before_;
   };
 
-  /// The latest one of this thread that this process made; null when there is none.
+  /// The latest queue of this thread that was constructed in this process, or null.
   static ready_queue* of_this_thread() noexcept;
   bool is_of_this_thread() const noexcept;
   void tell() noexcept;
@@ -164,13 +163,13 @@ class ready_queue final : private internal::executor, private internal::abandona
 
   wake_hook hook_;
   os::fork_mark process_ = os::fork_mark::here();
-  const void* thread_;       // whose it is
-  ready_queue* outer_;       // this thread's until this one ends
-  std::size_t waiting_ = 0;  // parked, or committed and not continued
+  const void* thread_;       // identifies the owner
+  ready_queue* outer_;       // the previous queue of the thread
+  std::size_t waiting_ = 0;  // parked and not yet resumed
   bool running_ = false;
   bool attended_ = false;
   std::atomic<bool> thread_ended_{false};
-  std::atomic<std::uint32_t> wakers_{0};  // threads within wake()
+  std::atomic<std::uint32_t> wakers_{0};  // other threads inside wake()
   internal::basic_ready_list<os::real_atomics> ready_;
 };
 

@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `waiter`: somebody waits, a coroutine or an OS thread. Whatever can be waited for is built on it,
-// so that a wait ends once, for one reason, and nobody's code runs inside the waker.
+// `waiter`: a coroutine or an OS thread that waits. All blocking operations are built on it, so
+// that a wait ends exactly once, for one reason, and a waker never runs the code of the waiter.
 //
 //   63        18 17      2 1     0
 //   [ epoch     | arm     | state ]
 //
-//   the owner                             a committer, on any thread
+//   owner                                 committer, on any thread
 //   arm(): idle -> waiting
 //   links a node with the armed word
-//   wait()                                takes the object's lock, finds the node
+//   wait()                                locks the object, finds the node
 //                                         commit(armed, arm): waiting -> synchronised
 //                                         unlinks the node, unlocks the object
-//                                         wake(): through the executor of the coroutine, or a futex
+//                                         wake(): through the coroutine's executor, or a futex
 //   wait() returns the arm
 //
-//   I1  Of all commits for one armed word one succeeds. Whoever lost has done nothing.
-//   I2  A waiter is reached through a node that is linked in an object, under that object's lock,
-//       or through a registration whose end waits for it. So a waiter that has taken back its nodes
-//       and registrations, and has no wake coming, is nobody's but its owner's.
-//   I3  A commit is followed by one wake(), which is the committer's last access. The owner neither
-//       goes on nor ends before it.
-//   I4  Armed words never repeat at one address while anybody has the old one: epochs are counted
-//       by the owner's thread, which a coroutine never leaves.
-//   I5  In a child that was forked meanwhile neither the executor nor a waker is there: nobody is
-//       continued, and nobody is waited for (IO-15).
+//   I1  Of all commits of one armed word exactly one succeeds. A commit that fails changes nothing.
+//   I2  Committers reach a waiter through a node that is linked in an object, under that object's
+//       lock, or through a callback whose unregistration waits for it. After the owner has removed
+//       its nodes and callbacks, and no wake is pending, only the owner accesses the waiter.
+//   I3  Each successful commit is followed by exactly one wake(), which is the committer's last
+//       access. The owner neither continues nor ends before it.
+//   I4  An armed word is never valid twice at one address: the owner's thread counts the epochs,
+//   and
+//       a coroutine never leaves its thread.
+//   I5  In a forked child there is no executor and no committer of the parent: wake() and
+//   withdraw()
+//       do not access them (IO-15).
 //
 // For the layers above. Source: runtime.md R3.
 #pragma once
@@ -37,33 +39,35 @@
 
 namespace bast::internal {
 
-/// A coroutine that waits, on its way back to the loop that continues it.
+/// A waiting coroutine in the queue of the loop that resumes it.
 template <class Atomics>
 struct basic_ready_link {
   coro_block* coroutine = nullptr;
-  bool parked = false;  // the executor's, all from here
+  // From here on owned by the executor.
+  bool parked = false;
   bool queued = false;
   basic_ready_link* previous = nullptr;
-  typename Atomics::template plain<basic_ready_link*> next = nullptr;  // the waker's before
+  typename Atomics::template plain<basic_ready_link*> next = nullptr;  // the waker's until pushed
 };
 
 using ready_link = basic_ready_link<os::real_atomics>;
 
-/// Who suspends and continues coroutines of one thread: a ready_queue, or a scheduler.
+/// Suspends and resumes the coroutines of one thread: a ready_queue or a scheduler.
 class executor {
  public:
   using process_mark = os::fork_mark;
   executor(const executor&) = delete;
   executor& operator=(const executor&) = delete;
 
-  /// Sees to it that `who` is continued, on the executor's thread and never within this call. Once,
-  /// before or after it has parked. Any thread. Not suspending, not failing, allocating nothing.
+  /// Schedules `who` to be resumed on the executor's thread, never within this call. Called once
+  /// per wait, before or after `who` has parked, from any thread. Does not suspend, fail or
+  /// allocate.
   virtual void wake(ready_link& who) noexcept = 0;
-  /// Suspends what runs here, which is the coroutine of `who`, until it is continued. Throws
-  /// forced_unwind when it is released meanwhile.
+  /// Suspends the running coroutine, which is that of `who`, until it is resumed. Throws
+  /// forced_unwind if the coroutine is released first.
   virtual void park(ready_link& who) = 0;
-  /// `who` is not to be continued by a wake. `woken`: one has come or is under way, and is
-  /// consumed.
+  /// Cancels the resumption of `who`. `woken`: wake() was called for it or is about to be; waits
+  /// for that call and removes `who` from the queue.
   virtual void forget(ready_link& who, bool woken) noexcept = 0;
 
  protected:
@@ -78,8 +82,7 @@ enum class wait_state : std::uint8_t {
   synchronised,
 };
 
-/// What a wait of one thing ends with: the thing, or else cancelled. A choice has one for each of
-/// its arms.
+/// The arm that ends a wait for a single object, and the one that cancels a wait.
 inline constexpr std::uint16_t arm_first = 0;
 inline constexpr std::uint16_t arm_cancelled = 0xffff;
 
@@ -88,29 +91,31 @@ class basic_waiter {
  public:
   using armed_word = std::uint64_t;
 
-  /// A coroutine, which `home` continues; an OS thread, where that is null.
+  /// A coroutine that `home` resumes, or the calling OS thread if `home` is null.
   basic_waiter(Executor* home, coro_block* coroutine) noexcept
       : home_(home), link_{.coroutine = coroutine} {}
   basic_waiter(const basic_waiter&) = delete;
   basic_waiter& operator=(const basic_waiter&) = delete;
-  ~basic_waiter() = default;  // The owner has waited or withdrawn.
+  ~basic_waiter() = default;  // Requires that the owner has waited or withdrawn.
 
-  /// The owner, before the first node is linked: from here on it can be committed, before it waits
-  /// too. `epoch` is new at this address (I4). Relaxed: the object's lock publishes it.
+  /// Owner only, before the first node is linked. From here on the wait can be committed, also
+  /// before wait(). `epoch` is new at this address (I4). Relaxed: the object's lock publishes it.
   armed_word arm(std::uint64_t epoch) noexcept {
     const armed_word armed = epoch << epoch_shift | word_of(arm_first, wait_state::waiting);
     word_.store(armed, std::memory_order_relaxed);
     return armed;
   }
 
-  /// Ends the wait with `arm`, if nobody has: then wake() must follow. Any thread that I2 lets.
+  /// Ends the wait with `arm` unless it has ended. If it returns true, wake() must follow. Any
+  /// thread that I2 allows.
   [[nodiscard]] bool commit(armed_word armed, std::uint16_t arm) noexcept {
-    // Acquire and release: pairs with that of another commit, which then failed, and in withdraw().
+    // Acquire and release: pairs with the other commits of this word, one of them in withdraw().
     return word_.compare_exchange_strong(
         armed, (armed & ~low_mask) | word_of(arm, wait_state::synchronised),
         std::memory_order_acq_rel, std::memory_order_relaxed);
   }
-  /// Continues the owner: the last access (I3). Releases what the committer did before it.
+  /// Resumes the owner. The committer's last access (I3); what the committer did before happens
+  /// before the owner continues.
   void wake() noexcept {
     if (process_.is_forked()) return;  // I5
     if (home_ != nullptr) return home_->wake(link_);
@@ -120,8 +125,8 @@ class basic_waiter {
     Atomics::wake_all(bell);
   }
 
-  /// The owner: until somebody has committed. Returns the arm. Suspends a coroutine, and throws
-  /// forced_unwind when it is released meanwhile: then withdraw() must follow. Blocks a thread.
+  /// Owner only: waits for a commit and returns its arm. Blocks an OS thread. Suspends a coroutine,
+  /// and throws forced_unwind if that is released first: then withdraw() must follow.
   [[nodiscard]] std::uint16_t wait() {
     if (home_ != nullptr) {
       home_->park(link_);
@@ -131,10 +136,9 @@ class basic_waiter {
     return disarm();
   }
 
-  /// The owner gives up, if it is armed. Afterwards no commit succeeds and no wake comes, so nodes
-  /// and registrations that are left lead nowhere. Returns the arm of the commit that it takes
-  /// back; arm_cancelled where there was none. May wait for a committer that is on its way from
-  /// commit() to wake().
+  /// Owner only: ends the wait, if it is armed. Afterwards no commit succeeds and no wake is
+  /// pending. Returns the arm that was committed before, or arm_cancelled. May wait for a committer
+  /// between its commit() and its wake().
   std::uint16_t withdraw() noexcept {
     const armed_word armed = word_.load(std::memory_order_relaxed);
     if (armed == 0) return arm_cancelled;
@@ -158,7 +162,7 @@ class basic_waiter {
     return armed_word{arm} << arm_shift | static_cast<armed_word>(state);
   }
 
-  /// Returns the arm. Relaxed: a wake released what it says.
+  /// Returns the arm. Relaxed: wake() published it.
   std::uint16_t disarm() noexcept {
     const auto arm = static_cast<std::uint16_t>(word_.load(std::memory_order_relaxed) >> arm_shift);
     word_.store(0, std::memory_order_relaxed);
@@ -171,24 +175,23 @@ class basic_waiter {
   }
 
   typename Atomics::template atomic<armed_word> word_{0};
-  typename Atomics::template atomic<std::uint32_t> done_{0};  // a thread's: woken
-  Executor* home_ = nullptr;                                  // null: a thread
+  typename Atomics::template atomic<std::uint32_t> done_{0};  // OS threads: futex word
+  Executor* home_ = nullptr;                                  // null: an OS thread
   typename Executor::process_mark process_ = Executor::process_mark::here();
   basic_ready_link<Atomics> link_;
 };
 
-/// Whatever runs here, for one wait at a time.
+/// The waiter of the calling coroutine or thread, for one wait at a time.
 class waiter : public basic_waiter<os::real_atomics, executor> {
  public:
-  /// Whether what runs here may wait: a thread, or a coroutine that `home` would continue.
-  /// `operation` names the caller. Errors: bad_state (code that may not suspend), not_in_fiber
-  /// (nobody would continue it).
+  /// Fails if the caller may not wait. `operation` names the caller in errors. Errors: bad_state
+  /// (code that may not suspend), not_in_fiber (a coroutine without an executor).
   [[nodiscard]] static result<void> check(const char* operation,
                                           const executor* home = executor_here()) noexcept;
-  /// Requires check().
+  /// Requires that check() succeeded.
   explicit waiter(executor* home = executor_here()) noexcept;
-  /// Who continues the coroutine that runs here: the scheduler that runs it, or the latest
-  /// ready_queue of the thread. Null: nobody, or no coroutine runs.
+  /// The executor of the running coroutine: the scheduler that runs it, or the latest ready_queue
+  /// of the thread. Null if there is none, or outside a coroutine.
   static executor* executor_here() noexcept;
 
   armed_word arm() noexcept { return basic_waiter::arm(new_epoch()); }

@@ -36,9 +36,8 @@ class process_driver : private internal::abandonable {
   /// cannot wake this one leaves the request for the next time that this one looks.
   void cancel_from_anywhere(process_id id) noexcept;
 
-  /// Who continues a coroutine of this thread that waits for a process of this driver: the
-  /// scheduler that runs it, or this driver's loop. Errors: bad_state (no init), forked,
-  /// wrong_thread.
+  /// The executor of coroutines that wait for a process of this driver: the scheduler that runs the
+  /// thread, or this driver's loop. Errors: bad_state (no init), forked, wrong_thread.
   [[nodiscard]] result<internal::executor*> continues() noexcept;
 
   process_machine& machine() noexcept {
@@ -72,17 +71,17 @@ class process_driver : private internal::abandonable {
   bool is_forked() const noexcept { return mark_.is_forked(); }
   /// Something may be wanted of the machine.
   virtual void stirred() noexcept = 0;
-  /// Coroutines that can go on: for the loop to run. Requires `begin`.
+  /// The ready coroutines, for the loop to run. Requires `begin`.
   ready_queue& ready() noexcept { return *ready_; }
   const ready_queue& ready() const noexcept { return *ready_; }
-  /// The loop is awake, and runs `ready` before it sleeps.
+  /// While one exists, the loop is awake and runs `ready` before it sleeps.
   using attended = ready_queue::attended;
-  /// Called from `finished` or from a coroutine that this loop continued: what such a call would
-  /// wait for is what it keeps from going on.
+  /// Returns true inside `finished` and inside a coroutine that this loop resumed: a call that
+  /// waits for the loop would deadlock there.
   bool is_within_loop() const noexcept { return machine_.is_delivering() || ready_->is_running(); }
-  /// As whoever makes something ready tells it.
+  /// Calls the hook of `ready`.
   void tell_loop() noexcept { ready_->tell(); }
-  /// Others must be able to wake the loop while a coroutine waits that it continues.
+  /// Keeps the wake descriptor polled while a coroutine waits with this loop.
   void hold_wake_for_waiters() noexcept { machine_.hold_wake(ready_->waiting() != 0); }
 
   process_machine machine_;

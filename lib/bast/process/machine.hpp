@@ -76,8 +76,8 @@ class process_machine {
   [[nodiscard]] bool request_cancel(process_id id) noexcept;
   /// Cancels every process and starts no more. The machine is idle soon.
   void shut_down() noexcept;
-  /// Whether the wake stays wanted after `shut_down`: for a host that others wake for reasons of
-  /// its own. The machine is idle when it is not held any more.
+  /// Keeps polling wake_fd after `shut_down` while `held`, for a host that uses it for wake-ups of
+  /// its own. The machine becomes idle only after the hold has ended.
   void hold_wake(bool held) noexcept;
 
   // ---- What is wanted.

@@ -27,9 +27,9 @@ enum class output_stream : std::uint8_t { output, errors };
 /// machine has forgotten the process already: it may start the next one.
 using process_finished = void (*)(void* context, process_id id, process_result&& result) noexcept;
 
-/// A child that runs, by its numbers: the machine makes no kernel call, so it owns no descriptor.
-/// It asks for each of them to be closed once, and until then they must stay open, from the moment
-/// that `start` succeeds.
+/// A running child, with descriptor numbers: the machine makes no kernel call, so it owns no
+/// descriptor. From a successful `start` on, each descriptor must stay open until the machine asks,
+/// once, to close it.
 struct process_start : process_policy {
   pid_t pid = -1;
   int pidfd = -1;
@@ -39,7 +39,7 @@ struct process_start : process_policy {
   void* context = nullptr;
 };
 
-/// The same for a driver, which closes what it is given.
+/// The same for a driver, which owns and closes the descriptors.
 struct process_child : process_policy {
   pid_t pid = -1;
   os::descriptor pidfd;

@@ -19,8 +19,8 @@ bool is_newer(std::uint32_t a, std::uint32_t b) noexcept {
   return static_cast<std::int32_t>(a - b) > 0;
 }
 
-// An eventfd that cannot be polled or read so often is left alone for a while. Meanwhile others
-// cannot wake the host, so it is told a deadline (`tick` looks for requests too).
+// After so many failures in a row the wake descriptor is retried after a delay. Until then no other
+// thread can wake the host, so the retry is a deadline of the machine; `tick` serves requests too.
 constexpr std::uint8_t wake_failures_max = 16;
 
 }  // namespace

@@ -24,7 +24,7 @@ struct capture_options {
   on_limit policy = on_limit::error_and_kill;
 };
 
-/// How a child is followed to its end: what a command says, and a machine does.
+/// How a running child is supervised: set by a command, applied by a machine.
 struct process_policy {
   bool own_group = false;           // it leads a process group of its own
   bool kill_group_on_exit = false;  // what is left of that group is killed when it exits

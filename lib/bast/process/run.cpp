@@ -26,9 +26,8 @@ bool leads_to_a_pipe(const command_settings& settings) noexcept {
          leads_to(settings, 2, stream_kind::pipe);
 }
 
-/// One process that a coroutine waits for. Neither on the coroutine's stack nor in the driver: the
-/// coroutine may be released, with or without unwinding, before the process ends. Whoever of the
-/// two is last destroys it.
+/// One process that a coroutine waits for. On the heap, because the coroutine may be released, with
+/// or without unwinding, before the process ends. The last of the two destroys it.
 struct awaited {
   // The command's own, and the one that governs the coroutine. Not on its stack, which may be
   // abandoned.
@@ -66,7 +65,7 @@ class wait_for_end : private internal::abandonable {
     id_ = id;
     started_ = true;
   }
-  /// A cancellation ends the process and not the wait: the end alone decides (C-12).
+  /// Cancellation stops the process; the wait ends only when the process has ended (C-12).
   process_result wait() {
     const auto end = [this]() noexcept {
       if (!process_.is_forked()) driver_.cancel_from_anywhere(id_);
