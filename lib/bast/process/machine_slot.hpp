@@ -3,9 +3,9 @@
 // What a process machine knows of one process. Everything that is to be done follows from it
 // (process_machine::advance); nothing is remembered as "to be done later".
 //
-//   leader   running -> readable -> exited -> gone      (pidfd readable; status seen; reaped or
-//   lost)
+//   leader   running -> readable -> exited -> gone
 //                ^---------'  the pidfd was readable, and waitid says that it runs
+//            (readable: the pidfd; exited: the status was seen; gone: reaped, or lost)
 //   stop     none -> terminating -> killing             (only while it runs)
 //   stream   open -> ended -> closed
 //

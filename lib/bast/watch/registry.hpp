@@ -8,8 +8,9 @@
 // (BAST_WATCH=fd:N), so that the tool can read it when the process is gone; a forked child then
 // has a copy of its own.
 //
-//   I1  An entry that is not free has one writer: its pool's thread, or, closed, who holds the
-//   lock. I2  The registry never moves and is never unmapped.
+//   I1  An entry that is not free has one writer: the thread of its pool or, if it is closed, the
+//       holder of the lock.
+//   I2  The registry never moves and is never unmapped.
 #pragma once
 
 #include <cstdint>
