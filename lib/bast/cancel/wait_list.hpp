@@ -11,7 +11,7 @@
 //       that is not released keeps the list alive until delist() has returned.
 #pragma once
 
-#include "bast/coro/waiter.hpp"
+#include "bast/coro.hpp"
 
 namespace bast::internal {
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/process/driver.hpp"
 
+#include <memory>
+#include <utility>
+
 namespace bast {
 
 namespace {
@@ -34,13 +37,13 @@ result<void> process_driver::check_owner(const char* operation) const noexcept {
 }
 
 void process_driver::require_owner() const noexcept {
-  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || ready_->thread_has_ended() || is_forked(),
+  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || ready_.thread_has_ended() || is_forked(),
              "a process driver is used by another thread than the one that initialised it");
 }
 
 void process_driver::require_last_owner() const noexcept {
   if (thread_ == nullptr || is_forked()) return;
-  BAST_CHECK(is_of_this_thread() || ready_->thread_has_ended(),
+  BAST_CHECK(is_of_this_thread() || ready_.thread_has_ended(),
              "a process driver is destroyed by another thread while its own still runs");
   BAST_CHECK(!is_within_loop(), "a process driver is destroyed by what its own loop called");
 }
@@ -53,7 +56,7 @@ result<void> process_driver::begin(process_machine_options options,
   options.wake_fd = wake->get();
   if (auto ready = machine_.init(options); !ready) return ready;
   wake_ = std::move(*wake);
-  ready_.emplace(wake_hook{.wake = ring, .context = &wake_});
+  std::construct_at(&ready_, wake_hook{.wake = ring, .context = &wake_});
   mark_ = os::fork_mark::here();
   thread_ = &driver_of_thread;
   outer_ = driver_of_thread;
@@ -66,6 +69,7 @@ process_driver::~process_driver() {
   require_last_owner();
   unmark();
   unlist();
+  if (thread_ != nullptr) std::destroy_at(&ready_);
 }
 
 void process_driver::abandoned(internal::abandonable& self) noexcept {
@@ -89,7 +93,7 @@ result<void> process_driver::has_room() const noexcept {
 result<internal::executor*> process_driver::continues() noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
   internal::executor* const scheduler = internal::this_thread.scheduler;
-  return scheduler != nullptr ? scheduler : &*ready_;
+  return scheduler != nullptr ? scheduler : &ready_;
 }
 
 // Not inline: an analysis of stacks finds the call through the pointer in one place only
@@ -99,11 +103,13 @@ result<internal::executor*> process_driver::continues() noexcept {
 result<process_id> process_driver::start(process_child&& child) noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
   machine_.tick(os::monotonic_ns());
-  auto id = machine_.start({child, child.pid, child.pidfd.get(), child.output_pipe.get(),
-                            child.errors_pipe.get(), child.finished, child.context});
+  auto id = machine_.start({static_cast<const process_policy&>(child), child.pid, child.pidfd.get(),
+                            child.output_pipe.get(), child.errors_pipe.get(), child.finished,
+                            child.context});
   if (id) {
-    // The machine's to have closed, from here on.
-    for (os::descriptor* const given : {&child.pidfd, &child.output_pipe, &child.errors_pipe}) {
+    // From here on the machine requests their close operations.
+    process_child taken = std::move(child);
+    for (os::descriptor* const given : {&taken.pidfd, &taken.output_pipe, &taken.errors_pipe}) {
       (void)given->release();
     }
   }

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "bast/coro.hpp"
 #include "bast/os.hpp"
@@ -72,17 +71,17 @@ class process_driver : private internal::abandonable {
   /// Something may be wanted of the machine.
   virtual void stirred() noexcept = 0;
   /// The ready coroutines, for the loop to run. Requires `begin`.
-  ready_queue& ready() noexcept { return *ready_; }
-  const ready_queue& ready() const noexcept { return *ready_; }
+  ready_queue& ready() noexcept { return ready_; }
+  const ready_queue& ready() const noexcept { return ready_; }
   /// While one exists, the loop is awake and runs `ready` before it sleeps.
   using attended = ready_queue::attended;
   /// Returns true inside `finished` and inside a coroutine that this loop resumed: a call that
   /// waits for the loop would deadlock there.
-  bool is_within_loop() const noexcept { return machine_.is_delivering() || ready_->is_running(); }
+  bool is_within_loop() const noexcept { return machine_.is_delivering() || ready_.is_running(); }
   /// Calls the hook of `ready`.
-  void tell_loop() noexcept { ready_->tell(); }
+  void tell_loop() noexcept { ready_.tell(); }
   /// Keeps the wake descriptor polled while a coroutine waits with this loop.
-  void hold_wake_for_waiters() noexcept { machine_.hold_wake(ready_->waiting() != 0); }
+  void hold_wake_for_waiters() noexcept { machine_.hold_wake(ready_.waiting() != 0); }
 
   process_machine machine_;
 
@@ -93,10 +92,12 @@ class process_driver : private internal::abandonable {
   void stir() noexcept;
 
   os::descriptor wake_;
-  std::optional<ready_queue> ready_;  // since begin
-  os::fork_mark mark_;                // since begin
-  const void* thread_ = nullptr;      // whose it is; null before begin
-  process_driver* outer_ = nullptr;   // this thread's until this one ends
+  union {
+    ready_queue ready_;  // from begin() on
+  };
+  os::fork_mark mark_;               // since begin
+  const void* thread_ = nullptr;     // whose it is; null before begin
+  process_driver* outer_ = nullptr;  // this thread's until this one ends
 };
 
 }  // namespace bast

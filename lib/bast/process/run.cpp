@@ -73,6 +73,7 @@ class wait_for_end : private internal::abandonable {
     const cancel_callback stop_own(state_.own, end);
     const cancel_callback stop_governing(state_.governing, end);
     (void)waiter_.wait();
+    BAST_CHECK(state_.ended.has_value(), "a process that is waited for ended without its result");
     return std::move(*state_.ended);
   }
 
