@@ -6,6 +6,8 @@
 // docs/context-switch.md holds the theory shared by the CPUs.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/arch/context.hpp"
 #include "bast/arch/exception_state.hpp"
 #include "bast/arch/float_control.hpp"

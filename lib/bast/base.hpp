@@ -4,6 +4,8 @@
 // operating system nor the CPU; base/README.md says what it promises.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/base/bytes.hpp"
 #include "bast/base/check.hpp"
 #include "bast/base/error.hpp"

@@ -9,6 +9,8 @@
 // cancel/README.md says what it promises.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/cancel/binding.hpp"
 #include "bast/cancel/callback.hpp"
 #include "bast/cancel/source.hpp"

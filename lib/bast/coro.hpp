@@ -16,6 +16,8 @@
 // exceptions that are carried out, unwinding that frees every local.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/coro/abandonable.hpp"
 #include "bast/coro/coro.hpp"
 #include "bast/coro/no_suspension.hpp"

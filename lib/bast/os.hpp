@@ -4,6 +4,8 @@
 // makes a kernel call of its own; everything here can be made to fail by fault injection.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/os/alternate_stack.hpp"
 #include "bast/os/atomics.hpp"
 #include "bast/os/clock.hpp"

@@ -8,6 +8,8 @@
 //   list.cwd("/tmp").stdout_capture();
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/process/byte_buffer.hpp"
 #include "bast/process/command.hpp"
 #include "bast/process/driver.hpp"

@@ -4,6 +4,8 @@
 // them. stack/README.md says what it promises; docs/stacks.md tells a user what to choose.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/stack/budget.hpp"
 #include "bast/stack/fault.hpp"
 #include "bast/stack/geometry.hpp"

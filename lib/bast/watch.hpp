@@ -4,6 +4,8 @@
 // watch/README.md says how; docs/inspector.md says what a user does with it.
 #pragma once
 
+#include <bast/config.hpp>
+
 #include "bast/watch/abi.hpp"
 #include "bast/watch/capsule.hpp"
 #include "bast/watch/listen.hpp"
