@@ -26,7 +26,8 @@ using remote_free = basic_remote_free<os::real_atomics, block>;
 std::string numbers_of(const block* chain) {
   std::string all;
   for (; chain != nullptr; chain = chain->next) {
-    all += (all.empty() ? "" : " ") + std::to_string(chain->number);
+    if (!all.empty()) all += ' ';
+    all += std::to_string(chain->number);
   }
   return all;
 }
