@@ -9,6 +9,7 @@
 #include "bast/base/bytes.hpp"
 #include "bast/base/check.hpp"
 #include "bast/base/error.hpp"
+#include "bast/base/linked_list.hpp"
 #include "bast/base/mitigation.hpp"
 #include "bast/base/mutant.hpp"
 #include "bast/base/text.hpp"

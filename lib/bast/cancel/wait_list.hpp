@@ -7,8 +7,7 @@
 //       waiters. A thread that reads 0 and then acquires the lock comes after the last access of
 //       every member, and may destroy the list (Y-14).
 //   I2  A node is linked from enlist() until its waiter is released or delist() removes it. A
-//   waiter
-//       that is not released keeps the list alive until delist() has returned.
+//       waiter that is not released keeps the list alive until delist() has returned.
 #pragma once
 
 #include "bast/coro.hpp"
@@ -57,14 +56,10 @@ class basic_wait_list {
     lock_.lock();
     // Acquire and release: pairs with the release above, so that the work of all members happens
     // before the waiters continue, and with the acquire of active().
-    node* released = nullptr;
-    if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) released = release_all();
+    linked_list<node> released;
+    if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) release_all(released);
     lock_.unlock();
-    while (released != nullptr) {
-      node* const next = released->next;
-      released->who->wake();
-      released = next;
-    }
+    while (node* const n = released.pop()) n->who->wake();
   }
   std::uint32_t active() const noexcept {
     // Acquire: pairs with the release in done().
@@ -75,53 +70,28 @@ class basic_wait_list {
   [[nodiscard]] bool enlist(node& n) noexcept {
     lock_.lock();
     const bool has_members = active() != 0;
-    if (has_members) {
-      n.linked = true;
-      n.previous = last_;
-      n.next = nullptr;
-      (last_ != nullptr ? last_->next : first_) = &n;
-      last_ = &n;
-    }
+    if (has_members) waiting_.append(n);
     lock_.unlock();
     return has_members;
   }
   /// Removes `n` of a waiter that was not released.
   void delist(node& n) noexcept {
     lock_.lock();
-    if (n.linked) unlink(n);
+    if (n.linked) waiting_.remove(n);
     lock_.unlock();
   }
 
  private:
-  void unlink(node& n) noexcept {
-    node* const next = n.next;
-    (n.previous != nullptr ? n.previous->next : first_) = next;
-    (next != nullptr ? next->previous : last_) = n.previous;
-    n.linked = false;
-  }
-  /// Commits all waiters, oldest first. Returns those that were not cancelled, linked by `next`.
-  node* release_all() noexcept {
-    node* released = nullptr;
-    node* latest = nullptr;
-    while (node* const n = first_) {
-      unlink(*n);
-      if (!n->who->commit(n->armed, arm_first))
-        continue;  // From here on only its owner accesses it.
-      n->next = nullptr;
-      if (latest != nullptr) {
-        latest->next = n;
-      } else {
-        released = n;
-      }
-      latest = n;
+  /// Commits all waiters, oldest first. Those that were cancelled before are left to their owners.
+  void release_all(linked_list<node>& released) noexcept {
+    while (node* const n = waiting_.pop()) {
+      if (n->who->commit(n->armed, arm_first)) released.append(*n);
     }
-    return released;
   }
 
   typename Atomics::template atomic<std::uint32_t> active_{0};
   os::basic_lock<Atomics> lock_;
-  typename Atomics::template plain<node*> first_ = nullptr;
-  node* last_ = nullptr;
+  linked_list<node> waiting_;
 };
 
 }  // namespace bast::internal

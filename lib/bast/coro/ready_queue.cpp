@@ -23,7 +23,7 @@ struct ready_queue::thread_lease {
   thread_lease& operator=(const thread_lease&) = delete;
   ~thread_lease() {
     for (ready_queue* each = queue_of_thread; each != nullptr; each = each->outer_) {
-      // Release: pairs with the acquire in thread_has_ended.
+      // Release: pairs with the acquire in may_be_used_here.
       each->thread_ended_.store(true, std::memory_order_release);
     }
   }
@@ -47,7 +47,7 @@ void ready_queue::abandoned(internal::abandonable& self) noexcept {
 }
 
 void ready_queue::end() noexcept {
-  BAST_CHECK(is_of_this_thread() || thread_has_ended() || process_.is_forked(),
+  BAST_CHECK(is_forked() || may_be_used_here(),
              "a ready_queue is destroyed by another thread while its own still runs");
   // Queues may end in any order. On another thread nothing is found.
   for (ready_queue** at = &queue_of_thread; *at != nullptr; at = &(*at)->outer_) {
@@ -55,7 +55,7 @@ void ready_queue::end() noexcept {
     *at = outer_;
     break;
   }
-  if (process_.is_forked()) return;
+  if (is_forked()) return;
   BAST_CHECK(waiting_ == 0, "a ready_queue was destroyed while a coroutine waits to be continued");
   BAST_CHECK(!running_, "a ready_queue was destroyed by a coroutine that it continues");
   // Acquire: pairs with the release at the end of wake().
@@ -64,21 +64,23 @@ void ready_queue::end() noexcept {
   }
 }
 
+ready_queue* ready_queue::latest() noexcept { return queue_of_thread; }
+
 ready_queue* ready_queue::of_this_thread() noexcept {
-  ready_queue* at = queue_of_thread;
-  while (at != nullptr && at->process_.is_forked()) at = at->outer_;
+  ready_queue* at = latest();
+  while (at != nullptr && at->is_forked()) at = at->outer_;
   return at;
 }
 
 bool ready_queue::is_of_this_thread() const noexcept { return thread_ == &queue_of_thread; }
 
 bool ready_queue::has_ready() const noexcept {
-  return (ready_.size() != 0 || !ready_.inbox_empty()) && !process_.is_forked();
+  return (ready_.size() != 0 || !ready_.inbox_empty()) && !is_forked();
 }
 
 std::size_t ready_queue::run() noexcept {
   BAST_CHECK(is_of_this_thread(), "a ready_queue is run by another thread than its own");
-  if (process_.is_forked()) return 0;
+  if (is_forked()) return 0;
   ready_.collect();
   std::size_t continued = 0;
   const bool was_running = running_;

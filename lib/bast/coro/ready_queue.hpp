@@ -12,8 +12,6 @@
 // epoll_adapter and uring_adapter each contain one and run it in their turns.
 #pragma once
 
-#include <optional>
-
 #include "bast/coro/abandonable.hpp"
 #include "bast/coro/inbox.hpp"
 #include "bast/coro/waiter.hpp"
@@ -56,46 +54,25 @@ class basic_ready_list {
     }
     while (oldest != nullptr) {
       link* const next = oldest->next;
-      append(*oldest);
+      list_.append(*oldest);
       oldest = next;
     }
   }
-  std::size_t size() const noexcept { return size_; }
+  std::size_t size() const noexcept { return list_.size(); }
   /// Removes and returns the oldest entry, or returns null.
-  link* pop() noexcept {
-    link* const first = first_;
-    if (first != nullptr) unlink(*first);
-    return first;
-  }
-  void append(link& who) noexcept {
-    who.next = nullptr;
-    who.previous = last_;
-    (last_ != nullptr ? last_->next : first_) = &who;
-    last_ = &who;
-    who.queued = true;
-    ++size_;
-  }
+  link* pop() noexcept { return list_.pop(); }
+  void append(link& who) noexcept { list_.append(who); }
   /// Removes `who`. Waits for its push if that is still pending.
   void remove(link& who) noexcept {
     for (unsigned round = 0;; Atomics::relax(round++)) {
       collect();
-      if (who.queued) return unlink(who);
+      if (who.linked) return list_.remove(who);
     }
   }
 
  private:
-  void unlink(link& who) noexcept {
-    link* const next = who.next;
-    (who.previous != nullptr ? who.previous->next : first_) = next;
-    (next != nullptr ? next->previous : last_) = who.previous;
-    who.queued = false;
-    --size_;
-  }
-
   basic_inbox<Atomics, link> inbox_;
-  typename Atomics::template plain<link*> first_ = nullptr;
-  link* last_ = nullptr;
-  std::size_t size_ = 0;
+  linked_list<link> list_;
 };
 
 }  // namespace internal
@@ -147,15 +124,17 @@ class ready_queue final : private internal::executor, private internal::abandona
     bool before_;
   };
 
-  /// The latest queue of this thread that was constructed in this process, or null.
+  /// The latest queue of this thread, or null; and the latest that is not of a parent process.
+  static ready_queue* latest() noexcept;
   static ready_queue* of_this_thread() noexcept;
   bool is_of_this_thread() const noexcept;
+  bool is_forked() const noexcept { return process_.is_forked(); }
   void tell() noexcept;
   static void abandoned(internal::abandonable& self) noexcept;
   void end() noexcept;
-  bool thread_has_ended() const noexcept {
-    // Acquire: pairs with the release in thread_lease.
-    return thread_ended_.load(std::memory_order_acquire);
+  /// On its own thread, or once that has ended. Acquire: pairs with the release in thread_lease.
+  bool may_be_used_here() const noexcept {
+    return is_of_this_thread() || thread_ended_.load(std::memory_order_acquire);
   }
   void wake(internal::ready_link& who) noexcept override;
   void park(internal::ready_link& who) override;

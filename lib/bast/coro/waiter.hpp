@@ -22,11 +22,9 @@
 //   I3  Each successful commit is followed by exactly one wake(), which is the committer's last
 //       access. The owner neither continues nor ends before it.
 //   I4  An armed word is never valid twice at one address: the owner's thread counts the epochs,
-//   and
-//       a coroutine never leaves its thread.
+//       and a coroutine never leaves its thread.
 //   I5  In a forked child there is no executor and no committer of the parent: wake() and
-//   withdraw()
-//       do not access them (IO-15).
+//       withdraw() do not access them (IO-15).
 //
 // For the layers above. Source: runtime.md R3.
 #pragma once
@@ -45,7 +43,7 @@ struct basic_ready_link {
   coro_block* coroutine = nullptr;
   // From here on owned by the executor.
   bool parked = false;
-  bool queued = false;
+  bool linked = false;
   basic_ready_link* previous = nullptr;
   typename Atomics::template plain<basic_ready_link*> next = nullptr;  // the waker's until pushed
 };

@@ -6,44 +6,39 @@
 
 namespace bast {
 
-namespace {
-
-/// The latest driver of a thread. Its address names the thread: no two that live have the same.
-constinit thread_local process_driver* driver_of_thread = nullptr;
-
-/// The wake function of a driver's ready_queue.
-void ring(void* event) noexcept {
-  // One that cannot be written to is full: the loop has been told.
-  (void)os::set_event(static_cast<const os::descriptor*>(event)->get());
+void process_driver::ring(void* self) noexcept {
+  // An eventfd that cannot be written to is full: the loop will wake.
+  (void)os::set_event(static_cast<process_driver*>(self)->wake_.get());
 }
 
-}  // namespace
-
-process_driver* process_driver::of_this_thread() noexcept { return driver_of_thread; }
-
-bool process_driver::is_of_this_thread() const noexcept { return thread_ == &driver_of_thread; }
+process_driver* process_driver::of_this_thread() noexcept {
+  for (ready_queue* each = ready_queue::latest(); each != nullptr; each = each->outer_) {
+    if (each->hook_.wake == ring) return static_cast<process_driver*>(each->hook_.context);
+  }
+  return nullptr;
+}
 
 result<void> process_driver::check_fresh(const char* operation) const noexcept {
-  if (thread_ == nullptr) return {};
+  if (!has_begun()) return {};
   if (is_forked()) return internal::failed_forked(operation);
   return fail(errc::bad_state, operation, "it was initialised before");
 }
 
 result<void> process_driver::check_owner(const char* operation) const noexcept {
-  if (thread_ == nullptr) return fail(errc::bad_state, operation, "it has no init");
-  if (mark_.is_forked()) return internal::failed_forked(operation);
-  if (is_of_this_thread()) return {};
+  if (!has_begun()) return fail(errc::bad_state, operation, "it has no init");
+  if (is_forked()) return internal::failed_forked(operation);
+  if (ready_.is_of_this_thread()) return {};
   return fail(errc::wrong_thread, operation, "another thread initialised it, and runs it");
 }
 
 void process_driver::require_owner() const noexcept {
-  BAST_CHECK(thread_ == nullptr || is_of_this_thread() || ready_.thread_has_ended() || is_forked(),
+  BAST_CHECK(!has_begun() || is_forked() || ready_.may_be_used_here(),
              "a process driver is used by another thread than the one that initialised it");
 }
 
 void process_driver::require_last_owner() const noexcept {
-  if (thread_ == nullptr || is_forked()) return;
-  BAST_CHECK(is_of_this_thread() || ready_.thread_has_ended(),
+  if (!has_begun() || is_forked()) return;
+  BAST_CHECK(ready_.may_be_used_here(),
              "a process driver is destroyed by another thread while its own still runs");
   BAST_CHECK(!is_within_loop(), "a process driver is destroyed by what its own loop called");
 }
@@ -56,33 +51,13 @@ result<void> process_driver::begin(process_machine_options options,
   options.wake_fd = wake->get();
   if (auto ready = machine_.init(options); !ready) return ready;
   wake_ = std::move(*wake);
-  std::construct_at(&ready_, wake_hook{.wake = ring, .context = &wake_});
-  mark_ = os::fork_mark::here();
-  thread_ = &driver_of_thread;
-  outer_ = driver_of_thread;
-  driver_of_thread = this;
-  mark();
+  std::construct_at(&ready_, wake_hook{.wake = ring, .context = this});
   return {};
 }
 
 process_driver::~process_driver() {
   require_last_owner();
-  unmark();
-  unlist();
-  if (thread_ != nullptr) std::destroy_at(&ready_);
-}
-
-void process_driver::abandoned(internal::abandonable& self) noexcept {
-  static_cast<process_driver&>(self).unlist();
-}
-
-void process_driver::unlist() noexcept {
-  // Others may have come and gone in any order. Nothing is found where this is not its thread.
-  for (process_driver** at = &driver_of_thread; *at != nullptr; at = &(*at)->outer_) {
-    if (*at != this) continue;
-    *at = outer_;
-    return;
-  }
+  if (has_begun()) std::destroy_at(&ready_);
 }
 
 result<void> process_driver::has_room() const noexcept {
@@ -126,7 +101,7 @@ result<void> process_driver::cancel(process_id id) noexcept {
 }
 
 void process_driver::cancel_from_anywhere(process_id id) noexcept {
-  if (machine_.request_cancel(id)) (void)os::set_event(wake_.get());
+  if (machine_.request_cancel(id)) ring(this);
 }
 
 }  // namespace bast

@@ -17,7 +17,7 @@ namespace bast {
 /// `cancel_from_anywhere` may be called by others, until the end. Once its thread has ended, any
 /// thread may destroy it; never what its own loop called (checked). In a forked child it answers
 /// `forked`, is idle, and may be destroyed in whatever state it is (IO-15).
-class process_driver : private internal::abandonable {
+class process_driver {
  public:
   process_driver(const process_driver&) = delete;
   process_driver& operator=(const process_driver&) = delete;
@@ -53,7 +53,7 @@ class process_driver : private internal::abandonable {
   static process_driver* of_this_thread() noexcept;
 
  protected:
-  process_driver() noexcept : abandonable(abandoned) {}
+  process_driver() noexcept {}  // NOLINT(modernize-use-equals-default): of the union
   ~process_driver();
 
   /// Once. `operation` names the caller in errors. Errors: bad_state, `invalid`, `limit`
@@ -67,7 +67,7 @@ class process_driver : private internal::abandonable {
   void require_owner() const noexcept;
   /// The first thing in the destructor of a driver: ends the process on a wrong thread.
   void require_last_owner() const noexcept;
-  bool is_forked() const noexcept { return mark_.is_forked(); }
+  bool is_forked() const noexcept { return has_begun() && ready_.is_forked(); }
   /// Something may be wanted of the machine.
   virtual void stirred() noexcept = 0;
   /// The ready coroutines, for the loop to run. Requires `begin`.
@@ -86,18 +86,16 @@ class process_driver : private internal::abandonable {
   process_machine machine_;
 
  private:
-  static void abandoned(internal::abandonable& self) noexcept;
-  bool is_of_this_thread() const noexcept;
-  void unlist() noexcept;
+  /// The hook of `ready`: wakes the loop, from any thread.
+  static void ring(void* self) noexcept;
+  bool has_begun() const noexcept { return static_cast<bool>(wake_); }
   void stir() noexcept;
 
   os::descriptor wake_;
+  // From begin() on. Knows the thread, the process, and the other drivers of the thread.
   union {
-    ready_queue ready_;  // from begin() on
+    ready_queue ready_;
   };
-  os::fork_mark mark_;               // since begin
-  const void* thread_ = nullptr;     // whose it is; null before begin
-  process_driver* outer_ = nullptr;  // this thread's until this one ends
 };
 
 }  // namespace bast

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `linked_list`: an intrusive, doubly linked FIFO. A node can be removed from its middle.
+#pragma once
+
+#include <cstddef>
+
+namespace bast::internal {
+
+/// `Node` has the members `next` and `previous`, pointers to Node or what reads and assigns like
+/// one (Atomics::plain), and the bool `linked`, which is true while it is in a list. The list owns
+/// nothing. Not thread-safe.
+template <class Node>
+class linked_list {
+ public:
+  void append(Node& node) noexcept {
+    node.next = nullptr;
+    node.previous = last_;
+    (last_ != nullptr ? last_->next : first_) = &node;
+    last_ = &node;
+    node.linked = true;
+    ++size_;
+  }
+  /// Removes and returns the oldest node, or returns null.
+  Node* pop() noexcept {
+    Node* const first = first_;
+    if (first != nullptr) remove(*first);
+    return first;
+  }
+  /// Requires that `node` is in this list.
+  void remove(Node& node) noexcept {
+    Node* const next = node.next;
+    (node.previous != nullptr ? node.previous->next : first_) = next;
+    (next != nullptr ? next->previous : last_) = node.previous;
+    node.linked = false;
+    --size_;
+  }
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  decltype(Node::next) first_ = nullptr;
+  Node* last_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace bast::internal
