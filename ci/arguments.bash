@@ -21,7 +21,7 @@ names() {
       awk -F'"' '/"buildPresets"/ { exit }
         $2 == "name" { name[++n] = $4 }
         $2 == "hidden" { n-- }
-        END { for (i = 1; i <= n; i++) printf "%s ", name[i] }' CMakePresets.json
+        END { for (i = 1; i <= n; i++) print name[i] }' CMakePresets.json | xargs
       ;;
     fuzz) echo "${fuzz_targets[@]}" ;;
     mutants) sed -nE 's/^\[([a-z0-9_]+)\]$/\1/p' ci/mutants.toml | xargs ;;
@@ -34,7 +34,6 @@ takes() {
   local number=' [0-9]+' real=' [0-9]+([.][0-9]+)?' name
   name="$(names "$1")"
   name="(${name// /|})"
-  name="${name/%|)/)}"
   case "$1" in
     help | setup | corpus | faults | layers | style | format | cost-table) ;;
     test | quick | mutants) printf '( %s)*' "$name" ;;

@@ -58,13 +58,13 @@ class coro_ref {
   template <class V = Resume>
     requires(!std::is_void_v<Resume> && std::is_convertible_v<V, Resume>)
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume(V&& value) {
-    internal::coro_tag flags = usual_flags;
-    if (!is(coro_state::suspended, flags)) [[unlikely]]
-      return refuse(internal::coro_op::resume);
     if constexpr (std::is_trivially_constructible_v<Resume, V>) {
       Resume crossing(std::forward<V>(value));
-      return continue_with(&crossing, flags);
+      return resume_with(&crossing);
     } else {
+      internal::coro_tag flags = usual_flags;
+      if (!is(coro_state::suspended, flags)) [[unlikely]]
+        return refuse(internal::coro_op::resume);
       Resume crossing = [&]() -> Resume {
         const internal::held converting(*block_);
         return static_cast<Resume>(std::forward<V>(value));
@@ -75,18 +75,7 @@ class coro_ref {
   [[nodiscard, gnu::always_inline]] result<step<Yield>> resume()
     requires(std::is_void_v<Resume>)
   {
-    // The usual flags, which need no look: one comparison, and the tag for what comes.
-    constexpr auto to_running = static_cast<internal::coro_tag>(coro_state::suspended) ^
-                                static_cast<internal::coro_tag>(coro_state::running);
-    const internal::coro_tag usual = tag_in(coro_state::suspended) | usual_flags;
-    if (block_->tag == usual) [[likely]] {
-      internal::run_usual(*block_, internal::this_thread, usual ^ to_running);
-      return came_back();
-    }
-    internal::coro_tag flags = usual_flags;
-    if (!is(coro_state::suspended, flags)) return refuse(internal::coro_op::resume);
-    internal::run(*block_, internal::this_thread, tag_in(coro_state::running) | flags);
-    return came_back();
+    return resume_with(nullptr);
   }
 
   /// What resume would have come back with, had the caller continued it, and not a waker:
@@ -227,6 +216,22 @@ class coro_ref {
 
   template <class F>
   result<step<Yield>> start_at(site_key site, F&& callable, const char* name = nullptr);
+
+  /// Runs a suspended coroutine, to which `value` crosses unless Resume is void.
+  [[gnu::always_inline]] result<step<Yield>> resume_with([[maybe_unused]] void* value) {
+    // With the usual flags one comparison is all, and yields the tag of what comes.
+    constexpr auto to_running = static_cast<internal::coro_tag>(coro_state::suspended) ^
+                                static_cast<internal::coro_tag>(coro_state::running);
+    const internal::coro_tag usual = tag_in(coro_state::suspended) | usual_flags;
+    if (block_->tag == usual) [[likely]] {
+      if constexpr (!std::is_void_v<Resume>) block_->transfer = value;
+      internal::run_usual(*block_, internal::this_thread, usual ^ to_running);
+      return came_back();
+    }
+    internal::coro_tag flags = usual_flags;
+    if (!is(coro_state::suspended, flags)) return refuse(internal::coro_op::resume);
+    return continue_with(value, flags);
+  }
 
   [[gnu::always_inline]] result<step<Yield>> continue_with(void* value, internal::coro_tag flags) {
     internal::coro_block& b = *block_;
