@@ -58,77 +58,75 @@ test::joined_thread ends_when_asleep(waiting& who) {
   });
 }
 
-TEST(WaitingUnderEpoll, IO9_ALoopWhoseCoroutineWaitsIsNotIdleAndIsWoken) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init());
-  coro_pool pool = coro_pool::create().value();
-  std::string says;
-  EXPECT_TRUE(loop.idle());
-  waiting a(pool, says, 'a');
-  EXPECT_FALSE(loop.idle());
-  const auto member = ends_when_asleep(a);
-  while (!loop.idle()) ASSERT_TRUE(loop.turn(1h));
-  EXPECT_EQ(says, "a");
-}
-
-TEST(WaitingUnderEpoll, IO9_AfterTheShutDownTheRestIsBroughtHome) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init());
-  coro_pool pool = coro_pool::create().value();
-  std::string says;
-  waiting a(pool, says, 'a');
-  ASSERT_TRUE(loop.shut_down()) << "it does not wait for what is no process";
-  EXPECT_EQ(says, "");
-  EXPECT_FALSE(loop.idle());
-  const auto member = ends_when_asleep(a);
-  while (!loop.idle()) ASSERT_TRUE(loop.turn(1h));
-  EXPECT_EQ(says, "a");
-}
-
-TEST(WaitingUnderEpoll, P21_ItsDescriptorAndItsDeadlineTellOfWhatCanGoOn) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init());
-  coro_pool pool = coro_pool::create().value();
-  std::string says;
-  waiting last(pool, says, 'b');
-  // One that makes the other ready while it is continued itself.
-  wait_group group = wait_group::create().value();
-  ticket member = group.begin();
-  auto first = pool.acquire().value();
-  ASSERT_TRUE(first
-                  .start([&] {
-                    EXPECT_TRUE(group.wait());
-                    says += 'a';
-                    last.done();
-                  })
-                  ->parked());
-  while (has_news(loop.fd())) ASSERT_TRUE(loop.turn(0ns));
-  EXPECT_EQ(loop.next_deadline(), never_ns);
-  member.done();
-  EXPECT_TRUE(has_news(loop.fd()));
-  EXPECT_EQ(loop.next_deadline(), 0);
-  for (int turns = 0; says != "ab"; ++turns) {
-    ASSERT_LT(turns, 10);
-    ASSERT_TRUE(has_news(loop.fd())) << says;
-    ASSERT_TRUE(loop.turn(0ns));
+class WaitingUnderEpoll : public testing::Test {
+ protected:
+  void begin() { ASSERT_TRUE(loop_.init()); }
+  /// As the head of epoll_adapter.hpp has it; the member ends while the loop sleeps.
+  void bring_home(waiting& who) {
+    EXPECT_FALSE(loop_.idle());
+    const auto member = ends_when_asleep(who);
+    while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
   }
-  EXPECT_TRUE(loop.idle());
+
+  epoll_adapter loop_;
+  coro_pool pool_ = coro_pool::create().value();
+  std::string says_;
+};
+
+TEST_F(WaitingUnderEpoll, IO9_ALoopWhoseCoroutineWaitsIsNotIdleAndIsWoken) {
+  begin();
+  EXPECT_TRUE(loop_.idle());
+  waiting a(pool_, says_, 'a');
+  bring_home(a);
+  EXPECT_EQ(says_, "a");
 }
 
-TEST(WaitingUnderEpoll, IO9_AWakeThatCouldNotBeWatchedIsWatchedLater) {
-  epoll_adapter loop;
+TEST_F(WaitingUnderEpoll, IO9_AfterTheShutDownTheRestIsBroughtHome) {
+  begin();
+  waiting a(pool_, says_, 'a');
+  ASSERT_TRUE(loop_.shut_down()) << "it does not wait for what is no process";
+  EXPECT_EQ(says_, "");
+  bring_home(a);
+  EXPECT_EQ(says_, "a");
+}
+
+TEST_F(WaitingUnderEpoll, IO9_AWakeThatCouldNotBeWatchedIsWatchedLater) {
   {
     const os::fault_scope refused(
         {.kind = os::call::epoll, .nth = 2, .persistent = true, .error_number = ENOSPC});
-    ASSERT_TRUE(loop.init());
+    begin();
     ASSERT_GT(refused.injected(), 0U);
   }
-  coro_pool pool = coro_pool::create().value();
-  std::string says;
-  waiting a(pool, says, 'a');
-  const auto member = ends_when_asleep(a);
-  while (!loop.idle()) ASSERT_TRUE(loop.turn(1h));
-  EXPECT_EQ(says, "a");
+  waiting a(pool_, says_, 'a');
+  bring_home(a);
+  EXPECT_EQ(says_, "a");
+}
+
+TEST_F(WaitingUnderEpoll, P21_ItsDescriptorAndItsDeadlineTellOfWhatCanGoOn) {
+  begin();
+  waiting last(pool_, says_, 'b');
+  // One that makes the other ready while it is continued itself.
+  wait_group group = wait_group::create().value();
+  ticket member = group.begin();
+  auto first = pool_.acquire().value();
+  ASSERT_TRUE(first
+                  .start([&] {
+                    EXPECT_TRUE(group.wait());
+                    says_ += 'a';
+                    last.done();
+                  })
+                  ->parked());
+  while (has_news(loop_.fd())) ASSERT_TRUE(loop_.turn(0ns));
+  EXPECT_EQ(loop_.next_deadline(), never_ns);
+  member.done();
+  EXPECT_TRUE(has_news(loop_.fd()));
+  EXPECT_EQ(loop_.next_deadline(), 0);
+  for (int turns = 0; says_ != "ab"; ++turns) {
+    ASSERT_LT(turns, 10);
+    ASSERT_TRUE(has_news(loop_.fd())) << says_;
+    ASSERT_TRUE(loop_.turn(0ns));
+  }
+  EXPECT_TRUE(loop_.idle());
 }
 
 TEST(WaitingUnderEpollDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {

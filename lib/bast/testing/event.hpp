@@ -3,7 +3,10 @@
 // The smallest thing to wait for.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
+#include <vector>
 
 #include "bast/coro.hpp"
 
@@ -19,6 +22,25 @@ struct event {
     const bool mine = who.commit(armed, arm);
     if (mine) who.wake();
     return mine;
+  }
+};
+
+/// A coroutine that waits for an event of its own, and that notes in `order` when it returns.
+struct waiting_coroutine {
+  coro<> coroutine;
+  event* at = nullptr;
+  int arm = -1;
+
+  waiting_coroutine(coro_pool& pool, std::vector<waiting_coroutine*>& order)
+      : coroutine(pool.acquire().value()) {
+    EXPECT_TRUE(coroutine
+                    .start([this, &order] {
+                      event mine;
+                      at = &mine;
+                      arm = mine.who.wait();
+                      order.push_back(this);
+                    })
+                    ->parked());
   }
 };
 
