@@ -60,15 +60,20 @@ TEST(RemoteFree, WhatIsFreedArrivesInBatches) {
   remote_free worker;
   const int most = static_cast<int>(remote_free::batch_max);
   auto all = numbered(2 * most + 1);
-  for (int i = 0; i < most; ++i) worker.free(home, all[static_cast<std::size_t>(i)]);
-  EXPECT_TRUE(home.empty());
-  worker.free(home, all[static_cast<std::size_t>(most)]);
-  int arrived = 0;
-  for (const block* at = home.take(); at != nullptr; at = at->next) ++arrived;
-  EXPECT_EQ(arrived, most);
-  EXPECT_TRUE(home.empty());
+  int next = 0;
+  for (int batch = 0; batch < 2; ++batch) {
+    for (; next < most * (batch + 1); ++next) {
+      worker.free(home, all[static_cast<std::size_t>(next)]);
+      ASSERT_TRUE(home.empty()) << next;
+    }
+    worker.free(home, all[static_cast<std::size_t>(next++)]);
+    int arrived = 0;
+    for (const block* at = home.take(); at != nullptr; at = at->next) ++arrived;
+    EXPECT_EQ(arrived, most);
+    EXPECT_TRUE(home.empty());
+  }
   worker.flush();
-  EXPECT_EQ(numbers_of(home.take()), std::to_string(most + 1));
+  EXPECT_EQ(numbers_of(home.take()), std::to_string(2 * most + 1));
   worker.flush();
   EXPECT_TRUE(home.empty()) << "there was nothing";
 }

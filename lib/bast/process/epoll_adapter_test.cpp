@@ -111,6 +111,15 @@ void end_invented(process_machine& machine) {
   }
 }
 
+TEST(EpollAdapterInit, P21_TheSecondInitAsksNothingOfTheKernel) {
+  if (test::emulated) GTEST_SKIP() << "qemu-user has no pidfd that epoll could wait for";
+  epoll_adapter loop;
+  ASSERT_TRUE(loop.init());
+  const os::fault_scope refused({.kind = os::call::epoll, .nth = 1, .persistent = true});
+  EXPECT_EQ(loop.init().error(), errc::bad_state);
+  EXPECT_EQ(refused.seen(), 0U);
+}
+
 TEST(EpollAdapterInit, D11_TwoHundredAndFiftySixAreTheDefault) {
   epoll_adapter loop;
   ASSERT_TRUE(loop.init());
