@@ -90,6 +90,15 @@ TEST_F(WaitingUnderEpoll, IO9_AfterTheShutDownTheRestIsBroughtHome) {
   EXPECT_EQ(says_, "a");
 }
 
+TEST_F(WaitingUnderEpoll, P14_TheShutDownContinuesWhoCanGoOn) {
+  begin();
+  waiting a(pool_, says_, 'a');
+  a.done();
+  ASSERT_TRUE(loop_.shut_down());
+  EXPECT_EQ(says_, "a");
+  EXPECT_TRUE(loop_.idle());
+}
+
 TEST_F(WaitingUnderEpoll, IO9_AWakeThatCouldNotBeWatchedIsWatchedLater) {
   {
     const os::fault_scope refused(
@@ -149,6 +158,30 @@ TEST(WaitingUnderEpollDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {
 }
 
 #if BAST_TEST_URING
+
+TEST(WaitingUnderUringDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {
+  io_uring ring;
+  if (io_uring_queue_init(8, &ring, 0) != 0) GTEST_SKIP() << "io_uring is refused";
+  EXPECT_DEATH(
+      {
+        auto adapter = std::make_unique<uring_adapter>();
+        (void)adapter->init(ring);
+        coro_pool pool = coro_pool::create().value();
+        std::string says;
+        waiting last(pool, says, 'a');
+        wait_group group = wait_group::create().value();
+        ticket member = group.begin();
+        auto c = pool.acquire().value();
+        (void)c.start([&] {
+          (void)group.wait();
+          adapter.reset();
+        });
+        member.done();
+        (void)adapter->prepare();
+      },
+      "a process driver is destroyed by what its own loop called");
+  io_uring_queue_exit(&ring);
+}
 
 /// The loop of docs/your-own-loop.md.
 TEST(WaitingUnderUring, IO9_AfterTheShutDownTheRestIsBroughtHome) {

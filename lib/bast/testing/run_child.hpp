@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <initializer_list>
 #include <map>
 #include <optional>
@@ -29,13 +31,49 @@
 
 namespace bast::test {
 
+/// bast_test_child where every user may execute it. A checkout may lie in a directory that only its
+/// owner may enter, such as /root; then this is a copy, until the process ends.
+class child_program {
+ public:
+  static const std::string& path() {
+    static const child_program one;
+    return one.path_;
+  }
+  ~child_program() {
+    if (!copied_to_.empty() && ::getpid() == copied_by_) std::filesystem::remove_all(copied_to_);
+  }
+  child_program(const child_program&) = delete;
+  child_program& operator=(const child_program&) = delete;
+
+ private:
+  child_program() : path_(BAST_TEST_CHILD) {
+    namespace fs = std::filesystem;
+    constexpr auto everybody = fs::perms::others_exec;
+    for (fs::path at = path_; at.has_relative_path(); at = at.parent_path()) {
+      if ((fs::status(at).permissions() & everybody) == everybody) continue;
+      std::string made = (fs::temp_directory_path() / "bast-test-child-XXXXXX").string();
+      if (::mkdtemp(made.data()) == nullptr) return;
+      copied_to_ = made;
+      fs::permissions(copied_to_, fs::perms::owner_all | everybody);
+      path_ = (copied_to_ / "bast_test_child").string();
+      fs::copy_file(BAST_TEST_CHILD, path_);
+      fs::permissions(path_, fs::perms::owner_all | fs::perms::others_read | everybody);
+      return;
+    }
+  }
+
+  std::string path_;
+  std::filesystem::path copied_to_;
+  pid_t copied_by_ = ::getpid();
+};
+
 /// What comes before the child's steps: its path, and before that the emulator where it is built
 /// for another CPU, since the kernel only executes what it knows.
 inline std::vector<std::string> child_words() {
   std::vector<std::string> words;
   std::istringstream prefix(BAST_TEST_CHILD_PREFIX);
   for (std::string word; std::getline(prefix, word);) words.push_back(word);
-  words.emplace_back(BAST_TEST_CHILD);
+  words.push_back(child_program::path());
   return words;
 }
 
