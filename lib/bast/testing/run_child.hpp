@@ -48,16 +48,17 @@ class child_program {
  private:
   child_program() : path_(BAST_TEST_CHILD) {
     namespace fs = std::filesystem;
-    constexpr auto everybody = fs::perms::others_exec;
+    constexpr auto everybody = fs::perms::group_exec | fs::perms::others_exec;
+    constexpr auto shared = everybody | fs::perms::group_read | fs::perms::others_read;
     for (fs::path at = path_; at.has_relative_path(); at = at.parent_path()) {
       if ((fs::status(at).permissions() & everybody) == everybody) continue;
       std::string made = (fs::temp_directory_path() / "bast-test-child-XXXXXX").string();
       if (::mkdtemp(made.data()) == nullptr) return;
       copied_to_ = made;
-      fs::permissions(copied_to_, fs::perms::owner_all | everybody);
+      fs::permissions(copied_to_, fs::perms::owner_all | shared);
       path_ = (copied_to_ / "bast_test_child").string();
       fs::copy_file(BAST_TEST_CHILD, path_);
-      fs::permissions(path_, fs::perms::owner_all | fs::perms::others_read | everybody);
+      fs::permissions(path_, fs::perms::owner_all | shared);
       return;
     }
   }
