@@ -35,38 +35,39 @@ namespace bast::test {
 /// owner may enter, such as /root; then this is a copy, until the process ends.
 class child_program {
  public:
-  static const std::string& path() {
-    static const child_program one;
-    return one.path_;
-  }
+  child_program();
   ~child_program() {
     if (!copied_to_.empty() && ::getpid() == copied_by_) std::filesystem::remove_all(copied_to_);
   }
   child_program(const child_program&) = delete;
   child_program& operator=(const child_program&) = delete;
+  const std::string& path() const { return path_; }
 
  private:
-  child_program() : path_(BAST_TEST_CHILD) {
-    namespace fs = std::filesystem;
-    constexpr auto everybody = fs::perms::group_exec | fs::perms::others_exec;
-    constexpr auto shared = everybody | fs::perms::group_read | fs::perms::others_read;
-    for (fs::path at = path_; at.has_relative_path(); at = at.parent_path()) {
-      if ((fs::status(at).permissions() & everybody) == everybody) continue;
-      std::string made = (fs::temp_directory_path() / "bast-test-child-XXXXXX").string();
-      if (::mkdtemp(made.data()) == nullptr) return;
-      copied_to_ = made;
-      fs::permissions(copied_to_, fs::perms::owner_all | shared);
-      path_ = (copied_to_ / "bast_test_child").string();
-      fs::copy_file(BAST_TEST_CHILD, path_);
-      fs::permissions(path_, fs::perms::owner_all | shared);
-      return;
-    }
-  }
-
   std::string path_;
   std::filesystem::path copied_to_;
   pid_t copied_by_ = ::getpid();
 };
+
+inline child_program::child_program() : path_(BAST_TEST_CHILD) {
+  namespace fs = std::filesystem;
+  constexpr auto everybody = fs::perms::group_exec | fs::perms::others_exec;
+  constexpr auto shared = everybody | fs::perms::group_read | fs::perms::others_read;
+  for (fs::path at = path_; at.has_relative_path(); at = at.parent_path()) {
+    if ((fs::status(at).permissions() & everybody) == everybody) continue;
+    std::string made = (fs::temp_directory_path() / "bast-test-child-XXXXXX").string();
+    if (::mkdtemp(made.data()) == nullptr) return;
+    copied_to_ = made;
+    fs::permissions(copied_to_, fs::perms::owner_all | shared);
+    path_ = (copied_to_ / "bast_test_child").string();
+    fs::copy_file(BAST_TEST_CHILD, path_);
+    fs::permissions(path_, fs::perms::owner_all | shared);
+    return;
+  }
+}
+
+/// Made before any test, so that what a test forks has it too.
+inline const child_program the_child;
 
 /// What comes before the child's steps: its path, and before that the emulator where it is built
 /// for another CPU, since the kernel only executes what it knows.
@@ -74,7 +75,7 @@ inline std::vector<std::string> child_words() {
   std::vector<std::string> words;
   std::istringstream prefix(BAST_TEST_CHILD_PREFIX);
   for (std::string word; std::getline(prefix, word);) words.push_back(word);
-  words.push_back(child_program::path());
+  words.push_back(the_child.path());
   return words;
 }
 
