@@ -94,7 +94,8 @@ TEST_P(SpawnInheritance, P7_NothingOfOursButIdsMaskAndDirectory) {
 }
 
 TEST_P(SpawnInheritance, P7_ExactlyWhatWasAskedFor) {
-  auto c = child({"signals", "ids", "cwd", "limit", "7", "limit", "4", "limit", "0", "env"});
+  auto c = test::child_as_anybody(
+      {"signals", "ids", "cwd", "limit", "7", "limit", "4", "limit", "0", "env"});
   c.new_session().umask(0127).parent_death_signal(64).cwd("/usr/lib").clear_env().env("A", "b");
   c.limit(RLIMIT_NOFILE, 64, 65).limit(RLIMIT_CORE, 0, 0).limit(RLIMIT_CPU, 1000, 2000);
   identity who{.groups = our_groups(),

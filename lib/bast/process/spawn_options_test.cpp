@@ -83,7 +83,7 @@ TEST_P(SpawnOptions, P7_AnotherUserHasNothingOfRoot) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   const gid_t ours[] = {0, 5, 6};
   ASSERT_EQ(::setgroups(3, ours), 0);
-  auto c = child({"ids"});
+  auto c = test::child_as_anybody({"ids"});
   auto ids = ids_of(c.user(65534).group(65533));
   for (const char* const name : {"uid", "euid", "suid"}) EXPECT_EQ(ids[name], "65534");
   for (const char* const name : {"gid", "egid", "sgid"}) EXPECT_EQ(ids[name], "65533");
@@ -94,14 +94,14 @@ TEST_P(SpawnOptions, P7_AnotherUserHasNothingOfRoot) {
 TEST_P(SpawnOptions, P7_GroupsAreThoseThatWereNamed) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can choose groups";
   const gid_t chosen[] = {7, 8, 9};
-  auto c = child({"ids"});
+  auto c = test::child_as_anybody({"ids"});
   EXPECT_EQ(ids_of(c.user(65534).groups(chosen))["groups"], "7 8 9");
   auto d = child({"ids"});
   EXPECT_EQ(ids_of(d.groups({}))["groups"], "");
 }
 
 TEST_P(SpawnOptions, P7_TheDeathSignalOutlivesTheChangeOfUser) {
-  auto c = child({"ids"});
+  auto c = test::child_as_anybody({"ids"});
   c.parent_death_signal(SIGTERM);
   if (::geteuid() == 0) c.user(65534);
   EXPECT_EQ(ids_of(c)["pdeathsig"], std::to_string(SIGTERM));

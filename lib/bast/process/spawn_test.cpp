@@ -71,8 +71,8 @@ TEST_P(Spawn, P1_ArgumentsPassByteForByte) {
   c.stdout_pipe();
   const auto ended = run(c);
   ASSERT_TRUE(ended.exited(0)) << ended;
-  const std::vector<std::string> expected = {test::the_child.path(), "argv", "",   " ",
-                                             "$HOME `ls` \"'",       odd,    large};
+  const std::vector<std::string> expected = {BAST_TEST_CHILD,  "argv", "",   " ",
+                                             "$HOME `ls` \"'", odd,    large};
   EXPECT_EQ(counted(ended.out), expected);
 }
 

@@ -33,14 +33,14 @@ namespace bast::test {
 
 /// bast_test_child where every user may execute it. A checkout may lie in a directory that only its
 /// owner may enter, such as /root; then this is a copy, until the process ends.
-class child_program {
+class child_of_anybody {
  public:
-  child_program();
-  ~child_program() {
+  child_of_anybody();
+  ~child_of_anybody() {
     if (!copied_to_.empty() && ::getpid() == copied_by_) std::filesystem::remove_all(copied_to_);
   }
-  child_program(const child_program&) = delete;
-  child_program& operator=(const child_program&) = delete;
+  child_of_anybody(const child_of_anybody&) = delete;
+  child_of_anybody& operator=(const child_of_anybody&) = delete;
   const std::string& path() const { return path_; }
 
  private:
@@ -49,7 +49,7 @@ class child_program {
   pid_t copied_by_ = ::getpid();
 };
 
-inline child_program::child_program() : path_(BAST_TEST_CHILD) {
+inline child_of_anybody::child_of_anybody() : path_(BAST_TEST_CHILD) {
   namespace fs = std::filesystem;
   constexpr auto everybody = fs::perms::group_exec | fs::perms::others_exec;
   constexpr auto shared = everybody | fs::perms::group_read | fs::perms::others_read;
@@ -66,25 +66,29 @@ inline child_program::child_program() : path_(BAST_TEST_CHILD) {
   }
 }
 
-/// Made before any test, so that what a test forks has it too.
-inline const child_program the_child;
-
 /// What comes before the child's steps: its path, and before that the emulator where it is built
 /// for another CPU, since the kernel only executes what it knows.
-inline std::vector<std::string> child_words() {
+inline std::vector<std::string> child_words(std::string_view program = BAST_TEST_CHILD) {
   std::vector<std::string> words;
   std::istringstream prefix(BAST_TEST_CHILD_PREFIX);
   for (std::string word; std::getline(prefix, word);) words.push_back(word);
-  words.push_back(the_child.path());
+  words.emplace_back(program);
   return words;
 }
 
-/// A command that runs bast_test_child with these steps.
-inline command child(std::initializer_list<std::string_view> steps) {
+/// A command that runs bast_test_child, or that copy of it, with these steps.
+inline command child(std::initializer_list<std::string_view> steps,
+                     std::string_view program = BAST_TEST_CHILD) {
   command c = command::argv(std::initializer_list<std::string_view>{});
-  for (const auto& word : child_words()) c.arg(word);
+  for (const auto& word : child_words(program)) c.arg(word);
   for (const auto step : steps) c.arg(step);
   return c;
+}
+
+/// The same for a command that becomes another user.
+inline command child_as_anybody(std::initializer_list<std::string_view> steps) {
+  static const child_of_anybody program;
+  return child(steps, program.path());
 }
 
 /// Whose memory the child runs in before it executes.
