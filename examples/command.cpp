@@ -61,13 +61,13 @@ int main() {
     return 1;
   }
   auto pool = bast::coro_pool::create().value();
-  std::vector<bast::coro<void, void, std::string>> errands;
-  for (auto* const errand : {sort_lines, see_it_fail, lose_patience, look_in_vain}) {
-    errands.push_back(pool.acquire<void, void, std::string>().value());
-    (void)errands.back().start(errand).value();
+  std::vector<bast::coro<void, void, std::string>> jobs;
+  for (auto* const job : {sort_lines, see_it_fail, lose_patience, look_in_vain}) {
+    jobs.push_back(pool.acquire<void, void, std::string>().value());
+    (void)jobs.back().start(job).value();
   }
   while (!loop.idle()) {
     if (!loop.turn(1h)) return 1;
   }
-  for (auto& errand : errands) std::printf("%s", errand.take().value().c_str());
+  for (auto& job : jobs) std::printf("%s", job.take().value().c_str());
 }

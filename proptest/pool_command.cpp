@@ -34,7 +34,7 @@ kinds all_kinds() {
   kinds all;
   for (std::size_t i = 0; i < pool_op_kinds; ++i) {
     const auto kind = static_cast<pool_op>(i);
-    if ((pool_weather & mask_of(kind)) == 0)
+    if ((pool_faults & mask_of(kind)) == 0)
       all.emplace_back(kind == pool_op::restart ? 1 : 8, kind);
   }
   return all;

@@ -20,9 +20,9 @@ namespace bast::model {
 
 /// The system under test, and what has happened to it.
 struct pool_under_test {
-  explicit pool_under_test(const coro_pool_options& options) : machine(options, sky) {}
+  explicit pool_under_test(const coro_pool_options& options) : machine(options, faults) {}
 
-  weather sky{{}};
+  fault_schedule faults{{}};
   pool_machine machine;
   std::array<std::size_t, pool_op_kinds> performed{};  // operations that were not refused
 };

@@ -53,7 +53,7 @@ op pool_operation(pool_op kind, std::uint8_t who = 0, std::uint16_t value = 0) {
 class pair {
  public:
   explicit pair(std::uint16_t options)
-      : options_(pool_options(options)), machine(options_, sky_), expected(options_) {}
+      : options_(pool_options(options)), machine(options_, faults_), expected(options_) {}
 
   answer perform(const op& o) {
     const answer wanted = expected.expect(o);
@@ -74,7 +74,7 @@ class pair {
   }
 
  private:
-  weather sky_{{}};
+  fault_schedule faults_{{}};
   coro_pool_options options_;
 
  public:

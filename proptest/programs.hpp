@@ -33,16 +33,16 @@ struct random_program {
 };
 
 using any_pool_program = random_program<pool_language>;
-using calm_pool_program = random_program<pool_language, pool_weather>;
+using calm_pool_program = random_program<pool_language, pool_faults>;
 using any_growth_program = random_program<growth_language>;
 using any_cancel_program = random_program<cancel_language>;
-using calm_cancel_program = random_program<cancel_language, cancel_weather>;
+using calm_cancel_program = random_program<cancel_language, cancel_faults>;
 using any_process_program = random_program<process_language>;
-using calm_process_program = random_program<process_language, process_weather>;
+using calm_process_program = random_program<process_language, process_faults>;
 /// Nothing is started: what would be is compared.
 using any_command_program = random_program<command_language, mask_of(command_op::start)>;
 using calm_command_program =
-    random_program<command_language, mask_of(command_op::start) | command_weather>;
+    random_program<command_language, mask_of(command_op::start) | command_faults>;
 
 template <const language& Words, std::uint32_t LeftOut>
 void showValue(const random_program<Words, LeftOut>& p, std::ostream& out) {

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "plants.hpp"
+#include "sanitizers/planted_bugs"
 
 namespace plants {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "plants.hpp"
+#include "sanitizers/planted_bugs"
 
 namespace plants {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "plants.hpp"
+#include "sanitizers/planted_bugs"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <bast/coro.hpp>
 #include <cstdio>
 
-#include "plants.hpp"
+#include "sanitizers/planted_bugs"
 
 namespace plants {
 namespace {

@@ -6,7 +6,7 @@
 #include <latch>
 #include <thread>
 
-#include "plants.hpp"
+#include "sanitizers/planted_bugs"
 
 namespace plants {
 namespace {

@@ -14,7 +14,7 @@
 #include <optional>
 #include <vector>
 
-#include "errand.hpp"
+#include "process_case.hpp"
 #include "samples.hpp"
 #include "scenario.hpp"
 #include "storm.hpp"
@@ -33,9 +33,9 @@ constexpr double pages_more = 256;
 constexpr unsigned starts_max = 5;
 
 /// One plan of failures after the other.
-class rough_weather {
+class rough_faults {
  public:
-  explicit rough_weather(std::mt19937_64& random) : random_(random) {}
+  explicit rough_faults(std::mt19937_64& random) : random_(random) {}
 
   void go_on() {
     if (scope_ && (burst_ ? turns_left_-- > 0 : scope_->injected() < wanted_)) return;
@@ -71,7 +71,7 @@ class rough_weather {
 
 class fleet {
  public:
-  explicit fleet(run& r) : run_(r), random_(r.random(0)), weather_(random_) {}
+  explicit fleet(run& r) : run_(r), random_(r.random(0)), faults_(random_) {}
 
   std::string sail() {
     if (!loop_.init(at_once)) {
@@ -92,14 +92,14 @@ class fleet {
  private:
   struct trip {
     fleet& of;
-    errand what;
+    process_case what;
   };
 
-  /// Until all of them have ended, and the last ones in fair weather.
+  /// Until all of them have ended, and the last ones without injected faults.
   void some_of_them() {
     const std::uint64_t end = ended_ + between_samples;
     while (ended_ < end && run_.goes_on()) {
-      weather_.go_on();
+      faults_.go_on();
       if (live_ < at_once) {
         begin_one();
       } else {
@@ -107,7 +107,7 @@ class fleet {
       }
       if (!to_cancel_.empty() && random_() % 4 == 0) cancel_one();
     }
-    weather_.clear();
+    faults_.clear();
     while (!to_cancel_.empty()) cancel_one();
     while (live_ > 0) turn(std::chrono::hours(1));
   }
@@ -123,9 +123,9 @@ class fleet {
   }
 
   void begin_one() {
-    auto next =
-        std::make_unique<trip>(trip{.of = *this, .what = errand(random_, errand::weather::rough)});
-    errand& what = next->what;
+    auto next = std::make_unique<trip>(
+        trip{.of = *this, .what = process_case(random_, process_case::faults::injected)});
+    process_case& what = next->what;
     for (unsigned tries = 1;; ++tries) {
       const auto id = what.work().start(loop_, ended, next.get());
       if (id) {
@@ -138,8 +138,8 @@ class fleet {
       if (complaint.empty()) return;  // It was to be refused.
       ++refused_;
       if (!what.work().verify()) return;  // A setter had no memory, or it was started and ended.
-      if (tries > starts_max) return run_.fail("P-9: in fair weather too, " + complaint);
-      if (tries == starts_max) weather_.clear();
+      if (tries > starts_max) return run_.fail("P-9: without injected faults too, " + complaint);
+      if (tries == starts_max) faults_.clear();
     }
   }
 
@@ -148,7 +148,7 @@ class fleet {
     fleet& self = one->of;
     --self.live_;
     ++self.ended_;
-    self.bytes_ += errand::bytes_of(result);
+    self.bytes_ += process_case::bytes_of(result);
     if (self.run_.planted("lost") && self.ended_ > 50 && result.output.bytes.size() > 1) {
       result.output.bytes.truncate(result.output.bytes.size() - 1);
     }
@@ -167,7 +167,7 @@ class fleet {
 
   std::string summary() const {
     std::string out = std::to_string(ended_) + " processes, " + std::to_string(at_once) +
-                      " at a time; " + std::to_string(weather_.injected()) + " calls failed, " +
+                      " at a time; " + std::to_string(faults_.injected()) + " calls failed, " +
                       std::to_string(refused_) + " starts for it; " + std::to_string(bytes_ >> 20) +
                       " MiB compared";
     if (settled_pages_ != 0) {
@@ -180,7 +180,7 @@ class fleet {
 
   run& run_;
   std::mt19937_64 random_;
-  rough_weather weather_;
+  rough_faults faults_;
   epoll_adapter loop_;
   std::vector<process_id> to_cancel_;
   std::size_t live_ = 0;

@@ -12,7 +12,7 @@
 
 #include "bast/coro.hpp"
 #include "bast/testing/joined_thread.hpp"
-#include "errand.hpp"
+#include "process_case.hpp"
 #include "scenario.hpp"
 #include "storm.hpp"
 
@@ -69,7 +69,7 @@ struct progress {
 };
 
 std::string run_one(run& r, std::mt19937_64& random, canceller& other, progress& done) {
-  errand e(random);
+  process_case e(random);
   if (e.wants_cancel()) {
     cancel_source source = cancel_source::create().value();
     e.work().cancelled_by(source.token());
@@ -78,7 +78,7 @@ std::string run_one(run& r, std::mt19937_64& random, canceller& other, progress&
   auto ended = e.work().run();
   if (!ended) return e.judge(ended.error());
   const auto count = ++done.processes;
-  done.bytes += errand::bytes_of(*ended);
+  done.bytes += process_case::bytes_of(*ended);
   if (r.planted("byte") && count > 50 && !ended->output.bytes.empty()) {
     const auto content = ended->output.bytes.span();
     const_cast<std::byte&>(content.back()) ^= std::byte{1};  // Not const itself.

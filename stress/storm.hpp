@@ -17,11 +17,11 @@
 
 namespace bast::stress {
 
-/// One random program, in fair weather. False when it complained, which is then said.
+/// One random program, without injected faults. False when it complained, which is then said.
 inline bool one_program(run& r, const char* target, std::mt19937_64& random) {
   const model::target& t = *model::find_target(target);
   model::program p = model::generate(random, t.words, 1 + random() % 100);
-  model::leave_out(p, t.words.weather);
+  model::leave_out(p, t.words.faults);
   const model::run_result out = t.run(p, {.plan = {}, .alone = false});
   if (out.complaint.empty()) return true;
   r.fail(out.complaint + "\n" + model::print(p, t.words));

@@ -26,6 +26,6 @@ static_assert(std::size(cancel_words) == cancel_op_kinds);
 }  // namespace
 
 const language cancel_language{
-    .name = "cancel_order", .words = cancel_words, .options = {}, .weather = cancel_weather};
+    .name = "cancel_order", .words = cancel_words, .options = {}, .faults = cancel_faults};
 
 }  // namespace bast::model

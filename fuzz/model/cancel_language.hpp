@@ -27,9 +27,8 @@ enum class cancel_op : std::uint8_t {
 };
 inline constexpr std::size_t cancel_op_kinds = static_cast<std::size_t>(cancel_op::check) + 1;
 
-/// See language::weather.
-inline constexpr std::uint32_t cancel_weather =
-    mask_of(cancel_op::fault) | mask_of(cancel_op::mend);
+/// See language::faults.
+inline constexpr std::uint32_t cancel_faults = mask_of(cancel_op::fault) | mask_of(cancel_op::mend);
 
 extern const language cancel_language;
 

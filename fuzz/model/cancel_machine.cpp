@@ -62,8 +62,8 @@ std::deque<bool> cancel_machine::perform(const op& o) {
       break;
     case cancel_op::join: join(who, cancel_pair::of(o.value)); break;
     case cancel_op::forget: joined_[who] = {}; break;
-    case cancel_op::fault: sky_.spoil(o.value); break;
-    case cancel_op::mend: sky_.mend(); break;
+    case cancel_op::fault: faults_.spoil(o.value); break;
+    case cancel_op::mend: faults_.mend(); break;
     case cancel_op::check: break;
   }
   return allocations_;
@@ -78,7 +78,7 @@ template <class T>
 bool cancel_machine::accept(const result<T>& made) {
   allocations_.push_back(made.has_value());
   if (made) return true;
-  if (!sky_.is_rough() || made.error() != errc::no_memory) {
+  if (!faults_.is_rough() || made.error() != errc::no_memory) {
     complaint_ = made.error().message();
   }
   return false;

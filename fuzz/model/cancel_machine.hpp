@@ -14,13 +14,13 @@
 
 #include "bast/cancel.hpp"
 #include "model/cancel_model.hpp"
-#include "model/weather.hpp"
+#include "model/fault_schedule.hpp"
 
 namespace bast::model {
 
 class cancel_machine {
  public:
-  explicit cancel_machine(weather& sky) : sky_(sky) {}
+  explicit cancel_machine(fault_schedule& faults) : faults_(faults) {}
   cancel_machine(const cancel_machine&) = delete;
   cancel_machine& operator=(const cancel_machine&) = delete;
   ~cancel_machine() { end(); }
@@ -60,7 +60,7 @@ class cancel_machine {
                              const cancel_model::node& expected) const;
   std::string compare_source(std::size_t place, const cancel_model& expected) const;
 
-  weather& sky_;
+  fault_schedule& faults_;
   std::vector<entry> entries_;
   std::deque<bool> allocations_;
   std::vector<std::uint64_t> created_;  // real ids

@@ -6,10 +6,10 @@ namespace bast::model {
 
 run_result run_cancel_order(const program& p, const run_settings& how) {
   run_result out;
-  weather sky(how.plan);
+  fault_schedule faults(how.plan);
   {
     cancel_model expected;
-    cancel_machine machine(sky);
+    cancel_machine machine(faults);
     for (std::size_t i = 0; i < p.ops.size() && out.complaint.empty(); ++i) {
       const op& o = p.ops[i];
       expected.perform(o, machine.perform(o));
@@ -18,9 +18,9 @@ run_result run_cancel_order(const program& p, const run_settings& how) {
       if (!differs.empty()) out.complaint = at_operation(i, o, cancel_language, differs);
     }
   }
-  sky.end();
-  out.calls = sky.seen();
-  out.injected = sky.injected();
+  faults.end();
+  out.calls = faults.seen();
+  out.injected = faults.injected();
   return out;
 }
 

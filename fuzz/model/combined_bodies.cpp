@@ -84,7 +84,7 @@ int combined_machine::run_body(std::size_t place, const combined_script& does,
 int combined_machine::play(std::size_t place, const combined_script& does, yielder<int, int>& out) {
   // Asked for rather than faulted where there may be too little: what cannot grow ends the process.
   const bool room = ensure_stack(bytes{combined_frames_bytes}).has_value();
-  if (!room && !sky_.is_rough()) complain("no room where there must be some");
+  if (!room && !faults_.is_rough()) complain("no room where there must be some");
   const bool deep =
       does.deep && ensure_stack(bytes{deep_bytes + combined_frames_bytes}).has_value();
   auto* const mine = static_cast<unsigned char*>(__builtin_alloca(deep ? deep_bytes : 1));

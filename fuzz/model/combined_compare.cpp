@@ -151,7 +151,7 @@ std::string combined_machine::compare_processes(const combined_model& expected) 
         .same("P-21: finished", stats.finished, expected.started() - expected.live_children());
   }
   // A stream for which there was no memory was closed early.
-  if (!sky_.was_rough()) check.same("D6: descriptors", loop_.open_descriptors(), descriptors);
+  if (!faults_.was_rough()) check.same("D6: descriptors", loop_.open_descriptors(), descriptors);
   return check.text();
 }
 

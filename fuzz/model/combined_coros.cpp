@@ -110,7 +110,7 @@ std::string combined_model::take(std::size_t place) {
   return "returned " + std::to_string(combined_return(place, c.stopped));
 }
 
-std::string combined_model::look(std::size_t place) const {
+std::string combined_model::peek(std::size_t place) const {
   const coroutine& c = coros_[place];
   switch (c.state) {
     case coro_state::free: return refusal_text(errc::stale_handle);

@@ -21,7 +21,7 @@ constexpr word combined_words[] = {
     {"take", true},
     {"release", true},
     {"abandon", true},
-    {"look", true},
+    {"peek", true},
     {"inside", true, any_value},
     {"write", true, 4095},
     {"exit", true, 1023},
@@ -47,7 +47,7 @@ constexpr combined_op combined_inner_kinds[] = {
     combined_op::cancel,  combined_op::release, combined_op::start,  combined_op::resume,
     combined_op::abandon, combined_op::exit,    combined_op::source, combined_op::listen,
     combined_op::deafen,  combined_op::drop,    combined_op::write,  combined_op::take,
-    combined_op::look,    combined_op::shield,  combined_op::cancel, combined_op::start,
+    combined_op::peek,    combined_op::shield,  combined_op::cancel, combined_op::start,
 };
 
 }  // namespace
@@ -55,11 +55,11 @@ constexpr combined_op combined_inner_kinds[] = {
 const language combined_language{.name = "combined",
                                  .words = combined_words,
                                  .options = combined_fields,
-                                 .weather = combined_weather};
+                                 .faults = combined_faults};
 
 combined_deed combined_deed::of(std::uint16_t value) {
   constexpr kind kinds[] = {kind::nothing, kind::cancel, kind::deafen, kind::resume,
-                            kind::look,    kind::drop,   kind::resume, kind::cancel};
+                            kind::peek,    kind::drop,   kind::resume, kind::cancel};
   return {.on = value & 15U, .what = kinds[value >> 4 & 7], .argument = value >> 7 & 15U};
 }
 

@@ -26,7 +26,7 @@ enum class combined_op : std::uint8_t {
   take,      //
   release,   //
   abandon,   //
-  look,      // what resume would have come back with
+  peek,      // what resume would have come back with
   inside,    // who is resumed and performs another operation (value) before it yields again
   write,     // value: so many bytes of the process of who, to standard error if odd
   exit,      // value: a code; bit 8: a signal; bit 9: and somebody else reaps it
@@ -42,8 +42,8 @@ enum class combined_op : std::uint8_t {
 };
 inline constexpr std::size_t combined_op_kinds = static_cast<std::size_t>(combined_op::check) + 1;
 
-/// See language::weather.
-inline constexpr std::uint32_t combined_weather =
+/// See language::faults.
+inline constexpr std::uint32_t combined_faults =
     mask_of(combined_op::fault) | mask_of(combined_op::mend);
 
 extern const language combined_language;
@@ -76,7 +76,7 @@ struct combined_deed {
     cancel,  // a source
     deafen,  // a callback, perhaps itself
     resume,  // a coroutine
-    look,    // at a coroutine
+    peek,    // at a coroutine
     drop,    // a source
   };
   std::size_t on;

@@ -23,8 +23,8 @@ bool is_of_the_event(std::uint64_t user_data) {
 
 }  // namespace
 
-combined_loop::combined_loop(const combined_choice& chosen, weather& sky)
-    : chosen_(chosen), sky_(sky) {
+combined_loop::combined_loop(const combined_choice& chosen, fault_schedule& faults)
+    : chosen_(chosen), faults_(faults) {
   world_.pass(world_begins_ns - world_.now());
 }
 
@@ -89,8 +89,8 @@ result<process_id> combined_loop::start(std::size_t owner, const combined_order&
 
 void combined_loop::settle() {
   if (!driver_) return;
-  // Where the event could not be set, time makes the machine look.
-  if (sky_.is_rough()) driver_->tick(world_.now());
+  // Where the event could not be set, time makes the machine peek.
+  if (faults_.is_rough()) driver_->tick(world_.now());
   // More rounds than all of them need together.
   for (int round = 0; round < 100'000; ++round) {
     const bool handed = hand_over();
@@ -211,7 +211,7 @@ std::string combined_loop::describe_result(const process_result& seen, const fol
   for (const std::size_t i : {0U, 1U}) {
     const captured_output& stream = i == 0 ? seen.output : seen.errors;
     if (is_lacking(stream)) {
-      if (!sky_.was_rough()) return "a stream without memory for no reason";
+      if (!faults_.was_rough()) return "a stream without memory for no reason";
       streams[i] = stream_lacked;
       continue;
     }

@@ -15,8 +15,8 @@
 #include "bast/process.hpp"
 #include "model/combined_language.hpp"
 #include "model/combined_model.hpp"
+#include "model/fault_schedule.hpp"
 #include "model/process_world.hpp"
-#include "model/weather.hpp"
 
 namespace bast::model {
 
@@ -34,7 +34,7 @@ class combined_loop {
     void* state = nullptr;
   };
 
-  combined_loop(const combined_choice& chosen, weather& sky);
+  combined_loop(const combined_choice& chosen, fault_schedule& faults);
   combined_loop(const combined_loop&) = delete;
   combined_loop& operator=(const combined_loop&) = delete;
   ~combined_loop() { leak_when_at_work(); }
@@ -108,7 +108,7 @@ class combined_loop {
   static bool is_lacking(const captured_output& stream);
 
   combined_choice chosen_;
-  weather& sky_;
+  fault_schedule& faults_;
   process_world world_;
   std::unique_ptr<bare_driver> driver_;
   int event_ = -1;       // in the world

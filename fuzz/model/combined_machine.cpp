@@ -12,8 +12,8 @@ time_point time_in_units(long units) { return time_point(std::chrono::seconds(un
 
 }  // namespace
 
-combined_machine::combined_machine(const combined_choice& chosen, weather& sky)
-    : options_(chosen.pool), sky_(sky), loop_(chosen, sky) {
+combined_machine::combined_machine(const combined_choice& chosen, fault_schedule& faults)
+    : options_(chosen.pool), faults_(faults), loop_(chosen, faults) {
   orders_.fill(combined_order::of(0));
 #if BAST_EXCEPTIONS
   options_.unhandled = {
@@ -26,7 +26,7 @@ combined_machine::combined_machine(const combined_choice& chosen, weather& sky)
 
 bool combined_machine::lacks(const error& e) {
   const bool lack = e == errc::no_memory || e == errc::limit || e == errc::invalid;
-  if (!lack || !sky_.is_rough()) complain(e.message());
+  if (!lack || !faults_.is_rough()) complain(e.message());
   return lack;
 }
 
@@ -64,7 +64,7 @@ combined_memory combined_machine::perform(const op& o) {
   memory_.lacked = loop_.lacked;
   if (wrote_ != nullptr && !combined_loop::all_is_read(*wrote_, wrote_to_)) {
     memory_.read_all = false;
-    if (!sky_.is_rough()) complain("P-16: what was written is not read");
+    if (!faults_.is_rough()) complain("P-16: what was written is not read");
   }
   return memory_;
 }
@@ -101,14 +101,14 @@ void combined_machine::perform_one(const op& o) {
       if (done && leaks && suspended) ++leaked_;
       return say(done ? "done" : refusal(done));
     }
-    case combined_op::look: return say(look(place));
+    case combined_op::peek: return say(peek(place));
     case combined_op::tick:
       for (int i = 0; i <= o.value; ++i) tick();
       return;
     case combined_op::restart: return restart();
     case combined_op::reboot: return reboot();
-    case combined_op::fault: return sky_.spoil(o.value);
-    case combined_op::mend: return sky_.mend();
+    case combined_op::fault: return faults_.spoil(o.value);
+    case combined_op::mend: return faults_.mend();
     case combined_op::check: return pool_->check_invariants();
     case combined_op::inside: return;
     default:
@@ -168,7 +168,7 @@ void combined_machine::function::operator()(const cancel_reason& why) noexcept {
       return;
     case combined_deed::kind::deafen: return self.deafen(coro);
     case combined_deed::kind::resume: return self.say(self.resume(coro));
-    case combined_deed::kind::look: return self.say(self.look(coro));
+    case combined_deed::kind::peek: return self.say(self.peek(coro));
     case combined_deed::kind::drop: return source.reset();
   }
 }
@@ -203,9 +203,9 @@ std::string combined_machine::resume(std::size_t place) {
   return answer(resumed.resume(0));
 }
 
-std::string combined_machine::look(std::size_t place) {
+std::string combined_machine::peek(std::size_t place) {
   handle looked_at = coros_[place];
-  return answer(looked_at.look());
+  return answer(looked_at.peek());
 }
 
 void combined_machine::tick() {
@@ -223,7 +223,7 @@ void combined_machine::restart() {
   held_.fill(false);
   if (BAST_EXCEPTIONS != 0 && bodies_ != leaked_) complain("F-9: locals are left");
   bodies_ = leaked_ = sunk_ = 0;
-  sky_.clear_up();
+  faults_.clear_up();
   for (const handle& each : coros_) {
     if (each.state() != coro_state::free) complain("F-16: a handle outlives its pool");
   }
@@ -235,14 +235,14 @@ void combined_machine::reboot() {
   loop_.settle();
   loop_.end_children();
   loop_.close();
-  sky_.clear_up();
+  faults_.clear_up();
   if (complaint().empty()) make_driver();
 }
 
 void combined_machine::end() {
-  if (!ready()) sky_.end();
+  if (!ready()) faults_.end();
   pool_.reset();
-  sky_.end();
+  faults_.end();
   if (loop_.is_open()) {
     loop_.settle();
     loop_.shut_down();

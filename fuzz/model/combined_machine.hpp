@@ -14,13 +14,13 @@
 #include "bast/coro.hpp"
 #include "model/combined_loop.hpp"
 #include "model/combined_model.hpp"
-#include "model/weather.hpp"
+#include "model/fault_schedule.hpp"
 
 namespace bast::model {
 
 class combined_machine {
  public:
-  combined_machine(const combined_choice& chosen, weather& sky);
+  combined_machine(const combined_choice& chosen, fault_schedule& faults);
   combined_machine(const combined_machine&) = delete;
   combined_machine& operator=(const combined_machine&) = delete;
   ~combined_machine() { end(); }
@@ -62,7 +62,7 @@ class combined_machine {
   std::string start(std::size_t place, std::uint16_t value);
   std::string resume(std::size_t place);
   std::string take(std::size_t place);
-  std::string look(std::size_t place);
+  std::string peek(std::size_t place);
   void tick();
   void restart();
   void reboot();
@@ -85,7 +85,7 @@ class combined_machine {
   std::string compare_processes(const combined_model& expected) const;
 
   coro_pool_options options_;
-  weather& sky_;
+  fault_schedule& faults_;
   combined_loop loop_;
   std::optional<coro_pool> pool_;
   std::array<handle, coro_places> coros_;

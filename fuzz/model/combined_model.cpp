@@ -89,7 +89,7 @@ void combined_model::perform_one(const op& o) {
     case combined_op::take: return say(take(place));
     case combined_op::release: return say(release(place, false));
     case combined_op::abandon: return say(release(place, true));
-    case combined_op::look: return say(look(place));
+    case combined_op::peek: return say(peek(place));
     case combined_op::tick:
       for (int i = 0; i <= o.value; ++i) tick();
       return;
@@ -126,7 +126,7 @@ void combined_model::heard(int place, const told& why) {
     }
     case combined_deed::kind::deafen: return cancel_.delist(coro);
     case combined_deed::kind::resume: return say(resume(coro));
-    case combined_deed::kind::look: return say(look(coro));
+    case combined_deed::kind::peek: return say(peek(coro));
     case combined_deed::kind::drop: return cancel_.drop(deed.argument);
   }
 }

@@ -92,7 +92,7 @@ class combined_model {
   std::string go_on(std::size_t place);
   bool run(std::size_t place);
   std::string take(std::size_t place);
-  std::string look(std::size_t place) const;
+  std::string peek(std::size_t place) const;
   std::string release(std::size_t place, bool abandoning);
   void finish(std::size_t place);
   void end_what_is_linked(std::size_t place);

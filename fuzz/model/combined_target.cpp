@@ -6,11 +6,11 @@ namespace bast::model {
 
 run_result run_combined(const program& p, const run_settings& how) {
   run_result out;
-  weather sky(how.plan);
+  fault_schedule faults(how.plan);
   {
     const combined_choice chosen = combined_options(p.options);
     combined_model expected(chosen.pool);
-    combined_machine machine(chosen, sky);
+    combined_machine machine(chosen, faults);
     for (std::size_t i = 0; i < p.ops.size() && machine.ready() && out.complaint.empty(); ++i) {
       const op& o = p.ops[i];
       if (!expected.permits(o)) continue;
@@ -24,9 +24,9 @@ run_result run_combined(const program& p, const run_settings& how) {
     machine.end();
     if (out.complaint.empty()) out.complaint = machine.complaint();
   }
-  sky.end();
-  out.calls = sky.seen();
-  out.injected = sky.injected();
+  faults.end();
+  out.calls = faults.seen();
+  out.injected = faults.injected();
   return out;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `follow`: reads what a started child writes and waits for its end, by kernel calls of its own, so
-// that the weather of a program is the library's alone.
+// that the fault_schedule of a program is the library's alone.
 #pragma once
 
 #include <string>

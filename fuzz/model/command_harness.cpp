@@ -101,8 +101,8 @@ void command_harness::perform(const op& o) {
     case command_op::start:
       if (at) start(*at);
       break;
-    case command_op::fault: sky_.spoil(o.value); break;
-    case command_op::mend: sky_.mend(); break;
+    case command_op::fault: faults_.spoil(o.value); break;
+    case command_op::mend: faults_.mend(); break;
     case command_op::check: return compare_all();
     default:
       if (at && at->expected.size() + string_.size() < command_bytes_max) change(*at, o);
@@ -207,7 +207,7 @@ void command_harness::move(std::uint8_t from, std::uint8_t to) {
 void command_harness::compare(place& at) {
   const auto seen = at.real.verify();
   // Then the setter that had no memory is the first that failed.
-  if (sky_.is_rough() && !seen && seen.error() == errc::no_memory) at.expected.no_memory();
+  if (faults_.is_rough() && !seen && seen.error() == errc::no_memory) at.expected.no_memory();
   const auto wanted = at.expected.problem();
   if (seen.has_value() != wanted.has_value() && (seen || seen.error() == *wanted)) {
     if (!wanted || at.real.started()) compare_image(at);
@@ -219,7 +219,7 @@ void command_harness::compare(place& at) {
 void command_harness::compare_image(place& at) {
   internal::image built;
   const auto done = built.build(internal::command_access::settings(at.real));
-  if (!done && sky_.is_rough()) return;
+  if (!done && faults_.is_rough()) return;
   if (!built.has_strings()) return complain("P-1: no image: " + done.error().message());
   const strings& ours = ours_.entries();
   if (strings_at(built.arguments()) != at.expected.arguments()) complain("P-1: other arguments");
@@ -274,7 +274,7 @@ void command_harness::start(place& at) {
 
 void command_harness::compare_failure(place& at, const error& seen, const spawn_failure& wanted) {
   if (at.real.started()) complain("P-9: a start that failed started");
-  if (sky_.is_rough()) return;
+  if (faults_.is_rough()) return;
   const spawn_failure& told = at.real.failure();
   if (told.stage != wanted.stage || told.error_number != wanted.error_number ||
       seen.error_number() != wanted.error_number) {

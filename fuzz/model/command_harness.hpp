@@ -13,7 +13,7 @@
 #include "model/command_fixture.hpp"
 #include "model/command_language.hpp"
 #include "model/command_model.hpp"
-#include "model/weather.hpp"
+#include "model/fault_schedule.hpp"
 
 namespace bast::model {
 
@@ -39,7 +39,7 @@ class our_environment {
 
 class command_harness {
  public:
-  explicit command_harness(weather& sky) : sky_(sky) {}
+  explicit command_harness(fault_schedule& faults) : faults_(faults) {}
 
   void perform(const op& o);
   /// What would be executed in every place.
@@ -78,7 +78,7 @@ class command_harness {
 
   std::string take_string() { return std::exchange(string_, {}); }
 
-  weather& sky_;
+  fault_schedule& faults_;
   const command_fixture& fixture_ = command_fixture::get();
   our_environment ours_;
   std::string string_;  // in hand

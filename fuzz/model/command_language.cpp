@@ -28,6 +28,6 @@ static_assert(std::size(command_words) == command_op_kinds);
 }  // namespace
 
 const language command_language{
-    .name = "command_argv_env", .words = command_words, .options = {}, .weather = command_weather};
+    .name = "command_argv_env", .words = command_words, .options = {}, .faults = command_faults};
 
 }  // namespace bast::model

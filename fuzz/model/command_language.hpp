@@ -29,8 +29,8 @@ enum class command_op : std::uint8_t {
 };
 inline constexpr std::size_t command_op_kinds = static_cast<std::size_t>(command_op::check) + 1;
 
-/// See language::weather.
-inline constexpr std::uint32_t command_weather =
+/// See language::faults.
+inline constexpr std::uint32_t command_faults =
     mask_of(command_op::fault) | mask_of(command_op::mend);
 
 extern const language command_language;

@@ -6,9 +6,9 @@ namespace bast::model {
 
 run_result run_command_argv_env(const program& p, const run_settings& how) {
   run_result out;
-  weather sky(how.plan);
+  fault_schedule faults(how.plan);
   {
-    command_harness harness(sky);
+    command_harness harness(faults);
     for (std::size_t i = 0; i < p.ops.size() && harness.complaint().empty(); ++i) {
       harness.perform(p.ops[i]);
       if (how.trace != nullptr) how.trace->push_back(harness.seen(p.ops[i].who));
@@ -20,9 +20,9 @@ run_result run_command_argv_env(const program& p, const run_settings& how) {
       out.complaint = harness.complaint();
     }
   }
-  sky.end();
-  out.calls = sky.seen();
-  out.injected = sky.injected();
+  faults.end();
+  out.calls = faults.seen();
+  out.injected = faults.injected();
   return out;
 }
 

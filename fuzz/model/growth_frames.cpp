@@ -9,8 +9,8 @@
 #include <csignal>
 #include <cstring>
 
-#include "model/errand.hpp"
 #include "model/growth_machine.hpp"
+#include "model/other_thread.hpp"
 
 namespace bast::model {
 
@@ -196,8 +196,8 @@ void growth_machine::take_signal(bool on_this_stack) {
 /// F-5: another thread has a pool of its own and shares nothing with this one.
 void growth_machine::hop(unsigned count) {
   bool fine = false;
-  elsewhere([&] {
-    weather calm{{}};
+  on_other_thread([&] {
+    fault_schedule calm{{}};
     growth_machine there(options_, calm);
     if (!there.ready()) return;
     const auto perform = [&](growth_op kind, std::uint16_t value) {

@@ -39,7 +39,7 @@ constexpr option_field growth_fields[] = {
 }  // namespace
 
 const language growth_language{
-    .name = "growth", .words = growth_words, .options = growth_fields, .weather = growth_weather};
+    .name = "growth", .words = growth_words, .options = growth_fields, .faults = growth_faults};
 
 frames frames_of(std::uint16_t value) {
   // Small, about a page, several pages, and more than the probes of one frame reach.

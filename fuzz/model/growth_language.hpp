@@ -32,8 +32,8 @@ enum class growth_op : std::uint8_t {
 };
 inline constexpr std::size_t growth_op_kinds = static_cast<std::size_t>(growth_op::check) + 1;
 
-/// See language::weather.
-inline constexpr std::uint32_t growth_weather =
+/// See language::faults.
+inline constexpr std::uint32_t growth_faults =
     mask_of(growth_op::fault) | mask_of(growth_op::mend) | mask_of(growth_op::budget);
 
 extern const language growth_language;

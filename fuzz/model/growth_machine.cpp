@@ -19,8 +19,8 @@ namespace {
 
 }  // namespace
 
-growth_machine::growth_machine(const coro_pool_options& options, weather& sky)
-    : options_(options), sky_(sky) {
+growth_machine::growth_machine(const coro_pool_options& options, fault_schedule& faults)
+    : options_(options), faults_(faults) {
   for (fiber& f : fibers_) forget(f);
   make();
 }
@@ -54,7 +54,7 @@ void growth_machine::end() {
 
 void growth_machine::restart() {
   end();
-  sky_.clear_up();
+  faults_.clear_up();
   make();
 }
 
@@ -69,9 +69,9 @@ void growth_machine::perform(const op& o) {
       if (!lacks()) hop(o.value);
       break;
     case growth_op::shrink: (void)pool_->shrink(); break;
-    case growth_op::fault: sky_.spoil(o.value); break;
-    case growth_op::mend: sky_.mend(); break;
-    case growth_op::budget: sky_.tighten(pool_->budget(), o.value); break;
+    case growth_op::fault: faults_.spoil(o.value); break;
+    case growth_op::mend: faults_.mend(); break;
+    case growth_op::budget: faults_.tighten(pool_->budget(), o.value); break;
     case growth_op::restart: restart(); return;
     case growth_op::check: check(); break;
     default: command_to(f, o); break;

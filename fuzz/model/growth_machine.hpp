@@ -18,14 +18,14 @@
 #include <string>
 
 #include "bast/coro.hpp"
+#include "model/fault_schedule.hpp"
 #include "model/growth_language.hpp"
-#include "model/weather.hpp"
 
 namespace bast::model {
 
 class growth_machine {
  public:
-  growth_machine(const coro_pool_options& options, weather& sky);
+  growth_machine(const coro_pool_options& options, fault_schedule& faults);
   ~growth_machine() { end(); }
   growth_machine(const growth_machine&) = delete;
   growth_machine& operator=(const growth_machine&) = delete;
@@ -60,7 +60,7 @@ class growth_machine {
   void complain(const char* what) {
     if (complaint_.empty()) complaint_ = what;
   }
-  bool lacks() const { return sky_.is_rough(); }
+  bool lacks() const { return faults_.is_rough(); }
   void forget(fiber& f);
   void make();
   void restart();
@@ -84,7 +84,7 @@ class growth_machine {
   void take_signal(bool on_this_stack);
 
   coro_pool_options options_;
-  weather& sky_;
+  fault_schedule& faults_;
   std::optional<coro_pool> pool_;
   std::array<fiber, subjects_max> fibers_;
   // Of the uses that ended since the pool was made.

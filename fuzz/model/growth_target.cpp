@@ -6,9 +6,9 @@ namespace bast::model {
 
 run_result run_growth(const program& p, const run_settings& how) {
   run_result out;
-  weather sky(how.plan);
+  fault_schedule faults(how.plan);
   {
-    growth_machine machine(growth_options(p.options), sky);
+    growth_machine machine(growth_options(p.options), faults);
     for (std::size_t i = 0; i < p.ops.size() && machine.ready(); ++i) {
       machine.perform(p.ops[i]);
       if (how.trace != nullptr) how.trace->push_back(machine.seen());
@@ -19,9 +19,9 @@ run_result run_growth(const program& p, const run_settings& how) {
     machine.end();
     if (out.complaint.empty()) out.complaint = machine.complaint();
   }
-  sky.end();
-  out.calls = sky.seen();
-  out.injected = sky.injected();
+  faults.end();
+  out.calls = faults.seen();
+  out.injected = faults.injected();
   return out;
 }
 

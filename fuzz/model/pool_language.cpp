@@ -52,7 +52,7 @@ const char* const names[4] = {"ash", "birch", "cedar", "willow"};
 const char* const label = "labelled";
 
 const language pool_language{
-    .name = "pool", .words = pool_words, .options = pool_fields, .weather = pool_weather};
+    .name = "pool", .words = pool_words, .options = pool_fields, .faults = pool_faults};
 
 script script::of(std::uint16_t value) {
   constexpr when_unwound endings[] = {when_unwound::pass_on, when_unwound::swallow,

@@ -34,8 +34,8 @@ enum class pool_op : std::uint8_t {
 };
 inline constexpr std::size_t pool_op_kinds = static_cast<std::size_t>(pool_op::check) + 1;
 
-/// See language::weather.
-inline constexpr std::uint32_t pool_weather =
+/// See language::faults.
+inline constexpr std::uint32_t pool_faults =
     mask_of(pool_op::fault) | mask_of(pool_op::mend) | mask_of(pool_op::budget);
 
 extern const language pool_language;

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "model/errand.hpp"
+#include "model/other_thread.hpp"
 
 namespace bast::model {
 
@@ -41,8 +41,8 @@ class pool_machine::body {
   int id_;
 };
 
-pool_machine::pool_machine(const coro_pool_options& options, weather& sky)
-    : options_(options), sky_(sky) {
+pool_machine::pool_machine(const coro_pool_options& options, fault_schedule& faults)
+    : options_(options), faults_(faults) {
 #if BAST_EXCEPTIONS
   options_.unhandled = {
       .take = [](void* self, std::exception_ptr,
@@ -91,7 +91,7 @@ void pool_machine::restart() {
   end();
   acquired_.clear();
   taken_by_sink_ = 0;
-  sky_.clear_up();
+  faults_.clear_up();
   // Where the faults are imposed from outside, the pool may be lost; the run then ends.
   make();
 }
@@ -145,9 +145,9 @@ reply pool_machine::perform_one(const op& o) {
     case pool_op::shrink: (void)pool_->shrink(); return done;
     case pool_op::reserve: return describe(pool_->reserve(o.value));
     case pool_op::adopt: return describe(pool_->adopt());
-    case pool_op::fault: sky_.spoil(o.value); return done;
-    case pool_op::mend: sky_.mend(); return done;
-    case pool_op::budget: sky_.tighten(pool_->budget(), o.value); return done;
+    case pool_op::fault: faults_.spoil(o.value); return done;
+    case pool_op::mend: faults_.mend(); return done;
+    case pool_op::budget: faults_.tighten(pool_->budget(), o.value); return done;
     case pool_op::restart: restart(); return done;
     case pool_op::check: pool_->check_invariants(); return done;
     case pool_op::inside: break;
@@ -199,7 +199,7 @@ reply pool_machine::take(std::size_t who) {
 /// F-5.
 reply pool_machine::elsewhere(std::size_t who, std::uint16_t value) {
   reply came;
-  model::elsewhere([&] {
+  model::on_other_thread([&] {
     handle& h = handles_[who];
     switch (value) {
       case 0: came = describe(h.resume(0)); break;

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "bast/coro.hpp"
+#include "model/fault_schedule.hpp"
 #include "model/pool_language.hpp"
 #include "model/pool_model.hpp"
-#include "model/weather.hpp"
 
 namespace bast::model {
 
@@ -19,7 +19,7 @@ class pool_machine {
  public:
   using handle = coro_ref<int, int, int>;
 
-  pool_machine(const coro_pool_options& options, weather& sky);
+  pool_machine(const coro_pool_options& options, fault_schedule& faults);
   ~pool_machine() { end(); }
   pool_machine(const pool_machine&) = delete;
   pool_machine& operator=(const pool_machine&) = delete;
@@ -37,7 +37,7 @@ class pool_machine {
   /// Only when ready.
   coro_pool& pool() { return *pool_; }
   /// True while the pool may lack memory or room.
-  bool lacks() const { return sky_.is_rough(); }
+  bool lacks() const { return faults_.is_rough(); }
   /// Destroys the pool.
   void end();
 
@@ -68,7 +68,7 @@ class pool_machine {
   reply describe(const result<T>& came);
 
   coro_pool_options options_;
-  weather& sky_;
+  fault_schedule& faults_;
   std::optional<coro_pool> pool_;
   std::optional<coro_pool> other_pool_;
   std::array<handle, subjects_max> handles_;

@@ -26,12 +26,12 @@ bool acceptable(const op& o, const answer& seen, const answer& expected, bool la
 
 run_result run(const program& p, const run_settings& how, pool_law beyond) {
   run_result out;
-  weather sky(how.plan);
+  fault_schedule faults(how.plan);
   const bytes open_before = process_stack_budget().open();
   const coro_pool_options options = pool_options(p.options);
   pool_model expected(options);
   {
-    pool_machine machine(options, sky);
+    pool_machine machine(options, faults);
     for (std::size_t i = 0; i < p.ops.size() && machine.ready() && out.complaint.empty(); ++i) {
       const op& o = p.ops[i];
       const bool lacks = machine.lacks();
@@ -54,13 +54,13 @@ run_result run(const program& p, const run_settings& how, pool_law beyond) {
     machine.end();
     if (out.complaint.empty()) out.complaint = machine.complaint();
   }
-  sky.end();
+  faults.end();
   const bytes open_after = process_stack_budget().open();
   if (out.complaint.empty() && how.alone && open_after.count != open_before.count) {
     out.complaint = "the process's budget is not what it was";
   }
-  out.calls = sky.seen();
-  out.injected = sky.injected();
+  out.calls = faults.seen();
+  out.injected = faults.injected();
   return out;
 }
 

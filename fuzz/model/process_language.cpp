@@ -38,7 +38,7 @@ constexpr option_field process_fields[] = {{"ticks", 1}, {"wake", 1}, {"few", 1}
 const language process_language{.name = "process_driver",
                                 .words = process_words,
                                 .options = process_fields,
-                                .weather = process_weather};
+                                .faults = process_faults};
 
 process_start process_choice(std::uint16_t value) {
   using std::chrono::microseconds;

@@ -35,8 +35,8 @@ enum class process_op : std::uint8_t {
 };
 inline constexpr std::size_t process_op_kinds = static_cast<std::size_t>(process_op::check) + 1;
 
-/// See language::weather.
-inline constexpr std::uint32_t process_weather =
+/// See language::faults.
+inline constexpr std::uint32_t process_faults =
     mask_of(process_op::fault) | mask_of(process_op::mend);
 
 extern const language process_language;

@@ -15,7 +15,7 @@ constexpr std::int64_t tick_ns = 100'000;
 
 }  // namespace
 
-process_harness::process_harness(std::uint16_t options, weather& sky) : sky_(sky) {
+process_harness::process_harness(std::uint16_t options, fault_schedule& faults) : faults_(faults) {
   process_machine_options chosen = process_options(options);
   if (process_language.option(options, "wake") != 0) {
     chosen.wake_fd = wake_fd_ = world_.open_event();
@@ -24,7 +24,7 @@ process_harness::process_harness(std::uint16_t options, weather& sky) : sky_(sky
   machine_ = std::make_unique<process_machine>();
   const auto made = machine_->init(chosen);
   ready_ = made.has_value();
-  if (!ready_ && (!sky_.is_rough() || made.error() != errc::no_memory)) {
+  if (!ready_ && (!faults_.is_rough() || made.error() != errc::no_memory)) {
     complain("the machine could not be made");
   }
   machine_->tick(world_.now());
@@ -149,8 +149,8 @@ void process_harness::perform(const op& o) {
       for (follower& f : followers_) f.was_cancelled |= !f.ended;
       machine_->shut_down();
       break;
-    case process_op::fault: sky_.spoil(o.value); break;
-    case process_op::mend: sky_.mend(); break;
+    case process_op::fault: faults_.spoil(o.value); break;
+    case process_op::mend: faults_.mend(); break;
     case process_op::check: break;
     default: child_acts(o.who, o); break;
   }
@@ -315,7 +315,7 @@ void process_harness::finished(follower& f, process_result&& result) {
 void process_harness::end() {
   if (ended_) return;
   ended_ = true;
-  sky_.end();
+  faults_.end();
   if (!ready_) return machine_.reset();
   for (follower& f : followers_) f.was_cancelled |= !f.ended;
   machine_->shut_down();

@@ -22,15 +22,15 @@
 #include <optional>
 #include <string>
 
+#include "model/fault_schedule.hpp"
 #include "model/process_language.hpp"
 #include "model/process_world.hpp"
-#include "model/weather.hpp"
 
 namespace bast::model {
 
 class process_harness {
  public:
-  process_harness(std::uint16_t options, weather& sky);
+  process_harness(std::uint16_t options, fault_schedule& faults);
   process_harness(const process_harness&) = delete;
   process_harness& operator=(const process_harness&) = delete;
   ~process_harness() { end(); }
@@ -94,7 +94,7 @@ class process_harness {
   void compare(const kept_stream& expected, const captured_output& seen, const world_child& child,
                std::size_t which);
 
-  weather& sky_;
+  fault_schedule& faults_;
   process_world world_;
   std::unique_ptr<process_machine> machine_;
   std::deque<follower> followers_;  // of all times

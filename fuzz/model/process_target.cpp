@@ -6,9 +6,9 @@ namespace bast::model {
 
 run_result run_process_driver(const program& p, const run_settings& how) {
   run_result out;
-  weather sky(how.plan);
+  fault_schedule faults(how.plan);
   {
-    process_harness harness(p.options, sky);
+    process_harness harness(p.options, faults);
     for (std::size_t i = 0; i < p.ops.size() && harness.ready(); ++i) {
       harness.perform(p.ops[i]);
       if (how.trace != nullptr) how.trace->push_back(harness.seen());
@@ -19,9 +19,9 @@ run_result run_process_driver(const program& p, const run_settings& how) {
     harness.end();
     if (out.complaint.empty()) out.complaint = harness.complaint();
   }
-  sky.end();
-  out.calls = sky.seen();
-  out.injected = sky.injected();
+  faults.end();
+  out.calls = faults.seen();
+  out.injected = faults.injected();
   return out;
 }
 

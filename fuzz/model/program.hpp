@@ -60,7 +60,7 @@ struct language {
   std::span<const option_field> options;
   /// The kinds that let calls fail or memory run out: an answer is then no longer determined by the
   /// program, and what fails does so for the whole process.
-  std::uint32_t weather;
+  std::uint32_t faults;
 
   /// The value of the option field called `field`, which must exist.
   unsigned option(std::uint16_t options, std::string_view field) const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `os`: the single door to the kernel (decision D12). Nothing above this layer
+// The face of layer `os`: every system call (decision D12). Nothing above this layer
 // makes a kernel call of its own; everything here can be made to fail by fault injection.
 #pragma once
 
@@ -10,7 +10,7 @@
 #include "bast/os/atomics.hpp"
 #include "bast/os/clock.hpp"
 #include "bast/os/descriptor.hpp"
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/fork_mark.hpp"
 #include "bast/os/heap.hpp"
 #include "bast/os/keep_loaded.hpp"

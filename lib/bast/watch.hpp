@@ -7,7 +7,7 @@
 #include <bast/config.hpp>
 
 #include "bast/watch/abi.hpp"
-#include "bast/watch/capsule.hpp"
 #include "bast/watch/listen.hpp"
+#include "bast/watch/memory_image.hpp"
 #include "bast/watch/registry.hpp"
 #include "bast/watch/site.hpp"

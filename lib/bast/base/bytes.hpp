@@ -7,11 +7,12 @@
 //   bast::stack_options options{.limit = 192_KiB, .guard = 64_KiB};
 #pragma once
 
+#include <bast/config.hpp>
 #include <compare>
 #include <cstddef>
 #include <limits>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// A number of bytes. A value type; arithmetic wraps as std::size_t does, so sizes that come from a
 /// user are bounded before they are added (stack_geometry::make).
@@ -45,4 +46,4 @@ constexpr std::size_t round_up(std::size_t n, std::size_t unit) {
 constexpr std::size_t round_down(std::size_t n, std::size_t unit) { return n & ~(unit - 1); }
 
 }  // namespace internal
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

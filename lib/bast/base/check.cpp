@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 std::atomic<violation_handler> handler_in_force{nullptr};
@@ -40,4 +40,4 @@ void violation(const text& diagnostic) noexcept {
 }
 
 }  // namespace internal
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

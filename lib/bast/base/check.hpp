@@ -14,7 +14,7 @@
 
 #include "bast/base/text.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Called with the diagnostic of a violated contract, on the thread and stack that violated it,
 /// possibly inside a signal handler. It may log or longjmp nowhere: when it returns, the process
@@ -44,7 +44,7 @@ void append_check_context(text& out) noexcept;
 [[noreturn]] void die(const char* diagnostic, std::size_t length) noexcept;
 
 }  // namespace internal
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI
 
 /// Always checked. `why` is a sentence for whoever reads the diagnostic.
 #define BAST_CHECK(expression, why)                                         \

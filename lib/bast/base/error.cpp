@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 constexpr const char* words_of(errc code) noexcept {
@@ -105,4 +105,4 @@ std::string error::message() const {
   return std::string(out.view());
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

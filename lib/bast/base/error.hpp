@@ -17,7 +17,7 @@
 
 #include "bast/base/text.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// What went wrong, in the library's own terms. Values are stable: they are appended to, never
 /// renumbered. `cancelled`, `timed_out` and `closed` are three different things.
@@ -108,7 +108,7 @@ using result = std::expected<T, error>;
   return std::unexpected<error>(error(kind, operation, detail, value));
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI
 
 template <>
 struct std::is_error_code_enum<bast::errc> : std::true_type {};

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 text& text::operator<<(std::string_view s) {
   static constexpr std::string_view cut = "...";
@@ -57,4 +57,4 @@ text& text::size(std::size_t byte_count) {
   return *this << units[unit];
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

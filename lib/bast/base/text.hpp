@@ -5,11 +5,12 @@
 // signal handlers, when nothing else can be trusted.
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// A bounded text in place. What does not fit is cut, and the cut is marked with "...".
 /// Not thread-safe; allocates nothing; never fails.
@@ -38,4 +39,4 @@ class text {
   char buffer_[capacity + 1] = {};
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -5,7 +5,7 @@
 
 #include "bast/cancel/callback.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 
@@ -147,4 +147,4 @@ result<cancel_token> cancel_token::any_of(std::span<const cancel_token> tokens) 
   return internal::joined_tokens::create(tokens, live);
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

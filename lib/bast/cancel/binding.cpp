@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/cancel/binding.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 
@@ -76,4 +76,4 @@ result<void> cancellable_yield() {
 }
 
 }  // namespace this_coro
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

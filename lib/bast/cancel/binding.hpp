@@ -15,7 +15,7 @@
 
 #include "bast/cancel/callback.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 
@@ -77,4 +77,4 @@ template <class Yield, class Resume, class... Value>
   }
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

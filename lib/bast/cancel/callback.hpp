@@ -11,7 +11,7 @@
 #include "bast/cancel/token.hpp"
 #include "bast/coro.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 
@@ -95,4 +95,4 @@ cancel_callback(const cancel_token&, F) -> cancel_callback<F>;
 
 static_assert(std::is_standard_layout_v<internal::cancel_registration>);
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

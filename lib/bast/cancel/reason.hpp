@@ -8,7 +8,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Who asked, or what happened. Values are stable (C-3).
 enum class cancel_code : std::uint8_t {
@@ -42,4 +42,4 @@ struct cancel_reason {
   }
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace {
 
@@ -88,4 +88,4 @@ time_point cancel_source::next_deadline() const noexcept {
   return internal::time_of(cancel_tree_operations::next_deadline(*node_.get()));
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -14,7 +14,7 @@
 
 #include "bast/cancel/token.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 struct cancel_source_options {
   /// What is cancelled above does not reach it, until the shield is lifted (C-13).
@@ -84,4 +84,4 @@ class cancel_source {
   internal::node_handle node_;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -19,7 +19,7 @@
 
 #include "bast/cancel/tree.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// CLOCK_MONOTONIC, in nanoseconds.
 using time_point = std::chrono::steady_clock::time_point;
@@ -127,4 +127,4 @@ class cancel_token {
   internal::node_handle node_;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -7,7 +7,7 @@
 #include "bast/cancel/wait_list.hpp"
 #include "bast/coro.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 
@@ -167,4 +167,4 @@ result<void> wait_group::wait() const {
   return internal::group_wait(*core_).wait();
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

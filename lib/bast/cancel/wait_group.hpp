@@ -14,7 +14,7 @@
 #include "bast/cancel/source.hpp"
 #include "bast/coro.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 struct wait_group_core;
@@ -108,4 +108,4 @@ class [[nodiscard]] wait_group {
   internal::wait_group_core* core_;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

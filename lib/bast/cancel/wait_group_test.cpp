@@ -157,7 +157,7 @@ TEST(WaitGroup, Y1_ThreadsAndCoroutinesWaitForOneGroup) {
           EXPECT_TRUE(members->wait());
           ++released;
         });
-        while (!c.look()->finished()) {
+        while (!c.peek()->finished()) {
           while (!told.exchange(false)) ::sched_yield();
           ready.run();
         }

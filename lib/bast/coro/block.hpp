@@ -21,7 +21,7 @@
 #include "bast/arch.hpp"
 #include "bast/stack.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Where a coroutine is in its life. See coro/README.md for the table of legal operations.
 enum class coro_state : std::uint8_t { free, ready, running, suspended, finished, retired };
@@ -128,4 +128,4 @@ inline coro_attachment*& attachment_of(const coro_block& block) noexcept {
 }
 
 }  // namespace internal
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

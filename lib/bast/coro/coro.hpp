@@ -7,7 +7,7 @@
 
 #include "bast/coro/coro_ref.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// The owner of a coroutine: releases it when destroyed. Where release is refused (it is running,
 /// or this is another thread, or this build cannot unwind), the coroutine stays with its pool,
@@ -60,4 +60,4 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
   }
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

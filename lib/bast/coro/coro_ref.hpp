@@ -22,7 +22,7 @@
 #include "bast/coro/step.hpp"
 #include "bast/coro/switch_to.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 class coro_pool;
 template <class Yield, class Resume, class Return>
@@ -81,12 +81,12 @@ class coro_ref {
   /// What resume would have come back with, had the caller continued it, and not a waker:
   /// suspended, finished or parked. A yielded value is moved out. Errors: table F-1; busy,
   /// bad_state.
-  [[nodiscard]] result<step<Yield>> look() noexcept {
-    const auto found = find(internal::coro_op::look);
+  [[nodiscard]] result<step<Yield>> peek() noexcept {
+    const auto found = find(internal::coro_op::peek);
     if (!found) return std::unexpected(found.error());
     const coro_state state = internal::state_of((*found)->tag);
     if (state == coro_state::running || state == coro_state::ready) {
-      return refuse(internal::coro_op::look);
+      return refuse(internal::coro_op::peek);
     }
     return came_back();
   }
@@ -352,4 +352,4 @@ result<Return> coro_ref<Yield, Resume, Return>::take() {
   }
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -14,7 +14,7 @@ error pool_core::elsewhere(const char* operation, const char* whose) const noexc
 
 error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
   static constexpr const char* operations[] = {"start", "resume", "release",
-                                               "take",  "look",   "describe"};
+                                               "take",  "peek",   "describe"};
   const char* const operation = operations[static_cast<std::size_t>(op)];
   const coro_tag tag = block.tag;
   const coro_state state = state_of(tag);

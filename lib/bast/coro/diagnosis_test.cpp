@@ -23,7 +23,7 @@ std::string answers_of(coro_ref<> c) {
   add(words_of(c.start([] {})));
   add(words_of(c.resume()));
   add(words_of(c.take()));
-  add(words_of(c.look()));
+  add(words_of(c.peek()));
   add(words_of(c.set_name("name")));
   return all;
 }
@@ -34,7 +34,7 @@ TEST(Diagnosis, F1_AReadyCoroutineSaysThatItHasNotBeenStarted) {
   const std::string why = ": not legal in this state: the coroutine has not been started";
   EXPECT_EQ(words_of(c->resume()), "resume" + why);
   EXPECT_EQ(words_of(c->take()), "take" + why);
-  EXPECT_EQ(words_of(c->look()), "look" + why);
+  EXPECT_EQ(words_of(c->peek()), "peek" + why);
   EXPECT_EQ(words_of(c->set_name("name")), "describe" + why);
 }
 
@@ -78,7 +78,7 @@ TEST(Diagnosis, F3_AStaleHandleNamesTheOperation) {
   auto c = pool.acquire()->detach();
   ASSERT_TRUE(c.release());
   std::string expected;
-  for (const char* const operation : {"start", "resume", "take", "look", "describe"}) {
+  for (const char* const operation : {"start", "resume", "take", "peek", "describe"}) {
     expected += operation;
     expected += ": stale handle: the coroutine was released, or its pool is gone\n";
   }
@@ -96,7 +96,7 @@ TEST(Diagnosis, F5_AnotherThreadIsNamedWhateverTheState) {
   ASSERT_TRUE(suspended->start([](yielder<>& out) { out.yield(); }));
   ASSERT_TRUE(finished->start([] {}));
   std::string expected;
-  for (const char* const operation : {"start", "resume", "take", "look", "describe"}) {
+  for (const char* const operation : {"start", "resume", "take", "peek", "describe"}) {
     expected += operation;
     expected += ": wrong thread: the coroutine belongs to another thread\n";
   }
@@ -131,16 +131,16 @@ TEST(Diagnosis, F4_AParkedCoroutineRefusesAllButItsWakerAndItsEnd) {
   EXPECT_EQ(words_of(c->start([] {})),
             "start: not legal in this state: the coroutine is suspended");
   EXPECT_EQ(words_of(c->take()), "take: not legal in this state: the coroutine is suspended");
-  EXPECT_TRUE(c->look()->parked());
+  EXPECT_TRUE(c->peek()->parked());
   EXPECT_STREQ(c->name(), "waiter");
   EXPECT_EQ(pool.stats().suspended, before.suspended);
   internal::continue_parked(*waits);
   EXPECT_EQ(woken, 1);
-  EXPECT_TRUE(c->look()->parked()) << "again";
+  EXPECT_TRUE(c->peek()->parked()) << "again";
   EXPECT_EQ(kind_of(c->resume()), errc::not_owner);
   internal::continue_parked(*waits);
   EXPECT_EQ(woken, 2);
-  EXPECT_TRUE(c->look()->finished());
+  EXPECT_TRUE(c->peek()->finished());
   EXPECT_EQ(kind_of(c->resume()), errc::finished);
 }
 

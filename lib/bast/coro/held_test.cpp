@@ -30,7 +30,7 @@ std::string tried_on(Ref handle) {
   };
   add(kind_of(handle.start([](auto&) -> int { return 0; })));
   add(kind_of(handle.resume(1)));
-  add(kind_of(handle.look()));
+  add(kind_of(handle.peek()));
   add(kind_of(handle.release()));
   add(kind_of(handle.release(abandon)));
   add(kind_of(handle.take()));

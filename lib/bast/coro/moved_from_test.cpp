@@ -55,7 +55,7 @@ TEST(MovedFrom, AnOwnerAnswersStaleHandle) {
   auto other = std::move(c);
   EXPECT_EQ(test::kind_of(c.start([] { return 1; })), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.resume(1)), errc::stale_handle);
-  EXPECT_EQ(test::kind_of(c.look()), errc::stale_handle);
+  EXPECT_EQ(test::kind_of(c.peek()), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.take()), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.release()), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.release(abandon)), errc::stale_handle);

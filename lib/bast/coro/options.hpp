@@ -10,7 +10,7 @@
 
 #include "bast/stack.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Where an exception goes that left a coroutine and that nobody took (F-6). Called once for each,
 /// on the pool's thread, from release. The default writes one line to standard error.
@@ -47,4 +47,4 @@ struct coro_pool_stats {
   stack_pool_stats stacks;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -37,9 +37,9 @@ TEST(Park, AStepIsOneOfThree) {
       internal::park();
       yields(out);
     }));
-    all += words_of(*c->look());
+    all += words_of(*c->peek());
     EXPECT_TRUE(wake(waiting));
-    all += words_of(*c->look());
+    all += words_of(*c->peek());
     all += words_of(*c->resume());
     return all;
   };
@@ -71,7 +71,7 @@ TEST(Park, F4_OnlyTheWakerResumesAParkedCoroutine) {
   EXPECT_TRUE(wake(waiting));
   EXPECT_EQ(at, 1);
   EXPECT_FALSE(wake(waiting)) << "it yielded, and is not parked";
-  EXPECT_TRUE(c->look()->suspended());
+  EXPECT_TRUE(c->peek()->suspended());
   EXPECT_TRUE(c->resume()->finished());
   EXPECT_EQ(at, 2);
   EXPECT_FALSE(wake(waiting));
@@ -87,9 +87,9 @@ TEST(Park, AYieldAfterAWakeKeepsItsValueForTheOwner) {
                  internal::park();
                  answer = out.yield(7);
                })->parked());
-  ASSERT_TRUE(c->look()->parked());
+  ASSERT_TRUE(c->peek()->parked());
   ASSERT_TRUE(wake(waiting));
-  auto seen = c->look();
+  auto seen = c->peek();
   ASSERT_TRUE(seen->suspended());
   EXPECT_EQ(seen->value(), 7);
   ASSERT_TRUE(c->resume(8)->finished());

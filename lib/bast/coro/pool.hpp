@@ -16,7 +16,7 @@
 
 #include "bast/coro/coro.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 class coro_pool {
  public:
@@ -139,4 +139,4 @@ class coro_pool {
   internal::pool_core* core_;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -11,7 +11,7 @@
 #include "bast/coro/unwind.hpp"
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 const char* name_of(coro_state state) noexcept {
   static constexpr const char* names[] = {"free",      "ready",    "running",
@@ -285,4 +285,4 @@ void pool_core::check_invariants() noexcept {
 }
 
 }  // namespace internal
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -19,7 +19,7 @@
 namespace bast::internal {
 
 /// Which operation a diagnosis is about: a row of table F-1.
-enum class coro_op : std::uint8_t { start, resume, release, take, look, describe };
+enum class coro_op : std::uint8_t { start, resume, release, take, peek, describe };
 
 class pool_core {
  public:

@@ -6,7 +6,7 @@
 #include "bast/coro/no_suspension.hpp"
 #include "bast/coro/park.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace {
 
@@ -131,4 +131,4 @@ void ready_queue::forget(internal::ready_link& who, bool woken) noexcept {
   if (woken && !BAST_MUTANT(left_in_the_queue)) ready_.remove(who);
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -16,7 +16,7 @@
 #include "bast/coro/inbox.hpp"
 #include "bast/coro/waiter.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Wakes a loop. Called on the thread of the waker, possibly several times before the loop runs
 /// again. The function must not suspend, must not call the loop, and must not take a lock that the
@@ -152,4 +152,4 @@ class ready_queue final : private internal::executor, private internal::abandona
   internal::basic_ready_list<os::real_atomics> ready_;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

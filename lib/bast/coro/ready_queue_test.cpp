@@ -49,7 +49,7 @@ TEST_F(ReadyQueue, C18_TheWakerRunsNobodyAndTheLoopContinuesThemOldestFirst) {
   EXPECT_TRUE(b.at->set());
   EXPECT_TRUE(a.at->set(7));
   EXPECT_TRUE(order_.empty()) << "nobody runs inside the waker";
-  EXPECT_TRUE(b.coroutine.look()->parked());
+  EXPECT_TRUE(b.coroutine.peek()->parked());
   EXPECT_TRUE(ready_.has_ready());
   EXPECT_EQ(bell_.rings, 1) << "once, until the queue is run";
   EXPECT_EQ(ready_.run(), 2U);
@@ -61,7 +61,7 @@ TEST_F(ReadyQueue, C18_TheWakerRunsNobodyAndTheLoopContinuesThemOldestFirst) {
   EXPECT_EQ(bell_.rings, 2);
   EXPECT_EQ(ready_.run(), 1U);
   EXPECT_EQ(c.arm, arm_cancelled);
-  EXPECT_TRUE(c.coroutine.look()->finished());
+  EXPECT_TRUE(c.coroutine.peek()->finished());
   EXPECT_FALSE(ready_.has_ready());
 }
 

@@ -78,7 +78,7 @@ std::optional<errc> resume(coro_ref<> c) { return kind_of(c.resume()); }
 std::optional<errc> release(coro_ref<> c) { return kind_of(c.release()); }
 std::optional<errc> abandon_it(coro_ref<> c) { return kind_of(c.release(abandon)); }
 std::optional<errc> take(coro_ref<> c) { return kind_of(c.take()); }
-std::optional<errc> look(coro_ref<> c) { return kind_of(c.look()); }
+std::optional<errc> peek(coro_ref<> c) { return kind_of(c.peek()); }
 
 using cell = std::optional<errc>;
 constexpr cell works = std::nullopt;
@@ -100,7 +100,7 @@ constexpr row table[] = {
 #endif
     {"abandon", abandon_it, works, errc::busy, works, works, errc::stale_handle},
     {"take", take, errc::bad_state, errc::bad_state, errc::bad_state, works, errc::stale_handle},
-    {"look", look, errc::bad_state, errc::busy, works, works, errc::stale_handle},
+    {"peek", peek, errc::bad_state, errc::busy, works, works, errc::stale_handle},
 };
 
 TEST(StateTable, F1_EveryCell) {

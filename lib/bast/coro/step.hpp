@@ -3,10 +3,11 @@
 // `step`: what start and resume come back with.
 #pragma once
 
+#include <bast/config.hpp>
 #include <optional>
 #include <utility>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// What `start` and `resume` come back with: the coroutine suspended (and yielded a value), it
 /// finished, or it is parked: it waits for something, a process say, that will continue it, and
@@ -43,4 +44,4 @@ class step<void> {
   bool parked_;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

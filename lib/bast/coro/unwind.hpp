@@ -7,7 +7,7 @@
 
 #include <bast/config.hpp>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 #if BAST_EXCEPTIONS
 
@@ -46,4 +46,4 @@ struct abandon_t {
 };
 inline constexpr abandon_t abandon{};
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

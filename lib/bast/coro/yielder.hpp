@@ -9,7 +9,7 @@
 #include "bast/coro/transfer.hpp"
 #include "bast/coro/unwind.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 
@@ -83,4 +83,4 @@ class yielder {
   internal::coro_block& block_;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/thread_end.hpp"
 
@@ -18,7 +18,7 @@
 namespace bast::os {
 namespace {
 
-using internal::through;
+using internal::system_call;
 
 // The handler itself takes under 2 KiB; the overflow report with its unwinder takes up to 16 KiB.
 constexpr std::size_t handler_bytes = 4096;
@@ -30,7 +30,7 @@ std::size_t signal_frame_bytes() noexcept {
 }
 
 int set_alternate(const stack_t* next, stack_t* before) noexcept {
-  return through(call::sigaltstack, -1, [=] { return ::sigaltstack(next, before); });
+  return system_call(call::sigaltstack, -1, [=] { return ::sigaltstack(next, before); });
 }
 
 /// One per thread that asked. Without a destructor: pools of this thread may be destroyed after the

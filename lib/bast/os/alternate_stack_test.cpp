@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/thread_end.hpp"
 #include "bast/testing/fault.hpp"
 #include "bast/testing/mappings.hpp"

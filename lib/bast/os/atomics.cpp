@@ -9,14 +9,14 @@
 #include <climits>
 #include <ctime>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 
 namespace bast::os {
 
 void real_atomics::wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
   static_assert(sizeof word == sizeof expected && std::atomic<std::uint32_t>::is_always_lock_free);
   // Whatever it returns (EAGAIN: the word has changed; EINTR: a signal) the caller looks again.
-  (void)internal::through(call::futex_wait, -1L, [&] {
+  (void)internal::system_call(call::futex_wait, -1L, [&] {
     return ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr);
   });
 }

@@ -7,14 +7,14 @@
 
 #include <mutex>
 
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 
 namespace bast::os {
 namespace {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 constexpr int standard_count = 3;
 
@@ -37,7 +37,7 @@ void empty_again() noexcept {
 int open_as_it_comes(const char* path, int flags, mode_t mode) noexcept {
   int fd = -1;
   do {
-    fd = through(call::open, -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
+    fd = system_call(call::open, -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
   } while (fd < 0 && errno == EINTR);
   return fd;
 }
@@ -64,8 +64,8 @@ void close_descriptor(int fd) noexcept { (void)::close(fd); }
 
 int above_standard(int fd) noexcept {
   if (fd < 0 || fd >= standard_count) return fd;
-  const int moved =
-      through(call::duplicate, -1, [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, standard_count); });
+  const int moved = system_call(call::duplicate, -1,
+                                [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, standard_count); });
   const int error_number = errno;
   close_descriptor(fd);
   errno = error_number;
@@ -79,7 +79,7 @@ result<descriptor> open_file(const char* path, int flags, mode_t mode) noexcept 
 }
 
 result<bool> is_open(int fd) noexcept {
-  const int flags = through(call::duplicate, -1, [=] { return ::fcntl(fd, F_GETFD); });
+  const int flags = system_call(call::duplicate, -1, [=] { return ::fcntl(fd, F_GETFD); });
   if (flags >= 0) return true;
   if (errno == EBADF) return false;
   return failed("os.is_open", "fcntl(F_GETFD) refused", fd);

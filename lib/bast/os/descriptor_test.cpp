@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/pipe.hpp"
 #include "bast/os/poller.hpp"

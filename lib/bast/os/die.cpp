@@ -10,7 +10,7 @@
 #include "bast/base.hpp"
 #include "bast/os/signal.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 /// A write to a pipe that nobody reads, or to a file that is as long as it may be, is a signal that
@@ -62,4 +62,4 @@ void internal::die(const char* diagnostic, std::size_t length) noexcept {
   std::abort();
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

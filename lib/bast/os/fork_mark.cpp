@@ -10,13 +10,13 @@
 
 #include <atomic>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/memory.hpp"
 
 namespace bast::os {
 namespace {
 
-using internal::through;
+using internal::system_call;
 using word = std::atomic<std::uint64_t>;
 
 constinit word numbers{0};
@@ -30,7 +30,7 @@ word* map_wiped() noexcept {
   const auto page = map(size);
   if (!page) return nullptr;
   const int status =
-      through(call::advise, -1, [&] { return ::madvise(*page, size, MADV_WIPEONFORK); });
+      system_call(call::advise, -1, [&] { return ::madvise(*page, size, MADV_WIPEONFORK); });
   if (status == 0) return reinterpret_cast<word*>(*page);
   release(*page, size);
   return nullptr;

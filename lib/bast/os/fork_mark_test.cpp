@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/fresh_process.hpp"
 

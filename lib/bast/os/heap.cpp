@@ -3,20 +3,20 @@
 
 #include <cstdlib>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 
 namespace bast::os {
 
 // NOLINTBEGIN(cppcoreguidelines-no-malloc): this is what the rule wants hidden
 
 void* allocate(std::size_t size) noexcept {
-  return internal::through(call::allocate, static_cast<void*>(nullptr),
-                           [&] { return std::malloc(size); });
+  return internal::system_call(call::allocate, static_cast<void*>(nullptr),
+                               [&] { return std::malloc(size); });
 }
 
 void* reallocate(void* block, std::size_t size) noexcept {
-  return internal::through(call::allocate, static_cast<void*>(nullptr),
-                           [&] { return std::realloc(block, size); });
+  return internal::system_call(call::allocate, static_cast<void*>(nullptr),
+                               [&] { return std::realloc(block, size); });
 }
 
 void deallocate(void* block) noexcept { std::free(block); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The heap, behind the door: an allocation can be made to fail like any kernel call, and says so
+// The heap, with fault injection: an allocation can be made to fail like any kernel call, and says so
 // with a value instead of an exception. Thread-safe; not async-signal-safe.
 #pragma once
 

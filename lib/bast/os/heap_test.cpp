@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 
 namespace bast::os {
 namespace {
@@ -72,7 +72,7 @@ TEST(Heap, X6_ARefusedBlockIsNullAndTheOldOneStays) {
   EXPECT_EQ(reallocate(block, 1 << 16), nullptr);
   EXPECT_EQ(std::memcmp(block, "four", 4), 0);
   deallocate(block);
-  EXPECT_EQ(fault.injected(), 2U) << "giving back passes no door";
+  EXPECT_EQ(fault.injected(), 2U) << "freeing does not pass fault injection";
 }
 
 /// Counts who is alive, and keeps what it was made of.

@@ -13,20 +13,20 @@
 #include <cerrno>
 #include <cstring>
 
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/pipe.hpp"
 
 namespace bast::os {
 namespace {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 }  // namespace
 
 result<void> private_directory(const char* path) noexcept {
-  const int made = through(call::open, -1, [=] { return ::mkdir(path, S_IRWXU); });
+  const int made = system_call(call::open, -1, [=] { return ::mkdir(path, S_IRWXU); });
   if (made == 0) return {};
   if (errno != EEXIST) return failed("os.private_directory", "mkdir refused");
   struct stat found{};
@@ -57,17 +57,17 @@ result<descriptor> listen_at(const char* path) noexcept {
                 static_cast<std::int64_t>(std::strlen(path)));
   }
   std::strcpy(address.sun_path, path);
-  descriptor made(above_standard(
-      through(call::socket, -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); })));
+  descriptor made(above_standard(system_call(
+      call::socket, -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); })));
   if (!made) return failed("os.listen_at", "socket refused");
   remove_socket(path);
-  const int bound = through(call::socket, -1, [&] {
+  const int bound = system_call(call::socket, -1, [&] {
     return ::bind(made.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   });
   if (bound != 0) return failed("os.listen_at", "bind refused");
   constexpr int waiting_most = 16;
   const int listening =
-      through(call::socket, -1, [&] { return ::listen(made.get(), waiting_most); });
+      system_call(call::socket, -1, [&] { return ::listen(made.get(), waiting_most); });
   if (listening != 0) {
     const auto why = failed("os.listen_at", "listen refused");
     remove_socket(path);
@@ -81,8 +81,8 @@ void remove_socket(const char* path) noexcept { (void)::unlink(path); }
 result<descriptor> accept_from(int listening) noexcept {
   int fd = -1;
   do {
-    fd = through(call::socket, -1,
-                 [=] { return ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC); });
+    fd = system_call(call::socket, -1,
+                     [=] { return ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC); });
   } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
   fd = above_standard(fd);
   if (fd < 0) return failed("os.accept_from", "accept4 refused");
@@ -92,7 +92,7 @@ result<descriptor> accept_from(int listening) noexcept {
 result<peer> peer_of(int connection) noexcept {
   ucred who{};
   socklen_t size = sizeof who;
-  const int told = through(call::socket, -1, [&] {
+  const int told = system_call(call::socket, -1, [&] {
     return ::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &size);
   });
   if (told != 0) return failed("os.peer_of", "getsockopt(SO_PEERCRED) refused");
@@ -117,8 +117,8 @@ result<void> send_descriptor(int connection, std::span<const std::byte> message,
   std::memcpy(CMSG_DATA(extra), &passed, sizeof passed);
   ssize_t sent = -1;
   do {
-    sent = through(call::socket, ssize_t{-1},
-                   [&] { return ::sendmsg(connection, &whole, MSG_NOSIGNAL); });
+    sent = system_call(call::socket, ssize_t{-1},
+                       [&] { return ::sendmsg(connection, &whole, MSG_NOSIGNAL); });
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return failed("os.send_descriptor", "sendmsg refused");
   return {};
@@ -129,7 +129,7 @@ void allow_tracer(pid_t tracer) noexcept {
 }
 
 result<descriptor> sealable_file(const char* name) noexcept {
-  descriptor made(above_standard(through(call::memory_file, -1, [=] {
+  descriptor made(above_standard(system_call(call::memory_file, -1, [=] {
     return ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   })));
   if (!made) return failed("os.sealable_file", "memfd_create refused");
@@ -141,8 +141,8 @@ bool copy_to_file(int fd, const void* memory, std::size_t size, std::uint64_t of
   const auto* from = static_cast<const std::byte*>(memory);
   while (size > 0) {
     // Through syscall(2): a sanitizer's pwrite would read the memory first.
-    const long written =
-        through(call::write, -1L, [=] { return ::syscall(SYS_pwrite64, fd, from, size, offset); });
+    const long written = system_call(
+        call::write, -1L, [=] { return ::syscall(SYS_pwrite64, fd, from, size, offset); });
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return false;
     from += written;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Unix sockets, as far as one process lets another look at it: a door in the file system, who
+// Unix sockets, as far as one process lets another look at it: a socket in the file system, who
 // knocks, and a descriptor handed over. All descriptors are closed on exec. Thread-safe; nothing
 // allocates from the heap.
 #pragma once

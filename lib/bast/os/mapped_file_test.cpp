@@ -12,7 +12,7 @@
 #include <cstring>
 #include <string>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/pipe.hpp"

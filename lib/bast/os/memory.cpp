@@ -13,8 +13,8 @@
 #include <mutex>
 
 #include "bast/os/descriptor.hpp"
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/pipe.hpp"
 
@@ -22,21 +22,21 @@ namespace bast::os {
 namespace {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 // From <asm-generic/mman-common.h> of Linux 6.13; Debian 12's headers are older.
 constexpr int madv_guard_install = 102;
 constexpr int madv_guard_remove = 103;
 
 std::byte* raw_map(std::size_t size, int protection) noexcept {
-  void* const base = through(call::map, MAP_FAILED, [=] {
+  void* const base = system_call(call::map, MAP_FAILED, [=] {
     return ::mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   });
   return base == MAP_FAILED ? nullptr : static_cast<std::byte*>(base);
 }
 
 bool raw_unmap(std::byte* base, std::size_t size) noexcept {
-  return through(call::unmap, -1, [=] { return ::munmap(base, size); }) == 0;
+  return system_call(call::unmap, -1, [=] { return ::munmap(base, size); }) == 0;
 }
 
 /// Regions that munmap refused. Bounded: past the bound their memory is still given back and only
@@ -120,7 +120,7 @@ result<std::byte*> map_memory_file(int fd, std::string_view name, std::uint64_t 
   if (static_cast<std::uint64_t>(file.st_size) < end &&
       ::pwrite(fd, "", 1, static_cast<off_t>(end - 1)) != 1)
     return failed(operation, "the file cannot be made this many bytes long", end);
-  void* const base = through(call::map, MAP_FAILED, [=] {
+  void* const base = system_call(call::map, MAP_FAILED, [=] {
     return ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
                   static_cast<off_t>(offset));
   });
@@ -179,7 +179,8 @@ std::size_t retry_pending_releases() noexcept {
 
 result<void> protect(std::byte* base, std::size_t size, access mode) noexcept {
   const int protection = mode == access::none ? PROT_NONE : PROT_READ | PROT_WRITE;
-  const int status = through(call::protect, -1, [=] { return ::mprotect(base, size, protection); });
+  const int status =
+      system_call(call::protect, -1, [=] { return ::mprotect(base, size, protection); });
   if (status != 0) {
     return failed("os.protect", "mprotect refused (memory accounting or vm.max_map_count)", size);
   }
@@ -187,8 +188,8 @@ result<void> protect(std::byte* base, std::size_t size, access mode) noexcept {
 }
 
 result<void> install_guard(std::byte* base, std::size_t size) noexcept {
-  const int status =
-      through(call::guard_install, -1, [=] { return ::madvise(base, size, madv_guard_install); });
+  const int status = system_call(call::guard_install, -1,
+                                 [=] { return ::madvise(base, size, madv_guard_install); });
   if (status != 0) {
     return failed("os.install_guard", "madvise(MADV_GUARD_INSTALL) refused", size);
   }
@@ -197,20 +198,20 @@ result<void> install_guard(std::byte* base, std::size_t size) noexcept {
 
 result<void> remove_guard(std::byte* base, std::size_t size) noexcept {
   const int status =
-      through(call::guard_remove, -1, [=] { return ::madvise(base, size, madv_guard_remove); });
+      system_call(call::guard_remove, -1, [=] { return ::madvise(base, size, madv_guard_remove); });
   if (status != 0) return failed("os.remove_guard", "madvise(MADV_GUARD_REMOVE) refused", size);
   return {};
 }
 
 result<void> discard(std::byte* base, std::size_t size) noexcept {
   const int status =
-      through(call::advise, -1, [=] { return ::madvise(base, size, MADV_DONTNEED); });
+      system_call(call::advise, -1, [=] { return ::madvise(base, size, MADV_DONTNEED); });
   if (status != 0) return failed("os.discard", "madvise(MADV_DONTNEED) refused", size);
   return {};
 }
 
 void avoid_huge_pages(std::byte* base, std::size_t size) noexcept {
-  (void)through(call::advise, -1, [=] { return ::madvise(base, size, MADV_NOHUGEPAGE); });
+  (void)system_call(call::advise, -1, [=] { return ::madvise(base, size, MADV_NOHUGEPAGE); });
 }
 
 result<void> residency(const std::byte* base, std::span<unsigned char> resident) noexcept {
@@ -219,7 +220,7 @@ result<void> residency(const std::byte* base, std::span<unsigned char> resident)
       const_cast<std::byte*>(base);  // NOLINT(cppcoreguidelines-pro-type-const-cast): see above
   const std::size_t size = resident.size() * page_bytes();
   const int status =
-      through(call::residency, -1, [=] { return ::mincore(address, size, resident.data()); });
+      system_call(call::residency, -1, [=] { return ::mincore(address, size, resident.data()); });
   if (status != 0) return failed("os.residency", "mincore refused", size);
   return {};
 }

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/testing/expect_mappings.hpp"
 #include "bast/testing/in_child.hpp"

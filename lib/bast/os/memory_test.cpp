@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "bast/os/descriptor.hpp"
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/expect_mappings.hpp"
 #include "bast/testing/fault.hpp"

@@ -5,18 +5,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 
 namespace bast::os {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 result<void> check_executable(const char* path) noexcept {
   constexpr const char* operation = "os.check_executable";
   struct stat found{};
-  if (through(call::open, -1, [&] { return ::stat(path, &found); }) != 0) {
+  if (system_call(call::open, -1, [&] { return ::stat(path, &found); }) != 0) {
     return failed(operation, "stat refused the path");
   }
   if (!S_ISREG(found.st_mode)) {
@@ -24,7 +24,7 @@ result<void> check_executable(const char* path) noexcept {
   }
   // AT_EACCESS: execve asks for the effective ids too.
   const int status =
-      through(call::open, -1, [=] { return ::faccessat(AT_FDCWD, path, X_OK, AT_EACCESS); });
+      system_call(call::open, -1, [=] { return ::faccessat(AT_FDCWD, path, X_OK, AT_EACCESS); });
   if (status != 0) {
     return failed(operation, "the file may not be executed");
   }
@@ -32,8 +32,8 @@ result<void> check_executable(const char* path) noexcept {
 }
 
 result<void> working_directory(std::span<char> space) noexcept {
-  const char* const path = through(call::open, static_cast<char*>(nullptr),
-                                   [=] { return ::getcwd(space.data(), space.size()); });
+  const char* const path = system_call(call::open, static_cast<char*>(nullptr),
+                                       [=] { return ::getcwd(space.data(), space.size()); });
   if (path == nullptr) {
     return failed("os.working_directory", "getcwd refused");
   }

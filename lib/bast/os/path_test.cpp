@@ -9,7 +9,7 @@
 #include <string>
 
 #include "bast/os/descriptor.hpp"
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/testing/in_child.hpp"
 
 namespace bast::os {

@@ -6,15 +6,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/local_socket.hpp"
 
 namespace bast::os {
 namespace {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 // From <linux/memfd.h> of Linux 6.3; Debian 12's headers are older. Without it a kernel whose
 // vm.memfd_noexec is 2 refuses, and others may complain in their log.
@@ -22,7 +22,7 @@ constexpr unsigned mfd_noexec_seal = 8;
 
 int create_memory_file(const char* name, unsigned flags) noexcept {
   return above_standard(
-      through(call::memory_file, -1, [=] { return ::memfd_create(name, flags); }));
+      system_call(call::memory_file, -1, [=] { return ::memfd_create(name, flags); }));
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ bool may_write_up_to(std::uint64_t end) noexcept {
 
 result<pipe_ends> make_pipe() noexcept {
   int fds[2] = {-1, -1};
-  const int status = through(call::pipe, -1, [&] { return ::pipe2(fds, O_CLOEXEC); });
+  const int status = system_call(call::pipe, -1, [&] { return ::pipe2(fds, O_CLOEXEC); });
   if (status != 0) return failed("os.make_pipe", "pipe2 refused");
   descriptor write_end(fds[1]);
   pipe_ends ends{.read_end = descriptor(above_standard(fds[0])), .write_end = {}};
@@ -45,7 +45,7 @@ result<pipe_ends> make_pipe() noexcept {
 }
 
 result<void> set_nonblocking(int fd) noexcept {
-  const int status = through(call::pipe, -1, [=] {
+  const int status = system_call(call::pipe, -1, [=] {
     const int flags = ::fcntl(fd, F_GETFL);
     return flags < 0 ? -1 : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
   });
@@ -56,7 +56,8 @@ result<void> set_nonblocking(int fd) noexcept {
 result<std::size_t> read_some(int fd, std::span<std::byte> space) noexcept {
   ssize_t size = -1;
   do {
-    size = through(call::read, ssize_t{-1}, [=] { return ::read(fd, space.data(), space.size()); });
+    size = system_call(call::read, ssize_t{-1},
+                       [=] { return ::read(fd, space.data(), space.size()); });
   } while (size < 0 && errno == EINTR);
   if (size < 0) return failed("os.read_some", "read refused", fd);
   return static_cast<std::size_t>(size);
@@ -65,8 +66,8 @@ result<std::size_t> read_some(int fd, std::span<std::byte> space) noexcept {
 result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcept {
   ssize_t size = -1;
   do {
-    size =
-        through(call::write, ssize_t{-1}, [=] { return ::write(fd, bytes.data(), bytes.size()); });
+    size = system_call(call::write, ssize_t{-1},
+                       [=] { return ::write(fd, bytes.data(), bytes.size()); });
   } while (size < 0 && errno == EINTR);
   if (size < 0) return failed("os.write_some", "write refused", fd);
   return static_cast<std::size_t>(size);
@@ -85,7 +86,7 @@ result<descriptor> memory_file(const char* name, std::span<const std::byte> cont
   // pwrite leaves the position at the start, where the reader begins.
   for (std::size_t written = 0; written < contents.size();) {
     const auto rest = contents.subspan(written);
-    const ssize_t size = through(call::write, ssize_t{-1}, [&] {
+    const ssize_t size = system_call(call::write, ssize_t{-1}, [&] {
       return ::pwrite(file.get(), rest.data(), rest.size(), static_cast<off_t>(written));
     });
     if (size < 0 && errno == EINTR) continue;

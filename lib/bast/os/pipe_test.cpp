@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/emulation.hpp"

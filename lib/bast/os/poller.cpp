@@ -11,19 +11,19 @@
 #include <climits>
 
 #include "bast/os/clock.hpp"
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 
 namespace bast::os {
 namespace {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 int control(int poller, int operation, int fd, std::uint64_t data) noexcept {
   // EPOLLHUP and EPOLLERR are told always.
   epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = data}};
-  return through(call::epoll, -1, [&] { return ::epoll_ctl(poller, operation, fd, &event); });
+  return system_call(call::epoll, -1, [&] { return ::epoll_ctl(poller, operation, fd, &event); });
 }
 
 /// Milliseconds from now on, rounded up so that no deadline is early.
@@ -40,15 +40,15 @@ int milliseconds_until(std::int64_t deadline_ns) noexcept {
 
 result<descriptor> make_event() noexcept {
   const int fd = above_standard(
-      through(call::event, -1, [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }));
+      system_call(call::event, -1, [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }));
   if (fd < 0) return failed("os.make_event", "eventfd refused");
   return descriptor(fd);
 }
 
 result<void> set_event(int event) noexcept {
   const std::uint64_t one = 1;
-  const ssize_t size = through(call::write, static_cast<ssize_t>(-1),
-                               [&] { return ::write(event, &one, sizeof one); });
+  const ssize_t size = system_call(call::write, static_cast<ssize_t>(-1),
+                                   [&] { return ::write(event, &one, sizeof one); });
   // EAGAIN: it counts as high as it can, so it is readable.
   if (size < 0 && errno != EAGAIN) return failed("os.set_event", "write refused", event);
   return {};
@@ -56,7 +56,7 @@ result<void> set_event(int event) noexcept {
 
 result<descriptor> make_poller() noexcept {
   const int fd =
-      above_standard(through(call::epoll, -1, [] { return ::epoll_create1(EPOLL_CLOEXEC); }));
+      above_standard(system_call(call::epoll, -1, [] { return ::epoll_create1(EPOLL_CLOEXEC); }));
   if (fd < 0) return failed("os.make_poller", "epoll_create1 refused");
   return descriptor(fd);
 }
@@ -73,7 +73,7 @@ void unwatch(int poller, int fd) noexcept { (void)control(poller, EPOLL_CTL_DEL,
 
 result<std::size_t> wait_events(int poller, std::span<epoll_event> events,
                                 std::int64_t deadline_ns) noexcept {
-  const int count = through(call::epoll, -1, [&] {
+  const int count = system_call(call::epoll, -1, [&] {
     return ::epoll_wait(poller, events.data(), static_cast<int>(events.size()),
                         milliseconds_until(deadline_ns));
   });

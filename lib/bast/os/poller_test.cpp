@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/pipe.hpp"
 #include "bast/os/process.hpp"
 #include "bast/testing/asleep.hpp"

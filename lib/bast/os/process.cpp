@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include <bast/config.hpp>
 
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000  // <linux/sched.h>, Linux 5.2
@@ -24,7 +24,7 @@ namespace bast::os {
 namespace {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 constexpr int pidfd_kind = 3;                 // P_PIDFD of waitid(2), Linux 5.4
 constexpr std::size_t kernel_mask_bytes = 8;  // sizeof(sigset_t) of the kernel
@@ -49,8 +49,8 @@ result<started_process> start_process(process_memory memory, process_entry entry
   const int flags =
       memory == process_memory::shared ? CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD : SIGCHLD;
   int pidfd = -1;
-  const int pid = through(call::spawn, -1,
-                          [&] { return raw_clone(entry, stack_top, flags, argument, &pidfd); });
+  const int pid = system_call(call::spawn, -1,
+                              [&] { return raw_clone(entry, stack_top, flags, argument, &pidfd); });
   if (pid < 0) return failed("os.start_process", "clone refused");
   // An emulator may ignore CLONE_PIDFD; the descriptor is then empty.
   started_process started{.pid = pid, .pidfd = descriptor(above_standard(pidfd))};
@@ -63,7 +63,7 @@ std::uint32_t thread_id() noexcept { return static_cast<std::uint32_t>(::gettid(
 result<descriptor> open_pidfd(pid_t pid) noexcept {
   // Always closed on exec; there is no flag for it.
   const long opened =
-      through(call::pidfd_open, -1L, [=] { return ::syscall(SYS_pidfd_open, pid, 0); });
+      system_call(call::pidfd_open, -1L, [=] { return ::syscall(SYS_pidfd_open, pid, 0); });
   const int fd = above_standard(static_cast<int>(opened));
   if (fd < 0) return failed("os.open_pidfd", "pidfd_open refused", pid);
   return descriptor(fd);
@@ -74,7 +74,7 @@ result<wait_outcome> wait_process(int pidfd, int options, rusage* usage) noexcep
   long status = -1;
   do {
     // The raw call: glibc's waitid has no fifth argument.
-    status = through(call::wait, -1L, [&] {
+    status = system_call(call::wait, -1L, [&] {
       return ::syscall(SYS_waitid, pidfd_kind, pidfd, &info, options, usage);
     });
   } while (status != 0 && errno == EINTR);
@@ -100,7 +100,7 @@ void destroy_process(const started_process& child) noexcept {
 }
 
 result<void> signal_process(int pidfd, int signal_number) noexcept {
-  const long status = through(call::signal, -1L, [=] {
+  const long status = system_call(call::signal, -1L, [=] {
     return ::syscall(SYS_pidfd_send_signal, pidfd, signal_number, nullptr, 0);
   });
   if (status != 0) {
@@ -111,7 +111,7 @@ result<void> signal_process(int pidfd, int signal_number) noexcept {
 
 result<void> signal_group(pid_t group, int signal_number) noexcept {
   BAST_CHECK(group > 1, "0 and -1 would signal the caller's own group, or everybody");
-  const int status = through(call::signal, -1, [=] { return ::kill(-group, signal_number); });
+  const int status = system_call(call::signal, -1, [=] { return ::kill(-group, signal_number); });
   if (status != 0) return failed("os.signal_group", "kill refused the group", group);
   return {};
 }

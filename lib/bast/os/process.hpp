@@ -56,7 +56,7 @@ struct wait_outcome {
                                                 rusage* usage = nullptr) noexcept;
 
 /// Ends a child of the caller, and the group that it leads, and reaps it: for one that never became
-/// what was asked for, or that nobody can follow. Never fails, so not through the door: its only
+/// what was asked for, or that nobody can follow. Never fails, so not through fault injection: its only
 /// excuse would be that somebody else reaped it. Waits for the kernel to take it down, not for the
 /// child.
 void destroy_process(const started_process& child) noexcept;

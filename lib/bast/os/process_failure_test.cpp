@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/os/process.hpp"
 #include "bast/testing/baseline.hpp"

@@ -12,8 +12,8 @@
 
 #include "bast/os/descriptor.hpp"
 #include "bast/os/directory_entry.hpp"
-#include "bast/os/door.hpp"
 #include "bast/os/failed.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/pipe.hpp"
 #include "bast/os/process.hpp"
 
@@ -21,7 +21,7 @@ namespace bast::os {
 namespace {
 
 using internal::failed;
-using internal::through;
+using internal::system_call;
 
 /// The number that is the whole of a name, or 0.
 pid_t number_of(std::string_view name) noexcept {
@@ -45,8 +45,8 @@ result<descriptor> open_proc() noexcept {
 bool is_alive(int proc, pid_t pid) noexcept {
   text path;
   path << pid << "/stat";
-  const descriptor file(above_standard(
-      through(call::open, -1, [&] { return ::openat(proc, path.c_str(), O_RDONLY | O_CLOEXEC); })));
+  const descriptor file(above_standard(system_call(
+      call::open, -1, [&] { return ::openat(proc, path.c_str(), O_RDONLY | O_CLOEXEC); })));
   if (!file) return errno != ENOENT && errno != ESRCH;
   char line[256];
   const auto size = read_some(file.get(), std::as_writable_bytes(std::span(line)));
@@ -64,7 +64,7 @@ template <class F>
 result<void> for_each_member(int proc, pid_t group, F f) noexcept {
   alignas(8) char buffer[2048];
   for (;;) {
-    const long size = through(
+    const long size = system_call(
         call::read, -1L, [&] { return ::syscall(SYS_getdents64, proc, buffer, sizeof buffer); });
     if (size < 0) return failed("os.process_group", "getdents64 refused");
     if (size == 0) return {};

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/in_child.hpp"

@@ -10,7 +10,7 @@
 
 #include <string>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/testing/emulation.hpp"
 

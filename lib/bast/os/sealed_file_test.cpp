@@ -16,7 +16,7 @@
 #include <cstring>
 #include <string>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/local_socket.hpp"
 #include "bast/os/memory.hpp"
 #include "bast/testing/emulation.hpp"

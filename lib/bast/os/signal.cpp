@@ -8,13 +8,13 @@
 #include <atomic>
 #include <mutex>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/keep_loaded.hpp"
 
 namespace bast::os {
 namespace {
 
-using internal::through;
+using internal::system_call;
 
 constinit std::mutex install_lock;
 constinit std::atomic<fault_filter> filter_in_force{nullptr};
@@ -23,7 +23,7 @@ constinit struct sigaction previous_action{};
 constinit std::atomic<bool> previous_is_spent{false};  // it was for one signal only: SA_RESETHAND
 
 int set_action(const struct sigaction* action, struct sigaction* before) noexcept {
-  return through(call::sigaction, -1, [=] { return ::sigaction(SIGSEGV, action, before); });
+  return system_call(call::sigaction, -1, [=] { return ::sigaction(SIGSEGV, action, before); });
 }
 
 /// As if this library were absent: restores the default action. A genuine fault happens again when

@@ -16,7 +16,7 @@
 #include <string>
 #include <thread>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/process.hpp"
 #include "bast/os/signal.hpp"
 #include "bast/testing/asleep.hpp"

@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "bast/arch.hpp"
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/fault.hpp"
 

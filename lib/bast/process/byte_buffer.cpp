@@ -7,7 +7,7 @@
 #include "bast/base.hpp"
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 byte_buffer::~byte_buffer() { os::deallocate(data_); }
 
@@ -47,4 +47,4 @@ std::size_t byte_buffer::take(std::span<std::byte> into) noexcept {
   return count;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -11,12 +11,13 @@
 //   I1  begin <= end <= capacity; the content is [begin, end), the room is [end, capacity).
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstddef>
 #include <span>
 #include <string_view>
 #include <utility>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Movable. Not thread-safe. Only `reserve` allocates.
 class byte_buffer {
@@ -69,4 +70,4 @@ class byte_buffer {
   std::size_t capacity_ = 0;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <cstring>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 using internal::child_group;
@@ -244,4 +244,4 @@ void command::describe_failure(text& out) const noexcept {
   if (failure_.error_number != 0) out << ": " << ::strerrordesc_np(failure_.error_number);
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -30,7 +30,7 @@
 #include "bast/process/options.hpp"
 #include "bast/process/settings.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Our ends of the streams of a child that lead to pipes, non-blocking; the others are empty.
 struct process_pipes {
@@ -192,4 +192,4 @@ struct command_access {
 };
 
 }  // namespace internal
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

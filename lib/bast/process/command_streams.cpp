@@ -3,7 +3,7 @@
 // The setters for the three standard streams.
 #include "bast/process/command.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 using stream_kind = internal::stream_settings::kind;
@@ -77,4 +77,4 @@ command& command::stderr_path(std::string_view path, bool append) noexcept {
 }
 command& command::stderr_to_stdout() noexcept { return lead(2, stream_kind::as_stdout); }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 void process_driver::ring(void* self) noexcept {
   // An eventfd that cannot be written to is full: the loop will wake.
@@ -104,4 +104,4 @@ void process_driver::cancel_from_anywhere(process_id id) noexcept {
   if (machine_.request_cancel(id)) ring(this);
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

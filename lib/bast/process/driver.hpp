@@ -10,7 +10,7 @@
 #include "bast/os.hpp"
 #include "bast/process/machine.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Owned by the thread that initialised it, until that thread ends: what answers with a result
 /// answers `wrong_thread` on another one, and what cannot ends the process (IO-16). Only
@@ -98,4 +98,4 @@ class process_driver {
   };
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -8,7 +8,7 @@
 
 #include "bast/process/perform.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace {
 
@@ -119,4 +119,4 @@ result<void> epoll_adapter::shut_down() noexcept {
   return {};
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

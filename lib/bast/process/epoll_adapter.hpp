@@ -17,7 +17,7 @@
 #include "bast/os.hpp"
 #include "bast/process/driver.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 class epoll_adapter final : public process_driver {
  public:
@@ -70,4 +70,4 @@ class epoll_adapter final : public process_driver {
   bool has_more_ = false;  // a flush ended before everything was done
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

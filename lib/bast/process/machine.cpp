@@ -7,7 +7,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 using namespace internal;
 
@@ -246,4 +246,4 @@ void process_machine::release(slot& s) noexcept {
   ++stats_.finished;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -40,7 +40,7 @@
 #include "bast/process/machine_options.hpp"
 #include "bast/process/machine_slot.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 class process_machine {
  public:
@@ -202,4 +202,4 @@ class process_machine {
   std::atomic<bool> requested_{false};
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

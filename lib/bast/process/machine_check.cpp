@@ -3,7 +3,7 @@
 
 #include "bast/process/machine.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace internal {
 
@@ -131,4 +131,4 @@ std::uint64_t process_machine::digest() const noexcept {
   return h.hash();
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -9,7 +9,7 @@
 
 #include "bast/process/machine.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 using namespace internal;
 
@@ -272,4 +272,4 @@ void process_machine::leader_is_gone(slot& s) noexcept {
   for (captured_stream& stream : life.streams) stream.is_last = true;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -10,12 +10,13 @@
 
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <bast/config.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// The first four are asynchronous: the kernel completes them some time. The others are done on the
 /// spot, by `perform`.
@@ -114,4 +115,4 @@ constexpr operation_name decode(std::uint64_t user_data) {
 }
 
 }  // namespace internal
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -12,7 +12,7 @@
 #include "bast/process/options.hpp"
 #include "bast/process/result.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// A process of a machine. A value: copied freely, stale once the process has ended.
 struct process_id {
@@ -80,4 +80,4 @@ struct process_machine_stats {
   std::uint64_t unreaped = 0;         // waitid failed for so long that a zombie was left
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -8,7 +8,7 @@
 
 #include "bast/process/machine.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 using namespace internal;
 
@@ -135,4 +135,4 @@ result<std::size_t> process_machine::take(process_id id, output_stream which,
   return taken;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

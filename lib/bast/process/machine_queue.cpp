@@ -5,7 +5,7 @@
 // when it is handed out.
 #include "bast/process/machine.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 using namespace internal;
 
@@ -146,4 +146,4 @@ void process_machine::refused() noexcept {
   ++stats_.refusals;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

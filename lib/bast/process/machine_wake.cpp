@@ -8,7 +8,7 @@
 
 #include "bast/process/machine.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 using namespace internal;
 
@@ -90,4 +90,4 @@ void process_machine::wake_completed(role what, std::int64_t status) noexcept {
   advance_wake();
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

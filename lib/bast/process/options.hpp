@@ -9,7 +9,7 @@
 #include "bast/base.hpp"
 #include "bast/process/spawn_stage.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// What happens to a process whose captured output reaches the limit (law P-16).
 enum class on_limit : std::uint8_t {
@@ -45,4 +45,4 @@ struct spawn_failure {
   int error_number = 0;  // the errno, or 0 where no kernel call failed
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

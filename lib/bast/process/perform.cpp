@@ -8,7 +8,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace {
 
@@ -86,4 +86,4 @@ std::int64_t perform(const operation& wanted) noexcept {
   return -EINVAL;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

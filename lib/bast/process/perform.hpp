@@ -7,11 +7,11 @@
 
 #include "bast/process/machine_operation.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Does an immediate operation, or tries a `read` (a non-blocking descriptor is -EAGAIN). Returns
 /// what `process_machine::complete` wants to know. Never blocks, allocates nothing. -EINVAL for the
 /// kinds that wait.
 [[nodiscard]] std::int64_t perform(const operation& wanted) noexcept;
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/process/result.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 const char* name_of(process_ending ending) noexcept {
   switch (ending) {
@@ -35,4 +35,4 @@ result<void> process_result::check() const noexcept {
   return fail(errc::bad_state, operation, "the process exited with a code", status.code);
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -14,7 +14,7 @@
 #include "bast/base.hpp"
 #include "bast/process/byte_buffer.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Who ended a process (P-14). The first reason wins, and an exit that was seen before any reason
 /// came is the process's own (P-15).
@@ -72,4 +72,4 @@ struct process_result {
   [[nodiscard]] result<void> check() const noexcept;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

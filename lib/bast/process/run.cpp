@@ -9,7 +9,7 @@
 #include "bast/process/run.hpp"
 #include "bast/process/spawn.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace {
 
@@ -189,4 +189,4 @@ result<process_result> command::run() {
   return run(*driver);
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -37,8 +37,8 @@ auto word(T argument) noexcept {
 /// A raw kernel call: its value, or minus its errno.
 template <class... Arguments>
 long kernel(long number, Arguments... arguments) noexcept {
-  const long status =
-      ::syscall(number, word(arguments)...);  // NOLINT(bast-syscall): the child has no door
+  const long status = ::syscall(
+      number, word(arguments)...);  // NOLINT(bast-syscall): no fault injection in the child
   return status == -1 ? -errno : status;
 }
 

@@ -4,9 +4,10 @@
 // nothing else of bast.
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstdint>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// Up to `fork` it is this process that failed, after it the child.
 enum class spawn_stage : std::uint8_t {
@@ -22,4 +23,4 @@ enum class spawn_stage : std::uint8_t {
   exec,          // finding and executing the program
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

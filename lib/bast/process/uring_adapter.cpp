@@ -10,7 +10,7 @@
 
 #include "bast/process/perform.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 namespace {
 
@@ -102,4 +102,4 @@ result<void> uring_adapter::shut_down() noexcept {
   return {};
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -27,7 +27,7 @@
 struct io_uring;
 struct io_uring_cqe;
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 struct uring_adapter_options {
   std::size_t processes_max = 256;
@@ -75,4 +75,4 @@ class uring_adapter final : public process_driver {
   io_uring* ring_ = nullptr;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

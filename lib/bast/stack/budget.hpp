@@ -9,7 +9,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// A bounded count of bytes. All operations are lock-free and async-signal-safe; they never
 /// allocate. `charge` may refuse, `refund` never fails.
@@ -41,4 +41,4 @@ class stack_budget {
 /// The budget that all pools of the process share; unlimited until somebody sets a limit.
 stack_budget& process_stack_budget() noexcept;
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -6,7 +6,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 constexpr int address_bits =
@@ -76,4 +76,4 @@ slab* directory_find(std::uintptr_t address) noexcept {
   return found->entries[leaf_index(address)].load();
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

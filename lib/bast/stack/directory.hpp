@@ -11,7 +11,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 struct slab;
 
@@ -30,4 +30,4 @@ void directory_remove(const std::byte* base, std::size_t size) noexcept;
 /// slab does: ask for an address that is in use by the asker, such as its own stack pointer.
 slab* directory_find(std::uintptr_t address) noexcept;
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

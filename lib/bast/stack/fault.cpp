@@ -10,7 +10,7 @@
 #include "bast/stack/report.hpp"
 #include "bast/stack/site.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 constinit std::atomic<overflow_hook> hook_in_force{nullptr};
@@ -215,4 +215,4 @@ stack_view find_stack(const void* address) noexcept {
   return {s, home->low(*s) + home->geometry.guard, home->open_low(*s), s->top};
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

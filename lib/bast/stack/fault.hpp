@@ -23,7 +23,7 @@
 #include "bast/stack/site.hpp"
 #include "bast/stack/slab.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// A frame touches at most this far below its stack pointer before moving it: the red zone, and the
 /// probes of -fstack-check, which reach three pages ahead. Linux used a similar bound (64 KiB) for
@@ -78,4 +78,4 @@ struct stack_view {
 };
 [[nodiscard]] stack_view find_stack(const void* address) noexcept;
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

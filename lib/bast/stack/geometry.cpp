@@ -6,7 +6,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 constexpr std::size_t limit_min = 16 << 10;
@@ -50,4 +50,4 @@ result<stack_geometry> stack_geometry::make(const stack_options& options) noexce
   return g;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

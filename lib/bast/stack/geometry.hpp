@@ -11,7 +11,7 @@
 #include "bast/stack/options.hpp"
 #include "bast/watch.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 struct stack_geometry {
   std::size_t page = 0;    // bytes of a page
@@ -37,4 +37,4 @@ struct stack_geometry {
   [[nodiscard]] static result<stack_geometry> make(const stack_options& options) noexcept;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

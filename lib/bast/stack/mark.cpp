@@ -6,7 +6,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 constexpr std::size_t block_bytes = 64;
@@ -56,4 +56,4 @@ const std::byte* first_resident(const std::byte* low, const std::byte* high) noe
   return high;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

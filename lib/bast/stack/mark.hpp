@@ -12,7 +12,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// The lowest byte of [low, high) that is not zero, or `high`. Both ends are multiples of 64.
 const std::byte* first_nonzero(const std::byte* low, const std::byte* high) noexcept;
@@ -22,4 +22,4 @@ const std::byte* first_nonzero(const std::byte* low, const std::byte* high) noex
 /// was swapped out counts as untouched.
 const std::byte* first_resident(const std::byte* low, const std::byte* high) noexcept;
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

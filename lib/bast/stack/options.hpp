@@ -8,7 +8,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// How what lies below the open part of a stack is kept inaccessible.
 enum class stack_tier : std::uint8_t {
@@ -55,4 +55,4 @@ struct stack_options {
   bool colour = true;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

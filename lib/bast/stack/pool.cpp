@@ -8,7 +8,7 @@
 #include "bast/stack/fault.hpp"
 #include "bast/stack/tier.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 // The first slab is small, later ones triple what there is: a handful of mappings for a million.
@@ -241,4 +241,4 @@ bool stack_pool::unseal(slot& s) noexcept {
   return home.open_down_to(s, window) == slab::outcome::opened;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -23,7 +23,7 @@
 #include "bast/stack/site.hpp"
 #include "bast/stack/slab.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 struct stack_pool_stats {
   std::size_t slots_opened = 0;  // ever used or ready for use
@@ -187,4 +187,4 @@ class stack_pool {
   std::size_t quarantine_size_ = 0;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -9,7 +9,7 @@
 #include "bast/stack/mark.hpp"
 #include "bast/stack/pool.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 // With marks off and no scrubbing nothing has to look at a stack but the count of its uses.
@@ -131,4 +131,4 @@ void stack_pool::trim(slot& s, std::size_t keep) noexcept {
   if (home.open_bytes(s) > keep) (void)home.close_below(s, home.high(s) - keep);
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

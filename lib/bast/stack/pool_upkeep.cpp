@@ -7,7 +7,7 @@
 #include "bast/stack/mark.hpp"
 #include "bast/stack/pool.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 void stack_pool::read_pending_marks() noexcept {
   for_each_stack([this](slab&, slot& s) {
@@ -133,4 +133,4 @@ void stack_pool::check_invariants() noexcept {
   BAST_CHECK(held == 0, "stack_pool: every stack is held by its site");
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

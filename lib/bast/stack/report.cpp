@@ -3,7 +3,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 struct cause_words {
@@ -59,4 +59,4 @@ void write_overflow_report(const overflow_info& info) noexcept {
   os::write_backtrace();
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -6,7 +6,7 @@
 
 #include "bast/stack/fault.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// The words of the report, without the backtrace. Async-signal-safe.
 void compose_overflow_report(const overflow_info& info, text& out) noexcept;
@@ -14,4 +14,4 @@ void compose_overflow_report(const overflow_info& info, text& out) noexcept;
 /// Writes them and a backtrace. Async-signal-safe.
 void write_overflow_report(const overflow_info& info) noexcept;
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -8,7 +8,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 constexpr std::size_t first_capacity = 8;
@@ -139,4 +139,4 @@ std::uint16_t site_table::find_slow(site_key key) noexcept {
   return last_ = record;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

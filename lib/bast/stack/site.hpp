@@ -24,7 +24,7 @@
 #include "bast/base.hpp"
 #include "bast/watch.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 // A reading costs about a microsecond, a life from acquire to release ten nanoseconds. Of the first
 // 1,024 uses of a site about 32 are samples, which takes 60 readings; at the largest distance they
@@ -126,4 +126,4 @@ class site_table {
   std::uint16_t last_ = 0;
 };
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -8,7 +8,7 @@
 #include "bast/os.hpp"
 #include "bast/stack/directory.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 // Opening in batches of about one page table amortises the mprotect that extends the open part.
@@ -274,4 +274,4 @@ void slab::check_invariants() noexcept {
   BAST_CHECK(owner->budget.open().count >= open, "slab: I4");
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -26,7 +26,7 @@
 #include "bast/stack/slot.hpp"
 #include "bast/watch.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 class site_table;
 
@@ -122,4 +122,4 @@ struct slab {
 static_assert(sizeof(slab) <= slab::slots_offset);
 static_assert(slab::slots_offset % alignof(slot) == 0);
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

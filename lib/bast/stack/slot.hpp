@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 enum class slot_state : std::uint8_t {
   unopened,     // behind the slab's opened part: inaccessible
@@ -54,4 +54,4 @@ static_assert(sizeof(slot) == 32);
 #endif
 static_assert(std::atomic<std::uint16_t>::is_always_lock_free);
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

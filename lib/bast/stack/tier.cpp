@@ -6,7 +6,7 @@
 #include "bast/arch.hpp"
 #include "bast/os.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 namespace {
 
 enum class finding : int { unknown, works, does_not };
@@ -48,4 +48,4 @@ result<stack_tier> resolve_tier(stack_tier wanted) noexcept {
   return stack_tier::guard_markers;
 }
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

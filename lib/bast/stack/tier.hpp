@@ -10,7 +10,7 @@
 #include "bast/base.hpp"
 #include "bast/stack/options.hpp"
 
-namespace bast {
+namespace bast::inline BAST_ABI {
 
 /// True in builds with BAST_FORCE_PROTECTION_TIER, which behave as on a kernel without markers.
 inline constexpr bool protection_is_forced = BAST_FORCE_PROTECTION_TIER != 0;
@@ -23,4 +23,4 @@ inline constexpr bool protection_is_forced = BAST_FORCE_PROTECTION_TIER != 0;
 /// Never answers with an unguarded tier. Thread-safe.
 [[nodiscard]] result<stack_tier> resolve_tier(stack_tier wanted) noexcept;
 
-}  // namespace bast
+}  // namespace bast::inline BAST_ABI

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/os/pipe.hpp"
 #include "bast/stack/directory.hpp"
 #include "bast/testing/in_child.hpp"

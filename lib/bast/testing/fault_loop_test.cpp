@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 #include "bast/testing/baseline.hpp"
 
 namespace bast::test {
@@ -21,7 +21,7 @@ std::string three_calls() {
   std::string answers;
   for (const os::call kind : {os::call::map, os::call::open, os::call::map}) {
     errno = 0;
-    const int status = os::internal::through(kind, -1, [] { return 0; });
+    const int status = os::internal::system_call(kind, -1, [] { return 0; });
     answers += status == 0 ? '.' : errno == ENOMEM ? 'M' : errno == EINVAL ? 'V' : 'P';
   }
   return answers;
@@ -79,7 +79,7 @@ TEST(FaultLoop, TellsWhatTheScenarioSaysAndWithWhichFault) {
   int runs = 0;
   const auto loop = for_each_failing_call([&](injection&) {
     ++runs;
-    (void)os::internal::through(os::call::map, -1, [] { return 0; });
+    (void)os::internal::system_call(os::call::map, -1, [] { return 0; });
     return runs == 1 ? std::string("not heard: it warms up") : "run " + std::to_string(runs);
   });
   EXPECT_EQ(loop.complaints,
@@ -94,7 +94,7 @@ TEST(FaultLoop, TellsWhatARunLeft) {
   std::vector<os::descriptor> left;
   const std::size_t before = process_counts::now().fds;
   const auto loop = for_each_failing_call([&](injection& faults) {
-    const bool failed = os::internal::through(os::call::map, -1, [] { return 0; }) != 0;
+    const bool failed = os::internal::system_call(os::call::map, -1, [] { return 0; }) != 0;
     faults.end();
     if (failed && left.empty()) left.push_back(os::open_file("/dev/null", O_RDONLY).value());
     return std::string();

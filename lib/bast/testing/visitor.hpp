@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who knocks at a listener's door (watch/listen.hpp), and what is in the capsule that it hands out.
+// Who connects to a listener (watch/listen.hpp), and what is in the memory image that it hands out.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,13 +18,13 @@
 #include <utility>
 #include <vector>
 
-#include "bast/watch/capsule.hpp"
+#include "bast/watch/memory_image.hpp"
 #include "bast/watch/registry.hpp"
 
 namespace bast::test {
 
-/// A new directory for a door.
-class door_directory : public ::testing::Test {
+/// A new directory for a socket.
+class socket_directory : public ::testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/bast.XXXXXX";
@@ -96,12 +96,12 @@ struct piece {
   std::string bytes;
 };
 
-/// A capsule, taken apart; every byte of it must belong to something.
-struct opened_capsule {
-  watch::capsule_header head{};
+/// A memory_image, taken apart; every byte of it must belong to something.
+struct opened_memory_image {
+  watch::memory_image_header head{};
   std::vector<piece> pieces;
 
-  explicit opened_capsule(int fd) {
+  explicit opened_memory_image(int fd) {
     const std::string all = contents_of(fd);
     std::size_t at = sizeof head;
     if (all.size() < at) {
@@ -110,7 +110,7 @@ struct opened_capsule {
     }
     std::memcpy(&head, all.data(), sizeof head);
     for (std::uint32_t i = 0; i < head.pieces; ++i) {
-      watch::capsule_piece next{};
+      watch::memory_image_piece next{};
       if (all.size() - at < sizeof next) break;
       std::memcpy(&next, all.data() + at, sizeof next);
       at += sizeof next;

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "bast/os.hpp"
-#include "bast/watch/capsule.hpp"
+#include "bast/watch/memory_image.hpp"
 #include "bast/watch/registry.hpp"
 
 namespace bast::watch {
@@ -50,7 +50,7 @@ bool serve_visitor(int listening) noexcept {
   const auto who = os::peer_of(visitor->get());
   if (!who || (who->user != 0 && who->user != ::geteuid())) return true;
   os::allow_tracer(who->pid);
-  const auto file = make_capsule();
+  const auto file = make_memory_image();
   if (!file) return true;
   constexpr std::string_view greeting = "BASTWTCH";
   (void)os::send_descriptor(visitor->get(), std::as_bytes(std::span(greeting)), file->get());

@@ -3,7 +3,7 @@
 // Letting an inspector in where the kernel would not: in a container without ptrace, or under a
 // Yama that lets only parents look.
 //
-//   auto door = bast::watch::listener::start();      // keep it: its end closes the door
+//   auto listening = bast::watch::listener::start();      // keep it: its end closes the socket
 //
 // Whoever may connect (the same user, or root) gets a copy of the registry and of what it leads to,
 // and the right to trace this process as far as Yama decides. Opt-in: nothing listens by itself.

@@ -22,11 +22,11 @@ namespace {
 constexpr uid_t somebody = 65534;
 constexpr uid_t somebody_else = 65533;
 
-using Door = test::door_directory;
+using ListenerPeer = test::socket_directory;
 
-TEST_F(Door, OnlyTheSameUserAndRootAreServed) {
+TEST_F(ListenerPeer, OnlyTheSameUserAndRootAreServed) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
-  // 0 when that user gets the capsule, 1 when the connection just ends, 2 when there is none.
+  // 0 when that user gets the memory_image, 1 when the connection just ends, 2 when there is none.
   const auto visit_as = [&](uid_t user) {
     return test::in_child([&] {
       if (user != 0 && ::setresuid(user, user, user) != 0) return 3;
@@ -69,9 +69,9 @@ TEST_F(Door, OnlyTheSameUserAndRootAreServed) {
             0);
 }
 
-TEST_F(Door, WhoCannotBeIdentifiedGetsNothing) {
-  const auto door = listener::start(path.c_str());
-  ASSERT_TRUE(door);
+TEST_F(ListenerPeer, WhoCannotBeIdentifiedGetsNothing) {
+  const auto listening = listener::start(path.c_str());
+  ASSERT_TRUE(listening);
   // accept4, getsockopt, sendmsg: who they are cannot be asked, or nothing can be sent.
   for (const std::uint64_t nth : {2U, 3U}) {
     const os::fault_scope fault({.kind = os::call::socket, .nth = nth, .error_number = EINVAL});
@@ -87,9 +87,9 @@ TEST_F(Door, WhoCannotBeIdentifiedGetsNothing) {
   ::close(got.fd);
 }
 
-TEST_F(Door, AVisitorWhoseCapsuleCannotBeMadeIsLetGo) {
-  const auto door = listener::start(path.c_str());
-  ASSERT_TRUE(door);
+TEST_F(ListenerPeer, AVisitorWhoseImageCannotBeMadeIsLetGo) {
+  const auto listening = listener::start(path.c_str());
+  ASSERT_TRUE(listening);
   {
     const os::fault_scope fault({.kind = os::call::memory_file, .nth = 1, .error_number = EMFILE});
     const test::received got = test::visit(path);
@@ -101,11 +101,11 @@ TEST_F(Door, AVisitorWhoseCapsuleCannotBeMadeIsLetGo) {
   ::close(got.fd);
 }
 
-TEST_F(Door, WithoutADescriptorTheVisitorWaitsAndIsServedThen) {
+TEST_F(ListenerPeer, WithoutADescriptorTheVisitorWaitsAndIsServedThen) {
   // The last two are no lack of anything: they are tried again at once.
   for (const int cause : {EMFILE, EINTR, ECONNABORTED}) {
-    const auto door = listener::start(path.c_str());
-    ASSERT_TRUE(door);
+    const auto listening = listener::start(path.c_str());
+    ASSERT_TRUE(listening);
     const os::fault_scope fault({.kind = os::call::socket, .nth = 1, .error_number = cause});
     const test::received got = test::visit(path);
     EXPECT_GE(got.fd, 0) << cause;
@@ -130,14 +130,14 @@ struct no_descriptor_free {
   no_descriptor_free& operator=(const no_descriptor_free&) = delete;
 };
 
-TEST_F(Door, ItPausesWhenNoDescriptorIsFreeAndOnlyThen) {
+TEST_F(ListenerPeer, ItPausesWhenNoDescriptorIsFreeAndOnlyThen) {
   // How often the thread asks its poller, from its start to its end, is always the same: three
   // calls to wait for a visitor, two to pause.
   const auto poller_calls = [&](auto visits) {
     const os::fault_scope counter({.kind = os::call::epoll});
-    std::optional<listener> door = *listener::start(path.c_str());
+    std::optional<listener> listening = *listener::start(path.c_str());
     visits(counter);
-    door.reset();
+    listening.reset();
     return counter.seen();
   };
   const auto visit = [&] {
@@ -167,8 +167,8 @@ TEST_F(Door, ItPausesWhenNoDescriptorIsFreeAndOnlyThen) {
             first + 3 + 2 + 3 + 3);
 }
 
-TEST_F(Door, WhileNoDescriptorIsFreeItCanBeClosed) {
-  std::optional<listener> door = *listener::start(path.c_str());
+TEST_F(ListenerPeer, WhileNoDescriptorIsFreeItCanBeClosed) {
+  std::optional<listener> listening = *listener::start(path.c_str());
   int fd = -1;
   {
     const os::fault_scope fault(
@@ -176,7 +176,7 @@ TEST_F(Door, WhileNoDescriptorIsFreeItCanBeClosed) {
     fd = test::connect_to(path);
     ASSERT_GE(fd, 0);
     while (fault.injected() == 0) ::sched_yield();
-    door.reset();
+    listening.reset();
   }
   char byte = 0;
   EXPECT_LE(::read(fd, &byte, 1), 0) << "whoever still knocks is told";

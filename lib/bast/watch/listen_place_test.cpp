@@ -24,7 +24,7 @@
 namespace bast::watch {
 namespace {
 
-using DoorPlace = test::door_directory;
+using ListenerPlace = test::socket_directory;
 
 constexpr uid_t nobody_user = 65534;
 
@@ -39,7 +39,7 @@ struct as_user {
 
 // --- where it listens ----------------------------------------------------------------------------
 
-TEST_F(DoorPlace, OnlyADirectoryThatIsPrivateIsAccepted) {
+TEST_F(ListenerPlace, OnlyADirectoryThatIsPrivateIsAccepted) {
   const std::string place = directory + "/place";
   ASSERT_TRUE(os::private_directory(place.c_str()));
   struct stat made{};
@@ -84,13 +84,13 @@ struct run_time_directory {
   run_time_directory& operator=(const run_time_directory&) = delete;
 };
 
-TEST_F(DoorPlace, TheDefaultPlaceIsPrivateOrThereIsNoDoor) {
+TEST_F(ListenerPlace, TheDefaultPlaceIsPrivateOrThereIsNoDoor) {
   const run_time_directory variable(directory.c_str());
   const std::string place = directory + "/bast-stacks";
   {
-    const auto door = listener::start();
-    ASSERT_TRUE(door) << door.error().message();
-    EXPECT_EQ(door->path(), place + "/" + std::to_string(::getpid()) + ".sock");
+    const auto listening = listener::start();
+    ASSERT_TRUE(listening) << listening.error().message();
+    EXPECT_EQ(listening->path(), place + "/" + std::to_string(::getpid()) + ".sock");
     struct stat made{};
     ASSERT_EQ(::stat(place.c_str(), &made), 0);
     EXPECT_EQ(made.st_mode, S_IFDIR | S_IRWXU);
@@ -104,28 +104,28 @@ TEST_F(DoorPlace, TheDefaultPlaceIsPrivateOrThereIsNoDoor) {
   EXPECT_EQ(before.differences(), "");
 }
 
-TEST_F(DoorPlace, WithoutARunTimeDirectoryItIsTheUsersOwnInTmp) {
+TEST_F(ListenerPlace, WithoutARunTimeDirectoryItIsTheUsersOwnInTmp) {
   const std::string place = "/tmp/bast-stacks-" + std::to_string(::geteuid());
   const bool was_there = ::access(place.c_str(), F_OK) == 0;
   const char* const none_of_them[] = {nullptr, "", "relative/directory"};
   for (const char* const value : none_of_them) {
     const run_time_directory variable(value);
-    const auto door = listener::start();
-    ASSERT_TRUE(door) << door.error().message();
-    EXPECT_EQ(door->path(), place + "/" + std::to_string(::getpid()) + ".sock");
+    const auto listening = listener::start();
+    ASSERT_TRUE(listening) << listening.error().message();
+    EXPECT_EQ(listening->path(), place + "/" + std::to_string(::getpid()) + ".sock");
   }
   if (!was_there) ::rmdir(place.c_str());
 }
 
-TEST_F(DoorPlace, TheLongestPathOfASocketWorksAndALongerOneDoesNot) {
+TEST_F(ListenerPlace, TheLongestPathOfASocketWorksAndALongerOneDoesNot) {
   sockaddr_un address{};
   constexpr std::size_t most = sizeof address.sun_path - 1;
   const std::string longest = directory + "/" + std::string(most - directory.size() - 1, 'x');
   ASSERT_EQ(longest.size(), 107U);
   {
-    const auto door = listener::start(longest.c_str());
-    ASSERT_TRUE(door) << door.error().message();
-    EXPECT_EQ(door->path(), longest);
+    const auto listening = listener::start(longest.c_str());
+    ASSERT_TRUE(listening) << listening.error().message();
+    EXPECT_EQ(listening->path(), longest);
     const test::received got = test::visit(longest);
     EXPECT_GE(got.fd, 0);
     ::close(got.fd);
@@ -136,7 +136,7 @@ TEST_F(DoorPlace, TheLongestPathOfASocketWorksAndALongerOneDoesNot) {
 
 // --- its life ------------------------------------------------------------------------------------
 
-TEST_F(DoorPlace, ADoorThatIsMovedOverAnotherClosesThatOne) {
+TEST_F(ListenerPlace, ADoorThatIsMovedOverAnotherClosesThatOne) {
   const std::string other = directory + "/other.sock";
   listener one = *listener::start(path.c_str());
   listener two = *listener::start(other.c_str());
@@ -161,7 +161,7 @@ std::set<std::string> threads_of_process() {
   return all;
 }
 
-TEST_F(DoorPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
+TEST_F(ListenerPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
   if (BAST_EMULATED || BAST_WITH_VALGRIND) GTEST_SKIP() << "the kernel knows other masks";
   {
     ASSERT_TRUE(listener::start(path.c_str()));
@@ -169,8 +169,8 @@ TEST_F(DoorPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
   sigset_t before{};
   ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &before), 0);
   const std::set<std::string> others = threads_of_process();
-  const auto door = listener::start(path.c_str());
-  ASSERT_TRUE(door);
+  const auto listening = listener::start(path.c_str());
+  ASSERT_TRUE(listening);
   sigset_t after{};
   ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &after), 0);
   int found = 0;
@@ -193,7 +193,7 @@ TEST_F(DoorPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
   EXPECT_EQ(found, 1);
 }
 
-TEST_F(DoorPlace, X6_EachCallThatIsRefusedIsAnErrorOfItsKindAndLeavesNothing) {
+TEST_F(ListenerPlace, X6_EachCallThatIsRefusedIsAnErrorOfItsKindAndLeavesNothing) {
   {
     ASSERT_TRUE(listener::start(path.c_str()));
   }  // The first thread leaves the C library's cache.
@@ -214,16 +214,16 @@ TEST_F(DoorPlace, X6_EachCallThatIsRefusedIsAnErrorOfItsKindAndLeavesNothing) {
     for (int nth = 1; nth <= each.calls; ++nth) {
       const os::fault_scope fault(
           {.kind = each.kind, .nth = static_cast<std::uint64_t>(nth), .error_number = each.cause});
-      const auto door = listener::start(path.c_str());
-      ASSERT_FALSE(door) << os::name_of(each.kind) << nth;
-      EXPECT_EQ(door.error().kind(), each.answer) << os::name_of(each.kind) << nth;
+      const auto listening = listener::start(path.c_str());
+      ASSERT_FALSE(listening) << os::name_of(each.kind) << nth;
+      EXPECT_EQ(listening.error().kind(), each.answer) << os::name_of(each.kind) << nth;
       EXPECT_NE(::access(path.c_str(), F_OK), 0) << os::name_of(each.kind) << nth;
     }
   }
   EXPECT_EQ(before.differences(), "");
 }
 
-TEST_F(DoorPlace, X6_ADoorThatWasNeverOpenedTakesNothingAway) {
+TEST_F(ListenerPlace, X6_ADoorThatWasNeverOpenedTakesNothingAway) {
   std::ofstream(path) << "somebody's";
   for (const os::call kind : {os::call::pipe, os::call::epoll, os::call::allocate}) {
     const os::fault_scope fault({.kind = kind, .nth = 1, .error_number = EMFILE});
@@ -232,7 +232,7 @@ TEST_F(DoorPlace, X6_ADoorThatWasNeverOpenedTakesNothingAway) {
   }
 }
 
-TEST_F(DoorPlace, X6_WithoutAThreadThereIsNoSocketEither) {
+TEST_F(ListenerPlace, X6_WithoutAThreadThereIsNoSocketEither) {
   pthread_attr_t usual{};
   ASSERT_EQ(::pthread_getattr_default_np(&usual), 0);
   pthread_attr_t huge{};
@@ -240,10 +240,10 @@ TEST_F(DoorPlace, X6_WithoutAThreadThereIsNoSocketEither) {
   ASSERT_EQ(::pthread_attr_setstacksize(&huge, std::size_t{1} << 50), 0);
   const test::leak_baseline before;
   ASSERT_EQ(::pthread_setattr_default_np(&huge), 0);
-  const auto door = listener::start(path.c_str());
+  const auto listening = listener::start(path.c_str());
   ASSERT_EQ(::pthread_setattr_default_np(&usual), 0);
-  ASSERT_FALSE(door);
-  EXPECT_EQ(test::kind_of(door), errc::limit);
+  ASSERT_FALSE(listening);
+  EXPECT_EQ(test::kind_of(listening), errc::limit);
   EXPECT_NE(::access(path.c_str(), F_OK), 0);
   EXPECT_EQ(before.differences(), "");
   ::pthread_attr_destroy(&huge);

@@ -18,14 +18,14 @@
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/kind_of.hpp"
 #include "bast/testing/visitor.hpp"
-#include "bast/watch/capsule.hpp"
+#include "bast/watch/memory_image.hpp"
 #include "bast/watch/registry.hpp"
 #include "bast/watch/site.hpp"
 
 namespace bast::watch {
 namespace {
 
-struct Listener : test::door_directory {};
+struct Listener : test::socket_directory {};
 
 using test::received;
 
@@ -33,24 +33,24 @@ TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
   ASSERT_TRUE(open_registry());
   site_entry* const entry = take_site({site_kind::label, "visited", 0, 0}, nullptr, 1);
   add(*entry, {.uses = 3, .is_sample = true, .depth = 500});
-  const auto door = listener::start(path.c_str());
-  ASSERT_TRUE(door) << door.error().message();
-  EXPECT_EQ(door->path(), path);
+  const auto listening = listener::start(path.c_str());
+  ASSERT_TRUE(listening) << listening.error().message();
+  EXPECT_EQ(listening->path(), path);
   const received got = test::visit(path);
   EXPECT_EQ(got.greeting, "BASTWTCH");
   ASSERT_GE(got.fd, 0);
   const std::string all = test::contents_of(got.fd);
-  capsule_header head{};
+  memory_image_header head{};
   ASSERT_GE(all.size(), sizeof head);
   std::memcpy(&head, all.data(), sizeof head);
-  EXPECT_EQ(std::memcmp(head.magic, capsule_magic, sizeof head.magic), 0);
-  EXPECT_EQ(head.version, capsule_version);
+  EXPECT_EQ(std::memcmp(head.magic, memory_image_magic, sizeof head.magic), 0);
+  EXPECT_EQ(head.version, memory_image_version);
   const auto at = reinterpret_cast<std::uintptr_t>(entry);
   std::size_t offset = sizeof head;
   bool seen = false;
   bool anchor_seen = false;
   for (std::uint32_t i = 0; i < head.pieces; ++i) {
-    capsule_piece piece{};
+    memory_image_piece piece{};
     ASSERT_LE(offset + sizeof piece, all.size());
     std::memcpy(&piece, all.data() + offset, sizeof piece);
     offset += sizeof piece;
@@ -74,8 +74,8 @@ TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
 }
 
 TEST_F(Listener, ManyVisitorsComeOneAfterTheOther) {
-  const auto door = listener::start(path.c_str());
-  ASSERT_TRUE(door);
+  const auto listening = listener::start(path.c_str());
+  ASSERT_TRUE(listening);
   for (int i = 0; i < 20; ++i) {
     const received got = test::visit(path);
     ASSERT_GE(got.fd, 0);
@@ -90,9 +90,9 @@ TEST_F(Listener, ItsEndLeavesNothing) {
   }  // The first thread leaves the C library's cache.
   const test::leak_baseline before;
   {
-    auto door = listener::start(path.c_str());
-    ASSERT_TRUE(door);
-    listener moved = std::move(*door);
+    auto listening = listener::start(path.c_str());
+    ASSERT_TRUE(listening);
+    listener moved = std::move(*listening);
     const received got = test::visit(path);
     ::close(got.fd);
   }
@@ -103,22 +103,22 @@ TEST_F(Listener, ItsEndLeavesNothing) {
 TEST_F(Listener, AFileOfADeadProcessIsReplaced) {
   const int stale = ::open(path.c_str(), O_CREAT | O_CLOEXEC, 0600);
   ::close(stale);
-  const auto door = listener::start(path.c_str());
-  ASSERT_TRUE(door);
+  const auto listening = listener::start(path.c_str());
+  ASSERT_TRUE(listening);
   const received got = test::visit(path);
   EXPECT_GE(got.fd, 0);
   ::close(got.fd);
 }
 
 TEST_F(Listener, AForkedChildLeavesItsParentsDoorOpen) {
-  auto door = listener::start(path.c_str());
-  ASSERT_TRUE(door);
+  auto listening = listener::start(path.c_str());
+  ASSERT_TRUE(listening);
   const pid_t child = ::fork();
   if (child == 0) {
     bool named = false;
     {
-      const listener ends = std::move(*door);
-      named = ends.path() == path && *door->path() == '\0';
+      const listener ends = std::move(*listening);
+      named = ends.path() == path && *listening->path() == '\0';
     }
     ::_exit(named ? 0 : 1);
   }
@@ -154,9 +154,10 @@ TEST_F(Listener, APlaceThatOthersCanEnterIsRefused) {
 TEST_F(Listener, TheDefaultPlaceIsUnderTheRunTimeDirectory) {
   ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", directory.c_str(), 1), 0);
   {
-    const auto door = listener::start();
-    ASSERT_TRUE(door) << door.error().message();
-    EXPECT_EQ(door->path(), directory + "/bast-stacks/" + std::to_string(::getpid()) + ".sock");
+    const auto listening = listener::start();
+    ASSERT_TRUE(listening) << listening.error().message();
+    EXPECT_EQ(listening->path(),
+              directory + "/bast-stacks/" + std::to_string(::getpid()) + ".sock");
   }
   ::unsetenv("XDG_RUNTIME_DIR");
   ::rmdir((directory + "/bast-stacks").c_str());
@@ -171,8 +172,8 @@ TEST_F(Listener, X6_EveryCallThatFailsLeavesNothing) {
                               os::call::memory_file, os::call::write}) {
     for (std::uint64_t nth = 1; nth <= 6; ++nth) {
       const os::fault_scope fault({.kind = kind, .nth = nth, .error_number = EMFILE});
-      const auto door = listener::start(path.c_str());
-      if (!door) continue;
+      const auto listening = listener::start(path.c_str());
+      if (!listening) continue;
       const received got = test::visit(path);
       if (got.fd >= 0) ::close(got.fd);
     }

@@ -16,7 +16,7 @@
 #include "model/parse.hpp"
 #include "model/statistics.hpp"
 #include "model/text.hpp"
-#include "show/honesty.hpp"
+#include "show/caveats.hpp"
 #include "show/markup.hpp"
 #include "show/names.hpp"
 #include "show/recommend.hpp"

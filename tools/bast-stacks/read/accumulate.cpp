@@ -6,7 +6,7 @@
 
 #include "model/mutant.hpp"
 #include "model/statistics.hpp"
-#include "read/site_book.hpp"
+#include "read/site_index.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -71,7 +71,7 @@ void unite(snapshot& into, snapshot more) {
     each.id += pools;
     into.pools.push_back(std::move(each));
   }
-  site_book book(into);
+  site_index book(into);
   for (site& each : more.sites) {
     for (std::uint64_t& id : each.pools) id += pools;
     book.enter(std::move(each));

@@ -6,7 +6,7 @@
 #include "model/statistics.hpp"
 #include "model/test_record_text.hpp"
 #include "read/accumulate.hpp"
-#include "read/site_book.hpp"
+#include "read/site_index.hpp"
 
 namespace bast_stacks {
 namespace {
@@ -119,7 +119,7 @@ TEST(AccumulateWhole, OfTheProcessItIsWhatTheLastLookSays) {
   EXPECT_EQ(named.runtime_ns, 1020U);
 }
 
-TEST(SiteBook, SitesAreInTheOrderOfTheirNamesAndStacksFollow) {
+TEST(SiteIndex, SitesAreInTheOrderOfTheirNamesAndStacksFollow) {
   snapshot all;
   const auto add = [&](std::string where, std::uint32_t line, std::uint32_t column,
                        bast::watch::site_kind kind, bool cut) {
@@ -161,9 +161,9 @@ bast::watch::site_entry entry_of(std::uint32_t pool, std::uint32_t index, const 
   return made;
 }
 
-TEST(SiteBook, APlaceIsAPoolAndAnIndex) {
+TEST(SiteIndex, APlaceIsAPoolAndAnIndex) {
   snapshot all;
-  site_book book(all);
+  site_index book(all);
   book.enter(entry_of(1, 2, "a"), 11, 0);
   book.enter(entry_of(2, 1, "b"), 12, 0);
   book.enter(entry_of(1, 3, "b"), 11, 0);
@@ -198,13 +198,13 @@ TEST(SiteBook, APlaceIsAPoolAndAnIndex) {
   EXPECT_EQ(all.sites.size(), 5U);
 }
 
-TEST(SiteBook, ANameIsCutWhenThereWasMoreOfIt) {
+TEST(SiteIndex, ANameIsCutWhenThereWasMoreOfIt) {
   const auto of = [](std::uint32_t kind, std::uint32_t bytes) {
     bast::watch::site_entry made = entry_of(1, 1, "a.cpp");
     made.kind = kind;
     made.where_bytes = bytes;
     snapshot all;
-    site_book(all).enter(made, 1, 0);
+    site_index(all).enter(made, 1, 0);
     return fmt::format("{} {} {}", static_cast<unsigned>(all.sites[0].kind), all.sites[0].where,
                        all.sites[0].where_is_cut);
   };

@@ -29,22 +29,22 @@ std::string status_line(pid_t pid, std::string_view name) {
   return text->substr(start, text->find('\n', start) - start);
 }
 
-closed_door look_at_door(pid_t pid, int error, std::string attempted) {
-  closed_door door;
-  door.pid = pid;
-  door.error = error;
-  door.attempted = std::move(attempted);
-  door.scope = read_number("/proc/sys/kernel/yama/ptrace_scope");
-  door.ours = ::geteuid();
+refused_access examine_refusal(pid_t pid, int error, std::string attempted) {
+  refused_access refusal;
+  refusal.pid = pid;
+  refusal.error = error;
+  refusal.attempted = std::move(attempted);
+  refusal.scope = read_number("/proc/sys/kernel/yama/ptrace_scope");
+  refusal.ours = ::geteuid();
   const std::string line = status_line(pid, "Uid");
   uid_t owner = 0;
   if (std::from_chars(line.data(), line.data() + line.size(), owner).ec == std::errc{})
-    door.owner = owner;
+    refusal.owner = owner;
   // The files of a process that is not dumpable belong to root.
   struct stat status{};
-  if (door.owner && *door.owner != 0 && ::stat(proc(pid, "").c_str(), &status) == 0)
-    door.dumpable = status.st_uid == *door.owner;
-  return door;
+  if (refusal.owner && *refusal.owner != 0 && ::stat(proc(pid, "").c_str(), &status) == 0)
+    refusal.dumpable = status.st_uid == *refusal.owner;
+  return refusal;
 }
 
 std::string read_program(pid_t pid) {
@@ -64,12 +64,12 @@ problem no_memory_of_its_own(pid_t pid) {
 }
 
 /// Asks its socket. Where only Yama was in the way, its memory can be read from now on; else the
-/// capsule is all there is.
-std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& door,
+/// memory_image is all there is.
+std::expected<attached, problem> attach_by_socket(pid_t pid, const refused_access& refusal,
                                                   attached found) {
   auto received = ask_listener(pid);
   if (!received) {
-    closed_door all = door;
+    refused_access all = refusal;
     all.socket = received.error().what;
     return std::unexpected(explain(all));
   }
@@ -91,32 +91,33 @@ std::expected<attached, problem> attach_by_socket(pid_t pid, const closed_door& 
 
 }  // namespace
 
-problem explain(const closed_door& door) {
-  problem result{.what = fmt::format("cannot read process {}: {}: {}", door.pid, door.attempted,
-                                     std::strerror(door.error)),
+problem explain(const refused_access& refusal) {
+  problem result{.what = fmt::format("cannot read process {}: {}: {}", refusal.pid,
+                                     refusal.attempted, std::strerror(refusal.error)),
                  .remedy = {}};
-  // Not about rights: no door was closed, we have run out.
-  if (door.error == EMFILE || door.error == ENFILE) {
+  // Not about rights: nothing refused, we have run out.
+  if (refusal.error == EMFILE || refusal.error == ENFILE) {
     result.remedy = "ulimit -n 65536, where the hard limit allows it";
     return result;
   }
-  if (!door.socket.empty()) result.what += fmt::format("; {}", door.socket);
-  if (door.owner && door.ours != 0 && *door.owner != door.ours) {
-    result.what += fmt::format(" (it belongs to user {}, we are user {})", *door.owner, door.ours);
-    result.remedy = fmt::format("sudo -u '#{}' bast-stacks ...", *door.owner);
-  } else if (!door.dumpable) {
+  if (!refusal.socket.empty()) result.what += fmt::format("; {}", refusal.socket);
+  if (refusal.owner && refusal.ours != 0 && *refusal.owner != refusal.ours) {
+    result.what +=
+        fmt::format(" (it belongs to user {}, we are user {})", *refusal.owner, refusal.ours);
+    result.remedy = fmt::format("sudo -u '#{}' bast-stacks ...", *refusal.owner);
+  } else if (!refusal.dumpable) {
     result.what += " (it is not dumpable: it changed its user, or asked for it)";
     result.remedy = "run as root, or call prctl(PR_SET_DUMPABLE, 1) in the program";
-  } else if (door.scope.value_or(0) == 1) {
+  } else if (refusal.scope.value_or(0) == 1) {
     result.what += " (kernel.yama.ptrace_scope is 1: only descendants may be read)";
     result.remedy =
         "sudo sysctl kernel.yama.ptrace_scope=0, or call bast::watch::listener::start() in the "
         "program, or "
         "start it by bast-stacks run -- PROGRAM";
-  } else if (door.scope.value_or(0) == 2) {
+  } else if (refusal.scope.value_or(0) == 2) {
     result.what += " (kernel.yama.ptrace_scope is 2: only root may read processes)";
     result.remedy = "run as root, or start the program by bast-stacks run -- PROGRAM";
-  } else if (door.scope.value_or(0) >= 3) {
+  } else if (refusal.scope.value_or(0) >= 3) {
     result.what += " (kernel.yama.ptrace_scope is 3: nobody may read processes until a reboot)";
     result.remedy = "start the program by bast-stacks run -- PROGRAM";
   } else {
@@ -142,7 +143,7 @@ std::expected<attached, problem> attach(pid_t pid) {
   if (!maps) {
     // A /proc that hides the processes of others says ENOENT too.
     if (maps.error() == ESRCH || !exists()) return ended();
-    return attach_by_socket(pid, look_at_door(pid, maps.error(), proc(pid, "maps")),
+    return attach_by_socket(pid, examine_refusal(pid, maps.error(), proc(pid, "maps")),
                             std::move(found));
   }
   if (maps->empty()) return std::unexpected(no_memory_of_its_own(pid));
@@ -157,7 +158,7 @@ std::expected<attached, problem> attach(pid_t pid) {
   const int error = live->try_read(found.mappings.front().where.low);
   if (error == ESRCH) return ended();
   if (error == EPERM || error == EACCES || error == ENOSYS)
-    return attach_by_socket(pid, look_at_door(pid, error, "process_vm_readv"), std::move(found));
+    return attach_by_socket(pid, examine_refusal(pid, error, "process_vm_readv"), std::move(found));
   found.target = std::move(live);
   return found;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The doors to a running process, in the order in which they are tried: its memory by
+// The ways into a running process, in the order in which they are tried: its memory by
 // process_vm_readv, which takes the right to trace it; its opt-in socket, which takes only its
 // consent. When all are closed, which one was, and the one line that opens it.
 #pragma once
@@ -32,7 +32,7 @@ struct attached {
 std::expected<attached, problem> attach(pid_t pid);
 
 /// What decides whether one process may read another; split off to be tested.
-struct closed_door {
+struct refused_access {
   pid_t pid = 0;
   int error = 0;               // errno of the attempt
   std::string attempted;       // "process_vm_readv", "/proc/1/maps"
@@ -42,6 +42,6 @@ struct closed_door {
   bool dumpable = true;
   std::string socket;  // what the socket said
 };
-problem explain(const closed_door& door);
+problem explain(const refused_access& refusal);
 
 }  // namespace bast_stacks

@@ -228,15 +228,15 @@ TEST(AttachAnswers, ItsSocketIsLookedForInFourPlaces) {
             "3 nobody listens at /tmp/bast-stacks-1000/5000000.sock: No such file or directory");
 }
 
-/// A listener where this process's would be, which sends a capsule of the registry.
+/// A listener where this process's would be, which sends a memory_image of the registry.
 class own_listener {
  public:
   explicit own_listener(fake_registry& fake) {
     const std::filesystem::path home = ::testing::TempDir() + "bast-home";
     std::filesystem::create_directories(home / "bast-stacks");
     ::setenv("XDG_RUNTIME_DIR", home.c_str(), 1);
-    const std::vector<std::byte> bytes = fake.capsule();
-    fd_ = ::memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const std::vector<std::byte> bytes = fake.memory_image();
+    fd_ = ::memfd_create("memory_image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     EXPECT_EQ(::write(fd_, bytes.data(), bytes.size()), std::ssize(bytes));
     EXPECT_EQ(::fcntl(fd_, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), 0);
     server_.emplace("BASTWTCH", fd_, home / "bast-stacks" / (std::to_string(::getpid()) + ".sock"));

@@ -26,8 +26,8 @@ using testing::test_program;
 
 constexpr uid_t nobody = 65'534;
 
-closed_door door() {
-  closed_door made;
+refused_access refusal() {
+  refused_access made;
   made.pid = 42;
   made.error = EPERM;
   made.attempted = "process_vm_readv";
@@ -37,7 +37,7 @@ closed_door door() {
 }
 
 TEST(Attach, BlamesNoRightWhenDescriptorsAreUsedUp) {
-  closed_door used_up = door();
+  refused_access used_up = refusal();
   used_up.error = EMFILE;
   EXPECT_EQ(explain(used_up).what, "cannot read process 42: process_vm_readv: Too many open files");
   EXPECT_THAT(explain(used_up).remedy, HasSubstr("ulimit -n"));
@@ -45,8 +45,8 @@ TEST(Attach, BlamesNoRightWhenDescriptorsAreUsedUp) {
 
 TEST(Attach, NamesTheDoorAndTheLineThatOpensIt) {
   const std::string start = "3 cannot read process 42: process_vm_readv: Operation not permitted";
-  const auto said = [](const std::function<void(closed_door&)>& change) {
-    closed_door made = door();
+  const auto said = [](const std::function<void(refused_access&)>& change) {
+    refused_access made = refusal();
     change(made);
     return test::record_text(explain(made));
   };
@@ -60,34 +60,34 @@ TEST(Attach, NamesTheDoorAndTheLineThatOpensIt) {
       " (a security module, a seccomp filter or a user namespace forbids it) | run with "
       "CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE), or start the program by bast-stacks run "
       "-- PROGRAM";
-  EXPECT_EQ(said([](closed_door& d) { d.owner = 1001; }), start + of_user);
-  EXPECT_EQ(said([](closed_door& d) { d.owner = 1001, d.scope = 1, d.dumpable = false; }),
+  EXPECT_EQ(said([](refused_access& d) { d.owner = 1001; }), start + of_user);
+  EXPECT_EQ(said([](refused_access& d) { d.owner = 1001, d.scope = 1, d.dumpable = false; }),
             start + of_user);
   // Root is no other user to anybody, and an owner may not be known.
-  EXPECT_EQ(said([](closed_door& d) { d.owner = 1001, d.ours = 0; }), start + forbidden);
-  EXPECT_EQ(said([](closed_door& d) { d.owner.reset(); }), start + forbidden);
-  EXPECT_EQ(said([](closed_door& d) { d.dumpable = false, d.scope = 1; }), start + undumpable);
-  EXPECT_EQ(said([](closed_door&) {}), start + forbidden);
-  EXPECT_EQ(said([](closed_door& d) { d.scope = 0; }), start + forbidden);
-  EXPECT_EQ(said([](closed_door& d) { d.scope = 1; }),
+  EXPECT_EQ(said([](refused_access& d) { d.owner = 1001, d.ours = 0; }), start + forbidden);
+  EXPECT_EQ(said([](refused_access& d) { d.owner.reset(); }), start + forbidden);
+  EXPECT_EQ(said([](refused_access& d) { d.dumpable = false, d.scope = 1; }), start + undumpable);
+  EXPECT_EQ(said([](refused_access&) {}), start + forbidden);
+  EXPECT_EQ(said([](refused_access& d) { d.scope = 0; }), start + forbidden);
+  EXPECT_EQ(said([](refused_access& d) { d.scope = 1; }),
             start +
                 " (kernel.yama.ptrace_scope is 1: only descendants may be read) | sudo sysctl "
                 "kernel.yama.ptrace_scope=0, or call bast::watch::listener::start() in the "
                 "program, or start it by bast-stacks run -- PROGRAM");
-  EXPECT_EQ(said([](closed_door& d) { d.scope = 2; }),
+  EXPECT_EQ(said([](refused_access& d) { d.scope = 2; }),
             start +
                 " (kernel.yama.ptrace_scope is 2: only root may read processes) | run as root, "
                 "or start the program by bast-stacks run -- PROGRAM");
   for (const int scope : {3, 4}) {
-    EXPECT_EQ(said([&](closed_door& d) { d.scope = scope; }),
+    EXPECT_EQ(said([&](refused_access& d) { d.scope = scope; }),
               start +
                   " (kernel.yama.ptrace_scope is 3: nobody may read processes until a reboot) "
                   "| start the program by bast-stacks run -- PROGRAM");
   }
-  EXPECT_EQ(said([](closed_door& d) { d.socket = "it does not listen"; }),
+  EXPECT_EQ(said([](refused_access& d) { d.socket = "it does not listen"; }),
             start + "; it does not listen" + forbidden);
   for (const int used_up : {EMFILE, ENFILE}) {
-    EXPECT_EQ(said([&](closed_door& d) { d.error = used_up, d.socket = "not asked"; }),
+    EXPECT_EQ(said([&](refused_access& d) { d.error = used_up, d.socket = "not asked"; }),
               fmt::format("3 cannot read process 42: process_vm_readv: {} | ulimit -n 65536, where "
                           "the hard limit allows it",
                           std::strerror(used_up)));

@@ -14,7 +14,7 @@ namespace {
 using bast::watch::coro_layout;
 using bast::watch::coro_state;
 
-constexpr std::size_t name_bytes = 64;  // as many as a capsule has
+constexpr std::size_t name_bytes = 64;  // as many as a memory_image has
 constexpr std::size_t names_max = 65'536;
 
 std::uint64_t word(const std::byte* record, std::uint16_t offset) {

@@ -12,7 +12,7 @@
 #include "read/block_reader.hpp"
 #include "read/depths.hpp"
 #include "read/registry.hpp"
-#include "read/site_book.hpp"
+#include "read/site_index.hpp"
 #include "read/site_reader.hpp"
 #include "read/slot_reader.hpp"
 
@@ -171,7 +171,7 @@ class collector {
   const collect_options& options_;
   snapshot& into_;
   std::vector<extent>* slots_;
-  site_book book_;
+  site_index book_;
 };
 
 }  // namespace

@@ -78,7 +78,7 @@ void fault_stacks::learn_names(const registry& all) {
   std::unordered_map<std::uint32_t, std::uint64_t> ids;
   for (const auto& each : all.pools) ids.emplace(each.index, each.entry.id);
   snapshot scratch;
-  site_book book(scratch);
+  site_index book(scratch);
   read_sites(target_, all, [&](const bast::watch::site_entry& entry) {
     const auto id = ids.find(entry.pool);
     if (id == ids.end() || entry.index > UINT16_MAX) return;

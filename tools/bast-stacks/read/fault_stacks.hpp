@@ -38,7 +38,7 @@
 #include "read/memory.hpp"
 #include "read/perf_ring.hpp"
 #include "read/registry.hpp"
-#include "read/site_book.hpp"
+#include "read/site_index.hpp"
 
 namespace bast_stacks {
 

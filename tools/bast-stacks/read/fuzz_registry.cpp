@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "model/fuzz_require.hpp"
-#include "read/capsule.hpp"
 #include "read/collect.hpp"
+#include "read/memory_image.hpp"
 #include "read/modules.hpp"
 #include "read/open_core.hpp"
 
@@ -41,7 +41,7 @@ std::shared_ptr<const source> source_of(const std::uint8_t* data, std::size_t si
 }  // namespace
 
 int fuzz_registry(const std::uint8_t* data, std::size_t size) {
-  auto received = open_capsule(source_of(data, size));
+  auto received = open_memory_image(source_of(data, size));
   if (!received) {
     require(!received.error().what.empty());
     return 0;

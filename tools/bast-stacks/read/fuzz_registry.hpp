@@ -8,7 +8,7 @@
 
 namespace bast_stacks {
 
-/// A capsule, read as what a process sends.
+/// A memory_image, read as what a process sends.
 int fuzz_registry(const std::uint8_t* data, std::size_t size);
 
 /// A core file.

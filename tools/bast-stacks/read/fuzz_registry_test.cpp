@@ -94,8 +94,8 @@ struct packed_example : example {
             bytes(&fake.block(0) - 1, fake.header().coros_bytes), bytes(fake.top(0) - 128, 128),
             bytes(fake.top(1) - 5000, 64)};
   }
-  std::vector<std::byte> capsule(bool with_sites) {
-    return fake_registry::capsule_of(parts(with_sites));
+  std::vector<std::byte> memory_image(bool with_sites) {
+    return fake_registry::memory_image_of(parts(with_sites));
   }
   std::vector<std::byte> core() {
     core_writer writer;
@@ -150,7 +150,7 @@ void survives(fuzz_target fuzz, const std::vector<std::byte>& seed) {
 
 TEST(FuzzRegistry, SurvivesMutations) {
   example of;
-  survives(fuzz_registry, of.fake.capsule(true));
+  survives(fuzz_registry, of.fake.memory_image(true));
 }
 
 TEST(FuzzCore, SurvivesMutations) {
@@ -165,7 +165,7 @@ TEST(FuzzRegistry, SurvivesNothing) {
 
 TEST(FuzzRegistry, PackedExamplesAreReadWhole) {
   packed_example of;
-  survives(fuzz_registry, of.capsule(true));
+  survives(fuzz_registry, of.memory_image(true));
   survives(fuzz_core, of.core());
   const auto core = of.core();
   const auto seen = open_core_source(std::make_shared<buffer_source>(core), "a core", {});
@@ -184,12 +184,12 @@ TEST(FuzzRegistry, DISABLED_WritesSeeds) {
                static_cast<std::streamsize>(bytes.size()));
     EXPECT_TRUE(file.good()) << path;
   };
-  write("fuzz/seeds/registry/capsule", of.fake.capsule(true));
-  write("fuzz/seeds/registry/without_stacks", of.fake.capsule());
+  write("fuzz/seeds/registry/memory_image", of.fake.memory_image(true));
+  write("fuzz/seeds/registry/without_stacks", of.fake.memory_image());
   write("fuzz/seeds/core/process", of.core());
   packed_example packed;
-  write("fuzz/seeds/registry/packed", packed.capsule(true));
-  write("fuzz/seeds/registry/packed_without_sites", packed.capsule(false));
+  write("fuzz/seeds/registry/packed", packed.memory_image(true));
+  write("fuzz/seeds/registry/packed_without_sites", packed.memory_image(false));
   write("fuzz/seeds/core/packed", packed.core());
   write("fuzz/seeds/core/nothing", core_writer().finish());
 }

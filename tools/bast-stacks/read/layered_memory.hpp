@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two memories of one target: what the front one does not have is read from the back one. A capsule
+// Two memories of one target: what the front one does not have is read from the back one. A memory_image
 // before its process, a core before the files that were mapped.
 #pragma once
 

@@ -71,7 +71,7 @@ descriptor receive_descriptor(int socket) {
 
 }  // namespace
 
-std::expected<capsule, problem> ask_listener_at(const std::string& path, pid_t pid) {
+std::expected<memory_image, problem> ask_listener_at(const std::string& path, pid_t pid) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return fail(fmt::format("{} is too long", path));
@@ -93,10 +93,10 @@ std::expected<capsule, problem> ask_listener_at(const std::string& path, pid_t p
   const int seals = ::fcntl(file.get(), F_GET_SEALS);
   if (seals < 0 || (seals & seals_wanted) != seals_wanted)
     return fail(fmt::format("{} sent a file that is not sealed", path));
-  return open_capsule(std::make_shared<file_source>(std::move(file)));
+  return open_memory_image(std::make_shared<file_source>(std::move(file)));
 }
 
-std::expected<capsule, problem> ask_listener(pid_t pid) {
+std::expected<memory_image, problem> ask_listener(pid_t pid) {
   std::optional<problem> worst;
   for (const std::string& path : socket_paths(pid)) {
     struct stat status{};

@@ -2,7 +2,7 @@
 //
 // The opt-in socket of a process that called bast::watch::listener::start(): a unix stream socket
 // at $XDG_RUNTIME_DIR/bast-stacks/PID.sock, else /tmp/bast-stacks-UID/PID.sock. On connecting it
-// sends the eight bytes "BASTWTCH" and with them the descriptor of a sealed file, a capsule. It
+// sends the eight bytes "BASTWTCH" and with them the descriptor of a sealed file, a memory_image. It
 // also allows the other end to trace it, as far as Yama is concerned.
 #pragma once
 
@@ -12,14 +12,14 @@
 #include <memory>
 #include <string>
 
-#include "read/capsule.hpp"
+#include "read/memory_image.hpp"
 
 namespace bast_stacks {
 
-/// Errors: nobody listens, somebody else's socket, no answer within five seconds, no capsule.
-std::expected<capsule, problem> ask_listener(pid_t pid);
+/// Errors: nobody listens, somebody else's socket, no answer within five seconds, no memory_image.
+std::expected<memory_image, problem> ask_listener(pid_t pid);
 
 /// The same at a given path; the socket must belong to `pid` or, when that is 0, to anybody.
-std::expected<capsule, problem> ask_listener_at(const std::string& path, pid_t pid);
+std::expected<memory_image, problem> ask_listener_at(const std::string& path, pid_t pid);
 
 }  // namespace bast_stacks

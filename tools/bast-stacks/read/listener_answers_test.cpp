@@ -28,9 +28,9 @@ using testing::fake_registry;
 using testing::faulty_call;
 using testing::open_descriptors;
 
-int sealed_capsule(fake_registry& fake) {
-  const std::vector<std::byte> bytes = fake.capsule();
-  const int fd = ::memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+int sealed_memory_image(fake_registry& fake) {
+  const std::vector<std::byte> bytes = fake.memory_image();
+  const int fd = ::memfd_create("memory_image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   EXPECT_EQ(::write(fd, bytes.data(), bytes.size()), std::ssize(bytes));
   EXPECT_EQ(::fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), 0);
   return fd;
@@ -38,7 +38,7 @@ int sealed_capsule(fake_registry& fake) {
 
 TEST(ListenerAnswers, ItIsAskedOnceAndForFiveSecondsAtMost) {
   fake_registry fake;
-  const int fd = sealed_capsule(fake);
+  const int fd = sealed_memory_image(fake);
   const long before = open_descriptors();
   {
     const fake_listener server("BASTWTCH", fd);
@@ -71,7 +71,7 @@ TEST(ListenerAnswers, ItIsAskedOnceAndForFiveSecondsAtMost) {
 
 TEST(ListenerAnswers, AnInterruptIsNoAnswer) {
   fake_registry fake;
-  const int fd = sealed_capsule(fake);
+  const int fd = sealed_memory_image(fake);
   {
     const fake_listener server("BASTWTCH", fd);
     const faulty_call interrupted(called::recvmsg, {.times = 3, .error = EINTR});
@@ -90,7 +90,7 @@ TEST(ListenerAnswers, AnInterruptIsNoAnswer) {
 
 TEST(ListenerAnswers, OneDescriptorIsWantedAndNoneIsKept) {
   fake_registry fake;
-  const int fd = sealed_capsule(fake);
+  const int fd = sealed_memory_image(fake);
   for (const std::size_t times : {2U, 3U, 100U}) {
     const std::string path = testing::fake_listener_path();
     const long before = open_descriptors();
@@ -116,7 +116,7 @@ TEST(ListenerAnswers, WithoutASocketOrItsOwnerNothingIsBelieved) {
               fmt::format("3 nobody listens at {}: {}", path, std::strerror(error)));
   }
   fake_registry fake;
-  const int fd = sealed_capsule(fake);
+  const int fd = sealed_memory_image(fake);
   const auto with_owner = [&](const answered_call::answer& owner) {
     const fake_listener server("BASTWTCH", fd);
     const answered_call owners(called::getsockopt, owner);

@@ -22,7 +22,7 @@ using testing::fake_listener_path;
 using testing::fake_registry;
 
 int file_of(std::span<const std::byte> bytes, bool sealed) {
-  const int fd = ::memfd_create("capsule", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  const int fd = ::memfd_create("memory_image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   EXPECT_EQ(::write(fd, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
   const int seals = sealed ? F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW : 0;
   EXPECT_EQ(::fcntl(fd, F_ADD_SEALS, seals), 0);
@@ -38,7 +38,7 @@ std::string error_of(std::string_view greeting, int fd, pid_t pid = 0) {
 TEST(Listener, WhatItSendsIsReadLikeTheProcess) {
   fake_registry fake;
   fake.use(2, 1, 3000);
-  const int fd = file_of(fake.capsule(true), true);
+  const int fd = file_of(fake.memory_image(true), true);
   {
     const fake_listener server("BASTWTCH", fd);
     const auto answer = ask_listener_at(server.path(), ::getpid());
@@ -57,8 +57,8 @@ TEST(Listener, WhatItSendsIsReadLikeTheProcess) {
 
 TEST(Listener, WhoeverItIsNothingElseIsBelieved) {
   fake_registry fake;
-  const int good = file_of(fake.capsule(), true);
-  const int unsealed = file_of(fake.capsule(), false);
+  const int good = file_of(fake.memory_image(), true);
+  const int unsealed = file_of(fake.memory_image(), false);
   const int garbage = file_of(std::as_bytes(std::span("garbage")), true);
   const std::string path = fake_listener_path();
   EXPECT_EQ(error_of("BASTWTCH", good), "fine");
@@ -75,7 +75,7 @@ TEST(Listener, WhoeverItIsNothingElseIsBelieved) {
             fmt::format("{} belongs to process {}", path, ::getpid()));
   for (const int seals :
        {F_SEAL_WRITE | F_SEAL_SHRINK, F_SEAL_WRITE | F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_GROW}) {
-    const int fd = file_of(fake.capsule(), false);
+    const int fd = file_of(fake.memory_image(), false);
     EXPECT_EQ(::fcntl(fd, F_ADD_SEALS, seals), 0);
     EXPECT_EQ(error_of("BASTWTCH", fd), path + " sent a file that is not sealed") << seals;
     ::close(fd);

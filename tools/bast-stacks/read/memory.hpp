@@ -71,7 +71,7 @@ struct file_part {
   std::uint64_t offset = 0;
 };
 
-/// Memory that was written to a file: a core, a registry, a capsule.
+/// Memory that was written to a file: a core, a registry, a memory_image.
 class file_memory final : public memory {
  public:
   /// Of parts that overlap, the one that starts lower wins. Parts may reach beyond the end of the

@@ -17,7 +17,7 @@ namespace {
 // and Ubuntu have such values; Linux itself ends here).
 constexpr int paranoid_max = 2;
 
-struct door {
+struct remedy_text {
   std::string what;
   std::string remedy;
 };
@@ -26,7 +26,7 @@ std::string other_way() {
   return "start the program by bast-stacks run --deepest -- PROGRAM, which needs no perf events";
 }
 
-door door_of_rights(const refused_perf& refused) {
+remedy_text remedy_of_rights(const refused_perf& refused) {
   if (refused.paranoid.value_or(0) > paranoid_max) {
     return {fmt::format("kernel.perf_event_paranoid is {}: only CAP_PERFMON may watch",
                         *refused.paranoid),
@@ -40,11 +40,11 @@ door door_of_rights(const refused_perf& refused) {
           "run with CAP_PERFMON (docker run --cap-add PERFMON)"};
 }
 
-door door_of(const refused_perf& refused) {
+remedy_text remedy_of(const refused_perf& refused) {
   switch (refused.error) {
-    case EACCES: return door_of_rights(refused);
+    case EACCES: return remedy_of_rights(refused);
     case EPERM:
-      if (refused.step != perf_step::map) return door_of_rights(refused);
+      if (refused.step != perf_step::map) return remedy_of_rights(refused);
       return {"the user's memory for perf events is used up",
               "ulimit -l unlimited, or run as root"};
     case ENOSYS: return {"this kernel has no perf events", other_way()};
@@ -78,7 +78,7 @@ std::string_view name_of(perf_step step) {
 problem explain(const refused_perf& refused) {
   if (refused.error == ESRCH)
     return {.what = fmt::format("process {} has ended", refused.pid), .remedy = {}};
-  const door closed = door_of(refused);
+  const remedy_text closed = remedy_of(refused);
   problem result{
       .what = fmt::format("cannot watch the page faults of process {}: {}: {}", refused.pid,
                           name_of(refused.step), std::strerror(refused.error)),

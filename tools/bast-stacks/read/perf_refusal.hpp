@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why page faults could not be watched: the kernel says one number for many closed doors.
+// Why page faults could not be watched: the kernel says one number for many refusals.
 #pragma once
 
 #include <sys/types.h>
@@ -15,7 +15,7 @@ namespace bast_stacks {
 /// What the kernel refused.
 enum class perf_step : std::uint8_t { list, open, map, redirect };
 
-/// What tells the doors apart; split off to be tested.
+/// What tells the refusals apart; split off to be tested.
 struct refused_perf {
   pid_t pid = 0;
   int error = 0;  // errno

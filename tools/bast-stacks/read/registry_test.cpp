@@ -22,8 +22,8 @@ std::string verdict(const std::function<void(bast::watch::header&)>& change) {
   fake_registry fake;
   const std::uint64_t address = fake.header().self;
   change(fake.header());
-  const auto bytes = fake.capsule();
-  const auto received = open_capsule(std::make_shared<buffer_source>(bytes));
+  const auto bytes = fake.memory_image();
+  const auto received = open_memory_image(std::make_shared<buffer_source>(bytes));
   EXPECT_TRUE(received);
   const auto all = read_registry(*received->memory, address);
   return all ? "fine" : all.error().what;
@@ -66,8 +66,8 @@ TEST(Registry, ASlabWithImpossibleNumbersIsLeftOut) {
   fake_registry fake;
   fake.use(0, 1, 100);
   fake.slab(0).stride = 12'345;
-  const auto bytes = fake.capsule(true);
-  const auto received = open_capsule(std::make_shared<buffer_source>(bytes));
+  const auto bytes = fake.memory_image(true);
+  const auto received = open_memory_image(std::make_shared<buffer_source>(bytes));
   snapshot seen;
   ASSERT_TRUE(collect(*received->memory, {fake.header().self}, {}, seen));
   EXPECT_TRUE(seen.stacks.empty());
@@ -80,8 +80,8 @@ TEST(Registry, StacksThatOverlapAreNotScanned) {
   fake.use(1, 1, 100);
   fake.slab(1) = fake.slab(0);  // The same stacks twice.
   fake.header().slabs.used = 2;
-  const auto bytes = fake.capsule(true);
-  const auto received = open_capsule(std::make_shared<buffer_source>(bytes));
+  const auto bytes = fake.memory_image(true);
+  const auto received = open_memory_image(std::make_shared<buffer_source>(bytes));
   snapshot seen;
   ASSERT_TRUE(collect(*received->memory, {fake.header().self}, {}, seen));
   ASSERT_EQ(seen.stacks.size(), 4U);
@@ -93,8 +93,8 @@ TEST(Registry, SlotsOfSitesThatHadNoRoomAreOther) {
   fake_registry fake;
   fake.use(0, 77, 100);
   fake.header().sites.lost = 1;
-  const auto bytes = fake.capsule(true);
-  const auto received = open_capsule(std::make_shared<buffer_source>(bytes));
+  const auto bytes = fake.memory_image(true);
+  const auto received = open_memory_image(std::make_shared<buffer_source>(bytes));
   snapshot seen;
   ASSERT_TRUE(collect(*received->memory, {fake.header().self}, {}, seen));
   ASSERT_EQ(seen.stacks.size(), 1U);

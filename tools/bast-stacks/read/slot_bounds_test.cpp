@@ -38,7 +38,7 @@ fake_slot slot_in(slot_state state, std::uint16_t site = 1) {
 struct slot_reading {
   registry all;
   snapshot into;
-  site_book sites{into};
+  site_index sites{into};
   std::vector<slot_place> places;
   slot_losses lost;
 

@@ -57,7 +57,7 @@ struct slot_record {
 class slot_table_reader {
  public:
   slot_table_reader(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
-                    site_book& sites, std::vector<slot_place>& places)
+                    site_index& sites, std::vector<slot_place>& places)
       : target_(target), all_(all), into_(into), sites_(sites), places_(places) {
     for (std::size_t i = 0; i < all.pools.size(); ++i)
       pools_.emplace(all.pools[i].index,
@@ -161,7 +161,7 @@ class slot_table_reader {
   memory& target_;
   const registry& all_;
   snapshot& into_;
-  site_book& sites_;
+  site_index& sites_;
   std::vector<slot_place>& places_;
   std::unordered_map<std::uint32_t, pool_place> pools_;
   std::vector<std::byte> buffer_;
@@ -200,7 +200,7 @@ std::uint64_t forget_reused(memory& target, const slot_layout& layout, std::span
 }
 
 slot_losses read_slots(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
-                       site_book& sites, std::vector<slot_place>& places) {
+                       site_index& sites, std::vector<slot_place>& places) {
   return slot_table_reader(target, all, first_pool, into, sites, places).run();
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "read/registry.hpp"
-#include "read/site_book.hpp"
+#include "read/site_index.hpp"
 
 namespace bast_stacks {
 
@@ -43,6 +43,6 @@ std::uint64_t forget_reused(memory& target, const bast::watch::slot_layout& layo
 /// uses, and to the pools' numbers; `first_pool` is where this registry's pools begin in
 /// snapshot::pools, which are in the order of registry::pools.
 slot_losses read_slots(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
-                       site_book& sites, std::vector<slot_place>& places);
+                       site_index& sites, std::vector<slot_place>& places);
 
 }  // namespace bast_stacks

@@ -11,8 +11,8 @@
 #include "model/parse.hpp"
 #include "model/text.hpp"
 #include "show/backtrace.hpp"
+#include "show/caveats.hpp"
 #include "show/check.hpp"
-#include "show/honesty.hpp"
 #include "show/markup.hpp"
 #include "show/names.hpp"
 

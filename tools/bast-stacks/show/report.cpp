@@ -10,8 +10,8 @@
 #include "model/clean_text.hpp"
 #include "model/statistics.hpp"
 #include "model/text.hpp"
+#include "show/caveats.hpp"
 #include "show/columns.hpp"
-#include "show/honesty.hpp"
 #include "show/names.hpp"
 #include "show/report_rows.hpp"
 

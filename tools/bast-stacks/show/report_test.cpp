@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "model/test_samples.hpp"
+#include "show/caveats.hpp"
 #include "show/columns.hpp"
-#include "show/honesty.hpp"
 
 namespace bast_stacks {
 namespace {

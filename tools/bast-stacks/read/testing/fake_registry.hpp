@@ -2,7 +2,7 @@
 //
 // `fake_registry`: a registry with slots, control blocks and stacks in the test's own memory, made
 // from abi.hpp alone. What a test writes into it is what a reader must find, in this process, in a
-// forked child, in a core, in a capsule.
+// forked child, in a core, in a memory_image.
 #pragma once
 
 #include <sys/mman.h>
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "bast/watch/abi.hpp"
-#include "read/capsule.hpp"
+#include "read/memory_image.hpp"
 
 namespace bast_stacks::testing {
 
@@ -154,22 +154,22 @@ class fake_registry {
   }
 
   /// What a process would send through its socket.
-  std::vector<std::byte> capsule(bool with_stacks = false) {
+  std::vector<std::byte> memory_image(bool with_stacks = false) {
     std::vector<std::span<const std::byte>> parts{
         {registry_, (3 + header().sites.used) * page},
         {slots_, shape_.slots * sizeof(fake_slot)},
         {blocks_, blocks_bytes()},
     };
     if (with_stacks) parts.emplace_back(stacks_, shape_.slots * shape_.stride);
-    return capsule_of(parts);
+    return memory_image_of(parts);
   }
   /// The same of these parts of memory, and the anchor.
-  static std::vector<std::byte> capsule_of(std::span<const std::span<const std::byte>> parts) {
+  static std::vector<std::byte> memory_image_of(std::span<const std::span<const std::byte>> parts) {
     std::vector<std::byte> all;
-    append(all, capsule_header{.magic = capsule_magic,
-                               .version = capsule_version,
-                               .count = static_cast<std::uint32_t>(parts.size() + 1),
-                               .anchor = address(&bast_stacks_fake_anchor)});
+    append(all, memory_image_header{.magic = memory_image_magic,
+                                    .version = memory_image_version,
+                                    .count = static_cast<std::uint32_t>(parts.size() + 1),
+                                    .anchor = address(&bast_stacks_fake_anchor)});
     append_part(all, std::as_bytes(std::span(&bast_stacks_fake_anchor, 1)));
     for (const auto part : parts) append_part(all, part);
     return all;
@@ -197,7 +197,7 @@ class fake_registry {
     all.insert(all.end(), raw.begin(), raw.end());
   }
   static void append_part(std::vector<std::byte>& all, std::span<const std::byte> part) {
-    append(all, capsule_part{.address = address(part.data()), .bytes = part.size()});
+    append(all, memory_image_part{.address = address(part.data()), .bytes = part.size()});
     all.insert(all.end(), part.begin(), part.end());
     all.resize((all.size() + 7) / 8 * 8);
   }

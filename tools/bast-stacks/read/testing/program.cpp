@@ -4,7 +4,7 @@
 //
 //   program depths N...   a suspended coroutine for each N, used to exactly N bytes; says "ready",
 //                         ends with its standard input
-//   program listen N...   the same behind closed doors but one: nobody but root may read its
+//   program listen N...   the same with all ways in but one closed: nobody but root may read its
 //                         memory, and a bast::watch::listener waits
 //   program stacks N...   the same of stacks without a coroutine, a site for each, called N
 //   program released N... the same, and gives them back instead of waiting
@@ -271,8 +271,8 @@ int main(int count, char** words) {
     // To change the user makes a process undumpable as well.
     if (::geteuid() == 0 && ::setresuid(65'534, 65'534, 65'534) != 0) return 1;
     if (::prctl(PR_SET_DUMPABLE, 0) != 0) return 1;
-    const auto door = bast::watch::listener::start();
-    return door ? depths(all.subspan(1)) : 1;
+    const auto listening = bast::watch::listener::start();
+    return listening ? depths(all.subspan(1)) : 1;
   }
   return 2;
 }

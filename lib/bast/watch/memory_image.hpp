@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A capsule: memory of a process as a file, each piece with its address, so that a reader can do
+// A memory_image: memory of a process as a file, each piece with its address, so that a reader can do
 // with it what it does with the process. Not at one instant: the process runs on while it is made,
 // and the sequence words of the registry are copied with the rest.
 //
-//   capsule_header   pieces times: { capsule_piece, bytes, up to 7 bytes of padding }
+//   memory_image_header   pieces times: { memory_image_piece, bytes, up to 7 bytes of padding }
 #pragma once
 
 #include <cstdint>
@@ -14,26 +14,26 @@
 
 namespace bast::watch {
 
-inline constexpr char capsule_magic[8] = {'B', 'A', 'S', 'T', 'C', 'A', 'P', 'S'};
-inline constexpr std::uint32_t capsule_version = 1;
+inline constexpr char memory_image_magic[8] = {'B', 'A', 'S', 'T', 'C', 'A', 'P', 'S'};
+inline constexpr std::uint32_t memory_image_version = 1;
 
-struct capsule_header {
+struct memory_image_header {
   char magic[8];
   std::uint32_t version;
   std::uint32_t pieces;
   std::uint64_t anchor;  // address of the anchor, which is in one of the pieces
 };
-static_assert(sizeof(capsule_header) == 24);
+static_assert(sizeof(memory_image_header) == 24);
 
-struct capsule_piece {
+struct memory_image_piece {
   std::uint64_t address;
   std::uint64_t bytes;
 };
-static_assert(sizeof(capsule_piece) == 16);
+static_assert(sizeof(memory_image_piece) == 16);
 
 /// The registry, the slots and control blocks that it leads to, and the names of live stacks; a
 /// sealed file. What is unmapped meanwhile is left out. Thread-safe. Errors: bad_state (there is no
 /// registry yet), `limit`, no_memory.
-[[nodiscard]] result<os::descriptor> make_capsule() noexcept;
+[[nodiscard]] result<os::descriptor> make_memory_image() noexcept;
 
 }  // namespace bast::watch

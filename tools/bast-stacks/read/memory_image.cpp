@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "read/capsule.hpp"
+#include "read/memory_image.hpp"
 
 #include <fmt/format.h>
 
@@ -15,19 +15,19 @@ std::unexpected<problem> damaged(std::string what) {
 
 }  // namespace
 
-std::expected<capsule, problem> open_capsule(std::shared_ptr<const source> bytes) {
-  capsule_header header{};
-  if (!bytes->read_record(0, header) || header.magic != capsule_magic)
+std::expected<memory_image, problem> open_memory_image(std::shared_ptr<const source> bytes) {
+  memory_image_header header{};
+  if (!bytes->read_record(0, header) || header.magic != memory_image_magic)
     return damaged("it does not begin with BASTCAPS");
-  if (header.version != capsule_version) {
+  if (header.version != memory_image_version) {
     return damaged(fmt::format("it has version {}; this program reads version {}", header.version,
-                               capsule_version));
+                               memory_image_version));
   }
   if (header.count > parts_max) return damaged(fmt::format("it has {} parts", header.count));
   std::vector<file_part> parts;
   std::uint64_t at = sizeof header;
   for (std::uint32_t i = 0; i < header.count; ++i) {
-    capsule_part part{};
+    memory_image_part part{};
     if (!bytes->read_record(at, part)) return damaged(fmt::format("part {} is not there", i));
     at += sizeof part;
     if (part.bytes > bytes->size() - at)
@@ -36,8 +36,8 @@ std::expected<capsule, problem> open_capsule(std::shared_ptr<const source> bytes
     at += (part.bytes + 7) / 8 * 8;
     if (at > bytes->size()) at = bytes->size();  // Behind the last part the padding may be missing.
   }
-  return capsule{.anchor = header.anchor,
-                 .memory = std::make_unique<file_memory>(std::move(bytes), std::move(parts))};
+  return memory_image{.anchor = header.anchor,
+                      .memory = std::make_unique<file_memory>(std::move(bytes), std::move(parts))};
 }
 
 }  // namespace bast_stacks

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "show/honesty.hpp"
+#include "show/caveats.hpp"
 
 #include <fmt/format.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `errand`: one process to run, chosen at random, and what must come of it: its status, who ended
+// `process_case`: one process to run, chosen at random, and what must come of it: its status, who ended
 // it, and every byte. Children are bast_test_child with some steps.
 //
-//   errand e(random);
+//   process_case e(random);
 //   auto ended = e.work().run();
 //   const std::string complaint = ended ? e.judge(*ended) : e.judge(ended.error());
 #pragma once
@@ -20,14 +20,14 @@
 
 namespace bast::stress {
 
-class errand {
+class process_case {
  public:
-  enum class weather {
-    fair,   // whatever is not as expected is wrong
-    rough,  // kernel calls fail: a stream may end early if it says why
+  enum class faults {
+    none,      // whatever is not as expected is wrong
+    injected,  // kernel calls fail: a stream may end early if it says why
   };
 
-  explicit errand(std::mt19937_64& random, weather w = weather::fair);
+  explicit process_case(std::mt19937_64& random, faults w = faults::none);
 
   command& work() { return *work_; }
   const char* name() const { return name_; }
@@ -71,10 +71,10 @@ class errand {
   std::string compare(const captured_output& got, const expected_stream& expected,
                       bool whole) const;
   bool ended_as_expected(const process_result& ended) const;
-  bool ended_by_the_weather(const process_result& ended) const;
+  bool ended_by_a_fault(const process_result& ended) const;
   std::string wrong(const std::string& what) const;
 
-  weather weather_;
+  faults faults_;
   const char* name_ = "";
   std::optional<command> work_;
   process_ending ended_by_ = process_ending::exited;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The door: every kernel call of this library passes `through(kind, f)`, where a test can make the
-// k-th call of a kind fail, once or from then on, with an errno of its choice.
+// Fault injection: every system call of this library is made through `system_call(kind, f)`, where a
+// test can make the k-th call of a kind fail, once or from then on, with an errno of its choice.
 //
 //   bast::os::fault_scope fault({.kind = bast::os::call::protect, .nth = 3, .error_number =
 //   ENOMEM});
@@ -9,7 +9,7 @@
 //   EXPECT_EQ(fault.injected(), 1);
 //
 // The plan is data, not a hook: a library that must not fail keeps no writable function pointer
-// beside its kernel calls. Unarmed, the door costs one relaxed load and a predicted branch next to
+// beside its kernel calls. Unarmed, it costs one relaxed load and a predicted branch next to
 // a kernel call of 200 ns. Async-signal-safe: the fault handler passes through it too.
 #pragma once
 
@@ -79,7 +79,7 @@ class fault_scope {
 
 namespace internal {
 
-inline constinit std::atomic<bool> door_armed{false};
+inline constinit std::atomic<bool> faults_armed{false};
 
 /// The errno to fail with, or 0 to let the call through.
 [[gnu::cold, gnu::noinline]] int injected_errno(call kind) noexcept;
@@ -87,8 +87,8 @@ inline constinit std::atomic<bool> door_armed{false};
 /// Makes the call `f` (returning -1 or MAP_FAILED and errno as libc does), unless the plan says
 /// that it fails: then `failure` is returned with errno set and `f` is not called.
 template <class R, class F>
-inline R through(call kind, R failure, F f) noexcept {
-  if (door_armed.load(std::memory_order_relaxed)) [[unlikely]] {
+inline R system_call(call kind, R failure, F f) noexcept {
+  if (faults_armed.load(std::memory_order_relaxed)) [[unlikely]] {
     const int error_number = injected_errno(kind);
     if (error_number != 0) {
       errno = error_number;

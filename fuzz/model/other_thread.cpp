@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/errand.hpp"
+#include "model/other_thread.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -15,11 +15,11 @@ class other_thread {
     std::thread([this] { serve(); }).detach();
   }
 
-  void run(void (*call)(void*), void* errand) {
+  void run(void (*call)(void*), void* argument) {
     const std::scoped_lock one_at_a_time(callers_);
     std::unique_lock lock(mutex_);
     call_ = call;
-    errand_ = errand;
+    argument_ = argument;
     changed_.notify_all();
     changed_.wait(lock, [this] { return call_ == nullptr; });
   }
@@ -29,7 +29,7 @@ class other_thread {
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return call_ != nullptr; });
-      call_(errand_);
+      call_(argument_);
       call_ = nullptr;
       changed_.notify_all();
     }
@@ -39,15 +39,15 @@ class other_thread {
   std::mutex mutex_;
   std::condition_variable changed_;
   void (*call_)(void*) = nullptr;
-  void* errand_ = nullptr;
+  void* argument_ = nullptr;
 };
 
 }  // namespace
 
-void run_elsewhere(void (*call)(void* errand), void* errand) {
+void run_on_other_thread(void (*call)(void* argument), void* argument) {
   // Never destroyed: its thread waits until the process ends.
   static other_thread* const other = new other_thread;
-  other->run(call, errand);
+  other->run(call, argument);
 }
 
 }  // namespace bast::model::internal

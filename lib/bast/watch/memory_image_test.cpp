@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is in a capsule, piece by piece, of slabs and control blocks that are made up.
-#include "bast/watch/capsule.hpp"
+// What is in a memory_image, piece by piece, of slabs and control blocks that are made up.
+#include "bast/watch/memory_image.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ slot_layout layout_of_made_up_slots() {
   return layout;
 }
 
-class Capsule : public ::testing::Test {
+class MemoryImage : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(open_registry());
@@ -92,17 +92,17 @@ class Capsule : public ::testing::Test {
 constexpr auto live = static_cast<std::uint8_t>(slot_state::live);
 constexpr auto idle = static_cast<std::uint8_t>(slot_state::idle);
 
-TEST_F(Capsule, HoldsEveryPieceOnceWithItsBytes) {
+TEST_F(MemoryImage, HoldsEveryPieceOnceWithItsBytes) {
   slots[0] = {.name = address_of(name), .state = live};
   slots[1] = {.name = address_of(name), .state = idle};  // of the user before
   slots[2] = {.name = 0, .state = live};
   slots[3] = {.name = address_of(name), .state = live};  // not opened
   make_slab(3);
-  const auto file = make_capsule();
+  const auto file = make_memory_image();
   ASSERT_TRUE(file);
-  const test::opened_capsule all(file->get());
-  EXPECT_EQ(std::memcmp(all.head.magic, capsule_magic, sizeof all.head.magic), 0);
-  EXPECT_EQ(all.head.version, capsule_version);
+  const test::opened_memory_image all(file->get());
+  EXPECT_EQ(std::memcmp(all.head.magic, memory_image_magic, sizeof all.head.magic), 0);
+  EXPECT_EQ(all.head.version, memory_image_version);
   EXPECT_EQ(all.head.anchor, address_of(&bast_watch_anchor));
   places expected = with_slab(3);
   expected.emplace_back(address_of(name), sizeof name);
@@ -118,19 +118,19 @@ TEST_F(Capsule, HoldsEveryPieceOnceWithItsBytes) {
   EXPECT_EQ(std::memcmp(all.pieces[4].bytes.data(), blocks, sizeof blocks), 0);
 }
 
-TEST_F(Capsule, IsSealedAndClosedOnExec) {
-  const auto file = make_capsule();
+TEST_F(MemoryImage, IsSealedAndClosedOnExec) {
+  const auto file = make_memory_image();
   ASSERT_TRUE(file);
   EXPECT_EQ(::fcntl(file->get(), F_GET_SEALS),
             F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
   EXPECT_EQ(::fcntl(file->get(), F_GETFD), FD_CLOEXEC);
 }
 
-TEST_F(Capsule, ForALiveSlotWithoutANameNothingIsWritten) {
+TEST_F(MemoryImage, ForALiveSlotWithoutANameNothingIsWritten) {
   make_slab(4);
   const auto writes = [] {
     const os::fault_scope counted({.kind = os::call::write});
-    EXPECT_TRUE(make_capsule());
+    EXPECT_TRUE(make_memory_image());
     return counted.seen();
   };
   const std::uint64_t without = writes();
@@ -140,36 +140,37 @@ TEST_F(Capsule, ForALiveSlotWithoutANameNothingIsWritten) {
   EXPECT_EQ(writes(), without + 2) << "the piece and its head";
 }
 
-TEST_F(Capsule, LeavesOutSlabsThatAreNotOpenAndTablesThatAreEmpty) {
+TEST_F(MemoryImage, LeavesOutSlabsThatAreNotOpenAndTablesThatAreEmpty) {
   slots[0] = {.name = address_of(name), .state = live};
   make_slab(0);
   describe_coros(blocks, 0);
-  EXPECT_EQ(test::opened_capsule(make_capsule()->get()).places(), always()) << "nothing is opened";
+  EXPECT_EQ(test::opened_memory_image(make_memory_image()->get()).places(), always())
+      << "nothing is opened";
   set_opened(*slab, 1);
   slab->state = static_cast<std::uint32_t>(entry_state::closed);  // taken, and not published
-  EXPECT_EQ(test::opened_capsule(make_capsule()->get()).places(), always());
+  EXPECT_EQ(test::opened_memory_image(make_memory_image()->get()).places(), always());
   give(std::exchange(slab, nullptr));
-  EXPECT_EQ(test::opened_capsule(make_capsule()->get()).places(), always());
+  EXPECT_EQ(test::opened_memory_image(make_memory_image()->get()).places(), always());
 }
 
-TEST_F(Capsule, AnOpenSlabBehindAFreeOneIsFound) {
+TEST_F(MemoryImage, AnOpenSlabBehindAFreeOneIsFound) {
   slab_entry* const gone = take_slab();
   make_slab(2);
   give(gone);
   places expected = with_slab(2);
   expected.push_back(coros());
-  EXPECT_EQ(test::opened_capsule(make_capsule()->get()).places(), expected);
+  EXPECT_EQ(test::opened_memory_image(make_memory_image()->get()).places(), expected);
 }
 
-TEST_F(Capsule, WhatCannotBeReadIsLeftOutAndTheRestIsWhole) {
+TEST_F(MemoryImage, WhatCannotBeReadIsLeftOutAndTheRestIsWhole) {
   const std::size_t page = os::page_bytes();
   std::byte* const hole = *os::reserve(page, page);
   slots[0] = {.name = address_of(hole), .state = live};
   slots[1] = {.name = address_of(name), .state = live};
   make_slab(2);
-  const auto file = make_capsule();
+  const auto file = make_memory_image();
   ASSERT_TRUE(file);
-  const test::opened_capsule all(file->get());
+  const test::opened_memory_image all(file->get());
   places expected = with_slab(2);
   expected.emplace_back(address_of(name), sizeof name);
   expected.push_back(coros());
@@ -178,7 +179,7 @@ TEST_F(Capsule, WhatCannotBeReadIsLeftOutAndTheRestIsWhole) {
   os::release(hole, page);
 }
 
-TEST_F(Capsule, X6_AWriteThatFailsCostsItsPieceAlone) {
+TEST_F(MemoryImage, X6_AWriteThatFailsCostsItsPieceAlone) {
   slots[0] = {.name = address_of(name), .state = live};
   make_slab(1);
   places whole = with_slab(1);
@@ -188,30 +189,30 @@ TEST_F(Capsule, X6_AWriteThatFailsCostsItsPieceAlone) {
   // Two writes for each piece, and one for the header.
   for (std::uint64_t nth = 1; nth <= 2 * whole.size(); ++nth) {
     const os::fault_scope fault({.kind = os::call::write, .nth = nth, .error_number = ENOSPC});
-    const auto file = make_capsule();
+    const auto file = make_memory_image();
     ASSERT_TRUE(file) << nth;
     EXPECT_EQ(fault.injected(), 1U);
     places expected = whole;
     expected.erase(expected.begin() + static_cast<std::ptrdiff_t>((nth - 1) / 2));
-    EXPECT_EQ(test::opened_capsule(file->get()).places(), expected) << nth;
+    EXPECT_EQ(test::opened_memory_image(file->get()).places(), expected) << nth;
   }
   {
     const os::fault_scope fault(
         {.kind = os::call::write, .nth = 2 * whole.size() + 1, .error_number = ENOSPC});
-    const auto file = make_capsule();
+    const auto file = make_memory_image();
     ASSERT_FALSE(file);
     EXPECT_EQ(test::kind_of(file), errc::no_memory);
   }
   EXPECT_EQ(before.differences(), "");
 }
 
-TEST_F(Capsule, X6_WithoutAFileThereIsAnErrorOfItsKind) {
+TEST_F(MemoryImage, X6_WithoutAFileThereIsAnErrorOfItsKind) {
   const test::leak_baseline before;
   const std::pair<int, errc> answers[] = {
       {EMFILE, errc::limit}, {ENFILE, errc::limit}, {ENOMEM, errc::no_memory}};
   for (const auto& [cause, kind] : answers) {
     const os::fault_scope fault({.kind = os::call::memory_file, .nth = 1, .error_number = cause});
-    const auto file = make_capsule();
+    const auto file = make_memory_image();
     ASSERT_FALSE(file);
     EXPECT_EQ(file.error().kind(), kind) << cause;
   }
@@ -220,7 +221,7 @@ TEST_F(Capsule, X6_WithoutAFileThereIsAnErrorOfItsKind) {
 
 TEST(CapsuleOfNothing, BeforeTheFirstPoolThereIsNone) {
   test::expect_in_fresh_process([] {
-    const auto file = make_capsule();
+    const auto file = make_memory_image();
     if (file || file.error().kind() != errc::bad_state) return 1;
     return registry() == nullptr ? 0 : 2;
   });

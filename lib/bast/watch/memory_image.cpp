@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/watch/capsule.hpp"
+#include "bast/watch/memory_image.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -22,14 +22,14 @@ T look(std::byte* at) noexcept {
   return std::atomic_ref<T>(*reinterpret_cast<T*>(at)).load(std::memory_order_acquire);
 }
 
-class capsule {
+class memory_image {
  public:
-  explicit capsule(int fd) noexcept : fd_(fd) {}
+  explicit memory_image(int fd) noexcept : fd_(fd) {}
 
   void add(const void* memory, std::size_t size) noexcept {
     BAST_ASSERT(size % 8 == 0);  // so that no piece needs padding
     if (size == 0) return;
-    const capsule_piece piece{reinterpret_cast<std::uintptr_t>(memory), size};
+    const memory_image_piece piece{reinterpret_cast<std::uintptr_t>(memory), size};
     // A piece that cannot be read whole is written over by the next.
     if (!os::copy_to_file(fd_, memory, size, end_ + sizeof piece)) return;
     if (!os::copy_to_file(fd_, &piece, sizeof piece, end_)) return;
@@ -37,9 +37,9 @@ class capsule {
     ++pieces_;
   }
   bool finish() const noexcept {
-    capsule_header head{};
-    std::memcpy(head.magic, capsule_magic, sizeof head.magic);
-    head.version = capsule_version;
+    memory_image_header head{};
+    std::memcpy(head.magic, memory_image_magic, sizeof head.magic);
+    head.version = memory_image_version;
     head.pieces = pieces_;
     head.anchor = reinterpret_cast<std::uintptr_t>(&bast_watch_anchor);
     return os::copy_to_file(fd_, &head, sizeof head, 0);
@@ -47,11 +47,11 @@ class capsule {
 
  private:
   int fd_;
-  std::uint64_t end_ = sizeof(capsule_header);
+  std::uint64_t end_ = sizeof(memory_image_header);
   std::uint32_t pieces_ = 0;
 };
 
-void add_names(capsule& file, const slot_layout& layout, std::byte* slots,
+void add_names(memory_image& file, const slot_layout& layout, std::byte* slots,
                std::uint32_t count) noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     std::byte* const slot = slots + std::size_t{i} * layout.record_bytes;
@@ -62,7 +62,7 @@ void add_names(capsule& file, const slot_layout& layout, std::byte* slots,
 }
 
 /// The caller holds the lock under which slabs come and go, so that their slots are there.
-void add_slabs(capsule& file, const header& head) noexcept {
+void add_slabs(memory_image& file, const header& head) noexcept {
   auto* const slabs = entries<slab_entry>(head.slabs);
   for (std::uint32_t i = 0; i < head.slabs.used; ++i) {
     if (slabs[i].state != static_cast<std::uint32_t>(entry_state::open)) continue;
@@ -75,14 +75,14 @@ void add_slabs(capsule& file, const header& head) noexcept {
 
 }  // namespace
 
-result<os::descriptor> make_capsule() noexcept {
+result<os::descriptor> make_memory_image() noexcept {
   const header* const head = registry();
   if (head == nullptr) {
-    return fail(errc::bad_state, "watch.make_capsule", "the process has made no pool yet");
+    return fail(errc::bad_state, "watch.make_memory_image", "the process has made no pool yet");
   }
-  auto file = os::sealable_file("bast capsule");
+  auto file = os::sealable_file("bast memory_image");
   if (!file) return file;
-  capsule whole(file->get());
+  memory_image whole(file->get());
   {
     const std::lock_guard guard(the_writer.lock);
     whole.add(&bast_watch_anchor, sizeof bast_watch_anchor);
@@ -92,7 +92,7 @@ result<os::descriptor> make_capsule() noexcept {
     whole.add(reinterpret_cast<const void*>(head->coros), head->coros_bytes);
   }
   if (!whole.finish()) {
-    return fail(errc::no_memory, "watch.make_capsule", "no room for the copy");
+    return fail(errc::no_memory, "watch.make_memory_image", "no room for the copy");
   }
   if (auto sealed = os::seal(file->get()); !sealed) return std::unexpected(sealed.error());
   return file;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `site_book`: a target has a record for each site of each pool; a reader wants one line for each
+// `site_index`: a target has a record for each site of each pool; a reader wants one line for each
 // place in the source. The book adds them up, and knows which line a slot's (pool, index) means.
 #pragma once
 
@@ -26,10 +26,10 @@ void sort_sites(snapshot& all);
 /// Each pool has a record for what has no site; it is a site where something ran.
 void drop_unused_other(snapshot& all);
 
-class site_book {
+class site_index {
  public:
   /// Enters sites into `all`, which must live as long as the book.
-  explicit site_book(snapshot& all);
+  explicit site_index(snapshot& all);
 
   /// Enters a line that another snapshot has. Returns its index.
   std::size_t enter(site entered);

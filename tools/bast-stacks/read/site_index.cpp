@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "read/site_book.hpp"
+#include "read/site_index.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -101,12 +101,12 @@ void drop_unused_other(snapshot& all) {
   reorder(all, std::move(order));
 }
 
-site_book::site_book(snapshot& all) : all_(all) {
+site_index::site_index(snapshot& all) : all_(all) {
   for (std::size_t i = 0; i < all_.sites.size(); ++i)
     by_identity_.emplace(identity_of(all_.sites[i]), i);
 }
 
-std::size_t site_book::enter(site entered) {
+std::size_t site_index::enter(site entered) {
   const auto [at, is_new] = by_identity_.emplace(identity_of(entered), all_.sites.size());
   if (is_new) {
     all_.sites.push_back(std::move(entered));
@@ -116,8 +116,8 @@ std::size_t site_book::enter(site entered) {
   return at->second;
 }
 
-std::uint64_t site_book::enter(const site_entry& entry, std::uint64_t pool_id,
-                               std::uint64_t now_ns) {
+std::uint64_t site_index::enter(const site_entry& entry, std::uint64_t pool_id,
+                                std::uint64_t now_ns) {
   site made = site_from(entry, pool_id, now_ns);
   const std::uint64_t max = made.max;
   const std::size_t index = enter(std::move(made));
@@ -132,12 +132,12 @@ std::uint64_t site_book::enter(const site_entry& entry, std::uint64_t pool_id,
   return max;
 }
 
-void site_book::raise_held() {
+void site_index::raise_held() {
   for (const auto& [index, most] : held_max_)
     all_.sites[index].held = std::max({all_.sites[index].held, most.open, most.gone});
 }
 
-std::size_t site_book::find(std::uint32_t pool_index, std::uint16_t site_index) {
+std::size_t site_index::find(std::uint32_t pool_index, std::uint16_t site_index) {
   const auto [at, is_new] = by_place_.emplace(place_of(pool_index, site_index), 0);
   if (is_new) {
     site unknown;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "errand.hpp"
+#include "process_case.hpp"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -48,17 +48,17 @@ void end_group(pid_t group) {
 
 }  // namespace
 
-errand::errand(std::mt19937_64& random, weather w) : weather_(w) {
-  using kind = void (errand::*)(std::mt19937_64&);
+process_case::process_case(std::mt19937_64& random, faults w) : faults_(w) {
+  using kind = void (process_case::*)(std::mt19937_64&);
   constexpr kind kinds[] = {
-      &errand::exits,        &errand::is_signalled, &errand::floods,
-      &errand::copies_input, &errand::exceeds,      &errand::is_truncated,
-      &errand::is_held_back, &errand::times_out,    &errand::is_cancelled,
-      &errand::is_refused,   &errand::exits,        &errand::leaves_a_grandchild};
+      &process_case::exits,        &process_case::is_signalled, &process_case::floods,
+      &process_case::copies_input, &process_case::exceeds,      &process_case::is_truncated,
+      &process_case::is_held_back, &process_case::times_out,    &process_case::is_cancelled,
+      &process_case::is_refused,   &process_case::exits,        &process_case::leaves_a_grandchild};
   (this->*kinds[random() % std::size(kinds)])(random);
 }
 
-void errand::steps(std::vector<std::string> words) {
+void process_case::steps(std::vector<std::string> words) {
   work_.emplace(command::argv({BAST_TEST_CHILD}));
   for (const std::string& word : words) work_->arg(word);
   work_->timeout(std::chrono::seconds(60));  // Nothing outlives its scenario by more.
@@ -68,7 +68,7 @@ void errand::steps(std::vector<std::string> words) {
   work_->stdout_capture().stderr_capture();
 }
 
-void errand::exits(std::mt19937_64& random) {
+void process_case::exits(std::mt19937_64& random) {
   name_ = "exit code";
   const int code = static_cast<int>(random() % 256);
   output_.size = up_to(random, 20'000);
@@ -78,7 +78,7 @@ void errand::exits(std::mt19937_64& random) {
   statuses_ = {exit_code(code)};
 }
 
-void errand::is_signalled(std::mt19937_64& random) {
+void process_case::is_signalled(std::mt19937_64& random) {
   name_ = "signal";
   constexpr int signals[] = {SIGKILL, SIGTERM, SIGUSR1, SIGPIPE};
   const int number = signals[random() % std::size(signals)];
@@ -87,7 +87,7 @@ void errand::is_signalled(std::mt19937_64& random) {
   statuses_ = {by_signal(number)};
 }
 
-void errand::floods(std::mt19937_64& random) {
+void process_case::floods(std::mt19937_64& random) {
   name_ = "flood";
   output_.size = up_to(random, 2 << 20);
   errors_.size = up_to(random, 1 << 20);
@@ -95,7 +95,7 @@ void errand::floods(std::mt19937_64& random) {
   statuses_ = {exit_code(0)};
 }
 
-void errand::copies_input(std::mt19937_64& random) {
+void process_case::copies_input(std::mt19937_64& random) {
   name_ = "input";
   for (auto left = up_to(random, 100'000); left > 0; --left) {
     output_.instead += static_cast<char>(random());
@@ -105,19 +105,19 @@ void errand::copies_input(std::mt19937_64& random) {
   statuses_ = {exit_code(0)};
 }
 
-void errand::exceeds(std::mt19937_64& random) {
+void process_case::exceeds(std::mt19937_64& random) {
   name_ = "limit, error_and_kill";
   output_.limit = up_to(random, 100'000);
   output_.size = output_.limit + 1 + up_to(random, 200'000);
   steps({"out", std::to_string(output_.size), "hang"});
   work_->stdout_capture({.limit = bytes{output_.limit}, .policy = on_limit::error_and_kill});
   // It hangs for nothing when its output cannot be read.
-  if (weather_ == weather::rough) work_->timeout(std::chrono::seconds(4));
+  if (faults_ == faults::injected) work_->timeout(std::chrono::seconds(4));
   statuses_ = {by_signal(SIGTERM)};
   ended_by_ = process_ending::limit;
 }
 
-void errand::is_truncated(std::mt19937_64& random) {
+void process_case::is_truncated(std::mt19937_64& random) {
   name_ = "limit, truncate_and_drain";
   output_.limit = up_to(random, 100'000);
   output_.size = output_.limit + up_to(random, 200'000);
@@ -127,7 +127,7 @@ void errand::is_truncated(std::mt19937_64& random) {
 }
 
 /// Nobody takes what was captured, so that a child that writes more than fits waits for ever.
-void errand::is_held_back(std::mt19937_64& random) {
+void process_case::is_held_back(std::mt19937_64& random) {
   name_ = "limit, backpressure";
   constexpr std::uint64_t pipe_bytes = 1 << 20;  // at most, by default
   output_.limit = 1 + up_to(random, 100'000);
@@ -144,7 +144,7 @@ void errand::is_held_back(std::mt19937_64& random) {
   ended_by_ = process_ending::timed_out;
 }
 
-void errand::times_out(std::mt19937_64& random) {
+void process_case::times_out(std::mt19937_64& random) {
   name_ = "timeout";
   output_.size = up_to(random, 10'000);
   output_.whole = false;
@@ -161,7 +161,7 @@ void errand::times_out(std::mt19937_64& random) {
   ended_by_ = process_ending::timed_out;
 }
 
-void errand::is_cancelled(std::mt19937_64& random) {
+void process_case::is_cancelled(std::mt19937_64& random) {
   name_ = "cancel";
   output_.size = up_to(random, 10'000);
   output_.whole = false;
@@ -170,7 +170,7 @@ void errand::is_cancelled(std::mt19937_64& random) {
   ended_by_ = process_ending::cancelled;
 }
 
-void errand::is_refused(std::mt19937_64& random) {
+void process_case::is_refused(std::mt19937_64& random) {
   name_ = "refused start";
   start_stage_ = spawn_stage::exec;
   switch (random() % 3) {
@@ -190,7 +190,7 @@ void errand::is_refused(std::mt19937_64& random) {
   }
 }
 
-void errand::leaves_a_grandchild(std::mt19937_64& random) {
+void process_case::leaves_a_grandchild(std::mt19937_64& random) {
   name_ = "grandchild";
   has_grandchild_ = true;
   output_.size = up_to(random, 2'000);
@@ -203,12 +203,12 @@ void errand::leaves_a_grandchild(std::mt19937_64& random) {
   if (!grandchild_holds_) work_->kill_group_on_exit();
 }
 
-std::string errand::wrong(const std::string& what) const {
+std::string process_case::wrong(const std::string& what) const {
   return "P: a child of kind '" + std::string(name_) + "': " + what;
 }
 
-std::string errand::compare(const captured_output& got, const expected_stream& expected,
-                            bool whole) const {
+std::string process_case::compare(const captured_output& got, const expected_stream& expected,
+                                  bool whole) const {
   if (!expected.captured) return "";
   const std::string_view text = got.bytes.text();
   const std::uint64_t written = expected.instead.empty() ? expected.size : expected.instead.size();
@@ -218,7 +218,7 @@ std::string errand::compare(const captured_output& got, const expected_stream& e
   if (!same) return wrong("a byte of its output is another one (P-16)");
   if (text.size() > kept) return wrong("there are more bytes than it wrote, or than its limit");
   if (got.error_number != 0) {
-    if (weather_ == weather::rough) return "";  // What is told may have cost bytes.
+    if (faults_ == faults::injected) return "";  // What is told may have cost bytes.
     return wrong("errno " + std::to_string(got.error_number));
   }
   if (!whole || !expected.whole) return "";
@@ -232,15 +232,15 @@ std::string errand::compare(const captured_output& got, const expected_stream& e
   return "";
 }
 
-bool errand::ended_as_expected(const process_result& ended) const {
+bool process_case::ended_as_expected(const process_result& ended) const {
   const auto fits = [&](const exit_status& one) { return ended.status == one; };
   return ended.ended_by == ended_by_ && std::ranges::any_of(statuses_, fits);
 }
 
 /// Whose output cannot be read any more dies of that, or hangs without exceeding its limit; and
 /// SIGKILL comes instead of a SIGTERM that could not be sent.
-bool errand::ended_by_the_weather(const process_result& ended) const {
-  if (weather_ != weather::rough) return false;
+bool process_case::ended_by_a_fault(const process_result& ended) const {
+  if (faults_ != faults::injected) return false;
   const bool failed = ended.output.error_number != 0 || ended.errors.error_number != 0;
   const bool hung =
       ended_by_ == process_ending::limit && ended.ended_by == process_ending::timed_out;
@@ -248,11 +248,11 @@ bool errand::ended_by_the_weather(const process_result& ended) const {
          (ended.signal_error != 0 && ended.status == by_signal(SIGKILL));
 }
 
-std::string errand::judge(const process_result& ended) const {
+std::string process_case::judge(const process_result& ended) const {
   if (has_grandchild_) end_group(ended.pid);
   if (wants_failure()) return wrong("it was started");
   const bool as_expected = ended_as_expected(ended);
-  if (!as_expected && !ended_by_the_weather(ended)) {
+  if (!as_expected && !ended_by_a_fault(ended)) {
     return wrong(in_words(ended.status) + ", ended by '" + name_of(ended.ended_by) + "', not " +
                  in_words(statuses_.front()) + " by '" + name_of(ended_by_) + "' (P-14, P-15)");
   }
@@ -267,7 +267,7 @@ std::string errand::judge(const process_result& ended) const {
   return "";
 }
 
-std::string errand::judge(const error& failed) const {
+std::string process_case::judge(const error& failed) const {
   if (wants_cancel() && failed == errc::cancelled) return "";  // Before it was started.
   if (wants_failure() && failed.error_number() == start_errno_ &&
       work_->failure().stage == start_stage_) {

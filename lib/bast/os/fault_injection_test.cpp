@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,24 +12,24 @@
 namespace bast::os {
 namespace {
 
-/// A stand-in for a kernel call: returns 7, and counts how often the door let it through.
+/// A stand-in for a kernel call: returns 7, and counts how often it was called.
 struct stand_in {
   int made = 0;
   int operator()(call kind) {
-    return internal::through(kind, -1, [this] {
+    return internal::system_call(kind, -1, [this] {
       ++made;
       return 7;
     });
   }
 };
 
-TEST(door, unarmed_it_lets_everything_through) {
+TEST(fault_injection, unarmed_it_lets_everything_through) {
   stand_in kernel;
   for (int kind = 0; kind < call_kinds; ++kind) EXPECT_EQ(kernel(static_cast<call>(kind)), 7);
   EXPECT_EQ(kernel.made, call_kinds);
 }
 
-TEST(door, a_scope_without_a_plan_only_counts) {
+TEST(fault_injection, a_scope_without_a_plan_only_counts) {
   stand_in kernel;
   const fault_scope scope;
   EXPECT_EQ(kernel(call::map), 7);
@@ -39,7 +39,7 @@ TEST(door, a_scope_without_a_plan_only_counts) {
   EXPECT_EQ(kernel.made, 2);
 }
 
-TEST(door, D12_the_nth_call_fails_once) {
+TEST(fault_injection, D12_the_nth_call_fails_once) {
   for (std::uint64_t nth = 1; nth <= 5; ++nth) {
     stand_in kernel;
     const fault_scope fault({.kind = call::protect, .nth = nth, .error_number = ENOMEM});
@@ -54,7 +54,7 @@ TEST(door, D12_the_nth_call_fails_once) {
   }
 }
 
-TEST(door, D12_a_persistent_fault_fails_from_the_nth_call_on) {
+TEST(fault_injection, D12_a_persistent_fault_fails_from_the_nth_call_on) {
   stand_in kernel;
   const fault_scope fault({.kind = call::map, .nth = 3, .persistent = true});
   for (int i = 1; i <= 6; ++i) EXPECT_EQ(kernel(call::map), i < 3 ? 7 : -1);
@@ -62,7 +62,7 @@ TEST(door, D12_a_persistent_fault_fails_from_the_nth_call_on) {
   EXPECT_EQ(kernel.made, 2);
 }
 
-TEST(door, D12_the_errno_is_the_plans) {
+TEST(fault_injection, D12_the_errno_is_the_plans) {
   for (const int error_number : {EINVAL, EAGAIN, EPERM, 1, 133}) {
     stand_in kernel;
     const fault_scope fault({.kind = call::advise, .nth = 1, .error_number = error_number});
@@ -71,7 +71,7 @@ TEST(door, D12_the_errno_is_the_plans) {
   }
 }
 
-TEST(door, a_plan_for_one_kind_neither_counts_nor_fails_another) {
+TEST(fault_injection, a_plan_for_one_kind_neither_counts_nor_fails_another) {
   for (int planned = 0; planned < call_kinds; ++planned) {
     stand_in kernel;
     const fault_scope fault({.kind = static_cast<call>(planned), .nth = 1, .persistent = true});
@@ -84,7 +84,7 @@ TEST(door, a_plan_for_one_kind_neither_counts_nor_fails_another) {
   }
 }
 
-TEST(door, any_counts_calls_of_every_kind) {
+TEST(fault_injection, any_counts_calls_of_every_kind) {
   stand_in kernel;
   const fault_scope fault({.kind = call::any, .nth = 4});
   for (int kind = 0; kind < call_kinds; ++kind) {
@@ -93,7 +93,7 @@ TEST(door, any_counts_calls_of_every_kind) {
   EXPECT_EQ(fault.seen(), static_cast<std::uint64_t>(call_kinds));
 }
 
-TEST(door, the_end_of_a_scope_disarms_and_the_next_starts_at_zero) {
+TEST(fault_injection, the_end_of_a_scope_disarms_and_the_next_starts_at_zero) {
   stand_in kernel;
   for (int round = 0; round < 3; ++round) {
     {
@@ -106,7 +106,7 @@ TEST(door, the_end_of_a_scope_disarms_and_the_next_starts_at_zero) {
   }
 }
 
-TEST(door, two_threads_are_counted_exactly) {
+TEST(fault_injection, two_threads_are_counted_exactly) {
   constexpr int calls_each = 20'000;
   constexpr std::uint64_t nth = 9'999;
   const fault_scope fault({.kind = call::map, .nth = nth, .persistent = true});
@@ -124,7 +124,7 @@ TEST(door, two_threads_are_counted_exactly) {
   EXPECT_EQ(static_cast<std::uint64_t>(failed.load()), fault.injected());
 }
 
-TEST(door, of_two_racing_threads_exactly_one_gets_the_single_fault) {
+TEST(fault_injection, of_two_racing_threads_exactly_one_gets_the_single_fault) {
   const fault_scope fault({.kind = call::map, .nth = 5'000});
   std::atomic<int> failed{0};
   const auto work = [&] {
@@ -138,7 +138,7 @@ TEST(door, of_two_racing_threads_exactly_one_gets_the_single_fault) {
   EXPECT_EQ(fault.injected(), 1U);
 }
 
-TEST(door, every_kind_has_a_name_of_its_own) {
+TEST(fault_injection, every_kind_has_a_name_of_its_own) {
   std::set<std::string> names;
   for (int kind = 0; kind <= call_kinds; ++kind) names.insert(name_of(static_cast<call>(kind)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(call_kinds) + 1);
@@ -173,7 +173,7 @@ TEST(door, every_kind_has_a_name_of_its_own) {
   for (const auto& [kind, name] : all) EXPECT_STREQ(name_of(kind), name);
 }
 
-TEST(door, D12_a_second_fault_is_one_more_and_may_come_first) {
+TEST(fault_injection, D12_a_second_fault_is_one_more_and_may_come_first) {
   for (const auto& [nth, also] : {std::pair{1, 3}, std::pair{3, 1}, std::pair{2, 2}}) {
     stand_in kernel;
     const fault_scope fault(
@@ -185,7 +185,7 @@ TEST(door, D12_a_second_fault_is_one_more_and_may_come_first) {
   }
 }
 
-TEST(door, a_plan_that_says_nothing_else_fails_any_call_once_with_no_memory) {
+TEST(fault_injection, a_plan_that_says_nothing_else_fails_any_call_once_with_no_memory) {
   stand_in kernel;
   const fault_scope fault({.nth = 2});
   EXPECT_EQ(kernel(call::read), 7);
@@ -195,7 +195,7 @@ TEST(door, a_plan_that_says_nothing_else_fails_any_call_once_with_no_memory) {
   EXPECT_EQ(fault.injected(), 1U);
 }
 
-TEST(door, without_a_first_fault_there_is_no_second) {
+TEST(fault_injection, without_a_first_fault_there_is_no_second) {
   stand_in kernel;
   const fault_scope fault({.also_nth = 1, .persistent = true});
   EXPECT_EQ(kernel(call::map), 7);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `weather`: what a program makes the kernel do to the library. Either the program's own `fault`
+// `fault_schedule`: what a program makes the kernel do to the library. Either the program's own `fault`
 // operations decide, or whoever runs it: the fault loops fail one call after the other.
 #pragma once
 
@@ -13,10 +13,11 @@
 
 namespace bast::model {
 
-class weather {
+class fault_schedule {
  public:
   /// With a plan, it rules the whole run, and the program's own operations are ignored.
-  explicit weather(const std::optional<os::fault_plan>& imposed) : imposed_(imposed.has_value()) {
+  explicit fault_schedule(const std::optional<os::fault_plan>& imposed)
+      : imposed_(imposed.has_value()) {
     if (imposed) scope_.emplace(*imposed);
     was_rough_ = imposed_;
   }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/os/door.hpp"
+#include "bast/os/fault_injection.hpp"
 
 #include "bast/base.hpp"
 
 namespace bast::os {
 namespace {
 
-// Written only while unarmed, read only while armed: the store to door_armed publishes them.
+// Written only while unarmed, read only while armed: the store to faults_armed publishes them.
 constinit fault_plan plan_in_force;
 constinit std::atomic<std::uint64_t> calls_seen{0};
 constinit std::atomic<std::uint64_t> faults_injected{0};
@@ -44,14 +44,14 @@ const char* name_of(call kind) noexcept {
 }
 
 fault_scope::fault_scope(fault_plan plan) noexcept {
-  BAST_CHECK(!internal::door_armed.load(), "only one fault_scope may be alive at a time");
+  BAST_CHECK(!internal::faults_armed.load(), "only one fault_scope may be alive at a time");
   plan_in_force = plan;
   calls_seen.store(0);
   faults_injected.store(0);
-  internal::door_armed.store(true);
+  internal::faults_armed.store(true);
 }
 
-fault_scope::~fault_scope() { internal::door_armed.store(false); }
+fault_scope::~fault_scope() { internal::faults_armed.store(false); }
 
 std::uint64_t fault_scope::seen() const noexcept { return calls_seen.load(); }
 std::uint64_t fault_scope::injected() const noexcept { return faults_injected.load(); }
