@@ -223,9 +223,9 @@ bast::command command_for(const task& what) {
   const std::vector<std::string_view> arguments(words.begin(), words.end());
   auto c = bast::command::argv(arguments);
   if (what.captures) {
-    c.stdout_capture().stderr_capture();
+    c.out(bast::to::capture{}).err(bast::to::capture{});
   } else {
-    c.stdout_null().stderr_null();
+    c.out(bast::to::null{}).err(bast::to::null{});
   }
   return c;
 }
@@ -255,14 +255,15 @@ void run_on(bast::process_driver& driver, std::size_t count, const task& what, T
 
 class epoll_side {
  public:
-  epoll_side() { bench::must(loop_.init(), "epoll_adapter::init"); }
   void run(std::size_t count, const task& what) {
     run_on(loop_, count, what, [this] { turn(); });
   }
 
  protected:
   void turn() { bench::must(loop_.turn(std::chrono::hours(1)), "turn"); }
-  bast::epoll_adapter loop_;
+  std::unique_ptr<bast::epoll_adapter> owner_ =
+      bench::must(bast::epoll_adapter::create(), "epoll_adapter::create");
+  bast::epoll_adapter& loop_ = *owner_;
 };
 
 class coroutine_side : epoll_side {
@@ -270,12 +271,12 @@ class coroutine_side : epoll_side {
   void run(std::size_t count, const task& what) {
     std::vector<bast::coro<>> all;
     for (std::size_t i = 0; i < count; ++i) {
-      all.push_back(bench::must(pool_.acquire(), "acquire"));
-      (void)bench::must(all.back().start([&what] {
+      auto body = [&what] {
         auto c = command_for(what);
         check_result(bench::must(c.run(), "run"), what);
-      }),
-                        "start");
+      };
+      all.push_back(bench::must(pool_.make(body), "make"));
+      (void)all.back().resume();
     }
     while (!loop_.idle()) turn();
     for (const auto& one : all) {
@@ -292,12 +293,14 @@ class coroutine_side : epoll_side {
 class uring_side {
  public:
   uring_side() : status_(::io_uring_queue_init(512, &ring_, 0)) {
-    if (status_ == 0) bench::must(loop_.init(ring_), "uring_adapter::init");
+    if (status_ == 0)
+      loop_ = bench::must(bast::uring_adapter::create(ring_), "uring_adapter::create");
   }
   ~uring_side() {
     if (status_ != 0) return;
-    (void)loop_.shut_down();
-    for (prepare(); !loop_.idle(); prepare()) wait();
+    (void)loop_->shut_down();
+    for (prepare(); !loop_->idle(); prepare()) wait();
+    loop_.reset();
     ::io_uring_queue_exit(&ring_);
   }
   uring_side(const uring_side&) = delete;
@@ -305,29 +308,29 @@ class uring_side {
 
   bool works() const { return status_ == 0; }
   void run(std::size_t count, const task& what) {
-    run_on(loop_, count, what, [this] {
+    run_on(*loop_, count, what, [this] {
       prepare();
       if (!is_idle()) wait();
     });
   }
 
  private:
-  bool is_idle() const { return loop_.machine().stats().live == 0; }
+  bool is_idle() const { return loop_->machine().stats().live == 0; }
   void prepare() {
-    while (!loop_.prepare()) ::io_uring_submit(&ring_);
+    while (!loop_->prepare()) ::io_uring_submit(&ring_);
   }
   void wait() {
     ::io_uring_submit_and_wait(&ring_, 1);
     io_uring_cqe* completion = nullptr;
     while (::io_uring_peek_cqe(&ring_, &completion) == 0) {
-      (void)loop_.handle(*completion);
+      (void)loop_->handle(*completion);
       ::io_uring_cqe_seen(&ring_, completion);
     }
   }
 
   io_uring ring_{};
   int status_;
-  bast::uring_adapter loop_;
+  std::unique_ptr<bast::uring_adapter> loop_;
 };
 
 #endif

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 // What goes in, what comes out. Neither can block the other, whatever their sizes.
 std::string sort_lines() {
   auto sort = bast::command::argv({"sort"});
-  sort.stdin_bytes("pear\napple\nfig\n").env("LC_ALL", "C").stdout_capture();
+  sort.in(bast::from::bytes{"pear\napple\nfig\n"}).env("LC_ALL", "C").out(bast::to::capture{});
   const auto ended = sort.run();
   if (!ended) return ended.error().message();
   return "sorted:\n" + std::string(ended->output.bytes.text());
@@ -26,7 +26,7 @@ std::string sort_lines() {
 // A program that fails did run: its exit code and its complaint are data.
 std::string see_it_fail() {
   auto script = bast::command::shell("echo 'no such luck' >&2; exit 3");
-  script.stderr_capture();
+  script.err(bast::to::capture{});
   const auto ended = script.run();
   if (!ended) return ended.error().message();
   return "exit code " + std::to_string(ended->status.code) +
@@ -36,7 +36,7 @@ std::string see_it_fail() {
 // SIGTERM after the timeout, SIGKILL after the grace; what it wrote until then is not lost.
 std::string lose_patience() {
   auto script = bast::command::shell("echo one moment; sleep 1000");
-  script.stdout_capture().timeout(100ms).grace(1s);
+  script.out(bast::to::capture{}).timeout(100ms).grace(1s);
   const auto ended = script.run();
   if (!ended) return ended.error().message();
   return std::string(name_of(ended->ended_by)) +
@@ -55,19 +55,20 @@ std::string look_in_vain() {
 }  // namespace
 
 int main() {
-  bast::epoll_adapter loop;  // follows the processes that this thread starts
-  if (auto ready = loop.init(); !ready) {
-    std::fprintf(stderr, "%s\n", ready.error().message().c_str());
+  auto created = bast::epoll_adapter::create();  // follows the processes that this thread starts
+  if (!created) {
+    std::fprintf(stderr, "%s\n", created.error().message().c_str());
     return 1;
   }
+  bast::epoll_adapter& loop = **created;
   auto pool = bast::coro_pool::create().value();
   std::vector<bast::coro<void, void, std::string>> jobs;
   for (auto* const job : {sort_lines, see_it_fail, lose_patience, look_in_vain}) {
-    jobs.push_back(pool.acquire<void, void, std::string>().value());
-    (void)jobs.back().start(job).value();
+    jobs.push_back(pool.make(job).value());
+    (void)jobs.back().resume();  // until it waits for its program
   }
   while (!loop.idle()) {
     if (!loop.turn(1h)) return 1;
   }
-  for (auto& job : jobs) std::printf("%s", job.take().value().c_str());
+  for (auto& job : jobs) std::printf("%s", job.returned().value().c_str());
 }

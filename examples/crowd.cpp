@@ -106,15 +106,15 @@ int main(int count, char** words) {
   std::vector<bast::coro<void, void, long>> crowd;
   crowd.reserve(sessions);
   for (std::uint32_t seed = 0; seed < sessions; ++seed) {
-    crowd.push_back(pool->acquire<void, void, long>().value());
-    if (!crowd.back().start("session", [seed] { return session(seed); })) return 1;
+    crowd.push_back(pool->make("session", [seed] { return session(seed); }).value());
+    (void)crowd.back().resume();
   }
   const auto stacks = pool->stats().stacks;
   long total = 0;
   for (auto& one : crowd) {
-    while (one.resume()) {
+    while (one.resume().yielded()) {
     }
-    total += one.take().value();
+    total += one.returned().value();
   }
   std::printf("%zu sessions at one time, sum %ld\n", sessions, total);
   std::printf("address space of their stacks %.1f MiB, open %.1f MiB\n",

@@ -23,16 +23,17 @@ std::optional<int> depth_of(const char*& at) {
   return *inside + 1;
 }
 
-void parse(bast::coro_pool& pool, const char* label, std::size_t depth) {
+void parse(bast::coro_pool& pool, bast::static_string label, std::size_t depth) {
   const std::string text = std::string(depth, '(') + std::string(depth, ')');
-  auto parser = pool.acquire<void, void, std::optional<int>>().value();
-  auto step = parser.start(label, [at = text.c_str()]() mutable { return depth_of(at); });
-  if (!step) {
-    std::printf("%s: %s\n", label, step.error().message().c_str());
+  auto parser = pool.make(label, [at = text.c_str()]() mutable { return depth_of(at); });
+  if (!parser) {
+    std::printf("%s: %s\n", label.c_str(), parser.error().message().c_str());
     return;
   }
-  const std::optional<int> found = parser.take().value();
-  std::printf("%s: %s\n", label, found ? std::to_string(*found).c_str() : "nested too deeply");
+  (void)parser->resume();  // to its end: it never yields
+  const std::optional<int> found = parser->returned().value();
+  std::printf("%s: %s\n", label.c_str(),
+              found ? std::to_string(*found).c_str() : "nested too deeply");
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ void try_to_parse(bast::coro_pool& pool, const char* text) {
   auto parser = pool.acquire<void, void, int>().value();
   auto step =
       parser.start([text](bast::yielder<>& others) { return parse(std::string(text), others); });
-  while (step->suspended()) step = parser.resume();  // Does not throw.
+  while (step.yielded()) step = parser.resume();  // Does not throw.
   try {
-    std::printf("'%s' is %d\n", text, parser.take().value());
+    std::printf("'%s' is %d\n", text, parser.returned().value());
   } catch (const std::invalid_argument&) {
     std::printf("'%s' is not a number\n", text);
   }

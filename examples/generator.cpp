@@ -3,8 +3,8 @@
 // A generator: a function that yields values one by one, each when it is asked for. Because it has
 // a stack of its own, it can yield from inside a recursion, which a stackless coroutine cannot.
 //
-// coro<int> yields ints. start() runs it to its first yield, resume() to the next; each comes back
-// with a step that either holds the value or says that the function returned.
+// The coroutine's types are those of its function. Each resume() runs it to its next yield, and
+// returns a step: yielded with a value, or finished.
 
 #include <bast/coro.hpp>
 #include <cstdio>
@@ -39,12 +39,10 @@ int main() {
   std::unique_ptr<node> root;
   for (const int value : {50, 30, 70, 20, 40, 60, 80}) insert(root, value);
 
-  // value() ends the program where there is none; the other examples look at errors.
+  // value() of a result throws where there is none; the other examples check errors.
   auto pool = bast::coro_pool::create().value();
-  auto walk = pool.acquire<int>().value();
-  auto step = walk.start([&](bast::yielder<int>& out) { in_order(root.get(), out); });
-  while (step->suspended()) {
-    std::printf("%d\n", step->value());
-    step = walk.resume();
+  auto walk = pool.make([&](bast::yielder<int>& out) { in_order(root.get(), out); }).value();
+  for (auto step = walk.resume(); step.yielded(); step = walk.resume()) {
+    std::printf("%d\n", step.value());
   }
 }

@@ -24,12 +24,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// How long epoll_wait may sleep: milliseconds, rounded up, or -1 for ever.
-int milliseconds_until(std::int64_t deadline_ns) {
-  if (deadline_ns == bast::never_ns) return -1;
-  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-      std::max(std::chrono::nanoseconds(deadline_ns), now) - now);
+/// How long epoll_wait may sleep: milliseconds, rounded up, or -1 for no limit.
+int milliseconds_until(bast::time_point deadline) {
+  if (deadline == bast::never) return -1;
+  const auto now = std::chrono::steady_clock::now();
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::max(deadline, now) - now);
   return static_cast<int>(std::min<std::int64_t>(left.count(), INT_MAX));
 }
 
@@ -82,7 +81,7 @@ class server {
 
   void start(const std::string& line) {
     auto command = bast::command::shell(line);
-    command.stdout_capture().timeout(200ms);
+    command.out(bast::to::capture{}).timeout(200ms);
     auto context = std::make_unique<std::string>(line);
     if (auto id = command.start(adapter_, finished, context.get()); !id) {
       ++refused_;
@@ -120,10 +119,10 @@ int main() {
   (void)!::write(pipe[1], requests.data(), requests.size());
   ::close(pipe[1]);
 
-  bast::epoll_adapter adapter;
-  if (auto ready = adapter.init(); !ready) {
-    std::fprintf(stderr, "%s\n", ready.error().message().c_str());
+  auto adapter = bast::epoll_adapter::create();
+  if (!adapter) {
+    std::fprintf(stderr, "%s\n", adapter.error().message().c_str());
     return 1;
   }
-  return server(pipe[0], adapter).run();
+  return server(pipe[0], **adapter).run();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Coroutines under an event loop that is the caller's. A coroutine yields what it waits for, here a
-// descriptor that becomes readable; the loop polls for all of them and resumes whoever can go on.
+// descriptor that becomes readable; the loop polls for all of them and resumes those that can
+// continue.
 // The code of each coroutine reads as if it blocked.
 
 #include <poll.h>
@@ -37,8 +38,8 @@ void run(std::vector<waiting> tasks) {
     if (::poll(watched.data(), watched.size(), -1) < 0) return;
     for (std::size_t i = tasks.size(); i-- > 0;) {
       if (watched[i].revents == 0) continue;
-      auto step = tasks[i].who.resume().value();
-      if (step.suspended()) {
+      auto step = tasks[i].who.resume();
+      if (step.yielded()) {
         tasks[i].fd = step.value();
       } else {
         tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(i));
@@ -55,10 +56,10 @@ int main() {
   if (::pipe(request) != 0 || ::pipe(reply) != 0) return 1;
   auto pool = bast::coro_pool::create().value();
   std::vector<waiting> tasks;
-  const auto spawn = [&](const char* label, auto function) {
-    task t = pool.acquire<int>().value();
-    auto step = t.start(label, function).value();
-    tasks.push_back({std::move(t), step.value()});
+  const auto spawn = [&](bast::static_string label, auto function) {
+    task t = pool.make(label, function).value();
+    const int fd = t.resume().value();
+    tasks.push_back({std::move(t), fd});
   };
 
   spawn("server", [&](bast::yielder<int>& readable) {

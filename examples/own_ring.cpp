@@ -91,7 +91,7 @@ class host {
 /// What wc(1) says, or 0. Call inside a coroutine.
 std::uint64_t count_with_wc() {
   auto wc = bast::command::argv({"wc", "-c", path});
-  wc.stdout_capture();
+  wc.out(bast::to::capture{});
   const auto ended = wc.run();
   if (!ended || !ended->check()) return 0;
   return std::strtoull(std::string(ended->output.bytes.text()).c_str(), nullptr, 10);
@@ -106,14 +106,15 @@ int main() {
     std::printf("io_uring is refused here: errno %d\n", -status);
     return 77;  // skipped, as ctest understands it
   }
-  bast::uring_adapter adapter;
-  if (!adapter.init(loop.ring())) return 1;
+  auto created = bast::uring_adapter::create(loop.ring());
+  if (!created) return 1;
+  bast::uring_adapter& adapter = **created;
 
   auto pool = bast::coro_pool::create().value();
   std::vector<bast::coro<void, void, std::uint64_t>> counters;
   for (int i = 0; i < 4; ++i) {
-    counters.push_back(pool.acquire<void, void, std::uint64_t>().value());
-    (void)counters.back().start(count_with_wc).value();
+    counters.push_back(pool.make(count_with_wc).value());
+    (void)counters.back().resume();
   }
   // Between the two: what `fill` did may have been the last thing to do.
   for (loop.fill(adapter); !loop.at_end() || adapter.machine().stats().live != 0;
@@ -121,7 +122,7 @@ int main() {
     if (!loop.wait(adapter)) return 1;
   }
   bool agree = true;
-  for (auto& counter : counters) agree &= counter.take().value() == loop.size();
+  for (auto& counter : counters) agree &= counter.returned().value() == loop.size();
   std::printf("%s: %s\n", path, agree ? "we and wc agree" : "we and wc differ");
 
   // The adapter waits on the ring for other threads; the ring may end when it does not any more.

@@ -32,7 +32,7 @@ int main() {
     others.yield();
     std::printf("never printed\n");
   });
-  std::printf("suspended: %s\n", step->suspended() ? "yes" : "no");
+  std::printf("suspended: %s\n", step.yielded() ? "yes" : "no");
 
   if (auto released = worker.release(); !released) {
     std::fprintf(stderr, "%s\n", released.error().message().c_str());

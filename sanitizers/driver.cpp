@@ -110,7 +110,7 @@ class driver {
         deep = next.nested ? descend_elsewhere(next.kib) : descend(next.kib);
       }
     });
-    require(step && step->suspended() && step->value() == kib + 1, "a start went wrong");
+    require(step.yielded() && step.value() == kib + 1, "a start went wrong");
   }
 
   /// In a coroutine of its own, resumed by a coroutine.
@@ -121,13 +121,13 @@ class driver {
       out.yield();
       return deep;
     });
-    require(begun && begun->suspended() && inner.resume()->finished(), "nesting went wrong");
-    return inner.take().value();
+    require(begun.yielded() && inner.resume().finished(), "nesting went wrong");
+    return inner.returned().value();
   }
 
   static void resume(worker& w, order next) {
     auto step = w.resume(next);
-    require(step && step->suspended() && step->value() == next.kib + 1, "a resume went wrong");
+    require(step.yielded() && step.value() == next.kib + 1, "a resume went wrong");
   }
 
   void end(std::optional<worker>& w) {
@@ -135,7 +135,7 @@ class driver {
     if (random_.below(4) == 0) {
       require(w->release(bast::abandon).has_value(), "abandoning went wrong");
     } else {
-      require(w->resume(order{.last = true})->finished(), "an end went wrong");
+      require(w->resume(order{.last = true}).finished(), "an end went wrong");
       require(w->release().has_value(), "a release went wrong");
     }
     w.reset();

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sanitizers/planted_bugs"
+#include "planted_bugs.hpp"
 
-namespace plants {
+namespace planted_bugs {
 namespace {
 
 using namespace bast::literals;
@@ -114,4 +114,4 @@ void default_action() {
               is_wild(&last) ? "intact" : "wrong");
 }
 
-}  // namespace plants
+}  // namespace planted_bugs

@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "sanitizers/planted_bugs"
+#include "planted_bugs.hpp"
 
-namespace plants {
+namespace planted_bugs {
 namespace {
 
 constexpr std::size_t block_bytes = 4711;
@@ -17,19 +17,18 @@ constexpr std::size_t block_bytes = 4711;
 template <class F>
 [[noreturn]] void exit_while_suspended(F f) {
   bast::coro_pool pool = bast::coro_pool::create().value();
-  auto c = pool.acquire().value();
-  const auto step = c.start(f);
-  std::exit(step && step->suspended() ? 0 : 3);
+  auto c = pool.make(f).value();
+  std::exit(c.resume().yielded() ? 0 : 3);
 }
 
 [[gnu::noinline]] void lose_a_block(bast::coro_pool& pool) {
-  auto c = pool.acquire().value();
-  const auto step = c.start([](bast::yielder<>& out) {
-    auto* volatile block = static_cast<char*>(std::malloc(block_bytes));
-    out.yield();
-    *block = 1;
-  });
-  if (!step || !c.resume()) std::puts("the coroutine did not run");
+  auto c = pool.make([](bast::yielder<>& out) {
+                 auto* volatile block = static_cast<char*>(std::malloc(block_bytes));
+                 out.yield();
+                 *block = 1;
+               })
+               .value();
+  if (!c.resume().yielded() || !c.resume().finished()) std::puts("the coroutine did not run");
 }
 
 }  // namespace
@@ -59,4 +58,4 @@ void kept_by_a_frame() {
   });
 }
 
-}  // namespace plants
+}  // namespace planted_bugs

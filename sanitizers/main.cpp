@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bast_plants NAME: commits one bug. Exits with 0 when nothing stopped it.
+// bast_planted_bugs NAME: commits one bug. Exits with 0 when nothing stopped it.
 #include <cstdio>
 #include <cstring>
 
-#include "sanitizers/planted_bugs"
+#include "planted_bugs.hpp"
 
 namespace {
 
@@ -13,7 +13,7 @@ struct plant {
   void (*commit)();
 };
 
-#define BAST_PLANT(name) {#name, plants::name}
+#define BAST_PLANT(name) {#name, planted_bugs::name}
 constexpr plant all[] = {
     BAST_PLANT(clean),
     BAST_PLANT(use_after_return),
@@ -45,7 +45,7 @@ int main(int count, char** arguments) {
       return 0;
     }
   }
-  std::fprintf(stderr, "usage: bast_plants NAME, one of:\n");
+  std::fprintf(stderr, "usage: bast_planted_bugs NAME, one of:\n");
   for (const plant& p : all) std::fprintf(stderr, "  %s\n", p.name);
   return 2;
 }

@@ -5,9 +5,9 @@
 #include <bast/coro.hpp>
 #include <cstdio>
 
-#include "sanitizers/planted_bugs"
+#include "planted_bugs.hpp"
 
-namespace plants {
+namespace planted_bugs {
 namespace {
 
 using bast::yielder;
@@ -38,7 +38,7 @@ void clean() {
     int given = 0;
     for (int i = 0; i < 3; ++i) given += out.yield(given);
   });
-  while (step && step->suspended()) step = c.resume(step->value() + 1);
+  while (step.yielded()) step = c.resume(step.value() + 1);
 }
 
 void use_after_return() {
@@ -75,4 +75,4 @@ void released_stack() {
   *stale = 1;
 }
 
-}  // namespace plants
+}  // namespace planted_bugs

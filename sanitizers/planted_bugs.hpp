@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The planted bugs: one function each, run by `bast_plants NAME`. A function that returns did so
+// The planted bugs: one function each, run by `bast_planted_bugs NAME`. A function that returns did so
 // without being reported. None needs exceptions or the instrumented half of the C++ runtime, so
 // that all of them build under every sanitizer.
 #pragma once
@@ -8,7 +8,7 @@
 #include <bast/coro.hpp>
 #include <cstdio>
 
-namespace plants {
+namespace planted_bugs {
 
 inline bast::coro_pool make_pool(bast::bytes limit = bast::bytes{256 << 10}) {
   return bast::coro_pool::create({.stack = {.limit = limit}}).value();
@@ -18,7 +18,7 @@ inline bast::coro_pool make_pool(bast::bytes limit = bast::bytes{256 << 10}) {
 template <class F>
 void run(bast::coro_pool& pool, F f) {
   auto c = pool.acquire().value();
-  if (!c.start("walker", f)) std::puts("start failed");
+  if (c.start("walker", f).failed()) std::puts("start failed");
 }
 
 // memory.cpp
@@ -47,4 +47,4 @@ void earlier_handler();  // the program's own handler was there first: it gets t
 void later_handler();    // ... came later and passes on what it does not want
 void default_action();   // no bug in this process: a traced child dies of a wild write
 
-}  // namespace plants
+}  // namespace planted_bugs

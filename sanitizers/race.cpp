@@ -6,9 +6,9 @@
 #include <latch>
 #include <thread>
 
-#include "sanitizers/planted_bugs"
+#include "planted_bugs.hpp"
 
-namespace plants {
+namespace planted_bugs {
 namespace {
 
 int shared = 0;
@@ -26,7 +26,7 @@ void race_on_two_threads() {
       ++shared;
     });
     both.arrive_and_wait();
-    if (step) (void)c.resume();
+    if (step.yielded()) (void)c.resume();
   };
   std::thread one(increment);
   std::thread other(increment);
@@ -54,20 +54,20 @@ void ordered_by_resuming() {
     out.yield();
     ++shared;
   };
-  bool ran = inner.start(body).has_value();
+  bool ran = inner.start(body).yielded();
   ++shared;
   ran &= outer
              .start([&](bast::yielder<>& out) {
                ++shared;
-               ran &= inner.resume().has_value();  // A resumer that is a coroutine itself.
+               ran &= inner.resume().finished();  // A resumer that is a coroutine itself.
                ++shared;
                out.yield();
                ++shared;
              })
-             .has_value();
+             .yielded();
   ++shared;
-  ran &= outer.resume().has_value();
+  ran &= outer.resume().finished();
   if (!ran) __builtin_trap();
 }
 
-}  // namespace plants
+}  // namespace planted_bugs

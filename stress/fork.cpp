@@ -47,18 +47,18 @@ bool start(coro_pool& pool, grower& g, unsigned frames) {
   auto got = pool.acquire();
   if (!got) return false;
   g.coroutine = got->detach();
-  return g.coroutine.start([&g, frames](yielder<>& out) { g.body(out, frames); }).has_value();
+  return !g.coroutine.start([&g, frames](yielder<>& out) { g.body(out, frames); }).failed();
 }
 
 /// What a child does: every coroutine goes on to its end, but the last one, which is unwound.
 int live_on(std::vector<grower>& all) {
   for (grower& g : all) {
     if (&g == &all.back()) {
-      if (!g.coroutine.resume() || !g.coroutine.release()) return child_refused;
+      if (g.coroutine.resume().failed() || !g.coroutine.release()) return child_refused;
       continue;
     }
     while (g.coroutine.state() == coro_state::suspended) {
-      if (!g.coroutine.resume()) return child_refused;
+      if (g.coroutine.resume().failed()) return child_refused;
     }
     if (!g.fine) return child_frame_changed;
     if (!g.coroutine.release()) return child_refused;
@@ -96,7 +96,7 @@ void fork_once(run& r, std::mt19937_64& random, bool inside) {
   };
   if (inside) {
     auto forker = pool->acquire();
-    if (!forker || !forker->start(fork_here)) return r.fail("start failed");
+    if (!forker || forker->start(fork_here).failed()) return r.fail("start failed");
   } else {
     fork_here();
   }

@@ -65,7 +65,7 @@ void process_case::steps(std::vector<std::string> words) {
   // A loop that is kept from its work for the default takes what it has not read for a
   // grandchild's.
   work_->drain_grace(std::chrono::seconds(20));
-  work_->stdout_capture().stderr_capture();
+  work_->out(to::capture{}).err(to::capture{});
 }
 
 void process_case::exits(std::mt19937_64& random) {
@@ -101,7 +101,7 @@ void process_case::copies_input(std::mt19937_64& random) {
     output_.instead += static_cast<char>(random());
   }
   steps({"cat"});
-  work_->stdin_bytes(output_.instead);
+  work_->in(from::bytes{output_.instead});
   statuses_ = {exit_code(0)};
 }
 
@@ -110,7 +110,7 @@ void process_case::exceeds(std::mt19937_64& random) {
   output_.limit = up_to(random, 100'000);
   output_.size = output_.limit + 1 + up_to(random, 200'000);
   steps({"out", std::to_string(output_.size), "hang"});
-  work_->stdout_capture({.limit = bytes{output_.limit}, .policy = on_limit::error_and_kill});
+  work_->out(to::capture{.limit = bytes{output_.limit}, .policy = on_limit::error_and_kill});
   // It hangs for nothing when its output cannot be read.
   if (faults_ == faults::injected) work_->timeout(std::chrono::seconds(4));
   statuses_ = {by_signal(SIGTERM)};
@@ -122,7 +122,7 @@ void process_case::is_truncated(std::mt19937_64& random) {
   output_.limit = up_to(random, 100'000);
   output_.size = output_.limit + up_to(random, 200'000);
   steps({"out", std::to_string(output_.size), "exit", "7"});
-  work_->stdout_capture({.limit = bytes{output_.limit}, .policy = on_limit::truncate_and_drain});
+  work_->out(to::capture{.limit = bytes{output_.limit}, .policy = on_limit::truncate_and_drain});
   statuses_ = {exit_code(7)};
 }
 
@@ -134,7 +134,7 @@ void process_case::is_held_back(std::mt19937_64& random) {
   const bool fits = random() % 2 == 0;
   output_.size = fits ? up_to(random, output_.limit - 1) : output_.limit + 2 * pipe_bytes;
   steps({"out", std::to_string(output_.size), "exit", "5"});
-  work_->stdout_capture({.limit = bytes{output_.limit}, .policy = on_limit::backpressure});
+  work_->out(to::capture{.limit = bytes{output_.limit}, .policy = on_limit::backpressure});
   statuses_ = {exit_code(5)};
   if (fits) return;
   output_.limit += 64 << 10;  // What is left in the pipe comes when the child is gone.

@@ -74,10 +74,6 @@ class fleet {
   explicit fleet(run& r) : run_(r), random_(r.random(0)), faults_(random_) {}
 
   std::string sail() {
-    if (!loop_.init(at_once)) {
-      run_.fail("a loop cannot be made");
-      return "";
-    }
     while (run_.goes_on()) {
       some_of_them();
       compare_memory();
@@ -181,7 +177,8 @@ class fleet {
   run& run_;
   std::mt19937_64 random_;
   rough_faults faults_;
-  epoll_adapter loop_;
+  std::unique_ptr<epoll_adapter> owner_ = epoll_adapter::create({.processes_max = at_once}).value();
+  epoll_adapter& loop_ = *owner_;
   std::vector<process_id> to_cancel_;
   std::size_t live_ = 0;
   std::uint64_t ended_ = 0;

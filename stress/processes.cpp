@@ -89,9 +89,10 @@ std::string run_one(run& r, std::mt19937_64& random, canceller& other, progress&
 /// One thread: a loop, and coroutines that each run one process after the other.
 void work(run& r, unsigned number, canceller& other, progress& done) {
   const unsigned coroutines = (processes_at_once + thread_count() - 1) / thread_count();
-  epoll_adapter loop;
+  const auto created = epoll_adapter::create({.processes_max = coroutines});
   auto pool = coro_pool::create({.max_coros = coroutines});
-  if (!pool || !loop.init(coroutines)) return r.fail("a loop and a pool cannot be made");
+  if (!pool || !created) return r.fail("a loop and a pool cannot be made");
+  epoll_adapter& loop = **created;
   std::vector<coro<>> all;
   for (unsigned i = 0; i < coroutines; ++i) {
     auto made = pool->acquire();
@@ -104,7 +105,7 @@ void work(run& r, unsigned number, canceller& other, progress& done) {
         if (!complaint.empty()) r.fail(complaint);
       }
     });
-    if (!started) return r.fail("start: " + started.error().message());
+    if (started.failed()) return r.fail("start: " + started.error().message());
   }
   while (!loop.idle()) {
     if (const auto turned = loop.turn(std::chrono::hours(1)); !turned) {

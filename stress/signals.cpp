@@ -68,8 +68,8 @@ void keep_errno(run& r) {
       if (errno != unusual) return r.fail("a growth or a switch changed errno");
     }
   });
-  while (step && step->suspended()) step = c->resume();
-  if (!step) r.fail("resume: " + step.error().message());
+  while (step.yielded()) step = c->resume();
+  if (step.failed()) r.fail("resume: " + step.error().message());
 }
 
 /// To one thread after the other, with pauses of all lengths up to 100 us.

@@ -92,7 +92,7 @@ class worker {
     switch (c.state()) {
       case coro_state::suspended:
         if (random_() % 2 == 0) {
-          if (!c.resume()) shared_.complain("resume failed");
+          if (c.resume().failed()) shared_.complain("resume failed");
         } else {
           end(c);
         }
@@ -111,7 +111,7 @@ class worker {
     c = got->detach();
     ++shared_.lives;
     const auto began = c.start([this, frames](yielder<>& out) { live(out, frames); });
-    if (!began) shared_.complain("start failed");
+    if (began.failed()) shared_.complain("start failed");
   }
 
   void live(yielder<>& out, unsigned frames) {

@@ -117,7 +117,7 @@ void use_inherited(run& r, std::optional<coro_pool>& pool, std::vector<coro_ref<
   }
   const auto ran = left.front().start(
       [&] { fine = descend({.frames = 60, .frame_bytes = 1000, .pattern = 9}, [] {}); });
-  if (!ran || !fine) r.fail("an inherited pool's coroutine failed");
+  if (ran.failed() || !fine) r.fail("an inherited pool's coroutine failed");
 }
 
 void one_life(run& r, last_look& look, std::mt19937_64 random, std::optional<coro_pool>& inherited,

@@ -42,9 +42,9 @@ class runners {
 
   void run() {
     for (std::size_t i = 0; i < std::min(commands_at_once, jobs_.size()); ++i) {
-      coroutines_.push_back(unwrap(pool_.acquire()));
+      coroutines_.push_back(unwrap(pool_.make("run commands", [this] { work(); })));
       ++working_;
-      unwrap(coroutines_.back().start("run commands", [this] { work(); }));
+      (void)coroutines_.back().resume();
     }
     std::future<void> canceller;  // Its destructor waits for the thread.
     while (working_ != 0) {
@@ -55,7 +55,7 @@ class runners {
       }
       loop_.turn();
     }
-    for (auto& c : coroutines_) unwrap(c.take());
+    for (auto& c : coroutines_) unwrap(c.returned());
   }
 
  private:

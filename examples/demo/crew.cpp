@@ -24,44 +24,41 @@ bool is_header(std::string_view path) {
 // --- starting ------------------------------------------------------------------------------------
 
 void crew::start_walker(std::string directory) {
-  walker w = unwrap(pool_.acquire<entry>());
   ++walkers_;
   ++counters_.directories;
-  auto step = w.start("walk directory", [this, directory = std::move(directory)](auto& out) {
+  auto body = [this, directory = std::move(directory)](bast::yielder<entry>& out) {
     meter_.note_stack_here();
     walk(directory, out);
-  });
-  settle(w, std::move(step));
+  };
+  walker w = unwrap(pool_.make("walk directory", std::move(body)));
+  settle(w, w.resume());
 }
 
 void crew::start_reader(std::string path) {
-  reader r = unwrap(pool_.acquire<void, void, read_result>());
   ++files_in_work_;
-  auto step = r.start("read file", [this, path = std::move(path)](bast::yielder<>& others) {
+  auto body = [this, path = std::move(path)](bast::yielder<>& others) {
     meter_.note_stack_here();
     return read_file(path, others);
-  });
-  settle(r, std::move(step));
+  };
+  reader r = unwrap(pool_.make("read file", std::move(body)));
+  settle(r, r.resume());
 }
 
 void crew::start_matcher(shared_text file, std::size_t pattern) {
-  matcher m{unwrap(pool_.acquire<find, void, std::size_t>()), pattern};
-  auto step = m.start(patterns_[pattern].site,
-                      [this, file = std::move(file), pattern](bast::yielder<find>& out) {
-                        meter_.note_stack_here();
-                        return match_text(patterns_[pattern], pattern, *file, out);
-                      });
-  settle(m, std::move(step));
+  auto body = [this, file = std::move(file), pattern](bast::yielder<find>& out) {
+    meter_.note_stack_here();
+    return match_text(patterns_[pattern], pattern, *file, out);
+  };
+  matcher m{unwrap(pool_.make(patterns_[pattern].site, std::move(body))), pattern};
+  settle(m, m.resume());
 }
 
 crew::collector crew::start_collector() {
-  collector c = unwrap(pool_.acquire<void, find, summary>());
   ++counters_.coroutines;
-  unwrap(c.start("collect finds", [this](bast::yielder<void, find>& in) {
+  return unwrap(pool_.make("collect finds", [this](find first, bast::yielder<void, find>& in) {
     meter_.note_stack_here();
-    return collect(patterns_, in);
+    return collect(patterns_, std::move(first), in);
   }));
-  return c;
 }
 
 // --- the round -----------------------------------------------------------------------------------
@@ -77,8 +74,8 @@ summary crew::run(const std::string& directory) {
     std::visit([this](auto& job) { settle(job, job.resume()); }, next);
   }
   meter_.sample(1, pool_.budget().open());
-  unwrap(collector_.resume(find{}));  // The end of all finds.
-  return unwrap(collector_.take());
+  (void)collector_.resume(find{});  // The end of all finds.
+  return unwrap(collector_.returned());
 }
 
 /// Starts what is waiting, as far as descriptors and memory allow.
@@ -99,14 +96,14 @@ void crew::admit() {
 template <class Job, class Step>
 void crew::settle(Job& job, Step step) {
   for (;;) {
-    if (!step) throw failure(step.error());
+    if (step.failed()) throw failure(step.error());
     ++counters_.resumes;
     meter_.look(round_.size() + 2, pool_.budget().open());  // and this one, and the collector
-    if (step->finished()) {
+    if (step.finished()) {
       finish(job);
       return;
     }
-    if constexpr (!std::is_same_v<Job, reader>) take(std::move(step->value()));
+    if constexpr (!std::is_same_v<Job, reader>) take(std::move(step.value()));
     // A walker goes on while there is room for what it finds; all others take turns.
     if (!std::is_same_v<Job, walker> || files_.size() >= files_at_once) break;
     step = job.resume();
@@ -125,7 +122,7 @@ void crew::take(entry e) {
 }
 
 void crew::take(const find& f) {
-  if (f.file != nullptr) unwrap(collector_.resume(f));
+  if (f.file != nullptr) (void)collector_.resume(f);
 }
 
 void crew::finish(walker&) {
@@ -135,7 +132,7 @@ void crew::finish(walker&) {
 
 void crew::finish(reader& r) {
   ++counters_.coroutines;
-  read_result got = unwrap(r.take());
+  read_result got = unwrap(r.returned());
   if (got.file == nullptr) {
     --files_in_work_;
     if (got.problem.empty()) {
@@ -159,7 +156,7 @@ void crew::finish(reader& r) {
 
 void crew::finish(matcher& m) {
   ++counters_.coroutines;
-  if (unwrap(m.take()) != 0) ++counters_.files_with_finds[m.pattern];
+  if (unwrap(m.returned()) != 0) ++counters_.files_with_finds[m.pattern];
 }
 
 }  // namespace demo

@@ -24,13 +24,13 @@ constexpr auto patience = 200ms;
 
 command hash(const std::string& path) {
   auto c = command::argv({"sha256sum", path});
-  c.stdout_capture();
+  c.out(bast::to::capture{});
   return c;
 }
 
 command tell_type(const std::string& path) {
   auto c = command::argv({"file", path});
-  c.stdout_capture();
+  c.out(bast::to::capture{});
   return c;
 }
 
@@ -44,19 +44,20 @@ command hang_a_while(const std::string&) {
 
 command flood_and_die(const std::string&) {
   auto c = command::argv({"yes"});
-  c.stdout_capture({.limit = limit, .policy = bast::on_limit::error_and_kill});
+  c.out(bast::to::capture{.limit = limit, .policy = bast::on_limit::error_and_kill});
   return c;
 }
 
 command flood_in_vain(const std::string&) {
   auto c = command::shell("yes | head -c 8388608");
-  c.stdout_capture({.limit = limit, .policy = bast::on_limit::truncate_and_drain});
+  c.out(bast::to::capture{.limit = limit, .policy = bast::on_limit::truncate_and_drain});
   return c;
 }
 
 command flood_and_block(const std::string&) {
   auto c = command::argv({"yes"});
-  c.stdout_capture({.limit = limit, .policy = bast::on_limit::backpressure}).timeout(patience);
+  c.out(bast::to::capture{.limit = limit, .policy = bast::on_limit::backpressure})
+      .timeout(patience);
   return c;
 }
 

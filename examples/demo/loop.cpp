@@ -3,9 +3,13 @@
 
 #include <cerrno>
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
+
+#include "unwrap.hpp"
 
 #ifdef EXAMPLE_WITH_URING
 #include <liburing.h>
@@ -14,23 +18,20 @@
 namespace demo {
 namespace {
 
-void require(const bast::result<void>& done) {
-  if (!done) throw std::runtime_error(done.error().message());
-}
-
 class epoll_loop final : public command_loop {
  public:
-  explicit epoll_loop(std::size_t processes_max) { require(adapter_.init(processes_max)); }
-  ~epoll_loop() override { (void)adapter_.shut_down(); }
+  explicit epoll_loop(std::size_t processes_max)
+      : adapter_(unwrap(bast::epoll_adapter::create({.processes_max = processes_max}))) {}
+  ~epoll_loop() override { (void)adapter_->shut_down(); }
 
   const char* name() const override { return "one epoll set"; }
-  bast::process_driver& driver() override { return adapter_; }
+  bast::process_driver& driver() override { return *adapter_; }
   void turn() override {
-    if (!adapter_.idle()) require(adapter_.turn(std::chrono::hours(1)));
+    if (!adapter_->idle()) unwrap(adapter_->turn(std::chrono::hours(1)));
   }
 
  private:
-  bast::epoll_adapter adapter_;
+  std::unique_ptr<bast::epoll_adapter> adapter_;
 };
 
 #ifdef EXAMPLE_WITH_URING
@@ -39,22 +40,22 @@ class uring_loop final : public command_loop {
  public:
   /// Takes a ring that is open.
   uring_loop(const io_uring& ring, std::size_t processes_max) : ring_(ring) {
-    if (auto ready = adapter_.init(ring_, {.processes_max = processes_max}); !ready) {
-      ::io_uring_queue_exit(&ring_);
-      require(ready);
-    }
+    auto made = bast::uring_adapter::create(ring_, {.processes_max = processes_max});
+    if (!made) ::io_uring_queue_exit(&ring_);
+    adapter_ = unwrap(std::move(made));
   }
   ~uring_loop() override {
-    (void)adapter_.shut_down();
-    for (fill(); !adapter_.idle(); fill()) (void)wait();
+    (void)adapter_->shut_down();
+    for (fill(); !adapter_->idle(); fill()) (void)wait();
+    adapter_.reset();
     ::io_uring_queue_exit(&ring_);
   }
 
   const char* name() const override { return "one io_uring"; }
-  bast::process_driver& driver() override { return adapter_; }
+  bast::process_driver& driver() override { return *adapter_; }
   void turn() override {
     fill();  // This may be what ends the last process.
-    if (adapter_.machine().stats().live == 0) return;
+    if (adapter_->machine().stats().live == 0) return;
     const int status = wait();
     if (status < 0 && status != -EINTR) {
       throw std::system_error(-status, std::generic_category(), "io_uring_submit_and_wait");
@@ -63,7 +64,7 @@ class uring_loop final : public command_loop {
 
  private:
   void fill() {
-    while (!adapter_.prepare()) ::io_uring_submit(&ring_);
+    while (!adapter_->prepare()) ::io_uring_submit(&ring_);
   }
   int wait() {
     const int status = ::io_uring_submit_and_wait(&ring_, 1);
@@ -71,13 +72,13 @@ class uring_loop final : public command_loop {
     while (::io_uring_peek_cqe(&ring_, &completion) == 0) {
       const io_uring_cqe copy = *completion;
       ::io_uring_cqe_seen(&ring_, completion);
-      (void)adapter_.handle(copy);  // Nobody else uses this ring.
+      (void)adapter_->handle(copy);  // Nobody else uses this ring.
     }
     return status;
   }
 
   io_uring ring_;
-  bast::uring_adapter adapter_;
+  std::unique_ptr<bast::uring_adapter> adapter_;
 };
 
 #endif

@@ -27,8 +27,8 @@ enum class scope {
 };
 
 struct pattern {
-  const char* site;   // the label of its spawn site
-  const char* title;  // in the report
+  bast::static_string site;  // the label of its spawn site
+  const char* title;         // in the report
   scope where;
   const char* source;            // the regular expression
   const char* ranked = nullptr;  // what the report calls a ranking of the matched words; null: none

@@ -108,9 +108,9 @@ std::size_t match_text(const pattern& p, std::size_t index, const file_text& fil
   return finds;
 }
 
-summary collect(const std::vector<pattern>& patterns, bast::yielder<void, find>& in) {
+summary collect(const std::vector<pattern>& patterns, find first, bast::yielder<void, find>& in) {
   summary all(patterns.size());
-  for (find f = in.yield(); f.file != nullptr; f = in.yield()) {
+  for (find f = std::move(first); f.file != nullptr; f = in.yield()) {
     pattern_summary& s = all[f.pattern];
     const auto place = [&] { return f.file->path + ':' + std::to_string(f.line); };
     if (f.what.what == verdict::found) {

@@ -68,7 +68,7 @@ read_result read_file(const std::string& path, bast::yielder<>& others);
 std::size_t match_text(const pattern& p, std::size_t index, const file_text& file,
                        bast::yielder<find>& out);
 
-/// Is handed finds until one names no file; returns what is worth telling of them.
-summary collect(const std::vector<pattern>& patterns, bast::yielder<void, find>& in);
+/// Takes finds, `first` and then those that it is resumed with, until one names no file.
+summary collect(const std::vector<pattern>& patterns, find first, bast::yielder<void, find>& in);
 
 }  // namespace demo

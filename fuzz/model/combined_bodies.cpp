@@ -168,24 +168,23 @@ void combined_machine::run(std::size_t place) {
 std::string combined_machine::take(std::size_t place) {
 #if BAST_EXCEPTIONS
   try {
-    const auto taken = coros_[place].take();
+    const auto taken = coros_[place].returned();
     return taken ? "returned " + std::to_string(*taken) : refusal(taken);
   } catch (const planned_end& end) {
     if (end.place != place) complain("F-6: somebody else's exception");
     return "threw";
   }
 #else
-  const auto taken = coros_[place].take();
+  const auto taken = coros_[place].returned();
   return taken ? "returned " + std::to_string(*taken) : refusal(taken);
 #endif
 }
 
-std::string combined_machine::answer(const result<step<int>>& came) {
-  if (!came) return refusal(came);
-  if (came->parked()) return "parked";
-  if (came->finished()) return "finished";
-  auto yielded = *came;
-  return "yielded " + std::to_string(yielded.value());
+std::string combined_machine::answer(const step<int>& came) {
+  if (came.failed()) return refusal(came);
+  if (came.parked()) return "parked";
+  if (came.finished()) return "finished";
+  return "yielded " + std::to_string(came.value());
 }
 
 }  // namespace bast::model

@@ -127,7 +127,7 @@ bool combined_child::settle(std::int64_t now) {
 }
 
 std::uint64_t combined_child::discarded(std::size_t stream) const {
-  const capture_options& capture = stream == 0 ? start_.output : start_.errors;
+  const to::capture& capture = stream == 0 ? start_.output : start_.errors;
   if (!captures(stream) || lacks_[stream]) return 0;
   return written_[stream] - std::min<std::uint64_t>(written_[stream], capture.limit.count);
 }

@@ -29,14 +29,11 @@ combined_loop::combined_loop(const combined_choice& chosen, fault_schedule& faul
 }
 
 result<void> combined_loop::open() {
-  driver_ = std::make_unique<bare_driver>();
   // Room for all that may live, for those that a wave of endings starts, and for no more.
-  auto made =
-      driver_->init({.processes_max = children_max + 2 * coro_places, .timers = chosen_.timers});
-  if (!made) {
-    driver_.reset();
-    return made;
-  }
+  auto made = bare_driver::create(
+      {.processes_max = children_max + 2 * coro_places, .timers = chosen_.timers});
+  if (!made) return std::unexpected(made.error());
+  driver_ = std::move(*made);
   event_ = world_.open_event();
   real_event_ = -1;
   driver_->tick(world_.now());

@@ -77,13 +77,18 @@ class combined_loop {
   std::size_t open_descriptors() const { return world_.open_descriptors() - (is_open() ? 1 : 0); }
 
  private:
-  /// A driver that nobody but us drives.
+  /// A driver that this model drives.
   class bare_driver final : public process_driver {
    public:
-    result<void> init(const process_machine_options& options) {
-      auto begun = begin(options, "combined_loop.open");
-      if (begun) awake_.emplace(ready());
-      return begun;
+    explicit bare_driver(os::descriptor wake) noexcept : process_driver(std::move(wake)) {}
+    static result<std::unique_ptr<bare_driver>> create(const process_machine_options& options) {
+      auto wake = os::make_event();
+      if (!wake) return std::unexpected(wake.error());
+      std::unique_ptr<bare_driver> made(os::make<bare_driver>(std::move(*wake)));
+      if (made == nullptr) return fail(errc::no_memory, "combined_loop.open", "no memory for it");
+      if (auto begun = made->begin(options); !begun) return std::unexpected(begun.error());
+      made->awake_.emplace(made->ready());
+      return made;
     }
     /// As a loop does after what it told the machine.
     void complete(std::uint64_t user_data, std::int64_t status) {
@@ -96,7 +101,7 @@ class combined_loop {
     }
 
    private:
-    void stirred() noexcept override {}
+    void machine_changed() noexcept override {}
     std::optional<attended> awake_;
   };
 

@@ -186,7 +186,7 @@ std::string combined_machine::start(std::size_t place, std::uint16_t value) {
     auto run = [this, place, does](yielder<int, int>& out) { return run_body(place, does, out); };
     handle started = coros_[place];
     const auto came = started.start(run);
-    if (came) return answer(came);
+    if (!came.failed()) return answer(came);
     held_[place] = false;
     if (!coros_[place].release()) complain("what could not be started cannot be released");
     memory_.made = false;

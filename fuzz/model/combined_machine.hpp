@@ -74,11 +74,12 @@ class combined_machine {
   bool yield(int value, bool cancellable, yielder<int, int>& out);
   void run(std::size_t place);
 
+  /// Of a result or a step that failed.
   template <class T>
-  static std::string refusal(const result<T>& came) {
+  static std::string refusal(const T& came) {
     return refusal_text(came.error().kind());
   }
-  std::string answer(const result<step<int>>& came);
+  std::string answer(const step<int>& came);
   std::string compare_notes(const combined_notes& expected) const;
   std::string compare_coros(const combined_model& expected) const;
   std::string compare_sources(const combined_model& expected) const;

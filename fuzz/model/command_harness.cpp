@@ -171,7 +171,7 @@ void command_harness::change(place& at, const op& o) {
     }
     case command_op::stdin_is: {
       const std::string input = take_string();
-      at.real.stdin_bytes(input);
+      at.real.in(from::bytes{input});
       return at.expected.stdin_bytes(input);
     }
     default: return;
@@ -252,7 +252,7 @@ void command_harness::start(place& at) {
   const auto refused = at.expected.problem();
   if (!refused && (!at.safe || starts_ == starts_max || test::emulated)) return;
   if (!refused) ++starts_;
-  at.real.stdout_pipe().stderr_null();
+  at.real.out(to::pipe{}).err(to::null{});
   const auto child = internal::spawn(at.real);
   const spawn_failure seen = at.real.failure();
   if (refused) {

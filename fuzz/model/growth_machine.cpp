@@ -88,7 +88,7 @@ void growth_machine::spawn(fiber& f) {
   }
   f.coroutine = got->detach();
   const auto step = f.coroutine.start("growth", [this, &f](commands& out) { return body(f, out); });
-  if (step) return;
+  if (!step.failed()) return;
   if (!lacks()) complain("start failed");
   if (!f.coroutine.release()) complain("a coroutine that never ran was not released");
   forget(f);
@@ -98,8 +98,8 @@ void growth_machine::command_to(fiber& f, const op& o) {
   if (f.stack == nullptr) return;
   const auto step =
       f.coroutine.resume(command{.kind = static_cast<growth_op>(o.kind), .value = o.value});
-  if (!step) return complain("resume must not fail");
-  if (step->finished()) release(f, true);
+  if (step.failed()) return complain("resume must not fail");
+  if (step.finished()) release(f, true);
 }
 
 void growth_machine::release(fiber& f, bool unwinding) {

@@ -105,11 +105,10 @@ reply pool_machine::describe(const result<T>& came) {
   return reply::refusal(came.error().kind());
 }
 
-reply pool_machine::describe(const result<step<int>>& came) {
-  if (!came) return describe<step<int>>(came);
-  if (came->finished()) return reply::of(finished_value);
-  auto yielded = *came;
-  return reply::of(yielded.value());
+reply pool_machine::describe(const step<int>& came) {
+  if (came.failed()) return describe<void>(std::unexpected(came.error()));
+  if (came.finished()) return reply::of(finished_value);
+  return reply::of(came.value());
 }
 
 answer pool_machine::perform(const op& o) {
@@ -134,7 +133,7 @@ reply pool_machine::perform_one(const op& o) {
     case pool_op::abandon: return describe(who.release(abandon));
     case pool_op::set_data:
       return describe(who.set_user_data(reinterpret_cast<void*>(std::uintptr_t{o.value})));
-    case pool_op::set_name: return describe(who.set_name(names[o.value]));
+    case pool_op::set_name: return describe(who.set_name(static_string::promise(names[o.value])));
     case pool_op::copy:
       handles_[o.value] = who;
       ids_[o.value] = ids_[o.who];
@@ -169,7 +168,8 @@ reply pool_machine::start(std::size_t who, std::uint16_t value) {
   const int id = ids_[who];
   auto run = [this, does, id](yielder<int, int>& out) { return run_body(does, id, out); };
   handle started = handles_[who];  // What runs may put another one in its place.
-  return describe(does.labelled ? started.start(label, run) : started.start(run));
+  return describe(does.labelled ? started.start(static_string::promise(label), run)
+                                : started.start(run));
 }
 
 reply pool_machine::resume(std::size_t who, int value) {
@@ -183,7 +183,7 @@ reply pool_machine::take(std::size_t who) {
   const int id = ids_[who];
 #if BAST_EXCEPTIONS
   try {
-    const auto taken = handles_[who].take();
+    const auto taken = handles_[who].returned();
     return taken ? reply::of(*taken) : describe(taken);
   } catch (const planned_failure& failure) {
     if (failure.id != id) complain("F-6: somebody else's exception");
@@ -191,7 +191,7 @@ reply pool_machine::take(std::size_t who) {
   }
 #else
   (void)id;
-  const auto taken = handles_[who].take();
+  const auto taken = handles_[who].returned();
   return taken ? reply::of(*taken) : describe(taken);
 #endif
 }
@@ -204,7 +204,7 @@ reply pool_machine::elsewhere(std::size_t who, std::uint16_t value) {
     switch (value) {
       case 0: came = describe(h.resume(0)); break;
       case 1: came = describe(h.release()); break;
-      case 2: came = describe(h.take()); break;
+      case 2: came = describe(h.returned()); break;
       default: came = describe(h.start([](yielder<int, int>&) { return 0; })); break;
     }
   });

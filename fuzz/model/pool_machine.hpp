@@ -63,7 +63,7 @@ class pool_machine {
   int use_stack(const script& does, int id, yielder<int, int>& out, std::size_t depth);
   int play(const script& does, int id, yielder<int, int>& out);
   void yield_in_play(int value, yielder<int, int>& out);
-  reply describe(const result<step<int>>& came);
+  reply describe(const step<int>& came);
   template <class T>
   reply describe(const result<T>& came);
 

@@ -45,7 +45,7 @@ void process_harness::start(std::uint8_t who, std::uint16_t value) {
   child.pidfd = world_.open_pidfd(*f.child);
   for (std::size_t i = 0; i < 2; ++i) {
     if ((captured_streams(value) >> i & 1) == 0) continue;
-    const capture_options& capture = i == 0 ? child.output : child.errors;
+    const to::capture& capture = i == 0 ? child.output : child.errors;
     (i == 0 ? child.output_pipe : child.errors_pipe) = world_.open_pipe(*f.child, i);
     f.streams[i].captured = true;
     f.streams[i].limit = capture.limit.count;

@@ -13,3 +13,4 @@
 #include "bast/base/mitigation.hpp"
 #include "bast/base/mutant.hpp"
 #include "bast/base/text.hpp"
+#include "bast/base/time.hpp"

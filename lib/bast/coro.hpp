@@ -3,17 +3,15 @@
 // The face of layer `coro`: stackful coroutines and their pool.
 //
 //   bast::coro_pool pool = bast::coro_pool::create().value();
-//   auto counter = pool.acquire<int>().value();            // yields ints
-//   auto step = counter.start([](bast::yielder<int>& out) {
+//   auto numbers = pool.make([](bast::yielder<int>& out) {
 //     for (int i = 1; i <= 3; ++i) out.yield(i);
-//   });
-//   while (step->suspended()) {
-//     use(step->value());
-//     step = counter.resume();
-//   }
+//     return 6;
+//   }).value();
+//   for (auto step = numbers.resume(); step.yielded(); step = numbers.resume()) use(step.value());
+//   int total = numbers.returned().value();
 //
-// coro/README.md says what it promises: the state table F-1, handles that cannot go stale silently,
-// exceptions that are carried out, unwinding that frees every local.
+// coro/README.md has its promises: the state table F-1, stale handles that are errors, exceptions
+// that are carried out, unwinding that destroys every local.
 #pragma once
 
 #include <bast/config.hpp>

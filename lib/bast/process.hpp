@@ -5,7 +5,7 @@
 // of bast::core.
 //
 //   auto list = bast::command::argv({"ls", "-l"});
-//   list.cwd("/tmp").stdout_capture();
+//   list.cwd("/tmp").out(bast::to::capture{});
 #pragma once
 
 #include <bast/config.hpp>

@@ -118,7 +118,7 @@ void machine::resume(unsigned thread) {
       fresh ? t.body.start("virtual thread", [this, thread](yielder<>& out) { serve(thread, out); })
             : t.body.resume();
   inside_ = false;
-  BAST_CHECK(went.has_value(), "a virtual thread can always go on");
+  BAST_CHECK(!went.failed(), "a virtual thread can always continue");
 }
 
 // A coroutine's life: one thread of one schedule after the other.

@@ -20,7 +20,7 @@ bool measure(bast::coro_pool& pool, const char* label, void (*run)()) {
   const auto ended = one->start(label, run);
   if (!ended) return false;
   try {
-    const auto taken = one->take();
+    const auto taken = one->returned();
     return taken.has_value();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "bast_costs: %s: %s\n", label, e.what());

@@ -13,11 +13,11 @@ int main() {
     std::fprintf(stderr, "%s\n", pool.error().message().c_str());
     return 1;
   }
-  auto counter = pool->acquire<int>().value();
-  auto step = counter.start([](bast::yielder<int>& out) {
+  auto numbers = pool->make([](bast::yielder<int>& out) {
     for (int i = 1; i <= 4; ++i) out.yield(i);
   });
+  if (!numbers) return 1;
   int sum = 0;
-  for (; step->suspended(); step = counter.resume()) sum += step->value();
+  for (auto step = numbers->resume(); step.yielded(); step = numbers->resume()) sum += step.value();
   return sum == 10 ? 0 : 1;
 }

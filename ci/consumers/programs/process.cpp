@@ -14,13 +14,12 @@ int exit_code() {
 }  // namespace
 
 int main() {
-  bast::epoll_adapter loop;
-  if (!loop.init()) return 1;
+  auto loop = bast::epoll_adapter::create().value();
   auto pool = bast::coro_pool::create().value();
-  auto waiting = pool.acquire<void, void, int>().value();
-  if (!waiting.start(exit_code)) return 1;
-  while (!loop.idle()) {
-    if (!loop.turn(std::chrono::hours(1))) return 1;
+  auto waiting = pool.make(exit_code).value();
+  if (!waiting.resume().parked()) return 1;
+  while (!loop->idle()) {
+    if (!loop->turn(std::chrono::hours(1))) return 1;
   }
-  return waiting.take().value() == 3 ? 0 : 1;
+  return waiting.returned().value() == 3 ? 0 : 1;
 }

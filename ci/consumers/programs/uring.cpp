@@ -14,15 +14,14 @@ int main() {
     return 0;
   }
   bool works = false;
-  {
-    bast::uring_adapter adapter;
-    works = adapter.init(ring).has_value();
-    adapter.shut_down();
-    for (bool full = !adapter.prepare(); full || !adapter.idle(); full = !adapter.prepare()) {
+  if (auto adapter = bast::uring_adapter::create(ring)) {
+    works = (*adapter)->shut_down().has_value();
+    for (bool full = !(*adapter)->prepare(); full || !(*adapter)->idle();
+         full = !(*adapter)->prepare()) {
       ::io_uring_submit_and_wait(&ring, full ? 0 : 1);
       io_uring_cqe* completion = nullptr;
       while (::io_uring_peek_cqe(&ring, &completion) == 0) {
-        (void)adapter.handle(*completion);
+        (void)(*adapter)->handle(*completion);
         ::io_uring_cqe_seen(&ring, completion);
       }
     }

@@ -5,6 +5,7 @@
 // (inline form) or by the switch itself (out-of-line form).
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstddef>
 #include <cstdint>
 

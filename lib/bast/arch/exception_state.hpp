@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cxxabi.h>
+#include <bast/config.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -5,6 +5,7 @@
 // pool has to ask for it (law F-7, decision D13).
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstdint>
 
 namespace bast::arch {

@@ -3,6 +3,7 @@
 // Which processor this is, and the hint that spares it work while a thread spins.
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstdint>
 
 namespace bast::arch {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ucontext.h>
+#include <bast/config.hpp>
 
 #include <cstdint>
 

@@ -4,6 +4,8 @@
 // shared object may have to be allocated first.
 #pragma once
 
+#include <bast/config.hpp>
+
 namespace bast::arch {
 
 /// The thread pointer of the ABI: no two living threads have the same one. The child of a fork

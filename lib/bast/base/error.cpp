@@ -30,6 +30,8 @@ constexpr const char* words_of(errc code) noexcept {
     case errc::forked: return "belongs to the process before fork";
     case errc::no_memory: return "no memory";
     case errc::io: return "system error";
+    case errc::would_block: return "would block";
+    case errc::failed_exit: return "the program failed";
   }
   return "unknown error";
 }
@@ -44,6 +46,7 @@ class category final : public std::error_category {
       case errc::timed_out: return std::errc::timed_out;
       case errc::no_memory: return std::errc::not_enough_memory;
       case errc::invalid: return std::errc::invalid_argument;
+      case errc::would_block: return std::errc::resource_unavailable_try_again;
       default: return {value, *this};
     }
   }
@@ -65,9 +68,9 @@ errc errc_of_errno(int error_number) noexcept {
     case ENOMEM: return errc::no_memory;
     case EMFILE:
     case ENFILE:
-    case EAGAIN:
     case ENOSPC:
     case EDQUOT: return errc::limit;
+    case EAGAIN: return errc::would_block;
     case EINVAL: return errc::invalid;
     case ENOSYS:
     case EOPNOTSUPP: return errc::unsupported;
@@ -81,9 +84,10 @@ errc errc_of_errno(int error_number) noexcept {
   }
 }
 
-error error::from_errno(int error_number, const char* operation, const char* detail,
-                        std::int64_t value) noexcept {
-  error e(errc_of_errno(error_number), operation, detail, value);
+error error::from_errno(int error_number, static_string operation, static_string detail,
+                        std::int64_t value, errc of_eagain) noexcept {
+  const errc kind = error_number == EAGAIN ? of_eagain : errc_of_errno(error_number);
+  error e(kind, operation, detail, value);
   e.errno_ = error_number;
   return e;
 }

@@ -35,7 +35,7 @@ namespace bast {
 namespace {
 
 constexpr int errc_first = static_cast<int>(errc::cancelled);
-constexpr int errc_last = static_cast<int>(errc::io);
+constexpr int errc_last = static_cast<int>(errc::failed_exit);
 constexpr int errno_last = 133;  // EHWPOISON, the last of <asm-generic/errno.h>
 
 TEST(error, X1_is_trivially_copyable_and_small) {
@@ -72,7 +72,7 @@ TEST(error, the_allocation_counter_of_this_test_counts) {
 // The whole table, written a second time: what is not here is `io`.
 const std::map<int, errc> errno_table = {
     {ENOMEM, errc::no_memory},    {EMFILE, errc::limit},       {ENFILE, errc::limit},
-    {EAGAIN, errc::limit},        {ENOSPC, errc::limit},       {EDQUOT, errc::limit},
+    {EAGAIN, errc::would_block},  {ENOSPC, errc::limit},       {EDQUOT, errc::limit},
     {EINVAL, errc::invalid},      {ENOSYS, errc::unsupported}, {EOPNOTSUPP, errc::unsupported},
     {ETIMEDOUT, errc::timed_out}, {ETIME, errc::timed_out},    {EPIPE, errc::closed},
     {ECONNRESET, errc::closed},   {EBUSY, errc::busy},         {EDEADLK, errc::deadlock},
@@ -88,6 +88,29 @@ TEST(error, X2_each_errno_maps_to_exactly_one_code) {
     EXPECT_EQ(e.error_number(), number);
     EXPECT_EQ(e.code(), std::error_code(number, std::system_category()));
   }
+}
+
+TEST(error, X2_eagain_is_a_limit_where_something_is_created) {
+  const auto of = [](int number) {
+    return error::from_errno(number, "fork", "refused", error::no_value, errc::limit).kind();
+  };
+  EXPECT_EQ(of(EAGAIN), errc::limit);
+  EXPECT_EQ(of(ENOMEM), errc::no_memory);
+  EXPECT_EQ(error::from_errno(EAGAIN, "read", "refused").kind(), errc::would_block);
+}
+
+TEST(error, X1_the_number_is_there_when_there_is_one) {
+  EXPECT_EQ(error(errc::limit, "spawn", "refused", 64).value(), 64);
+  EXPECT_EQ(error(errc::limit, "spawn", "refused", 0).value(), 0);
+  EXPECT_EQ(error(errc::limit, "spawn", "refused").value(), std::nullopt);
+  EXPECT_EQ(error::from_errno(ENOMEM, "os.map", "refused", 4096).value(), 4096);
+}
+
+// A string whose life is unknown does not convert; `promise` is explicit.
+TEST(error, X1_only_literals_convert) {
+  static_assert(!std::is_convertible_v<std::string, static_string>);
+  const std::string owner = "a table's";
+  EXPECT_STREQ(error(errc::io, "x", static_string::promise(owner.c_str())).detail(), "a table's");
 }
 
 TEST(error, X2_the_mapping_is_total) {
@@ -107,7 +130,7 @@ TEST(error, X2_every_code_has_words_of_its_own) {
     EXPECT_NE(words, "unknown error") << value;
     EXPECT_TRUE(seen.insert(words).second) << words;
   }
-  EXPECT_EQ(seen.size(), 22U);
+  EXPECT_EQ(seen.size(), 24U);
   EXPECT_EQ(bast_category().message(0), "unknown error");
   EXPECT_EQ(bast_category().message(errc_last + 1), "unknown error");
   EXPECT_STREQ(bast_category().name(), "bast");
@@ -119,6 +142,7 @@ TEST(error, X2_conditions_hold_only_where_they_are_true) {
       {errc::timed_out, std::errc::timed_out},
       {errc::no_memory, std::errc::not_enough_memory},
       {errc::invalid, std::errc::invalid_argument},
+      {errc::would_block, std::errc::resource_unavailable_try_again},
   };
   for (int value = errc_first; value <= errc_last; ++value) {
     const std::error_code code = static_cast<errc>(value);
@@ -165,7 +189,8 @@ TEST(error, a_message_names_the_operation_the_kind_the_detail_and_the_number) {
 
 TEST(error, a_long_message_is_cut_and_marked) {
   const std::string detail(2000, 'd');
-  const std::string message = error(errc::io, "operation", detail.c_str()).message();
+  const std::string message =
+      error(errc::io, "operation", static_string::promise(detail.c_str())).message();
   EXPECT_EQ(message.size(), text::capacity);
   EXPECT_TRUE(message.starts_with("operation: system error: ddd"));
   EXPECT_TRUE(message.ends_with("d..."));

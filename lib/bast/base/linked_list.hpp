@@ -3,6 +3,7 @@
 // `linked_list`: an intrusive, doubly linked FIFO. A node can be removed from its middle.
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstddef>
 
 namespace bast::internal {

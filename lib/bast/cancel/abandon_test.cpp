@@ -21,10 +21,11 @@ namespace {
 /// The next user of a stack, who leaves nothing on it as it was.
 void write_over_the_stack(coro_pool& pool) {
   auto next = pool.acquire();
-  EXPECT_TRUE(next->start([] {
-    volatile unsigned char all[8 << 10];
-    for (auto& byte : all) byte = 0x41;
-  }));
+  EXPECT_FALSE(next->start([] {
+                     volatile unsigned char all[8 << 10];
+                     for (auto& byte : all) byte = 0x41;
+                   })
+                   .failed());
 }
 
 TEST(Abandon, F12_ACallbackOnTheStackIsUnregistered) {
@@ -33,11 +34,11 @@ TEST(Abandon, F12_ACallbackOnTheStackIsUnregistered) {
   int ran = 0;
   for (int life = 0; life < 3; ++life) {
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start([&] {
-      const cancel_callback one(source.token(), [&]() noexcept { ++ran; });
-      const cancel_callback other(source.token(), [&]() noexcept { ++ran; });
-      (void)this_coro::yield();
-    }));
+    ASSERT_FALSE(c->start([&] {
+                    const cancel_callback one(source.token(), [&]() noexcept { ++ran; });
+                    const cancel_callback other(source.token(), [&]() noexcept { ++ran; });
+                    (void)this_coro::yield();
+                  }).failed());
     ASSERT_TRUE(c->release(abandon));
     write_over_the_stack(pool);
   }
@@ -48,10 +49,10 @@ TEST(Abandon, F12_ACallbackOnTheStackIsUnregistered) {
   EXPECT_EQ(heard, 1);
   // And one whose callback has run.
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&] {
-    const cancel_callback late(source.token(), [&]() noexcept { ++ran; });
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(c->start([&] {
+                  const cancel_callback late(source.token(), [&]() noexcept { ++ran; });
+                  (void)this_coro::yield();
+                }).failed());
   EXPECT_EQ(ran, 1);
   ASSERT_TRUE(c->release(abandon));
   pool.check_invariants();
@@ -64,11 +65,11 @@ TEST(Abandon, F12_WhoeverRegisteredIt) {
   const auto count = [&ran]() noexcept { ++ran; };
   std::optional<cancel_callback<decltype(count)>>* place = nullptr;
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&] {
-    std::optional<cancel_callback<decltype(count)>> mine[2];
-    place = mine;
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(c->start([&] {
+                  std::optional<cancel_callback<decltype(count)>> mine[2];
+                  place = mine;
+                  (void)this_coro::yield();
+                }).failed());
   place[0].emplace(source.token(), count);
   std::thread([&] { place[1].emplace(source.token(), count); }).join();
   ASSERT_TRUE(c->release(abandon));
@@ -83,11 +84,11 @@ TEST(Abandon, F12_ABindingOnTheStackEnds) {
     const cancel_source source = test::root_source();
     coro_pool pool = *coro_pool::create();
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start([&] {
-      const cancel_binding outer(source.token());
-      const cancel_binding inner(source.token());
-      (void)this_coro::yield();
-    }));
+    ASSERT_FALSE(c->start([&] {
+                    const cancel_binding outer(source.token());
+                    const cancel_binding inner(source.token());
+                    (void)this_coro::yield();
+                  }).failed());
     ASSERT_TRUE(c->release(abandon));
     write_over_the_stack(pool);
     source.cancel();
@@ -104,26 +105,30 @@ TEST(Abandon, F12_ABindingOnTheStackOfAnotherCoroutineEnds) {
   coro_pool pool = *coro_pool::create();
   std::optional<cancel_binding>* place = nullptr;
   auto owner = pool.acquire();
-  ASSERT_TRUE(owner->start([&] {
-    std::optional<cancel_binding> mine;
-    place = &mine;
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(owner
+                   ->start([&] {
+                     std::optional<cancel_binding> mine;
+                     place = &mine;
+                     (void)this_coro::yield();
+                   })
+                   .failed());
   bool was_governed = false;
   bool is_governed = true;
   auto governed = pool.acquire();
-  ASSERT_TRUE(governed->start([&] {
-    const cancel_binding around(other.token());
-    place->emplace(source.token());
-    const cancel_binding within(other.token());
-    was_governed = !this_coro::checkpoint().has_value();
-    (void)this_coro::yield();
-    is_governed = this_coro::cancellation() != other.token();
-  }));
+  ASSERT_FALSE(governed
+                   ->start([&] {
+                     const cancel_binding around(other.token());
+                     place->emplace(source.token());
+                     const cancel_binding within(other.token());
+                     was_governed = !this_coro::checkpoint().has_value();
+                     (void)this_coro::yield();
+                     is_governed = this_coro::cancellation() != other.token();
+                   })
+                   .failed());
   EXPECT_FALSE(was_governed) << "the innermost governs";
   ASSERT_TRUE(owner->release(abandon));
   write_over_the_stack(pool);
-  ASSERT_TRUE(governed->resume()->finished());
+  ASSERT_TRUE(governed->resume().finished());
   EXPECT_FALSE(is_governed);
 }
 
@@ -134,19 +139,20 @@ TEST(Abandon, F12_ABindingThatOutlivesItsCoroutineEndsWithoutIt) {
   std::unique_ptr<cancel_binding> bound_too;
   for (const bool abandoned : {true, false}) {
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start([&] {
-      bound = std::make_unique<cancel_binding>(source.token());
-      bound_too = std::make_unique<cancel_binding>(source.token());
-      if (abandoned) (void)this_coro::yield();
-    }));
+    ASSERT_FALSE(c->start([&] {
+                    bound = std::make_unique<cancel_binding>(source.token());
+                    bound_too = std::make_unique<cancel_binding>(source.token());
+                    if (abandoned) (void)this_coro::yield();
+                  }).failed());
     ASSERT_TRUE(abandoned ? c->release(abandon) : c->release());
     auto next = pool.acquire();
-    ASSERT_TRUE(next->start([&] {
-      const cancel_binding own(source.token());
-      bound.reset();
-      bound_too.reset();
-      EXPECT_TRUE(this_coro::cancellation() == source.token());
-    }));
+    ASSERT_FALSE(next->start([&] {
+                       const cancel_binding own(source.token());
+                       bound.reset();
+                       bound_too.reset();
+                       EXPECT_TRUE(this_coro::cancellation() == source.token());
+                     })
+                     .failed());
   }
 }
 
@@ -157,13 +163,13 @@ TEST(Abandon, ABindingOfACallbackGovernsItsCoroutine) {
   coro_pool pool = *coro_pool::create();
   std::unique_ptr<cancel_binding> bound;
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&] {
-    const cancel_callback binds(source.token(), [&]() noexcept {
-      bound = std::make_unique<cancel_binding>(governs.token());
-    });
-    source.cancel();
-    EXPECT_TRUE(this_coro::cancellation() == governs.token());
-  }));
+  ASSERT_FALSE(c->start([&] {
+                  const cancel_callback binds(source.token(), [&]() noexcept {
+                    bound = std::make_unique<cancel_binding>(governs.token());
+                  });
+                  source.cancel();
+                  EXPECT_TRUE(this_coro::cancellation() == governs.token());
+                }).failed());
   ASSERT_TRUE(c->release());
   write_over_the_stack(pool);
   bound.reset();
@@ -173,14 +179,14 @@ TEST(Abandon, F12_ATicketOnTheStackIsDone) {
   coro_pool pool = *coro_pool::create();
   const wait_group members = wait_group::create().value();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([first = members.begin(), &members] {
-    const ticket second = members.begin();
-    ticket third = members.begin();
-    const ticket fourth = std::move(third);
-    ticket fifth = members.begin();
-    fifth.done();
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(c->start([first = members.begin(), &members] {
+                  const ticket second = members.begin();
+                  ticket third = members.begin();
+                  const ticket fourth = std::move(third);
+                  ticket fifth = members.begin();
+                  fifth.done();
+                  (void)this_coro::yield();
+                }).failed());
   EXPECT_EQ(members.active(), 3U);
   ASSERT_TRUE(c->release(abandon));
   EXPECT_EQ(members.active(), 0U);
@@ -194,14 +200,14 @@ TEST(Abandon, C8_WaitsForACallbackThatRunsOnAnotherThread) {
   std::atomic<bool> goes_on = false;
   std::atomic<bool> over = false;
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&] {
-    const cancel_callback slow(source.token(), [&]() noexcept {
-      runs = true;
-      while (!goes_on) std::this_thread::yield();
-      over = true;
-    });
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(c->start([&] {
+                  const cancel_callback slow(source.token(), [&]() noexcept {
+                    runs = true;
+                    while (!goes_on) std::this_thread::yield();
+                    over = true;
+                  });
+                  (void)this_coro::yield();
+                }).failed());
   std::thread cancels([&] { source.cancel(); });
   while (!runs) std::this_thread::yield();
   const auto self = static_cast<std::uint32_t>(::gettid());
@@ -221,14 +227,14 @@ TEST(Abandon, C9_ACallbackMayAbandonTheCoroutineItLiesOn) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   int ran = 0;
-  ASSERT_TRUE(c->start([&] {
-    const cancel_callback older(source.token(), [&]() noexcept { ran += 100; });
-    const cancel_callback newer(source.token(), [&]() noexcept {
-      ++ran;
-      EXPECT_TRUE(c->release(abandon));
-    });
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(c->start([&] {
+                  const cancel_callback older(source.token(), [&]() noexcept { ran += 100; });
+                  const cancel_callback newer(source.token(), [&]() noexcept {
+                    ++ran;
+                    EXPECT_TRUE(c->release(abandon));
+                  });
+                  (void)this_coro::yield();
+                }).failed());
   source.cancel();
   EXPECT_EQ(ran, 1);
   write_over_the_stack(pool);
@@ -243,11 +249,11 @@ TEST(Abandon, F17_APoolThatCannotUnwindEndsThemToo) {
   {
     coro_pool pool = *coro_pool::create();
     auto c = pool.acquire()->detach();
-    ASSERT_TRUE(c.start([&] {
-      const cancel_callback mine(source.token(), [&]() noexcept { ++ran; });
-      const ticket works = members.begin();
-      (void)this_coro::yield();
-    }));
+    ASSERT_FALSE(c.start([&] {
+                    const cancel_callback mine(source.token(), [&]() noexcept { ++ran; });
+                    const ticket works = members.begin();
+                    (void)this_coro::yield();
+                  }).failed());
   }
   source.cancel();
   EXPECT_EQ(ran, 0);

@@ -42,7 +42,7 @@ template <class Body>
 void on_a_small_stack(Body body) {
   coro_pool pool = *coro_pool::create({.stack = {.limit = bytes{std::size_t{64} << 10}}});
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&] { body(); })->finished());
+  ASSERT_TRUE(c->start([&] { body(); }).finished());
 }
 
 TEST(Chain, C19_CancellingALongOneNeedsNoStack) {

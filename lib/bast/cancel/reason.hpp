@@ -37,8 +37,9 @@ struct cancel_reason {
 
   /// What a wait that was cancelled for this reason fails with: errc::cancelled, whatever the code,
   /// because only the scope whose deadline it was may call it a timeout (X-3, C-15).
-  bast::error as_error(const char* operation) const noexcept {
-    return {errc::cancelled, operation, text != nullptr ? text : name_of(cause)};
+  bast::error as_error(static_string operation) const noexcept {
+    return {errc::cancelled, operation,
+            static_string::promise(text != nullptr ? text : name_of(cause))};
   }
 };
 

@@ -20,7 +20,7 @@ std::uint64_t new_id() noexcept {
   return ++last;
 }
 
-std::unexpected<error> no_node(const char* operation) noexcept {
+std::unexpected<error> no_node(static_string operation) noexcept {
   return fail(errc::no_memory, operation, "no memory for a source");
 }
 

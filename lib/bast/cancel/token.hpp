@@ -12,7 +12,6 @@
 //   }
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <span>
 #include <utility>
@@ -20,11 +19,6 @@
 #include "bast/cancel/tree.hpp"
 
 namespace bast::inline BAST_ABI {
-
-/// CLOCK_MONOTONIC, in nanoseconds.
-using time_point = std::chrono::steady_clock::time_point;
-/// The deadline of what has none.
-inline constexpr time_point never = time_point::max();
 
 namespace internal {
 
@@ -35,13 +29,6 @@ using real_record = cancel_record<os::real_atomics>;
 class cancel_registration;
 class joined_tokens;
 
-constexpr std::int64_t nanoseconds_of(time_point at) noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
-}
-constexpr time_point time_of(std::int64_t nanoseconds) noexcept {
-  return time_point(
-      std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds(nanoseconds)));
-}
 static_assert(nanoseconds_of(never) == no_deadline);
 
 /// A counted pointer to a node, or to none.
@@ -93,7 +80,7 @@ class cancel_token {
     return internal::cancel_tree_operations::reason_of(*node_.get());
   }
   /// Fails with errc::cancelled and the reason's words once it is cancelled.
-  [[nodiscard]] result<void> check(const char* operation) const noexcept {
+  [[nodiscard]] result<void> check(static_string operation) const noexcept {
     if (!is_cancelled()) [[likely]]
       return {};
     return std::unexpected(

@@ -30,11 +30,11 @@ class WaitGroupOfCoroutines : public testing::Test {
     auto c = pool_.acquire().value();
     // What is captured would be leaked with a stack that is abandoned.
     tokens_.push_back(std::move(governing));
-    ASSERT_TRUE(c.start([this, place, &governing = tokens_.back()] {
-      const cancel_binding bound(governing);
-      const auto ended = members_->wait();
-      said_[place] = ended ? 'd' : (ended.error() == errc::cancelled ? 'c' : '?');
-    }));
+    ASSERT_FALSE(c.start([this, place, &governing = tokens_.back()] {
+                    const cancel_binding bound(governing);
+                    const auto ended = members_->wait();
+                    said_[place] = ended ? 'd' : (ended.error() == errc::cancelled ? 'c' : '?');
+                  }).failed());
     coroutines_.push_back(std::move(c));
   }
 
@@ -124,7 +124,7 @@ TEST_F(WaitGroupOfCoroutines, C10_ABindingOfTheDefaultTokenShieldsAWait) {
                    waited = members_->wait().has_value();
                  }
                  EXPECT_EQ(this_coro::checkpoint().error(), errc::cancelled);
-               })->parked());
+               }).parked());
   source.cancel();
   EXPECT_FALSE(ready_.has_ready());
   member.done();
@@ -138,7 +138,7 @@ TEST_F(WaitGroupOfCoroutines, C9_ACallbackMayNotWait) {
   const cancel_callback waits(source.token(),
                               [&]() noexcept { refused = test::kind_of(members_->wait()); });
   auto c = pool_.acquire().value();
-  ASSERT_TRUE(c.start([&] { source.cancel(); })->finished());
+  ASSERT_TRUE(c.start([&] { source.cancel(); }).finished());
   EXPECT_EQ(refused, errc::bad_state);
 }
 
@@ -149,7 +149,7 @@ TEST_F(WaitGroupOfCoroutines, Y14_WhoeverWasReleasedMayDestroyIt) {
   ASSERT_TRUE(c.start([&] {
                  EXPECT_TRUE(members_->wait());
                  members_.reset();
-               })->parked());
+               }).parked());
   member.done();
   EXPECT_EQ(ready_.run(), 2U);
   EXPECT_EQ(said_, "d");
@@ -219,10 +219,11 @@ TEST_F(WaitGroupOfCoroutines, F12_AWaiterThatIsAbandonedIsTakenOut) {
     if (woken) member.done();
     ASSERT_TRUE(coroutines_[0].release(abandon));
     auto next = pool_.acquire().value();
-    ASSERT_TRUE(next.start([] {
-      volatile unsigned char all[8 << 10];
-      for (auto& byte : all) byte = 0x41;
-    }));
+    ASSERT_FALSE(next.start([] {
+                       volatile unsigned char all[8 << 10];
+                       for (auto& byte : all) byte = 0x41;
+                     })
+                     .failed());
     member.done();
     EXPECT_EQ(ready_.run(), 1U);
     EXPECT_EQ(said_, "-d");

@@ -103,9 +103,9 @@ TEST(WaitGroup, F4_ACoroutineThatNobodyWouldContinueMayNotWait) {
                  EXPECT_EQ(members.wait().error(), errc::not_in_fiber);
                  const ticket mine = members.begin();
                  ASSERT_TRUE(this_coro::yield());
-               })->suspended());
+               }).yielded());
   EXPECT_EQ(members.active(), 1U);
-  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_TRUE(c->resume().finished());
   EXPECT_TRUE(members.wait());
 }
 
@@ -157,7 +157,7 @@ TEST(WaitGroup, Y1_ThreadsAndCoroutinesWaitForOneGroup) {
           EXPECT_TRUE(members->wait());
           ++released;
         });
-        while (!c.peek()->finished()) {
+        while (!c.peek().finished()) {
           while (!told.exchange(false)) ::sched_yield();
           ready.run();
         }

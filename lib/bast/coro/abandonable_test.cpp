@@ -64,7 +64,7 @@ TEST(Abandonable, F12_IsEndedOnceWhereverItLies) {
         nested::down(to, 20);
       }
     };
-    ASSERT_TRUE(c->start(job(ended)));
+    ASSERT_FALSE(c->start(job(ended)).failed());
     ASSERT_TRUE(c->release(abandon));
     std::vector<int> wanted;
     for (int depth = 0; depth <= 20; ++depth) wanted.push_back(depth);
@@ -84,22 +84,24 @@ TEST(Abandonable, F12_NotWhatHasEndedNorACopyNorWhatLiesElsewhere) {
   auto other = pool.acquire();
   const linked outside(ended, 1);
   auto on_heap = std::make_unique<linked>(ended, 2);
-  ASSERT_TRUE(other->start([&] {
-    const linked elsewhere(ended, 3);
-    (void)this_coro::yield();
-  }));
-  ASSERT_TRUE(c->start([&] {
-    std::optional<linked> gone(std::in_place, ended, 4);
-    // At distances that differ in many bits: each copy has another address than its mark says.
-    alignas(linked) unsigned char copies[256][sizeof(linked)];
-    for (auto& copy : copies) std::memcpy(copy, &*gone, sizeof copy);
-    gone.reset();
-    for (auto& copy : copies) {
-      asm volatile("" : : "r"(copy) : "memory");
-    }
-    (void)this_coro::yield();
-    asm volatile("" : : "r"(&copies) : "memory");
-  }));
+  ASSERT_FALSE(other
+                   ->start([&] {
+                     const linked elsewhere(ended, 3);
+                     (void)this_coro::yield();
+                   })
+                   .failed());
+  ASSERT_FALSE(c->start([&] {
+                  std::optional<linked> gone(std::in_place, ended, 4);
+                  // At distances that differ in many bits: each copy has another address than its mark says.
+                  alignas(linked) unsigned char copies[256][sizeof(linked)];
+                  for (auto& copy : copies) std::memcpy(copy, &*gone, sizeof copy);
+                  gone.reset();
+                  for (auto& copy : copies) {
+                    asm volatile("" : : "r"(copy) : "memory");
+                  }
+                  (void)this_coro::yield();
+                  asm volatile("" : : "r"(&copies) : "memory");
+                }).failed());
   ASSERT_TRUE(c->release(abandon));
   EXPECT_TRUE(ended.empty());
   ASSERT_TRUE(other->release(abandon));
@@ -146,14 +148,14 @@ TEST(Abandonable, F12_WhatACoroutineEndsItselfIsNotEndedAgain) {
   coro_pool pool = *coro_pool::create();
   std::vector<int> ended;
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&] {
-    for (int i = 0; i < 3; ++i) {
-      const linked mine(ended, i);
-      (void)this_coro::yield();
-    }
-    (void)this_coro::yield();
-  }));
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(c->resume());
+  ASSERT_FALSE(c->start([&] {
+                  for (int i = 0; i < 3; ++i) {
+                    const linked mine(ended, i);
+                    (void)this_coro::yield();
+                  }
+                  (void)this_coro::yield();
+                }).failed());
+  for (int i = 0; i < 3; ++i) ASSERT_FALSE(c->resume().failed());
   ASSERT_TRUE(c->release(abandon));
   EXPECT_TRUE(ended.empty());
 }
@@ -172,10 +174,11 @@ TEST(Abandonable, F1_ItsEndFindsTheCoroutineRunning) {
   };
   coro_pool pool = *coro_pool::create();
   own = pool.acquire()->detach();
-  ASSERT_TRUE(own.start([] {
-    const asks mine;
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(own.start([] {
+                    const asks mine;
+                    (void)this_coro::yield();
+                  })
+                   .failed());
   ASSERT_TRUE(own.release(abandon));
   EXPECT_EQ(seen, coro_state::running);
   EXPECT_FALSE(released);
@@ -191,10 +194,10 @@ TEST(Abandonable, F17_APoolThatCannotUnwindEndsItToo) {
     coro_pool pool = *coro_pool::create();
     for (int i = 0; i < 3; ++i) {
       auto c = pool.acquire()->detach();
-      ASSERT_TRUE(c.start([&ended, i] {
-        const linked mine(ended, i);
-        (void)this_coro::yield();
-      }));
+      ASSERT_FALSE(c.start([&ended, i] {
+                      const linked mine(ended, i);
+                      (void)this_coro::yield();
+                    }).failed());
     }
   }
   EXPECT_EQ(ended, (std::vector{2, 1, 0}));

@@ -8,6 +8,7 @@
 //                        [ enter()'s frame ...           ]
 #pragma once
 
+#include <cstdint>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -29,11 +30,28 @@ class activation : public outcome<Return> {
   activation(const activation&) = delete;
   activation& operator=(const activation&) = delete;
 
+  /// Where it lies on a stack that ends at `top`: below the attachment (block.hpp).
+  static std::byte* place_at(std::byte* top) noexcept {
+    const auto ceiling =
+        reinterpret_cast<std::uintptr_t>(top) - sizeof(coro_attachment*) - sizeof(activation);
+    return top - sizeof(coro_attachment*) - sizeof(activation) - ceiling % alignof(activation);
+  }
+  /// No more than this is above the entry frame.
+  static constexpr std::size_t room =
+      sizeof(coro_attachment*) + sizeof(activation) + alignof(activation);
+
+  /// For one that may never run: what is to be destroyed then is the callable.
+  void defer() noexcept {
+    this->destroy_value = [](outcome_base& self) noexcept {
+      static_cast<activation&>(self).callable_.~F();
+    };
+  }
+
   /// The entry function: what arch::prepare starts. `self` is the block's context.
   static void enter(arch::context* self) noexcept {
     coro_block& block = *reinterpret_cast<coro_block*>(self);
     block.hooks.arrive(&block);
-    auto& mine = *static_cast<activation*>(block.transfer);
+    auto& mine = *std::launder(reinterpret_cast<activation*>(place_at(block.stack->top)));
     const coro_tag flags = mine.run_to_the_end(block);
     outcome_base* const left = &mine;
     finish(block, left, flags);
@@ -66,10 +84,13 @@ class activation : public outcome<Return> {
   }
 
   void call(coro_block& block) {
+    [[maybe_unused]] void* const first = block.transfer;  // of the first resume
     yielder<Yield, Resume> out(block);
     this->set_from([&]() -> Return {
       if constexpr (std::is_invocable_v<F&, yielder<Yield, Resume>&>) {
         return static_cast<Return>(callable_(out));
+      } else if constexpr (std::is_invocable_v<F&, Resume, yielder<Yield, Resume>&>) {
+        return static_cast<Return>(callable_(std::move(*static_cast<Resume*>(first)), out));
       } else {
         return static_cast<Return>(callable_());
       }

@@ -46,6 +46,7 @@ inline constexpr coro_tag flag_swallowed = 1 << 11;    // finished normally whil
 inline constexpr coro_tag flag_untyped = 1 << 12;      // yields and takes nothing: this_coro::yield
 inline constexpr coro_tag flag_parked = 1 << 13;       // suspended; only its waker resumes it (F-4)
 inline constexpr coro_tag flag_scheduled = 1 << 14;    // only its scheduler runs and ends it (F-4)
+inline constexpr coro_tag flag_unstarted = 1 << 15;    // suspended before its first statement
 
 static_assert(BAST_GENERATION_BITS >= 1 && BAST_GENERATION_BITS <= 32);
 inline constexpr std::uint32_t generation_max =
@@ -102,8 +103,8 @@ struct alignas(64) coro_block {
     resumer_links links;  // while it is running and has resumed another
   };
   shared_word<coro_tag> tag = 0;
-  // What crosses the next switch: the activation at start, the value at yield and resume, the
-  // outcome once finished.
+  // What crosses the next switch: the value at yield and resume; the outcome once finished, and,
+  // where there is a callable to destroy instead, while unstarted.
   void* transfer = nullptr;
   slot* stack = nullptr;  // from start to release
   void* user_data = nullptr;

@@ -38,26 +38,25 @@ class coro_ref {
 
   /// Runs `callable` on a stack of its own until it first suspends or finishes. It is called as
   /// callable(yielder<Yield, Resume>&) or callable(), is stored on the new stack, and is destroyed
-  /// there when it returned. Its depth is recorded under the caller's source location.
-  /// Errors: table F-1; `limit` and no_memory when no stack can be had, the coroutine then stays
+  /// there when it returns. Its depth is recorded under the caller's source location.
+  /// Errors: table F-1; `limit` and no_memory when there is no stack, the coroutine then stays
   /// ready. What the callable's constructor throws passes through, likewise.
   template <class F>
-  [[nodiscard]] result<step<Yield>> start(
-      F&& callable, std::source_location where = std::source_location::current()) {
-    return start_at(site_key::at(where), std::forward<F>(callable));
+  step<Yield> start(F&& callable, std::source_location where = std::source_location::current()) {
+    return start_at(site_key::at(where), std::forward<F>(callable), nullptr);
   }
-  /// The same, recorded under a label of static lifetime, which also becomes the name.
+  /// The same, recorded under a label, which also becomes the name.
   template <class F>
-  [[nodiscard]] result<step<Yield>> start(const char* label, F&& callable) {
-    return start_at(site_key::labelled(label), std::forward<F>(callable), label);
+  step<Yield> start(static_string label, F&& callable) {
+    return start_at(site_key::labelled(label.c_str()), std::forward<F>(callable), label.c_str());
   }
 
-  /// Continues a suspended coroutine, handing it `value`, until it suspends again or finishes.
-  /// Errors: table F-1; the value is then still the caller's. What its conversion throws passes
-  /// through, and the coroutine stays suspended.
+  /// Continues a suspended coroutine, or begins one from coro_pool::make, and passes `value` to it,
+  /// until it suspends again or finishes. Errors: table F-1; the value is then still the caller's.
+  /// What its conversion throws passes through, and the coroutine stays suspended.
   template <class V = Resume>
     requires(!std::is_void_v<Resume> && std::is_convertible_v<V, Resume>)
-  [[nodiscard, gnu::always_inline]] result<step<Yield>> resume(V&& value) {
+  [[gnu::always_inline]] step<Yield> resume(V&& value) {
     if constexpr (std::is_trivially_constructible_v<Resume, V>) {
       Resume crossing(std::forward<V>(value));
       return resume_with(&crossing);
@@ -72,28 +71,29 @@ class coro_ref {
       return continue_with(&crossing, block_->tag & internal::tag_flags_mask);
     }
   }
-  [[nodiscard, gnu::always_inline]] result<step<Yield>> resume()
+  [[gnu::always_inline]] step<Yield> resume()
     requires(std::is_void_v<Resume>)
   {
     return resume_with(nullptr);
   }
 
-  /// What resume would have come back with, had the caller continued it, and not a waker:
-  /// suspended, finished or parked. A yielded value is moved out. Errors: table F-1; busy,
-  /// bad_state.
-  [[nodiscard]] result<step<Yield>> peek() noexcept {
+  /// The step that the latest run led to, for a coroutine that its executor continues. A yielded
+  /// value is moved out. Errors: table F-1; busy, bad_state.
+  step<Yield> peek() noexcept {
     const auto found = find(internal::coro_op::peek);
     if (!found) return std::unexpected(found.error());
-    const coro_state state = internal::state_of((*found)->tag);
-    if (state == coro_state::running || state == coro_state::ready) {
+    const internal::coro_tag tag = (*found)->tag;
+    const coro_state state = internal::state_of(tag);
+    if (state == coro_state::running || state == coro_state::ready ||
+        (tag & internal::flag_unstarted) != 0) {
       return refuse(internal::coro_op::peek);
     }
-    return came_back();
+    return latest_step();
   }
 
-  /// Takes what a finished coroutine returned, once. Rethrows the exception that left it.
-  /// Errors: table F-1; bad_state when it was taken before.
-  [[nodiscard]] result<Return> take();
+  /// Moves out what a finished coroutine returned, once. Rethrows the exception that left it.
+  /// Errors: table F-1; bad_state when it was moved out before.
+  [[nodiscard]] result<Return> returned();
 
   /// Ends the coroutine and gives its stack back: a suspended one is unwound first, an outcome that
   /// nobody took is disposed of (F-6). Errors: busy while it runs; stale_handle, wrong_thread.
@@ -120,13 +120,13 @@ class coro_ref {
     return is_current && now != coro_state::retired ? now : coro_state::free;
   }
 
-  /// A name for reports; static lifetime. From start to release. Errors: table F-1, bad_state
+  /// A name for reports. From start to release. Errors: table F-1, bad_state
   /// before start.
-  [[nodiscard]] result<void> set_name(const char* name) noexcept {
+  [[nodiscard]] result<void> set_name(static_string name) noexcept {
     const auto found = find(internal::coro_op::describe);
     if (!found) return std::unexpected(found.error());
     if ((*found)->stack == nullptr) return refuse(internal::coro_op::describe);
-    (*found)->stack->name = name;
+    (*found)->stack->name = name.c_str();
     return {};
   }
   /// The name, or null when there is none or the handle is stale.
@@ -215,10 +215,17 @@ class coro_ref {
   }
 
   template <class F>
-  result<step<Yield>> start_at(site_key site, F&& callable, const char* name = nullptr);
+  step<Yield> start_at(site_key site, F&& callable, const char* name);
+  /// Takes a stack and stores the callable at its top, so that the first run calls it. Errors:
+  /// `limit`, no_memory; the coroutine then stays ready.
+  template <class F>
+  result<void> load(site_key site, F&& callable, const char* name);
+  /// The same for a ready coroutine of coro_pool::make, which is suspended then.
+  template <class F>
+  result<void> defer(site_key site, F&& callable, const char* name);
 
   /// Runs a suspended coroutine, to which `value` crosses unless Resume is void.
-  [[gnu::always_inline]] result<step<Yield>> resume_with([[maybe_unused]] void* value) {
+  [[gnu::always_inline]] step<Yield> resume_with([[maybe_unused]] void* value) {
     // With the usual flags one comparison is all, and yields the tag of what comes.
     constexpr auto to_running = static_cast<internal::coro_tag>(coro_state::suspended) ^
                                 static_cast<internal::coro_tag>(coro_state::running);
@@ -226,33 +233,37 @@ class coro_ref {
     if (block_->tag == usual) [[likely]] {
       if constexpr (!std::is_void_v<Resume>) block_->transfer = value;
       internal::run_usual(*block_, internal::this_thread, usual ^ to_running);
-      return came_back();
+      return latest_step();
     }
     internal::coro_tag flags = usual_flags;
     if (!is(coro_state::suspended, flags)) return refuse(internal::coro_op::resume);
     return continue_with(value, flags);
   }
 
-  [[gnu::always_inline]] result<step<Yield>> continue_with(void* value, internal::coro_tag flags) {
+  [[gnu::always_inline]] step<Yield> continue_with(void* value, internal::coro_tag flags) {
     internal::coro_block& b = *block_;
     internal::thread_state& thread = internal::this_thread;
+    if ((flags & internal::flag_unstarted) != 0) {
+      internal::pool_core::begin(b);
+      flags &= ~internal::flag_unstarted;
+    }
     b.transfer = value;
     internal::run(b, thread, tag_in(coro_state::running) | flags);
-    return came_back();
+    return latest_step();
   }
 
-  [[gnu::always_inline]] step<Yield> came_back() const noexcept {
+  [[gnu::always_inline]] step<Yield> latest_step() const noexcept {
     internal::coro_block& b = *block_;
     const internal::coro_tag tag = b.tag;
     const bool suspended = internal::state_of(tag) == coro_state::suspended;
     const bool parked = (tag & internal::flag_parked) != 0;
+    if (!suspended || parked) [[unlikely]]
+      return parked ? step<Yield>::of_park() : step<Yield>::of_finish();
     if constexpr (std::is_void_v<Yield>) {
-      return step<Yield>(suspended && !parked, parked);
+      return step<Yield>::of_yield({});
     } else {
-      if (!suspended || parked) [[unlikely]]
-        return step<Yield>(parked);
       const internal::held_if<!std::is_trivially_move_constructible_v<Yield>> moving(b);
-      return step<Yield>(std::move(*static_cast<Yield*>(b.transfer)));
+      return step<Yield>::of_yield(std::move(*static_cast<Yield*>(b.transfer)));
     }
   }
 
@@ -264,74 +275,93 @@ class coro_ref {
 
 template <class Yield, class Resume, class Return>
 template <class F>
-result<step<Yield>> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&& callable,
-                                                              const char* name) {
+step<Yield> coro_ref<Yield, Resume, Return>::start_at(site_key site, F&& callable,
+                                                      const char* name) {
   using callable_type = std::decay_t<F>;
-  using activation = internal::activation<callable_type, Yield, Resume, Return>;
   static_assert(std::is_invocable_v<callable_type&, yielder<Yield, Resume>&> ||
                     std::is_invocable_v<callable_type&>,
                 "a coroutine is called with its yielder or with nothing");
-  static_assert(alignof(activation) <= internal::activation_alignment_max,
-                "the callable or the result is over-aligned for the top of a stack");
-
   internal::coro_tag flags = 0;
   if (!is(coro_state::ready, flags)) [[unlikely]]
     return refuse(internal::coro_op::start);
+  if (auto loaded = load(site, std::forward<F>(callable), name); !loaded) [[unlikely]]
+    return std::unexpected(loaded.error());
+  // Storing the callable runs user code, which may have set flags.
+  if constexpr (!std::is_trivially_constructible_v<callable_type, F>) {
+    flags = block_->tag & internal::tag_flags_mask;
+  }
+  return continue_with(nullptr, flags | usual_flags);
+}
+
+template <class Yield, class Resume, class Return>
+template <class F>
+result<void> coro_ref<Yield, Resume, Return>::load(site_key site, F&& callable, const char* name) {
+  using callable_type = std::decay_t<F>;
+  using activation = internal::activation<callable_type, Yield, Resume, Return>;
+  static_assert(alignof(activation) <= internal::activation_alignment_max,
+                "the callable or the result is over-aligned for the top of a stack");
+
   const result<slot*> stack = pool().stacks().acquire(site, name);
   if (!stack) [[unlikely]]
     return std::unexpected(stack.error());
 
   // The attachment at the top, the activation below it, then the entry frame.
-  constexpr std::size_t attachment_bytes = sizeof(internal::coro_attachment*);
-  constexpr std::size_t room = attachment_bytes + sizeof(activation) + alignof(activation) +
-                               arch::stack_alignment + arch::entry_frame_bytes;
+  constexpr std::size_t room = activation::room + arch::stack_alignment + arch::entry_frame_bytes;
   slot& home = **stack;
-  std::byte* const top = home.top;
-  const auto ceiling =
-      reinterpret_cast<std::uintptr_t>(top) - attachment_bytes - sizeof(activation);
-  std::byte* const place =
-      top - attachment_bytes - sizeof(activation) - ceiling % alignof(activation);
   if constexpr (room > 4096) {  // The smallest page, hence the smallest window.
-    if (auto open = ensure_open(home, top - room); !open) {
+    if (auto open = ensure_open(home, home.top - room); !open) {
       pool().stacks().release(home);
       return std::unexpected(open.error());
     }
   }
   internal::coro_block& b = *block_;
   b.stack = &home;
-  constexpr bool runs_user_code = !std::is_trivially_constructible_v<callable_type, F>;
+  std::byte* const place = activation::place_at(home.top);
   const auto store = [&] {
-    const internal::held_if<runs_user_code> storing(b);
-    return new (place) activation(std::forward<F>(callable));
+    const internal::held_if<!std::is_trivially_constructible_v<callable_type, F>> storing(b);
+    new (place) activation(std::forward<F>(callable));
   };
-  activation* created = nullptr;
 #if BAST_EXCEPTIONS
   try {
-    created = store();
+    store();
   } catch (...) {
     b.stack = nullptr;
     pool().stacks().release(home);
     throw;
   }
 #else
-  created = store();
+  store();
 #endif
-  if constexpr (runs_user_code) flags = b.tag & internal::tag_flags_mask;
   internal::bind(b, home, place, &activation::enter);
-  return continue_with(created, flags | usual_flags);
+  return {};
 }
 
 template <class Yield, class Resume, class Return>
-result<Return> coro_ref<Yield, Resume, Return>::take() {
+template <class F>
+result<void> coro_ref<Yield, Resume, Return>::defer(site_key site, F&& callable, const char* name) {
+  using activation = internal::activation<std::decay_t<F>, Yield, Resume, Return>;
+  if (auto loaded = load(site, std::forward<F>(callable), name); !loaded) return loaded;
+  internal::coro_block& b = *block_;
+  auto* const stored =
+      std::launder(reinterpret_cast<activation*>(activation::place_at(b.stack->top)));
+  stored->defer();
+  b.transfer = static_cast<internal::outcome_base*>(stored);
+  b.tag =
+      internal::with_state(b.tag, coro_state::suspended) | usual_flags | internal::flag_unstarted;
+  return {};
+}
+
+template <class Yield, class Resume, class Return>
+result<Return> coro_ref<Yield, Resume, Return>::returned() {
   internal::coro_tag flags = usual_flags;
   if (!is(coro_state::finished, flags)) [[unlikely]]
-    return refuse(internal::coro_op::take);
+    return refuse(internal::coro_op::returned);
   internal::coro_block& b = *block_;
   auto& left =
       *static_cast<internal::outcome<Return>*>(static_cast<internal::outcome_base*>(b.transfer));
   if constexpr (!std::is_void_v<Return>) {
     if ((flags & internal::flag_has_outcome) == 0) {
-      return fail(errc::bad_state, "take", "the outcome was taken before");
+      return fail(errc::bad_state, "returned", "the result was moved out before");
     }
   }
 #if BAST_EXCEPTIONS

@@ -5,7 +5,7 @@
 
 namespace bast::internal {
 
-error pool_core::elsewhere(const char* operation, const char* whose) const noexcept {
+error pool_core::elsewhere(static_string operation, static_string whose) const noexcept {
   if (process_.is_forked()) {
     return {errc::forked, operation, "its thread did not fork along into this process"};
   }
@@ -13,9 +13,9 @@ error pool_core::elsewhere(const char* operation, const char* whose) const noexc
 }
 
 error pool_core::diagnose(const coro_block& block, std::uint32_t generation, coro_op op) noexcept {
-  static constexpr const char* operations[] = {"start", "resume", "release",
-                                               "take",  "peek",   "describe"};
-  const char* const operation = operations[static_cast<std::size_t>(op)];
+  static constexpr static_string operations[] = {"start",    "resume", "release",
+                                                 "returned", "peek",   "describe"};
+  const static_string operation = operations[static_cast<std::size_t>(op)];
   const coro_tag tag = block.tag;
   const coro_state state = state_of(tag);
   if (generation_of(tag) != generation || state == coro_state::free ||
@@ -31,17 +31,20 @@ error pool_core::diagnose(const coro_block& block, std::uint32_t generation, cor
   }
   switch (state) {
     case coro_state::running:
-      if (op == coro_op::start || op == coro_op::take) break;
+      if (op == coro_op::start || op == coro_op::returned) break;
       return {errc::busy, operation, "the coroutine is running"};
     case coro_state::finished:
       if (op != coro_op::resume) break;
       return {errc::finished, operation, "the coroutine ran to its end"};
     case coro_state::suspended:
+      if (op == coro_op::peek) {
+        return {errc::bad_state, operation, "the coroutine has not been resumed"};
+      }
       if (op != coro_op::resume) break;
       return {errc::not_owner, operation, "the coroutine is parked: what it waits for resumes it"};
     default: break;
   }
-  static constexpr const char* not_legal[] = {
+  static constexpr static_string not_legal[] = {
       "the coroutine is free",     "the coroutine has not been started",
       "the coroutine is running",  "the coroutine is suspended",
       "the coroutine is finished", "the coroutine is retired"};

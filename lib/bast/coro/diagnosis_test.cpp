@@ -22,7 +22,7 @@ std::string answers_of(coro_ref<> c) {
   const auto add = [&](const std::string& words) { all += words + '\n'; };
   add(words_of(c.start([] {})));
   add(words_of(c.resume()));
-  add(words_of(c.take()));
+  add(words_of(c.returned()));
   add(words_of(c.peek()));
   add(words_of(c.set_name("name")));
   return all;
@@ -33,7 +33,7 @@ TEST(Diagnosis, F1_AReadyCoroutineSaysThatItHasNotBeenStarted) {
   auto c = pool.acquire();
   const std::string why = ": not legal in this state: the coroutine has not been started";
   EXPECT_EQ(words_of(c->resume()), "resume" + why);
-  EXPECT_EQ(words_of(c->take()), "take" + why);
+  EXPECT_EQ(words_of(c->returned()), "returned" + why);
   EXPECT_EQ(words_of(c->peek()), "peek" + why);
   EXPECT_EQ(words_of(c->set_name("name")), "describe" + why);
 }
@@ -42,14 +42,15 @@ TEST(Diagnosis, F1_ARunningCoroutineSaysThatItRuns) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   std::string seen;
-  ASSERT_TRUE(c->start([&] {
-    seen = answers_of(*c) + words_of(c->ref::release()) + '\n' + words_of(c->ref::release(abandon));
-  }));
+  ASSERT_FALSE(c->start([&] {
+                  seen = answers_of(*c) + words_of(c->ref::release()) + '\n' +
+                         words_of(c->ref::release(abandon));
+                }).failed());
   EXPECT_EQ(seen,
             "start: not legal in this state: the coroutine is running\n"
             "resume: busy: the coroutine is running\n"
-            "take: not legal in this state: the coroutine is running\n"
-            "look: busy: the coroutine is running\n"
+            "returned: not legal in this state: the coroutine is running\n"
+            "peek: busy: the coroutine is running\n"
             "\n"
             "release: busy: the coroutine is running\n"
             "release: busy: the coroutine is running");
@@ -58,17 +59,18 @@ TEST(Diagnosis, F1_ARunningCoroutineSaysThatItRuns) {
 TEST(Diagnosis, F1_ASuspendedCoroutineSaysThatItIsSuspended) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); }));
+  ASSERT_FALSE(c->start([](yielder<>& out) { out.yield(); }).failed());
   EXPECT_EQ(words_of(c->start([] {})),
             "start: not legal in this state: the coroutine is suspended");
-  EXPECT_EQ(words_of(c->take()), "take: not legal in this state: the coroutine is suspended");
-  ASSERT_TRUE(c->resume()->finished());
+  EXPECT_EQ(words_of(c->returned()),
+            "returned: not legal in this state: the coroutine is suspended");
+  ASSERT_TRUE(c->resume().finished());
 }
 
 TEST(Diagnosis, F1_AFinishedCoroutineSaysThatItIsFinished) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([] {}));
+  ASSERT_FALSE(c->start([] {}).failed());
   EXPECT_EQ(words_of(c->start([] {})), "start: not legal in this state: the coroutine is finished");
   EXPECT_EQ(words_of(c->resume()), "resume: finished: the coroutine ran to its end");
 }
@@ -78,7 +80,7 @@ TEST(Diagnosis, F3_AStaleHandleNamesTheOperation) {
   auto c = pool.acquire()->detach();
   ASSERT_TRUE(c.release());
   std::string expected;
-  for (const char* const operation : {"start", "resume", "take", "peek", "describe"}) {
+  for (const char* const operation : {"start", "resume", "returned", "peek", "describe"}) {
     expected += operation;
     expected += ": stale handle: the coroutine was released, or its pool is gone\n";
   }
@@ -93,10 +95,10 @@ TEST(Diagnosis, F5_AnotherThreadIsNamedWhateverTheState) {
   auto ready = pool.acquire();
   auto suspended = pool.acquire();
   auto finished = pool.acquire();
-  ASSERT_TRUE(suspended->start([](yielder<>& out) { out.yield(); }));
-  ASSERT_TRUE(finished->start([] {}));
+  ASSERT_FALSE(suspended->start([](yielder<>& out) { out.yield(); }).failed());
+  ASSERT_FALSE(finished->start([] {}).failed());
   std::string expected;
-  for (const char* const operation : {"start", "resume", "take", "peek", "describe"}) {
+  for (const char* const operation : {"start", "resume", "returned", "peek", "describe"}) {
     expected += operation;
     expected += ": wrong thread: the coroutine belongs to another thread\n";
   }
@@ -124,30 +126,32 @@ TEST(Diagnosis, F4_AParkedCoroutineRefusesAllButItsWakerAndItsEnd) {
                  ++woken;
                  internal::park();
                  ++woken;
-               })->parked());
+               }).parked());
   const coro_pool_stats before = pool.stats();
   EXPECT_EQ(words_of(c->resume()),
             "resume: not the owner: the coroutine is parked: what it waits for resumes it");
   EXPECT_EQ(words_of(c->start([] {})),
             "start: not legal in this state: the coroutine is suspended");
-  EXPECT_EQ(words_of(c->take()), "take: not legal in this state: the coroutine is suspended");
-  EXPECT_TRUE(c->peek()->parked());
+  EXPECT_EQ(words_of(c->returned()),
+            "returned: not legal in this state: the coroutine is suspended");
+  EXPECT_TRUE(c->peek().parked());
   EXPECT_STREQ(c->name(), "waiter");
   EXPECT_EQ(pool.stats().suspended, before.suspended);
   internal::continue_parked(*waits);
   EXPECT_EQ(woken, 1);
-  EXPECT_TRUE(c->peek()->parked()) << "again";
+  EXPECT_TRUE(c->peek().parked()) << "again";
   EXPECT_EQ(kind_of(c->resume()), errc::not_owner);
   internal::continue_parked(*waits);
   EXPECT_EQ(woken, 2);
-  EXPECT_TRUE(c->peek()->finished());
+  EXPECT_TRUE(c->peek().finished());
   EXPECT_EQ(kind_of(c->resume()), errc::finished);
 }
 
 TEST(Diagnosis, F4_ARunningCoroutineIsNotWoken) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([] { EXPECT_FALSE(internal::is_parked(*internal::this_thread.current)); }));
+  ASSERT_FALSE(
+      c->start([] { EXPECT_FALSE(internal::is_parked(*internal::this_thread.current)); }).failed());
 }
 
 TEST(Diagnosis, EveryStateHasItsName) {

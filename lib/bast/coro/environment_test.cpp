@@ -52,18 +52,18 @@ int use(coro_pool& pool) {
   for (int i = 0; i < 10; ++i) {
     auto c = pool.acquire();
     if (!c) return 10;
-    if (!c->start([](yielder<>& out) {
-          (void)recurse(100);
-          out.yield();
-          (void)recurse(150);
-        })) {
+    if (c->start([](yielder<>& out) {
+           (void)recurse(100);
+           out.yield();
+           (void)recurse(150);
+         }).failed()) {
       return 11;
     }
     several.push_back(std::move(*c));
   }
   for (auto& c : several) {
     const auto step = c.resume();
-    if (!step || !step->finished()) return 12;
+    if (step.failed() || !step.finished()) return 12;
   }
   several.clear();
   pool.check_invariants();
@@ -76,32 +76,35 @@ TEST(Environment, AfterForkTheChildsCopyWorksAndGrows) {
   if (BAST_WITH_TSAN) GTEST_SKIP() << "TSan does not follow fibers across fork";
   coro_pool pool = *coro_pool::create();
   auto before = pool.acquire<void, void, int>();
-  ASSERT_TRUE(before->start([](yielder<>& out) {
-    const int shallow = recurse(10);
-    out.yield();
-    return shallow + recurse(150);
-  }));
+  ASSERT_FALSE(before
+                   ->start([](yielder<>& out) {
+                     const int shallow = recurse(10);
+                     out.yield();
+                     return shallow + recurse(150);
+                   })
+                   .failed());
   EXPECT_EQ(status_of_child([&] {
               // The coroutine that was suspended at fork goes on in the child, and grows there.
               const auto step = before->resume();
-              if (!step || !step->finished()) return 1;
-              if (*before->take() != 160) return 2;
+              if (step.failed() || !step.finished()) return 1;
+              if (*before->returned() != 160) return 2;
               return use(pool);
             }),
             succeeded);
   // The parent's copy is untouched.
-  ASSERT_TRUE(before->resume()->finished());
-  EXPECT_EQ(*before->take(), 160);
+  ASSERT_TRUE(before->resume().finished());
+  EXPECT_EQ(*before->returned(), 160);
   EXPECT_EQ(use(pool), succeeded);
 }
 
 TEST(Environment, AfterForkInsideACoroutineBothGoOn) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([] {
-    EXPECT_EQ(status_of_child([] { return recurse(150) == 150 ? succeeded : 1; }), succeeded);
-    EXPECT_EQ(recurse(150), 150);
-  }));
+  ASSERT_FALSE(c->start([] {
+                  EXPECT_EQ(status_of_child([] { return recurse(150) == 150 ? succeeded : 1; }),
+                            succeeded);
+                  EXPECT_EQ(recurse(150), 150);
+                }).failed());
 }
 
 TEST(Environment, LockedMemoryFallsBackToProtection) {
@@ -125,7 +128,7 @@ TEST(Environment, LockedMemoryRefusesDemandedMarkersWithAnError) {
     if (!pool) return pool.error() == errc::unsupported ? succeeded : 1;
     auto c = pool->acquire();
     const auto step = c->start([] {});
-    if (step) return 2;
+    if (!step.failed()) return 2;
     return step.error() == errc::invalid ? succeeded : 3;
   });
   if (status == 77) GTEST_SKIP() << "memory cannot be locked here";
@@ -144,11 +147,11 @@ TEST(Environment, MemoryLockedLaterMovesNewStacksToProtection) {
     for (int i = 0; i < 40; ++i) {
       auto c = pool->acquire();
       if (!c) return 3;
-      if (!c->start([](yielder<>& out) { out.yield(); })) return 4;
+      if (c->start([](yielder<>& out) { out.yield(); }).failed()) return 4;
       many.push_back(std::move(*c));
     }
     for (auto& c : many) {
-      if (!c.resume()) return 5;
+      if (c.resume().failed()) return 5;
     }
     return succeeded;
   });
@@ -175,7 +178,7 @@ TEST(Environment, LittleAddressSpaceIsAClearErrorAndNothingIsLost) {
                 auto c = pool->acquire();
                 if (!c) return c.error() == errc::no_memory ? succeeded : 3;
                 const auto step = c->start([](yielder<>& out) { out.yield(); });
-                if (!step) {
+                if (step.failed()) {
                   if (!(step.error() == errc::no_memory)) return 4;
                   break;
                 }
@@ -184,7 +187,7 @@ TEST(Environment, LittleAddressSpaceIsAClearErrorAndNothingIsLost) {
               }
               if (many.size() < 100) return 6;
               for (auto& c : many) {
-                if (!c.resume()) return 7;
+                if (c.resume().failed()) return 7;
               }
               many.clear();
               return use(*pool);

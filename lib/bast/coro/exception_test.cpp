@@ -36,10 +36,10 @@ TEST(Exception, F6_IsCarriedToWhoeverTakesTheResult) {
   coro_pool pool = *coro_pool::create({.unhandled = sink.sink()});
   auto c = pool.acquire<void, void, int>();
   const auto step = c->start([]() -> int { throw std::runtime_error("from inside"); });
-  ASSERT_TRUE(step->finished());
+  ASSERT_TRUE(step.finished());
   try {
-    (void)c->take();
-    FAIL() << "take() must rethrow";
+    (void)c->returned();
+    FAIL() << "returned() must rethrow";
   } catch (const std::runtime_error& e) {
     EXPECT_STREQ(e.what(), "from inside");
   }
@@ -52,12 +52,12 @@ TEST(Exception, F6_AnOutcomeThatNobodyTookReachesTheSinkOnce) {
   {
     coro_pool pool = *coro_pool::create({.unhandled = sink.sink()});
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start("loud", [] { throw std::runtime_error("unheard"); }));
+    ASSERT_FALSE(c->start("loud", [] { throw std::runtime_error("unheard"); }).failed());
     ASSERT_TRUE(c->release());
     EXPECT_EQ(sink.texts, (std::vector<std::string>{"loud: unheard"}));
     EXPECT_EQ(pool.stats().unhandled, 1U);
     auto d = pool.acquire()->detach();
-    ASSERT_TRUE(d.start("late", [] { throw std::runtime_error("at the end"); }));
+    ASSERT_FALSE(d.start("late", [] { throw std::runtime_error("at the end"); }).failed());
   }
   EXPECT_EQ(sink.texts, (std::vector<std::string>{"loud: unheard", "late: at the end"}));
 }
@@ -65,7 +65,7 @@ TEST(Exception, F6_AnOutcomeThatNobodyTookReachesTheSinkOnce) {
 TEST(Exception, F6_TheDefaultSinkWritesOneLine) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start("loud", [] { throw std::runtime_error("unheard"); }));
+  ASSERT_FALSE(c->start("loud", [] { throw std::runtime_error("unheard"); }).failed());
   testing::internal::CaptureStderr();
   ASSERT_TRUE(c->release());
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
@@ -75,7 +75,7 @@ TEST(Exception, F6_TheDefaultSinkWritesOneLine) {
 TEST(Exception, F6_TheDefaultSinkKnowsNothingOfWhatIsNoException) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([] { throw 7; }));
+  ASSERT_FALSE(c->start([] { throw 7; }).failed());
   testing::internal::CaptureStderr();
   ASSERT_TRUE(c->release());
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
@@ -116,13 +116,13 @@ TEST(Exception, F7_ASuspensionInsideAHandlerKeepsItsOwnException) {
       }
     };
   };
-  ASSERT_TRUE(a->start(body("a's")));
-  ASSERT_TRUE(b->start(body("b's")));
+  ASSERT_FALSE(a->start(body("a's")).failed());
+  ASSERT_FALSE(b->start(body("b's")).failed());
   EXPECT_EQ(std::current_exception(), nullptr);
-  ASSERT_TRUE(a->resume());
-  ASSERT_TRUE(b->resume());
-  EXPECT_EQ(*a->take(), "a's");
-  EXPECT_EQ(*b->take(), "b's");
+  ASSERT_FALSE(a->resume().failed());
+  ASSERT_FALSE(b->resume().failed());
+  EXPECT_EQ(*a->returned(), "a's");
+  EXPECT_EQ(*b->returned(), "b's");
 }
 
 TEST(Exception, F7_TheResumersHandlerIsNotVisibleInside) {
@@ -131,13 +131,13 @@ TEST(Exception, F7_TheResumersHandlerIsNotVisibleInside) {
   try {
     throw 1;
   } catch (int) {
-    ASSERT_TRUE(c->start([](yielder<>& out) {
-      EXPECT_EQ(std::current_exception(), nullptr);
-      out.yield();
-      EXPECT_EQ(std::current_exception(), nullptr);
-    }));
+    ASSERT_FALSE(c->start([](yielder<>& out) {
+                    EXPECT_EQ(std::current_exception(), nullptr);
+                    out.yield();
+                    EXPECT_EQ(std::current_exception(), nullptr);
+                  }).failed());
     EXPECT_NE(std::current_exception(), nullptr);
-    ASSERT_TRUE(c->resume());
+    ASSERT_FALSE(c->resume().failed());
     EXPECT_NE(std::current_exception(), nullptr);
   }
 }
@@ -162,9 +162,9 @@ TEST(Exception, F7_UncaughtExceptionsAreCountedPerCoroutine) {
                    throw 1;
                  } catch (int) {
                  }
-               })->suspended());
+               }).yielded());
   EXPECT_EQ(std::uncaught_exceptions(), 0);  // One is in flight, but not here.
-  ASSERT_TRUE(c->resume()->finished());
+  ASSERT_TRUE(c->resume().finished());
   EXPECT_EQ(inside, 1);
   EXPECT_EQ(std::uncaught_exceptions(), 0);
 }
@@ -177,10 +177,10 @@ TEST(Exception, F7_AskedForFloatControlWordsTravel) {
                  std::fesetround(FE_UPWARD);
                  out.yield();
                  EXPECT_EQ(std::fegetround(), FE_UPWARD);
-               })->suspended());
+               }).yielded());
   EXPECT_EQ(std::fegetround(), FE_TONEAREST);
   std::fesetround(FE_DOWNWARD);
-  ASSERT_TRUE(c->resume()->finished());
+  ASSERT_TRUE(c->resume().finished());
   EXPECT_EQ(std::fegetround(), FE_DOWNWARD);
   std::fesetround(FE_TONEAREST);
 }
@@ -188,10 +188,10 @@ TEST(Exception, F7_AskedForFloatControlWordsTravel) {
 TEST(Exception, F7_WithoutAskingFloatControlWordsAreTheThreads) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) {
-    std::fesetround(FE_UPWARD);
-    out.yield();
-  }));
+  ASSERT_FALSE(c->start([](yielder<>& out) {
+                  std::fesetround(FE_UPWARD);
+                  out.yield();
+                }).failed());
   EXPECT_EQ(std::fegetround(), FE_UPWARD);
   std::fesetround(FE_TONEAREST);
 }
@@ -208,14 +208,14 @@ TEST(Exception, ThrowingThroughAGrownStackWorks) {
       return below + frame[0];
     }
   };
-  ASSERT_TRUE(c->start([] {
-    try {
-      return deep::down(60);
-    } catch (int n) {
-      return n;
-    }
-  }));
-  EXPECT_EQ(*c->take(), 42);
+  ASSERT_FALSE(c->start([] {
+                  try {
+                    return deep::down(60);
+                  } catch (int n) {
+                    return n;
+                  }
+                }).failed());
+  EXPECT_EQ(*c->returned(), 42);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ std::string use(coro_pool& pool, int count) {
       if (i % 3 == 0 && !ensure_stack(100_KiB)) return;
       out.yield();
     });
-    if (!step) {
+    if (step.failed()) {
       if (!is_clear(step.error())) return "start: " + step.error().message();
       continue;
     }
@@ -42,7 +42,7 @@ std::string use(coro_pool& pool, int count) {
   }
   for (std::size_t i = 0; i < held.size(); i += 2) {
     if (held[i].state() != coro_state::suspended) continue;
-    if (!held[i].resume()) return "resume must not fail";
+    if (held[i].resume().failed()) return "resume must not fail";
   }
 #if BAST_EXCEPTIONS
   for (auto& c : held) {
@@ -64,7 +64,7 @@ std::string life(const coro_pool_options& options, test::injection& faults) {
   auto c = pool->acquire();
   if (!c) return "after the faults, acquire: " + c.error().message();
   const auto step = c->start([] {});
-  if (!step) return "after the faults, start: " + step.error().message();
+  if (step.failed()) return "after the faults, start: " + step.error().message();
   pool->check_invariants();
   return "";
 }

@@ -32,11 +32,13 @@ struct peopled_pool {
       int& count;
       ~counts() { ++count; }
     };
-    ASSERT_TRUE(suspended->start([this](yielder<>& out) {
-      const counts local{unwound};
-      out.yield();
-    }));
-    ASSERT_TRUE(finished->start([] {}));
+    ASSERT_FALSE(suspended
+                     ->start([this](yielder<>& out) {
+                       const counts local{unwound};
+                       out.yield();
+                     })
+                     .failed());
+    ASSERT_FALSE(finished->start([] {}).failed());
   }
   void end() {
     ready.reset();
@@ -76,7 +78,7 @@ TEST(ForkedPool, IO15_OneWhoseThreadDidNotForkAlongAnswersForked) {
                 if (test::kind_of(theirs.suspended->resume()) != errc::forked) return 3;
                 if (test::kind_of(theirs.suspended->release()) != errc::forked) return 4;
                 if (test::kind_of(theirs.ready->start([] {})) != errc::forked) return 5;
-                if (test::kind_of(theirs.finished->take()) != errc::forked) return 6;
+                if (test::kind_of(theirs.finished->returned()) != errc::forked) return 6;
                 if (test::words_of(theirs.ready->start([] {})) !=
                     "start: belongs to the process before fork: its thread did not fork along "
                     "into this process") {
@@ -97,15 +99,15 @@ TEST(ForkedPool, IO15_OneOfTheForkingThreadIsTheChildsToo) {
   peopled_pool ours;
   ours.make();
   EXPECT_EQ(test::in_child([&] {
-              if (!ours.suspended->resume()->finished()) return 1;
-              if (!ours.ready->start([] {})->finished()) return 2;
+              if (!ours.suspended->resume().finished()) return 1;
+              if (!ours.ready->start([] {}).finished()) return 2;
               if (!ours.pool->acquire()) return 3;
               ours.end();
               return ours.unwound == 1 ? 0 : 4;
             }),
             0);
   EXPECT_EQ(ours.unwound, 0);
-  EXPECT_TRUE(ours.suspended->resume()->finished());
+  EXPECT_TRUE(ours.suspended->resume().finished());
   ours.end();
 }
 
@@ -136,7 +138,7 @@ TEST(ForkedPool, IO15_TheChildMayAdoptOneInWhichNothingRuns) {
                 if (!idle->adopt()) return 2;
                 return test::in_child([&] {
                   auto c = idle->acquire();
-                  return c && c->start([] {})->finished() ? 0 : 3;
+                  return c && c->start([] {}).finished() ? 0 : 3;
                 });
               }),
               0);

@@ -43,7 +43,7 @@ class Growth : public testing::TestWithParam<stack_tier> {
     {
       auto c = pool.acquire();
       const auto step = c->start("run", std::move(f));
-      EXPECT_TRUE(step && step->finished());
+      EXPECT_TRUE(step.finished());
     }
     site_stats found;
     pool.for_each_site([&](const site_stats& site) { found = site; });
@@ -102,7 +102,7 @@ TEST_P(Growth, GrowingWhileGrowingIsChargedOnce) {
       fine = room >= deep || ask_from(deep - room, 48_KiB);
       EXPECT_EQ(pool.budget().open().count, slab::of(own).open_bytes(own)) << deep;
     });
-    ASSERT_TRUE(step && fine) << deep;
+    ASSERT_TRUE(!step.failed() && fine) << deep;
   }
   EXPECT_TRUE(pool.shrink().count != 0);
   EXPECT_EQ(pool.budget().open().count, 0U);
@@ -113,7 +113,7 @@ TEST_P(Growth, GrowingWhileGrowingIsChargedOnce) {
 [[gnu::noinline, gnu::no_sanitize_address]] bool run_from(std::size_t deep, coro_ref<> other) {
   auto* const used = static_cast<volatile char*>(__builtin_alloca(deep));
   used[0] = 1;
-  const bool ran = other.resume().has_value();
+  const bool ran = !other.resume().failed();
   used[0] = 2;
   return ran;
 }
@@ -126,9 +126,11 @@ TEST_P(Growth, AStackGrowsWhileItsCoroutineHandsOver) {
        .max_coros = 2});
   auto inner = pool.acquire();
   int runs = 0;
-  ASSERT_TRUE(inner->start([&] {
-    for (;; ++runs) ASSERT_TRUE(this_coro::yield());
-  }));
+  ASSERT_FALSE(inner
+                   ->start([&] {
+                     for (;; ++runs) ASSERT_TRUE(this_coro::yield());
+                   })
+                   .failed());
   constexpr std::size_t most = 32 << 10;
   int wanted = 0;
   for (std::size_t deep = most - 1024; deep < most; deep += 16) {
@@ -138,7 +140,7 @@ TEST_P(Growth, AStackGrowsWhileItsCoroutineHandsOver) {
       const std::size_t room = this_coro::stack_used().count;
       fine = run_from(deep - room, *inner);
     });
-    ASSERT_TRUE(step && fine) << deep;
+    ASSERT_TRUE(!step.failed() && fine) << deep;
     ASSERT_EQ(runs, ++wanted);
   }
   ASSERT_TRUE(inner->release(abandon));
@@ -162,8 +164,8 @@ TEST_P(Growth, EveryDepthUpToTheLimitWorks) {
   coro_pool pool = make_pool(256_KiB);
   for (std::size_t deep = 1000; deep < 250'000; deep += 7777) {
     auto c = pool.acquire<void, void, int>();
-    ASSERT_TRUE(c->start([deep] { return recurse_to(deep); }));
-    EXPECT_GT(*c->take(), 0);
+    ASSERT_FALSE(c->start([deep] { return recurse_to(deep); }).failed());
+    EXPECT_GT(*c->returned(), 0);
   }
   pool.check_invariants();
 }
@@ -201,27 +203,31 @@ TEST_P(Growth, ASuspendedCoroutineKeepsWhatItGrew) {
   std::vector<coro<>> many;
   for (int i = 0; i < 20; ++i) {
     many.push_back(*pool.acquire());
-    ASSERT_TRUE(many.back().start([i](yielder<>& out) { deep::yield_at(out, 20 * i); }));
+    ASSERT_FALSE(many.back().start([i](yielder<>& out) { deep::yield_at(out, 20 * i); }).failed());
   }
-  for (auto& c : many) ASSERT_TRUE(c.resume()->finished());
+  for (auto& c : many) ASSERT_TRUE(c.resume().finished());
   pool.check_invariants();
 }
 
 TEST_P(Growth, ANestedCoroutineAndItsResumerBothGrow) {
   coro_pool pool = make_pool(1_MiB);
   auto outer = pool.acquire();
-  ASSERT_TRUE(outer->start([&] {
-    EXPECT_GT(recurse_to(100'000), 0);
-    auto inner = pool.acquire();
-    ASSERT_TRUE(inner->start([](yielder<>& out) {
-      EXPECT_GT(recurse_to(300'000), 0);
-      out.yield();
-      EXPECT_GT(recurse_to(600'000), 0);
-    }));
-    EXPECT_GT(recurse_to(500'000), 0);
-    ASSERT_TRUE(inner->resume());
-    EXPECT_GT(recurse_to(900'000), 0);
-  }));
+  ASSERT_FALSE(outer
+                   ->start([&] {
+                     EXPECT_GT(recurse_to(100'000), 0);
+                     auto inner = pool.acquire();
+                     ASSERT_FALSE(inner
+                                      ->start([](yielder<>& out) {
+                                        EXPECT_GT(recurse_to(300'000), 0);
+                                        out.yield();
+                                        EXPECT_GT(recurse_to(600'000), 0);
+                                      })
+                                      .failed());
+                     EXPECT_GT(recurse_to(500'000), 0);
+                     ASSERT_FALSE(inner->resume().failed());
+                     EXPECT_GT(recurse_to(900'000), 0);
+                   })
+                   .failed());
 }
 
 TEST_P(Growth, TheKernelIsHandedOnlyOpenMemory) {
@@ -304,8 +310,10 @@ TEST_P(Growth, FourThreadsGrowAtOnce) {
       coro_pool pool = make_pool(512_KiB);
       for (int i = 0; i < 50; ++i) {
         auto c = pool.acquire<void, void, int>();
-        ASSERT_TRUE(c->start([i] { return recurse_to(static_cast<std::size_t>(8000 * (i + 1))); }));
-        EXPECT_GT(*c->take(), 0);
+        ASSERT_FALSE(c->start([i] {
+                        return recurse_to(static_cast<std::size_t>(8000 * (i + 1)));
+                      }).failed());
+        EXPECT_GT(*c->returned(), 0);
       }
       pool.check_invariants();
     });
@@ -317,8 +325,8 @@ TEST_P(Growth, DemandPagingNeedsNoFaultHandler) {
   coro_pool pool = *coro_pool::create(
       {.stack = {.limit = 1_MiB, .tier = GetParam(), .growth = stack_growth::demand}});
   auto c = pool.acquire<void, void, int>();
-  ASSERT_TRUE(c->start("demand", [] { return recurse_to(900'000); }));
-  EXPECT_GT(*c->take(), 0);
+  ASSERT_FALSE(c->start("demand", [] { return recurse_to(900'000); }).failed());
+  EXPECT_GT(*c->returned(), 0);
   ASSERT_TRUE(c->release());
   pool.for_each_site([](const site_stats& site) {
     EXPECT_EQ(site.grows, 0U);
@@ -331,7 +339,7 @@ template <std::size_t Bytes>
   volatile char frame[Bytes];
   const auto came = inner.resume();
   frame[0] = 1;
-  return came ? frame[0] : 0;
+  return !came.failed() ? frame[0] : 0;
 }
 
 /// What resuming writes to the resumer's own stack may be the first that touches a page of it.
@@ -345,8 +353,8 @@ void expect_resumes_from_frames_of(std::index_sequence<Bytes...>) {
                     ->start([](yielder<>& out) {
                       for (;;) out.yield();
                     })
-                    ->suspended());
-    ASSERT_TRUE(outer->start([&] { EXPECT_EQ(frame(*inner), 1); })->finished());
+                    .yielded());
+    ASSERT_TRUE(outer->start([&] { EXPECT_EQ(frame(*inner), 1); }).finished());
   };
   (resume_from(resume_from_a_frame<12'000 + 500 * Bytes>), ...);
   (resume_from(resume_from_a_frame<16'000 * (Bytes + 1)>), ...);

@@ -33,7 +33,7 @@ std::string tried_on(Ref handle) {
   add(kind_of(handle.peek()));
   add(kind_of(handle.release()));
   add(kind_of(handle.release(abandon)));
-  add(kind_of(handle.take()));
+  add(kind_of(handle.returned()));
   return answers;
 }
 
@@ -75,7 +75,7 @@ TEST(Held, F1_WhileAResultThatNobodyTookIsDestroyed) {
   coro_pool pool = *coro_pool::create();
   for (int life = 1; life <= 2; ++life) {
     coro_ref<int, int, calling> c = pool.acquire<int, int, calling>()->detach();
-    ASSERT_TRUE(c.start([](yielder<int, int>&) { return calling(5); }));
+    ASSERT_FALSE(c.start([](yielder<int, int>&) { return calling(5); }).failed());
     std::vector<std::string> answers;
     in_the_middle = [&] {
       answers.push_back(tried_on(coro_ref<int, int, calling>(c)));
@@ -103,7 +103,8 @@ TEST(Held, F16_AResultMayOwnTheOwnerOfItsCoroutine) {
     auto made = std::make_shared<session>();
     made->worker = *pool.acquire<void, void, std::shared_ptr<session>>();
     session* const left = made.get();
-    EXPECT_TRUE(left->worker.start([s = std::move(made)]() mutable { return std::move(s); }));
+    EXPECT_FALSE(
+        left->worker.start([s = std::move(made)]() mutable { return std::move(s); }).failed());
     return left;
   };
   EXPECT_TRUE(make()->worker.release());
@@ -122,10 +123,10 @@ TEST(Held, F1_WhileAValueIsConvertedForAResume) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire<int, calling, int>();
   std::vector<int> got;
-  ASSERT_TRUE(c->start([&](yielder<int, calling>& out) {
-    for (int i = 0; i < 2; ++i) got.push_back(out.yield(i).number);
-    return 0;
-  }));
+  ASSERT_FALSE(c->start([&](yielder<int, calling>& out) {
+                  for (int i = 0; i < 2; ++i) got.push_back(out.yield(i).number);
+                  return 0;
+                }).failed());
   std::vector<std::string> answers;
   in_the_middle = [&] {
     const auto again = std::exchange(in_the_middle, nullptr);
@@ -136,12 +137,12 @@ TEST(Held, F1_WhileAValueIsConvertedForAResume) {
   struct converts {
     operator calling() const { return calling(7); }
   };
-  ASSERT_EQ(c->resume(converts())->value(), 1);
+  ASSERT_EQ(c->resume(converts()).value(), 1);
   in_the_middle = nullptr;
   ASSERT_FALSE(answers.empty());
   EXPECT_EQ(answers.front(), all_refused());
   EXPECT_EQ(got, std::vector{7});
-  EXPECT_TRUE(c->resume(calling(8))->finished());
+  EXPECT_TRUE(c->resume(calling(8)).finished());
   EXPECT_EQ(got, (std::vector{7, 8}));
   pool.check_invariants();
 }
@@ -168,10 +169,10 @@ TEST(Held, F1_WhileTheCallableIsStored) {
     }
   };
   const copied job(answers, *c, ran);
-  ASSERT_TRUE(c->start(job)->finished());
+  ASSERT_TRUE(c->start(job).finished());
   EXPECT_EQ(answers, std::vector{all_refused()});
   EXPECT_TRUE(ran);
-  EXPECT_EQ(*c->take(), 3);
+  EXPECT_EQ(*c->returned(), 3);
   pool.check_invariants();
 }
 
@@ -193,29 +194,29 @@ TEST(Held, F1_WhileAYieldedValueIsMovedOut) {
     }
     return 0;
   });
-  EXPECT_EQ(step->value().number, 1);
+  EXPECT_EQ(step.value().number, 1);
   EXPECT_EQ(c->state(), coro_state::suspended);
   auto second = c->resume(0);
-  EXPECT_EQ(second->value().number, 2);
+  EXPECT_EQ(second.value().number, 2);
   for (const std::string& answer : answers) EXPECT_EQ(answer, all_refused());
   EXPECT_EQ(answers.size(), 2U);
-  EXPECT_TRUE(c->resume(0)->finished());
+  EXPECT_TRUE(c->resume(0).finished());
 }
 
 TEST(Held, F1_WhileAResultIsTaken) {
   const stops_calling after;
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire<int, int, calling>();
-  ASSERT_TRUE(c->start([](yielder<int, int>&) { return calling(5); }));
+  ASSERT_FALSE(c->start([](yielder<int, int>&) { return calling(5); }).failed());
   std::vector<std::string> answers;
   in_the_middle = [&] { answers.push_back(tried_on(coro_ref<int, int, calling>(*c))); };
-  auto taken = c->take();
+  auto taken = c->returned();
   in_the_middle = nullptr;
   ASSERT_FALSE(answers.empty());
   for (const std::string& answer : answers) EXPECT_EQ(answer, all_refused());
   EXPECT_EQ(taken->number, 5);
   EXPECT_EQ(c->state(), coro_state::finished);
-  EXPECT_EQ(kind_of(c->take()), errc::bad_state);
+  EXPECT_EQ(kind_of(c->returned()), errc::bad_state);
   EXPECT_TRUE(c->release());
   pool.check_invariants();
 }
@@ -235,7 +236,7 @@ TEST(Held, F6_TheSinkMayTryToReleaseToo) {
                                             },
                                         .context = &context}});
   context.own = pool.acquire<int, int, int>()->detach();
-  ASSERT_TRUE(context.own.start([]() -> int { throw 1; }));
+  ASSERT_FALSE(context.own.start([]() -> int { throw 1; }).failed());
   ASSERT_TRUE(context.own.release());
   EXPECT_EQ(context.answers, std::vector{all_refused()});
   EXPECT_EQ(pool.stats().free, 1U);
@@ -269,20 +270,20 @@ TEST(Held, F1_WhatIsThrownInTheMiddleLeavesEverythingAsItWas) {
   EXPECT_EQ(starts->state(), coro_state::ready);
   EXPECT_EQ(pool.stats().stacks.live, 0U);
   EXPECT_EQ(starts->name(), nullptr);
-  EXPECT_TRUE(starts->start([] {})->finished());
+  EXPECT_TRUE(starts->start([] {}).finished());
 
   auto resumes = pool.acquire<void, int, int>();
-  ASSERT_TRUE(resumes->start([](yielder<void, int>& out) { return out.yield(); }));
+  ASSERT_FALSE(resumes->start([](yielder<void, int>& out) { return out.yield(); }).failed());
   EXPECT_THROW((void)resumes->resume(throws_when_converted()), std::runtime_error);
   EXPECT_EQ(resumes->state(), coro_state::suspended);
-  EXPECT_TRUE(resumes->resume(4)->finished());
-  EXPECT_EQ(*resumes->take(), 4);
+  EXPECT_TRUE(resumes->resume(4).finished());
+  EXPECT_EQ(*resumes->returned(), 4);
 
   auto takes = pool.acquire<void, void, throws_when_moved>();
-  ASSERT_TRUE(takes->start([] { return throws_when_moved(); }));
-  EXPECT_THROW((void)takes->take(), std::runtime_error);
+  ASSERT_FALSE(takes->start([] { return throws_when_moved(); }).failed());
+  EXPECT_THROW((void)takes->returned(), std::runtime_error);
   EXPECT_EQ(takes->state(), coro_state::finished);
-  EXPECT_TRUE(takes->take()) << "it is still there";
+  EXPECT_TRUE(takes->returned()) << "it is still there";
   pool.check_invariants();
 }
 

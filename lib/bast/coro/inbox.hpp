@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <bast/config.hpp>
 #include <cstddef>
 
 namespace bast::internal {

@@ -46,7 +46,7 @@ TEST(MovedFrom, APoolAnswersBadState) {
     expect_empty(other);
     EXPECT_TRUE(pool.acquire());
   }
-  EXPECT_TRUE(c->start([] {})->finished());
+  EXPECT_TRUE(c->start([] {}).finished());
 }
 
 TEST(MovedFrom, AnOwnerAnswersStaleHandle) {
@@ -56,7 +56,7 @@ TEST(MovedFrom, AnOwnerAnswersStaleHandle) {
   EXPECT_EQ(test::kind_of(c.start([] { return 1; })), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.resume(1)), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.peek()), errc::stale_handle);
-  EXPECT_EQ(test::kind_of(c.take()), errc::stale_handle);
+  EXPECT_EQ(test::kind_of(c.returned()), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.release()), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.release(abandon)), errc::stale_handle);
   EXPECT_EQ(test::kind_of(c.set_name("x")), errc::stale_handle);
@@ -68,8 +68,8 @@ TEST(MovedFrom, AnOwnerAnswersStaleHandle) {
   EXPECT_TRUE(c.detach() == (coro_ref<int, int, int>()));
   EXPECT_EQ(other.state(), coro_state::ready);
   c = std::move(other);
-  EXPECT_TRUE(c.start([] { return 2; })->finished());
-  EXPECT_EQ(*c.take(), 2);
+  EXPECT_TRUE(c.start([] { return 2; }).finished());
+  EXPECT_EQ(*c.returned(), 2);
 }
 
 }  // namespace

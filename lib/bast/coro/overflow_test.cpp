@@ -45,7 +45,7 @@ volatile bool stop = false;  // Never set; the compiler must not know.
 void overflow(const coro_pool_options& options, const char* name = "walker") {
   coro_pool pool = *coro_pool::create(options);
   auto c = pool.acquire();
-  (void)c->start(name, [] { (void)endless(0); });
+  (void)c->start(static_string::promise(name), [] { (void)endless(0); });
 }
 
 TEST(OverflowDeath, F19_TheReportNamesCoroutineSiteSizeAndDepth) {

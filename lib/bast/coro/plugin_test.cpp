@@ -79,8 +79,8 @@ TEST_F(Plugin, TwoCopiesOfTheLibraryGrowTheirOwnStacks) {
               if (!pool || plugin == nullptr) return 1;
               auto c = pool->acquire<void, void, int>();
               // Within a coroutine of ours one of the plug-in's, on the same thread.
-              if (!c->start("host", [&] { return run_plugin(plugin); })) return 2;
-              return c->take().value_or(0) == 101 ? 0 : 3;
+              if (c->start("host", [&] { return run_plugin(plugin); }).failed()) return 2;
+              return c->returned().value_or(0) == 101 ? 0 : 3;
             }),
             0);
 }

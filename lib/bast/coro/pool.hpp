@@ -4,7 +4,7 @@
 //
 //   auto pool = bast::coro_pool::create({.stack = {.limit = 1_MiB}, .max_coros = 10'000});
 //   if (!pool) return pool.error();
-//   auto walker = pool->acquire();
+//   auto numbers = pool->make([](bast::yielder<int>& out) { out.yield(1); });
 //
 // A pool and its coroutines belong to the thread that made it; other threads are answered with
 // wrong_thread. Threads that each have a pool share nothing but the process's budgets.
@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "bast/coro/coro.hpp"
+#include "bast/coro/coro_of.hpp"
 
 namespace bast::inline BAST_ABI {
 
@@ -48,7 +49,25 @@ class coro_pool {
     if (core_ != nullptr) internal::pool_core::destroy(core_);
   }
 
-  /// A coroutine, ready to be started; it owns no stack until then. Never blocks, never throws.
+  /// A coroutine that calls `function`, suspended before its first statement: `resume` begins it.
+  /// Its types are those of the function (coro_of). The function is stored on the coroutine's stack
+  /// and destroyed there, when it has returned or when the coroutine is released before. Depths are
+  /// recorded under the caller's source location. Never blocks. Errors: those of acquire; `limit`
+  /// and no_memory where there is no stack. What the function's copy or move throws passes through.
+  template <class F>
+  [[nodiscard]] result<coro_of<F>> make(
+      F&& function, std::source_location where = std::source_location::current()) {
+    return make_at<coro_of<F>>(site_key::at(where), std::forward<F>(function), nullptr);
+  }
+  /// The same, recorded under a label, which also becomes the name.
+  template <class F>
+  [[nodiscard]] result<coro_of<F>> make(static_string label, F&& function) {
+    return make_at<coro_of<F>>(site_key::labelled(label.c_str()), std::forward<F>(function),
+                               label.c_str());
+  }
+
+  /// The same in two steps, with the types spelled out: a coroutine that is ready to be started and
+  /// has no stack until then (`start` runs it at once). Never blocks, never throws.
   /// Errors: wrong_thread, forked, bad_state, `limit` (max_coros), no_memory.
   template <class Yield = void, class Resume = void, class Return = void>
   [[nodiscard]] result<coro<Yield, Resume, Return>> acquire() noexcept {
@@ -132,7 +151,20 @@ class coro_pool {
 
  private:
   explicit coro_pool(internal::pool_core* core) noexcept : core_(core) {}
-  [[gnu::cold]] static std::unexpected<error> moved_from(const char* operation) noexcept {
+
+  template <class Made, class F>
+  result<Made> make_at(site_key site, F&& function, const char* name) {
+    if (core_ == nullptr) [[unlikely]]
+      return moved_from("coro_pool.make");
+    const auto block = core_->acquire();
+    if (!block) [[unlikely]]
+      return std::unexpected(block.error());
+    Made made{typename Made::ref(**block)};
+    if (auto loaded = made.defer(site, std::forward<F>(function), name); !loaded) [[unlikely]]
+      return std::unexpected(loaded.error());
+    return made;
+  }
+  [[gnu::cold]] static std::unexpected<error> moved_from(static_string operation) noexcept {
     return fail(errc::bad_state, operation, "the pool was moved from");
   }
 

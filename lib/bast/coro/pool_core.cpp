@@ -140,6 +140,7 @@ result<void> pool_core::release(coro_block& block) noexcept {
   switch (state_of(block.tag)) {
     case coro_state::ready: break;
     case coro_state::suspended:
+      if ((block.tag & flag_unstarted) != 0) break;
 #if BAST_EXCEPTIONS
       unwind(block);
       break;
@@ -156,13 +157,14 @@ result<void> pool_core::release(coro_block& block) noexcept {
   }
   const bool swallowed = (block.tag & flag_swallowed) != 0;
   if (swallowed && !BAST_MUTANT(swallowed_not_counted)) ++swallowed_unwinds_;
-  if ((block.tag & flag_has_outcome) != 0) dispose_outcome(block);
+  if ((block.tag & (flag_has_outcome | flag_unstarted)) != 0) dispose_outcome(block);
   recycle(block, block.tag & tag_generation_mask);
   return {};
 }
 
 result<void> pool_core::release_abandoning(coro_block& block) noexcept {
-  if (state_of(block.tag) != coro_state::suspended || (block.tag & flag_scheduled) != 0) {
+  if (state_of(block.tag) != coro_state::suspended ||
+      (block.tag & (flag_scheduled | flag_unstarted)) != 0) {
     return release(block);
   }
   ++abandoned_;
@@ -181,6 +183,10 @@ void pool_core::unwind(coro_block& block) noexcept {
   run(block, this_thread, with_state(tag, coro_state::running));
   // F-10: while unwinding nothing suspends, so the only way back is the end.
   BAST_ASSERT(state_of(block.tag) == coro_state::finished);
+}
+
+void pool_core::begin(coro_block& block) noexcept {
+  static_cast<outcome_base*>(block.transfer)->destroy_value = nullptr;
 }
 
 void pool_core::forget_outcome(coro_block& block) noexcept {

@@ -19,7 +19,7 @@
 namespace bast::internal {
 
 /// Which operation a diagnosis is about: a row of table F-1.
-enum class coro_op : std::uint8_t { start, resume, release, take, peek, describe };
+enum class coro_op : std::uint8_t { start, resume, release, returned, peek, describe };
 
 class pool_core {
  public:
@@ -68,6 +68,8 @@ class pool_core {
     block.next = free_;
     free_ = &block;
   }
+  /// Before the first run of a coroutine that is unstarted.
+  static void begin(coro_block& block) noexcept;
   /// After its outcome was moved or rethrown. Runs the value's destructor: the block is held.
   static void forget_outcome(coro_block& block) noexcept;
 
@@ -105,7 +107,7 @@ class pool_core {
   [[nodiscard]] result<void> refill() noexcept;
   /// What answers on a thread that is not the pool's: wrong_thread, in the words of `whose`, or
   /// forked.
-  [[gnu::cold]] error elsewhere(const char* operation, const char* whose) const noexcept;
+  [[gnu::cold]] error elsewhere(static_string operation, static_string whose) const noexcept;
   void unwind(coro_block& block) noexcept;
   void dispose_outcome(coro_block& block) noexcept;
   void release_everything() noexcept;

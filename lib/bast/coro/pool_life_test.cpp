@@ -49,15 +49,16 @@ TEST(PoolLife, F15_EveryCounterFollowsEveryState) {
     auto b = pool.acquire();
     auto c = pool.acquire();
     EXPECT_EQ(counters_of(pool), counters(3, 0, 3, 0, 0, 0, 0));
-    ASSERT_TRUE(a->start([](yielder<>& out) { out.yield(); }));
+    ASSERT_FALSE(a->start([](yielder<>& out) { out.yield(); }).failed());
     EXPECT_EQ(counters_of(pool), counters(3, 0, 2, 0, 1, 0, 1));
-    ASSERT_TRUE(b->start([&] {
-      EXPECT_EQ(counters_of(pool), counters(3, 0, 1, 1, 1, 0, 2));
-      ASSERT_TRUE(c->start([&] {
-        EXPECT_EQ(counters_of(pool), counters(3, 0, 0, 2, 1, 0, 3)) << "both run";
-        ASSERT_TRUE(a->resume());
-      }));
-    }));
+    ASSERT_FALSE(b->start([&] {
+                    EXPECT_EQ(counters_of(pool), counters(3, 0, 1, 1, 1, 0, 2));
+                    ASSERT_FALSE(c->start([&] {
+                                    EXPECT_EQ(counters_of(pool), counters(3, 0, 0, 2, 1, 0, 3))
+                                        << "both run";
+                                    ASSERT_FALSE(a->resume().failed());
+                                  }).failed());
+                  }).failed());
     EXPECT_EQ(counters_of(pool), counters(3, 0, 0, 0, 0, 3, 3));
     ASSERT_TRUE(c->release());
     EXPECT_EQ(counters_of(pool), counters(3, 1, 0, 0, 0, 2, 2));
@@ -91,10 +92,10 @@ TEST(PoolLife, F12_AbandoningIsCountedWhereThereWasSomethingToUnwind) {
     auto c = pool.acquire();
     ASSERT_TRUE(c->release(abandon));  // It never ran.
     c = pool.acquire();
-    ASSERT_TRUE(c->start([] {}));
+    ASSERT_FALSE(c->start([] {}).failed());
     ASSERT_TRUE(c->release(abandon));  // It is finished.
     c = pool.acquire();
-    ASSERT_TRUE(c->start([] { (void)this_coro::yield(); }));
+    ASSERT_FALSE(c->start([] { (void)this_coro::yield(); }).failed());
     ASSERT_TRUE(c->release(abandon));
     EXPECT_EQ(ends_of(pool), std::tuple(0U, round, 0U));
     EXPECT_EQ(counters_of(pool), counters(1, 1, 0, 0, 0, 0, 0));
@@ -110,23 +111,25 @@ TEST(PoolLife, F10_EndsAreCountedOncePerCoroutine) {
                      .context = &heard}});
   for (int round = 1; round <= 3; ++round) {
     auto swallows = pool.acquire();
-    ASSERT_TRUE(swallows->start([](yielder<>& out) {
-      try {
-        out.yield();
-      } catch (...) {
-      }
-    }));
+    ASSERT_FALSE(swallows
+                     ->start([](yielder<>& out) {
+                       try {
+                         out.yield();
+                       } catch (...) {
+                       }
+                     })
+                     .failed());
     ASSERT_TRUE(swallows->release());
     auto throws = pool.acquire();
-    ASSERT_TRUE(throws->start([] { throw 7; }));
+    ASSERT_FALSE(throws->start([] { throw 7; }).failed());
     ASSERT_TRUE(throws->release());
     auto unwound = pool.acquire();
-    ASSERT_TRUE(unwound->start([](yielder<>& out) { out.yield(); }));
+    ASSERT_FALSE(unwound->start([](yielder<>& out) { out.yield(); }).failed());
     ASSERT_TRUE(unwound->release());
     auto taken = pool.acquire();
-    ASSERT_TRUE(taken->start([] { throw 7; }));
-    EXPECT_THROW((void)taken->take(), int);
-    EXPECT_TRUE(taken->take()) << "the exception was taken, and it returned nothing";
+    ASSERT_FALSE(taken->start([] { throw 7; }).failed());
+    EXPECT_THROW((void)taken->returned(), int);
+    EXPECT_TRUE(taken->returned()) << "the exception was taken, and it returned nothing";
     ASSERT_TRUE(taken->release());
     const auto number = static_cast<std::uint64_t>(round);
     EXPECT_EQ(ends_of(pool), std::tuple(number, 0U, number));
@@ -139,7 +142,7 @@ TEST(PoolLife, AnOwnerThatIsAssignedOverReleasesWhatItHad) {
   coro_pool pool = *coro_pool::create();
   auto one = *pool.acquire();
   auto other = *pool.acquire();
-  ASSERT_TRUE(one.start([] {}));
+  ASSERT_FALSE(one.start([] {}).failed());
   const coro_ref<> was = one;
   const coro_ref<> is = other;
   one = std::move(other);
@@ -180,7 +183,7 @@ TEST(PoolLife, F5_AnAdoptedPoolKeepsWhatItHolds) {
   auto finished = pool.acquire<void, void, std::string>();
   int data = 0;
   ASSERT_TRUE(ready->set_user_data(&data));
-  ASSERT_TRUE(finished->start("early", [] { return std::string("kept"); }));
+  ASSERT_FALSE(finished->start("early", [] { return std::string("kept"); }).failed());
   const auto before = counters_of(pool);
   std::thread([&] {
     EXPECT_EQ(test::kind_of(pool.reserve(1)), errc::wrong_thread);
@@ -188,18 +191,21 @@ TEST(PoolLife, F5_AnAdoptedPoolKeepsWhatItHolds) {
     ASSERT_TRUE(pool.adopt());
     EXPECT_EQ(counters_of(pool), before);
     EXPECT_STREQ(finished->name(), "early");
-    EXPECT_EQ(*finished->take(), "kept");
+    EXPECT_EQ(*finished->returned(), "kept");
     EXPECT_EQ(ready->user_data(), &data);
-    ASSERT_TRUE(ready->start([](yielder<>& out) {
-      std::fesetround(FE_UPWARD);
-      out.yield();
-      EXPECT_EQ(std::fegetround(), FE_UPWARD) << "its control words travel with it";
-      return std::string();
-    }));
+    ASSERT_FALSE(ready
+                     ->start([](yielder<>& out) {
+                       std::fesetround(FE_UPWARD);
+                       out.yield();
+                       EXPECT_EQ(std::fegetround(), FE_UPWARD)
+                           << "its control words travel with it";
+                       return std::string();
+                     })
+                     .failed());
     EXPECT_EQ(std::fegetround(), FE_TONEAREST);
-    ASSERT_TRUE(ready->resume()->finished());
+    ASSERT_TRUE(ready->resume().finished());
     auto fresh = pool.acquire();
-    EXPECT_TRUE(fresh->start([] {})->finished());
+    EXPECT_TRUE(fresh->start([] {}).finished());
   }).join();
   EXPECT_EQ(test::kind_of(ready->release()), errc::wrong_thread);
   ASSERT_TRUE(pool.adopt());
@@ -211,14 +217,14 @@ TEST(PoolLife, F5_ARefusedAdoptionChangesNothing) {
   if (BAST_WITH_ASAN) GTEST_SKIP() << "the sanitizer gives each thread an alternate stack";
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); }));
+  ASSERT_FALSE(c->start([](yielder<>& out) { out.yield(); }).failed());
   std::thread([&] {
     EXPECT_EQ(test::words_of(pool.adopt()),
               "coro_pool.adopt: busy: a coroutine has started and is not finished; it stays on its "
               "thread");
     EXPECT_EQ(test::kind_of(pool.acquire()), errc::wrong_thread);
   }).join();
-  ASSERT_TRUE(c->resume()->finished());
+  ASSERT_TRUE(c->resume().finished());
   std::thread([&] {
     {
       const os::fault_scope fault({.kind = os::call::map, .nth = 1, .error_number = ENOMEM});
@@ -228,7 +234,8 @@ TEST(PoolLife, F5_ARefusedAdoptionChangesNothing) {
   }).join();
   EXPECT_TRUE(pool.acquire()) << "still this thread's";
   auto running = pool.acquire();
-  ASSERT_TRUE(running->start([&] { EXPECT_EQ(test::kind_of(pool.adopt()), errc::busy); }));
+  ASSERT_FALSE(
+      running->start([&] { EXPECT_EQ(test::kind_of(pool.adopt()), errc::busy); }).failed());
 }
 
 TEST(PoolLife, X6_AStackThatCannotBeHadLeavesTheCoroutineReady) {
@@ -241,7 +248,7 @@ TEST(PoolLife, X6_AStackThatCannotBeHadLeavesTheCoroutineReady) {
     EXPECT_EQ(c->state(), coro_state::ready);
   }
   EXPECT_EQ(counters_of(pool), before);
-  EXPECT_TRUE(c->start([] {})->finished());
+  EXPECT_TRUE(c->start([] {}).finished());
 }
 
 }  // namespace

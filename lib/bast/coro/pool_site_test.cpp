@@ -18,10 +18,10 @@ TEST(PoolSite, EverySiteIsRecordedUnderItsOwnName) {
   coro_pool pool = *coro_pool::create();
   for (int i = 0; i < 3; ++i) {
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start("labelled", [] {}));
+    ASSERT_FALSE(c->start("labelled", [] {}).failed());
   }
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([] {}));
+  ASSERT_FALSE(c->start([] {}).failed());
   const unsigned line = __LINE__ - 1;
   ASSERT_TRUE(c->release());
   std::size_t sites = 0;
@@ -74,10 +74,10 @@ TEST(PoolSite, D4_AQueryWhileAStackIsInUseKnowsWhoRanThereBefore) {
   };
   for (int i = 0; i <= earlier; ++i) {
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start("one", [&](yielder<>& out) { run(out, i); }));
+    ASSERT_FALSE(c->start("one", [&](yielder<>& out) { run(out, i); }).failed());
     if (i != earlier) continue;
     EXPECT_GE(deepest(earlier), bytes{20'000});
-    EXPECT_TRUE(c->resume());
+    EXPECT_FALSE(c->resume().failed());
   }
   EXPECT_GE(deepest(earlier + 1), bytes{100'000});
   pool.check_invariants();
@@ -90,7 +90,7 @@ TEST(PoolSite, SitesBeyondTheLimitShareOne) {
     labels.push_back("site " + std::to_string(i));
   for (const std::string& label : labels) {
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start(label.c_str(), [] {}));
+    ASSERT_FALSE(c->start(static_string::promise(label.c_str()), [] {}).failed());
   }
   std::size_t sites = 0;
   std::uint64_t others = 0;

@@ -36,12 +36,12 @@ TEST(Pool, F15_TheCountersAddUpThroughALife) {
   auto a = pool.acquire();
   auto b = pool.acquire();
   expect(0, 2, 0, 0);
-  ASSERT_TRUE(a->start([](yielder<>& out) { out.yield(); }));
-  ASSERT_TRUE(b->start([] {}));
+  ASSERT_FALSE(a->start([](yielder<>& out) { out.yield(); }).failed());
+  ASSERT_FALSE(b->start([] {}).failed());
   expect(0, 0, 1, 1);
   ASSERT_TRUE(b->release());
   expect(1, 0, 1, 0);
-  ASSERT_TRUE(a->resume());
+  ASSERT_FALSE(a->resume().failed());
   ASSERT_TRUE(a->release());
   expect(2, 0, 0, 0);
 }
@@ -85,11 +85,11 @@ TEST(Pool, F13_ARecycledCoroutineIsAFreshOne) {
       trace += this_coro::unwinding() ? "w" : "-";
       return out.yield(1) + out.yield(2);
     });
-    while (step->suspended()) {
-      trace += std::to_string(step->value());
-      step = c->resume(step->value() * 10);
+    while (step.yielded()) {
+      trace += std::to_string(step.value());
+      step = c->resume(step.value() * 10);
     }
-    trace += std::to_string(*c->take());
+    trace += std::to_string(*c->returned());
     return trace;
   };
   coro_pool fresh = *coro_pool::create();
@@ -100,7 +100,7 @@ TEST(Pool, F13_ARecycledCoroutineIsAFreshOne) {
     auto c = used.acquire<int, int, int>();
     int data = 0;
     ASSERT_TRUE(c->set_user_data(&data));
-    ASSERT_TRUE(c->start("named", [](yielder<int, int>& out) { return out.yield(99); }));
+    ASSERT_FALSE(c->start("named", [](yielder<int, int>& out) { return out.yield(99); }).failed());
 #if BAST_EXCEPTIONS
     ASSERT_TRUE(c->release());
 #else
@@ -130,20 +130,20 @@ TEST(Pool, F14_UnderZeroUsedNothingIsLeftToRead) {
     }
   };
   auto a = pool.acquire();
-  ASSERT_TRUE(a->start([] { secret::leave(); }));
+  ASSERT_FALSE(a->start([] { secret::leave(); }).failed());
   ASSERT_TRUE(a->release());
   pool.check_invariants();  // stack_pool I4: all of it is zero.
   auto b = pool.acquire<void, void, int>();
 #if !BAST_WITH_MSAN && !BAST_WITH_VALGRIND
-  ASSERT_TRUE(b->start([] { return secret::find(); }));
-  EXPECT_LT(*b->take(), 8) << "a byte of an address may be one by chance";
+  ASSERT_FALSE(b->start([] { return secret::find(); }).failed());
+  EXPECT_LT(*b->returned(), 8) << "a byte of an address may be one by chance";
 #endif
 }
 
 TEST(Pool, F5_AnotherThreadIsRefused) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); }));
+  ASSERT_FALSE(c->start([](yielder<>& out) { out.yield(); }).failed());
   std::thread([&] {
     coro_ref<> there = *c;
     EXPECT_EQ(test::kind_of(there.resume()), errc::wrong_thread);
@@ -155,20 +155,20 @@ TEST(Pool, F5_AnotherThreadIsRefused) {
     coro_pool own = *coro_pool::create();
     EXPECT_EQ(test::kind_of(there.resume()), errc::wrong_thread);
   }).join();
-  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_TRUE(c->resume().finished());
 }
 
 TEST(Pool, F5_AnIdlePoolCanBeAdopted) {
   coro_pool pool = *coro_pool::create();
   auto ready = pool.acquire();
   auto suspended = pool.acquire();
-  ASSERT_TRUE(suspended->start([](yielder<>& out) { out.yield(); }));
+  ASSERT_FALSE(suspended->start([](yielder<>& out) { out.yield(); }).failed());
   std::thread([&] { EXPECT_EQ(test::kind_of(pool.adopt()), errc::busy); }).join();
-  ASSERT_TRUE(suspended->resume());
+  ASSERT_FALSE(suspended->resume().failed());
   ASSERT_TRUE(suspended->release());
   std::thread([&] {
     ASSERT_TRUE(pool.adopt());
-    EXPECT_TRUE(ready->start([] {})->finished());
+    EXPECT_TRUE(ready->start([] {}).finished());
     EXPECT_TRUE(ready->release());
     pool.check_invariants();
   }).join();
@@ -209,16 +209,16 @@ TEST(Pool, ShrinkGivesEverythingIdleBack) {
     std::vector<coro<>> many;
     for (int i = 0; i < 100; ++i) {
       many.push_back(*pool.acquire());
-      ASSERT_TRUE(many.back().start([](yielder<>& out) { out.yield(); }));
+      ASSERT_FALSE(many.back().start([](yielder<>& out) { out.yield(); }).failed());
     }
-    for (auto& c : many) ASSERT_TRUE(c.resume());
+    for (auto& c : many) ASSERT_FALSE(c.resume().failed());
   }
   EXPECT_GT(pool.stats().stacks.reserved, 0_B);
   EXPECT_GT(pool.shrink(), 0_B);
   EXPECT_EQ(pool.stats().stacks.reserved, 0_B);
   EXPECT_EQ(pool.budget().open(), 0_B);
   auto again = pool.acquire();
-  EXPECT_TRUE(again->start([] {}));
+  EXPECT_FALSE(again->start([] {}).failed());
 }
 
 TEST(Pool, ManyPoolsOnOneThreadAreIndependent) {
@@ -226,8 +226,8 @@ TEST(Pool, ManyPoolsOnOneThreadAreIndependent) {
   for (int i = 0; i < 50; ++i) pools.push_back(*coro_pool::create());
   for (coro_pool& pool : pools) {
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); }));
-    ASSERT_TRUE(c->resume());
+    ASSERT_FALSE(c->start([](yielder<>& out) { out.yield(); }).failed());
+    ASSERT_FALSE(c->resume().failed());
   }
   pools.clear();
   coro_pool next = *coro_pool::create();
@@ -237,10 +237,10 @@ TEST(Pool, ManyPoolsOnOneThreadAreIndependent) {
 TEST(Pool, AMovedPoolTakesItsCoroutinesAlong) {
   coro_pool first = *coro_pool::create();
   auto c = first.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); }));
+  ASSERT_FALSE(c->start([](yielder<>& out) { out.yield(); }).failed());
   coro_pool second = std::move(first);
   EXPECT_TRUE(second.owns(*c));
-  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_TRUE(c->resume().finished());
 }
 
 }  // namespace

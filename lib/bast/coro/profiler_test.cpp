@@ -118,11 +118,13 @@ TEST_P(Profiled, D13_AThreadThatSwitches) {
   coro_pool pool = *coro_pool::create();
   auto adder = *pool.acquire<int, int>();
   int answer = 0;
-  ASSERT_TRUE(adder.start([](yielder<int, int>& out) {
-    for (int value = 0;;) value = out.yield(value) + 1;
-  }));
+  ASSERT_FALSE(adder
+                   .start([](yielder<int, int>& out) {
+                     for (int value = 0;;) value = out.yield(value) + 1;
+                   })
+                   .failed());
   sample_while(GetParam(), [&] {
-    for (int i = 0; i <= 100; ++i) answer = adder.resume(i)->value();
+    for (int i = 0; i <= 100; ++i) answer = adder.resume(i).value();
   });
   EXPECT_EQ(answer, 101);
 }
@@ -173,8 +175,8 @@ TEST(ProfiledGrowth, D3_AThreadThatGrows) {
   });
   while (samples.load() < samples_wanted) {
     auto c = *pool.acquire<void, void, int>();
-    ASSERT_TRUE(c.start("deep", [] { return recurse_by_16_kib(30); }));
-    EXPECT_EQ(*c.take(), 31);
+    ASSERT_FALSE(c.start("deep", [] { return recurse_by_16_kib(30); }).failed());
+    EXPECT_EQ(*c.returned(), 31);
   }
   profiler.join();
 }

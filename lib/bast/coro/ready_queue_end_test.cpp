@@ -32,7 +32,7 @@ TEST(ReadyQueueOfAThread, F4_WhoNobodyWouldContinueMayNotWait) {
                  EXPECT_TRUE(waiter::check("test"));
                  const internal::no_suspension guard;
                  EXPECT_EQ(test::kind_of(waiter::check("test")), errc::bad_state);
-               })->finished());
+               }).finished());
   EXPECT_TRUE(waiter::check("test")) << "a thread may";
   const internal::no_suspension guard;
   EXPECT_TRUE(waiter::check("test"));
@@ -166,10 +166,10 @@ TEST(ReadyQueueOfAThread, F12_OneOnAStackThatIsAbandonedIsTakenFromItsThread) {
   std::vector<waits*> order;
   ready_queue around;
   auto c = pool.acquire().value();
-  ASSERT_TRUE(c.start([&] {
-    const ready_queue within;
-    (void)this_coro::yield();
-  }));
+  ASSERT_FALSE(c.start([&] {
+                  const ready_queue within;
+                  (void)this_coro::yield();
+                }).failed());
   ASSERT_TRUE(c.release(abandon));
   waits a(pool, order);
   EXPECT_EQ(around.waiting(), 1U);

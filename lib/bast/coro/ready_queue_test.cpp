@@ -49,7 +49,7 @@ TEST_F(ReadyQueue, C18_TheWakerRunsNobodyAndTheLoopContinuesThemOldestFirst) {
   EXPECT_TRUE(b.at->set());
   EXPECT_TRUE(a.at->set(7));
   EXPECT_TRUE(order_.empty()) << "nobody runs inside the waker";
-  EXPECT_TRUE(b.coroutine.peek()->parked());
+  EXPECT_TRUE(b.coroutine.peek().parked());
   EXPECT_TRUE(ready_.has_ready());
   EXPECT_EQ(bell_.rings, 1) << "once, until the queue is run";
   EXPECT_EQ(ready_.run(), 2U);
@@ -61,7 +61,7 @@ TEST_F(ReadyQueue, C18_TheWakerRunsNobodyAndTheLoopContinuesThemOldestFirst) {
   EXPECT_EQ(bell_.rings, 2);
   EXPECT_EQ(ready_.run(), 1U);
   EXPECT_EQ(c.arm, arm_cancelled);
-  EXPECT_TRUE(c.coroutine.peek()->finished());
+  EXPECT_TRUE(c.coroutine.peek().finished());
   EXPECT_FALSE(ready_.has_ready());
 }
 
@@ -96,7 +96,7 @@ TEST_F(ReadyQueue, WhatBecomesReadyMeanwhileIsForTheNextTime) {
                         if (at[1 - i] != nullptr) at[1 - i]->set();
                       }
                     })
-                    ->parked());
+                    .parked());
   }
   at[0]->set();
   for (int i = 0; i < 10; ++i) {
@@ -123,7 +123,7 @@ TEST_F(ReadyQueue, AWaitThatIsOverBeforeItBeginsComesBackThroughTheLoop) {
                  EXPECT_TRUE(mine.set(3));
                  EXPECT_EQ(ready_.run(), 0U) << "it has not parked yet";
                  arm = mine.who.wait();
-               })->parked());
+               }).parked());
   EXPECT_EQ(ready_.run(), 1U);
   EXPECT_EQ(arm, 3);
 }
@@ -134,7 +134,7 @@ TEST_F(ReadyQueue, F12_AWaitThatIsTakenBackIsNotContinued) {
     ASSERT_TRUE(c.start([&] {
                    event mine;
                    if (woken) mine.set();
-                 })->finished());
+                 }).finished());
     EXPECT_EQ(ready_.waiting(), 0U);
     EXPECT_FALSE(ready_.has_ready());
     EXPECT_EQ(ready_.run(), 0U);
@@ -169,7 +169,7 @@ TEST_F(ReadyQueue, F8_OneThatAnotherReleasesInTheSameRunIsNotContinued) {
                     (void)mine.who.wait();
                     EXPECT_TRUE(victim.coroutine.release());
                   })
-                  ->parked());
+                  .parked());
   at->set();
   victim.at->set();
   EXPECT_EQ(ready_.run(), 1U);
@@ -190,7 +190,7 @@ TEST_F(ReadyQueue, ARunWithinARunTakesWhatIsLeft) {
                     within = ready_.run();
                     EXPECT_TRUE(ready_.is_running());
                   })
-                  ->parked());
+                  .parked());
   waits inner(pool_, order_);
   at->set();
   inner.at->set();
@@ -238,7 +238,7 @@ TEST_F(ReadyQueue, C9_TheHookMayNotSuspend) {
                     .context = &seen});
   waits a(pool_, order_);
   auto waker = pool_.acquire().value();
-  ASSERT_TRUE(waker.start([&] { a.at->set(); })->finished());
+  ASSERT_TRUE(waker.start([&] { a.at->set(); }).finished());
   EXPECT_EQ(seen.kind, errc::bad_state);
   EXPECT_EQ(mine.run(), 1U);
 }

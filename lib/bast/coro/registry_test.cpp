@@ -55,7 +55,7 @@ TEST(CoroRegistry, X6_ARefusedTableIsNoMemoryAndTheNextAttemptSucceeds) {
     if (used_bytes() != 0) return 4;
     pool.check_invariants();
     auto c = pool.acquire();
-    if (!c || !c->start([] {})->finished()) return 5;
+    if (!c || !c->start([] {}).finished()) return 5;
     return used_bytes() == chunk_bytes ? 0 : 6;
   });
 }
@@ -66,7 +66,7 @@ TEST(CoroRegistry, ASmallerTableServesWhereAddressSpaceIsLimited) {
     const os::fault_scope largest({.kind = os::call::map, .nth = 1, .also_nth = 2});
     auto c = pool.acquire();
     if (!c || largest.injected() != 2) return 1;
-    return c->start([] {})->finished() ? 0 : 2;
+    return c->start([] {}).finished() ? 0 : 2;
   });
 }
 
@@ -180,11 +180,11 @@ TEST(CoroRegistry, TheBlockOfACoroutineIsInTheTableAndItsTagTellsItsState) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   std::size_t at = 0;
-  ASSERT_TRUE(c->start([&] {
-    auto* const block = reinterpret_cast<std::byte*>(internal::this_thread.current);
-    at = static_cast<std::size_t>(block - process_table());
-    ASSERT_TRUE(this_coro::yield());
-  }));
+  ASSERT_FALSE(c->start([&] {
+                  auto* const block = reinterpret_cast<std::byte*>(internal::this_thread.current);
+                  at = static_cast<std::size_t>(block - process_table());
+                  ASSERT_TRUE(this_coro::yield());
+                }).failed());
   ASSERT_LT(at, used_bytes());
   const auto state = [&] {
     std::uint64_t tag = 0;
@@ -192,7 +192,7 @@ TEST(CoroRegistry, TheBlockOfACoroutineIsInTheTableAndItsTagTellsItsState) {
     return static_cast<watch::coro_state>(tag & 0xff);
   };
   EXPECT_EQ(state(), watch::coro_state::suspended);
-  ASSERT_TRUE(c->resume());
+  ASSERT_FALSE(c->resume().failed());
   EXPECT_EQ(state(), watch::coro_state::finished);
   ASSERT_TRUE(c->release());
   EXPECT_EQ(state(), watch::coro_state::free);

@@ -26,10 +26,10 @@ class specimen {
                         out.yield();
                         out.yield();
                       })
-                      ->suspended());
+                      .yielded());
     }
     if (state == coro_state::finished) {
-      EXPECT_TRUE(handle_.start([] {})->finished());
+      EXPECT_TRUE(handle_.start([] {}).finished());
     }
   }
 
@@ -55,7 +55,7 @@ class specimen {
       EXPECT_EQ(before.stacks.open, after.stacks.open);
     };
     if (state_ == coro_state::running) {
-      EXPECT_TRUE(handle_.start(probe)->finished());
+      EXPECT_TRUE(handle_.start(probe).finished());
     } else {
       probe();
     }
@@ -77,7 +77,7 @@ std::optional<errc> start(coro_ref<> c) {
 std::optional<errc> resume(coro_ref<> c) { return kind_of(c.resume()); }
 std::optional<errc> release(coro_ref<> c) { return kind_of(c.release()); }
 std::optional<errc> abandon_it(coro_ref<> c) { return kind_of(c.release(abandon)); }
-std::optional<errc> take(coro_ref<> c) { return kind_of(c.take()); }
+std::optional<errc> returned(coro_ref<> c) { return kind_of(c.returned()); }
 std::optional<errc> peek(coro_ref<> c) { return kind_of(c.peek()); }
 
 using cell = std::optional<errc>;
@@ -99,7 +99,8 @@ constexpr row table[] = {
     {"release", release, works, errc::busy, errc::busy, works, errc::stale_handle},
 #endif
     {"abandon", abandon_it, works, errc::busy, works, works, errc::stale_handle},
-    {"take", take, errc::bad_state, errc::bad_state, errc::bad_state, works, errc::stale_handle},
+    {"returned", returned, errc::bad_state, errc::bad_state, errc::bad_state, works,
+     errc::stale_handle},
     {"peek", peek, errc::bad_state, errc::busy, works, works, errc::stale_handle},
 };
 
@@ -114,21 +115,38 @@ TEST(StateTable, F1_EveryCell) {
   }
 }
 
+TEST(StateTable, F1_OneFromMakeIsSuspendedAndOnlyPeekDiffers) {
+  for (const row& r : table) {
+    SCOPED_TRACE(r.name);
+    coro_pool pool = *coro_pool::create();
+    coro<> made = *pool.make([] {});
+    // Without exceptions too: there is nothing to unwind.
+    const bool is_release = r.operation == release;
+    const cell expected = r.operation == peek ? errc::bad_state : is_release ? works : r.suspended;
+    EXPECT_EQ(r.operation(made), expected);
+    pool.check_invariants();
+  }
+}
+
 TEST(StateTable, F1_ANestedCoroutineIsRunningToo) {
   coro_pool pool = *coro_pool::create();
   auto outer = pool.acquire();
   auto inner = pool.acquire();
   int looked = 0;
-  ASSERT_TRUE(outer->start([&] {
-    ASSERT_TRUE(inner->start([&] {
-      // Both are running: the inner one here, the outer one further up.
-      EXPECT_EQ(outer->state(), coro_state::running);
-      EXPECT_EQ(kind_of(outer->resume()), errc::busy);
-      EXPECT_EQ(kind_of(outer->ref::release()), errc::busy);
-      EXPECT_EQ(kind_of(outer->start([] {})), errc::bad_state);
-      ++looked;
-    }));
-  }));
+  ASSERT_FALSE(outer
+                   ->start([&] {
+                     ASSERT_FALSE(inner
+                                      ->start([&] {
+                                        // Both are running: the inner one here, the outer one further up.
+                                        EXPECT_EQ(outer->state(), coro_state::running);
+                                        EXPECT_EQ(kind_of(outer->resume()), errc::busy);
+                                        EXPECT_EQ(kind_of(outer->ref::release()), errc::busy);
+                                        EXPECT_EQ(kind_of(outer->start([] {})), errc::bad_state);
+                                        ++looked;
+                                      })
+                                      .failed());
+                   })
+                   .failed());
   EXPECT_EQ(looked, 1);
 }
 
@@ -139,11 +157,12 @@ TEST(StateTable, F1_YieldOutsideACoroutineIsRefused) {
 TEST(StateTable, F1_YieldWithoutTheYielderNeedsACoroutineWithoutValues) {
   coro_pool pool = *coro_pool::create();
   auto typed = pool.acquire<int>();
-  ASSERT_TRUE(
-      typed->start([](yielder<int>&) { EXPECT_EQ(kind_of(this_coro::yield()), errc::bad_state); }));
+  ASSERT_FALSE(
+      typed->start([](yielder<int>&) { EXPECT_EQ(kind_of(this_coro::yield()), errc::bad_state); })
+          .failed());
   auto untyped = pool.acquire();
-  ASSERT_TRUE(untyped->start([] { EXPECT_TRUE(this_coro::yield()); })->suspended());
-  EXPECT_TRUE(untyped->resume()->finished());
+  ASSERT_TRUE(untyped->start([] { EXPECT_TRUE(this_coro::yield()); }).yielded());
+  EXPECT_TRUE(untyped->resume().finished());
 }
 
 TEST(StateTable, EveryStateHasAName) {

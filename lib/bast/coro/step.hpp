@@ -1,47 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `step`: what start and resume come back with.
+// `step`: what one run of a coroutine led to.
+//
+//   for (auto step = numbers.resume(); step.yielded(); step = numbers.resume()) use(step.value());
+//
+// Exactly one of four questions is answered with true. There is no conversion to bool, which would
+// have to be read as one of them.
 #pragma once
 
 #include <bast/config.hpp>
-#include <optional>
+#include <memory>
+#include <type_traits>
 #include <utility>
+#include <variant>
+
+#include "bast/base.hpp"
 
 namespace bast::inline BAST_ABI {
 
-/// What `start` and `resume` come back with: the coroutine suspended (and yielded a value), it
-/// finished, or it is parked: it waits for something, a process say, that will continue it, and
-/// nobody else can.
+/// Returned by `resume`, `start` and `peek` of a coroutine that yields `Yield`. Movable.
 template <class Yield>
-class step {
- public:
-  explicit step(bool parked = false) noexcept : parked_(parked) {}
-  explicit step(Yield&& value) noexcept : value_(std::move(value)) {}
+class [[nodiscard]] step {
+  using stored = std::conditional_t<std::is_void_v<Yield>, std::monostate, Yield>;
 
-  bool suspended() const noexcept { return value_.has_value(); }
-  bool finished() const noexcept { return !suspended() && !parked_; }
-  bool parked() const noexcept { return parked_; }
-  /// The yielded value. Only when suspended.
-  Yield& value() & noexcept { return *value_; }
-  Yield&& value() && noexcept { return std::move(*value_); }
+ public:
+  /// It did not run. Implicit, so that a function can return `fail(...)`.
+  step(const std::unexpected<bast::error>& refused) noexcept
+      : what_(kind::failed), error_(refused.error()) {}
+  static step of_yield(stored&& value) noexcept { return step(kind::yielded, std::move(value)); }
+  static step of_finish() noexcept { return step(kind::finished); }
+  static step of_park() noexcept { return step(kind::parked); }
+
+  step(step&& other) noexcept : what_(other.what_) { take(other); }
+  step& operator=(step&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    what_ = other.what_;
+    take(other);
+    return *this;
+  }
+  step(const step&) = delete;
+  step& operator=(const step&) = delete;
+  ~step()
+    requires(std::is_trivially_destructible_v<stored>)
+  = default;
+  ~step() { clear(); }
+
+  /// It suspended itself; `value()` is what it yielded.
+  bool yielded() const noexcept { return what_ == kind::yielded; }
+  /// It ran to its end; see `coro::returned`.
+  bool finished() const noexcept { return what_ == kind::finished; }
+  /// It waits, for a process say. Only its executor continues it.
+  bool parked() const noexcept { return what_ == kind::parked; }
+  /// Nothing ran; `error()` says why.
+  bool failed() const noexcept { return what_ == kind::failed; }
+
+  /// What was yielded. Ends the process unless `yielded()`.
+  stored& value() & noexcept
+    requires(!std::is_void_v<Yield>)
+  {
+    BAST_CHECK(yielded(), "step::value: the coroutine yielded nothing");
+    return value_;
+  }
+  const stored& value() const& noexcept
+    requires(!std::is_void_v<Yield>)
+  {
+    return const_cast<step*>(this)->value();
+  }
+  stored&& value() && noexcept
+    requires(!std::is_void_v<Yield>)
+  {
+    return std::move(value());
+  }
+  /// Ends the process unless `failed()`.
+  const bast::error& error() const noexcept {
+    BAST_CHECK(failed(), "step::error: the step did not fail");
+    return error_;
+  }
 
  private:
-  std::optional<Yield> value_;
-  bool parked_ = false;
-};
+  enum class kind : unsigned char { finished, yielded, parked, failed };
 
-template <>
-class step<void> {
- public:
-  explicit step(bool suspended = false, bool parked = false) noexcept
-      : suspended_(suspended), parked_(parked) {}
-  bool suspended() const noexcept { return suspended_; }
-  bool finished() const noexcept { return !suspended_ && !parked_; }
-  bool parked() const noexcept { return parked_; }
+  explicit step(kind what) noexcept : what_(what), nothing_() {}
+  step(kind what, stored&& value) noexcept : what_(what), value_(std::move(value)) {}
 
- private:
-  bool suspended_;
-  bool parked_;
+  void take(step& other) noexcept {
+    if (yielded()) {
+      std::construct_at(&value_, std::move(other.value_));
+    } else if (failed()) {
+      std::construct_at(&error_, other.error_);
+    }
+  }
+  void clear() noexcept {
+    if (yielded()) std::destroy_at(&value_);
+  }
+
+  kind what_;
+  union {
+    std::monostate nothing_;
+    stored value_;
+    bast::error error_;
+  };
 };
 
 }  // namespace bast::inline BAST_ABI

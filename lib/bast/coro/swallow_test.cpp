@@ -26,7 +26,7 @@ TEST(Swallow, F10_ManyRefusedSuspensionsEndAsFew) {
   for (std::uint64_t life = 1; life <= 3; ++life) {  // Each unwinding has its own count.
     auto c = pool.acquire();
     // The first suspends, and every later one is refused.
-    ASSERT_TRUE(c->start([] { suspend_stubbornly(1 + internal::refusals_max); }));
+    ASSERT_FALSE(c->start([] { suspend_stubbornly(1 + internal::refusals_max); }).failed());
     ASSERT_TRUE(c->release());
     EXPECT_EQ(pool.stats().swallowed_unwinds, life);
   }
@@ -36,13 +36,13 @@ TEST(Swallow, F10_ALoopThatAsksWhetherItIsUnwoundEnds) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   int rounds = 0;
-  ASSERT_TRUE(c->start([&] {
-    while (!this_coro::unwinding()) {
-      ++rounds;
-      suspend_stubbornly(1);
-    }
-  }));
-  ASSERT_TRUE(c->resume());
+  ASSERT_FALSE(c->start([&] {
+                  while (!this_coro::unwinding()) {
+                    ++rounds;
+                    suspend_stubbornly(1);
+                  }
+                }).failed());
+  ASSERT_FALSE(c->resume().failed());
   ASSERT_TRUE(c->release());
   EXPECT_EQ(rounds, 2);
 }

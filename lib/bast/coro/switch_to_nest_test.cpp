@@ -38,17 +38,17 @@ TEST(SwitchTo, F4_ANestMayWaitAndGoesOnWhereItWas) {
                                         scheduler::yield_to_the_thread();
                                         order += "and again ";
                                       })
-                                      ->suspended());
+                                      .yielded());
                       order += "between ";
                       out.yield();
                       scheduler::yield();
-                      EXPECT_TRUE(innermost->resume()->finished());
+                      EXPECT_TRUE(innermost->resume().finished());
                       order += "inner ends ";
                     })
-                    ->suspended());
+                    .yielded());
     order += "base again ";
     scheduler::yield();
-    EXPECT_TRUE(inner->resume()->finished());
+    EXPECT_TRUE(inner->resume().finished());
     order += "base ends ";
   });
   all.spawn_void([&] {
@@ -86,7 +86,7 @@ TEST(SwitchTo, F7_ANestKeepsTheControlWordsItRanWith) {
                           seen = std::fegetround();
                           scheduler::yield();
                         })
-                        ->finished());
+                        .finished());
       },
       flag_own_float);
   const auto other = [&] {
@@ -134,7 +134,7 @@ TEST(SwitchTo, F4_ANestEndsAtWhoeverRunsItThen) {
                     ->start([&] {
                       for (int i = 0; i < 3; ++i) wait();
                     })
-                    ->finished());
+                    .finished());
     wait();
   });
   all.run();

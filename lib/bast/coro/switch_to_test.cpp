@@ -210,7 +210,7 @@ TEST(SwitchTo, WhoIsAloneGoesOn) {
 TEST(SwitchTo, F4_NoHandleRunsOrEndsWhatIsScheduled) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); })->suspended());
+  ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); }).yielded());
   auto ready = pool.acquire();
   std::vector<coro_block*> blocks;
   for (std::size_t i = 1; i <= 2; ++i) blocks.push_back(&block_of(*c, i));
@@ -218,13 +218,13 @@ TEST(SwitchTo, F4_NoHandleRunsOrEndsWhatIsScheduled) {
   const std::string scheduled = "not the owner: the coroutine is scheduled: its scheduler ";
   EXPECT_EQ(ready->start([] {}).error().message(), "start: " + scheduled + "runs it");
   EXPECT_EQ(c->resume().error().message(), "resume: " + scheduled + "runs it");
-  EXPECT_EQ(c->take().error().message(), "take: " + scheduled + "runs it");
+  EXPECT_EQ(c->returned().error().message(), "returned: " + scheduled + "runs it");
   EXPECT_EQ(c->release().error().message(), "release: " + scheduled + "ends it");
   EXPECT_EQ(c->release(abandon).error().message(), "release: " + scheduled + "ends it");
   EXPECT_EQ(ready->release().error().message(), "release: " + scheduled + "ends it");
   EXPECT_EQ(c->state(), coro_state::suspended);
   for (coro_block* const block : blocks) block->tag = block->tag & ~flag_scheduled;
-  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_TRUE(c->resume().finished());
 }
 
 }  // namespace

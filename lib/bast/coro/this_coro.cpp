@@ -11,7 +11,7 @@ using internal::coro_block;
 
 coro_block* running() noexcept { return internal::this_thread.current; }
 
-std::unexpected<error> nobody(const char* operation) noexcept {
+std::unexpected<error> nobody(static_string operation) noexcept {
   return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread");
 }
 

@@ -45,13 +45,11 @@ struct grows_when_destroyed {
 void use(std::optional<coro_pool>& pool) {
   if (!pool) pool.emplace(coro_pool::create().value());
   auto c = pool->acquire().value().detach();
-  require(c.start("worker",
-                  [](yielder<>& out) {
-                    const grows_when_destroyed at_the_end;
-                    out.yield();
-                  })
-              .has_value(),
-          "started");
+  const auto step = c.start("worker", [](yielder<>& out) {
+    const grows_when_destroyed at_the_end;
+    out.yield();
+  });
+  require(step.yielded(), "started");
 }
 
 thread_local std::optional<coro_pool> pool_of_thread;
@@ -154,8 +152,8 @@ void disable_alternate_stack() {
 void expect_growth_in(result<coro_pool>& pool) {
   require(pool.has_value(), "a pool");
   auto c = pool->acquire<void, void, int>();
-  require(c->start("worker", [] { return deep_frames(60); }).has_value(), "started");
-  require(*c->take() == 61, "grew");
+  require(!c->start("worker", [] { return deep_frames(60); }).failed(), "started");
+  require(*c->returned() == 61, "grew");
 }
 
 TEST(AlternateStackOfAPool, D3_IsLookedAtEachTimeAPoolIsMade) {

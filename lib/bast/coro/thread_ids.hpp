@@ -5,6 +5,7 @@
 // new thread's own; nobody else is using it, and `adopt` is the declared way.
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstdint>
 #include <mutex>
 

@@ -42,7 +42,7 @@ TEST(Unwind, F9_EveryLocalIsDestroyedOnceInnermostFirst) {
   for (int depth = 0; depth < 50; ++depth) {
     std::vector<int> order;
     auto c = pool.acquire();
-    ASSERT_TRUE(c->start([&](yielder<>& out) { nest::down(out, order, depth); }));
+    ASSERT_FALSE(c->start([&](yielder<>& out) { nest::down(out, order, depth); }).failed());
     EXPECT_TRUE(order.empty());
     ASSERT_TRUE(c->release());
     ASSERT_EQ(order.size(), static_cast<std::size_t>(depth) + 1);
@@ -56,22 +56,22 @@ TEST(Unwind, F8_IsAnOrdinaryThrowThatIsNoStdException) {
   auto c = pool.acquire();
   bool seen = false;
   int uncaught = 0;
-  ASSERT_TRUE(c->start([&](yielder<>& out) {
-    struct counts {
-      int& uncaught;
-      ~counts() { uncaught = std::uncaught_exceptions(); }
-    };
-    const counts guard{uncaught};
-    try {
-      out.yield();
-    } catch (const std::exception&) {
-      ADD_FAILURE() << "forced_unwind must not look like an error";
-    } catch (const forced_unwind&) {
-      seen = true;
-      EXPECT_TRUE(this_coro::unwinding());
-      throw;
-    }
-  }));
+  ASSERT_FALSE(c->start([&](yielder<>& out) {
+                  struct counts {
+                    int& uncaught;
+                    ~counts() { uncaught = std::uncaught_exceptions(); }
+                  };
+                  const counts guard{uncaught};
+                  try {
+                    out.yield();
+                  } catch (const std::exception&) {
+                    ADD_FAILURE() << "forced_unwind must not look like an error";
+                  } catch (const forced_unwind&) {
+                    seen = true;
+                    EXPECT_TRUE(this_coro::unwinding());
+                    throw;
+                  }
+                }).failed());
   ASSERT_TRUE(c->release());
   EXPECT_TRUE(seen);
   EXPECT_EQ(uncaught, 1);
@@ -82,15 +82,15 @@ TEST(Unwind, F10_SwallowingItIsHarmlessAndCounted) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   int attempts = 0;
-  ASSERT_TRUE(c->start([&](yielder<>& out) {
-    for (int i = 0; i < 5; ++i) {
-      try {
-        out.yield();
-      } catch (...) {  // What iostreams do.
-        ++attempts;
-      }
-    }
-  }));
+  ASSERT_FALSE(c->start([&](yielder<>& out) {
+                  for (int i = 0; i < 5; ++i) {
+                    try {
+                      out.yield();
+                    } catch (...) {  // What iostreams do.
+                      ++attempts;
+                    }
+                  }
+                }).failed());
   ASSERT_TRUE(c->release());
   EXPECT_EQ(attempts, 5);  // Every later suspension threw again, without switching.
   EXPECT_EQ(pool.stats().swallowed_unwinds, 1U);
@@ -104,13 +104,13 @@ TEST(Unwind, F11_AnotherExceptionWhileUnwindingReachesTheSink) {
                                 const char*) noexcept { ++*static_cast<int*>(n); },
                      .context = &heard}});
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) {
-    try {
-      out.yield();
-    } catch (const forced_unwind&) {
-      throw std::runtime_error("instead");
-    }
-  }));
+  ASSERT_FALSE(c->start([](yielder<>& out) {
+                  try {
+                    out.yield();
+                  } catch (const forced_unwind&) {
+                    throw std::runtime_error("instead");
+                  }
+                }).failed());
   ASSERT_TRUE(c->release());
   EXPECT_EQ(heard, 1);
 }
@@ -119,15 +119,15 @@ TEST(Unwind, F11_ReleaseInsideItsOwnUnwindingIsBusy) {
   coro_pool pool = *coro_pool::create();
   coro_ref<> c = pool.acquire()->detach();
   errc seen{};
-  ASSERT_TRUE(c.start([&](yielder<>& out) {
-    struct releases {
-      coro_ref<>& self;
-      errc& seen;
-      ~releases() { seen = test::kind_of(self.release()).value_or(errc{}); }
-    };
-    const releases guard{c, seen};
-    out.yield();
-  }));
+  ASSERT_FALSE(c.start([&](yielder<>& out) {
+                  struct releases {
+                    coro_ref<>& self;
+                    errc& seen;
+                    ~releases() { seen = test::kind_of(self.release()).value_or(errc{}); }
+                  };
+                  const releases guard{c, seen};
+                  out.yield();
+                }).failed());
   ASSERT_TRUE(c.release());
   EXPECT_EQ(seen, errc::busy);
 }
@@ -150,23 +150,25 @@ TEST(Unwind, F11_DestructorsMayUseThePoolMeanwhile) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   int ran = 0;
-  ASSERT_TRUE(c->start([&](yielder<>& out) {
-    struct spawns {
-      coro_pool& pool;
-      int& ran;
-      ~spawns() {
-        auto helper = pool.acquire();
-        EXPECT_TRUE(helper->start([this](yielder<>& inner) {
-          ++ran;
-          inner.yield();
-          ++ran;
-        }));
-        EXPECT_TRUE(helper->resume());
-      }
-    };
-    const spawns guard{pool, ran};
-    out.yield();
-  }));
+  ASSERT_FALSE(c->start([&](yielder<>& out) {
+                  struct spawns {
+                    coro_pool& pool;
+                    int& ran;
+                    ~spawns() {
+                      auto helper = pool.acquire();
+                      EXPECT_FALSE(helper
+                                       ->start([this](yielder<>& inner) {
+                                         ++ran;
+                                         inner.yield();
+                                         ++ran;
+                                       })
+                                       .failed());
+                      EXPECT_FALSE(helper->resume().failed());
+                    }
+                  };
+                  const spawns guard{pool, ran};
+                  out.yield();
+                }).failed());
   ASSERT_TRUE(c->release());
   EXPECT_EQ(ran, 2);
   pool.check_invariants();
@@ -178,10 +180,10 @@ TEST(Unwind, F17_ThePoolUnwindsTheNewestFirst) {
     coro_pool pool = *coro_pool::create();
     for (int i = 0; i < 200; ++i) {
       auto c = pool.acquire()->detach();
-      ASSERT_TRUE(c.start([&order, i](yielder<>& out) {
-        const writes_down local{order, i};
-        out.yield();
-      }));
+      ASSERT_FALSE(c.start([&order, i](yielder<>& out) {
+                      const writes_down local{order, i};
+                      out.yield();
+                    }).failed());
     }
   }
   ASSERT_EQ(order.size(), 200U);
@@ -193,21 +195,22 @@ TEST(Unwind, F17_WhatDestructorsStartAtThePoolsDeathIsUnwoundToo) {
   {
     coro_pool pool = *coro_pool::create();
     auto c = pool.acquire()->detach();
-    ASSERT_TRUE(c.start([&](yielder<>& out) {
-      struct spawns {
-        coro_pool& pool;
-        std::vector<int>& order;
-        ~spawns() {
-          auto late = pool.acquire()->detach();
-          EXPECT_TRUE(late.start([this](yielder<>& inner) {
-            const writes_down local{order, 7};
-            inner.yield();
-          }));
-        }
-      };
-      const spawns guard{pool, order};
-      out.yield();
-    }));
+    ASSERT_FALSE(c.start([&](yielder<>& out) {
+                    struct spawns {
+                      coro_pool& pool;
+                      std::vector<int>& order;
+                      ~spawns() {
+                        auto late = pool.acquire()->detach();
+                        EXPECT_FALSE(late.start([this](yielder<>& inner) {
+                                           const writes_down local{order, 7};
+                                           inner.yield();
+                                         })
+                                         .failed());
+                      }
+                    };
+                    const spawns guard{pool, order};
+                    out.yield();
+                  }).failed());
   }
   EXPECT_EQ(order, (std::vector<int>{7}));
 }
@@ -217,9 +220,9 @@ TEST(Unwind, F17_WhatDestructorsStartAtThePoolsDeathIsUnwoundToo) {
 TEST(Unwind, F12_WithoutExceptionsASuspendedCoroutineIsBusy) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([](yielder<>& out) { out.yield(); }));
+  ASSERT_FALSE(c->start([](yielder<>& out) { out.yield(); }).failed());
   EXPECT_EQ(test::kind_of(c->release()), errc::busy);
-  EXPECT_TRUE(c->resume()->finished());
+  EXPECT_TRUE(c->resume().finished());
   EXPECT_TRUE(c->release());
 }
 
@@ -229,10 +232,10 @@ TEST(Unwind, F12_AbandoningFreesTheStackWithoutRunningDestructors) {
   coro_pool pool = *coro_pool::create();
   std::vector<int> order;
   auto c = pool.acquire();
-  ASSERT_TRUE(c->start([&](yielder<>& out) {
-    const writes_down local{order, 1};
-    out.yield();
-  }));
+  ASSERT_FALSE(c->start([&](yielder<>& out) {
+                  const writes_down local{order, 1};
+                  out.yield();
+                }).failed());
   ASSERT_TRUE(c->release(abandon));
   EXPECT_TRUE(order.empty());
   EXPECT_EQ(pool.stats().abandoned, 1U);

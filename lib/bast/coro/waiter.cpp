@@ -6,7 +6,7 @@
 
 namespace bast::internal {
 
-result<void> waiter::check(const char* operation, const executor* home) noexcept {
+result<void> waiter::check(static_string operation, const executor* home) noexcept {
   const coro_block* const running = this_thread.current;
   if (running == nullptr) return {};
   if (is_stand_in(*running)) {

@@ -184,7 +184,7 @@ class waiter : public basic_waiter<os::real_atomics, executor> {
  public:
   /// Fails if the caller may not wait. `operation` names the caller in errors. Errors: bad_state
   /// (code that may not suspend), not_in_fiber (a coroutine without an executor).
-  [[nodiscard]] static result<void> check(const char* operation,
+  [[nodiscard]] static result<void> check(static_string operation,
                                           const executor* home = executor_here()) noexcept;
   /// Requires that check() succeeded.
   explicit waiter(executor* home = executor_here()) noexcept;

@@ -37,7 +37,7 @@ TEST(Waiter, F4_AnArmedWordIsNeverValidAgain) {
                    words.push_back(mine.arm());
                    arms.push_back(mine.wait());
                  }
-               })->parked());
+               }).parked());
   for (std::uint16_t life = 0; life < 3; ++life) {
     for (std::size_t stale = 0; stale + 1 < words.size(); ++stale) {
       EXPECT_FALSE(who->commit(words[stale], 9)) << "of an earlier wait";
@@ -122,7 +122,7 @@ TEST(WaiterOfAScheduler, ARawCoroutineWithinAScheduledOneWaitsByIt) {
                       order += 'a';
                       order += static_cast<char>('0' + mine.who.wait());
                     })
-                    ->finished())
+                    .finished())
         << "both waited";
     order += 'd';
   });

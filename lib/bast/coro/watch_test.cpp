@@ -51,7 +51,7 @@ TEST(Watch, APoolTellsItsOptionsAndWhereItWasMade) {
   auto pool = coro_pool::create({.stack = {.limit = 128_KiB, .window = 8_KiB, .retain = 16_KiB}});
   ASSERT_TRUE(pool);
   auto walker = pool->acquire();
-  ASSERT_TRUE(walker->start("options", [] {}));
+  ASSERT_FALSE(walker->start("options", [] {}).failed());
   const watch::site_entry* const site = open_site("options");
   ASSERT_NE(site, nullptr);
   const watch::pool_entry* const entry = pool_of(*site);
@@ -71,7 +71,7 @@ TEST(Watch, AUseIsInTheRegistryWhenItIsReleased) {
   auto pool = coro_pool::create();
   {
     auto walker = pool->acquire();
-    ASSERT_TRUE(walker->start("released", [] { descend(10'000); }));
+    ASSERT_FALSE(walker->start("released", [] { descend(10'000); }).failed());
   }
   const watch::site_entry* const site = open_site("released");
   ASSERT_NE(site, nullptr);
@@ -88,9 +88,9 @@ TEST(Watch, ASiteKnowsHowManyStacksItHeld) {
     std::vector<coro<>> crowd;
     for (int i = 0; i < 5; ++i) {
       crowd.push_back(pool->acquire().value());
-      ASSERT_TRUE(crowd.back().start("held", [] { (void)this_coro::yield(); }));
+      ASSERT_FALSE(crowd.back().start("held", [] { (void)this_coro::yield(); }).failed());
     }
-    for (auto& one : crowd) ASSERT_TRUE(one.resume());
+    for (auto& one : crowd) ASSERT_FALSE(one.resume().failed());
   }
   const watch::site_entry* const site = open_site("held");
   ASSERT_NE(site, nullptr);
@@ -108,7 +108,7 @@ TEST(Watch, R2_UsesThatArePendingAreRecordedWhenThePoolDies) {
   auto pool = coro_pool::create({.stack = {.scrub = stack_scrub::none}});
   for (std::uint32_t i = 0; i < uses; ++i) {
     auto walker = pool->acquire();
-    ASSERT_TRUE(walker->start("pending", [i] { descend(i == uses - 1 ? 12'000 : 100); }));
+    ASSERT_FALSE(walker->start("pending", [i] { descend(i == uses - 1 ? 12'000 : 100); }).failed());
   }
   ASSERT_NE(open_site("pending"), nullptr);
   // What pools of the tests before had is added up with it.
@@ -125,7 +125,7 @@ TEST(Watch, R2_UsesThatArePendingAreRecordedWhenThePoolDies) {
 TEST(Watch, SlotsAndBlocksAreWhereTheHeaderSays) {
   auto pool = coro_pool::create();
   auto walker = pool->acquire();
-  ASSERT_TRUE(walker->start("layout", [] { (void)this_coro::yield(); }));
+  ASSERT_FALSE(walker->start("layout", [] { (void)this_coro::yield(); }).failed());
   const watch::header& head = *watch::registry();
   const auto* const slabs = table_at<watch::slab_entry>(head.slabs);
   const watch::site_entry* const site = open_site("layout");
@@ -197,15 +197,30 @@ TEST(Watch, WhereACoroutineResumedAnotherIsTold) {
   std::vector<std::uint64_t> told;
   // The frames, on the stacks that resume, of what starts the next; those that resume are near.
   std::uint64_t marks[2] = {};
-  ASSERT_TRUE(first->start("first", [&] {
-    marks[0] = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-    ASSERT_TRUE(second->start("second", [&] {
-      marks[1] = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-      ASSERT_TRUE(third->start("third", [&] {
-        told = resumed_at(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
-      }));
-    }));
-  }));
+  ASSERT_FALSE(
+      first
+          ->start("first",
+                  [&] {
+                    marks[0] = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+                    ASSERT_FALSE(
+                        second
+                            ->start(
+                                "second",
+                                [&] {
+                                  marks[1] =
+                                      reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+                                  ASSERT_FALSE(third
+                                                   ->start("third",
+                                                           [&] {
+                                                             told = resumed_at(
+                                                                 reinterpret_cast<std::uintptr_t>(
+                                                                     __builtin_frame_address(0)));
+                                                           })
+                                                   .failed());
+                                })
+                            .failed());
+                  })
+          .failed());
   ASSERT_EQ(told.size(), 4U);
   for (const std::uint64_t mark : marks) {
     int near = 0;
@@ -219,7 +234,7 @@ TEST(Watch, R4_TheDeepestGrowthIsRemembered) {
   auto pool = coro_pool::create({.stack = {.limit = 1_MiB, .window = 8_KiB}});
   for (const std::size_t deep : {20'000U, 200'000U, 100'000U}) {
     auto walker = pool->acquire();
-    ASSERT_TRUE(walker->start("deepest", [deep] { descend(deep); }));
+    ASSERT_FALSE(walker->start("deepest", [deep] { descend(deep); }).failed());
   }
   const watch::site_entry* const site = open_site("deepest");
   ASSERT_NE(site, nullptr);

@@ -285,7 +285,8 @@ TEST(alternate_stack, each_errno_of_its_calls_is_kept) {
             {.kind = call::sigaltstack, .nth = nth, .error_number = error_number});
         EXPECT_EQ(ensure_alternate_stack().error().message(),
                   error::from_errno(error_number, "os.ensure_alternate_stack",
-                                    nth == 1 ? "sigaltstack cannot be read" : "sigaltstack refused")
+                                    static_string::promise(nth == 1 ? "sigaltstack cannot be read"
+                                                                    : "sigaltstack refused"))
                       .message());
       }
     }

@@ -3,6 +3,7 @@
 // The clocks of the kernel, in nanoseconds. Thread-safe, async-signal-safe; never fail.
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstdint>
 
 namespace bast::os {

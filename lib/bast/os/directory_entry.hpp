@@ -4,6 +4,7 @@
 // too, by itself: it may call nothing of ours (process/spawn_child.cpp).
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstdint>
 #include <cstring>
 

@@ -13,13 +13,14 @@
 
 namespace bast::os::internal {
 
-/// Reads errno, so it comes directly after the failed call. `operation` and `detail` are literals.
-inline std::unexpected<error> failed(const char* operation, const char* detail,
-                                     std::integral auto value) noexcept {
+/// Reads errno, so it comes directly after the failed call.
+inline std::unexpected<error> failed(static_string operation, static_string detail,
+                                     std::integral auto value,
+                                     errc of_eagain = errc::would_block) noexcept {
   return std::unexpected(
-      error::from_errno(errno, operation, detail, static_cast<std::int64_t>(value)));
+      error::from_errno(errno, operation, detail, static_cast<std::int64_t>(value), of_eagain));
 }
-inline std::unexpected<error> failed(const char* operation, const char* detail) noexcept {
+inline std::unexpected<error> failed(static_string operation, static_string detail) noexcept {
   return failed(operation, detail, error::no_value);
 }
 

@@ -4,6 +4,7 @@
 // with a value instead of an exception. Thread-safe; not async-signal-safe.
 #pragma once
 
+#include <bast/config.hpp>
 #include <cstddef>
 #include <memory>
 #include <new>

@@ -4,6 +4,8 @@
 // not go with it: a signal handler, the destructor of a pthread key, the code of a thread.
 #pragma once
 
+#include <bast/config.hpp>
+
 namespace bast::os {
 
 /// From here on dlclose does not unload the object (the program or shared library) that contains

@@ -99,7 +99,7 @@ result<std::byte*> map(std::size_t size) noexcept {
 
 result<std::byte*> map_memory_file(int fd, std::string_view name, std::uint64_t offset,
                                    std::size_t size) noexcept {
-  constexpr const char* operation = "os.map_memory_file";
+  constexpr static_string operation = "os.map_memory_file";
   text link;
   link << "/proc/self/fd/" << fd;
   text wanted;

@@ -14,7 +14,7 @@ using internal::failed;
 using internal::system_call;
 
 result<void> check_executable(const char* path) noexcept {
-  constexpr const char* operation = "os.check_executable";
+  constexpr static_string operation = "os.check_executable";
   struct stat found{};
   if (system_call(call::open, -1, [&] { return ::stat(path, &found); }) != 0) {
     return failed(operation, "stat refused the path");

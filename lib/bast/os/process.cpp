@@ -51,7 +51,7 @@ result<started_process> start_process(process_memory memory, process_entry entry
   int pidfd = -1;
   const int pid = system_call(call::spawn, -1,
                               [&] { return raw_clone(entry, stack_top, flags, argument, &pidfd); });
-  if (pid < 0) return failed("os.start_process", "clone refused");
+  if (pid < 0) return failed("os.start_process", "clone refused", error::no_value, errc::limit);
   // An emulator may ignore CLONE_PIDFD; the descriptor is then empty.
   started_process started{.pid = pid, .pidfd = descriptor(above_standard(pidfd))};
   errno = before;  // The child's failed calls wrote to it, where it shares our memory.

@@ -31,7 +31,9 @@ TEST(OsProcessFailure, P9_ARefusedCloneIsOneErrorAndNoChild) {
       const auto refused = start_process(memory, never_run, nullptr, stack + size);
       ASSERT_FALSE(refused);
       EXPECT_EQ(refused.error().message(),
-                error::from_errno(error_number, "os.start_process", "clone refused").message());
+                error::from_errno(error_number, "os.start_process", "clone refused",
+                                  error::no_value, errc::limit)
+                    .message());
       EXPECT_EQ(fault.seen(), 1U) << "not tried again";
     }
   }

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "bast/process/spawn_streams.hpp"
+
 namespace bast::inline BAST_ABI {
 namespace {
 
@@ -49,8 +51,8 @@ command command::argv(std::initializer_list<std::string_view> arguments) noexcep
 
 command command::shell(std::string_view script) noexcept { return argv({"/bin/sh", "-c", script}); }
 
-void command::refuse(errc problem, const char* detail) noexcept {
-  if (!problem_) problem_.emplace(problem, "command", detail);
+void command::refuse(errc problem, static_string detail) noexcept {
+  if (!problem_) problem_ = error(problem, "command", detail);
 }
 
 bool command::changeable() noexcept {
@@ -58,7 +60,7 @@ bool command::changeable() noexcept {
   return !started_;
 }
 
-bool command::acceptable(std::string_view string, const char* nul_detail,
+bool command::acceptable(std::string_view string, static_string nul_detail,
                          std::size_t more) noexcept {
   if (!changeable()) return false;
   if (string.contains('\0') && !BAST_MUTANT(nul_accepted)) {
@@ -77,9 +79,9 @@ void command::keep(bool added) noexcept {
 }
 
 command& command::arg(std::string_view argument) noexcept {
-  if (!acceptable(argument, "an argument contains a NUL byte")) return *this;
+  if (!acceptable(argument, "argv, arg: an argument contains a NUL byte")) return *this;
   if (settings_.arguments.empty() && argument.empty()) {
-    refuse(errc::invalid, "the program has no name");
+    refuse(errc::invalid, "argv, arg: the program has no name");
   } else {
     keep(settings_.arguments.add({argument}));
   }
@@ -87,7 +89,7 @@ command& command::arg(std::string_view argument) noexcept {
 }
 
 command& command::cwd(std::string_view directory) noexcept {
-  if (!acceptable(directory, "the working directory contains a NUL byte")) return *this;
+  if (!acceptable(directory, "cwd: the path contains a NUL byte")) return *this;
   keep(settings_.directory.assign({directory}));
   return *this;
 }
@@ -95,16 +97,15 @@ command& command::cwd(std::string_view directory) noexcept {
 bool command::acceptable_name(std::string_view variable) noexcept {
   const bool is_name = !variable.empty() && !variable.contains('=');
   if (!is_name) {
-    refuse(errc::invalid, "the name of an environment variable is empty or contains '='");
+    refuse(errc::invalid, "env, unset_env: the name is empty or contains '='");
   }
   return is_name;
 }
 
 command& command::env(std::string_view name, std::string_view value) noexcept {
   // '=' and NUL take a byte each.
-  if (!acceptable(name, "the name of an environment variable contains a NUL byte") ||
-      !acceptable(value, "the value of an environment variable contains a NUL byte",
-                  name.size() + 1)) {
+  if (!acceptable(name, "env, unset_env: the name contains a NUL byte") ||
+      !acceptable(value, "env: the value contains a NUL byte", name.size() + 1)) {
     return *this;
   }
   if (acceptable_name(name)) keep(settings_.environment.add({name, "=", value}));
@@ -112,7 +113,7 @@ command& command::env(std::string_view name, std::string_view value) noexcept {
 }
 
 command& command::unset_env(std::string_view name) noexcept {
-  if (!acceptable(name, "the name of an environment variable contains a NUL byte")) return *this;
+  if (!acceptable(name, "env, unset_env: the name contains a NUL byte")) return *this;
   if (acceptable_name(name)) keep(settings_.environment.add({name}));
   return *this;
 }
@@ -209,7 +210,8 @@ command& command::groups(std::span<const gid_t> ids) noexcept {
 
 bool command::acceptable(std::chrono::nanoseconds duration) noexcept {
   if (!changeable()) return false;
-  if (duration.count() < 0) refuse(errc::invalid, "a duration is negative");
+  if (duration.count() < 0)
+    refuse(errc::invalid, "timeout, grace, drain_grace: the duration is negative");
   return duration.count() >= 0;
 }
 
@@ -235,13 +237,32 @@ result<void> command::verify() const noexcept {
   return {};
 }
 
+const char* command::path_of(std::string_view setter) const noexcept {
+  if (setter == "cwd") return settings_.directory.first();
+  for (int i = 0; i < 3; ++i) {
+    const auto& stream = settings_.streams[i];
+    if (setter == internal::setter_of_stream(i) &&
+        stream.to == internal::stream_settings::kind::path) {
+      return stream.path.first();
+    }
+  }
+  return nullptr;
+}
+
 void command::describe_failure(text& out) const noexcept {
   if (failure_.stage == spawn_stage::none) return;
   const char* const program = settings_.arguments.first();
-  out << "cannot start '" << (program == nullptr ? "" : program) << '\'';
-  if (failure_.stage == spawn_stage::chdir) out << " in '" << settings_.directory.first() << '\'';
-  out << " (" << name_of(failure_.stage) << ')';
-  if (failure_.error_number != 0) out << ": " << ::strerrordesc_np(failure_.error_number);
+  out << "cannot start '" << (program == nullptr ? "" : program) << "' (" << name_of(failure_.stage)
+      << ')';
+  if (failure_.setter != nullptr) {
+    out << ": " << failure_.setter;
+    if (const char* const path = path_of(failure_.setter)) out << " '" << path << '\'';
+  }
+  if (failure_.error_number != 0) {
+    out << ": " << ::strerrordesc_np(failure_.error_number);
+  } else if (problem_) {
+    out << ": " << problem_->detail();
+  }
 }
 
 }  // namespace bast::inline BAST_ABI

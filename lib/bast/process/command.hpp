@@ -4,8 +4,8 @@
 //
 //   auto compress = bast::command::argv({"zstd", "-19", "--stdout"});
 //   compress.cwd("/srv/data").env("ZSTD_NBTHREADS", "4").limit(RLIMIT_CORE, 0, 0)
-//       .stdin_bytes(text)
-//       .stdout_capture({.limit = 64_MiB})
+//       .in(from::bytes{text})
+//       .out(to::capture{64_MiB})
 //       .timeout(std::chrono::seconds(30));
 //
 // Setters copy what they are given. The first one that cannot (no memory, a NUL byte, an argument
@@ -26,18 +26,12 @@
 #include <string_view>
 
 #include "bast/base.hpp"
+#include "bast/process/child.hpp"
 #include "bast/process/driver.hpp"
 #include "bast/process/options.hpp"
 #include "bast/process/settings.hpp"
 
 namespace bast::inline BAST_ABI {
-
-/// Our ends of the streams of a child that lead to pipes, non-blocking; the others are empty.
-struct process_pipes {
-  os::descriptor stdin_pipe;
-  os::descriptor stdout_pipe;
-  os::descriptor stderr_pipe;
-};
 
 /// Movable, not copyable; one that was moved from has nothing to run. Starts at most once:
 /// afterwards setters and starts answer `bad_state` (P-3). A start that failed leaves it as it was
@@ -68,33 +62,11 @@ class command {
   /// Inherits nothing, and forgets what was set before.
   command& clear_env() noexcept;
 
-  // Where the standard streams lead. Descriptors are borrowed: they must be open at the start, and
-  // stay the caller's. A stream of ours that is closed is inherited as /dev/null.
-  command& stdin_empty() noexcept;  // the default: /dev/null
-  command& stdin_null() noexcept;
-  command& stdin_inherit() noexcept;
-  command& stdin_bytes(std::span<const std::byte> contents) noexcept;
-  command& stdin_bytes(std::string_view contents) noexcept;
-  command& stdin_pipe() noexcept;
-  command& stdin_fd(int fd) noexcept;
-
-  command& stdout_inherit() noexcept;  // the default
-  command& stdout_null() noexcept;
-  command& stdout_pipe() noexcept;
-  command& stdout_capture(capture_options options = {}) noexcept;
-  command& stdout_fd(int fd) noexcept;
-  /// A file, made (0666, less our umask) when the command starts, emptied unless `append`. Where
-  /// stdout and stderr are one file, by whatever paths, they are one open file.
-  command& stdout_path(std::string_view path, bool append = false) noexcept;
-
-  command& stderr_inherit() noexcept;  // the default
-  command& stderr_null() noexcept;
-  command& stderr_pipe() noexcept;
-  command& stderr_capture(capture_options options = {}) noexcept;
-  command& stderr_fd(int fd) noexcept;
-  command& stderr_path(std::string_view path, bool append = false) noexcept;
-  /// Whatever stdout is: one pipe, and the order of what is written to both is kept.
-  command& stderr_to_stdout() noexcept;
+  /// Where the standard streams lead: streams.hpp. By default stdin is empty, and stdout and stderr
+  /// are those of this process. The last call for a stream wins.
+  command& in(const input_source& source) noexcept;
+  command& out(const output_target& target) noexcept;
+  command& err(const output_target& target) noexcept;
 
   /// The child finds our descriptor `ours` under the number `theirs`, 3 or more.
   command& pass_fd(int ours, int theirs) noexcept;
@@ -138,7 +110,11 @@ class command {
   /// The same with the driver of this thread. Errors: bad_state when there is none.
   [[nodiscard]] result<process_result> run();
 
-  /// Starts it for `driver` to follow, and comes back once the program executes: for loops without
+  /// Starts it, and returns once the program executes: for what needs its pid, a signal or its pipes
+  /// meanwhile. Errors: cancelled, when its token fired before; those of `start`.
+  [[nodiscard]] result<child_process> spawn(process_driver& driver) noexcept;
+
+  /// Starts it for `driver` to follow, and returns once the program executes: for loops without
   /// coroutines. `finished` is called from the loop. Our ends of the streams that lead to pipes go
   /// to `pipes`, and are the caller's. Errors: those of `verify`; "command.start (stage)" with the
   /// errno, and `failure` tells more; `invalid`, `limit` (processes of the driver), shutdown.
@@ -152,26 +128,28 @@ class command {
 
   /// Why the latest start failed; `stage` is `none` when it did not.
   const spawn_failure& failure() const noexcept { return failure_; }
-  /// The same in words, with the program and, where that was refused, the directory:
-  /// "cannot start 'frobnicate' (exec): No such file or directory".
+  /// The same in words, with the program, the setter, and the path that it was given:
+  /// "cannot start 'ls' (chdir): cwd '/no/such/directory': No such file or directory".
   void describe_failure(text& out) const noexcept;
 
  private:
   friend struct internal::command_access;
 
   command() noexcept;
-  void refuse(errc kind, const char* detail) noexcept;
+  void refuse(errc kind, static_string detail) noexcept;
   /// False, and remembered, unless the command can still be changed.
   bool changeable() noexcept;
   /// False, and remembered, unless `string` can be an argument of execve with `more` bytes.
-  bool acceptable(std::string_view string, const char* nul_detail, std::size_t more = 0) noexcept;
+  bool acceptable(std::string_view string, static_string nul_detail, std::size_t more = 0) noexcept;
   bool acceptable_name(std::string_view variable) noexcept;
   bool acceptable(std::chrono::nanoseconds duration) noexcept;
   void keep(bool added) noexcept;
-  command& lead(int stream, internal::stream_settings::kind to) noexcept;
-  command& lead_fd(int stream, int fd) noexcept;
-  command& lead_capture(int stream, capture_options options) noexcept;
-  command& lead_path(int stream, std::string_view path, bool append) noexcept;
+  /// The path that was given to `setter`, or null.
+  const char* path_of(std::string_view setter) const noexcept;
+  void lead(int stream, internal::stream_settings::kind kind) noexcept;
+  void lead_fd(int stream, int fd) noexcept;
+  void lead_path(int stream, std::string_view path, bool append) noexcept;
+  command& lead_output(int stream, const output_target& target) noexcept;
 
   internal::command_settings settings_;
   std::optional<error> problem_;

@@ -30,34 +30,35 @@ TEST(CommandRefusals, P3_EachSaysExactlyWhatIsWrong) {
   const char* const too_long =
       "command: invalid argument: a string is longer than execve takes: 128 KiB with its NUL";
   const char* const bad_name =
-      "command: invalid argument: the name of an environment variable is empty or contains '='";
+      "command: invalid argument: env, unset_env: the name is empty or contains '='";
   const char* const name_nul =
-      "command: invalid argument: the name of an environment variable contains a NUL byte";
-  const char* const negative = "command: invalid argument: a duration is negative";
+      "command: invalid argument: env, unset_env: the name contains a NUL byte";
+  const char* const negative =
+      "command: invalid argument: timeout, grace, drain_grace: the duration is negative";
   const char* const bad_pass =
       "command: invalid argument: pass_fd: ours must be a descriptor, theirs 3 or more";
   const char* const bad_signal =
       "command: invalid argument: parent_death_signal: there is no such signal";
   const refusal all[] = {
       {"arg", [&](command& c) { c.arg(nul); },
-       "command: invalid argument: an argument contains a NUL byte"},
+       "command: invalid argument: argv, arg: an argument contains a NUL byte"},
       {"arg long", [&](command& c) { c.arg(large); }, too_long},
       {"cwd", [&](command& c) { c.cwd(nul); },
-       "command: invalid argument: the working directory contains a NUL byte"},
+       "command: invalid argument: cwd: the path contains a NUL byte"},
       {"cwd long", [&](command& c) { c.cwd(large); }, too_long},
       {"env name", [&](command& c) { c.env(nul, ""); }, name_nul},
       {"env value", [&](command& c) { c.env("a", nul); },
-       "command: invalid argument: the value of an environment variable contains a NUL byte"},
+       "command: invalid argument: env: the value contains a NUL byte"},
       {"env empty", [&](command& c) { c.env("", "x"); }, bad_name},
       {"env =", [&](command& c) { c.env("a=b", "x"); }, bad_name},
       {"env long", [&](command& c) { c.env(large, ""); }, too_long},
       {"unset empty", [&](command& c) { c.unset_env(""); }, bad_name},
       {"unset =", [&](command& c) { c.unset_env("="); }, bad_name},
       {"unset nul", [&](command& c) { c.unset_env(nul); }, name_nul},
-      {"stdin_fd", [&](command& c) { c.stdin_fd(-1); },
-       "command: invalid argument: a standard stream was given a negative descriptor"},
-      {"stderr_path", [&](command& c) { c.stderr_path(nul); },
-       "command: invalid argument: the path of an output file contains a NUL byte"},
+      {"stdin_fd", [&](command& c) { c.in(from::fd{-1}); },
+       "command: invalid argument: in, out, err: the descriptor is negative"},
+      {"stderr_path", [&](command& c) { c.err(to::path{nul}); },
+       "command: invalid argument: in, out, err: the path contains a NUL byte"},
       {"pass_fd ours", [&](command& c) { c.pass_fd(-1, 3); }, bad_pass},
       {"pass_fd theirs", [&](command& c) { c.pass_fd(0, 2); }, bad_pass},
       {"pass_fd twice", [&](command& c) { c.pass_fd(0, 3).pass_fd(1, 4).pass_fd(2, 3); },
@@ -78,7 +79,7 @@ TEST(CommandRefusals, P3_EachSaysExactlyWhatIsWrong) {
     EXPECT_EQ(c.verify().error(), errc::invalid) << what;
   }
   EXPECT_EQ(command::argv({""}).verify().error().message(),
-            "command: invalid argument: the program has no name");
+            "command: invalid argument: argv, arg: the program has no name");
   EXPECT_EQ(command::argv({}).verify().error().message(),
             "command.start: invalid argument: there is no program to run");
 }
@@ -86,9 +87,9 @@ TEST(CommandRefusals, P3_EachSaysExactlyWhatIsWrong) {
 TEST(CommandRefusals, P1_TheLargestValuesAreAccepted) {
   const std::string fits(execve_takes, 'x');
   auto c = command::argv({"a", "", fits});
-  c.cwd(fits).unset_env(fits).stdout_path(fits).env("N", fits.substr(2));
+  c.cwd(fits).unset_env(fits).out(to::path{fits}).env("N", fits.substr(2));
   c.env(fits.substr(1), "").timeout(0ns).grace(0ns).drain_grace(0ns);
-  c.stdin_fd(0).pass_fd(0, 3).user(~0U - 1).group(~0U - 1);
+  c.in(from::fd{0}).pass_fd(0, 3).user(~0U - 1).group(~0U - 1);
   EXPECT_TRUE(c.verify());
   const auto& settings = internal::command_access::settings(c);
   EXPECT_EQ(settings.environment.count(), 3U);
@@ -157,8 +158,8 @@ TEST(CommandRefusals, P8_AFailureIsTold) {
   EXPECT_EQ(words({.stage = spawn_stage::prepare}), "cannot start 'prog' (prepare)");
   EXPECT_EQ(words({.stage = spawn_stage::fork, .error_number = EAGAIN}),
             "cannot start 'prog' (fork): Resource temporarily unavailable");
-  EXPECT_EQ(words({.stage = spawn_stage::chdir, .error_number = EACCES}),
-            "cannot start 'prog' in '/dir' (chdir): Permission denied");
+  EXPECT_EQ(words({.stage = spawn_stage::chdir, .error_number = EACCES, .setter = "cwd"}),
+            "cannot start 'prog' (chdir): cwd '/dir': Permission denied");
 }
 
 }  // namespace

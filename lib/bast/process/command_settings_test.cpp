@@ -66,7 +66,7 @@ std::string record_of(const command& c) {
       (p.timeout != std::chrono::nanoseconds::max() ? std::to_string(p.timeout.count()) : "none") +
       " grace " + std::to_string(p.grace.count()) + " drain " +
       std::to_string(p.drain_grace.count()) + " captures";
-  for (const capture_options& capture : {p.output, p.errors}) {
+  for (const to::capture& capture : {p.output, p.errors}) {
     out += " " + std::to_string(capture.limit.count) + ":" +
            std::to_string(static_cast<int>(capture.policy));
   }
@@ -90,7 +90,7 @@ void set_each(command& c, int round) {
   const auto number = static_cast<unsigned>(round);
   const gid_t groups[] = {number, number + 1};
   c.arg(word).cwd(word).env("N", word).unset_env("U");
-  c.stdin_bytes(word).stdout_path(word, round == 1).stderr_fd(40 + round);
+  c.in(from::bytes{word}).out(to::path{word, round == 1}).err(to::fd{40 + round});
   c.pass_fd(round - 1, 2 + round).keep_foreign_fds().new_session().kill_group_on_exit();
   c.parent_death_signal(round).umask(number).limit(round, number, number + 1);
   c.user(number).group(number + 1).groups(groups);
@@ -133,10 +133,10 @@ TEST(CommandSettings, P3_AfterTheStartEverySetterIsRefusedAndChangesNothing) {
   const std::string before = record_of(c);
   set_each(c, 1);
   c.clear_env().own_group().same_group().new_session();
-  c.stdin_empty().stdin_inherit().stdin_pipe().stdin_fd(3).stdin_bytes("x");
-  c.stdout_null().stdout_pipe().stdout_capture({.limit = {1}}).stdout_fd(3);
-  c.stderr_null().stderr_pipe().stderr_capture({.limit = {1}}).stderr_to_stdout();
-  c.stderr_path("x", true);
+  c.in(from::null{}).in(from::inherit{}).in(from::pipe{}).in(from::fd{3}).in(from::bytes{"x"});
+  c.out(to::null{}).out(to::pipe{}).out(to::capture{.limit = {1}}).out(to::fd{3});
+  c.err(to::null{}).err(to::pipe{}).err(to::capture{.limit = {1}}).err(to::out{});
+  c.err(to::path{"x", true});
   EXPECT_EQ(record_of(c), before);
   ASSERT_FALSE(c.verify());
   EXPECT_EQ(c.verify().error().message(),
@@ -151,30 +151,31 @@ TEST(CommandSettings, P4_EachStreamSetterChoosesItsStreamAndKind) {
     kind to;
   };
   const choice all[] = {
-      {[](command& c) -> command& { return c.stdin_empty(); }, 0, kind::null},
-      {[](command& c) -> command& { return c.stdin_null(); }, 0, kind::null},
-      {[](command& c) -> command& { return c.stdin_inherit(); }, 0, kind::inherit},
-      {[](command& c) -> command& { return c.stdin_bytes("x"); }, 0, kind::bytes},
-      {[](command& c) -> command& { return c.stdin_pipe(); }, 0, kind::pipe},
-      {[](command& c) -> command& { return c.stdin_fd(0); }, 0, kind::fd},
-      {[](command& c) -> command& { return c.stdout_inherit(); }, 1, kind::inherit},
-      {[](command& c) -> command& { return c.stdout_null(); }, 1, kind::null},
-      {[](command& c) -> command& { return c.stdout_pipe(); }, 1, kind::pipe},
-      {[](command& c) -> command& { return c.stdout_capture(); }, 1, kind::capture},
-      {[](command& c) -> command& { return c.stdout_fd(0); }, 1, kind::fd},
-      {[](command& c) -> command& { return c.stdout_path("x"); }, 1, kind::path},
-      {[](command& c) -> command& { return c.stderr_inherit(); }, 2, kind::inherit},
-      {[](command& c) -> command& { return c.stderr_null(); }, 2, kind::null},
-      {[](command& c) -> command& { return c.stderr_pipe(); }, 2, kind::pipe},
-      {[](command& c) -> command& { return c.stderr_capture(); }, 2, kind::capture},
-      {[](command& c) -> command& { return c.stderr_fd(0); }, 2, kind::fd},
-      {[](command& c) -> command& { return c.stderr_path("x"); }, 2, kind::path},
-      {[](command& c) -> command& { return c.stderr_to_stdout(); }, 2, kind::as_stdout},
+      {[](command& c) -> command& { return c.in(from::null{}); }, 0, kind::null},
+      {[](command& c) -> command& { return c.in(from::null{}); }, 0, kind::null},
+      {[](command& c) -> command& { return c.in(from::inherit{}); }, 0, kind::inherit},
+      {[](command& c) -> command& { return c.in(from::bytes{"x"}); }, 0, kind::bytes},
+      {[](command& c) -> command& { return c.in(from::pipe{}); }, 0, kind::pipe},
+      {[](command& c) -> command& { return c.in(from::fd{0}); }, 0, kind::fd},
+      {[](command& c) -> command& { return c.out(to::inherit{}); }, 1, kind::inherit},
+      {[](command& c) -> command& { return c.out(to::null{}); }, 1, kind::null},
+      {[](command& c) -> command& { return c.out(to::pipe{}); }, 1, kind::pipe},
+      {[](command& c) -> command& { return c.out(to::capture{}); }, 1, kind::capture},
+      {[](command& c) -> command& { return c.out(to::fd{0}); }, 1, kind::fd},
+      {[](command& c) -> command& { return c.out(to::path{"x"}); }, 1, kind::path},
+      {[](command& c) -> command& { return c.err(to::inherit{}); }, 2, kind::inherit},
+      {[](command& c) -> command& { return c.err(to::null{}); }, 2, kind::null},
+      {[](command& c) -> command& { return c.err(to::pipe{}); }, 2, kind::pipe},
+      {[](command& c) -> command& { return c.err(to::capture{}); }, 2, kind::capture},
+      {[](command& c) -> command& { return c.err(to::fd{0}); }, 2, kind::fd},
+      {[](command& c) -> command& { return c.err(to::path{"x"}); }, 2, kind::path},
+      {[](command& c) -> command& { return c.err(to::out{}); }, 2, kind::as_stdout},
   };
   for (const auto& [set, stream, to] : all) {
     auto c = command::argv({"a"});
-    c.stdin_pipe().stdout_null().stderr_null();
-    if (to == kind::null || to == kind::pipe) c.stdin_inherit().stdout_inherit().stderr_inherit();
+    c.in(from::pipe{}).out(to::null{}).err(to::null{});
+    if (to == kind::null || to == kind::pipe)
+      c.in(from::inherit{}).out(to::inherit{}).err(to::inherit{});
     kind expected[3];
     for (int i = 0; i < 3; ++i) expected[i] = settings_of(c).streams[i].to;
     expected[stream] = to;

@@ -10,71 +10,71 @@ using stream_kind = internal::stream_settings::kind;
 
 }  // namespace
 
-command& command::lead(int stream, stream_kind to) noexcept {
-  if (changeable()) settings_.streams[stream].to = to;
-  return *this;
+void command::lead(int stream, stream_kind kind) noexcept {
+  if (changeable()) settings_.streams[stream].to = kind;
 }
 
-command& command::lead_fd(int stream, int fd) noexcept {
-  if (!changeable()) return *this;
-  if (fd < 0) {
-    refuse(errc::invalid, "a standard stream was given a negative descriptor");
-    return *this;
-  }
+void command::lead_fd(int stream, int fd) noexcept {
+  if (!changeable()) return;
+  if (fd < 0) return refuse(errc::invalid, "in, out, err: the descriptor is negative");
   settings_.streams[stream].fd = fd;
-  return lead(stream, stream_kind::fd);
+  lead(stream, stream_kind::fd);
 }
 
-command& command::lead_capture(int stream, capture_options options) noexcept {
-  process_policy& policy = settings_.policy;
-  if (changeable()) (stream == 1 ? policy.output : policy.errors) = options;
-  return lead(stream, stream_kind::capture);
-}
-
-command& command::lead_path(int stream, std::string_view path, bool append) noexcept {
-  if (!acceptable(path, "the path of an output file contains a NUL byte")) return *this;
+void command::lead_path(int stream, std::string_view path, bool append) noexcept {
+  if (!acceptable(path, "in, out, err: the path contains a NUL byte")) return;
   auto& settings = settings_.streams[stream];
   keep(settings.path.assign({path}));
   settings.append = append;
-  return lead(stream, stream_kind::path);
+  lead(stream, stream_kind::path);
 }
 
-command& command::stdin_empty() noexcept { return lead(0, stream_kind::null); }
-command& command::stdin_null() noexcept { return lead(0, stream_kind::null); }
-command& command::stdin_inherit() noexcept { return lead(0, stream_kind::inherit); }
-command& command::stdin_pipe() noexcept { return lead(0, stream_kind::pipe); }
-command& command::stdin_fd(int fd) noexcept { return lead_fd(0, fd); }
-command& command::stdin_bytes(std::span<const std::byte> contents) noexcept {
-  if (!changeable()) return *this;
-  settings_.streams[0].contents.clear();
-  keep(settings_.streams[0].contents.add_all(contents));
-  return lead(0, stream_kind::bytes);
-}
-command& command::stdin_bytes(std::string_view contents) noexcept {
-  return stdin_bytes(std::as_bytes(std::span(contents)));
-}
-
-command& command::stdout_inherit() noexcept { return lead(1, stream_kind::inherit); }
-command& command::stdout_null() noexcept { return lead(1, stream_kind::null); }
-command& command::stdout_pipe() noexcept { return lead(1, stream_kind::pipe); }
-command& command::stdout_fd(int fd) noexcept { return lead_fd(1, fd); }
-command& command::stdout_capture(capture_options options) noexcept {
-  return lead_capture(1, options);
-}
-command& command::stdout_path(std::string_view path, bool append) noexcept {
-  return lead_path(1, path, append);
+command& command::in(const input_source& source) noexcept {
+  struct visitor {
+    command& self;
+    void operator()(from::null) const noexcept { self.lead(0, stream_kind::null); }
+    void operator()(from::inherit) const noexcept { self.lead(0, stream_kind::inherit); }
+    void operator()(from::pipe) const noexcept { self.lead(0, stream_kind::pipe); }
+    void operator()(from::fd given) const noexcept { self.lead_fd(0, given.number); }
+    void operator()(from::path given) const noexcept { self.lead_path(0, given.name, false); }
+    void operator()(const from::bytes& given) const noexcept {
+      if (!self.changeable()) return;
+      auto& contents = self.settings_.streams[0].contents;
+      contents.clear();
+      self.keep(contents.add_all(given.contents));
+      self.lead(0, stream_kind::bytes);
+    }
+  };
+  std::visit(visitor{*this}, source);
+  return *this;
 }
 
-command& command::stderr_inherit() noexcept { return lead(2, stream_kind::inherit); }
-command& command::stderr_null() noexcept { return lead(2, stream_kind::null); }
-command& command::stderr_pipe() noexcept { return lead(2, stream_kind::pipe); }
-command& command::stderr_fd(int fd) noexcept { return lead_fd(2, fd); }
-command& command::stderr_capture(capture_options options) noexcept {
-  return lead_capture(2, options);
+command& command::lead_output(int stream, const output_target& target) noexcept {
+  struct visitor {
+    command& self;
+    int stream;
+    void operator()(to::null) const noexcept { self.lead(stream, stream_kind::null); }
+    void operator()(to::inherit) const noexcept { self.lead(stream, stream_kind::inherit); }
+    void operator()(to::pipe) const noexcept { self.lead(stream, stream_kind::pipe); }
+    void operator()(to::fd given) const noexcept { self.lead_fd(stream, given.number); }
+    void operator()(to::path given) const noexcept {
+      self.lead_path(stream, given.name, given.append);
+    }
+    void operator()(to::capture given) const noexcept {
+      process_policy& policy = self.settings_.policy;
+      if (self.changeable()) (stream == 1 ? policy.output : policy.errors) = given;
+      self.lead(stream, stream_kind::capture);
+    }
+    void operator()(to::out) const noexcept {
+      if (stream == 2) return self.lead(stream, stream_kind::as_stdout);
+      if (self.changeable()) self.refuse(errc::invalid, "out: it cannot lead to itself");
+    }
+  };
+  std::visit(visitor{*this, stream}, target);
+  return *this;
 }
-command& command::stderr_path(std::string_view path, bool append) noexcept {
-  return lead_path(2, path, append);
-}
-command& command::stderr_to_stdout() noexcept { return lead(2, stream_kind::as_stdout); }
+
+command& command::out(const output_target& target) noexcept { return lead_output(1, target); }
+command& command::err(const output_target& target) noexcept { return lead_output(2, target); }
 
 }  // namespace bast::inline BAST_ABI

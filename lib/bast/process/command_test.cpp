@@ -20,7 +20,7 @@ static_assert(!std::is_copy_constructible_v<command>);
 TEST(Command, P3_NothingHappensUntilItStarts) {
   const os::fault_scope counted({.kind = os::call::spawn});
   auto c = command::argv({"true"});
-  c.cwd("/nonexistent").stdin_fd(1 << 20).stdout_path("/nonexistent/file").pass_fd(999999, 3);
+  c.cwd("/nonexistent").in(from::fd{1 << 20}).out(to::path{"/nonexistent/file"}).pass_fd(999999, 3);
   EXPECT_TRUE(c.verify());
   EXPECT_EQ(counted.seen(), 0U);
   EXPECT_FALSE(c.started());
@@ -48,8 +48,8 @@ TEST(Command, P1_WhatNoExecveTakesIsRefused) {
       {"= in a name", std::move(command::argv({"a"}).env("A=", "b"))},
       {"= in a name to unset", std::move(command::argv({"a"}).unset_env("A=b"))},
       {"a long variable", std::move(command::argv({"a"}).env("AB", fits.substr(2)))},
-      {"a NUL in a path", std::move(command::argv({"a"}).stdout_path("\0"sv))},
-      {"a negative descriptor", std::move(command::argv({"a"}).stdin_fd(-1))},
+      {"a NUL in a path", std::move(command::argv({"a"}).out(to::path{"\0"sv}))},
+      {"a negative descriptor", std::move(command::argv({"a"}).in(from::fd{-1}))},
       {"a negative descriptor to pass", std::move(command::argv({"a"}).pass_fd(-1, 3))},
       {"a standard number", std::move(command::argv({"a"}).pass_fd(5, 2))},
       {"a number twice", std::move(command::argv({"a"}).pass_fd(5, 7).pass_fd(6, 7))},
@@ -73,7 +73,7 @@ TEST(Command, P3_TheFirstProblemIsTheOneThatIsTold) {
   c.env("", "").pass_fd(-1, 0);
   const auto told = c.verify();
   ASSERT_FALSE(told);
-  EXPECT_NE(std::string(told.error().detail()).find("environment"), std::string::npos);
+  EXPECT_NE(std::string(told.error().detail()).find("env, unset_env"), std::string::npos);
   const auto started = internal::spawn(c);
   ASSERT_FALSE(started);
   EXPECT_EQ(std::string(started.error().detail()), told.error().detail());
@@ -84,7 +84,7 @@ TEST(Command, X6_NoMemoryIsRememberedByEverySetter) {
   const auto set_everything = [] {
     auto c = command::argv({"program", "argument"});
     const gid_t groups[] = {1, 2};
-    c.cwd("/").env("A", "1").unset_env("B").stdin_bytes("bytes").stdout_path("/dev/null");
+    c.cwd("/").env("A", "1").unset_env("B").in(from::bytes{"bytes"}).out(to::path{"/dev/null"});
     return std::move(c.pass_fd(1, 3).limit(RLIMIT_CORE, 0, 0).groups(groups));
   };
   std::uint64_t allocations = 0;
@@ -120,7 +120,7 @@ TEST(Command, P4_DefaultsAreTheSafeOnes) {
 TEST(Command, P3_SettersAreRememberedForWhoeverFollowsTheProcess) {
   auto c = command::argv({"a"});
   c.timeout(nanoseconds(1)).grace(nanoseconds(2)).drain_grace(nanoseconds(3)).kill_group_on_exit();
-  c.stderr_capture({.limit = {10}, .policy = on_limit::backpressure});
+  c.err(to::capture{.limit = {10}, .policy = on_limit::backpressure});
   const auto& settings = command_access::settings(c);
   EXPECT_EQ(settings.policy.timeout, nanoseconds(1));
   EXPECT_EQ(settings.policy.grace, nanoseconds(2));

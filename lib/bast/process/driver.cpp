@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/process/driver.hpp"
 
-#include <memory>
+#include <cerrno>
 #include <utility>
 
 namespace bast::inline BAST_ABI {
@@ -18,46 +18,22 @@ process_driver* process_driver::of_this_thread() noexcept {
   return nullptr;
 }
 
-result<void> process_driver::check_fresh(const char* operation) const noexcept {
-  if (!has_begun()) return {};
-  if (is_forked()) return internal::failed_forked(operation);
-  return fail(errc::bad_state, operation, "it was initialised before");
-}
-
-result<void> process_driver::check_owner(const char* operation) const noexcept {
-  if (!has_begun()) return fail(errc::bad_state, operation, "it has no init");
+result<void> process_driver::check_owner(static_string operation) const noexcept {
   if (is_forked()) return internal::failed_forked(operation);
   if (ready_.is_of_this_thread()) return {};
-  return fail(errc::wrong_thread, operation, "another thread initialised it, and runs it");
+  return fail(errc::wrong_thread, operation, "another thread created it, and runs it");
 }
 
 void process_driver::require_owner() const noexcept {
-  BAST_CHECK(!has_begun() || is_forked() || ready_.may_be_used_here(),
-             "a process driver is used by another thread than the one that initialised it");
+  BAST_CHECK(is_forked() || ready_.may_be_used_here(),
+             "a process driver is used by another thread than the one that created it");
 }
 
 void process_driver::require_last_owner() const noexcept {
-  if (!has_begun() || is_forked()) return;
+  if (is_forked()) return;
   BAST_CHECK(ready_.may_be_used_here(),
              "a process driver is destroyed by another thread while its own still runs");
   BAST_CHECK(!is_within_loop(), "a process driver is destroyed by what its own loop called");
-}
-
-result<void> process_driver::begin(process_machine_options options,
-                                   const char* operation) noexcept {
-  if (auto fresh = check_fresh(operation); !fresh) return fresh;
-  auto wake = os::make_event();
-  if (!wake) return std::unexpected(wake.error());
-  options.wake_fd = wake->get();
-  if (auto ready = machine_.init(options); !ready) return ready;
-  wake_ = std::move(*wake);
-  std::construct_at(&ready_, wake_hook{.wake = ring, .context = this});
-  return {};
-}
-
-process_driver::~process_driver() {
-  require_last_owner();
-  if (has_begun()) std::destroy_at(&ready_);
 }
 
 result<void> process_driver::has_room() const noexcept {
@@ -73,7 +49,7 @@ result<internal::executor*> process_driver::continues() noexcept {
 
 // Not inline: an analysis of stacks finds the call through the pointer in one place only
 // (tools/bast-stacks/code/annotations.txt).
-[[gnu::noinline]] void process_driver::stir() noexcept { stirred(); }
+[[gnu::noinline]] void process_driver::advance() noexcept { machine_changed(); }
 
 result<process_id> process_driver::start(process_child&& child) noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
@@ -88,7 +64,7 @@ result<process_id> process_driver::start(process_child&& child) noexcept {
       (void)given->release();
     }
   }
-  stir();
+  advance();
   return id;
 }
 
@@ -96,8 +72,22 @@ result<void> process_driver::cancel(process_id id) noexcept {
   if (auto mine = check_owner("process_driver.cancel"); !mine) return mine;
   machine_.tick(os::monotonic_ns());
   auto done = machine_.cancel(id);
-  stir();
+  advance();
   return done;
+}
+
+result<void> process_driver::signal(process_id id, int number) noexcept {
+  constexpr static_string operation = "process_driver.signal";
+  if (auto mine = check_owner(operation); !mine) return mine;
+  const process_start* const started = machine_.find_start(id);
+  if (started == nullptr || started->pidfd < 0) {
+    return fail(errc::stale_handle, operation, "the process has ended");
+  }
+  auto sent = os::signal_process(started->pidfd, number);
+  if (!sent && sent.error().error_number() == ESRCH) {
+    return fail(errc::stale_handle, operation, "the process has ended");
+  }
+  return sent;
 }
 
 void process_driver::cancel_from_anywhere(process_id id) noexcept {

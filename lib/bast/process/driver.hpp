@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `process_driver`: a machine and whoever runs it, which is what epoll_adapter and uring_adapter
-// have in common, and all that starting a command needs to know of a loop.
+// `process_driver`: a process machine and the loop that runs it. The base of epoll_adapter and
+// uring_adapter, and all that starting a command needs to know of a loop.
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "bast/coro.hpp"
 #include "bast/os.hpp"
@@ -12,31 +13,37 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Owned by the thread that initialised it, until that thread ends: what answers with a result
-/// answers `wrong_thread` on another one, and what cannot ends the process (IO-16). Only
-/// `cancel_from_anywhere` may be called by others, until the end. Once its thread has ended, any
-/// thread may destroy it; never what its own loop called (checked). In a forked child it answers
-/// `forked`, is idle, and may be destroyed in whatever state it is (IO-15).
+/// Owned by the thread that created it, until that thread ends: on another thread, functions that
+/// return a result fail with `wrong_thread`, and the others end the process (IO-16). Only
+/// `cancel_from_anywhere` may be called by other threads, until the end. Once its thread has ended,
+/// any thread may destroy it. Code that its own loop called must not destroy it (checked). In a
+/// forked child it fails with `forked`, is idle, and may be destroyed in any state (IO-15).
 class process_driver {
  public:
+  /// A driver is on the heap (os/heap.hpp), because waiting coroutines know its address.
+  static void operator delete(void* driver) noexcept { os::deallocate(driver); }
+
   process_driver(const process_driver&) = delete;
   process_driver& operator=(const process_driver&) = delete;
 
   /// Whether `start` would follow one more. Errors: those of `start` but `invalid`.
   [[nodiscard]] result<void> has_room() const noexcept;
-  /// process_machine::start, by the time of now, of a child whose descriptors this driver closes.
-  /// On an error `child` is as it was. Errors: bad_state (no init), wrong_thread; those of
+  /// process_machine::start, at the current time, of a child whose descriptors this driver closes.
+  /// On an error `child` is unchanged. Errors: forked, wrong_thread; those of
   /// process_machine::start.
   [[nodiscard]] result<process_id> start(process_child&& child) noexcept;
-  /// process_machine::cancel, by the time of now. Errors: bad_state (no init), wrong_thread; those
-  /// of process_machine::cancel.
+  /// process_machine::cancel, at the current time. Errors: forked, wrong_thread; those of
+  /// process_machine::cancel.
   [[nodiscard]] result<void> cancel(process_id id) noexcept;
+  /// Sends a signal to a process itself, not to its group. Errors: `invalid`, the number;
+  /// stale_handle when the process has ended; forked, wrong_thread; io (EPERM).
+  [[nodiscard]] result<void> signal(process_id id, int number) noexcept;
   /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
   /// cannot wake this one leaves the request for the next time that this one looks.
   void cancel_from_anywhere(process_id id) noexcept;
 
   /// The executor of coroutines that wait for a process of this driver: the scheduler that runs the
-  /// thread, or this driver's loop. Errors: bad_state (no init), forked, wrong_thread.
+  /// thread, or this driver's loop. Errors: forked, wrong_thread.
   [[nodiscard]] result<internal::executor*> continues() noexcept;
 
   process_machine& machine() noexcept {
@@ -48,29 +55,30 @@ class process_driver {
     return machine_;
   }
 
-  /// The driver of the calling thread: the latest that was initialised on it and still lives. Null
+  /// The driver of the calling thread: the latest that was created on it and still lives. Null
   /// when there is none.
   static process_driver* of_this_thread() noexcept;
 
  protected:
-  process_driver() noexcept {}  // NOLINT(modernize-use-equals-default): of the union
-  ~process_driver();
-
-  /// Once. `operation` names the caller in errors. Errors: bad_state, `invalid`, `limit`
-  /// (descriptors), no_memory.
-  [[nodiscard]] result<void> begin(process_machine_options options, const char* operation) noexcept;
-  /// What keeps it from beginning. Errors: bad_state (it did before), forked.
-  [[nodiscard]] result<void> check_fresh(const char* operation) const noexcept;
-  /// What keeps the caller from using it. Errors: bad_state (no init), forked, wrong_thread.
-  [[nodiscard]] result<void> check_owner(const char* operation) const noexcept;
+  /// `wake` is an eventfd (os::make_event).
+  explicit process_driver(os::descriptor wake) noexcept
+      : wake_(std::move(wake)), ready_(wake_hook{.wake = ring, .context = this}) {}
+  ~process_driver() { require_last_owner(); }
+  /// Once, before anything else. Errors: `invalid`, no_memory.
+  [[nodiscard]] result<void> begin(process_machine_options options) noexcept {
+    options.wake_fd = wake_.get();
+    return machine_.init(options);
+  }
+  /// What keeps the caller from using it. Errors: forked, wrong_thread.
+  [[nodiscard]] result<void> check_owner(static_string operation) const noexcept;
   /// The same for what has no result: ends the process on a wrong thread.
   void require_owner() const noexcept;
   /// The first thing in the destructor of a driver: ends the process on a wrong thread.
   void require_last_owner() const noexcept;
-  bool is_forked() const noexcept { return has_begun() && ready_.is_forked(); }
-  /// Something may be wanted of the machine.
-  virtual void stirred() noexcept = 0;
-  /// The ready coroutines, for the loop to run. Requires `begin`.
+  bool is_forked() const noexcept { return ready_.is_forked(); }
+  /// The machine may want something.
+  virtual void machine_changed() noexcept = 0;
+  /// The ready coroutines, for the loop to run.
   ready_queue& ready() noexcept { return ready_; }
   const ready_queue& ready() const noexcept { return ready_; }
   /// While one exists, the loop is awake and runs `ready` before it sleeps.
@@ -88,14 +96,11 @@ class process_driver {
  private:
   /// The hook of `ready`: wakes the loop, from any thread.
   static void ring(void* self) noexcept;
-  bool has_begun() const noexcept { return static_cast<bool>(wake_); }
-  void stir() noexcept;
+  void advance() noexcept;
 
   os::descriptor wake_;
-  // From begin() on. Knows the thread, the process, and the other drivers of the thread.
-  union {
-    ready_queue ready_;
-  };
+  // Knows the thread, the process, and the other drivers of the thread.
+  ready_queue ready_;
 };
 
 }  // namespace bast::inline BAST_ABI

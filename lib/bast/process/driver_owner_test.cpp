@@ -28,14 +28,15 @@ void on_another_thread(F body) {
   std::thread(body).join();
 }
 
-constexpr const char* used = "used by another thread than the one that initialised it";
+constexpr const char* used = "used by another thread than the one that created it";
 constexpr const char* destroyed = "destroyed by another thread while its own still runs";
 
 void no_end(void* /*context*/, process_id /*id*/, process_result&& /*ended*/) noexcept {}
 
 TEST(DriverOwner, IO16_AnotherThreadIsAnsweredAndChangesNothing) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init(4));
+  const std::unique_ptr<epoll_adapter> loop_owner =
+      epoll_adapter::create({.processes_max = 4}).value();
+  epoll_adapter& loop = *loop_owner;
   const std::uint64_t before = loop.machine().digest();
   on_another_thread([&] {
     EXPECT_EQ(loop.turn(0ns).error(), errc::wrong_thread);
@@ -44,7 +45,6 @@ TEST(DriverOwner, IO16_AnotherThreadIsAnsweredAndChangesNothing) {
     EXPECT_EQ(loop.has_room().error(), errc::wrong_thread);
     EXPECT_EQ(loop.start({}).error(), errc::wrong_thread);
     EXPECT_EQ(loop.cancel({.slot = 0, .generation = 1}).error(), errc::wrong_thread);
-    EXPECT_EQ(loop.init(4).error(), errc::bad_state);
     EXPECT_EQ(process_driver::of_this_thread(), nullptr);
     // It is not started, and may be started where it belongs.
     auto c = child({"exit", "0"});
@@ -57,17 +57,19 @@ TEST(DriverOwner, IO16_AnotherThreadIsAnsweredAndChangesNothing) {
 }
 
 TEST(DriverOwner, IO16_ACoroutineOfAnotherThreadCannotWaitInIt) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init(4));
+  const std::unique_ptr<epoll_adapter> loop_owner =
+      epoll_adapter::create({.processes_max = 4}).value();
+  epoll_adapter& loop = *loop_owner;
   on_another_thread([&] {
     auto pool = *coro_pool::create();
     auto job = *pool.acquire();
     std::optional<errc> seen;
-    ASSERT_TRUE(job.start([&] {
-      auto c = child({"exit", "0"});
-      const auto ended = c.run(loop);
-      if (!ended) seen = ended.error().kind();
-    }));
+    ASSERT_FALSE(job.start([&] {
+                      auto c = child({"exit", "0"});
+                      const auto ended = c.run(loop);
+                      if (!ended) seen = ended.error().kind();
+                    })
+                     .failed());
     EXPECT_EQ(seen, errc::wrong_thread);
     EXPECT_EQ(job.state(), coro_state::finished);
   });
@@ -76,14 +78,15 @@ TEST(DriverOwner, IO16_ACoroutineOfAnotherThreadCannotWaitInIt) {
 
 /// A loop that a coroutine of this thread waits in.
 void turn_a_coroutine_elsewhere() {
-  epoll_adapter loop;
-  (void)loop.init(4);
+  const std::unique_ptr<epoll_adapter> loop_owner =
+      epoll_adapter::create({.processes_max = 4}).value();
+  epoll_adapter& loop = *loop_owner;
   auto pool = *coro_pool::create();
   auto job = *pool.acquire();
   std::string ended;
   (void)job.start([&] {
     auto c = child({"out", "3"});
-    c.stdout_capture();
+    c.out(to::capture{});
     const auto seen = c.run();
     ended = seen ? std::string(seen->output.bytes.text()) : "error";
   });
@@ -100,8 +103,7 @@ TEST(DriverOwner, IO16_ACoroutineIsContinuedOnItsOwnThreadOnly) {
 TEST(DriverOwner, IO16_OneWhoseThreadHasEndedMayBeDestroyedAnywhere) {
   std::unique_ptr<epoll_adapter> loop;
   on_another_thread([&] {
-    loop = std::make_unique<epoll_adapter>();
-    ASSERT_TRUE(loop->init(4));
+    loop = epoll_adapter::create({.processes_max = 4}).value();
     EXPECT_EQ(process_driver::of_this_thread(), loop.get());
   });
   EXPECT_EQ(process_driver::of_this_thread(), nullptr);
@@ -114,8 +116,9 @@ TEST(DriverOwner, IO16_OneWhoseThreadHasEndedMayBeDestroyedAnywhere) {
 
 TEST(DriverOwner, IO16_AThreadMayOwnOneThatLivesAsLongAsItself) {
   on_another_thread([] {
-    static thread_local epoll_adapter loop;
-    ASSERT_TRUE(loop.init(4));
+    static thread_local std::unique_ptr<epoll_adapter> loop_owner =
+        epoll_adapter::create({.processes_max = 4}).value();
+    EXPECT_TRUE(loop_owner->idle());
   });
 }
 
@@ -124,11 +127,11 @@ TEST(DriverOwner, IO16_AThreadMayOwnOneThatLivesAsLongAsItself) {
 TEST(DriverOwnerDeathTest, IO16_WhatHasNoAnswerEndsTheProcess) {
   if (test::emulated) GTEST_SKIP() << "here a program cannot execute itself";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init(4));
+  std::unique_ptr<epoll_adapter> loop_owner = epoll_adapter::create({.processes_max = 4}).value();
+  epoll_adapter& loop = *loop_owner;
   EXPECT_DEATH(on_another_thread([&] { (void)loop.idle(); }), used);
   EXPECT_DEATH(on_another_thread([&] { (void)loop.machine(); }), used);
-  EXPECT_DEATH(on_another_thread([&] { std::destroy_at(&loop); }), destroyed);
+  EXPECT_DEATH(on_another_thread([&] { loop_owner.reset(); }), destroyed);
 }
 
 #if BAST_TEST_URING
@@ -139,9 +142,8 @@ TEST(DriverOwnerDeathTest, IO16_TheRingsAdapterIsItsThreadsAsWell) {
   io_uring ring{};
   if (io_uring_queue_init(4, &ring, 0) != 0) GTEST_SKIP() << "io_uring is refused";
   {
-    uring_adapter loop;
-    EXPECT_EQ(loop.shut_down().error(), errc::bad_state);
-    ASSERT_TRUE(loop.init(ring));
+    const std::unique_ptr<uring_adapter> loop_owner = uring_adapter::create(ring).value();
+    uring_adapter& loop = *loop_owner;
     on_another_thread([&] {
       EXPECT_EQ(loop.start({}).error(), errc::wrong_thread);
       EXPECT_EQ(loop.shut_down().error(), errc::wrong_thread);

@@ -16,17 +16,23 @@ namespace {
 
 class idle_driver final : public process_driver {
  public:
-  idle_driver() = default;
+  explicit idle_driver(os::descriptor wake) noexcept : process_driver(std::move(wake)) {}
   idle_driver(const idle_driver&) = delete;
   idle_driver& operator=(const idle_driver&) = delete;
   ~idle_driver() { machine_.shut_down(); }
-  [[nodiscard]] result<void> init(std::size_t processes_max) noexcept {
-    return begin({.processes_max = processes_max, .magic = 0x17}, "idle_driver.init");
+  [[nodiscard]] static result<std::unique_ptr<idle_driver>> create(std::size_t processes_max) {
+    auto wake = os::make_event();
+    if (!wake) return std::unexpected(wake.error());
+    std::unique_ptr<idle_driver> made(os::make<idle_driver>(std::move(*wake)));
+    if (made == nullptr) return fail(errc::no_memory, "idle_driver.create", "no memory");
+    auto begun = made->begin({.processes_max = processes_max, .magic = 0x17});
+    if (!begun) return std::unexpected(begun.error());
+    return made;
   }
-  int stirs = 0;
+  int changes = 0;
 
  private:
-  void stirred() noexcept override { ++stirs; }
+  void machine_changed() noexcept override { ++changes; }
 };
 
 /// The eventfd of a machine: what it polls first.
@@ -47,8 +53,7 @@ TEST(ProcessDriver, P23_TheLatestThatLivesIsTheThreadsInWhateverOrderTheyEnd) {
     std::unique_ptr<idle_driver> all[3];
     EXPECT_EQ(process_driver::of_this_thread(), nullptr);
     for (auto& one : all) {
-      one = std::make_unique<idle_driver>();
-      ASSERT_TRUE(one->init(1));
+      one = idle_driver::create(1).value();
       EXPECT_EQ(process_driver::of_this_thread(), one.get());
     }
     for (const int ends : order) {
@@ -60,52 +65,48 @@ TEST(ProcessDriver, P23_TheLatestThatLivesIsTheThreadsInWhateverOrderTheyEnd) {
   }
 }
 
-TEST(ProcessDriver, X6_OneThatCouldNotBeginIsNobodysAndMayTryAgain) {
+TEST(ProcessDriver, X6_OneThatCouldNotBeCreatedLeavesNothing) {
   const test::leak_baseline before;
   {
-    idle_driver driver;
     for (const int error_number : {EMFILE, ENFILE, ENOMEM}) {
       const os::fault_scope fault(
           {.kind = os::call::event, .nth = 1, .error_number = error_number});
-      const auto ready = driver.init(1);
-      ASSERT_FALSE(ready);
-      EXPECT_EQ(ready.error().error_number(), error_number);
+      const auto refused = idle_driver::create(1);
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().error_number(), error_number);
     }
-    for (std::uint64_t nth = 1; nth <= 2; ++nth) {
+    for (std::uint64_t nth = 1; nth <= 3; ++nth) {
       const os::fault_scope fault({.kind = os::call::allocate, .nth = nth});
-      EXPECT_EQ(driver.init(1).error(), errc::no_memory);
+      EXPECT_EQ(idle_driver::create(1).error(), errc::no_memory);
     }
-    EXPECT_EQ(driver.init(0).error(), errc::invalid);
+    EXPECT_EQ(idle_driver::create(0).error(), errc::invalid);
     EXPECT_EQ(process_driver::of_this_thread(), nullptr);
     EXPECT_EQ(before.differences(), "");
-    ASSERT_TRUE(driver.init(1));
-    EXPECT_EQ(process_driver::of_this_thread(), &driver);
-    const auto again = driver.init(1);
-    ASSERT_FALSE(again);
-    EXPECT_EQ(again.error(), errc::bad_state);
-    EXPECT_STREQ(again.error().operation(), "idle_driver.init");
+    const auto driver = idle_driver::create(1);
+    ASSERT_TRUE(driver);
+    EXPECT_EQ(process_driver::of_this_thread(), driver->get());
   }
   EXPECT_EQ(process_driver::of_this_thread(), nullptr);
   EXPECT_EQ(before.differences(), "");
 }
 
-TEST(ProcessDriver, P23_EveryCallOfTheOwnerStirsTheLoopAndTellsTheTime) {
-  idle_driver driver;
-  ASSERT_TRUE(driver.init(1));
+TEST(ProcessDriver, P23_EveryCallOfTheOwnerReportsToTheLoopAndSetsTheTime) {
+  const auto owner = idle_driver::create(1).value();
+  idle_driver& driver = *owner;
   EXPECT_EQ(driver.machine().next()->user_data >> 56, 0x17U);
   const std::uint64_t before = driver.machine().digest();
   EXPECT_EQ(driver.start({}).error(), errc::invalid);
-  EXPECT_EQ(driver.stirs, 1);
+  EXPECT_EQ(driver.changes, 1);
   const std::uint64_t after = driver.machine().digest();
   EXPECT_NE(before, after) << "nothing but the time has changed";
   EXPECT_EQ(driver.cancel({.slot = 0, .generation = 1}).error(), errc::stale_handle);
-  EXPECT_EQ(driver.stirs, 2);
+  EXPECT_EQ(driver.changes, 2);
   EXPECT_NE(driver.machine().digest(), after);
 }
 
 TEST(ProcessDriver, IO9_TheFirstRequestMakesTheWakeReadable) {
-  idle_driver driver;
-  ASSERT_TRUE(driver.init(1));
+  const auto owner = idle_driver::create(1).value();
+  idle_driver& driver = *owner;
   const int wake = wake_of(driver);
   EXPECT_FALSE(wake_is_readable(wake));
   driver.cancel_from_anywhere({.slot = 0, .generation = 1});
@@ -118,7 +119,7 @@ TEST(ProcessDriver, IO9_TheFirstRequestMakesTheWakeReadable) {
   driver.machine().tick(1);
   driver.cancel_from_anywhere({.slot = 0, .generation = 3});
   EXPECT_TRUE(wake_is_readable(wake));
-  EXPECT_EQ(driver.stirs, 0) << "that is the owner's";
+  EXPECT_EQ(driver.changes, 0) << "that is the owner's";
 }
 
 }  // namespace

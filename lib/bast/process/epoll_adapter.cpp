@@ -18,16 +18,21 @@ constexpr std::size_t events_per_turn = 64;
 
 }  // namespace
 
-result<void> epoll_adapter::init(std::size_t processes_max) noexcept {
-  if (auto fresh = check_fresh("epoll_adapter.init"); !fresh) return fresh;
+result<std::unique_ptr<epoll_adapter>> epoll_adapter::create(
+    const epoll_adapter_options& options) noexcept {
+  auto wake = os::make_event();
+  if (!wake) return std::unexpected(wake.error());
   auto poller = os::make_poller();
   if (!poller) return std::unexpected(poller.error());
-  auto ready = begin({.processes_max = processes_max, .timers = machine_timers::ticks},
-                     "epoll_adapter.init");
-  if (!ready) return ready;
-  poller_ = std::move(*poller);
-  (void)flush();
-  return {};
+  void* const place = os::allocate(sizeof(epoll_adapter));
+  if (place == nullptr) return fail(errc::no_memory, "epoll_adapter.create", "no memory for it");
+  std::unique_ptr<epoll_adapter> made(::new (place)
+                                          epoll_adapter(std::move(*wake), std::move(*poller)));
+  const process_machine_options machine = {.processes_max = options.processes_max,
+                                           .timers = machine_timers::ticks};
+  if (auto begun = made->begin(machine); !begun) return std::unexpected(begun.error());
+  (void)made->flush();
+  return made;
 }
 
 epoll_adapter::~epoll_adapter() {
@@ -75,7 +80,7 @@ void epoll_adapter::carry_out(const operation& wanted) noexcept {
   }
 }
 
-result<void> epoll_adapter::check_turn(const char* operation) const noexcept {
+result<void> epoll_adapter::check_turn(static_string operation) const noexcept {
   if (auto mine = check_owner(operation); !mine) return mine;
   if (!is_within_loop()) return {};
   return fail(
@@ -93,7 +98,7 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   const bool did_something = flush() || had_ready || ready().has_ready();
   const std::int64_t now = os::monotonic_ns();
   const std::int64_t deadline =
-      did_something ? now : std::min(next_deadline(), internal::later(now, wait_max));
+      did_something ? now : std::min(next_deadline_ns(), internal::later(now, wait_max));
   epoll_event events[events_per_turn];
   const auto count = os::wait_events(poller_.get(), events, deadline);
   machine_.tick(os::monotonic_ns());

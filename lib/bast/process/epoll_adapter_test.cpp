@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <memory>
 
 #include <optional>
 #include <string>
@@ -28,7 +29,6 @@ class EpollAdapter : public testing::Test {
  protected:
   void SetUp() override {
     if (test::emulated) GTEST_SKIP() << "qemu-user has no pidfd that epoll could wait for";
-    ASSERT_TRUE(loop_.init(4));
   }
   void TearDown() override {
     if (IsSkipped()) return;
@@ -57,36 +57,39 @@ class EpollAdapter : public testing::Test {
     while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
   }
 
-  epoll_adapter loop_;
+  std::unique_ptr<epoll_adapter> owner_ = epoll_adapter::create({.processes_max = 4}).value();
+  epoll_adapter& loop_ = *owner_;
   test::real_child child_;
   std::optional<process_result> result_;
 };
 
-TEST(EpollAdapterInit, X6_WhatFailsLeavesNothingAndMayBeTriedAgain) {
+TEST(EpollAdapterCreate, X6_WhatFailsLeavesNothing) {
   const test::leak_baseline before;
-  {
-    epoll_adapter loop;
-    for (const auto kind : {os::call::epoll, os::call::event, os::call::allocate}) {
-      const os::fault_scope fault({.kind = kind, .nth = 1, .error_number = EMFILE});
-      EXPECT_EQ(loop.init().error(), kind == os::call::allocate ? errc::no_memory : errc::limit);
-      EXPECT_EQ(fault.injected(), 1U);
-      EXPECT_EQ(before.differences(), "");
-      EXPECT_EQ(loop.fd(), -1);
-      EXPECT_EQ(process_driver::of_this_thread(), nullptr);
-    }
-    EXPECT_EQ(loop.init(0).error(), errc::invalid);
-    EXPECT_EQ(loop.init(65535).error(), errc::invalid);
-    EXPECT_EQ(loop.fd(), -1);
-    ASSERT_TRUE(loop.init());
-    EXPECT_GE(loop.fd(), 0);
-    EXPECT_EQ(process_driver::of_this_thread(), &loop);
-    const auto again = loop.init();
-    ASSERT_FALSE(again);
-    EXPECT_EQ(again.error(), errc::bad_state);
-    EXPECT_STREQ(again.error().operation(), "epoll_adapter.init");
-    EXPECT_TRUE(loop.idle());
-    EXPECT_EQ(loop.next_deadline(), never_ns);
+  for (const auto kind : {os::call::epoll, os::call::event}) {
+    const os::fault_scope fault({.kind = kind, .nth = 1, .error_number = EMFILE});
+    EXPECT_EQ(epoll_adapter::create().error(), errc::limit);
+    EXPECT_EQ(fault.injected(), 1U);
+    EXPECT_EQ(before.differences(), "");
   }
+  for (std::uint64_t nth = 1; nth <= 3; ++nth) {
+    const os::fault_scope fault({.kind = os::call::allocate, .nth = nth});
+    EXPECT_EQ(epoll_adapter::create().error(), errc::no_memory) << nth;
+    EXPECT_EQ(fault.injected(), 1U);
+    EXPECT_EQ(before.differences(), "");
+    EXPECT_EQ(process_driver::of_this_thread(), nullptr);
+  }
+  EXPECT_EQ(epoll_adapter::create({.processes_max = 0}).error(), errc::invalid);
+  EXPECT_EQ(epoll_adapter::create({.processes_max = 65535}).error(), errc::invalid);
+  EXPECT_EQ(process_driver::of_this_thread(), nullptr);
+  {
+    const auto loop = epoll_adapter::create();
+    ASSERT_TRUE(loop);
+    EXPECT_GE((*loop)->fd(), 0);
+    EXPECT_EQ(process_driver::of_this_thread(), loop->get());
+    EXPECT_TRUE((*loop)->idle());
+    EXPECT_EQ((*loop)->next_deadline(), never);
+  }
+  EXPECT_EQ(process_driver::of_this_thread(), nullptr);
   EXPECT_EQ(before.differences(), "");
 }
 
@@ -111,18 +114,9 @@ void end_invented(process_machine& machine) {
   }
 }
 
-TEST(EpollAdapterInit, P21_TheSecondInitAsksNothingOfTheKernel) {
-  if (test::emulated) GTEST_SKIP() << "qemu-user has no pidfd that epoll could wait for";
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init());
-  const os::fault_scope refused({.kind = os::call::epoll, .nth = 1, .persistent = true});
-  EXPECT_EQ(loop.init().error(), errc::bad_state);
-  EXPECT_EQ(refused.seen(), 0U);
-}
-
-TEST(EpollAdapterInit, D11_TwoHundredAndFiftySixAreTheDefault) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init());
+TEST(EpollAdapterCreate, D11_TwoHundredAndFiftySixAreTheDefault) {
+  const std::unique_ptr<epoll_adapter> loop_owner = epoll_adapter::create().value();
+  epoll_adapter& loop = *loop_owner;
   for (int i = 0; i < 256; ++i) ASSERT_TRUE(loop.machine().start(invented())) << i;
   EXPECT_EQ(loop.machine().start(invented()).error(), errc::limit);
   EXPECT_FALSE(loop.idle());
@@ -130,18 +124,19 @@ TEST(EpollAdapterInit, D11_TwoHundredAndFiftySixAreTheDefault) {
   EXPECT_TRUE(loop.idle());
 }
 
-TEST(EpollAdapterInit, P22_AFlushIsAtMost256OperationsAndTheRestIsDueAtOnce) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init(600));
+TEST(EpollAdapterCreate, P22_AFlushIsAtMost256OperationsAndTheRestIsDueAtOnce) {
+  const std::unique_ptr<epoll_adapter> loop_owner =
+      epoll_adapter::create({.processes_max = 600}).value();
+  epoll_adapter& loop = *loop_owner;
   for (int i = 0; i < 299; ++i) ASSERT_TRUE(loop.machine().start(invented()));
   const os::fault_scope counted({.kind = os::call::epoll});
   ASSERT_TRUE(test::follow(loop, invented()));
   EXPECT_EQ(counted.seen(), 256U) << "each is watched once, in vain";
-  EXPECT_EQ(loop.next_deadline(), 0);
+  EXPECT_EQ(loop.next_deadline(), time_point());
   ASSERT_TRUE(loop.turn(1h));
   EXPECT_EQ(counted.seen(), 301U) << "the other 44, and a look at the kernel";
-  EXPECT_GT(loop.next_deadline(), 0);
-  EXPECT_LT(loop.next_deadline(), never_ns);
+  EXPECT_GT(loop.next_deadline(), time_point());
+  EXPECT_LT(loop.next_deadline(), never);
   end_invented(loop.machine());
 }
 
@@ -149,7 +144,7 @@ TEST_F(EpollAdapter, P21_AnEmptyLoopWaitsForNothingAndTellsNothing) {
   EXPECT_FALSE(is_readable(loop_.fd()));
   ASSERT_TRUE(loop_.turn(0ns));
   EXPECT_TRUE(loop_.idle());
-  EXPECT_EQ(loop_.next_deadline(), never_ns);
+  EXPECT_EQ(loop_.next_deadline(), never);
 }
 
 TEST_F(EpollAdapter, P21_ItsDescriptorIsReadableWhenATurnHasSomethingToDo) {
@@ -160,7 +155,7 @@ TEST_F(EpollAdapter, P21_ItsDescriptorIsReadableWhenATurnHasSomethingToDo) {
     await(loop_.fd());
     do {
       ASSERT_TRUE(loop_.turn(0ns));
-    } while (loop_.next_deadline() == 0);
+    } while (loop_.next_deadline() == time_point());
   }
   EXPECT_EQ(result_->status, (exit_status{.how = exit_status::kind::exited, .code = 3}));
   EXPECT_FALSE(is_readable(loop_.fd()));
@@ -173,8 +168,8 @@ TEST_F(EpollAdapter, P14_TheDeadlineIsTheTimeout) {
   const std::int64_t before = os::monotonic_ns();
   const process_id id = *test::follow(loop_, start);
   const std::int64_t hour = 3'600'000'000'000;
-  EXPECT_GE(loop_.next_deadline(), before + hour);
-  EXPECT_LE(loop_.next_deadline(), os::monotonic_ns() + hour);
+  EXPECT_GE(internal::nanoseconds_of(loop_.next_deadline()), before + hour);
+  EXPECT_LE(internal::nanoseconds_of(loop_.next_deadline()), os::monotonic_ns() + hour);
   ASSERT_TRUE(loop_.cancel(id));
   run();
   EXPECT_EQ(result_->ended_by, process_ending::cancelled);
@@ -211,7 +206,7 @@ TEST_F(EpollAdapter, P21_WhatCannotBeWatchedIsTriedAgain) {
     ASSERT_TRUE(test::follow(loop_, start));
     EXPECT_EQ(fault.injected(), 3U);
   }
-  EXPECT_LT(loop_.next_deadline(), never_ns);
+  EXPECT_LT(loop_.next_deadline(), never);
   run();
   EXPECT_EQ(result_->status.code, 3);
   EXPECT_EQ(result_->output.bytes.text(), "x\n");
@@ -265,11 +260,12 @@ TEST_F(EpollAdapter, P16_AByteAtATime) {
   EXPECT_EQ(result_->ended_by, process_ending::cancelled);
 }
 
-TEST(EpollAdapterInit, IO3_TheEndOfAnIdleLoopTakesBackTheWake) {
+TEST(EpollAdapterCreate, IO3_TheEndOfAnIdleLoopTakesBackTheWake) {
   const test::leak_baseline before;
   for (int i = 0; i < 3; ++i) {
-    epoll_adapter loop;
-    ASSERT_TRUE(loop.init(1));
+    const std::unique_ptr<epoll_adapter> loop_owner =
+        epoll_adapter::create({.processes_max = 1}).value();
+    epoll_adapter& loop = *loop_owner;
     EXPECT_EQ(loop.machine().stats().in_flight, 1U);
   }
   EXPECT_EQ(before.differences(), "");

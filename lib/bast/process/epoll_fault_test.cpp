@@ -25,11 +25,12 @@ void give_back(const test::real_child& child) {
 std::string life(test::injection& faults) {
   const test::real_child child =
       test::start_real_child(BAST_TEST_CHILD, {"say", "hello", "exit", "7"});
-  epoll_adapter loop;
-  if (const auto ready = loop.init(4); !ready) {
+  const auto created = epoll_adapter::create({.processes_max = 4});
+  if (!created) {
     give_back(child);
-    return ready.error().kind() == errc::io ? "init: " + ready.error().message() : "";
+    return created.error().kind() == errc::io ? "create: " + created.error().message() : "";
   }
+  epoll_adapter& loop = **created;
   std::optional<process_result> seen;
   process_start start;
   start.pid = child.pid;

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <memory>
 
 #include <cstdlib>
 #include <optional>
@@ -30,7 +31,9 @@ using test::child;
 
 /// A host with a loop in which a coroutine waits for a program that runs until it is cancelled.
 struct waiting_host {
-  epoll_adapter loop;
+  const std::unique_ptr<epoll_adapter> loop_owner =
+      epoll_adapter::create({.processes_max = 4}).value();
+  epoll_adapter& loop = *loop_owner;
   coro_pool pool = *coro_pool::create();
   cancel_source source = *cancel_source::create();
   coro<> job = *pool.acquire();
@@ -38,14 +41,14 @@ struct waiting_host {
   bool back = false;
 
   waiting_host() {
-    EXPECT_TRUE(loop.init(4));
-    EXPECT_TRUE(job.start([this] {
-      auto c = child({"hang"});
-      c.stdout_capture().cancelled_by(source.token());
-      const auto ended = c.run(loop);
-      back = ended.has_value();
-      if (ended) ended_by = ended->ended_by;
-    }));
+    EXPECT_FALSE(job.start([this] {
+                      auto c = child({"hang"});
+                      c.out(to::capture{}).cancelled_by(source.token());
+                      const auto ended = c.run(loop);
+                      back = ended.has_value();
+                      if (ended) ended_by = ended->ended_by;
+                    })
+                     .failed());
     EXPECT_FALSE(loop.idle());
   }
 };
@@ -93,11 +96,10 @@ TEST_F(ForkedHost, IO15_EveryOperationAnswersForked) {
     if (!is_forked(loop.has_room())) return 3;
     if (!is_forked(test::follow(loop, some_child()))) return 4;
     if (!is_forked(loop.cancel({.slot = 0, .generation = 1}))) return 5;
-    if (!is_forked(loop.init(4))) return 6;
     std::byte some[1];
     const process_id first{.slot = 0, .generation = 1};
     if (!is_forked(loop.machine().take(first, output_stream::output, some))) return 7;
-    if (!loop.idle() || loop.next_deadline() != never_ns) return 8;
+    if (!loop.idle() || loop.next_deadline() != never) return 8;
     // The machine that is in it, asked without it.
     process_machine& machine = loop.machine();
     const std::uint64_t before = machine.digest();
@@ -126,16 +128,18 @@ TEST_F(ForkedHost, IO15_AChildMayHaveALoopOfItsOwn) {
   waiting_host host;
   const int status = test::in_child([&] {
     {
-      epoll_adapter own;
-      if (!own.init(4) || process_driver::of_this_thread() != &own) return 1;
+      const auto created = epoll_adapter::create({.processes_max = 4});
+      if (!created || process_driver::of_this_thread() != created->get()) return 1;
+      epoll_adapter& own = **created;
       auto job = *host.pool.acquire();  // the forking thread's pool is as before
       std::optional<process_result> seen;
-      if (!job.start([&] {
-            auto c = child({"out", "3"});
-            c.stdout_capture();
-            auto ended = c.run();
-            if (ended) seen.emplace(std::move(*ended));
-          })) {
+      if (job.start([&] {
+               auto c = child({"out", "3"});
+               c.out(to::capture{});
+               auto ended = c.run();
+               if (ended) seen.emplace(std::move(*ended));
+             })
+              .failed()) {
         return 2;
       }
       while (!own.idle()) {
@@ -168,15 +172,15 @@ TEST_F(ForkedHost, IO15_AChildThatDestroysItAllLeavesTheParentAlone) {
 }
 
 TEST_F(ForkedHost, IO15_AChildMayDestroyTheLoopBeforeWhoWaitsInIt) {
-  auto loop = std::make_unique<epoll_adapter>();
-  ASSERT_TRUE(loop->init(4));
+  auto loop = epoll_adapter::create({.processes_max = 4}).value();
   coro_pool pool = *coro_pool::create();
   auto job = *pool.acquire();
   bool back = false;
-  ASSERT_TRUE(job.start([&] {
-    auto c = child({"exit", "0"});
-    back = c.run().has_value();
-  }));
+  ASSERT_FALSE(job.start([&] {
+                    auto c = child({"exit", "0"});
+                    back = c.run().has_value();
+                  })
+                   .failed());
   const auto destroy = [&] {
     loop.reset();
     (void)job.release();  // unwinds
@@ -271,8 +275,7 @@ TEST_F(ForkedHost, IO15_AChildLeavesByAnExceptionThatNobodyCatches) {
 TEST_F(ForkedHost, IO15_TheRingIsTheParents) {
   io_uring ring{};
   if (io_uring_queue_init(8, &ring, 0) != 0) GTEST_SKIP() << "io_uring is refused";
-  auto loop = std::make_unique<uring_adapter>();
-  ASSERT_TRUE(loop->init(ring));
+  auto loop = uring_adapter::create(ring).value();
   ASSERT_TRUE(loop->prepare());
   const unsigned filled = io_uring_sq_ready(&ring);
   const auto use = [&] {

@@ -20,10 +20,10 @@ std::unexpected<error> out_of_memory() noexcept {
 }
 
 std::unexpected<error> not_found(int error_number) noexcept {
-  return std::unexpected(error::from_errno(error_number, "command.start",
-                                           error_number == EACCES
-                                               ? "no file of this name in PATH may be executed"
-                                               : "there is no file of this name in PATH"));
+  return std::unexpected(error::from_errno(
+      error_number, "command.start",
+      error_number == EACCES ? static_string("no file of this name in PATH may be executed")
+                             : static_string("there is no file of this name in PATH")));
 }
 
 /// The kernel takes `char*` and does not write through it.

@@ -11,7 +11,7 @@ namespace bast::inline BAST_ABI {
 
 using namespace internal;
 
-std::unexpected<error> internal::failed_forked(const char* operation) noexcept {
+std::unexpected<error> internal::failed_forked(static_string operation) noexcept {
   return fail(errc::forked, operation,
               "this is a forked child, and the processes are the parent's to follow");
 }
@@ -26,7 +26,7 @@ process_machine::~process_machine() {
 }
 
 result<void> process_machine::init(const process_machine_options& options) noexcept {
-  constexpr const char* operation = "process_machine.init";
+  constexpr static_string operation = "process_machine.init";
   if (slots_ != nullptr) return fail(errc::bad_state, operation, "it was initialised before");
   const std::size_t count = options.processes_max;
   if (count == 0 || count >= wake_slot) {
@@ -52,7 +52,7 @@ result<void> process_machine::init(const process_machine_options& options) noexc
 }
 
 result<void> process_machine::has_room() const noexcept {
-  constexpr const char* operation = "process_machine.start";
+  constexpr static_string operation = "process_machine.start";
   if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine has no init");
   if (mark_.is_forked()) return failed_forked(operation);
   if (shut_down_) return fail(errc::shutdown, operation, "the machine shuts down");
@@ -64,7 +64,7 @@ result<void> process_machine::has_room() const noexcept {
 }
 
 result<process_id> process_machine::start(const process_start& child) noexcept {
-  constexpr const char* operation = "process_machine.start";
+  constexpr static_string operation = "process_machine.start";
   offered_ = nullptr;
   const auto zero = std::chrono::nanoseconds::zero();
   if (child.pid <= 0 || child.pidfd < 0) {
@@ -73,7 +73,7 @@ result<process_id> process_machine::start(const process_start& child) noexcept {
   if (child.timeout < zero || child.grace < zero || child.drain_grace < zero) {
     return fail(errc::invalid, operation, "a duration is negative", child.pid);
   }
-  for (const capture_options& capture : {child.output, child.errors}) {
+  for (const to::capture& capture : {child.output, child.errors}) {
     if (capture.policy == on_limit::backpressure && capture.limit.count == 0) {
       return fail(errc::invalid, operation, "backpressure with a limit of 0 reads nothing ever");
     }

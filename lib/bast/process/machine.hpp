@@ -102,6 +102,11 @@ class process_machine {
   [[nodiscard]] result<std::size_t> take(process_id id, output_stream which,
                                          std::span<std::byte> into) noexcept;
   bool is_live(process_id id) const noexcept { return find(id) != nullptr; }
+  /// What `start` was given, with -1 for descriptors that are closed; null for a stale id.
+  const process_start* find_start(process_id id) const noexcept {
+    const slot* const found = find(id);
+    return found != nullptr ? &found->life.start : nullptr;
+  }
   /// No process, and nothing in flight; or the host forked, and this is the child.
   bool idle() const noexcept {
     return (stats_.live == 0 && stats_.in_flight == 0) || mark_.is_forked();

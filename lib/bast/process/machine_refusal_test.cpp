@@ -31,7 +31,7 @@ TEST_F(MachineRefusal, X5_WhatIsRefusedChangesNothing) {
   EXPECT_EQ(refused([](process_start& s) { s.timeout = -1ns; }), errc::invalid);
   EXPECT_EQ(refused([](process_start& s) { s.grace = -1ns; }), errc::invalid);
   EXPECT_EQ(refused([](process_start& s) { s.drain_grace = -1ns; }), errc::invalid);
-  const capture_options nothing{.limit = bytes{0}, .policy = on_limit::backpressure};
+  const to::capture nothing{.limit = bytes{0}, .policy = on_limit::backpressure};
   EXPECT_EQ(refused([&](process_start& s) { s.output = nothing; }), errc::invalid);
   EXPECT_EQ(refused([&](process_start& s) { s.errors = nothing; }), errc::invalid);
   EXPECT_EQ(machine->digest(), before);

@@ -87,7 +87,7 @@ inline constexpr std::size_t overflow_bytes = 64U << 10;
 
 struct captured_stream {
   int fd = -1;
-  capture_options options;
+  to::capture options;
   bool readable = false;   // poll said so, or the latest read was full
   bool ended = false;      // nothing more is read
   bool is_last = false;    // the child is gone: what it wrote last is kept, if it was to be kept
@@ -181,7 +181,7 @@ constexpr std::int64_t retry_after(std::int64_t now, std::uint8_t& tries) {
 }
 
 /// What is asked of a machine in a forked child.
-std::unexpected<error> failed_forked(const char* operation) noexcept;
+std::unexpected<error> failed_forked(static_string operation) noexcept;
 
 constexpr std::size_t index_of(output_stream which) { return static_cast<std::size_t>(which); }
 

@@ -333,9 +333,9 @@ TEST(ProcessResult, P19_CheckSaysWhy) {
   r.status = {.how = exit_status::kind::exited};
   EXPECT_TRUE(r.check());
   r.status.code = 2;
-  EXPECT_EQ(r.check().error().kind(), errc::bad_state);
+  EXPECT_EQ(r.check().error().kind(), errc::failed_exit);
   r.status = {.how = exit_status::kind::signalled, .code = SIGSEGV};
-  EXPECT_EQ(r.check().error().kind(), errc::bad_state);
+  EXPECT_EQ(r.check().error().kind(), errc::failed_exit);
   r.ended_by = process_ending::cancelled;
   EXPECT_EQ(r.check().error().kind(), errc::cancelled);
   r.ended_by = process_ending::timed_out;

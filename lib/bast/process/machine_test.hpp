@@ -49,7 +49,7 @@ class scripted_machine : public testing::Test {
     };
     return out;
   }
-  process_start captured(capture_options capture = {}) {
+  process_start captured(to::capture capture = {}) {
     process_start out = child();
     out.output_pipe = output_fd;
     out.output = capture;

@@ -14,7 +14,7 @@ const char* name_of(process_ending ending) noexcept {
 }
 
 result<void> process_result::check() const noexcept {
-  constexpr const char* operation = "process.check";
+  constexpr static_string operation = "process.check";
   switch (ended_by) {
     case process_ending::timed_out:
       return fail(errc::timed_out, operation, "the process ran into its timeout", pid);
@@ -26,13 +26,13 @@ result<void> process_result::check() const noexcept {
   }
   switch (status.how) {
     case exit_status::kind::lost:
-      return fail(errc::lost, operation, "somebody else reaped the process", pid);
+      return fail(errc::lost, operation, "another waiter reaped the process", pid);
     case exit_status::kind::signalled:
-      return fail(errc::bad_state, operation, "a signal ended the process", status.code);
+      return fail(errc::failed_exit, operation, "a signal ended the process", status.code);
     case exit_status::kind::exited: break;
   }
   if (status.code == 0) return {};
-  return fail(errc::bad_state, operation, "the process exited with a code", status.code);
+  return fail(errc::failed_exit, operation, "the exit code is not 0", status.code);
 }
 
 }  // namespace bast::inline BAST_ABI

@@ -68,7 +68,7 @@ struct process_result {
   int signal_error = 0;    // errno of a signal that could not be sent, as EPERM for a setuid child
 
   /// An error unless it ended by itself with exit code 0: timed_out, cancelled, `limit`, lost, or
-  /// bad_state with the exit code or signal as its value.
+  /// failed_exit, whose value is the exit code or the signal.
   [[nodiscard]] result<void> check() const noexcept;
 };
 

@@ -35,11 +35,11 @@ TEST(ProcessResult, P19_WhoEndedItComesFirstAndThenHow) {
   }
   EXPECT_EQ(check_of(process_ending::exited, all[0]), "fine");
   EXPECT_EQ(check_of(process_ending::exited, all[1]),
-            "process.check: not legal in this state: the process exited with a code (7)");
+            "process.check: the program failed: the exit code is not 0 (7)");
   EXPECT_EQ(check_of(process_ending::exited, all[2]),
-            "process.check: not legal in this state: a signal ended the process (9)");
+            "process.check: the program failed: a signal ended the process (9)");
   EXPECT_EQ(check_of(process_ending::exited, all[3]),
-            "process.check: lost: somebody else reaped the process (321)");
+            "process.check: lost: another waiter reaped the process (321)");
 }
 
 TEST(ProcessResult, P19_OnlyAnExitWithZeroIsSuccess) {

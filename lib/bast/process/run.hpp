@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The coroutine's side of `command::run`, apart from how a process is started: for models, which
-// make processes up and still wait for them by this very code.
+// From a start to a child_process, and the wait of `command::run`, apart from how a process is
+// started: models make processes up and wait for them by this very code.
 #pragma once
 
-#include "bast/cancel.hpp"
-#include "bast/process/driver.hpp"
+#include "bast/process/child.hpp"
 
 namespace bast::internal {
 
@@ -13,9 +12,13 @@ namespace bast::internal {
 using process_starter = result<process_id> (*)(void* context, process_driver& driver,
                                                process_finished finished, void* state);
 
-/// Starts, and suspends the coroutine until the process has ended. What `own` or the coroutine's
-/// token cancels before the start does not start; afterwards it is ended (P-14). Errors:
-/// not_in_fiber, bad_state, cancelled, no_memory; those of `start`.
+/// Starts a child that `own` stops when it fires. Errors: cancelled, no_memory; those of `start`.
+[[nodiscard]] result<child_process> begin_child(process_driver& driver, const cancel_token& own,
+                                                process_starter start, void* context) noexcept;
+
+/// The same, and suspends the coroutine until the process has ended. Nothing is started when `own`
+/// or the coroutine's token has fired before. Errors: not_in_fiber, bad_state, cancelled,
+/// no_memory; those of `start`.
 [[nodiscard]] result<process_result> run_and_wait(process_driver& driver, const cancel_token& own,
                                                   process_starter start, void* context);
 

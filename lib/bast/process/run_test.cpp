@@ -3,6 +3,7 @@
 // command::run on coroutines, with the epoll adapter as the loop.
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,7 +22,6 @@ using test::child;
 /// A loop and a pool, and what the test waits for.
 class Run : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(loop_.init()); }
   void TearDown() override {
     EXPECT_TRUE(loop_.shut_down());
     EXPECT_EQ(loop_.machine().stats().live, 0U);
@@ -32,16 +32,17 @@ class Run : public testing::Test {
   void in_coroutine(F body) {
     auto c = pool_.acquire();
     ASSERT_TRUE(c);
-    ASSERT_TRUE(c->start(std::move(body)));
+    ASSERT_FALSE(c->start(std::move(body)).failed());
     while (c->state() == coro_state::suspended) ASSERT_TRUE(loop_.turn(1h));
-    EXPECT_TRUE(c->take());
+    EXPECT_TRUE(c->returned());
   }
 
   static std::string text_of(const captured_output& stream) {
     return std::string(stream.bytes.text());
   }
 
-  epoll_adapter loop_;
+  std::unique_ptr<epoll_adapter> owner_ = epoll_adapter::create().value();
+  epoll_adapter& loop_ = *owner_;
   coro_pool pool_ = *coro_pool::create();
 };
 
@@ -69,7 +70,7 @@ TEST_F(Run, P14_WhoTheLoopWokeMayNotTurnItNorShutItDown) {
 TEST_F(Run, P13_TheOutputIsTheCallers) {
   in_coroutine([&] {
     auto c = child({"out", "5", "err", "3", "exit", "7"});
-    c.stdout_capture().stderr_capture();
+    c.out(to::capture{}).err(to::capture{});
     const auto ended = c.run();
     ASSERT_TRUE(ended) << ended.error().message();
     EXPECT_EQ(text_of(ended->output), "abcde");
@@ -84,7 +85,7 @@ TEST_F(Run, P16_BytesGoInAndComeOut) {
   std::string contents(1 << 20, 'x');
   in_coroutine([&] {
     auto c = child({"cat"});
-    c.stdin_bytes(contents).stdout_capture();
+    c.in(from::bytes{contents}).out(to::capture{});
     const auto ended = c.run();
     ASSERT_TRUE(ended);
     EXPECT_TRUE(ended->check());
@@ -98,13 +99,16 @@ TEST_F(Run, ManyRunAtOnceAndEachGetsItsOwn) {
   int right = 0;
   for (int i = 0; i < count; ++i) {
     all.push_back(std::move(*pool_.acquire()));
-    ASSERT_TRUE(all.back().start([&right, i] {
-      auto c = child({"say", std::to_string(i), "exit", std::to_string(i)});
-      c.stdout_capture();
-      const auto ended = c.run();
-      ASSERT_TRUE(ended) << ended.error().message();
-      right += ended->status.code == i && text_of(ended->output).starts_with(std::to_string(i));
-    }));
+    ASSERT_FALSE(all.back()
+                     .start([&right, i] {
+                       auto c = child({"say", std::to_string(i), "exit", std::to_string(i)});
+                       c.out(to::capture{});
+                       const auto ended = c.run();
+                       ASSERT_TRUE(ended) << ended.error().message();
+                       right += ended->status.code == i &&
+                                text_of(ended->output).starts_with(std::to_string(i));
+                     })
+                     .failed());
   }
   while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
   EXPECT_EQ(right, count);
@@ -124,7 +128,7 @@ TEST_F(Run, OneAfterTheOtherInOneCoroutine) {
 TEST_F(Run, P14_ATimeoutIsToldAndKeepsWhatWasWritten) {
   in_coroutine([&] {
     auto c = child({"ignore", "15", "out", "3", "hang"});
-    c.stdout_capture().timeout(100ms).grace(50ms);
+    c.out(to::capture{}).timeout(100ms).grace(50ms);
     const auto ended = c.run();
     ASSERT_TRUE(ended);
     EXPECT_EQ(ended->ended_by, process_ending::timed_out);
@@ -166,7 +170,7 @@ TEST_F(Run, P14_TheTokenOfTheCoroutineStopsIt) {
                  auto again = child({"exit", "0"});
                  EXPECT_EQ(again.run().error(), errc::cancelled);
                  EXPECT_FALSE(again.started());
-               })->parked());
+               }).parked());
   EXPECT_EQ(c->resume().error(), errc::not_owner);
   source.cancel();
   while (c->state() == coro_state::suspended) ASSERT_TRUE(loop_.turn(1h));
@@ -180,7 +184,7 @@ TEST_F(Run, P14_ReleasingTheCoroutineEndsTheProcess) {
                  auto hangs = child({"hang"});
                  (void)hangs.run();
                  ADD_FAILURE() << "it was unwound";
-               })->parked());
+               }).parked());
   EXPECT_EQ(loop_.machine().stats().live, 1U);
   ASSERT_TRUE(c->release());
   while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
@@ -195,18 +199,19 @@ TEST_F(Run, F12_AbandoningTheCoroutineEndsItsProcess) {
     // What a coroutine that is abandoned holds itself is lost by request: so it holds nothing.
     static std::optional<command> kept;
     kept.emplace(child({"out", "100", "hang"}));
-    kept->stdout_capture();
+    kept->out(to::capture{});
     kept->cancelled_by(source.token());
     ASSERT_TRUE(c->start([&] {
                    const cancel_binding bound(governing.token());
                    (void)kept->run();
-                 })->parked());
+                 }).parked());
     ASSERT_TRUE(c->release(abandon));
     auto next = pool_.acquire();
-    ASSERT_TRUE(next->start([] {
-      volatile char all[8 << 10];
-      for (auto& byte : all) byte = 0x41;
-    }));
+    ASSERT_FALSE(next->start([] {
+                       volatile char all[8 << 10];
+                       for (auto& byte : all) byte = 0x41;
+                     })
+                     .failed());
     while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
     kept.reset();
   }
@@ -254,9 +259,9 @@ TEST_F(Run, APipeThatNobodyTakesIsRefused) {
   in_coroutine([&] {
     for (int stream = 0; stream < 3; ++stream) {
       auto c = child({"cat"});
-      if (stream == 0) c.stdin_pipe();
-      if (stream == 1) c.stdout_pipe();
-      if (stream == 2) c.stderr_pipe();
+      if (stream == 0) c.in(from::pipe{});
+      if (stream == 1) c.out(to::pipe{});
+      if (stream == 2) c.err(to::pipe{});
       EXPECT_EQ(c.run().error(), errc::invalid);
       EXPECT_FALSE(c.started());
     }
@@ -265,7 +270,7 @@ TEST_F(Run, APipeThatNobodyTakesIsRefused) {
 
 TEST_F(Run, StartGivesThePipesToTheCaller) {
   auto c = child({"cat"});
-  c.stdin_pipe().stdout_capture();
+  c.in(from::pipe{}).out(to::capture{});
   struct seen_type {
     bool ended = false;
     std::string output;
@@ -288,9 +293,9 @@ TEST_F(Run, EachPipeIsGivenAsItsOwn) {
   for (const bool captures_output : {false, true}) {
     auto c = child({"cat"});
     if (captures_output) {
-      c.stdout_capture().stderr_pipe();
+      c.out(to::capture{}).err(to::pipe{});
     } else {
-      c.stdout_pipe().stderr_capture();
+      c.out(to::pipe{}).err(to::capture{});
     }
     bool ended = false;
     const auto finished = [](void* context, process_id, process_result&&) noexcept {
@@ -306,8 +311,9 @@ TEST_F(Run, EachPipeIsGivenAsItsOwn) {
 }
 
 TEST_F(Run, D11_MoreThanTheDriverFollowsIsALimit) {
-  epoll_adapter small;
-  ASSERT_TRUE(small.init(1));
+  const std::unique_ptr<epoll_adapter> small_owner =
+      epoll_adapter::create({.processes_max = 1}).value();
+  epoll_adapter& small = *small_owner;
   auto c = pool_.acquire();
   ASSERT_TRUE(c->start([&] {
                  auto first = child({"hang"});
@@ -315,13 +321,13 @@ TEST_F(Run, D11_MoreThanTheDriverFollowsIsALimit) {
                  const auto ended = first.run(small);
                  ASSERT_TRUE(ended);
                  EXPECT_EQ(ended->ended_by, process_ending::timed_out);
-               })->parked());
+               }).parked());
   auto d = pool_.acquire();
   ASSERT_TRUE(d->start([&] {
                  auto second = child({"hang"});
                  EXPECT_EQ(second.run(small).error(), errc::limit);
                  EXPECT_FALSE(second.started()) << "P-9: it may be tried again";
-               })->finished());
+               }).finished());
   while (!small.idle()) ASSERT_TRUE(small.turn(1h));
 }
 
@@ -331,15 +337,13 @@ TEST(RunWithoutALoop, SaysWhatIsMissing) {
   ASSERT_TRUE(c->start([] {
                  auto one = child({"exit", "0"});
                  EXPECT_EQ(one.run().error(), errc::bad_state);
-               })->finished());
+               }).finished());
 }
 
 TEST(RunWithoutALoop, TheLatestLoopOfAThreadIsItsDriver) {
   EXPECT_EQ(process_driver::of_this_thread(), nullptr);
-  auto first = std::make_unique<epoll_adapter>();
-  ASSERT_TRUE(first->init());
-  auto second = std::make_unique<epoll_adapter>();
-  ASSERT_TRUE(second->init());
+  auto first = epoll_adapter::create().value();
+  auto second = epoll_adapter::create().value();
   EXPECT_EQ(process_driver::of_this_thread(), second.get());
   first.reset();
   EXPECT_EQ(process_driver::of_this_thread(), second.get());
@@ -350,14 +354,15 @@ TEST(RunWithoutALoop, TheLatestLoopOfAThreadIsItsDriver) {
 TEST(RunWithoutALoop, X6_EveryCallMayFail) {
   const auto loop = test::for_each_failing_call([](test::injection& faults) {
     std::string complaint;
-    epoll_adapter adapter;
+    const auto created = epoll_adapter::create({.processes_max = 2});
     auto pool = coro_pool::create();
-    if (pool && adapter.init(2)) {
+    if (pool && created) {
+      epoll_adapter& adapter = **created;
       auto c = pool->acquire();
       if (!c) return complaint;
       const auto started = c->start([&] {
         auto one = child({"out", "100", "exit", "3"});
-        one.stdout_capture().timeout(10s);
+        one.out(to::capture{}).timeout(10s);
         const auto ended = one.run(adapter);
         if (!ended && ended.error().operation() == nullptr) complaint = "unclear";
         if (ended && ended->status.how == exit_status::kind::exited && ended->status.code != 3) {
@@ -365,7 +370,7 @@ TEST(RunWithoutALoop, X6_EveryCallMayFail) {
         }
       });
       faults.end();
-      if (started) {
+      if (!started.failed()) {
         while (!adapter.idle()) (void)adapter.turn(1h);
         if (c->state() != coro_state::finished) complaint = "it still waits";
       }

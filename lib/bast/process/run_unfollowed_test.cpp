@@ -3,6 +3,7 @@
 // A child that was started and that nobody can follow: nothing of it is left.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <memory>
 
 #include <cerrno>
 
@@ -17,20 +18,21 @@ using test::child;
 
 /// Every stream leads to us, and the driver refuses what it should do with one of them.
 command unfollowable(bool output_is_wrong) {
-  const capture_options never_reads{.limit = {0}, .policy = on_limit::backpressure};
+  const to::capture never_reads{.limit = {0}, .policy = on_limit::backpressure};
   auto c = child({"cat"});
-  c.stdin_pipe();
+  c.in(from::pipe{});
   if (output_is_wrong) {
-    c.stderr_pipe().stdout_capture(never_reads);
+    c.err(to::pipe{}).out(never_reads);
   } else {
-    c.stdout_pipe().stderr_capture(never_reads);
+    c.out(to::pipe{}).err(never_reads);
   }
   return c;
 }
 
 TEST(RunUnfollowed, P9_TheChildAndEveryPipeOfItAreGone) {
-  epoll_adapter loop;
-  ASSERT_TRUE(loop.init(2));
+  const std::unique_ptr<epoll_adapter> loop_owner =
+      epoll_adapter::create({.processes_max = 2}).value();
+  epoll_adapter& loop = *loop_owner;
   for (const bool output_is_wrong : {false, true}) {
     SCOPED_TRACE(output_is_wrong);
     const test::leak_baseline before;

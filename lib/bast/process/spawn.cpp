@@ -21,28 +21,32 @@ constexpr bytes blocked_stack = 8_KiB;
 constexpr std::size_t child_stack_bytes = std::size_t{32} << 10;
 
 struct stage_words {
-  const char* operation;
-  const char* refused;  // what a report of the child about this stage means
+  static_string operation;
+  const char* setter;     // where it has one
+  static_string refused;  // what a report of the child about this stage means
 };
 
 stage_words words_of(spawn_stage stage) noexcept {
   switch (stage) {
     case spawn_stage::none: break;
-    case spawn_stage::prepare: return {"command.start (prepare)", ""};
-    case spawn_stage::fork: return {"command.start (fork)", ""};
+    case spawn_stage::prepare: return {"command.start (prepare)", nullptr, ""};
+    case spawn_stage::fork: return {"command.start (fork)", nullptr, ""};
     case spawn_stage::descriptors:
-      return {"command.start (descriptors)", "a descriptor could not be given to the child"};
-    case spawn_stage::group: return {"command.start (group)", "setpgid or setsid refused"};
-    case spawn_stage::limits: return {"command.start (limits)", "prlimit refused a limit"};
+      return {"command.start (descriptors)", nullptr,
+              "a descriptor could not be given to the child"};
+    case spawn_stage::group: return {"command.start (group)", nullptr, "setpgid or setsid refused"};
+    case spawn_stage::limits: return {"command.start (limits)", "limit", "prlimit refused a limit"};
     case spawn_stage::ids:
-      return {"command.start (ids)", "setgroups, setresgid or setresuid refused"};
+      return {"command.start (ids)", "user, group or groups",
+              "setgroups, setresgid or setresuid refused"};
     case spawn_stage::parent_death:
-      return {"command.start (parent_death)", "prctl refused the signal"};
+      return {"command.start (parent_death)", "parent_death_signal", "prctl refused the signal"};
     case spawn_stage::chdir:
-      return {"command.start (chdir)", "the working directory cannot be entered"};
-    case spawn_stage::exec: return {"command.start (exec)", "the program cannot be executed"};
+      return {"command.start (chdir)", "cwd", "the working directory cannot be entered"};
+    case spawn_stage::exec:
+      return {"command.start (exec)", nullptr, "the program cannot be executed"};
   }
-  return {"command.start", ""};
+  return {"command.start", nullptr, ""};
 }
 
 /// The stack of a child for as long as it borrows our memory: guarded, like every stack here.
@@ -99,12 +103,18 @@ class start {
 
  private:
   /// Remembers where it ended, and says so in the error.
-  std::unexpected<error> failed(spawn_stage stage, const error& cause) noexcept {
+  std::unexpected<error> failed(spawn_stage stage, const error& cause,
+                                const char* setter = nullptr) noexcept {
     const int error_number = cause.error_number();
-    command_access::fail(command_, {.stage = stage, .error_number = error_number});
-    const char* const operation = words_of(stage).operation;
-    if (error_number == 0) return fail(cause.kind(), operation, cause.detail());
-    return std::unexpected(error::from_errno(error_number, operation, cause.detail()));
+    if (setter == nullptr) setter = words_of(stage).setter;
+    command_access::fail(command_,
+                         {.stage = stage, .error_number = error_number, .setter = setter});
+    const static_string operation = words_of(stage).operation;
+    if (error_number == 0)
+      return fail(cause.kind(), operation, static_string::promise(cause.detail()));
+    return std::unexpected(error::from_errno(error_number, operation,
+                                             static_string::promise(cause.detail()),
+                                             error::no_value, errc::limit));
   }
 
   result<void> prepare() noexcept {
@@ -114,15 +124,16 @@ class start {
     if (const auto mapped = stack_.map(); !mapped) {
       return failed(spawn_stage::prepare, mapped.error());
     }
-    if (const auto lent = check_borrowed(settings_); !lent) {
-      return failed(spawn_stage::descriptors, lent.error());
+    const char* setter = nullptr;
+    if (const auto lent = check_borrowed(settings_, setter); !lent) {
+      return failed(spawn_stage::descriptors, lent.error(), setter);
     }
     // From here on nothing that we open is a standard descriptor.
     auto taken = os::standard_descriptors_lease::take();
     if (!taken) return failed(spawn_stage::descriptors, taken.error());
     lease_.emplace(std::move(*taken));
     if (const auto built = streams_.build(settings_); !built) {
-      return failed(spawn_stage::descriptors, built.error());
+      return failed(spawn_stage::descriptors, built.error(), streams_.failed_setter());
     }
     auto report = os::make_pipe();
     if (!report) return failed(spawn_stage::descriptors, report.error());

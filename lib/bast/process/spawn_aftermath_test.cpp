@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Memory, SpawnAftermath, test::both_memories, test::memo
 /// A command that asks for all that a start can do, but for other ids.
 command everything_for(const char* program_or_step) {
   auto c = child({"say", program_or_step});
-  c.cwd("/").env("A", "1").stdin_bytes("in").stdout_pipe().stderr_capture().pass_fd(0, 9);
+  c.cwd("/").env("A", "1").in(from::bytes{"in"}).out(to::pipe{}).err(to::capture{}).pass_fd(0, 9);
   c.new_session().umask(077).limit(RLIMIT_CORE, 0, 0).parent_death_signal(64);
   return c;
 }
@@ -85,7 +85,7 @@ TEST_P(SpawnAftermath, P9_TheHostIsWhatItWas) {
       EXPECT_EQ(run(fine).out, "x\n");
       EXPECT_EQ(host_record(), before);
       auto missing = command::argv({"/nonexistent"});
-      missing.stdin_pipe().stdout_pipe().stderr_pipe().cwd("/");
+      missing.in(from::pipe{}).out(to::pipe{}).err(to::pipe{}).cwd("/");
       EXPECT_TRUE(run(missing).failure);
       EXPECT_EQ(host_record(), before);
       auto lost = child({"exit", "0"});
@@ -108,7 +108,7 @@ struct planned {
 std::string start_under(const planned& fault, bool copied) {
   const os::descriptor told(::memfd_create("told", MFD_CLOEXEC));
   auto c = child({"say", "ran"});
-  c.stdin_bytes("in").stdout_fd(told.get()).stderr_pipe();
+  c.in(from::bytes{"in"}).out(to::fd{told.get()}).err(to::pipe{});
   const std::string record = host_record();
   const test::leak_baseline before;
   std::string out;
@@ -194,7 +194,7 @@ TEST(SpawnFaults, P9_AChildAtTheGateThatIsGivenUpNeverRuns) {
   const os::descriptor told(::memfd_create("told", MFD_CLOEXEC));
   const auto start_failing = [&](std::uint64_t first, std::uint64_t second) -> std::string {
     auto c = child({"say", "ran"});
-    c.stdout_fd(told.get());
+    c.out(to::fd{told.get()});
     const std::string record = host_record();
     const test::leak_baseline before;
     test::injection faults({.nth = first, .also_nth = second, .error_number = EPERM});

@@ -11,6 +11,7 @@
 
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <bast/config.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -58,7 +58,7 @@ TEST_P(SpawnDescriptors, P6_NothingForeignIsInherited) {
   numbered_files foreign;
   for (int i = 0; i < 50; ++i) foreign.add(100 + 3 * i);
   auto c = child({"fds"});
-  const auto found = descriptors_in(run(c.stdout_pipe()).out);
+  const auto found = descriptors_in(run(c.out(to::pipe{})).out);
   ASSERT_EQ(found.size(), 3U);
   for (int fd = 0; fd < 3; ++fd) EXPECT_TRUE(found.contains(fd));
 }
@@ -67,7 +67,7 @@ TEST_P(SpawnDescriptors, P6_ForeignOnesAreKeptWhenAskedFor) {
   numbered_files foreign;
   for (int i = 0; i < 5; ++i) foreign.add(100 + 3 * i);
   auto c = child({"fds"});
-  const auto found = descriptors_in(run(c.keep_foreign_fds().stdout_pipe()).out);
+  const auto found = descriptors_in(run(c.keep_foreign_fds().out(to::pipe{})).out);
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(found.contains(100 + 3 * i));
   // And still none of the library's own: no pipe but stdout.
   int pipes = 0;
@@ -107,7 +107,7 @@ TEST_P(SpawnDescriptors, P6_PassedOnesAreMovedAsideWhereTheyCollide) {
     for (const int source : sources) files.add(source);
     auto c = child({"fds"});
     for (const auto& [source, target] : moves) c.pass_fd(source, target);
-    const auto ended = run(c.stdout_pipe());
+    const auto ended = run(c.out(to::pipe{}));
     ASSERT_TRUE(ended.exited(0)) << name << ": " << ended;
     auto found = descriptors_in(ended.out);
     EXPECT_EQ(found.size(), 3 + moves.size()) << name;
@@ -130,7 +130,7 @@ TEST_P(SpawnDescriptors, P6_AnyPermutationArrives) {
                                               : 3 + static_cast<int>(random.below(12));
       if (source_of.emplace(target, source).second) c.pass_fd(source, target);
     }
-    const auto ended = run(c.stdout_pipe());
+    const auto ended = run(c.out(to::pipe{}));
     ASSERT_TRUE(ended.exited(0)) << ended;
     auto found = descriptors_in(ended.out);
     ASSERT_EQ(found.size(), 3 + source_of.size());
@@ -158,13 +158,12 @@ int with_closed(unsigned closed, F body) {
 /// 0, or a number that says what was wrong.
 int inherit_all(unsigned closed, test::child_memory memory) {
   // What the library has open already takes none of them.
-  epoll_adapter loop;
-  if (!loop.init(4)) return 7;
+  if (const auto loop = epoll_adapter::create({.processes_max = 4}); !loop) return 7;
   os::descriptor out(::memfd_create("listing", MFD_CLOEXEC));
   // High, so that the standard numbers stay closed.
   out = os::descriptor(::fcntl(out.get(), F_DUPFD_CLOEXEC, 50));
   auto c = child({"fds"});
-  c.stdin_inherit().stderr_inherit().stdout_fd(out.get());
+  c.in(from::inherit{}).err(to::inherit{}).out(to::fd{out.get()});
   auto started = test::start(c, memory);
   if (!started) return 1;
   if (started->process.pidfd.get() < 3) return 2;
@@ -186,7 +185,7 @@ int inherit_all(unsigned closed, test::child_memory memory) {
 
 int pipe_all(unsigned closed, test::child_memory memory) {
   auto c = child({"cat", "err", "4"});
-  c.stdin_pipe().stdout_pipe().stderr_pipe();
+  c.in(from::pipe{}).out(to::pipe{}).err(to::pipe{});
   auto started = test::start(c, memory);
   if (!started) return 1;
   for (const auto* const end :

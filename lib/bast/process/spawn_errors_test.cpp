@@ -104,10 +104,10 @@ TEST_P(SpawnErrors, P8_MoreArgumentsThanTheKernelTakes) {
 TEST_P(SpawnErrors, P8_ADirectoryThatCannotBeEntered) {
   auto c = child({"exit", "0"});
   expect_failure(c.cwd("/nonexistent"), spawn_stage::chdir, ENOENT,
-                 child_is_refused + "' in '/nonexistent' (chdir): No such file or directory");
+                 child_is_refused + "' (chdir): cwd '/nonexistent': No such file or directory");
   auto d = child({"exit", "0"});
   expect_failure(d.cwd("/etc/passwd"), spawn_stage::chdir, ENOTDIR,
-                 child_is_refused + "' in '/etc/passwd' (chdir): Not a directory");
+                 child_is_refused + "' (chdir): cwd '/etc/passwd': Not a directory");
 }
 
 TEST_P(SpawnErrors, P8_ANumberThatNoDescriptorCanHave) {
@@ -135,7 +135,7 @@ TEST_P(SpawnErrors, P8_TheReportArrivesWhicheverNumberIsTaken) {
 TEST_P(SpawnErrors, P9_TheSameCommandMaySucceedLater) {
   const std::string path = place_ + "/file";
   auto c = command::argv({path});
-  c.stdout_pipe().stdin_bytes("later");
+  c.out(to::pipe{}).in(from::bytes{"later"});
   for (int i = 0; i < 3; ++i) {
     expect_failure(c, spawn_stage::exec, ENOENT,
                    "cannot start '" + path + "' (exec): No such file or directory");
@@ -148,7 +148,7 @@ TEST_P(SpawnErrors, P9_TheSameCommandMaySucceedLater) {
 /// A program that asks for everything, so that every kernel call of a start is made.
 command everything() {
   auto c = child({"cat", "say", "done", "err", "3"});
-  c.cwd("/").env("A", "1").stdin_bytes("in ").stdout_pipe().stderr_capture();
+  c.cwd("/").env("A", "1").in(from::bytes{"in "}).out(to::pipe{}).err(to::capture{});
   c.pass_fd(0, 9).limit(RLIMIT_CORE, 0, 0).umask(022).parent_death_signal(SIGTERM);
   return c;
 }
@@ -188,7 +188,7 @@ constexpr int errnos[] = {ENOMEM, EINVAL, EMFILE};
 
 TEST(SpawnFaults, P9_AChildThatIsGivenUpTakesItsGroupAlong) {
   auto c = child({"grandchild", "hang"});
-  c.stdout_pipe().stderr_pipe();
+  c.out(to::pipe{}).err(to::pipe{});
   auto started = bast::internal::spawn(c);
   ASSERT_TRUE(started) << started.error().message();
   pollfd told = {.fd = started->stderr_pipe.get(), .events = POLLIN, .revents = 0};
@@ -215,8 +215,8 @@ TEST(SpawnFaults, P9_EachCallOfAPathSearchFailed) {
   const auto loop = test::for_each_failing_call(
       [](test::injection& faults) {
         auto c = command::argv({"cat"});
-        c.env("PATH", "relative:/usr/bin:/bin").cwd("/").stdin_bytes("x").stdout_pipe();
-        c.stderr_path("/dev/null");
+        c.env("PATH", "relative:/usr/bin:/bin").cwd("/").in(from::bytes{"x"}).out(to::pipe{});
+        c.err(to::path{"/dev/null"});
         return attempt(c, faults, "x");
       },
       errnos);

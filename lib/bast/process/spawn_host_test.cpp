@@ -27,7 +27,7 @@ TEST_P(SpawnHost, D3_ACoroutinesStackIsOpenBeforeFaultsAreBlocked) {
   for (std::size_t depth = 0; depth < 32768; depth += 512) {
     result<internal::spawned> started;
     auto c = child({"say", "from a coroutine"});
-    c.stdout_pipe();
+    c.out(to::pipe{});
     auto coroutine = pool->acquire();
     ASSERT_TRUE(coroutine);
     const auto step = coroutine->start([&] {
@@ -35,7 +35,7 @@ TEST_P(SpawnHost, D3_ACoroutinesStackIsOpenBeforeFaultsAreBlocked) {
       hole[depth] = 1;
       started = start(c);
     });
-    ASSERT_TRUE(step);
+    ASSERT_FALSE(step.failed());
     ASSERT_TRUE(started) << started.error().message();
     EXPECT_EQ(test::finish(std::move(*started)).out, "from a coroutine\n");
   }
@@ -44,7 +44,7 @@ TEST_P(SpawnHost, D3_ACoroutinesStackIsOpenBeforeFaultsAreBlocked) {
 TEST_P(SpawnHost, P12_AHostThatIgnoresItsChildren) {
   const test::disposition ignored(SIGCHLD, SIG_IGN);
   auto fine = child({"say", "here"});
-  auto started = start(fine.stdout_pipe());
+  auto started = start(fine.out(to::pipe{}));
   ASSERT_TRUE(started) << started.error().message();
   test::ended into;
   test::read_both(started->stdout_pipe.get(), -1, into);
@@ -140,7 +140,7 @@ TEST(SpawnThreads, P6_ManyStartsAtOnceShareNothing) {
       for (int i = 0; i < starts; ++i) {
         const std::string word = std::to_string(t) + "." + std::to_string(i);
         auto c = i % 5 == 4 ? command::argv({"/nonexistent"}) : child({"cat", "say", word, "fds"});
-        c.stdin_bytes(word).stdout_pipe().stderr_pipe();
+        c.in(from::bytes{word}).out(to::pipe{}).err(to::pipe{});
         const auto ended = test::run(c);
         if (i % 5 == 4) {
           wrong += !ended.failure || ended.failure->error_number() != ENOENT;

@@ -79,7 +79,7 @@ int inherits_by_default(test::child_memory memory) {
   block_and_ignore_everything();
   ::umask(027);
   auto c = child({"signals", "ids", "cwd"});
-  const auto ended = test::run(c.stdout_pipe(), memory);
+  const auto ended = test::run(c.out(to::pipe{}), memory);
   const std::string pid = pid_in(ended.out);
   const auto expected =
       record_of({.groups = our_groups(), .umask = "27"}, pid, pid, std::to_string(::getsid(0)));
@@ -109,7 +109,7 @@ TEST_P(SpawnInheritance, P7_ExactlyWhatWasAskedFor) {
     who.group = "65533";
     who.groups = " 7 9";
   }
-  const auto ended = run(c.stdout_pipe());
+  const auto ended = run(c.out(to::pipe{}));
   const std::string pid = pid_in(ended.out);
   EXPECT_EQ(ended.out, record_of(who, pid, pid, pid) + "64 65\n0 0\n1000 2000\n3:A=b") << ended;
 }
@@ -117,7 +117,7 @@ TEST_P(SpawnInheritance, P7_ExactlyWhatWasAskedFor) {
 TEST_P(SpawnInheritance, P11_OurGroupAndSessionWhenAskedFor) {
   auto c = child({"signals", "ids", "cwd"});
   const mode_t mask = ::umask(022);
-  const auto ended = run(c.same_group().stdout_pipe());
+  const auto ended = run(c.same_group().out(to::pipe{}));
   ::umask(mask);
   EXPECT_EQ(ended.out, record_of({.groups = our_groups(), .umask = "22"}, pid_in(ended.out),
                                  std::to_string(::getpgrp()), std::to_string(::getsid(0))));
@@ -149,25 +149,25 @@ TEST_P(SpawnInheritance, P4_EachStreamIsOpenedForItsOwnDirection) {
     return descriptors_of(ended.out);
   };
   auto pipes = child({"fds"});
-  EXPECT_EQ(listed(pipes.stdin_pipe().stdout_pipe().stderr_pipe()),
+  EXPECT_EQ(listed(pipes.in(from::pipe{}).out(to::pipe{}).err(to::pipe{})),
             "0 r pipe\n1 w pipe\n2 w pipe\n");
   auto nulls = child({"fds"});
-  EXPECT_EQ(listed(nulls.stdout_capture().stderr_null()),
+  EXPECT_EQ(listed(nulls.out(to::capture{}).err(to::null{})),
             "0 r /dev/null\n1 w pipe\n2 w /dev/null\n");
   const mode_t mask = ::umask(012);
   auto made = child({"fds"});
-  EXPECT_EQ(listed(made.stdout_pipe().stderr_path(path)),
+  EXPECT_EQ(listed(made.out(to::pipe{}).err(to::path{path})),
             "0 r /dev/null\n1 w pipe\n2 w " + path + "\n");
   struct stat file{};
   EXPECT_EQ(::stat(path.c_str(), &file), 0);
   EXPECT_EQ(file.st_mode & 07777, 0664U) << "0666, less the umask";
   ::umask(mask);
   auto added = child({"fds"});
-  EXPECT_EQ(listed(added.stdout_pipe().stderr_path(path, true).stdin_bytes("x")),
+  EXPECT_EQ(listed(added.out(to::pipe{}).err(to::path{path, true}).in(from::bytes{"x"})),
             "0 rw /memfd:bast stdin (deleted)\n1 w pipe\n2 wa " + path + "\n");
   ::unlink(path.c_str());
   auto merged = child({"fds"});
-  EXPECT_EQ(listed(merged.stdout_pipe().stderr_to_stdout().stdin_null()),
+  EXPECT_EQ(listed(merged.out(to::pipe{}).err(to::out{}).in(from::null{})),
             "0 r /dev/null\n1 w pipe\n2 w pipe\n");
 }
 
@@ -182,9 +182,9 @@ TEST_P(SpawnInheritance, P6_NoCopyThatWasMovedAsideSurvivesTheExec) {
   const auto first = opened(200);
   const auto second = opened(201);
   auto bare = child({"fds"});
-  const std::string before = descriptors_of(run(bare.keep_foreign_fds().stdout_pipe()).out);
+  const std::string before = descriptors_of(run(bare.keep_foreign_fds().out(to::pipe{})).out);
   auto c = child({"fds"});
-  c.keep_foreign_fds().stdout_pipe();
+  c.keep_foreign_fds().out(to::pipe{});
   c.pass_fd(first.get(), second.get()).pass_fd(second.get(), first.get());
   // Enough low numbers to push the report aside.
   std::string expected = before;

@@ -16,7 +16,7 @@ using test::keyed;
 class SpawnOptions : public test::spawn_test {
  protected:
   std::map<std::string, std::string> ids_of(command& c) {
-    const auto ended = run(c.stdout_pipe());
+    const auto ended = run(c.out(to::pipe{}));
     EXPECT_TRUE(ended.exited(0)) << ended;
     return keyed(ended.out);
   }
@@ -60,7 +60,7 @@ TEST_P(SpawnOptions, P7_UmaskAndLimitsAreTheChildsOnly) {
   rlimit ours{};
   ::getrlimit(RLIMIT_NOFILE, &ours);
   auto c = child({"ids", "limit", "7", "limit", "4"});
-  c.umask(0127).limit(RLIMIT_NOFILE, 64, 65).limit(RLIMIT_CORE, 0, 0).stdout_pipe();
+  c.umask(0127).limit(RLIMIT_NOFILE, 64, 65).limit(RLIMIT_CORE, 0, 0).out(to::pipe{});
   const auto ended = run(c);
   ASSERT_TRUE(ended.exited(0)) << ended;
   EXPECT_NE(ended.out.find("umask 127\n64 65\n0 0\n"), std::string::npos) << ended.out;

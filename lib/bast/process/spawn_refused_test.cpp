@@ -93,7 +93,7 @@ TEST_P(SpawnRefused, P8_EachCallOfTheChildIsNamedByItsStage) {
        [](command& c) -> command& { return c; },
        words("descriptors", EBUSY, descriptors)},
       {{SYS_fcntl, EMFILE, F_DUPFD_CLOEXEC},
-       [](command& c) -> command& { return c.stdout_fd(2).stderr_fd(1); },
+       [](command& c) -> command& { return c.out(to::fd{2}).err(to::fd{1}); },
        words("descriptors", EMFILE, descriptors)},
       {{SYS_fcntl, EMFILE, F_DUPFD_CLOEXEC},
        [](command& c) -> command& {
@@ -102,7 +102,7 @@ TEST_P(SpawnRefused, P8_EachCallOfTheChildIsNamedByItsStage) {
        },
        words("descriptors", EMFILE, descriptors)},
       {{SYS_fcntl, EIO, F_SETFD},
-       [](command& c) -> command& { return c.stdin_inherit(); },
+       [](command& c) -> command& { return c.in(from::inherit{}); },
        words("descriptors", EIO, descriptors)},
       {{SYS_setpgid, EPERM},
        [](command& c) -> command& { return c; },
@@ -187,7 +187,7 @@ TEST_P(SpawnRefused, P6_NothingForeignIsInheritedWhereTheKernelCannotMarkARange)
     return [&path, keep] {
       auto c = command::argv(
           {"/bin/sh", "-c", "test -e $0 && echo open; test -e /proc/self/fd/7", path});
-      c.pass_fd(0, 7).stdout_pipe();
+      c.pass_fd(0, 7).out(to::pipe{});
       if (keep) c.keep_foreign_fds();
       return c;
     };
@@ -212,7 +212,7 @@ TEST(SpawnGate, P9_AParentThatDiesLeavesNoChildAtTheGate) {
     ::setrlimit(RLIMIT_CORE, &no_core);
     if (!test::refuse_calls(deadly)) return 1;
     auto c = child({"say", "ran"});
-    c.stdout_fd(output->write_end.get());
+    c.out(to::fd{output->write_end.get()});
     (void)test::start(c, test::child_memory::copied);
     return 2;
   });

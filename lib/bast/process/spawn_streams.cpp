@@ -22,11 +22,19 @@ result<void> check_open(int fd) noexcept {
 
 }  // namespace
 
-result<void> check_borrowed(const command_settings& settings) noexcept {
-  for (const auto& stream : settings.streams) {
+const char* setter_of_stream(int stream) noexcept {
+  static constexpr const char* names[] = {"in", "out", "err"};
+  return names[stream];
+}
+
+result<void> check_borrowed(const command_settings& settings, const char*& setter) noexcept {
+  for (int i = 0; i < stream_count; ++i) {
+    const stream_settings& stream = settings.streams[i];
     if (stream.to != stream_settings::kind::fd) continue;
+    setter = setter_of_stream(i);
     if (const auto open = check_open(stream.fd); !open) return open;
   }
+  setter = "pass_fd";
   for (const auto& move : settings.passed.all()) {
     if (const auto open = check_open(move.source); !open) return open;
   }
@@ -57,6 +65,7 @@ result<int> stream_plan::make_pipe(int stream) noexcept {
 
 result<int> stream_plan::open_path(const command_settings& settings, int stream) noexcept {
   const stream_settings& asked = settings.streams[stream];
+  if (stream == 0) return keep(stream, os::open_file(asked.path.first(), O_RDONLY));
   const int end = asked.append ? O_APPEND : O_TRUNC;
   auto opened =
       keep(stream, os::open_file(asked.path.first(), O_WRONLY | O_CREAT | end, file_mode));
@@ -95,7 +104,10 @@ result<void> stream_plan::build(const command_settings& settings) noexcept {
   }
   for (int stream = 0; stream < stream_count; ++stream) {
     const auto source = source_of(settings, stream);
-    if (!source) return std::unexpected(source.error());
+    if (!source) {
+      failed_setter_ = setter_of_stream(stream);
+      return std::unexpected(source.error());
+    }
     (void)moves_.add({.source = *source, .target = stream});
   }
   (void)moves_.add_all(settings.passed.all());

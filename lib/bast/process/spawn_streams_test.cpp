@@ -48,7 +48,7 @@ std::string contents_of(const std::string& path) {
 
 TEST_P(SpawnStreams, P4_StdinIsEmptyUnlessAskedFor) {
   auto c = child({"fds", "cat"});
-  const auto ended = run(c.stdout_pipe());
+  const auto ended = run(c.out(to::pipe{}));
   ASSERT_TRUE(ended.exited(0)) << ended;
   const std::string first = ended.out.substr(0, ended.out.find('\n'));
   EXPECT_TRUE(first.starts_with("0 ") && first.ends_with(" /dev/null")) << first;
@@ -68,7 +68,7 @@ TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
     for (const unsigned appends : {0U, 1U, 2U, 3U}) {
       std::ofstream(file) << "before ";
       auto c = child({"out", "6", "err", "4", "out", "3", "err", "2"});
-      c.stdout_path(file, (appends & 1) != 0).stderr_path(other, (appends & 2) != 0);
+      c.out(to::path{file, (appends & 1) != 0}).err(to::path{other, (appends & 2) != 0});
       ASSERT_TRUE(run(c).exited(0));
       // Emptied if either asks for that.
       const std::string kept = appends == 3 ? "before " : "";
@@ -78,7 +78,7 @@ TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
   // Two files stay two.
   const std::string second = std::string(directory) + "/second";
   auto c = child({"out", "3", "err", "2"});
-  ASSERT_TRUE(run(c.stdout_path(file).stderr_path(second)).exited(0));
+  ASSERT_TRUE(run(c.out(to::path{file}).err(to::path{second})).exited(0));
   EXPECT_EQ(contents_of(file), "abc");
   EXPECT_EQ(contents_of(second), "ab");
   for (const std::string& each : {file, symbolic, hard, second}) ::unlink(each.c_str());
@@ -94,7 +94,7 @@ TEST_P(SpawnStreams, P4_ADescriptorAndAPathStayTwo) {
     const std::string path =
         "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file.fd());
     auto c = child({"out", "3", "err", "2"});
-    ASSERT_TRUE(run(c.stdout_fd(file.fd()).stderr_path(path, appends)).exited(0));
+    ASSERT_TRUE(run(c.out(to::fd{file.fd()}).err(to::path{path, appends})).exited(0));
     const std::string gap(appends ? 2 : 6, '\0');
     EXPECT_EQ(file.text(), appends ? "before" + gap + "abcab" : "ab" + gap + "abc");
   }
@@ -102,7 +102,7 @@ TEST_P(SpawnStreams, P4_ADescriptorAndAPathStayTwo) {
 
 TEST_P(SpawnStreams, P16_StdinBytesAreNotTheChildsToChange) {
   auto c = child({"fds", "change_stdin"});
-  const auto ended = run(c.stdin_bytes("contents").stdout_pipe());
+  const auto ended = run(c.in(from::bytes{"contents"}).out(to::pipe{}));
   EXPECT_TRUE(ended.exited(0)) << ended;
 }
 
@@ -112,18 +112,18 @@ TEST_P(SpawnStreams, P17_StdinBytesBeyondRlimitFsizeAreAnErrorAndNoSignal) {
               const rlimit few{.rlim_cur = 4096, .rlim_max = RLIM_INFINITY};
               if (::setrlimit(RLIMIT_FSIZE, &few) != 0) return 1;
               auto c = child({"drain"});
-              c.stdin_bytes(std::string(4097, 'x'));
+              c.in(from::bytes{std::string(4097, 'x')});
               const auto refused = start(c);
               if (refused || refused.error().error_number() != EFBIG) return 2;
               if (c.failure().stage != spawn_stage::descriptors) return 3;
-              return run(c.stdin_bytes(std::string(4096, 'x'))).exited(0) ? 0 : 4;
+              return run(c.in(from::bytes{std::string(4096, 'x')})).exited(0) ? 0 : 4;
             }),
             0);
 }
 
 TEST_P(SpawnStreams, P4_NullIsForWritingToo) {
   auto c = child({"out", "100", "err", "100"});
-  EXPECT_TRUE(run(c.stdin_null().stdout_null().stderr_null()).exited(0));
+  EXPECT_TRUE(run(c.in(from::null{}).out(to::null{}).err(to::null{})).exited(0));
 }
 
 TEST_P(SpawnStreams, P16_BytesOfAnySizeNeedNoWriter) {
@@ -131,7 +131,7 @@ TEST_P(SpawnStreams, P16_BytesOfAnySizeNeedNoWriter) {
     std::string bytes(size, '\0');
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 + i / 256);
     auto c = child({"cat"});
-    const auto ended = run(c.stdin_bytes(bytes).stdout_pipe());
+    const auto ended = run(c.in(from::bytes{bytes}).out(to::pipe{}));
     ASSERT_TRUE(ended.exited(0));
     EXPECT_TRUE(ended.out == bytes) << size;
   }
@@ -139,12 +139,12 @@ TEST_P(SpawnStreams, P16_BytesOfAnySizeNeedNoWriter) {
 
 TEST_P(SpawnStreams, P17_AChildThatReadsNothingRaisesNoSignal) {
   auto c = child({"close", "0", "exit", "0"});
-  EXPECT_TRUE(run(c.stdin_bytes(std::string(1 << 20, 'x'))).exited(0));
+  EXPECT_TRUE(run(c.in(from::bytes{std::string(1 << 20, 'x')})).exited(0));
 }
 
 TEST_P(SpawnStreams, P4_AStdinPipeIsOursToWriteAndToClose) {
   auto c = child({"cat"});
-  auto started = start(c.stdin_pipe().stdout_pipe());
+  auto started = start(c.in(from::pipe{}).out(to::pipe{}));
   ASSERT_TRUE(started) << started.error().message();
   ASSERT_TRUE(started->stdin_pipe);
   const std::string text = "over the pipe";
@@ -155,7 +155,7 @@ TEST_P(SpawnStreams, P4_AStdinPipeIsOursToWriteAndToClose) {
 
 TEST_P(SpawnStreams, P5_OnlyOurEndsDoNotBlock) {
   auto c = child({"fds"});
-  auto started = start(c.stdin_pipe().stdout_pipe().stderr_capture());
+  auto started = start(c.in(from::pipe{}).out(to::pipe{}).err(to::capture{}));
   ASSERT_TRUE(started);
   for (const auto* const end :
        {&started->stdin_pipe, &started->stdout_pipe, &started->stderr_pipe}) {
@@ -178,7 +178,7 @@ TEST_P(SpawnStreams, P5_OnlyOurEndsDoNotBlock) {
 
 TEST_P(SpawnStreams, P4_BothPipesAreSeparate) {
   auto c = child({"out", "200000", "err", "100000"});
-  const auto ended = run(c.stdout_pipe().stderr_pipe());
+  const auto ended = run(c.out(to::pipe{}).err(to::pipe{}));
   ASSERT_TRUE(ended.exited(0));
   EXPECT_EQ(ended.out.size(), 200000U);
   EXPECT_EQ(ended.err.size(), 100000U);
@@ -187,10 +187,10 @@ TEST_P(SpawnStreams, P4_BothPipesAreSeparate) {
 
 TEST_P(SpawnStreams, P4_StderrToStdoutKeepsTheOrder) {
   auto c = child({"say", "1", "err", "2", "say", "3", "err", "1"});
-  EXPECT_EQ(run(c.stdout_pipe().stderr_to_stdout()).out, "1\nab3\nc");
+  EXPECT_EQ(run(c.out(to::pipe{}).err(to::out{})).out, "1\nab3\nc");
   const temporary file;
   auto d = child({"say", "1", "err", "2"});
-  ASSERT_TRUE(run(d.stdout_fd(file.fd()).stderr_to_stdout()).exited(0));
+  ASSERT_TRUE(run(d.out(to::fd{file.fd()}).err(to::out{})).exited(0));
   EXPECT_EQ(file.text(), "1\nab");
 }
 
@@ -199,7 +199,7 @@ TEST_P(SpawnStreams, P4_CallersDescriptorsAreBorrowed) {
   const temporary out;
   ASSERT_EQ(::pwrite(in.fd(), "input", 5, 0), 5);
   auto c = child({"cat", "err", "3"});
-  c.stdin_fd(in.fd()).stdout_fd(out.fd()).stderr_fd(out.fd());
+  c.in(from::fd{in.fd()}).out(to::fd{out.fd()}).err(to::fd{out.fd()});
   ASSERT_TRUE(run(c).exited(0));
   EXPECT_EQ(out.text(), "inputabc");
   EXPECT_GE(::fcntl(in.fd(), F_GETFD), 0) << "still open";
@@ -213,7 +213,7 @@ TEST_P(SpawnStreams, P4_StandardStreamsCanBeSwapped) {
   ::dup2(out.fd(), 1);
   ::dup2(err.fd(), 2);
   auto c = child({"out", "3", "err", "5"});
-  const auto ended = run(c.stdout_fd(2).stderr_fd(1));
+  const auto ended = run(c.out(to::fd{2}).err(to::fd{1}));
   ::dup2(saved_out, 1);
   ::dup2(saved_err, 2);
   ::close(saved_out);
@@ -228,7 +228,7 @@ TEST_P(SpawnStreams, P4_PathsAreMadeEmptiedOrAppendedTo) {
   ::unlink(path.c_str());
   const auto write = [&](const char* text, bool append) {
     auto c = child({"say", text});
-    EXPECT_TRUE(run(c.stdout_path(path, append)).exited(0));
+    EXPECT_TRUE(run(c.out(to::path{path, append})).exited(0));
   };
   write("a longer first line", false);
   EXPECT_EQ(contents_of(path), "a longer first line\n");
@@ -236,14 +236,14 @@ TEST_P(SpawnStreams, P4_PathsAreMadeEmptiedOrAppendedTo) {
   EXPECT_EQ(contents_of(path), "second\n");
   write("third", true);
   auto c = child({"err", "3"});
-  EXPECT_TRUE(run(c.stderr_path(path, true)).exited(0));
+  EXPECT_TRUE(run(c.err(to::path{path, true})).exited(0));
   EXPECT_EQ(contents_of(path), "second\nthird\nabc");
   ::unlink(path.c_str());
 }
 
 TEST_P(SpawnStreams, P8_AFileThatCannotBeOpenedIsNamedByItsStage) {
   auto c = child({"exit", "0"});
-  const auto ended = run(c.stdout_path("/nonexistent/file"));
+  const auto ended = run(c.out(to::path{"/nonexistent/file"}));
   ASSERT_TRUE(ended.failure);
   EXPECT_EQ(ended.failure->error_number(), ENOENT);
   EXPECT_EQ(c.failure().stage, spawn_stage::descriptors);
@@ -254,7 +254,7 @@ TEST_P(SpawnStreams, P8_ADescriptorThatIsClosedIsNotMistakenForOneOfOurs) {
   ::close(closed);
   auto c = child({"exit", "0"});
   auto d = child({"exit", "0"});
-  for (command* const asked : {&c.stdout_fd(closed), &d.pass_fd(closed, 9)}) {
+  for (command* const asked : {&c.out(to::fd{closed}), &d.pass_fd(closed, 9)}) {
     const auto ended = run(*asked);
     ASSERT_TRUE(ended.failure) << "the number was given to a descriptor of the library";
     EXPECT_EQ(ended.failure->error_number(), EBADF);

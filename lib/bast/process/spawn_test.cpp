@@ -68,7 +68,7 @@ TEST_P(Spawn, P1_ArgumentsPassByteForByte) {
   const std::string odd = every_byte();
   const std::string large(120 << 10, 'x');
   auto c = child({"argv", "", " ", "$HOME `ls` \"'", odd, large});
-  c.stdout_pipe();
+  c.out(to::pipe{});
   const auto ended = run(c);
   ASSERT_TRUE(ended.exited(0)) << ended;
   const std::vector<std::string> expected = {BAST_TEST_CHILD,  "argv", "",   " ",
@@ -78,7 +78,7 @@ TEST_P(Spawn, P1_ArgumentsPassByteForByte) {
 
 TEST_P(Spawn, P1_ShellIsExactlyBinSh) {
   auto c = command::shell("printf '%s|' \"$0\" $((6 * 7)); exit 4");
-  c.stdout_pipe();
+  c.out(to::pipe{});
   const auto ended = run(c);
   EXPECT_TRUE(ended.exited(4)) << ended;
   EXPECT_EQ(ended.out, "/bin/sh|42|");
@@ -95,7 +95,7 @@ TEST_P(Spawn, P2_TheEnvironmentIsInheritedAndEdited) {
       .unset_env("BAST_BRIEF")
       .env("BAST_EMPTY", "")
       .env("BAST_LARGE", std::string(100000, 'v'));
-  const auto ended = run(c.stdout_pipe());
+  const auto ended = run(c.out(to::pipe{}));
   ASSERT_TRUE(ended.exited(0)) << ended;
   std::vector<std::string> ours;
   for (const auto& entry : counted(ended.out)) {
@@ -112,16 +112,16 @@ TEST_P(Spawn, P2_TheEnvironmentIsReplaced) {
   ::setenv("BAST_KEPT", "kept", 1);
   auto c = child({"env"});
   c.env("FORGOTTEN", "1").clear_env().env("B", "2").env("A", "1");
-  const auto ended = run(c.stdout_pipe());
+  const auto ended = run(c.out(to::pipe{}));
   EXPECT_THAT(counted(ended.out), testing::UnorderedElementsAre("B=2", "A=1"));
   auto none = child({"env"});
-  EXPECT_EQ(run(none.clear_env().stdout_pipe()).out, "");
+  EXPECT_EQ(run(none.clear_env().out(to::pipe{})).out, "");
 }
 
 TEST_P(Spawn, P2_TheDirectoryIsTheChildsOnly) {
   const std::string before = fs::current_path();
   auto c = child({"cwd"});
-  const auto ended = run(c.cwd("/usr/lib").stdout_pipe());
+  const auto ended = run(c.cwd("/usr/lib").out(to::pipe{}));
   EXPECT_EQ(ended.out, "/usr/lib\n") << ended;
   EXPECT_EQ(fs::current_path(), before);
 }
@@ -132,9 +132,9 @@ TEST_P(Spawn, P2_ARelativeProgramIsRelativeToOurDirectory) {
   const std::string before = fs::current_path();
   fs::current_path(place.path());
   auto c = command::argv({"./program"});
-  const auto with_directory = run(c.cwd("/usr").stdout_pipe());
+  const auto with_directory = run(c.cwd("/usr").out(to::pipe{}));
   auto d = command::argv({"./program"});
-  const auto without = run(d.stdout_pipe());
+  const auto without = run(d.out(to::pipe{}));
   fs::current_path(before);
   EXPECT_EQ(with_directory.out, "/usr\n") << with_directory;
   EXPECT_EQ(without.out, fs::canonical(place.path()).string() + "\n") << without;
@@ -150,7 +150,7 @@ TEST_P(Spawn, P1_TheChildsOwnPathIsSearched) {
   const std::string path = "/nonexistent:" + first.path() + ":" + second.path() + ":/bin";
   for (const char* const name : {"tool", "other"}) {
     auto c = command::argv({name});
-    const auto ended = run(c.env("PATH", path).stdout_pipe());
+    const auto ended = run(c.env("PATH", path).out(to::pipe{}));
     EXPECT_EQ(ended.out, std::string(name) + "\n") << ended;
   }
   auto ours = command::argv({"tool"});
@@ -167,7 +167,7 @@ TEST_P(Spawn, P1_AnEmptyOrRelativeEntryOfPathIsOurDirectory) {
   for (const std::string& path : {std::string(":/bin"), std::string("/bin:"), std::string("."),
                                   std::string("/nonexistent::/bin"), parent}) {
     auto c = command::argv({"tool"});
-    const auto ended = run(c.env("PATH", path).cwd("/usr").stdout_pipe());
+    const auto ended = run(c.env("PATH", path).cwd("/usr").out(to::pipe{}));
     EXPECT_EQ(ended.out, "/usr\n") << path << ": " << ended;
   }
   fs::current_path(before);
@@ -204,7 +204,7 @@ TEST_P(Spawn, P7_SignalsStartFromTheirDefaults) {
   for (const int number : {SIGHUP, SIGUSR2, SIGSEGV}) sigaddset(&blocked, number);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   auto c = child({"signals"});
-  const auto told = test::keyed(run(c.stdout_pipe()).out);
+  const auto told = test::keyed(run(c.out(to::pipe{})).out);
   for (const char* const field : {"SigBlk", "SigIgn", "SigCgt"}) {
     ASSERT_TRUE(told.contains(field));
     EXPECT_EQ(std::stoull(told.at(field), nullptr, 16), 0U) << field;

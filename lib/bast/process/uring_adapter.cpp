@@ -41,17 +41,21 @@ void fill(io_uring_sqe& entry, const operation& wanted) noexcept {
 
 }  // namespace
 
-result<void> uring_adapter::init(io_uring& ring, const uring_adapter_options& options) noexcept {
-  auto ready =
-      begin({.processes_max = options.processes_max, .magic = options.magic}, "uring_adapter.init");
-  if (!ready) return ready;
-  ring_ = &ring;
-  return {};
+result<std::unique_ptr<uring_adapter>> uring_adapter::create(
+    io_uring& ring, const uring_adapter_options& options) noexcept {
+  auto wake = os::make_event();
+  if (!wake) return std::unexpected(wake.error());
+  void* const place = os::allocate(sizeof(uring_adapter));
+  if (place == nullptr) return fail(errc::no_memory, "uring_adapter.create", "no memory for it");
+  std::unique_ptr<uring_adapter> made(::new (place) uring_adapter(std::move(*wake), ring));
+  auto begun = made->begin({.processes_max = options.processes_max, .magic = options.magic});
+  if (!begun) return std::unexpected(begun.error());
+  return made;
 }
 
 bool uring_adapter::prepare() noexcept {
   require_owner();
-  if (ring_ == nullptr || is_forked()) return true;
+  if (is_forked()) return true;
   if (is_within_loop()) return hand_over();
   {
     const attended awake(ready());
@@ -72,7 +76,7 @@ bool uring_adapter::hand_over() noexcept {
       machine_.complete(copy.user_data, perform(copy));
       continue;
     }
-    io_uring_sqe* const entry = io_uring_get_sqe(ring_);
+    io_uring_sqe* const entry = io_uring_get_sqe(&ring_);
     if (entry == nullptr) {
       machine_.refused();
       return false;

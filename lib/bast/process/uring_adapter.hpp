@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "bast/os.hpp"
 #include "bast/process/driver.hpp"
@@ -37,18 +38,16 @@ struct uring_adapter_options {
 
 class uring_adapter final : public process_driver {
  public:
-  uring_adapter() = default;
+  /// An adapter of the calling thread (IO-16), on a ring that must outlive it. Allocates. Errors:
+  /// `invalid`, naming the option; `limit` (descriptors); no_memory.
+  [[nodiscard]] static result<std::unique_ptr<uring_adapter>> create(
+      io_uring& ring, const uring_adapter_options& options = {}) noexcept;
+
   uring_adapter(const uring_adapter&) = delete;
   uring_adapter& operator=(const uring_adapter&) = delete;
   /// The adapter must be idle (checked): the kernel may write into its buffers otherwise. Call
   /// `shut_down` and go on with the loop until it is. In a forked child it is.
   ~uring_adapter() = default;
-
-  /// Once, before anything else. The ring must outlive the adapter, which is the calling thread's
-  /// from here on: what has no result ends the process on another one (IO-16). Errors: bad_state,
-  /// `invalid`, `limit` (descriptors), no_memory.
-  [[nodiscard]] result<void> init(io_uring& ring,
-                                  const uring_adapter_options& options = {}) noexcept;
 
   /// Hands over what is wanted, as far as the submission queue has room, and does at once what
   /// needs no waiting. May call `finished`, and continues coroutines that can go on. False when
@@ -57,22 +56,23 @@ class uring_adapter final : public process_driver {
   /// True when the completion was ours; it must still be marked as seen. May call `finished`. Wants
   /// a `prepare` before the next wait.
   bool handle(const io_uring_cqe& completion) noexcept;
-  /// Cancels every process, and then itself. The loop goes on until `idle`. Errors: bad_state (no
-  /// init), wrong_thread, forked; nothing has happened then.
+  /// Cancels every process, and then itself. The loop continues until `idle`. Errors: wrong_thread,
+  /// forked; nothing has happened then.
   [[nodiscard]] result<void> shut_down() noexcept;
 
   /// Nothing of ours is in the ring, no process is followed, and no coroutine waits that this loop
   /// would continue. Only after `shut_down`: until then the ring waits for `cancel_from_anywhere`.
-  bool idle() const noexcept {
-    return machine().idle() && (ring_ == nullptr || is_forked() || ready().waiting() == 0);
-  }
+  bool idle() const noexcept { return machine().idle() && (is_forked() || ready().waiting() == 0); }
 
  private:
-  void stirred() noexcept override {}  // The loop calls prepare before it waits.
+  uring_adapter(os::descriptor wake, io_uring& ring) noexcept
+      : process_driver(std::move(wake)), ring_(ring) {}
+
+  void machine_changed() noexcept override {}  // The loop calls prepare before it waits.
 
   bool hand_over() noexcept;
 
-  io_uring* ring_ = nullptr;
+  io_uring& ring_;
 };
 
 }  // namespace bast::inline BAST_ABI

@@ -40,7 +40,7 @@ class waiting {
                       EXPECT_TRUE(group_.wait());
                       says += name;
                     })
-                    ->parked());
+                    .parked());
   }
   void done() { member_.done(); }
 
@@ -60,50 +60,47 @@ test::joined_thread ends_when_asleep(waiting& who) {
 
 class WaitingUnderEpoll : public testing::Test {
  protected:
-  void begin() { ASSERT_TRUE(loop_.init()); }
   /// As the head of epoll_adapter.hpp has it; the member ends while the loop sleeps.
   void bring_home(waiting& who) {
-    EXPECT_FALSE(loop_.idle());
+    EXPECT_FALSE(loop_->idle());
     const auto member = ends_when_asleep(who);
-    while (!loop_.idle()) ASSERT_TRUE(loop_.turn(1h));
+    while (!loop_->idle()) ASSERT_TRUE(loop_->turn(1h));
   }
 
-  epoll_adapter loop_;
+  std::unique_ptr<epoll_adapter> loop_ = epoll_adapter::create().value();
   coro_pool pool_ = coro_pool::create().value();
   std::string says_;
 };
 
 TEST_F(WaitingUnderEpoll, IO9_ALoopWhoseCoroutineWaitsIsNotIdleAndIsWoken) {
-  begin();
-  EXPECT_TRUE(loop_.idle());
+  EXPECT_TRUE(loop_->idle());
   waiting a(pool_, says_, 'a');
   bring_home(a);
   EXPECT_EQ(says_, "a");
 }
 
 TEST_F(WaitingUnderEpoll, IO9_AfterTheShutDownTheRestIsBroughtHome) {
-  begin();
   waiting a(pool_, says_, 'a');
-  ASSERT_TRUE(loop_.shut_down()) << "it does not wait for what is no process";
+  ASSERT_TRUE(loop_->shut_down()) << "it does not wait for what is no process";
   EXPECT_EQ(says_, "");
   bring_home(a);
   EXPECT_EQ(says_, "a");
 }
 
 TEST_F(WaitingUnderEpoll, P14_TheShutDownContinuesWhoCanGoOn) {
-  begin();
   waiting a(pool_, says_, 'a');
   a.done();
-  ASSERT_TRUE(loop_.shut_down());
+  ASSERT_TRUE(loop_->shut_down());
   EXPECT_EQ(says_, "a");
-  EXPECT_TRUE(loop_.idle());
+  EXPECT_TRUE(loop_->idle());
 }
 
 TEST_F(WaitingUnderEpoll, IO9_AWakeThatCouldNotBeWatchedIsWatchedLater) {
+  loop_.reset();
   {
     const os::fault_scope refused(
         {.kind = os::call::epoll, .nth = 2, .persistent = true, .error_number = ENOSPC});
-    begin();
+    loop_ = epoll_adapter::create().value();
     ASSERT_GT(refused.injected(), 0U);
   }
   waiting a(pool_, says_, 'a');
@@ -112,7 +109,6 @@ TEST_F(WaitingUnderEpoll, IO9_AWakeThatCouldNotBeWatchedIsWatchedLater) {
 }
 
 TEST_F(WaitingUnderEpoll, P21_ItsDescriptorAndItsDeadlineTellOfWhatCanGoOn) {
-  begin();
   waiting last(pool_, says_, 'b');
   // One that makes the other ready while it is continued itself.
   wait_group group = wait_group::create().value();
@@ -124,25 +120,24 @@ TEST_F(WaitingUnderEpoll, P21_ItsDescriptorAndItsDeadlineTellOfWhatCanGoOn) {
                     says_ += 'a';
                     last.done();
                   })
-                  ->parked());
-  while (has_news(loop_.fd())) ASSERT_TRUE(loop_.turn(0ns));
-  EXPECT_EQ(loop_.next_deadline(), never_ns);
+                  .parked());
+  while (has_news(loop_->fd())) ASSERT_TRUE(loop_->turn(0ns));
+  EXPECT_EQ(loop_->next_deadline(), never);
   member.done();
-  EXPECT_TRUE(has_news(loop_.fd()));
-  EXPECT_EQ(loop_.next_deadline(), 0);
+  EXPECT_TRUE(has_news(loop_->fd()));
+  EXPECT_EQ(loop_->next_deadline(), time_point());
   for (int turns = 0; says_ != "ab"; ++turns) {
     ASSERT_LT(turns, 10);
-    ASSERT_TRUE(has_news(loop_.fd())) << says_;
-    ASSERT_TRUE(loop_.turn(0ns));
+    ASSERT_TRUE(has_news(loop_->fd())) << says_;
+    ASSERT_TRUE(loop_->turn(0ns));
   }
-  EXPECT_TRUE(loop_.idle());
+  EXPECT_TRUE(loop_->idle());
 }
 
 TEST(WaitingUnderEpollDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {
   EXPECT_DEATH(
       {
-        auto loop = std::make_unique<epoll_adapter>();
-        (void)loop->init();
+        auto loop = epoll_adapter::create().value();
         coro_pool pool = coro_pool::create().value();
         wait_group group = wait_group::create().value();
         ticket member = group.begin();
@@ -164,8 +159,7 @@ TEST(WaitingUnderUringDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {
   if (io_uring_queue_init(8, &ring, 0) != 0) GTEST_SKIP() << "io_uring is refused";
   EXPECT_DEATH(
       {
-        auto adapter = std::make_unique<uring_adapter>();
-        (void)adapter->init(ring);
+        auto adapter = uring_adapter::create(ring).value();
         coro_pool pool = coro_pool::create().value();
         std::string says;
         waiting last(pool, says, 'a');
@@ -188,8 +182,8 @@ TEST(WaitingUnderUring, IO9_AfterTheShutDownTheRestIsBroughtHome) {
   io_uring ring;
   if (io_uring_queue_init(64, &ring, 0) != 0) GTEST_SKIP() << "io_uring is refused";
   {
-    uring_adapter adapter;
-    ASSERT_TRUE(adapter.init(ring));
+    const std::unique_ptr<uring_adapter> adapter_owner = uring_adapter::create(ring).value();
+    uring_adapter& adapter = *adapter_owner;
     coro_pool pool = coro_pool::create().value();
     std::string says;
     std::optional<waiting> near(std::in_place, pool, says, 'b');
@@ -201,7 +195,7 @@ TEST(WaitingUnderUring, IO9_AfterTheShutDownTheRestIsBroughtHome) {
                      says += 'a';
                      near->done();
                    })
-                    ->parked());
+                    .parked());
     const auto fill = [&] {
       while (!adapter.prepare()) io_uring_submit(&ring);
     };

@@ -15,7 +15,7 @@ constexpr std::size_t limit_max = 64 << 20;
 // See stack_options::guard; docs/stacks.md measures what a jumped guard does.
 constexpr std::size_t guard_min = 64 << 10;
 
-std::unexpected<error> refuse(const char* detail, bytes given) noexcept {
+std::unexpected<error> refuse(static_string detail, bytes given) noexcept {
   return fail(errc::invalid, "stack_options", detail, static_cast<std::int64_t>(given.count));
 }
 

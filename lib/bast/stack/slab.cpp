@@ -146,8 +146,8 @@ result<std::size_t> slab::charge_batch(std::size_t count) noexcept {
   if (count > 1 && charge_both(*owner, geometry.window, why)) return 1;
   return fail(errc::limit, "stack_pool.acquire",
               why == outcome::over_pool_budget
-                  ? "the pool's budget of open stack bytes is spent"
-                  : "the process's budget of open stack bytes is spent");
+                  ? static_string("the pool's budget of open stack bytes is spent")
+                  : static_string("the process's budget of open stack bytes is spent"));
 }
 
 result<std::size_t> slab::open_marked(std::byte* start, std::size_t count) noexcept {

@@ -40,7 +40,7 @@ struct waiting_coroutine {
                       arm = mine.who.wait();
                       order.push_back(this);
                     })
-                    ->parked());
+                    .parked());
   }
 };
 

@@ -26,6 +26,19 @@ std::optional<errc> kind_of(const result<T>& outcome) {
   return outcome.error().kind();
 }
 
+/// The same of a step.
+template <class T>
+  requires(requires(const T& outcome) { outcome.failed(); })
+std::optional<errc> kind_of(const T& outcome) {
+  if (!outcome.failed()) return std::nullopt;
+  return outcome.error().kind();
+}
+template <class T>
+  requires(requires(const T& outcome) { outcome.failed(); })
+std::string words_of(const T& outcome) {
+  return outcome.failed() ? outcome.error().message() : std::string();
+}
+
 /// The error in words, or "" when the operation succeeded.
 template <class T>
 std::string words_of(const result<T>& outcome) {

@@ -21,6 +21,6 @@ int bast_test_plugin_run(int depth) {
   if (!pool) return -1;
   auto c = pool->acquire<void, void, int>();
   if (!c) return -2;
-  if (!c->start("plugin", [depth] { return recurse(depth); })) return -3;
-  return c->take().value_or(-4);
+  if (c->start("plugin", [depth] { return recurse(depth); }).failed()) return -3;
+  return c->returned().value_or(-4);
 }

@@ -39,23 +39,24 @@ class process_loop {
 class epoll_process_loop final : public process_loop {
  public:
   explicit epoll_process_loop(std::size_t processes_max = 256)
-      : ready_(adapter_.init(processes_max)) {}
+      : created_(epoll_adapter::create({.processes_max = processes_max})) {}
 
-  std::string missing() const override { return ready_ ? "" : ready_.error().message(); }
+  std::string missing() const override { return created_ ? "" : created_.error().message(); }
   [[nodiscard]] result<process_id> start(const process_start& child) override {
-    return follow(adapter_, child);
+    return follow(adapter(), child);
   }
-  [[nodiscard]] result<void> cancel(process_id id) override { return adapter_.cancel(id); }
-  void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }
+  [[nodiscard]] result<void> cancel(process_id id) override { return adapter().cancel(id); }
+  void cancel_from_anywhere(process_id id) override { adapter().cancel_from_anywhere(id); }
   void turn() override {
-    if (!adapter_.idle()) (void)adapter_.turn(std::chrono::hours(1));
+    if (!adapter().idle()) (void)adapter().turn(std::chrono::hours(1));
   }
-  void shut_down() override { (void)adapter_.shut_down(); }
-  process_machine& machine() override { return adapter_.machine(); }
+  void shut_down() override { (void)adapter().shut_down(); }
+  process_machine& machine() override { return adapter().machine(); }
 
  private:
-  epoll_adapter adapter_;
-  result<void> ready_;
+  epoll_adapter& adapter() { return **created_; }
+
+  result<std::unique_ptr<epoll_adapter>> created_;
 };
 
 #if BAST_TEST_URING
@@ -69,9 +70,15 @@ class uring_process_loop final : public process_loop {
     parameters.flags = IORING_SETUP_CQSIZE;
     parameters.cq_entries = completions;
     status_ = io_uring_queue_init_params(entries, &ring_, &parameters);
-    if (status_ == 0 && !adapter_.init(ring_)) status_ = -ENOMEM;
+    if (status_ != 0) return;
+    if (auto created = uring_adapter::create(ring_)) {
+      adapter_ = std::move(*created);
+    } else {
+      status_ = -ENOMEM;
+    }
   }
   ~uring_process_loop() override {
+    adapter_.reset();
     if (status_ == 0) io_uring_queue_exit(&ring_);
   }
 
@@ -80,19 +87,19 @@ class uring_process_loop final : public process_loop {
     return status_ == 0 ? "" : "io_uring is refused: errno " + std::to_string(-status_);
   }
   [[nodiscard]] result<process_id> start(const process_start& child) override {
-    return follow(adapter_, child);
+    return follow(adapter(), child);
   }
-  [[nodiscard]] result<void> cancel(process_id id) override { return adapter_.cancel(id); }
-  void cancel_from_anywhere(process_id id) override { adapter_.cancel_from_anywhere(id); }
+  [[nodiscard]] result<void> cancel(process_id id) override { return adapter().cancel(id); }
+  void cancel_from_anywhere(process_id id) override { adapter().cancel_from_anywhere(id); }
   void turn() override {
     submit();
-    if (adapter_.machine().stats().live != 0) wait();
+    if (adapter().machine().stats().live != 0) wait();
   }
   void shut_down() override {
-    (void)adapter_.shut_down();
-    for (submit(); !adapter_.idle(); submit()) wait();
+    (void)adapter().shut_down();
+    for (submit(); !adapter().idle(); submit()) wait();
   }
-  process_machine& machine() override { return adapter_.machine(); }
+  process_machine& machine() override { return adapter().machine(); }
 
   // The owner's operations.
   io_uring& ring() { return ring_; }
@@ -113,14 +120,14 @@ class uring_process_loop final : public process_loop {
     while (io_uring_peek_cqe(&ring_, &completion) == 0) {
       const io_uring_cqe copy = *completion;
       io_uring_cqe_seen(&ring_, completion);
-      if (!adapter_.handle(copy)) {
+      if (!adapter().handle(copy)) {
         ++owners_completions;
         owners_last_status = copy.res;
       }
     }
   }
   void submit() {
-    while (!adapter_.prepare()) io_uring_submit(&ring_);
+    while (!adapter().prepare()) io_uring_submit(&ring_);
   }
   unsigned owners_completions = 0;
   int owners_last_status = 0;
@@ -128,7 +135,9 @@ class uring_process_loop final : public process_loop {
  private:
   io_uring ring_{};
   int status_ = 0;
-  uring_adapter adapter_;
+  uring_adapter& adapter() { return *adapter_; }
+
+  std::unique_ptr<uring_adapter> adapter_;
 };
 
 #endif

@@ -4,7 +4,7 @@
 // under test: a poll loop and a waitid.
 //
 //   auto c = bast::test::child({"out", "5", "exit", "3"});      // bast_test_child's steps
-//   c.stdout_pipe();
+//   c.out(to::pipe{});
 //   const auto ended = bast::test::run(c);
 //   EXPECT_EQ(ended.out, "abcde");
 #pragma once

@@ -95,7 +95,7 @@ void* listener::serve(void* running) noexcept {
   return nullptr;
 }
 
-result<listener> listener::start(const char* path) noexcept {
+result<listener> listener::create(const char* path) noexcept {
   if (auto opened = open_registry(); !opened) return std::unexpected(opened.error());
   auto* const made = os::make<state>();
   if (made == nullptr) return fail(errc::no_memory, "watch.listener", "no memory");
@@ -119,7 +119,8 @@ result<listener> listener::start(const char* path) noexcept {
   const int refused = ::pthread_create(&made->thread, nullptr, serve, made);
   if (refused != 0) {
     os::remove_socket(made->path.c_str());
-    return std::unexpected(error::from_errno(refused, "watch.listener", "pthread_create refused"));
+    return std::unexpected(error::from_errno(refused, "watch.listener", "pthread_create refused",
+                                             error::no_value, errc::limit));
   }
   made->started = true;
   return self;

@@ -3,7 +3,7 @@
 // Letting an inspector in where the kernel would not: in a container without ptrace, or under a
 // Yama that lets only parents look.
 //
-//   auto listening = bast::watch::listener::start();      // keep it: its end closes the socket
+//   auto listening = bast::watch::listener::create();      // keep it: its end closes the socket
 //
 // Whoever may connect (the same user, or root) gets a copy of the registry and of what it leads to,
 // and the right to trace this process as far as Yama decides. Opt-in: nothing listens by itself.
@@ -21,7 +21,7 @@ class listener {
   /// bast-stacks of $XDG_RUNTIME_DIR, else in /tmp/bast-stacks-UID. Starts a thread, with all
   /// signals blocked, that wakes only for a visitor. Errors: `invalid` (the path; the directory is
   /// not private), `limit`, no_memory, io.
-  [[nodiscard]] static result<listener> start(const char* path = nullptr) noexcept;
+  [[nodiscard]] static result<listener> create(const char* path = nullptr) noexcept;
 
   listener(const listener&) = delete;
   listener& operator=(const listener&) = delete;

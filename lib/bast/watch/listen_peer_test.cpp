@@ -36,7 +36,7 @@ TEST_F(ListenerPeer, OnlyTheSameUserAndRootAreServed) {
     });
   };
   {
-    const auto of_root = listener::start(path.c_str());
+    const auto of_root = listener::create(path.c_str());
     ASSERT_TRUE(of_root) << of_root.error().message();
     // A careless user's, whose directory anybody may enter.
     ASSERT_EQ(::chmod(directory.c_str(), 0777), 0);
@@ -50,7 +50,7 @@ TEST_F(ListenerPeer, OnlyTheSameUserAndRootAreServed) {
   EXPECT_EQ(test::in_child([&] {
               if (::chmod(directory.c_str(), 0777) != 0) return 1;
               if (::setresuid(somebody, somebody, 0) != 0) return 2;
-              const auto of_somebody = listener::start(path.c_str());
+              const auto of_somebody = listener::create(path.c_str());
               if (!of_somebody) return 3;
               if (::chmod(path.c_str(), 0777) != 0) return 4;
               const auto visit_from = [&](uid_t user) {
@@ -70,7 +70,7 @@ TEST_F(ListenerPeer, OnlyTheSameUserAndRootAreServed) {
 }
 
 TEST_F(ListenerPeer, WhoCannotBeIdentifiedGetsNothing) {
-  const auto listening = listener::start(path.c_str());
+  const auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening);
   // accept4, getsockopt, sendmsg: who they are cannot be asked, or nothing can be sent.
   for (const std::uint64_t nth : {2U, 3U}) {
@@ -88,7 +88,7 @@ TEST_F(ListenerPeer, WhoCannotBeIdentifiedGetsNothing) {
 }
 
 TEST_F(ListenerPeer, AVisitorWhoseImageCannotBeMadeIsLetGo) {
-  const auto listening = listener::start(path.c_str());
+  const auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening);
   {
     const os::fault_scope fault({.kind = os::call::memory_file, .nth = 1, .error_number = EMFILE});
@@ -104,7 +104,7 @@ TEST_F(ListenerPeer, AVisitorWhoseImageCannotBeMadeIsLetGo) {
 TEST_F(ListenerPeer, WithoutADescriptorTheVisitorWaitsAndIsServedThen) {
   // The last two are no lack of anything: they are tried again at once.
   for (const int cause : {EMFILE, EINTR, ECONNABORTED}) {
-    const auto listening = listener::start(path.c_str());
+    const auto listening = listener::create(path.c_str());
     ASSERT_TRUE(listening);
     const os::fault_scope fault({.kind = os::call::socket, .nth = 1, .error_number = cause});
     const test::received got = test::visit(path);
@@ -135,7 +135,7 @@ TEST_F(ListenerPeer, ItPausesWhenNoDescriptorIsFreeAndOnlyThen) {
   // calls to wait for a visitor, two to pause.
   const auto poller_calls = [&](auto visits) {
     const os::fault_scope counter({.kind = os::call::epoll});
-    std::optional<listener> listening = *listener::start(path.c_str());
+    std::optional<listener> listening = *listener::create(path.c_str());
     visits(counter);
     listening.reset();
     return counter.seen();
@@ -168,7 +168,7 @@ TEST_F(ListenerPeer, ItPausesWhenNoDescriptorIsFreeAndOnlyThen) {
 }
 
 TEST_F(ListenerPeer, WhileNoDescriptorIsFreeItCanBeClosed) {
-  std::optional<listener> listening = *listener::start(path.c_str());
+  std::optional<listener> listening = *listener::create(path.c_str());
   int fd = -1;
   {
     const os::fault_scope fault(

@@ -88,7 +88,7 @@ TEST_F(ListenerPlace, TheDefaultPlaceIsPrivateOrThereIsNoDoor) {
   const run_time_directory variable(directory.c_str());
   const std::string place = directory + "/bast-stacks";
   {
-    const auto listening = listener::start();
+    const auto listening = listener::create();
     ASSERT_TRUE(listening) << listening.error().message();
     EXPECT_EQ(listening->path(), place + "/" + std::to_string(::getpid()) + ".sock");
     struct stat made{};
@@ -97,7 +97,7 @@ TEST_F(ListenerPlace, TheDefaultPlaceIsPrivateOrThereIsNoDoor) {
   }
   ASSERT_EQ(::chmod(place.c_str(), 0750), 0);
   const test::leak_baseline before;
-  const auto refused = listener::start();
+  const auto refused = listener::create();
   ASSERT_FALSE(refused);
   EXPECT_EQ(test::kind_of(refused), errc::invalid);
   EXPECT_TRUE(std::filesystem::is_empty(place));
@@ -110,7 +110,7 @@ TEST_F(ListenerPlace, WithoutARunTimeDirectoryItIsTheUsersOwnInTmp) {
   const char* const none_of_them[] = {nullptr, "", "relative/directory"};
   for (const char* const value : none_of_them) {
     const run_time_directory variable(value);
-    const auto listening = listener::start();
+    const auto listening = listener::create();
     ASSERT_TRUE(listening) << listening.error().message();
     EXPECT_EQ(listening->path(), place + "/" + std::to_string(::getpid()) + ".sock");
   }
@@ -123,7 +123,7 @@ TEST_F(ListenerPlace, TheLongestPathOfASocketWorksAndALongerOneDoesNot) {
   const std::string longest = directory + "/" + std::string(most - directory.size() - 1, 'x');
   ASSERT_EQ(longest.size(), 107U);
   {
-    const auto listening = listener::start(longest.c_str());
+    const auto listening = listener::create(longest.c_str());
     ASSERT_TRUE(listening) << listening.error().message();
     EXPECT_EQ(listening->path(), longest);
     const test::received got = test::visit(longest);
@@ -131,15 +131,15 @@ TEST_F(ListenerPlace, TheLongestPathOfASocketWorksAndALongerOneDoesNot) {
     ::close(got.fd);
   }
   EXPECT_NE(::access(longest.c_str(), F_OK), 0);
-  EXPECT_EQ(test::kind_of(listener::start((longest + "x").c_str())), errc::invalid);
+  EXPECT_EQ(test::kind_of(listener::create((longest + "x").c_str())), errc::invalid);
 }
 
 // --- its life ------------------------------------------------------------------------------------
 
 TEST_F(ListenerPlace, ADoorThatIsMovedOverAnotherClosesThatOne) {
   const std::string other = directory + "/other.sock";
-  listener one = *listener::start(path.c_str());
-  listener two = *listener::start(other.c_str());
+  listener one = *listener::create(path.c_str());
+  listener two = *listener::create(other.c_str());
   two = std::move(one);
   EXPECT_EQ(two.path(), path);
   EXPECT_NE(::access(other.c_str(), F_OK), 0) << "the one that it was is closed";
@@ -164,12 +164,12 @@ std::set<std::string> threads_of_process() {
 TEST_F(ListenerPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
   if (BAST_EMULATED || BAST_WITH_VALGRIND) GTEST_SKIP() << "the kernel knows other masks";
   {
-    ASSERT_TRUE(listener::start(path.c_str()));
+    ASSERT_TRUE(listener::create(path.c_str()));
   }  // A sanitizer's own thread may come with the first.
   sigset_t before{};
   ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &before), 0);
   const std::set<std::string> others = threads_of_process();
-  const auto listening = listener::start(path.c_str());
+  const auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening);
   sigset_t after{};
   ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, nullptr, &after), 0);
@@ -195,7 +195,7 @@ TEST_F(ListenerPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
 
 TEST_F(ListenerPlace, X6_EachCallThatIsRefusedIsAnErrorOfItsKindAndLeavesNothing) {
   {
-    ASSERT_TRUE(listener::start(path.c_str()));
+    ASSERT_TRUE(listener::create(path.c_str()));
   }  // The first thread leaves the C library's cache.
   struct refusal {
     os::call kind;
@@ -214,7 +214,7 @@ TEST_F(ListenerPlace, X6_EachCallThatIsRefusedIsAnErrorOfItsKindAndLeavesNothing
     for (int nth = 1; nth <= each.calls; ++nth) {
       const os::fault_scope fault(
           {.kind = each.kind, .nth = static_cast<std::uint64_t>(nth), .error_number = each.cause});
-      const auto listening = listener::start(path.c_str());
+      const auto listening = listener::create(path.c_str());
       ASSERT_FALSE(listening) << os::name_of(each.kind) << nth;
       EXPECT_EQ(listening.error().kind(), each.answer) << os::name_of(each.kind) << nth;
       EXPECT_NE(::access(path.c_str(), F_OK), 0) << os::name_of(each.kind) << nth;
@@ -227,7 +227,7 @@ TEST_F(ListenerPlace, X6_ADoorThatWasNeverOpenedTakesNothingAway) {
   std::ofstream(path) << "somebody's";
   for (const os::call kind : {os::call::pipe, os::call::epoll, os::call::allocate}) {
     const os::fault_scope fault({.kind = kind, .nth = 1, .error_number = EMFILE});
-    EXPECT_FALSE(listener::start(path.c_str()));
+    EXPECT_FALSE(listener::create(path.c_str()));
     EXPECT_EQ(::access(path.c_str(), F_OK), 0) << os::name_of(kind);
   }
 }
@@ -240,7 +240,7 @@ TEST_F(ListenerPlace, X6_WithoutAThreadThereIsNoSocketEither) {
   ASSERT_EQ(::pthread_attr_setstacksize(&huge, std::size_t{1} << 50), 0);
   const test::leak_baseline before;
   ASSERT_EQ(::pthread_setattr_default_np(&huge), 0);
-  const auto listening = listener::start(path.c_str());
+  const auto listening = listener::create(path.c_str());
   ASSERT_EQ(::pthread_setattr_default_np(&usual), 0);
   ASSERT_FALSE(listening);
   EXPECT_EQ(test::kind_of(listening), errc::limit);

@@ -33,7 +33,7 @@ TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
   ASSERT_TRUE(open_registry());
   site_entry* const entry = take_site({site_kind::label, "visited", 0, 0}, nullptr, 1);
   add(*entry, {.uses = 3, .is_sample = true, .depth = 500});
-  const auto listening = listener::start(path.c_str());
+  const auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening) << listening.error().message();
   EXPECT_EQ(listening->path(), path);
   const received got = test::visit(path);
@@ -74,7 +74,7 @@ TEST_F(Listener, AVisitorGetsTheRegistryAtItsAddresses) {
 }
 
 TEST_F(Listener, ManyVisitorsComeOneAfterTheOther) {
-  const auto listening = listener::start(path.c_str());
+  const auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening);
   for (int i = 0; i < 20; ++i) {
     const received got = test::visit(path);
@@ -86,11 +86,11 @@ TEST_F(Listener, ManyVisitorsComeOneAfterTheOther) {
 TEST_F(Listener, ItsEndLeavesNothing) {
   ASSERT_TRUE(open_registry());
   {
-    ASSERT_TRUE(listener::start(path.c_str()));
+    ASSERT_TRUE(listener::create(path.c_str()));
   }  // The first thread leaves the C library's cache.
   const test::leak_baseline before;
   {
-    auto listening = listener::start(path.c_str());
+    auto listening = listener::create(path.c_str());
     ASSERT_TRUE(listening);
     listener moved = std::move(*listening);
     const received got = test::visit(path);
@@ -103,7 +103,7 @@ TEST_F(Listener, ItsEndLeavesNothing) {
 TEST_F(Listener, AFileOfADeadProcessIsReplaced) {
   const int stale = ::open(path.c_str(), O_CREAT | O_CLOEXEC, 0600);
   ::close(stale);
-  const auto listening = listener::start(path.c_str());
+  const auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening);
   const received got = test::visit(path);
   EXPECT_GE(got.fd, 0);
@@ -111,7 +111,7 @@ TEST_F(Listener, AFileOfADeadProcessIsReplaced) {
 }
 
 TEST_F(Listener, AForkedChildLeavesItsParentsDoorOpen) {
-  auto listening = listener::start(path.c_str());
+  auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening);
   const pid_t child = ::fork();
   if (child == 0) {
@@ -131,10 +131,10 @@ TEST_F(Listener, AForkedChildLeavesItsParentsDoorOpen) {
 }
 
 TEST_F(Listener, ErrorsNameWhatIsWrong) {
-  const auto too_long = listener::start((directory + std::string(200, 'x')).c_str());
+  const auto too_long = listener::create((directory + std::string(200, 'x')).c_str());
   ASSERT_FALSE(too_long);
   EXPECT_EQ(test::kind_of(too_long), errc::invalid);
-  const auto nowhere = listener::start("/nonexistent/directory/door.sock");
+  const auto nowhere = listener::create("/nonexistent/directory/door.sock");
   ASSERT_FALSE(nowhere);
   EXPECT_EQ(test::kind_of(nowhere), errc::io);
 }
@@ -154,7 +154,7 @@ TEST_F(Listener, APlaceThatOthersCanEnterIsRefused) {
 TEST_F(Listener, TheDefaultPlaceIsUnderTheRunTimeDirectory) {
   ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", directory.c_str(), 1), 0);
   {
-    const auto listening = listener::start();
+    const auto listening = listener::create();
     ASSERT_TRUE(listening) << listening.error().message();
     EXPECT_EQ(listening->path(),
               directory + "/bast-stacks/" + std::to_string(::getpid()) + ".sock");
@@ -165,14 +165,14 @@ TEST_F(Listener, TheDefaultPlaceIsUnderTheRunTimeDirectory) {
 
 TEST_F(Listener, X6_EveryCallThatFailsLeavesNothing) {
   {
-    ASSERT_TRUE(listener::start(path.c_str()));
+    ASSERT_TRUE(listener::create(path.c_str()));
   }
   const test::leak_baseline before;
   for (const os::call kind : {os::call::socket, os::call::pipe, os::call::epoll, os::call::allocate,
                               os::call::memory_file, os::call::write}) {
     for (std::uint64_t nth = 1; nth <= 6; ++nth) {
       const os::fault_scope fault({.kind = kind, .nth = nth, .error_number = EMFILE});
-      const auto listening = listener::start(path.c_str());
+      const auto listening = listener::create(path.c_str());
       if (!listening) continue;
       const received got = test::visit(path);
       if (got.fd >= 0) ::close(got.fd);

@@ -20,6 +20,18 @@ struct free_memory {
   void operator()(char* memory) const { std::free(memory); }
 };
 
+/// Removes the inline namespace with bast's version ("bast::v0_1::x" is "bast::x"): annotations and
+/// reports hold for every version.
+void remove_version(std::string& name) {
+  constexpr std::string_view library = "bast::v";
+  for (auto at = name.find(library); at != std::string::npos; at = name.find(library, at + 1)) {
+    const auto version = at + library.size() - 1;
+    const auto end = name.find_first_not_of("0123456789_", version + 1);
+    if (end == version + 1 || end == std::string::npos || name.compare(end, 2, "::") != 0) continue;
+    name.erase(version, end + 2 - version);
+  }
+}
+
 /// What `demangled` returns before it is clean.
 std::string source_name(std::string_view name) {
   if (!name.starts_with("_Z") || name.size() > mangled_max) return std::string(name);
@@ -32,6 +44,7 @@ std::string source_name(std::string_view name) {
   if (status != 0 || text == nullptr) return std::string(name);
   std::string whole(text.get());
   if (whole.size() > demangled_max) return std::string(name);
+  remove_version(whole);
   if (dot != std::string_view::npos) whole.append(" [").append(name.substr(dot)).append("]");
   return whole;
 }

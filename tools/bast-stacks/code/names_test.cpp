@@ -9,6 +9,10 @@ namespace {
 TEST(Names, ShowsWhatTheSourceSays) {
   EXPECT_EQ(demangled("_Z1fi"), "f(int)");
   EXPECT_EQ(demangled("main"), "main");
+  EXPECT_EQ(demangled("_ZN4bast4v0_18internal5enterEPNS0_4coroE"),
+            "bast::internal::enter(bast::coro*)");
+  EXPECT_EQ(demangled("_ZN4bast5valueEv"), "bast::value()");
+  EXPECT_EQ(demangled("_ZN4bast4v0_1Ev"), "bast::v0_1()");
   EXPECT_EQ(demangled("_Z1fi.cold"), "f(int) [.cold]");
   EXPECT_EQ(demangled("_Znonsense"), "_Znonsense");
   EXPECT_EQ(demangled(""), "");

@@ -10,6 +10,7 @@
 #include <bast/coro.hpp>
 #include <bast/coro/park.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 // Names that gdb finds.
@@ -24,6 +25,10 @@ void stop_here() { asm volatile("" : : : "memory"); }
 void stop_inside() { asm volatile("" : : : "memory"); }
 
 namespace {
+
+void require(const auto& step) {
+  if (step.failed()) std::abort();
+}
 
 /// No frame of its own.
 [[gnu::always_inline]] inline void stop_inlined() {
@@ -69,25 +74,19 @@ namespace {
 /// One coroutine resumes another.
 void nest(bast::coro_pool& pool, bool crash) {
   auto outer = pool.acquire().value();
-  outer
-      .start("outer",
-             [&] {
-               auto inner = pool.acquire().value();
-               inner
-                   .start("inner",
-                          [&] {
-                            if (crash) write_nowhere();
-                            stop_inside();
-                          })
-                   .value();
-             })
-      .value();
+  require(outer.start("outer", [&] {
+    auto inner = pool.acquire().value();
+    require(inner.start("inner", [&] {
+      if (crash) write_nowhere();
+      stop_inside();
+    }));
+  }));
 }
 
 /// Two coroutines have resumed another.
 void nest_twice(bast::coro_pool& pool) {
   auto outermost = pool.acquire().value();
-  outermost.start("outermost", [&] { nest(pool, false); }).value();
+  require(outermost.start("outermost", [&] { nest(pool, false); }));
 }
 
 void wait_for_a_line() {
@@ -106,39 +105,39 @@ int main(int count, char** arguments) {
 
   for (int i = 0; i < 100; ++i) {
     auto worker = pool.acquire().value();
-    worker.start("worker", [] { stop_inside(); }).value();
+    require(worker.start("worker", [] { stop_inside(); }));
   }
   auto reader = pool.acquire().value();
-  reader.start("reader", [] { wait_for_input(1); }).value();
+  require(reader.start("reader", [] { wait_for_input(1); }));
   int total = 0;
   auto walker = pool.acquire().value();
-  walker.start("walker", [&] { total = descend(5); }).value();
+  require(walker.start("walker", [&] { total = descend(5); }));
   auto producer = pool.acquire<long>().value();
   auto step = producer.start([](bast::yielder<long>& out) { produce(out); });
   auto done = pool.acquire().value();
-  done.start("done", [] {}).value();
+  require(done.start("done", [] {}));
 
   auto waiter = pool.acquire().value();
   bast::internal::coro_block* parked = nullptr;
-  waiter.start("waiter", [&] { park_here(parked); }).value();
+  require(waiter.start("waiter", [&] { park_here(parked); }));
 
   stop_here();
   stop_inlined();
   if (mode == "wait") wait_for_a_line();
   if (mode == "overflow") {
     auto deep = pool.acquire().value();
-    deep.start("deep", [] { descend(1'000'000); }).value();
+    require(deep.start("deep", [] { descend(1'000'000); }));
   }
   nest(pool, mode == "crash");
   nest_twice(pool);
 
   long sum = 0;
-  while (step->suspended()) {
-    sum += step->value();
+  while (step.yielded()) {
+    sum += step.value();
     step = producer.resume();
   }
-  reader.resume().value();
-  walker.resume().value();
+  require(reader.resume());
+  require(walker.resume());
   const bool woken = bast::internal::is_parked(*parked);
   if (woken) bast::internal::continue_parked(*parked);
   const bool right = sum == 666 && total == 6 && woken;

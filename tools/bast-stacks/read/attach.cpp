@@ -111,7 +111,7 @@ problem explain(const refused_access& refusal) {
   } else if (refusal.scope.value_or(0) == 1) {
     result.what += " (kernel.yama.ptrace_scope is 1: only descendants may be read)";
     result.remedy =
-        "sudo sysctl kernel.yama.ptrace_scope=0, or call bast::watch::listener::start() in the "
+        "sudo sysctl kernel.yama.ptrace_scope=0, or call bast::watch::listener::create() in the "
         "program, or "
         "start it by bast-stacks run -- PROGRAM";
   } else if (refusal.scope.value_or(0) == 2) {

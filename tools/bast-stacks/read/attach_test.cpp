@@ -72,7 +72,7 @@ TEST(Attach, NamesTheDoorAndTheLineThatOpensIt) {
   EXPECT_EQ(said([](refused_access& d) { d.scope = 1; }),
             start +
                 " (kernel.yama.ptrace_scope is 1: only descendants may be read) | sudo sysctl "
-                "kernel.yama.ptrace_scope=0, or call bast::watch::listener::start() in the "
+                "kernel.yama.ptrace_scope=0, or call bast::watch::listener::create() in the "
                 "program, or start it by bast-stacks run -- PROGRAM");
   EXPECT_EQ(said([](refused_access& d) { d.scope = 2; }),
             start +

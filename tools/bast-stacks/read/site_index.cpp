@@ -137,8 +137,8 @@ void site_index::raise_held() {
     all_.sites[index].held = std::max({all_.sites[index].held, most.open, most.gone});
 }
 
-std::size_t site_index::find(std::uint32_t pool_index, std::uint16_t site_index) {
-  const auto [at, is_new] = by_place_.emplace(place_of(pool_index, site_index), 0);
+std::size_t site_index::find(std::uint32_t pool_index, std::uint16_t index) {
+  const auto [at, is_new] = by_place_.emplace(place_of(pool_index, index), 0);
   if (is_new) {
     site unknown;
     unknown.where = other_sites;

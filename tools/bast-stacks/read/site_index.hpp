@@ -45,7 +45,7 @@ class site_index {
   void raise_held();
 
   /// The line of a slot's site; made, as "(other)", when the registry has no record of it.
-  std::size_t find(std::uint32_t pool_index, std::uint16_t site_index);
+  std::size_t find(std::uint32_t pool_index, std::uint16_t index);
 
   /// Forgets (pool, index): another registry has other pools.
   void next_registry() { by_place_.clear(); }

@@ -22,8 +22,8 @@ struct nests {
     auto inner = pool->acquire<int>();
     if (!inner) return;
     auto step = inner->start(yields());
-    while (step && step->suspended()) {
-      sum += step->value();
+    while (step.yielded()) {
+      sum += step.value();
       step = inner->resume();
     }
   }
@@ -44,7 +44,7 @@ struct cancels {
 
 struct commands {
   void operator()() const {
-    if (const auto ended = bast::command::argv({"true"}).stdout_capture().run())
+    if (const auto ended = bast::command::argv({"true"}).out(bast::to::capture{}).run())
       sum += static_cast<int>(ended->output.bytes.text().size());
   }
 };
@@ -52,8 +52,8 @@ struct commands {
 }  // namespace known
 
 int main() {
-  bast::epoll_adapter loop;
-  if (!loop.init()) return 1;
+  const auto loop = bast::epoll_adapter::create();
+  if (!loop) return 1;
   auto pool = bast::coro_pool::create();
   if (!pool) return 1;
   auto source = bast::cancel_source::create();

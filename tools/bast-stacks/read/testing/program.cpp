@@ -69,7 +69,7 @@ int depths(std::span<char*> sizes) {
       use_to(depth);
       (void)bast::this_coro::yield();
     });
-    if (!step) return 1;
+    if (step.failed()) return 1;
   }
   wait_for_end_of_input();
   return 0;
@@ -113,7 +113,7 @@ int stacks(std::span<char*> sizes, bool wait) {
 void dive(std::size_t depth) {
   auto pool = make_pool();
   auto one = pool.acquire().value();
-  if (!one.start("diver", [depth] { (void)middle_call(depth); })) std::abort();
+  if (one.start("diver", [depth] { (void)middle_call(depth); }).failed()) std::abort();
   wait_for_end_of_input();
 }
 
@@ -136,7 +136,7 @@ int many(std::size_t count) {
   all.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     all.push_back(pool.acquire().value());
-    if (!all.back().start([] { (void)bast::this_coro::yield(); })) return 1;
+    if (all.back().start([] { (void)bast::this_coro::yield(); }).failed()) return 1;
   }
   wait_for_end_of_input();
   return 0;
@@ -146,7 +146,7 @@ int run(std::size_t count, std::size_t depth) {
   auto pool = make_pool();
   for (std::size_t i = 0; i < count; ++i) {
     auto one = pool.acquire().value();
-    if (!one.start("worker", [depth] { use_to(depth); })) return 1;
+    if (one.start("worker", [depth] { use_to(depth); }).failed()) return 1;
   }
   return 7;
 }
@@ -236,7 +236,7 @@ int recurse_and_end(std::size_t levels) {
   auto pool = make_pool();
   auto one = pool.acquire().value();
   const auto step = one.start("recurser", [levels] { (void)descend(levels); });
-  return step ? 7 : 1;
+  return !step.failed() ? 7 : 1;
 }
 
 int overflow() {
@@ -271,7 +271,7 @@ int main(int count, char** words) {
     // To change the user makes a process undumpable as well.
     if (::geteuid() == 0 && ::setresuid(65'534, 65'534, 65'534) != 0) return 1;
     if (::prctl(PR_SET_DUMPABLE, 0) != 0) return 1;
-    const auto listening = bast::watch::listener::start();
+    const auto listening = bast::watch::listener::create();
     return listening ? depths(all.subspan(1)) : 1;
   }
   return 2;

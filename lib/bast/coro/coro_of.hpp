@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `coro_of<F>`: the type of the coroutine that a function makes, from its parameters and result.
+//
+//   T()                                       coro<void, void, T>
+//   T(bast::yielder<Yield>&)                  coro<Yield, void, T>
+//   T(Resume, bast::yielder<Yield, Resume>&)  coro<Yield, Resume, T>: the first resume passes the
+//                                             first argument, as each later one answers a yield
+#pragma once
+
+#include <type_traits>
+
+#include "bast/coro/coro.hpp"
+
+namespace bast::inline BAST_ABI {
+namespace internal {
+
+template <class Result, class... Parameters>
+struct coro_for {
+  static_assert(sizeof(Result*) == 0,
+                "a coroutine's function takes nothing, (bast::yielder<Yield>&), or "
+                "(Resume, bast::yielder<Yield, Resume>&)");
+};
+template <class Result>
+struct coro_for<Result> {
+  using type = coro<void, void, Result>;
+};
+template <class Result, class Yield>
+struct coro_for<Result, yielder<Yield>&> {
+  using type = coro<Yield, void, Result>;
+};
+template <class Result, class Yield, class Resume>
+struct coro_for<Result, Resume, yielder<Yield, Resume>&> {
+  using type = coro<Yield, Resume, Result>;
+};
+
+/// Deduced from the function's one call operator: a generic or overloaded one has no signature, and
+/// needs coro_pool::acquire with the types spelled out.
+template <class F>
+struct coro_of_function : coro_of_function<decltype(&F::operator())> {};
+template <class R, class... P>
+struct coro_of_function<R (*)(P...)> : coro_for<R, P...> {};
+template <class R, class... P>
+struct coro_of_function<R (*)(P...) noexcept> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...)> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...) noexcept> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...) const> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...) const noexcept> : coro_for<R, P...> {};
+
+}  // namespace internal
+
+template <class F>
+using coro_of = typename internal::coro_of_function<std::decay_t<F>>::type;
+
+}  // namespace bast::inline BAST_ABI

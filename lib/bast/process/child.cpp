@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/process/child.hpp"
+
+#include <optional>
+
+#include "bast/process/run.hpp"
+
+namespace bast::inline BAST_ABI {
+namespace internal {
+
+/// Stops a child when a token fires, on any thread.
+struct stop_child {
+  process_driver* driver;
+  process_id id;
+  os::fork_mark process;
+
+  void operator()() const noexcept {
+    if (!process.is_forked()) driver->cancel_from_anywhere(id);
+  }
+};
+
+/// On the heap, because its owner may end before the process does. The later of the two ends
+/// destroys it.
+struct awaited_child {
+  explicit awaited_child(process_driver& of) noexcept : driver(of) {}
+
+  process_driver& driver;
+  process_id id;
+  pid_t pid = -1;
+  os::fork_mark process = os::fork_mark::here();
+  std::optional<cancel_callback<stop_child>> stop_own;
+  cancel_token governing;   // during a wait; not on the stack, which may be abandoned
+  waiter* waits = nullptr;  // the coroutine in `wait`
+  waiter::armed_word armed = 0;
+  bool has_owner = true;
+  std::optional<process_result> ended;
+
+  static void finished(void* context, process_id, process_result&& result) noexcept {
+    auto* const self = static_cast<awaited_child*>(context);
+    if (!self->has_owner) return os::destroy(self);
+    self->stop_own.reset();  // The driver may be gone when the token fires.
+    self->ended.emplace(std::move(result));
+    if (self->waits != nullptr && self->waits->commit(self->armed, arm_first)) self->waits->wake();
+  }
+};
+
+namespace {
+
+/// The coroutine's side of a wait. On a stack that is abandoned it ends as in its destructor.
+class wait_for_end : private abandonable {
+ public:
+  wait_for_end(executor* home, awaited_child& state) noexcept
+      : abandonable(abandoned), state_(state), waiter_(home) {
+    mark();
+    state.waits = &waiter_;
+    state.armed = waiter_.arm();
+  }
+  ~wait_for_end() {
+    unmark();
+    leave();
+  }
+  wait_for_end(const wait_for_end&) = delete;
+  wait_for_end& operator=(const wait_for_end&) = delete;
+
+  void wait() { (void)waiter_.wait(); }
+
+ private:
+  static void abandoned(abandonable& self) noexcept { static_cast<wait_for_end&>(self).leave(); }
+  void leave() noexcept {
+    (void)waiter_.withdraw();
+    state_.waits = nullptr;
+    state_.governing = {};
+  }
+
+  awaited_child& state_;
+  waiter waiter_;
+};
+
+}  // namespace
+
+struct child_access {
+  static child_process make(awaited_child& state) noexcept { return child_process(state); }
+};
+
+result<child_process> begin_child(process_driver& driver, const cancel_token& own,
+                                  process_starter start, void* context) noexcept {
+  constexpr static_string operation = "command.spawn";
+  if (auto may = own.check(operation); !may && !BAST_MUTANT(started_though_cancelled)) {
+    return std::unexpected(may.error());
+  }
+  auto* const state = os::make<awaited_child>(driver);
+  if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
+  const auto id = start(context, driver, awaited_child::finished, state);
+  if (!id) {
+    os::destroy(state);
+    return std::unexpected(id.error());
+  }
+  state->id = *id;
+  if (const process_start* const started = driver.machine().find_start(*id)) {
+    state->pid = started->pid;
+  }
+  child_process child = child_access::make(*state);
+  if (own.can_be_cancelled()) {
+    state->stop_own.emplace(own, stop_child{&driver, *id, state->process});
+  }
+  return child;
+}
+
+result<process_result> run_and_wait(process_driver& driver, const cancel_token& own,
+                                    process_starter start, void* context) {
+  constexpr static_string operation = "command.run";
+  if (!this_coro::exists()) {
+    return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
+  }
+  // Before anything runs: a command that cannot be waited for is not used up (P-9).
+  const auto home = driver.continues();
+  if (!home) return std::unexpected(home.error());
+  if (auto may = waiter::check(operation, *home); !may) return std::unexpected(may.error());
+  if (auto may = own.check(operation); !may && !BAST_MUTANT(started_though_cancelled)) {
+    return std::unexpected(may.error());
+  }
+  if (auto may = this_coro::cancellation().check(operation);
+      !may && !BAST_MUTANT(started_though_cancelled)) {
+    return std::unexpected(may.error());
+  }
+  auto child = begin_child(driver, own, start, context);
+  if (!child) return std::unexpected(child.error());
+  return child->wait();
+}
+
+}  // namespace internal
+
+namespace {
+
+std::unexpected<error> refers_to_nothing(static_string operation) noexcept {
+  return fail(errc::stale_handle, operation, "it was waited for, detached or moved from");
+}
+
+}  // namespace
+
+pid_t child_process::pid() const noexcept { return state_ != nullptr ? state_->pid : -1; }
+
+process_id child_process::id() const noexcept {
+  return state_ != nullptr ? state_->id : process_id();
+}
+
+bool child_process::has_ended() const noexcept {
+  return state_ != nullptr && state_->ended.has_value();
+}
+
+result<void> child_process::signal(int number) noexcept {
+  if (state_ == nullptr) return refers_to_nothing("child_process.signal");
+  if (has_ended()) return fail(errc::stale_handle, "child_process.signal", "it has ended", pid());
+  return state_->driver.signal(state_->id, number);
+}
+
+result<void> child_process::stop() noexcept {
+  if (state_ == nullptr) return refers_to_nothing("child_process.stop");
+  if (has_ended()) return {};
+  return state_->driver.cancel(state_->id);
+}
+
+result<process_result> child_process::wait() {
+  constexpr static_string operation = "child_process.wait";
+  if (state_ == nullptr) return refers_to_nothing(operation);
+  internal::awaited_child& state = *state_;
+  if (!state.ended) {
+    if (!this_coro::exists()) {
+      return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
+    }
+    if (state.waits != nullptr)
+      return fail(errc::busy, operation, "another coroutine waits for it");
+    const auto home = state.driver.continues();
+    if (!home) return std::unexpected(home.error());
+    if (auto may = internal::waiter::check(operation, *home); !may) {
+      return std::unexpected(may.error());
+    }
+    state.governing = this_coro::cancellation();
+    internal::wait_for_end waiting(*home, state);
+    const cancel_callback stop(state.governing,
+                               internal::stop_child{&state.driver, state.id, state.process});
+    waiting.wait();
+    BAST_CHECK(state.ended.has_value(), "a process that is waited for ended without its result");
+  }
+  result<process_result> out(std::move(*state.ended));
+  leave();
+  return out;
+}
+
+void child_process::detach() noexcept {
+  if (state_ == nullptr) return;
+  if (has_ended() || state_->process.is_forked()) return leave();
+  unmark();
+  std::exchange(state_, nullptr)->has_owner = false;
+}
+
+void child_process::leave() noexcept {
+  unmark();
+  internal::awaited_child* const state = std::exchange(state_, nullptr);
+  if (state == nullptr) return;
+  // In a forked child no loop ends it, and the driver may be gone (IO-15).
+  if (state->ended || state->process.is_forked()) return os::destroy(state);
+  BAST_CHECK(state->waits == nullptr, "a child_process ends while a coroutine waits for it");
+  state->has_owner = false;
+  (void)state->driver.cancel(state->id);  // P-14; then its end destroys the state
+}
+
+}  // namespace bast::inline BAST_ABI

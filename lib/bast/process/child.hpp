@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `child_process`: a program while it runs.
+//
+//   auto server = bast::command::argv({"server"}).spawn(*loop).value();
+//   (void)server.signal(SIGHUP);              // reload
+//   (void)server.stop();                      // SIGTERM, and SIGKILL after the grace
+//   const auto ended = server.wait();         // the coroutine waits
+#pragma once
+
+#include <utility>
+
+#include "bast/cancel.hpp"
+#include "bast/process/driver.hpp"
+
+namespace bast::inline BAST_ABI {
+
+/// Our ends of the streams of a child that lead to pipes, non-blocking; the others are empty.
+struct process_pipes {
+  os::descriptor stdin_pipe;
+  os::descriptor stdout_pipe;
+  os::descriptor stderr_pipe;
+};
+
+namespace internal {
+struct awaited_child;
+struct child_access;
+}  // namespace internal
+
+/// Owns a running program. If the owner ends first, in whatever way (F-12), the program is stopped,
+/// and the loop reaps it. Movable; one that was moved from, waited for or detached refers to
+/// nothing. Belongs to the driver's thread.
+class [[nodiscard]] child_process : private internal::abandonable {
+ public:
+  child_process() noexcept : abandonable(abandoned) {}
+  child_process(child_process&& other) noexcept
+      : abandonable(abandoned), pipes(std::move(other.pipes)) {
+    take(other);
+  }
+  child_process& operator=(child_process&& other) noexcept {
+    if (this == &other) return *this;
+    leave();
+    pipes = std::move(other.pipes);
+    take(other);
+    return *this;
+  }
+  child_process(const child_process&) = delete;
+  child_process& operator=(const child_process&) = delete;
+  ~child_process() { leave(); }
+
+  /// The number of the process, -1 when this refers to nothing. It stays reserved until the program
+  /// has ended and was reaped: use `signal`, which cannot reach another process of that number.
+  pid_t pid() const noexcept;
+  /// For the functions of the driver.
+  process_id id() const noexcept;
+  /// It has ended: `wait` returns at once.
+  bool has_ended() const noexcept;
+
+  /// Sends a signal to the process itself, not to its group. Errors: `invalid`, the number;
+  /// stale_handle when it has ended; wrong_thread, forked; io (EPERM).
+  [[nodiscard]] result<void> signal(int number) noexcept;
+  /// Ends it as a cancellation does (P-14), without waiting: the stop signal, and SIGKILL after the
+  /// grace. No effect once it has ended. Errors: stale_handle, wrong_thread, forked.
+  [[nodiscard]] result<void> stop() noexcept;
+
+  /// Waits, from a coroutine, until the program has ended, and takes its result, once. A token that
+  /// governs the coroutine stops the program; the wait ends only when it is gone (P-13, C-12).
+  /// Throws forced_unwind if the coroutine is released. Errors: stale_handle; not_in_fiber;
+  /// wrong_thread, forked; bad_state (a cancellation callback).
+  [[nodiscard]] result<process_result> wait();
+  /// Lets it run without an owner. The loop still reaps it, and is not idle before.
+  void detach() noexcept;
+
+  /// The streams that lead to pipes.
+  process_pipes pipes;
+
+ private:
+  friend struct internal::child_access;
+  explicit child_process(internal::awaited_child& state) noexcept
+      : abandonable(abandoned), state_(&state) {
+    mark();
+  }
+  void take(child_process& other) noexcept {
+    state_ = std::exchange(other.state_, nullptr);
+    other.unmark();
+    if (state_ != nullptr) mark();
+  }
+  static void abandoned(internal::abandonable& self) noexcept {
+    static_cast<child_process&>(self).leave();
+  }
+  void leave() noexcept;
+
+  internal::awaited_child* state_ = nullptr;
+};
+
+}  // namespace bast::inline BAST_ABI
