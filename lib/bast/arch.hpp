@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `arch`: the context switch, one contract in two forms for each CPU, and what
-// travels with it: frame geometry, floating-point control words, the C++ runtime's exception state,
-// what a signal interrupted, what the sanitizers are told: all that differs per CPU.
+// The face of layer `arch`: the context switch, one contract in two forms for each CPU, and
+// everything else that differs per CPU: frame geometry, floating-point control words, the C++
+// runtime's exception state, the registers that a signal interrupted, sanitizer annotations.
 // docs/context-switch.md holds the theory shared by the CPUs.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `base`: the vocabulary that every other layer speaks. It knows neither the
-// operating system nor the CPU; base/README.md says what it promises.
+// The face of layer `base`: the vocabulary that every other layer uses. Independent of the
+// operating system and the CPU. base/README.md states its contract.
 #pragma once
 
 #include <bast/config.hpp>

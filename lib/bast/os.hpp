@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `os`: every system call (decision D12). Nothing above this layer
-// makes a kernel call of its own; everything here can be made to fail by fault injection.
+// The face of layer `os`: every system call (decision D12). The layers above make none of their
+// own; fault injection can make every function here fail.
 #pragma once
 
 #include <bast/config.hpp>

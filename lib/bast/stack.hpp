@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `stack`: guarded, growing, measured stacks, and nothing about what runs on
-// them. stack/README.md says what it promises; docs/stacks.md tells a user what to choose.
+// The face of layer `stack`: guarded, growing, measured stacks, independent of what runs on them.
+// stack/README.md states its contract; docs/stacks.md helps users choose options.
 #pragma once
 
 #include <bast/config.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `watch`: what a process tells about its stacks to whoever inspects it.
-// watch/README.md says how; docs/inspector.md says what a user does with it.
+// The face of layer `watch`: what a process publishes about its stacks for an inspector.
+// watch/README.md describes the design; docs/inspector.md is for users.
 #pragma once
 
 #include <bast/config.hpp>

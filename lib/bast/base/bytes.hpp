@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `bytes`: a size that says its unit. Every option and every limit of the public interface that
-// counts bytes has this type, so that pages, words and bytes cannot be confused.
+// `bytes`: a size with its unit. Every option and limit of the public interface that counts bytes
+// has this type, so that pages, words and bytes cannot be confused.
 //
 //   using namespace bast::literals;
 //   bast::stack_options options{.limit = 192_KiB, .guard = 64_KiB};
@@ -14,8 +14,8 @@
 
 namespace bast::inline BAST_ABI {
 
-/// A number of bytes. A value type; arithmetic wraps as std::size_t does, so sizes that come from a
-/// user are bounded before they are added (stack_geometry::make).
+/// A number of bytes. A value type. Arithmetic wraps like std::size_t, so sizes from user code are
+/// bounded before they are added (stack_geometry::make).
 struct bytes {
   std::size_t count = 0;
 
@@ -39,7 +39,7 @@ namespace internal {
 
 constexpr bool is_power_of_two(std::size_t n) { return n != 0 && (n & (n - 1)) == 0; }
 
-/// Rounds to a multiple of `unit`, a power of two. The caller keeps `n + unit` below wrap-around.
+/// Rounds to a multiple of `unit`, a power of two. Requires that `n + unit` does not wrap.
 constexpr std::size_t round_up(std::size_t n, std::size_t unit) {
   return (n + unit - 1) & ~(unit - 1);
 }

@@ -29,7 +29,7 @@ TEST(bytes, arithmetic_and_order_are_those_of_the_counts) {
   static_assert(16_KiB - 1_B == 16383_B);
   static_assert(4 * 16_KiB == 64_KiB);
   static_assert(1_KiB < 1025_B && 1_GiB > 1023_MiB && 5_B <= 5_B);
-  // The head of the file promises that arithmetic wraps as std::size_t does.
+  // bytes.hpp: arithmetic wraps like std::size_t.
   static_assert(unlimited_bytes + 1_B == 0_B);
   static_assert(0_B - 1_B == unlimited_bytes);
 }
@@ -62,7 +62,7 @@ TEST(bytes, rounding_gives_the_nearest_multiple_on_its_side) {
       EXPECT_GE(up, n);
       EXPECT_LT(n - down, unit);
       EXPECT_LT(up - n, unit);
-      // A multiple is its own rounding; nothing is rounded twice.
+      // Rounding is idempotent.
       EXPECT_EQ(internal::round_up(up, unit), up);
       EXPECT_EQ(internal::round_down(down, unit), down);
     }

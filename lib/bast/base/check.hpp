@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checks: every invariant of this library is written twice, once as a sentence and once here.
+// Checks. Every invariant of this library is written twice: as a sentence, and as a check.
 //
-// BAST_CHECK is always on. It guards what would otherwise corrupt memory: a running coroutine at
-// the death of its pool, a yielder used outside its coroutine. BAST_ASSERT is on in development,
-// sanitizer, fuzz and hardened builds (BAST_ASSERTIONS) and is not evaluated otherwise.
+// BAST_CHECK is always on. It guards against errors that would corrupt memory: a running coroutine
+// when its pool is destroyed, a yielder used outside its coroutine. BAST_ASSERT is on in
+// development, sanitizer, fuzz and hardened builds (BAST_ASSERTIONS) and is not evaluated
+// otherwise.
 //
-// A failed check is a programmer's error. It ends the process with a diagnostic that names the
+// A failed check is a programming error. It ends the process with a diagnostic that names the
 // expression, the site and the running coroutine; it never throws.
 #pragma once
 
@@ -17,18 +18,18 @@
 namespace bast::inline BAST_ABI {
 
 /// Called with the diagnostic of a violated contract, on the thread and stack that violated it,
-/// possibly inside a signal handler. It may log or longjmp nowhere: when it returns, the process
-/// aborts. Install with `set_violation_handler`.
+/// possibly inside a signal handler. It may log, but must not longjmp: when it returns, the process
+/// aborts. Install it with `set_violation_handler`.
 using violation_handler = void (*)(const char* diagnostic) noexcept;
 
-/// Replaces the handler and returns the one before (null: write to standard error and abort).
+/// Replaces the handler and returns the previous one (null: write to standard error and abort).
 /// Thread-safe.
 violation_handler set_violation_handler(violation_handler handler) noexcept;
 
 namespace internal {
 
-/// Appends who is running here ("coroutine 'walker'"), or nothing. Set once by the layer that
-/// knows; async-signal-safe by contract.
+/// Appends the name of the running coroutine ("coroutine 'walker'"), or nothing. Set once, by the
+/// layer that knows the name. Must be async-signal-safe.
 using check_context = void (*)(text& out) noexcept;
 void set_check_context(check_context context) noexcept;
 void append_check_context(text& out) noexcept;
@@ -38,22 +39,21 @@ void append_check_context(text& out) noexcept;
 /// Ends the process with `diagnostic`, through the violation handler.
 [[noreturn, gnu::cold, gnu::noinline]] void violation(const text& diagnostic) noexcept;
 
-/// The end of the process: writes `diagnostic` to standard error and aborts. Declared here and
-/// defined in layer `os`, because writing is a kernel call: the one arrow that the linker, not the
-/// include graph, resolves.
+/// Writes `diagnostic` to standard error and aborts. Defined in layer `os`, because writing is a
+/// system call: the one dependency that the linker resolves instead of an include.
 [[noreturn]] void die(const char* diagnostic, std::size_t length) noexcept;
 
 }  // namespace internal
 }  // namespace bast::inline BAST_ABI
 
-/// Always checked. `why` is a sentence for whoever reads the diagnostic.
+/// Always checked. `why` is a sentence for the reader of the diagnostic.
 #define BAST_CHECK(expression, why)                                         \
   do {                                                                      \
     if (!(expression)) [[unlikely]]                                         \
       ::bast::internal::check_failed(#expression, __FILE__, __LINE__, why); \
   } while (false)
 
-// The two forms of BAST_ASSERT. Both exist in every build, so that one program can test both.
+// Both forms of BAST_ASSERT exist in every build, so that one program can test both.
 #define BAST_ASSERT_ON(expression) BAST_CHECK(expression, "an invariant of bast does not hold")
 // Named but not evaluated, so that a variable used only in assertions stays used.
 #define BAST_ASSERT_OFF(expression) \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BAST_ASSERT where it is off, the mirror of check_test.cpp; and which of the two this build has.
+// BAST_ASSERT where it is off (check_test.cpp: where it is on), and which form this build has.
 #include "bast/base/check.hpp"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ TEST(check_off, an_assertion_that_is_off_is_not_evaluated) {
 }
 
 TEST(check_off, an_assertion_that_is_off_uses_its_variables) {
-  // Would be an unused variable, which -Werror refuses, if the name vanished with the check.
+  // If the macro dropped the name, this variable would be unused, which -Werror rejects.
   const bool only_asserted = false;
   BAST_ASSERT_OFF(only_asserted);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BAST_CHECK, and BAST_ASSERT where it is on; check_off_test.cpp holds where it is off.
+// BAST_CHECK, and BAST_ASSERT where it is on. check_off_test.cpp: where it is off.
 #include "bast/base/check.hpp"
 
 #include <gtest/gtest.h>
@@ -103,7 +103,7 @@ TEST(check, installing_a_handler_returns_the_one_before) {
 TEST(check_death, a_check_may_fail_where_standard_error_is_closed) {
   const auto fail_silently = [] {
     close(STDERR_FILENO);
-    BAST_CHECK(false, "nobody reads this");
+    BAST_CHECK(false, "no output is possible");
   };
   EXPECT_EXIT(fail_silently(), testing::KilledBySignal(SIGABRT), "");
 }

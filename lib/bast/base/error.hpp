@@ -59,9 +59,9 @@ const std::error_category& bast_category() noexcept;
 
 std::error_code make_error_code(errc code) noexcept;
 
-/// Maps an errno to the one `errc` that stands for it: no_memory, limit, invalid, ... or `io`.
-/// Total: every int has an answer. Source: X-2; ECANCELED is `io`, because only the caller knows
-/// whether it asked for the cancellation.
+/// Maps an errno to its one `errc`: no_memory, limit, invalid, ... or `io`. Total: every int has a
+/// result. Source: X-2. ECANCELED maps to `io`, because only the caller knows whether it requested
+/// the cancellation.
 errc errc_of_errno(int error_number) noexcept;
 
 /// A string with static lifetime. A literal converts to it, which is checked at compile time; any
@@ -95,7 +95,7 @@ class error {
                           errc of_eagain = errc::would_block) noexcept;
 
   errc kind() const noexcept { return kind_; }
-  /// The kernel's errno, or 0 when the error is the library's own.
+  /// The kernel's errno, or 0 if the library itself reports the error.
   int error_number() const noexcept { return errno_; }
   const char* operation() const noexcept { return operation_; }
   const char* detail() const noexcept { return detail_; }

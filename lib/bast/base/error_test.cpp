@@ -11,7 +11,7 @@
 #include <new>
 #include <set>
 
-// A sanitizer has an operator new of its own, which must stay.
+// Sanitizers replace operator new themselves; theirs must stay.
 #define COUNTS_ALLOCATIONS \
   (!BAST_WITH_ASAN && !BAST_WITH_TSAN && !BAST_WITH_MSAN && !BAST_WITH_VALGRIND)
 
@@ -20,7 +20,7 @@ std::size_t allocations = 0;
 }
 
 #if COUNTS_ALLOCATIONS
-// Every allocation of this program passes here, so that a test can see that there was none.
+// Counts all allocations of this program, so that a test can check that there were none.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;
   void* const memory = std::malloc(size == 0 ? 1 : size);
@@ -69,7 +69,7 @@ TEST(error, the_allocation_counter_of_this_test_counts) {
   EXPECT_FALSE(message.empty());
 }
 
-// The whole table, written a second time: what is not here is `io`.
+// The expected table, written independently. Numbers that are missing here map to `io`.
 const std::map<int, errc> errno_table = {
     {ENOMEM, errc::no_memory},    {EMFILE, errc::limit},       {ENFILE, errc::limit},
     {EAGAIN, errc::would_block},  {ENOSPC, errc::limit},       {EDQUOT, errc::limit},
@@ -118,7 +118,7 @@ TEST(error, X2_the_mapping_is_total) {
                      std::numeric_limits<int>::max()}) {
     EXPECT_EQ(errc_of_errno(number), errc::io) << number;
   }
-  // Without an errno there is nothing for the system category to say.
+  // Without an errno the system category does not apply.
   const error nothing = error::from_errno(0, "operation", "detail");
   EXPECT_EQ(nothing.code(), make_error_code(errc::io));
 }
@@ -151,7 +151,7 @@ TEST(error, X2_conditions_hold_only_where_they_are_true) {
       EXPECT_EQ(code == condition, static_cast<errc>(value) == kind) << value;
     }
   }
-  // A limit that we chose is not a machine out of memory.
+  // A limit of the library is not an out-of-memory condition.
   EXPECT_FALSE(std::error_code(errc::limit) == std::errc::not_enough_memory);
 }
 
@@ -171,7 +171,7 @@ TEST(error, X3_a_cancellation_by_the_kernel_is_not_ours) {
   EXPECT_EQ(e.kind(), errc::io);
   EXPECT_NE(e.code(), make_error_code(errc::cancelled));
   for (int number = 1; number <= errno_last; ++number) {
-    EXPECT_NE(errc_of_errno(number), errc::cancelled) << "only the library says so: " << number;
+    EXPECT_NE(errc_of_errno(number), errc::cancelled) << "only the library reports it: " << number;
   }
 }
 

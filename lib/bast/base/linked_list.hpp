@@ -8,9 +8,9 @@
 
 namespace bast::internal {
 
-/// `Node` has the members `next` and `previous`, pointers to Node or what reads and assigns like
-/// one (Atomics::plain), and the bool `linked`, which is true while it is in a list. The list owns
-/// nothing. Not thread-safe.
+/// `Node` has the members `next` and `previous`, pointers to Node or a type that reads and assigns
+/// like one (Atomics::plain), and the bool `linked`, true while the node is in a list. The list
+/// does not own its nodes. Not thread-safe.
 template <class Node>
 class linked_list {
  public:

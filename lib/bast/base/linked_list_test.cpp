@@ -15,7 +15,7 @@ struct node {
   bool linked = false;
 };
 
-/// Takes all out, oldest first.
+/// Pops all nodes, oldest first.
 std::string emptied(linked_list<node>& list) {
   std::string all;
   while (const node* const first = list.pop()) {

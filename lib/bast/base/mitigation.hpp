@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hardening is a value, not an #ifdef: each mitigation is a named constant with its threat, and
-// code asks `if constexpr`. docs/hardening.md holds the table of threat, defence, cost and test.
+// Hardening without #ifdef: each mitigation is a named constant, tested with `if constexpr` and
+// documented with its threat. docs/hardening.md holds the table of threat, defence, cost and test.
 #pragma once
 
 #include <bast/config.hpp>
@@ -17,10 +17,10 @@ inline constexpr bool hardened = BAST_HARDENED != 0;
 inline constexpr bool zero_used_by_default = hardened;
 
 /// Threat: a dangling pointer into a released stack finds the next coroutine's frames there.
-/// Defence: a released stack waits in a FIFO behind this many others before it is used again.
+/// Defence: a released stack waits in a FIFO behind this many others before reuse.
 inline constexpr std::size_t quarantine_slots = hardened ? 64 : 0;
 
-/// Threat: the same dangling pointer, used while the stack waits.
+/// Threat: the same dangling pointer, used while the stack is quarantined.
 /// Defence: a quarantined stack is inaccessible, so the access faults and is reported.
 inline constexpr bool seal_quarantined = hardened;
 

@@ -20,12 +20,12 @@ constexpr const char* names[] = {
 #undef BAST_MUTANT_NAME
 };
 
-/// Before main, and before anything of this library can run. A misspelt name must not pass for a
+/// Runs before main and before any other code of this library. A misspelt name must not pass for a
 /// mutant that survived.
 [[gnu::constructor]] void choose_mutant() {
   const char* const wanted = std::getenv("BAST_MUTANT");
   if (wanted == nullptr || *wanted == '\0') return;
-  // One of the inspector's, which has a table of its own; its tests link this library too.
+  // The inspector's mutants have a table of their own; its tests link this library too.
   if (std::strncmp(wanted, "stacks_", 7) == 0) return;
   int number = 1;
   for (const char* const name : names) {

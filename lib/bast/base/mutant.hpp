@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mutants: bugs that are planted on purpose, so that the tests can prove that they would notice.
+// Mutants: bugs that are planted on purpose, to prove that the tests detect them.
 //
 //   if (BAST_MUTANT(budget_leak)) return;
 //
-// A build with -DBAST_MUTANTS=ON contains them all, and the environment variable BAST_MUTANT picks
-// one when the process starts. In every other build BAST_MUTANT(...) is the constant false and
-// nothing of this exists (`ci/run mutants` looks). ci/mutants.toml says what each does and which
-// harness must notice it.
+// A build with -DBAST_MUTANTS=ON contains all of them; the environment variable BAST_MUTANT selects
+// one at process start. In every other build BAST_MUTANT(...) is the constant false and no mutant
+// code exists (`ci/run mutants` checks). ci/mutants.toml describes each and names the harness that
+// must detect it.
 #pragma once
 
 #include <bast/config.hpp>
 
-// In the order of the layers.
+// Ordered by layer.
 #define BAST_FOR_EACH_MUTANT(X)  \
   X(unmap_forgotten)             \
   X(pending_release_forgotten)   \

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `text`: a line of diagnostics composed in a fixed buffer. Async-signal-safe: no allocation, no
-// locale, no stdio. The overflow report and every failed check are written with it, from inside
-// signal handlers, when nothing else can be trusted.
+// `text`: a diagnostic line composed in a fixed buffer. Async-signal-safe: no allocation, no locale,
+// no stdio. The overflow report and failed checks use it inside signal handlers.
 #pragma once
 
 #include <bast/config.hpp>
@@ -12,7 +11,7 @@
 
 namespace bast::inline BAST_ABI {
 
-/// A bounded text in place. What does not fit is cut, and the cut is marked with "...".
+/// A bounded text. Excess characters are dropped, and the cut is marked with "...".
 /// Not thread-safe; allocates nothing; never fails.
 class text {
  public:
@@ -28,7 +27,7 @@ class text {
 
   /// Appends `address` as 0x and lower-case hexadecimal digits.
   text& hex(std::uintptr_t address);
-  /// Appends a size for a reader: "17 B", "32 KiB", "1.5 MiB".
+  /// Appends a human-readable size: "17 B", "32 KiB", "1.5 MiB".
   text& size(std::size_t byte_count);
 
   std::string_view view() const { return {buffer_, used_}; }

@@ -10,7 +10,7 @@
 namespace bast {
 namespace {
 
-/// What every text must satisfy, whatever was appended.
+/// True of every text.
 void check_invariants(const text& t) {
   ASSERT_LE(t.view().size(), text::capacity);
   EXPECT_EQ(std::strlen(t.c_str()), t.view().size()) << "terminated where the view ends";
@@ -84,7 +84,7 @@ TEST(text, a_size_has_one_truncated_decimal_and_the_largest_unit_that_fits) {
   EXPECT_EQ(size(3 << 19), "1.5 MiB");
   EXPECT_EQ(size(std::size_t{2} << 30), "2 GiB");
   EXPECT_EQ(size(std::size_t{1} << 40), "1 TiB");
-  // There is no unit beyond TiB; the number grows instead.
+  // TiB is the largest unit.
   EXPECT_EQ(size(std::size_t{1} << 50), "1024 TiB");
   EXPECT_EQ(size(std::numeric_limits<std::size_t>::max()), "16777215.9 TiB");
 }
@@ -96,11 +96,11 @@ TEST(text, exactly_full_is_not_cut) {
   check_invariants(t);
   EXPECT_EQ(t.view(), std::string(text::capacity, 'x'));
   t << "";
-  EXPECT_EQ(t.view().back(), 'x') << "nothing was lost, so nothing is marked";
+  EXPECT_EQ(t.view().back(), 'x') << "nothing was cut, so nothing is marked";
 }
 
 TEST(text, what_does_not_fit_is_cut_and_the_cut_is_marked) {
-  // Every way to reach the end: how much was there before, how much comes.
+  // All combinations near the end: characters present before, characters appended.
   for (std::size_t before = text::capacity - 8; before <= text::capacity; ++before) {
     for (std::size_t more = 0; more < 12; ++more) {
       text t;
