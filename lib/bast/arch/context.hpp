@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `context`: a suspended flow of control, three words. Everything else that must survive a switch
-// is either on its own stack, put there by the compiler because the switch clobbers every register
-// (inline form) or by the switch itself (out-of-line form).
+// is on its own stack: put there by the compiler, because the switch clobbers every register
+// (inline form), or by the switch itself (out-of-line form).
 #pragma once
 
 #include <bast/config.hpp>
@@ -22,11 +22,11 @@ static_assert(offsetof(context, pc) == 8);
 static_assert(offsetof(context, fp) == 16);
 static_assert(sizeof(context) == 24);
 
-/// The first function on a fresh stack. It gets the address of the context that was switched to in
-/// order to enter it, must not return, and must not let an exception escape.
+/// The first function on a fresh stack. Its argument is the context that was switched to. It must
+/// not return or let an exception escape.
 using entry_function = void (*)(context* self) noexcept;
 
-/// The stack pointer of every fresh frame is a multiple of this, less what `call` pushes.
+/// The stack pointer of a fresh frame is a multiple of this, less the bytes that `call` pushes.
 inline constexpr std::size_t stack_alignment = 16;
 
 /// Bytes below the stack pointer that a leaf function may use without moving it.
@@ -43,8 +43,8 @@ inline constexpr std::size_t entry_frame_bytes = 16;
 //
 //   void prepare(context& fresh, std::byte* top, entry_function entry) noexcept;
 //
-// It makes `fresh` a context that, when switched to, runs `entry` on the stack that ends at `top`
-// (a multiple of stack_alignment). The words below `top` become a frame whose return address has no
-// caller, so that unwinders, gdb and frame-pointer profilers stop there.
+// It makes `fresh` a context that runs `entry` on the stack that ends at `top` (a multiple of
+// stack_alignment). The words below `top` become a frame whose return address has no caller, so
+// that unwinders, gdb and frame-pointer profilers stop there.
 
 }  // namespace bast::arch

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The state in which an entry function begins: the one that a call would have left, so that a
-// compiler's assumptions about alignment hold, with nobody to return to.
+// The state in which an entry function begins: as after a call, so that the compiler's alignment
+// assumptions hold, but without a caller.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -13,7 +13,7 @@ extern "C" const void* const bast_arch_stack_end;  // switch.S
 
 namespace bast::arch {
 
-/// What the assembly below saw in its first instruction.
+/// The registers at the first instruction, recorded by the assembly below.
 struct entry_state {
   std::uintptr_t sp = 0;
   std::uintptr_t fp = 0;
@@ -23,14 +23,15 @@ struct entry_state {
 };
 static_assert(offsetof(entry_state, flags) == 32);
 
-// Not in the unnamed namespace: assembly uses or defines them.
+// Outside the unnamed namespace, because assembly uses or defines these names.
 extern "C" {
 [[gnu::used]] entry_state bast_test_entry_state;
 void bast_test_entry(context* self) noexcept;
 [[gnu::used]] void bast_test_entry_continues(context* self) noexcept;
 }
 
-// The section is put back: the compiler does not know that it changed, and puts variables there.
+// Restores the section: the compiler does not know that it changed, and would place variables
+// there.
 #if defined(__x86_64__)
 asm(R"(
         .pushsection .text
@@ -71,7 +72,7 @@ namespace {
 
 using test::form;
 
-/// How far a local of this alignment is from where it should be.
+/// The distance of a local with this alignment from an aligned address.
 template <std::size_t Alignment>
 [[gnu::noinline]] std::uintptr_t misplacement_of_a_local() {
   alignas(Alignment) unsigned char local[Alignment] = {};
@@ -84,7 +85,7 @@ template <std::size_t Alignment>
   }
 #endif
   auto address = reinterpret_cast<std::uintptr_t>(&local);
-  asm volatile("" : "+r"(address));  // The compiler believes in the alignment; we look.
+  asm volatile("" : "+r"(address));  // Otherwise the compiler assumes the alignment.
   return address % Alignment;
 }
 
@@ -133,18 +134,18 @@ void enter_from(std::size_t below_top) {
   EXPECT_EQ(state.sp % 16, 8U) << "as directly after a call";
   EXPECT_EQ(state.flags & 0x400, 0U) << "the direction flag is clear";
 #else
-  EXPECT_EQ(state.sp % 16, 0U) << "as the CPU itself demands";
+  EXPECT_EQ(state.sp % 16, 0U) << "as the CPU requires";
 #endif
   EXPECT_LE(state.sp, top_address);
   EXPECT_GE(state.sp, top_address - entry_frame_bytes);
   EXPECT_EQ(state.fp, 0U) << "frame-pointer walks end here";
   EXPECT_EQ(state.argument, reinterpret_cast<std::uintptr_t>(&fresh));
   EXPECT_EQ(state.return_address, reinterpret_cast<std::uintptr_t>(bast_arch_stack_end));
-  EXPECT_EQ(r.misaligned, 0U) << "every local is where its alignment says";
+  EXPECT_EQ(r.misaligned, 0U) << "every local is aligned";
 }
 
 TEST(entry, begins_as_after_a_call_by_nobody) {
-  // Tops that differ in every bit that an alignment up to 1 KiB looks at.
+  // Tops that differ in every bit that matters to an alignment of up to 1 KiB.
   for (std::size_t below_top = 0; below_top <= 1024; below_top += stack_alignment) {
     enter_from<form::in_line>(below_top);
     enter_from<form::out_of_line>(below_top);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The C++ runtime keeps two words per thread: the stack of exceptions being handled, and the number
-// of those in flight. They belong to the flow of control, not to the thread: without exchanging
-// them, `throw;` after a switch inside a handler rethrows another coroutine's exception, and
-// std::uncaught_exceptions() lies (law F-7).
+// of those in flight. They belong to the flow of control, not to the thread. Unless they are
+// exchanged, `throw;` after a switch inside a handler rethrows another coroutine's exception, and
+// std::uncaught_exceptions() is wrong (law F-7).
 //
-// Both words are nearly always zero at a switch, so the usual cost is two loads and a branch.
+// Both words are almost always zero at a switch, so the usual cost is two loads and a branch.
 #pragma once
 
 #include <cxxabi.h>
@@ -16,7 +16,7 @@
 #include <type_traits>
 
 #ifdef _LIBCPPABI_VERSION
-// libc++abi has the function that the ABI asks for, and declares it in no header that it installs.
+// libc++abi defines this function of the ABI but declares it in no installed header.
 namespace __cxxabiv1 {
 struct __cxa_eh_globals;
 extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Law F-7: the C++ runtime's exception state belongs to a flow of control. Here the test itself
-// exchanges the words around each switch, as layer `coro` does.
+// Law F-7: the C++ runtime's exception state belongs to a flow of control. These tests exchange the
+// words around each switch, as layer `coro` does.
 #include "bast/arch/exception_state.hpp"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ TEST(exception_state, outside_of_exceptions_both_words_are_zero) {
 
 #if BAST_EXCEPTIONS
 
-/// Leaves the thread's words empty while it lives.
+/// Clears the thread's words for its lifetime.
 class set_aside {
  public:
   set_aside() : mine_(*exception_state_of_thread()) { *exception_state_of_thread() = {}; }
@@ -65,7 +65,7 @@ void suspend(raw_fiber& self) {
   self.suspend<Form>();
 }
 
-/// Runs something in its destructor, with the count of exceptions in flight.
+/// Calls a function in its destructor, with the number of exceptions in flight.
 template <class F>
 struct on_unwinding {
   explicit on_unwinding(F f) : run(f) {}
@@ -146,7 +146,7 @@ TEST(exception_state, F7_suspending_in_a_destructor_while_unwinding_hides_the_co
       }
     });
     resume<Resumer>(fiber);
-    EXPECT_EQ(std::uncaught_exceptions(), 0) << "the other one's exception is its own";
+    EXPECT_EQ(std::uncaught_exceptions(), 0) << "another fiber's exception is not counted";
     try {
       const on_unwinding resumes([&] {
         EXPECT_EQ(std::uncaught_exceptions(), 1);
@@ -163,7 +163,7 @@ TEST(exception_state, F7_suspending_in_a_destructor_while_unwinding_hides_the_co
   });
 }
 
-/// Throws and rethrows at random depths, suspending wherever it can; `wrong` counts surprises.
+/// Throws and rethrows at random depths, suspending wherever it can; `wrong` counts failures.
 template <form Form>
 void wander(raw_fiber& self, test::random_numbers& random, int name, int depth, int& wrong) {
   try {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The floating-point control words: rounding mode, exception masks, flush-to-zero. The ABI calls
-// them callee-saved; saving them costs four times the switch, and nearly nobody changes them, so a
-// pool has to ask for it (law F-7, decision D13).
+// The floating-point control words: rounding mode, exception masks, flush-to-zero. The ABI makes
+// them callee-saved. Saving them costs four times the switch, and programs rarely change them, so a
+// pool saves them only on request (law F-7, decision D13).
 #pragma once
 
 #include <bast/config.hpp>

@@ -15,7 +15,7 @@ using test::for_each_mixture;
 using test::form;
 using test::raw_fiber;
 
-/// Puts the thread's control words back at the end of a test.
+/// Restores the thread's control words at the end of a test.
 class restore_at_end {
  public:
   ~restore_at_end() { before_.write(); }
@@ -38,7 +38,7 @@ float_control rounding_up() {
 [[gnu::noinline]] double one_third() {
   volatile double one = 1.0;
   volatile double three = 3.0;
-  volatile double third = one / three;  // Divided even where nobody looks.
+  volatile double third = one / three;  // Volatile, so that the division happens.
   return third;
 }
 
@@ -68,7 +68,7 @@ TEST(float_control, the_sticky_flags_are_results_and_not_control) {
   (void)one_third();
   EXPECT_NE(float_control::read().mxcsr & 0x20, 0U) << "the division was inexact";
   EXPECT_TRUE(float_control::read() == float_control{});
-  // Each of the low six is one; every other bit counts.
+  // Each of the low six bits is a status flag; every other bit counts.
   for (unsigned bit = 0; bit < 32; ++bit) {
     float_control other;
     other.mxcsr ^= 1U << bit;

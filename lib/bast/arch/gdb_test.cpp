@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// gdb is asked for backtraces of this very program: in a running context, and of a suspended one
-// whose three words are put into the registers. Both must end at the entry, without the words by
-// which gdb says that it lost its way.
+// Runs gdb on this program and takes backtraces of a running context, and of a suspended one whose
+// three words are loaded into the registers. Both must end at the entry function, without gdb's
+// messages about a corrupt stack.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -14,7 +14,7 @@
 
 namespace bast::arch {
 
-// Names that gdb finds.
+// Names that gdb can find.
 extern "C" {
 [[gnu::used]] context* bast_test_suspended = nullptr;
 [[gnu::noinline, gnu::used]] void bast_test_breakpoint();
@@ -50,7 +50,7 @@ std::string this_program() {
   return size > 0 ? std::string(path.data(), static_cast<std::size_t>(size)) : std::string();
 }
 
-/// What gdb prints for `commands` after the breakpoint was hit in the test below.
+/// The output of gdb for `commands`, after the breakpoint was hit in the test below.
 std::string gdb_says(const std::string& commands) {
   return output_of(
       "LC_ALL=C gdb -nx -batch -iex 'set debuginfod enabled off' "
@@ -60,9 +60,9 @@ std::string gdb_says(const std::string& commands) {
       "' --gtest_filter=gdb.the_program_that_gdb_looks_at </dev/null 2>&1");
 }
 
-/// Why gdb cannot be asked, or nothing.
+/// Why gdb cannot be used, or nothing.
 std::string obstacle() {
-  if (test::hooks_needed) return "a sanitizer's run-time does not like to be traced";
+  if (test::hooks_needed) return "a sanitizer's run-time cannot be traced";
   if (output_of("gdb --version 2>/dev/null").empty()) return "there is no gdb";
 #if defined(__x86_64__)
   const std::string machine = "x86_64";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a function keeps in registers and on its stack over a switch is there afterwards. Both sides
-// of a switch run a chain of arithmetic with more live values than there are registers; the oracle
-// is the same chain without any switch. The matrix of ci/run repeats this at every -O level.
+// Values that a function keeps in registers and on its stack survive a switch. Both sides of a
+// switch run a chain of arithmetic with more live values than registers; the oracle is the same
+// chain without switches. The matrix of ci/run repeats this at every -O level.
 #include <alloca.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ constexpr int rounds = 6;
 
 using vector = double __attribute__((vector_size(16)));
 
-/// Hides where a value comes from, so that it is neither computed early nor again.
+/// Hides the origin of a value, so that it is neither computed early nor recomputed.
 template <class T>
 [[gnu::always_inline]] inline void opaque(T& value) {
   asm volatile("" : "+m"(value));
@@ -37,7 +37,7 @@ bool is_aligned(const void* p, std::size_t alignment) {
 }
 
 /// Sixteen integers, sixteen doubles, a vector, a long double, an over-aligned array and a block
-/// from alloca, all live over every call of `switch_away`. Returns a digest of all of them.
+/// from alloca, all live across every call of `switch_away`. Returns a digest of all of them.
 template <class Switch>
 [[gnu::noinline]] std::uint64_t chain(std::uint64_t seed, Switch switch_away) {
   random_numbers random(seed);
@@ -62,7 +62,7 @@ template <class Switch>
   std::uint64_t misplaced = 0;
   for (int round = 0; round < rounds; ++round) {
     switch_away();
-    // Each new value needs an old one, so that none can be forgotten or computed again.
+    // Each new value depends on an old one, so that none can be dropped or recomputed.
     a += b * 3, b ^= c >> 1, c += d * 5, d ^= e >> 2, e += f * 7, f ^= g >> 3, g += h * 9;
     h ^= i >> 4, i += j * 11, j ^= k >> 5, k += l * 13, l ^= m >> 6, m += n * 15, n ^= o >> 7;
     o += p * 17, p ^= a >> 8;

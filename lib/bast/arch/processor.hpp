@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which processor this is, and the hint that spares it work while a thread spins.
+// The processor's ELF machine number, and the spin-wait hint.
 #pragma once
 
 #include <bast/config.hpp>
@@ -14,7 +14,7 @@ inline constexpr std::uint16_t elf_machine = 62;  // EM_X86_64
 inline constexpr std::uint16_t elf_machine = 183;  // EM_AARCH64
 #endif
 
-/// Between two looks at a word that another thread is about to change.
+/// For a spin loop, between two reads of a word that another thread is about to change.
 inline void relax() noexcept {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the sanitizers must be told of a switch. `fiber_hooks` is one per flow of control, a
-// coroutine or whoever resumes one; without a sanitizer it is an empty type whose functions are
-// nothing, so that no caller needs an #if.
+// Announces switches to the sanitizers. Each flow of control, a coroutine or its resumer, has one
+// `fiber_hooks`. Without a sanitizer it is an empty type with empty functions, so that callers need
+// no #if.
 //
 //   from                                        to
 //   from.leave(to, the stack of `to`)
@@ -12,16 +12,15 @@
 //   from.arrive()  <--------------------------- switch
 //   recycle(the stack of `to`)
 //
-// Whoever is arrived at need not be who resumed: a switch goes from any flow to any other. The
-// stack of one that was left before may be omitted: it is learnt when another arrives from there.
+// The flow that is switched to need not be the resumer: a switch goes from any flow to any other.
+// The stack may be omitted for a flow that was left before: the next arrival from there reports it.
 //
-// Each call may be given a `meeting`: an address for the destination, the same in the leave that
-// leads there and in the arrive there. Under BAST_TSAN_NO_SYNC the switch itself orders no memory,
-// and a meeting is the edge "what I did before, you may rely on" that switching means; without one
-// there is none.
+// Each call may take a `meeting`: an address for the destination, equal in the leave and the
+// matching arrive. Under BAST_TSAN_NO_SYNC the switch itself orders no memory. The meeting then
+// provides the happens-before edge of the switch; without a meeting there is none.
 //
-// The calls stand directly beside the switch, inlined: the thread sanitizer keeps a shadow call
-// stack per fiber, and an instrumented wrapper would pop the wrong one.
+// Call these functions directly beside the switch, inlined: the thread sanitizer keeps a shadow
+// call stack per fiber, and an instrumented wrapper would pop the wrong one.
 // Sources: sanitizer/common_interface_defs.h, sanitizer/tsan_interface.h, msan_interface.h.
 #pragma once
 
@@ -47,8 +46,7 @@
 
 namespace bast::arch {
 
-/// A stack as the sanitizers want it: its lowest address and its size, growth included, so that
-/// growing needs no call.
+/// The lowest address and the size of a stack, growth included, so that growing needs no call.
 struct stack_bounds {
   const std::byte* base = nullptr;
   std::size_t size = 0;
@@ -62,7 +60,7 @@ class fiber_hooks {
                                     void* = nullptr) noexcept {
     start_switch(&fake_, to, stack);
   }
-  // Null tells the runtime to free this flow's fake stack; otherwise it would leak megabytes.
+  // Null makes the runtime free this flow's fake stack, which would leak megabytes.
   [[gnu::always_inline]] void leave_for_good(fiber_hooks& to, stack_bounds stack = {},
                                              void* = nullptr) noexcept {
     start_switch(nullptr, to, stack);
@@ -73,14 +71,14 @@ class fiber_hooks {
     __sanitizer_finish_switch_fiber(fake_, &base, &size);
     came_from_->stack_ = {static_cast<const std::byte*>(base), size};
   }
-  /// After the last exit, from another stack: frames that never returned left poison behind.
+  /// After the last exit, from another stack: frames that never returned left poison.
   static void recycle(stack_bounds own) noexcept {
     __asan_unpoison_memory_region(own.base, own.size);
   }
   void ended() noexcept { fake_ = nullptr; }
 
-  /// Locals may live on a fake stack of the runtime's (detect_stack_use_after_return): the frame
-  /// there that a word of the suspended real stack leads to; nothing when it leads elsewhere.
+  /// With detect_stack_use_after_return, locals may live on a fake stack of the runtime. Returns
+  /// the frame there that a word of the suspended real stack points to, or nothing.
   stack_bounds fake_frame_at(std::uintptr_t word) const noexcept {
     void* begin = nullptr;
     void* end = nullptr;
@@ -98,7 +96,7 @@ class fiber_hooks {
     __sanitizer_start_switch_fiber(fake, stack.base, stack.size);
   }
   void* fake_ = nullptr;
-  fiber_hooks* came_from_ = nullptr;  // who left for here last
+  fiber_hooks* came_from_ = nullptr;  // the last flow that left for this one
   stack_bounds stack_;                // as it was left
 };
 
@@ -106,8 +104,8 @@ class fiber_hooks {
 
 class fiber_hooks {
  public:
-  // A fiber is made when it is first switched to, so that one that never runs is never destroyed,
-  // which older runtimes do not survive.
+  // The fiber is created at the first switch to it. One that never runs is therefore never
+  // destroyed, which older runtimes do not survive.
   [[gnu::always_inline]] void leave(fiber_hooks& to, stack_bounds = {},
                                     void* meeting = nullptr) noexcept {
     // Relaxed: orders nothing. Atomic because without a meeting nothing orders the two sides.
@@ -118,7 +116,7 @@ class fiber_hooks {
       std::atomic_ref(to.own_).store(next, std::memory_order_relaxed);
     }
     // Either the switch synchronises, as a call would, or the two ends of the meeting do. The
-    // release comes last, after these objects were used: the other side may destroy them.
+    // release comes after the last use of these objects: the other side may destroy them.
     if (by_meeting && meeting != nullptr) __tsan_release(meeting);
     __tsan_switch_to_fiber(next, by_meeting ? __tsan_switch_to_fiber_no_sync : 0);
   }
@@ -130,7 +128,7 @@ class fiber_hooks {
     if (by_meeting && meeting != nullptr) __tsan_acquire(meeting);
   }
   static void recycle(stack_bounds) noexcept {}
-  /// Of a coroutine.
+  /// For coroutines only.
   void ended() noexcept {
     if (own_ != nullptr) __tsan_destroy_fiber(own_);
     own_ = nullptr;
@@ -165,7 +163,7 @@ class fiber_hooks {
   void ended() noexcept {}
 
  private:
-  fiber_hooks* came_from_ = nullptr;  // who left for here last
+  fiber_hooks* came_from_ = nullptr;  // the last flow that left for this one
   stack_bounds stack_;                // as it was left
 };
 
@@ -177,7 +175,7 @@ class fiber_hooks {
   static void leave_for_good(fiber_hooks&, stack_bounds = {}, void* = nullptr) noexcept {}
   static void arrive(void* = nullptr) noexcept {}
 #if BAST_WITH_VALGRIND
-  // What is below the stack pointer counts as inaccessible; measuring and scrubbing look there.
+  // Valgrind marks memory below the stack pointer inaccessible; measuring and scrubbing read it.
   static void recycle(stack_bounds own) noexcept {
     (void)VALGRIND_MAKE_MEM_DEFINED(own.base, own.size);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a signal interrupted, by the third argument of its handler. Async-signal-safe.
+// The registers that a signal interrupted, from its handler's third argument. Async-signal-safe.
 #pragma once
 
 #include <ucontext.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What sanitizers and valgrind must be told of stacks as memory: where they are, and whose. Nothing
-// without one of them. What they must be told of switches is in sanitizer.hpp.
+// Announces stack memory to sanitizers and valgrind: bounds and users. Without one of them the
+// functions do nothing. sanitizer.hpp announces switches.
 //
-//   introduce_stack(bounds)      when it is opened, once
-//     grant_stack(open part)     it has a user
-//       quiet_reading            the library looks at it meanwhile
-//     fiber_hooks::recycle(...)  the user is gone; the library measures and scrubs
-//     revoke_stack(open part)    it is idle: nobody may touch it
+//   introduce_stack(bounds)      once, when the stack is created
+//     grant_stack(open part)     a user begins
+//       quiet_reading            the library reads the stack meanwhile
+//     fiber_hooks::recycle(...)  the user has ended; the library measures and scrubs
+//     revoke_stack(open part)    idle: any access is an error
 //   forget_stack(id)             before it is unmapped
 //
 // Sources: sanitizer/asan_interface.h, lsan_interface.h; valgrind/valgrind.h, memcheck.h.
@@ -27,11 +27,11 @@
 
 namespace bast::arch {
 
-/// True where somebody watches stacks between two uses: callers then say whose a stack is.
+/// True where a tool checks stacks between two uses: callers then announce users.
 inline constexpr bool stacks_are_watched = BAST_WITH_ASAN != 0 || BAST_WITH_VALGRIND != 0;
 
-/// From here on nobody may touch the open part of a stack: it is idle, and a pointer into it is
-/// stale. Until fiber_hooks::recycle, for the library's own looking, or grant_stack.
+/// Makes any access to the open part of an idle stack an error, because a pointer into it is stale.
+/// Until grant_stack, or fiber_hooks::recycle, which lets the library itself read it.
 inline void revoke_stack([[maybe_unused]] stack_bounds open) noexcept {
 #if BAST_WITH_ASAN
   __asan_poison_memory_region(open.base, open.size);
@@ -39,7 +39,7 @@ inline void revoke_stack([[maybe_unused]] stack_bounds open) noexcept {
   (void)VALGRIND_MAKE_MEM_NOACCESS(open.base, open.size);
 #endif
 }
-/// The stack has a user again, who finds nothing on it that it may rely on.
+/// The stack has a user again. Its content is undefined to the user.
 inline void grant_stack([[maybe_unused]] stack_bounds open) noexcept {
 #if BAST_WITH_ASAN
   __asan_unpoison_memory_region(open.base, open.size);
@@ -48,9 +48,9 @@ inline void grant_stack([[maybe_unused]] stack_bounds open) noexcept {
 #endif
 }
 
-/// While one lives, its thread may read what valgrind calls nobody's, or undefined: a stack in use,
-/// below the stack pointer and between its objects. What the other sanitizers must know stands at
-/// the function that reads.
+/// During its lifetime, its thread may read memory of a stack in use that valgrind considers
+/// inaccessible or undefined: below the stack pointer and between objects. The functions that read
+/// carry the annotations of the other sanitizers.
 class quiet_reading {
  public:
 #if BAST_WITH_VALGRIND
@@ -64,7 +64,7 @@ class quiet_reading {
   quiet_reading& operator=(const quiet_reading&) = delete;
 };
 
-/// Valgrind tells stacks from each other by their bounds; the answer is for forget_stack.
+/// Valgrind distinguishes stacks by their bounds. Returns the id for forget_stack.
 inline unsigned introduce_stack([[maybe_unused]] stack_bounds own) noexcept {
 #if BAST_WITH_VALGRIND
   return static_cast<unsigned>(VALGRIND_STACK_REGISTER(own.base, own.base + own.size));
@@ -78,8 +78,9 @@ inline void forget_stack([[maybe_unused]] unsigned id) noexcept {
 #endif
 }
 
-/// Tells the leak sanitizer that pointers may live in a slab of stacks. Only for slabs whose
-/// inaccessible parts are separate mappings: its tracer dies on guard markers, which it cannot see.
+/// Makes the leak sanitizer look for pointers in a slab of stacks. Only for slabs whose
+/// inaccessible parts are separate mappings: its tracer cannot see guard markers and crashes on
+/// them.
 inline void register_leak_root([[maybe_unused]] const std::byte* base,
                                [[maybe_unused]] std::size_t size) noexcept {
 #if BAST_WITH_ASAN
@@ -93,7 +94,7 @@ inline void unregister_leak_root([[maybe_unused]] const std::byte* base,
 #endif
 }
 
-/// True where leaks are looked for through `register_leak_root`.
+/// True where the leak sanitizer uses `register_leak_root`.
 inline constexpr bool leak_roots_in_use = BAST_WITH_ASAN != 0;
 
 }  // namespace bast::arch

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The contract of switch.hpp, for both forms and all four mixtures. What the switch owes to the
-// registers is in <cpu>/registers_test.cpp, what the inline form owes to live values in
-// live_values_test.cpp.
+// The contract of switch.hpp, for both forms and all four mixtures. <cpu>/registers_test.cpp covers
+// registers, live_values_test.cpp the live values of the inline form.
 #include "bast/arch/switch.hpp"
 
 #include <gtest/gtest.h>
@@ -28,7 +27,7 @@ TEST(switch_contract, nothing_runs_before_the_first_switch) {
   EXPECT_FALSE(ran);
 }
 
-/// One script of resumes and suspensions, and everything that both sides saw.
+/// One script of resumes and suspensions, and the events that both sides record.
 template <form Resumer, form Fiber>
 std::vector<std::string> trace_of_a_script() {
   std::vector<std::string> trace;
@@ -131,7 +130,7 @@ TEST(switch_contract, contexts_may_be_nested_deeply) {
   });
 }
 
-/// Contexts that hand over to each other without going back to who resumed them.
+/// Contexts that switch to each other without returning to their resumer.
 struct ring {
   static constexpr std::size_t size = 5;
   context members[size];
@@ -181,7 +180,7 @@ TEST(switch_contract, a_switch_need_not_go_back_to_the_resumer) {
 TEST(switch_contract, a_context_may_continue_on_another_thread) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     std::vector<std::thread::id> seen;
-    // Out of the lambda, so that the compiler cannot keep the thread's identity over a switch.
+    // Outside the lambda, so that the compiler cannot cache the thread's identity over a switch.
     const auto note = [&]()
                           __attribute__((noinline)) { seen.push_back(std::this_thread::get_id()); };
     raw_fiber fiber(Fiber, [&](raw_fiber& self) {
@@ -201,7 +200,7 @@ TEST(switch_contract, a_context_may_continue_on_another_thread) {
 TEST(switch_contract, the_words_of_a_fresh_context_lie_below_its_top) {
   alignas(stack_alignment) std::byte stack[4 * entry_frame_bytes] = {};
   context fresh;
-  fresh.fp = stack;  // as one that was suspended before has it
+  fresh.fp = stack;  // as after an earlier suspension
   std::byte* const top = stack + sizeof stack - entry_frame_bytes;
   prepare(fresh, top, [](context*) noexcept {});
   EXPECT_GE(fresh.sp, top - entry_frame_bytes);

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which thread is this? For the fault handler, which may read no thread-local variable: that of a
-// shared object may have to be allocated first.
+// The identity of the calling thread, for the fault handler. It may read no thread-local variable:
+// in a shared object, the first access may allocate it.
 #pragma once
 
 #include <bast/config.hpp>
 
 namespace bast::arch {
 
-/// The thread pointer of the ABI: no two living threads have the same one. The child of a fork
-/// keeps it, with or without the C library's help, where its gettid() is another; what had been the
-/// thread's is the child's then. Async-signal-safe; a register or a load.
+/// The ABI's thread pointer, unique among living threads. The child of a fork keeps its parent's,
+/// even where the C library does not help, while its gettid() differs; objects of the thread then
+/// belong to the child. Async-signal-safe; a register read or a load.
 [[gnu::always_inline]] inline const void* thread_pointer() noexcept {
   const void* pointer = nullptr;
 #if defined(__x86_64__)
-  // The word that it points to holds its own address (ELF Handling for Thread-Local
-  // Storage, 3.4.6).
+  // The word that it points to holds its own address (ELF Handling for Thread-Local Storage,
+  // 3.4.6).
   asm volatile("movq %%fs:0, %0" : "=r"(pointer));
 #elif defined(__aarch64__)
   asm volatile("mrs %0, tpidr_el0" : "=r"(pointer));

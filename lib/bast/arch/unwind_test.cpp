@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whoever walks the frames of a context comes to an end: the unwinder of exceptions, backtrace(),
-// walks along the frame pointers. They see the entry function, then the end of the stack, and
-// nothing of whoever resumed the context. gdb_test.cpp asks a debugger the same.
+// Every walk of a context's frames ends: the exception unwinder's, backtrace()'s, and walks along
+// the frame pointers. They find the entry function, then the end of the stack, and no frame of the
+// resumer. gdb_test.cpp tests the same with a debugger.
 #include <execinfo.h>
 #include <gtest/gtest.h>
 #include <unwind.h>
@@ -39,7 +39,8 @@ _Unwind_Reason_Code collect(_Unwind_Context* frame, void* out) {
 [[gnu::noinline]] walk walk_with_the_unwinder() {
   walk seen;
   seen.end = _Unwind_Backtrace(collect, &seen);
-  // libgcc shows the caller of the outermost function too, at address zero, as it does for threads.
+  // libgcc also reports the caller of the outermost function, at address zero, as it does for
+  // threads.
   if (!seen.frames.empty() && seen.frames.back() == 0) seen.frames.pop_back();
   return seen;
 }
@@ -47,7 +48,7 @@ _Unwind_Reason_Code collect(_Unwind_Context* frame, void* out) {
 /// Calls `f` below `depth` more frames.
 template <class F>
 [[gnu::noinline]] int below_frames(int depth, const F& f) {
-  // A pointer that the compiler cannot see through: no inlining, no loop in place of the recursion.
+  // Opaque to the compiler: prevents inlining, and a loop in place of the recursion.
   int (*volatile deeper)(int, const F&) = below_frames<F>;
   int below = 0;
   if (depth > 0) {
@@ -64,7 +65,7 @@ void expect_clean_stop(const walk& seen, std::size_t depth) {
   ASSERT_FALSE(seen.frames.empty());
   EXPECT_EQ(seen.frames.back(), reinterpret_cast<std::uintptr_t>(bast_arch_stack_end));
   EXPECT_GE(seen.frames.size(), depth);
-  EXPECT_LE(seen.frames.size(), depth + 25) << "nothing of the resumer";
+  EXPECT_LE(seen.frames.size(), depth + 25) << "no frame of the resumer";
 }
 
 TEST(arch_unwind, the_unwinder_stops_at_the_entry) {
@@ -79,7 +80,7 @@ TEST(arch_unwind, the_unwinder_stops_at_the_entry) {
         walks.push_back(walk_with_the_unwinder());
       });
     });
-    // The resumer's own depth differs each time and must not show.
+    // The resumer's own depth differs each time and must not matter.
     fiber.resume<Resumer>();
     below_frames(50, [&] { fiber.resume<Resumer>(); });
     fiber.resume<Resumer>();
@@ -110,7 +111,7 @@ TEST(arch_unwind, backtrace_stops_at_the_entry) {
 }
 
 TEST(arch_unwind, the_resumers_own_walk_is_complete_after_a_switch) {
-  // The switch must not lose the frames of the stack that it returns to either.
+  // The frames of the stack that the switch returns to must survive, too.
   for_each_mixture([]<form Resumer, form Fiber>() {
     const std::size_t before = walk_with_the_unwinder().frames.size();
     raw_fiber fiber(Fiber, [](raw_fiber&) {});
@@ -120,7 +121,7 @@ TEST(arch_unwind, the_resumers_own_walk_is_complete_after_a_switch) {
   });
 }
 
-/// Three frames that certainly have frame pointers, because each asks for its own.
+/// Three frames that have frame pointers for certain, because each requests its own.
 struct fp_walk {
   fiber_hooks hooks;
   fiber_hooks resumer_hooks;
@@ -136,7 +137,7 @@ fp_walk* fp_test = nullptr;
   while (fp != 0 && fp_test->frames.size() < frames_max) {
     const auto* const frame = reinterpret_cast<const std::uintptr_t*>(fp);
     fp_test->frames.push_back(fp);
-    if (!fp_test->stack->holds(frame)) return;  // Fails the test, rather than crash it.
+    if (!fp_test->stack->holds(frame)) return;  // Fails the test instead of crashing it.
     fp = frame[0];
   }
 }
@@ -193,7 +194,7 @@ TEST(arch_unwind, F9_an_exception_unwinds_the_frames_of_its_own_context) {
           const counted outer(alive);
           below_frames(10, [&] {
             const counted inner(alive);
-            self.suspend<Fiber>();  // Inside a try block: the handler is found afterwards.
+            self.suspend<Fiber>();  // Inside a try block, whose handler must still be found.
             if (alive == 2) throw std::runtime_error(std::to_string(round));
           });
         } catch (const std::runtime_error& e) {
@@ -203,7 +204,7 @@ TEST(arch_unwind, F9_an_exception_unwinds_the_frames_of_its_own_context) {
       }
     });
     while (!fiber.finished()) {
-      // The resumer throws too, in between.
+      // The resumer throws in between.
       EXPECT_THROW(below_frames(5, [] { throw 7; }), int);
       fiber.resume<Resumer>();
     }

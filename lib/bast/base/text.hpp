@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `text`: a diagnostic line composed in a fixed buffer. Async-signal-safe: no allocation, no locale,
-// no stdio. The overflow report and failed checks use it inside signal handlers.
+// `text`: a diagnostic line composed in a fixed buffer. Async-signal-safe: no allocation, no
+// locale, no stdio. The overflow report and failed checks use it inside signal handlers.
 #pragma once
 
 #include <bast/config.hpp>

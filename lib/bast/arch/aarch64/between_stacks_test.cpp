@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The twin of x86_64/step_test.cpp for a processor that does not let a program step itself, and for
-// the emulator, which delivers no signal in the middle of a switch: a signal handler puts into its
-// own frame what the interrupted registers would be at each instruction between the stacks, and
+// The counterpart of x86_64/step_test.cpp for a processor on which a program cannot single-step
+// itself, and for the emulator, which delivers no signal in the middle of a switch. A signal
+// handler writes into its own frame the register values of each instruction between the stacks, and
 // walks from there. Unwinders must find no caller (D13).
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ constexpr std::uint64_t instruction_bytes = 4;
 struct interruption {
   std::uint64_t pc = 0;
   const context* fp_of = nullptr;
-  const context* sp_of = nullptr;  // null: the thread's own
+  const context* sp_of = nullptr;  // null: the thread's own stack
 };
 
 struct interrupted_walk {
@@ -69,7 +69,7 @@ template <form Fiber>
 void expect_no_caller_between_stacks() {
   raw_fiber fiber(Fiber, [](raw_fiber& self) { self.suspend<Fiber>(); });
   fiber.resume<Fiber>();
-  // It suspended right before the place where it goes on: ... ldr x29, mov sp, br.
+  // It suspended right before the place where it continues: ... ldr x29, mov sp, br.
   const auto resumed_at = reinterpret_cast<std::uint64_t>(fiber.own().pc);
   const context& other = fiber.resumer();
   expect_no_caller({.pc = resumed_at - 2 * instruction_bytes, .fp_of = &other}, "at the move");

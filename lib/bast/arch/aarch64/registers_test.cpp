@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the aarch64 switch owes to registers, seen from hand-written assembly on both sides: x19 to
-// x29, the low halves of v8 to v15 and the stack pointer are preserved, the floating-point control
-// register is not touched. Everything else is filled too, to be lost.
+// The registers of the aarch64 switch, checked by hand-written assembly on both sides: it preserves
+// x19 to x29, the low halves of v8 to v15 and the stack pointer, and does not touch the
+// floating-point control register. The assembly fills all other registers, too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -41,7 +41,7 @@ static_assert(offsetof(register_file, v) == 416);
 
 }  // namespace
 
-// Not in the unnamed namespace: assembly defines it. The type of the file is of no interest there.
+// Outside the unnamed namespace, because assembly defines it; hence the untyped `file`.
 extern "C" void bast_test_switch_with_registers(void* file, context* to, context* from,
                                                 test::switch_function form);
 
@@ -161,7 +161,7 @@ std::string register_file::lost(const register_file& others) const {
     if (vectors_saved_after[i] != v[2 * (8 + i)]) list += 'd' + std::to_string(8 + i) + ' ';
   }
   if (sp_after != sp_before) list += "sp ";
-  // The other side set it last, and the switch leaves it alone.
+  // The other side set it last, and the switch does not touch it.
   if (fpcr_after != others.fpcr) list += "fpcr ";
   return list;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The out-of-line switch for aarch64, the way into a fresh stack, and the end of every stack.
+// The out-of-line switch for aarch64, the entry to a fresh stack, and the end of every stack.
 //
 //   context           the suspended stack (160 bytes)
 //   sp  ----------->  x19 x20 | x21 x22 | x23 x24 | x25 x26 | x27 x28
@@ -60,8 +60,8 @@ bast_arch_switch:
         str     x29, [x1, #16]
         ldp     x10, x17, [x0]
         ldr     x29, [x0, #16]
-        // From here to the jump unwinders find no caller; see the x86-64 twin (D13). The registers
-        // are where they are.
+        // From here to the jump unwinders find no caller, as on x86-64 (D13). No register has been
+        // saved elsewhere.
         .cfi_remember_state
         .cfi_def_cfa sp, 0
         .cfi_undefined x30
@@ -88,7 +88,7 @@ bast_arch_switch:
         ldr     x30, [sp, #144]
         add     sp, sp, #160
         .cfi_adjust_cfa_offset -160
-        // What lies below the stack pointer belongs to signal frames.
+        // Memory below the stack pointer belongs to signal frames.
         .cfi_restore x19
         .cfi_restore x20
         .cfi_restore x21
@@ -108,13 +108,13 @@ bast_arch_switch:
         .cfi_restore d14
         .cfi_restore d15
         .cfi_restore x30
-        // A return is not checked against landing pads; a jump to a return address would be.
+        // Landing pads are not checked for a return; a jump to a return address would be checked.
         ret
         .cfi_endproc
         .size   bast_arch_switch, . - bast_arch_switch
 
-// The first instructions on a fresh stack: the return address lives in a register on this CPU, so
-// somebody has to set it before the entry function runs.
+// The first instructions on a fresh stack. On this CPU the return address is in a register, which
+// must be set before the entry function runs.
         .globl  bast_arch_enter
         .type   bast_arch_enter, %function
         .p2align 4
@@ -128,7 +128,7 @@ bast_arch_enter:
         .cfi_endproc
         .size   bast_arch_enter, . - bast_arch_enter
 
-// The return address of every entry function; see the x86-64 twin.
+// The return address of every entry function, as on x86-64.
         .type   bast_arch_stack_end_procedure, %function
 bast_arch_stack_end_procedure:
         .cfi_startproc
@@ -150,8 +150,9 @@ bast_arch_stack_end:
 
         .section .note.GNU-stack, "", %progbits
 
-// Ready for branch-target identification, and says so: one silent object would strip the protection
-// from the whole program. Return addresses are not signed here, so no claim for PAC is made.
+// Supports branch-target identification. The note declares that, because one object without it
+// disables the protection for the whole program. Return addresses are not signed here, so the
+// object does not claim PAC.
         .section .note.gnu.property, "a", %note
         .p2align 3
         .long   4               // length of the name

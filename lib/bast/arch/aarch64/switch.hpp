@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inline switch for aarch64. docs/context-switch.md explains the idea; here is what is peculiar
-// to this CPU.
+// The inline switch for aarch64. docs/context-switch.md explains the idea. Specific to this CPU:
 //
 // - x29 is the frame pointer and cannot be a clobber: saved by hand, as rbp is on x86-64.
 // - Clang addresses locals through x19 where it uses rbx on x86-64: saved by hand, likewise.
@@ -36,7 +35,8 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 #define BAST_ARCH_BASE_CLOBBER "x19",
 #endif
 
-// As on x86-64: from the first of the two moves to the jump unwinders find no return address (D13).
+// As on x86-64: from the first of the two moves to the jump, unwinders find no return address
+// (D13).
 #if defined(__GCC_HAVE_DWARF2_CFI_ASM) && !defined(BAST_NO_SWITCH_CFI)
 #define BAST_ARCH_BETWEEN_STACKS                                         \
   ".cfi_remember_state\n\t"                                              \
@@ -65,14 +65,16 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 namespace bast::arch {
 
 [[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
-  // Operands in whatever registers are left, moved into fixed ones here: a local register variable
-  // does not survive the call that finds a thread-local's address on the way to this statement.
+  // The operands arrive in any free registers and are moved into fixed ones here: a local register
+  // variable does not survive the call that computes a thread-local's address before this
+  // statement.
 #if defined(__clang__)
-  // Clang binds such a variable at the statement alone. It has to: of three registers that are no
-  // clobbers two would be the operands, and the third would be taken to keep its value.
+  // Clang binds such a variable only at the statement. It must be fixed there: of the three
+  // registers that are no clobbers, two would become the operands, and Clang would assume that the
+  // third keeps its value.
   register context* load asm("x0") = &to;
   register context* save asm("x1") = &from;
-  from.fp = __builtin_frame_address(0);  // Asks for a frame pointer: below, sp moves.
+  from.fp = __builtin_frame_address(0);  // Forces a frame pointer, because sp moves below.
 #else
   context* load = &to;
   context* save = &from;
@@ -100,8 +102,8 @@ namespace bast::arch {
         "memory" BAST_ARCH_SVE_CLOBBERS);
 }
 
-/// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
-/// compiler need not save anything either.
+/// Continues `to` and never returns. Saves nothing of the running flow of control, and neither does
+/// the compiler.
 [[noreturn, gnu::always_inline]] inline void leave_for(context& to) noexcept {
   asm volatile(
       "mov x10, %[to]\n\t"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the x86-64 switch owes to registers, seen from hand-written assembly on both sides: the
-// callee-saved registers and the stack pointer are preserved, the direction flag is clear, the
-// floating-point control words are not touched. Everything else is filled too, to be lost.
+// The registers of the x86-64 switch, checked by hand-written assembly on both sides: it preserves
+// the callee-saved registers and the stack pointer, leaves the direction flag clear, and does not
+// touch the floating-point control words. The assembly fills all other registers, too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -47,7 +47,7 @@ static_assert(offsetof(register_file, xmm) == 192);
 
 }  // namespace
 
-// Not in the unnamed namespace: assembly defines it. The type of the file is of no interest there.
+// Outside the unnamed namespace, because assembly defines it; hence the untyped `file`.
 extern "C" void bast_test_switch_with_registers(void* file, context* to, context* from,
                                                 test::switch_function form);
 
@@ -146,12 +146,12 @@ void register_file::fill(test::random_numbers& random) {
   for (auto& word : saved) word = random.next();
   for (auto& word : scratch) word = random.next();
   for (auto& word : xmm) word = random.next();
-  // CF, PF, AF, ZF, SF and OF at will; bit 1 is always set; DF stays clear, as the ABI demands.
+  // Random CF, PF, AF, ZF, SF and OF; bit 1 is always set; DF stays clear, as the ABI requires.
   flags = (random.next() & 0x8d5) | 0x202;
-  // Any rounding, flush-to-zero, denormals-are-zero and sticky flags; all exceptions masked, or the
-  // next operation would trap. The upper bits are reserved.
+  // Random rounding, flush-to-zero, denormals-are-zero and sticky flags. All exceptions are masked,
+  // or the next operation would trap. The upper bits are reserved.
   mxcsr = static_cast<std::uint32_t>((random.next() & 0xe07f) | 0x1f80);
-  // Any rounding; double or extended precision; all exceptions masked.
+  // Random rounding; double or extended precision; all exceptions masked.
   x87 = static_cast<std::uint16_t>((random.next() & 0x0d00) | 0x027f);
 }
 
@@ -163,7 +163,7 @@ std::string register_file::lost(const register_file& others) const {
   }
   if (sp_after != sp_before) list += "rsp ";
   if ((flags_after & 0x400) != 0) list += "direction-flag ";
-  // The other side set them last, and the switch leaves them alone.
+  // The other side set them last, and the switch does not touch them.
   if (mxcsr_after != others.mxcsr) list += "mxcsr ";
   if (x87_after != others.x87) list += "x87-control-word ";
   return list;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A profiler interrupts anywhere, so everything that switches is executed one instruction at a
-// time, by the processor's trap flag, and the stack is walked at each: from the end of one switch
-// to the end of another, into a fresh stack and off one for good. Before the change of stacks a
-// walk sees the flow that leaves, after it the one that goes on; between them, where the registers
-// are of both, it must find no caller at all (D13). The matrix of ci/run repeats this at every -O
-// level.
+// A profiler can interrupt anywhere. These tests single-step every switch with the processor's trap
+// flag and walk the stack at each instruction, from the end of one switch to the end of the next,
+// including the entry to a fresh stack and the final exit from one. Before the change of stacks a
+// walk finds the flow that leaves, after it the one that continues. In between, the registers
+// belong to both, and a walk must find no caller (D13). The matrix of ci/run repeats this at every
+// -O level.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -30,14 +30,14 @@ constexpr int walk_max = 100;
 constexpr int lives = 3;  // resumptions of the fiber
 constexpr std::uint64_t trap_flag = 0x100;
 
-/// The frames that an unwinder finds from the interrupted instruction on.
+/// The frames that an unwinder finds from the interrupted instruction.
 struct interrupted_walk {
   std::uintptr_t pc = 0;
   std::uintptr_t outermost = 0;
-  int frames = -1;  // above the interrupted one; -1 before that is found
+  int frames = -1;  // above the interrupted one; -1 until that is found
 };
 
-/// What was seen of the flow of control at each instruction.
+/// The walks of one flow of control, counted by result.
 struct seen_in_steps {
   int steps = 0;
   int on_the_thread = 0;
@@ -46,9 +46,9 @@ struct seen_in_steps {
   int lost = 0;     // anything else
 };
 
-/// libgcc's, which backtrace() uses too. With libc++ LLVM's is linked as well and found first; that
-/// of LLVM 19 takes the interrupted instruction for one after a call and applies the rules of the
-/// instruction before it, so that its walks from the prologue of any function go astray.
+/// libgcc's unwinder, which backtrace() uses too. With libc++, LLVM's is linked as well and found
+/// first. LLVM 19's treats the interrupted instruction like one after a call and applies the rules
+/// of the instruction before it, so its walks from any function prologue are wrong.
 struct unwinder {
   decltype(&::_Unwind_Backtrace) backtrace = nullptr;
   decltype(&::_Unwind_GetIP) pc_of = nullptr;
@@ -71,7 +71,7 @@ _Unwind_Reason_Code collect_above(_Unwind_Context* frame, void* out) {
   auto& walk = *static_cast<interrupted_walk*>(out);
   const std::uintptr_t pc = libgcc.pc_of(frame);
   if (walk.frames >= 0) {
-    // libgcc shows the caller of the outermost function too, at address zero.
+    // libgcc also reports the caller of the outermost function, at address zero.
     if (pc == 0) return _URC_NO_REASON;
     walk.outermost = pc;
     ++walk.frames;
@@ -115,7 +115,7 @@ _Unwind_Reason_Code remember(_Unwind_Context* frame, void*) {
   return _URC_NO_REASON;
 }
 
-/// How many instructions a form executes between the stacks, at most.
+/// The maximum number of instructions that a form executes between the stacks.
 constexpr int between_one_switch(form f) { return f == form::in_line ? 2 : 4; }
 
 template <form Resumer, form Fiber>
@@ -138,7 +138,7 @@ int step_through(int stack_flag) {
   if (!fiber.finished()) return 2;
   if (seen.lost != 0) return 3;
   if (seen.on_the_thread < 10 || seen.on_the_fiber < 10) return 4;
-  // Each switch has such instructions, or nothing was tested; and few.
+  // Each switch must have such instructions, or nothing was tested; and only a few.
   const int most = lives * (between_one_switch(Resumer) + between_one_switch(Fiber));
   if (seen.between < 2 * 2 * lives || seen.between > most) return 5;
   return 0;

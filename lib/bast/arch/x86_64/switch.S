@@ -2,8 +2,8 @@
 //
 // The out-of-line switch for x86-64, and the end of every coroutine's stack.
 //
-// A context suspended here looks like this; one suspended by the inline form has its own frame in
-// place of the six words. Who resumes it need not know: it loads sp, pc and rbp and jumps.
+// A suspended context. The inline form leaves its own frame in place of the six words. The resumer
+// does not distinguish the forms: it loads sp, pc and rbp and jumps.
 //
 //   context           the suspended stack
 //   sp  ----------->  r15
@@ -30,8 +30,8 @@ bast_arch_switch:
         endbr64
         leaq    .Lcontinue(%rip), %rax
         movq    8(%rdi), %rcx           // where `to` continues
-        // The callee-saved registers but rbp, which travels in the context. Stored in the red zone,
-        // which no signal touches, rather than pushed: rsp moves once, and the frame stays
+        // The callee-saved registers except rbp, which is in the context. They are stored in the
+        // red zone, which no signal touches, instead of pushed: rsp moves once, and the frame keeps
         // a constant distance from it.
         movq    %rbx, -8(%rsp)
         movq    %r12, -16(%rsp)
@@ -43,15 +43,15 @@ bast_arch_switch:
         movq    %rax, 8(%rsi)
         movq    %rbp, 16(%rsi)
         movq    16(%rdi), %rbp
-        // From here to where the frame on the other stack is known, unwinders find no caller: the
-        // registers are the other flow's (D13).
+        // From here until the frame on the other stack is known, unwinders find no caller: the
+        // registers belong to the other flow (D13).
         .cfi_remember_state
         .cfi_undefined %rip
         .cfi_same_value %rbp
         movq    0(%rdi), %rsp
-        // Now on the other stack. If it was left through this function too, it continues right
-        // below, and the only indirect jump is the one at the end: two in a row mispredict each
-        // other.
+        // Now on the other stack. If that flow left through this function too, it continues right
+        // below, without an indirect jump. The only one is at the end, because two in a row make
+        // each other mispredict.
         cmpq    %rax, %rcx
         jne     .Lother
         .cfi_restore_state
@@ -79,7 +79,7 @@ bast_arch_switch:
         .cfi_register %rip, %rcx
         // Not `ret`: the return-address predictor holds the calls of the stack that was left, and a
         // misprediction costs five times this jump. The return address is no landing pad, so the
-        // jump asks not to be tracked.
+        // jump is marked `notrack`.
         notrack jmpq *%rcx
 .Lother:
         .cfi_undefined %rip
@@ -89,9 +89,9 @@ bast_arch_switch:
         .cfi_endproc
         .size   bast_arch_switch, . - bast_arch_switch
 
-// The return address of every entry function. Never executed; it exists to be looked up. Unwinders
-// search for the instruction before a return address, hence the nop inside the same procedure, and
-// read there that nobody called.
+// The return address of every entry function. Never executed, only looked up. Unwinders look up the
+// instruction before a return address, hence the nop inside the procedure, and read there that the
+// frame has no caller.
         .type   bast_arch_stack_end_procedure, @function
 bast_arch_stack_end_procedure:
         .cfi_startproc
@@ -102,9 +102,9 @@ bast_arch_stack_end_procedure:
         .cfi_endproc
         .size   bast_arch_stack_end_procedure, . - bast_arch_stack_end_procedure
 
-// Its address, for prepare(), which is inlined into the users of a shared library. A variable and
-// not the label itself: for a function of another object a linker may substitute its own stub,
-// where no unwinder would find the end.
+// Its address, for prepare(), which is inlined into users of a shared library. A variable instead
+// of the label: for a function of another object a linker may substitute its own stub, where an
+// unwinder would not find the end.
         .section .data.rel.ro, "aw", @progbits
         .p2align 3
         .globl  bast_arch_stack_end
@@ -115,9 +115,9 @@ bast_arch_stack_end:
 
         .section .note.GNU-stack, "", @progbits
 
-// This object is ready for indirect-branch tracking, and says so: one silent object would strip the
-// protection from the whole program. It does not claim shadow stacks: a coroutine has none of its
-// own, and a program that links bast must not be started with them enforced.
+// Supports indirect-branch tracking. The note declares that, because one object without it disables
+// the protection for the whole program. It does not claim shadow stacks: a coroutine has none, and
+// a program that links bast must not be started with them enforced.
         .section .note.gnu.property, "a", @note
         .p2align 3
         .long   4               // length of the name

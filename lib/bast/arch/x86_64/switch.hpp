@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inline switch for x86-64. docs/context-switch.md explains the idea; here is what is peculiar
-// to this CPU.
+// The inline switch for x86-64. docs/context-switch.md explains the idea. Specific to this CPU:
 //
 //   A suspended context                        The stack that it left, untouched by the switch
-//   +0   sp ------------------------------->   [ frame of whoever called exchange ]
+//   +0   sp ------------------------------->   [ frame of the caller              ]
 //   +8   pc -> label 1 in that function        [ its red zone, below sp           ]
 //   +16  rbp of that function
 //
 // - Nothing is pushed: the caller's red zone below rsp may be in use, and stays intact.
-// - Clang needs one word more. A function that realigns its stack and also moves it (over-aligned
-//   locals and alloca) addresses its locals through rbx there, and saves it for no asm statement.
-//   So rbx is saved by hand, below the red zone, and is no clobber. The frame pointer that such a
-//   function has anyway is asked of every one, so that no unwind rule depends on rsp.
-// - rbp cannot be named as a clobber (the function may address its frame through it), so it is the
-//   one register saved by hand. Every other callee-saved register is a clobber.
+// - Clang needs one word more. A function that both realigns and moves its stack pointer
+//   (over-aligned locals and alloca) addresses its locals through rbx, and Clang does not save it
+//   around an asm statement. So rbx is saved by hand, below the red zone, and is no clobber. Such a
+//   function has a frame pointer anyway; every caller is made to have one, so that no unwind rule
+//   depends on rsp.
+// - rbp cannot be a clobber (the function may address its frame through it), so it is saved by
+//   hand. Every other callee-saved register is a clobber.
 // - The x87 and MMX registers are clobbers too: a switch in the middle of long double arithmetic is
 //   legal. With AVX-512 the upper sixteen vector registers and the mask registers exist as well;
-//   the lower sixteen are covered in full width by their xmm names.
-// - At the label the compiler's unwind information for this function is exact: rsp is back to what
-//   it was. From the first of the two moves to the jump it is not: the registers are the other
-//   flow's, the rules are this function's. There the return address is undefined, so that a
-//   profiler that unwinds from a signal stops (D13), and nothing of the caller is looked for in
-//   memory.
+//   the xmm names of the lower sixteen cover their full width.
+// - At the label the compiler's unwind information for this function is exact: rsp has its old
+//   value again. From the first of the two moves to the jump it is not: the registers belong to the
+//   other flow, the rules to this function. There the return address is undefined, so that a
+//   profiler that unwinds from a signal stops (D13) and does not search memory for the caller.
 #pragma once
 
 #include <cstring>
@@ -53,9 +52,10 @@ extern "C" const void* const bast_arch_stack_end;  // switch.S
 #define BAST_ARCH_BASE_CLOBBER "rbx",
 #endif
 
-// Only where the compiler describes its functions by directives, or the assembler refuses these.
-// Clang does not describe a function that cannot throw, with -fno-asynchronous-unwind-tables, and
-// has no macro that says so: there BAST_NO_SWITCH_CFI has to be defined.
+// Only where the compiler describes its functions by directives; elsewhere the assembler rejects
+// these. Clang does not describe a function that cannot throw, with
+// -fno-asynchronous-unwind-tables, and has no macro for that: there BAST_NO_SWITCH_CFI must be
+// defined.
 #if defined(__GCC_HAVE_DWARF2_CFI_ASM) && !defined(BAST_NO_SWITCH_CFI)
 #define BAST_ARCH_BETWEEN_STACKS                \
   ".cfi_remember_state\n\t"                     \
@@ -85,7 +85,7 @@ namespace bast::arch {
   context* load = &to;
   context* save = &from;
 #if defined(__clang__)
-  from.fp = __builtin_frame_address(0);  // This is what asks for a frame pointer.
+  from.fp = __builtin_frame_address(0);  // Forces a frame pointer.
 #endif
   asm volatile("leaq 1f(%%rip), %%rax\n\t"  // where we will continue
                BAST_ARCH_SAVE_BASE
@@ -105,8 +105,8 @@ namespace bast::arch {
                  "mm3", "mm4", "mm5", "mm6", "mm7", "cc", "memory" BAST_ARCH_AVX512_CLOBBERS);
 }
 
-/// Continues `to` and never comes back: nothing of the running flow of control is saved, so the
-/// compiler need not save anything either.
+/// Continues `to` and never returns. Saves nothing of the running flow of control, and neither does
+/// the compiler.
 [[noreturn, gnu::always_inline]] inline void leave_for(context& to) noexcept {
   asm volatile("movq 16(%0), %%rbp\n\t" BAST_ARCH_BETWEEN_STACKS
                "movq 0(%0), %%rsp\n\t"
@@ -120,7 +120,7 @@ namespace bast::arch {
 inline void prepare(context& fresh, std::byte* top, entry_function entry) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(top) % stack_alignment == 0);
   if (BAST_MUTANT(misaligned_entry)) top -= stack_alignment / 2;
-  // At entry rsp is what it is after a call: 8 below a multiple of 16, the return address there.
+  // At entry rsp is as after a call: 8 below a multiple of 16, pointing to the return address.
   const void* const return_address = bast_arch_stack_end;
   static_assert(sizeof return_address <= entry_frame_bytes);
   std::memcpy(top - sizeof return_address, &return_address, sizeof return_address);
