@@ -26,15 +26,15 @@ constexpr std::size_t own_stack_bytes = 64 << 10;
 
 std::size_t signal_frame_bytes() noexcept {
   const unsigned long reported = ::getauxval(AT_MINSIGSTKSZ);
-  return std::max<std::size_t>(reported, 2048);  // Kernels before 5.14 report nothing on x86-64.
+  return std::max<std::size_t>(reported, 2048);  // x86-64 kernels before 5.14 report nothing.
 }
 
 int set_alternate(const stack_t* next, stack_t* before) noexcept {
   return system_call(call::sigaltstack, -1, [=] { return ::sigaltstack(next, before); });
 }
 
-/// One per thread that asked. Without a destructor: pools of this thread may be destroyed after the
-/// other thread_locals, and grow.
+/// One per thread that called. Has no destructor: pools of this thread may be destroyed, and grow,
+/// after the other thread_locals.
 class thread_stack {
  public:
   constexpr thread_stack() = default;
@@ -46,7 +46,7 @@ class thread_stack {
   void take_down() noexcept {
     if (base_ == nullptr) return;
     stack_t installed{};
-    // If somebody installed another one over ours, theirs stays (I1).
+    // If another stack was installed over ours, that one stays (I1).
     const bool ours_is_installed =
         ::sigaltstack(nullptr, &installed) == 0 && installed.ss_sp == base_ + page_bytes();
     if (ours_is_installed && !BAST_MUTANT(altstack_not_restored))
@@ -55,7 +55,7 @@ class thread_stack {
   }
 
   result<void> install() noexcept {
-    // Ours may be mapped already: somebody installed another one over it and took that one down.
+    // Ours may be mapped already: another one was installed over it, and that one has been removed.
     if (base_ == nullptr) {
       if (const auto mapped = map_guarded(); !mapped) return mapped;
     }
@@ -115,7 +115,7 @@ result<void> ensure_alternate_stack() noexcept {
   if ((installed.ss_flags & SS_DISABLE) != 0) return install_own();
   if (installed.ss_size < alternate_stack_bytes_min()) {  // I1
     return fail(errc::invalid, "os.ensure_alternate_stack",
-                "this thread's alternate signal stack, installed by somebody else, is too small "
+                "this thread's alternate signal stack, which bast did not install, is too small "
                 "for the fault handler, which needs this many bytes",
                 static_cast<std::int64_t>(alternate_stack_bytes_min()));
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The invariants I1 to I3 of alternate_stack.hpp. Every test runs on a thread of its own, which
-// begins without an alternate stack: a sanitizer's is set aside first and put back at the very end.
+// The invariants I1 to I3 of alternate_stack.hpp. Every test runs on a thread of its own that
+// begins without an alternate stack: a sanitizer's is set aside first and restored at the very end.
 #include "bast/os/alternate_stack.hpp"
 
 #include <gtest/gtest.h>
@@ -32,8 +32,8 @@ stack_t installed_now() {
 
 bool is_disabled(const stack_t& s) { return (s.ss_flags & SS_DISABLE) != 0; }
 
-/// What the thread looked like before the body ran, while its thread_locals were destroyed, and
-/// after it ended.
+/// The thread's state before the body ran, while its thread_locals were destroyed, and after it
+/// ended.
 struct observation {
   mappings before;
   mappings after;
@@ -43,8 +43,8 @@ struct observation {
   int round = 0;
 };
 
-/// The destructor of a pthread key that is younger than the library's, in the round in which the
-/// library takes its stack down, and so after that.
+/// The destructor of a pthread key that is younger than the library's: in the round in which the
+/// library removes its stack, it runs after that.
 void observe_the_end(void* out);
 pthread_key_t observers_key() {
   static const pthread_key_t key = [] {
@@ -66,7 +66,8 @@ void observe_the_end(void* out) {
   (void)sigaltstack(&seen.foreign, nullptr);
 }
 
-/// Made before the library knows the thread, so destroyed after any thread_local of its.
+/// Constructed before the library's first use in the thread, so destroyed after the library's
+/// thread_locals.
 struct observer {
   ~observer() { seen->in_destructors = installed_now(); }
   observation* seen = nullptr;
@@ -83,7 +84,7 @@ observation on_a_bare_thread(Body body) {
     none.ss_flags = SS_DISABLE;
     (void)sigaltstack(&none, nullptr);
     constinit static thread_local thread_end_task nothing{.run = [] noexcept {}};
-    EXPECT_TRUE(at_thread_end(nothing));  // The library's key is the older one.
+    EXPECT_TRUE(at_thread_end(nothing));  // So that the library's key is older.
     EXPECT_EQ(pthread_setspecific(observers_key(), &seen), 0);
     (void)mappings::now();
     seen.before = mappings::now();
@@ -92,7 +93,7 @@ observation on_a_bare_thread(Body body) {
   return seen;
 }
 
-/// What a handler may run on: mapped and writable from end to end.
+/// Requires that a handler can run on `stack`: it is mapped and writable from end to end.
 void expect_usable(const stack_t& stack) {
   ASSERT_FALSE(is_disabled(stack));
   auto* const base = static_cast<std::byte*>(stack.ss_sp);
@@ -111,7 +112,7 @@ TEST(alternate_stack, I2_is_guarded_below_and_sized_for_this_cpu) {
     ASSERT_TRUE(ensure_alternate_stack());
     const stack_t ours = installed_now();
     ASSERT_FALSE(is_disabled(ours));
-    // 64 KiB hold the overflow report and its unwinder; four frames, where those are larger.
+    // 64 KiB hold the overflow report and its unwinder; or four signal frames, if those are larger.
     const std::size_t frame = std::max<std::size_t>(getauxval(AT_MINSIGSTKSZ), 2048);
     const std::size_t wanted = std::max<std::size_t>(64 << 10, 4 * frame);
     EXPECT_EQ(ours.ss_size, bast::internal::round_up(wanted, page_bytes()));
@@ -125,7 +126,7 @@ TEST(alternate_stack, I2_is_guarded_below_and_sized_for_this_cpu) {
 }
 
 TEST(alternate_stack, the_minimum_holds_a_signal_frame_and_the_handler) {
-  // Kernels before 5.14 report no frame on x86-64; it takes 2 KiB then.
+  // x86-64 kernels before 5.14 report no frame size; it is 2 KiB then.
   const std::size_t frame = std::max<std::size_t>(getauxval(AT_MINSIGSTKSZ), 2048);
   EXPECT_EQ(alternate_stack_bytes_min(), frame + 4096);
 }
@@ -138,7 +139,7 @@ TEST(alternate_stack, is_installed_once) {
     const fault_scope scope({.kind = call::map});
     for (int i = 0; i < 5; ++i) ASSERT_TRUE(ensure_alternate_stack());
     EXPECT_EQ(installed_now().ss_sp, first.ss_sp);
-    EXPECT_EQ(scope.seen(), 0U) << "cheap when there is one";
+    EXPECT_EQ(scope.seen(), 0U) << "one is installed already";
     EXPECT_EQ(mappings::now(), mapped);
   }));
 }
@@ -187,7 +188,7 @@ TEST(alternate_stack, I1_an_applications_own_stack_is_used_and_never_replaced) {
     ASSERT_TRUE(ensure_alternate_stack());
     EXPECT_TRUE(theirs->is_installed());
   });
-  EXPECT_FALSE(is_disabled(seen.at_exit)) << "theirs stays to the end";
+  EXPECT_FALSE(is_disabled(seen.at_exit)) << "the application's stays to the end";
   delete theirs;
 }
 
@@ -234,7 +235,7 @@ TEST(alternate_stack, each_refused_call_leaves_nothing_behind_and_a_later_attemp
   const fault_plan plans[] = {
       {.kind = call::map, .nth = 1, .error_number = ENOMEM},
       {.kind = call::protect, .nth = 1, .error_number = ENOMEM},
-      {.kind = call::sigaltstack, .nth = 1, .error_number = EPERM},  // the question
+      {.kind = call::sigaltstack, .nth = 1, .error_number = EPERM},  // reading
       {.kind = call::sigaltstack, .nth = 2, .error_number = EPERM},  // the installation
   };
   for (const fault_plan& plan : plans) {
@@ -297,7 +298,7 @@ TEST(alternate_stack, X6_when_even_giving_back_is_refused_it_is_retried) {
   expect_nothing_left(on_a_bare_thread([] {
     const mappings before = mappings::now();
     {
-      // The question, the mapping; then the guard and everything after it fails.
+      // The read and the mapping succeed; the guard and everything after it fail.
       const fault_scope fault({.kind = call::any, .nth = 3, .persistent = true});
       ASSERT_FALSE(ensure_alternate_stack());
       EXPECT_GE(fault.injected(), 2U);

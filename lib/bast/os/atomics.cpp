@@ -15,7 +15,8 @@ namespace bast::os {
 
 void real_atomics::wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
   static_assert(sizeof word == sizeof expected && std::atomic<std::uint32_t>::is_always_lock_free);
-  // Whatever it returns (EAGAIN: the word has changed; EINTR: a signal) the caller looks again.
+  // The result does not matter (EAGAIN: the word has changed; EINTR: a signal): the caller checks
+  // again.
   (void)internal::system_call(call::futex_wait, -1L, [&] {
     return ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr);
   });
@@ -36,7 +37,7 @@ void real_atomics::leave_processor(unsigned round) noexcept {
   const unsigned doublings = round - yields_max;
   const timespec pause{.tv_sec = 0,
                        .tv_nsec = doublings < 5 ? sleep_first_ns << doublings : sleep_max_ns};
-  ::nanosleep(&pause, nullptr);  // A signal ends it early, and nothing is lost.
+  ::nanosleep(&pause, nullptr);  // A signal may end it early; that is harmless.
 }
 
 }  // namespace bast::os

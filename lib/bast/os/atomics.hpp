@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `real_atomics`: what concurrent structures are built of. Such a structure is a template over it,
-// so that the interleaving checker (stress/interleave) can run the very same code on atomics of its
-// own, where each access is a place to switch to another thread; production pays nothing.
+// `real_atomics`: the atomic operations of concurrent structures. Such a structure is a template
+// over it, so that the interleaving checker (stress/interleave) can run the same code on its own
+// atomics, where each access may switch to another thread. Production code pays nothing.
 //
 //   template <class Atomics>
 //   class mailbox {
@@ -22,28 +22,28 @@ struct real_atomics {
   template <class T>
   using atomic = std::atomic<T>;
 
-  /// Data that is shared and not atomic: something else must order its uses. The checker reports
-  /// two uses that nothing orders.
+  /// Shared data that is not atomic: something else must order its uses. The checker reports two
+  /// uses without an order.
   template <class T>
   using plain = T;
 
-  /// Sleeps while `word` is `expected`; may return for no reason, so callers loop. Kernel: futex,
+  /// Sleeps while `word` is `expected`. May return spuriously, so callers loop. Kernel: futex,
   /// private to the process.
   static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
-  /// Wakes everybody who sleeps on `word`, which may have ceased to exist: the kernel looks only at
-  /// the address.
+  /// Wakes all threads that sleep on `word`. It need not exist any more: the kernel uses only the
+  /// address.
   static void wake_all(const std::atomic<std::uint32_t>* word) noexcept;
 
-  /// The calling thread, among those that are alive. Never 0.
+  /// Identifies the calling thread among the living ones. Never 0.
   static std::uintptr_t self() noexcept {
     static constinit thread_local char mine = 0;
     return reinterpret_cast<std::uintptr_t>(&mine);
   }
 
-  /// Between two looks at a word that another thread is about to change; `round` counts them. The
-  /// first 100 spin, the next 8 yield the processor, the others sleep, 50 us at first and 1 ms at
-  /// most: a thread of a higher scheduling class that only yielded would keep out the one it waits
-  /// for.
+  /// For a loop, between two reads of a word that another thread is about to change; `round` counts
+  /// them. The first 100 spin, the next 8 yield the processor, the others sleep, first 50 us and at
+  /// most 1 ms: a thread of a higher scheduling class that only yielded would starve the one it
+  /// waits for.
   static void relax(unsigned round) noexcept {
     if (round >= spins_max) [[unlikely]]
       return leave_processor(round - spins_max);
@@ -55,10 +55,9 @@ struct real_atomics {
   static void leave_processor(unsigned round) noexcept;
 };
 
-/// A lock for short critical sections that no user code runs in, 1 byte, not recursive. Unlocking
-/// is a store, which costs nothing beside the exchange of a lock that knows who sleeps: such a lock
-/// made cancelling a tree half as fast again (bench: cancel). So a thread that finds it taken looks
-/// again by itself.
+/// A lock for short critical sections without user code, 1 byte, not recursive. Unlocking is a
+/// plain store. A lock that records sleepers needs an exchange there, which made cancelling a tree
+/// half as fast again (bench: cancel). So a waiting thread polls.
 template <class Atomics>
 class basic_lock {
  public:
@@ -81,7 +80,7 @@ class basic_lock {
   [[gnu::noinline]] void lock_slowly() noexcept {
     unsigned round = 0;
     do {
-      // Relaxed: it is only worth a try then.
+      // Relaxed: only decides whether to try.
       do Atomics::relax(round++);
       while (taken_.load(std::memory_order_relaxed));
       // Acquire: pairs with the release in unlock().

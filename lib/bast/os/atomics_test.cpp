@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting in the kernel, and the lock. stress/interleave runs the lock through every interleaving;
-// here it is told what each access must be.
+// Futex waits, and the lock. stress/interleave runs the lock through every interleaving; these
+// tests check each access.
 #include "bast/os/atomics.hpp"
 
 #include <gtest/gtest.h>
@@ -54,7 +54,7 @@ TEST(Atomics, WakeAllWakesEverySleeper) {
 TEST(Atomics, WakingWhereNobodySleepsDoesNothing) {
   const std::atomic<std::uint32_t> word{0};
   real_atomics::wake_all(&word);
-  real_atomics::wake_all(nullptr);  // What ceased to exist: only the address counts.
+  real_atomics::wake_all(nullptr);  // Need not exist: only the address counts.
 }
 
 TEST(Atomics, ARefusedWaitReturnsAndItsCallerLooksAgain) {
@@ -76,13 +76,13 @@ TEST(Atomics, EachThreadIsAnother) {
   EXPECT_EQ(real_atomics::self(), mine);
 }
 
-/// Says of each access what it was. `relax` lets the holder unlock, as another thread would.
+/// Logs every access. `relax` lets the holder unlock, as another thread would.
 struct recording_atomics {
   static inline std::string log;
   static inline void (*during_relax)() = nullptr;
 
   static const char* name_of(std::memory_order order) {
-    // Words, of which none pairs with another.
+    // As words; no two of them pair.
     return order == std::memory_order_acquire   ? " acquire"
            : order == std::memory_order_release ? " release"
            : order == std::memory_order_relaxed ? " relaxed"
@@ -118,7 +118,7 @@ struct recording_atomics {
   }
 };
 
-/// The lock, and what was done to it since the last look.
+/// The lock, and the log of its accesses since the last check.
 class LockSteps : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -162,7 +162,8 @@ TEST_F(LockSteps, WhoIsForestalledGoesOnLooking) {
   static bool forestalled = false;
   recording_atomics::during_relax = [] {
     shared->unlock();
-    // Between the look and the exchange: another thread has it. Here it is as if it always had.
+    // Between the load and the exchange another thread takes the lock: to this one it looks as if
+    // it was never free.
     forestalled = true;
     shared->lock();
     recording_atomics::during_relax = [] { shared->unlock(); };

@@ -8,9 +8,9 @@
 
 namespace bast::os {
 
-/// CLOCK_MONOTONIC: the time of deadlines. It stands while the machine is suspended.
+/// CLOCK_MONOTONIC: the time of deadlines. It stops while the machine is suspended.
 [[nodiscard]] std::int64_t monotonic_ns() noexcept;
-/// CLOCK_BOOTTIME: what /proc says of the start of a process, in finer steps.
+/// CLOCK_BOOTTIME: the clock of process start times in /proc, with a finer resolution.
 [[nodiscard]] std::int64_t since_boot_ns() noexcept;
 
 }  // namespace bast::os

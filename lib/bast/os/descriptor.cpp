@@ -18,7 +18,7 @@ using internal::system_call;
 
 constexpr int standard_count = 3;
 
-/// What the leases of the process share.
+/// The state that all leases of the process share.
 struct standard_descriptors {
   std::mutex lock;
   unsigned leases = 0;
@@ -26,14 +26,14 @@ struct standard_descriptors {
 };
 constinit standard_descriptors standard;
 
-/// Called with the lock held.
+/// Requires the lock.
 void empty_again() noexcept {
   for (int fd = 0; fd < standard_count; ++fd) {
     if (std::exchange(standard.filled[fd], false)) close_descriptor(fd);
   }
 }
 
-/// Whatever number that is.
+/// Returns any free number, possibly below 3.
 int open_as_it_comes(const char* path, int flags, mode_t mode) noexcept {
   int fd = -1;
   do {
@@ -42,7 +42,7 @@ int open_as_it_comes(const char* path, int flags, mode_t mode) noexcept {
   return fd;
 }
 
-/// Called with the lock held. What it filled before an error stays in `filled`.
+/// Requires the lock. Numbers filled before an error stay in `filled`.
 result<void> fill() noexcept {
   for (int fd = 0; fd < standard_count; ++fd) {
     const auto open = is_open(fd);
@@ -50,7 +50,7 @@ result<void> fill() noexcept {
     if (*open) continue;
     descriptor null(open_as_it_comes("/dev/null", O_RDWR, 0));
     if (!null) return failed("os.open_file", "open refused the path");
-    // open takes the lowest free number. Another one, and somebody was faster: taken is taken.
+    // open takes the lowest free number. A higher one means that another thread took this one.
     if (null.get() >= standard_count) continue;
     standard.filled[null.get()] = true;
     (void)null.release();

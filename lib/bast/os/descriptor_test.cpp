@@ -32,7 +32,7 @@ TEST(Descriptor, ClosesWhatItOwnsOnce) {
     fd = first.get();
     EXPECT_TRUE(open_now(fd));
     descriptor second = std::move(first);
-    EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move): what a moved one holds is the question
+    EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move): the test checks the moved-from state
     EXPECT_EQ(second.get(), fd);
     descriptor& same = second;
     second = std::move(same);
@@ -77,7 +77,7 @@ TEST(Descriptor, AResetOneIsEmptyAndClosesNothingMore) {
   const descriptor next = open_file("/dev/null", O_RDONLY).value();
   EXPECT_EQ(next.get(), fd) << "the number is free";
   owner.reset();
-  EXPECT_TRUE(open_now(fd)) << "another one's by now";
+  EXPECT_TRUE(open_now(fd)) << "reused by another owner";
 }
 
 TEST(Descriptor, TheNumberZeroIsOneToo) {
@@ -92,7 +92,7 @@ TEST(Descriptor, TheNumberZeroIsOneToo) {
 }
 
 TEST(Descriptor, P6_NoneThatIsMadeIsAStandardOne) {
-  // Each call that makes a descriptor, where 0, 1 and 2 are the next free numbers.
+  // Every call that makes a descriptor, while 0, 1 and 2 are the next free numbers.
   const auto made = [](int which) {
     return test::in_child([which] {
       const char byte[1] = {};
@@ -263,7 +263,7 @@ TEST(StandardDescriptors, P6_EachLifeFillsThemAgain) {
                 }
                 if (open_now(1)) return 2;
               }
-              // Taken by its owner meanwhile: not ours to close.
+              // Meanwhile the application opened it: not ours to close.
               if (::open("/dev/null", O_RDONLY) != 1) return 3;
               (void)standard_descriptors_lease::take();
               return open_now(1) ? 0 : 4;
@@ -277,7 +277,7 @@ TEST(StandardDescriptors, P6_OneThatSomebodyElseFillsFirstIsTaken) {
               for (const int fd : {0, 1, 2}) {
                 if (!open_now(fd)) return 1;
               }
-              // The question finds 0 closed; by the time of the answer it is open again.
+              // fcntl reports 0 as closed, but it is open again before the lease fills it.
               const fault_scope fault({.kind = call::duplicate, .nth = 1, .error_number = EBADF});
               {
                 const auto lease = standard_descriptors_lease::take();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the process ends when a contract is violated. Declared in base/check.hpp.
+// Ends the process when a contract is violated. Declared in base/check.hpp.
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,9 +13,9 @@
 namespace bast::inline BAST_ABI {
 namespace {
 
-/// A write to a pipe that nobody reads, or to a file that is as long as it may be, is a signal that
-/// ends the process, which may have had no such thing in mind (P-17). Held back for this thread
-/// while it lives, and taken away if it came. Async-signal-safe.
+/// Writing to a pipe without a reader, or to a file at its size limit, raises a signal that by
+/// default ends the process (P-17). During its lifetime this class blocks these signals for the
+/// calling thread; it consumes those that arrived. Async-signal-safe.
 class write_signals_held {
  public:
   write_signals_held() noexcept {
@@ -26,7 +26,7 @@ class write_signals_held {
     (void)::pthread_sigmask(SIG_BLOCK, &ours_, &before_);
   }
   ~write_signals_held() {
-    // What was pending before, or is blocked by its owner, is somebody else's to take.
+    // A signal that was pending before, or is blocked by its owner, is not ours to consume.
     for (const int number : {SIGPIPE, SIGXFSZ}) {
       if (::sigismember(&pending_, number) != 0) ::sigdelset(&ours_, number);
     }
@@ -51,7 +51,7 @@ void os::write_diagnostic(const char* diagnostic, std::size_t length) noexcept {
   const write_signals_held held;
   while (length != 0) {
     const ssize_t written = ::write(STDERR_FILENO, diagnostic, length);
-    if (written <= 0) return;  // Nobody listens, or EINTR of a dying process: nothing to save.
+    if (written <= 0) return;  // No reader, or EINTR in a dying process: give up.
     diagnostic += written;
     length -= static_cast<std::size_t>(written);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Diagnostics to a standard error that takes none: the process that writes them goes on.
+// Diagnostics to a standard error that cannot be written: the writing process continues.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -35,7 +35,7 @@ TEST(WriteDiagnostic, P17_APipeThatNobodyReadsEndsNobody) {
   EXPECT_EQ(test::in_child([] {
               ::signal(SIGPIPE, SIG_DFL);
               if (!break_standard_error()) return 1;
-              for (int i = 0; i < 2; ++i) write_diagnostic("nobody reads this", 17);
+              for (int i = 0; i < 2; ++i) write_diagnostic("no reader is left", 17);
               sigset_t mask;
               ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
               return is_pending(SIGPIPE) || ::sigismember(&mask, SIGPIPE) == 1 ? 2 : 0;
@@ -70,14 +70,14 @@ TEST(WriteDiagnostic, P17_ASignalThatWaitedBeforeStillDoes) {
               ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
               if (!break_standard_error()) return 1;
               ::raise(SIGPIPE);
-              write_diagnostic("nobody reads this", 17);
+              write_diagnostic("no reader is left", 17);
               return is_pending(SIGPIPE) ? 0 : 2;
             }),
             0);
 }
 
 TEST(WriteDiagnostic, P17_AFileThatIsAsLongAsItMayBeEndsNobody) {
-  if (test::emulated) GTEST_SKIP() << "qemu-user keeps such limits to itself";
+  if (test::emulated) GTEST_SKIP() << "qemu-user does not apply such limits";
   EXPECT_EQ(test::in_child([] {
               ::signal(SIGXFSZ, SIG_DFL);
               char path[] = "/tmp/bast-die-XXXXXX";

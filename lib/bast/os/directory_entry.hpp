@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A directory read by getdents64, where opendir must not allocate. The child of a start reads one
-// too, by itself: it may call nothing of ours (process/spawn_child.cpp).
+// A directory entry of getdents64, for code that cannot use opendir because it must not allocate.
+// The child of a start parses entries itself: it may call no function of this library
+// (process/spawn_child.cpp).
 #pragma once
 
 #include <bast/config.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a function of this layer returns when a kernel call failed: `errno` as the error of a
-// `result`, with the operation, the reason and a number that identifies the object or the size.
+// The result of a failed system call in this layer: `errno` as the error of a `result`, with the
+// operation, the reason and a number that identifies the object or the size.
 #pragma once
 
 #include <cerrno>

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fault injection: every system call of this library is made through `system_call(kind, f)`, where a
-// test can make the k-th call of a kind fail, once or from then on, with an errno of its choice.
+// Fault injection: the library makes every system call through `system_call(kind, f)`, where a test
+// can make the k-th call of a kind fail, once or from then on, with a chosen errno.
 //
-//   bast::os::fault_scope fault({.kind = bast::os::call::protect, .nth = 3, .error_number =
-//   ENOMEM});
+//   bast::os::fault_scope fault({.kind = call::protect, .nth = 3, .error_number = ENOMEM});
 //   ... the third mprotect fails ...
 //   EXPECT_EQ(fault.injected(), 1);
 //
-// The plan is data, not a hook: a library that must not fail keeps no writable function pointer
-// beside its kernel calls. Unarmed, it costs one relaxed load and a predicted branch next to
-// a kernel call of 200 ns. Async-signal-safe: the fault handler passes through it too.
+// The plan is data, not a hook: a hardened process should have no writable function pointer beside
+// its system calls. Unarmed, it costs one relaxed load and a predicted branch beside a system call
+// of 200 ns. Async-signal-safe: the fault handler uses it, too.
 #pragma once
 
 #include <atomic>
@@ -20,7 +19,7 @@
 
 namespace bast::os {
 
-/// The kinds of kernel call that this library makes.
+/// The kinds of system call that this library makes.
 enum class call : std::uint8_t {
   map,            // mmap
   unmap,          // munmap
@@ -31,30 +30,30 @@ enum class call : std::uint8_t {
   residency,      // mincore
   sigaction,
   sigaltstack,
-  allocate,     // malloc: memory that is no mapping
+  allocate,     // malloc
   futex_wait,   // futex(FUTEX_WAIT); waking cannot fail
   pipe,         // pipe2
   memory_file,  // memfd_create
   event,        // eventfd
   open,         // openat
   duplicate,    // fcntl(F_DUPFD_CLOEXEC)
-  spawn,        // clone, and fork where that is refused
-  pidfd_open,   // pidfd_open, where clone gave none
+  spawn,        // clone, or fork if clone is refused
+  pidfd_open,   // pidfd_open, if clone returned no pidfd
   wait,         // waitid
   signal,       // pidfd_send_signal, kill
   read,         // read
   write,        // write
   epoll,        // epoll_create1, epoll_ctl, epoll_wait
   socket,       // socket, bind, listen, accept4, getsockopt, sendmsg
-  any,          // in a plan: whichever comes
+  any,          // in a plan: a call of any kind
 };
 inline constexpr int call_kinds = static_cast<int>(call::any);
 
 const char* name_of(call kind) noexcept;
 
-/// Which calls fail: those of `kind` from the `nth` (counted from 1 since the scope began) on, one
-/// of them, or all of them when `persistent`; and one more, for what fails while a failure is
-/// cleaned up.
+/// Which calls fail. Of the calls of `kind`, counted from 1 since the scope began: the `nth`, or
+/// the `nth` and all later ones if `persistent`; and `also_nth`, to make the cleanup of a failure
+/// fail.
 struct fault_plan {
   call kind = call::any;
   std::uint64_t nth = 0;       // 0: none fails, the scope only counts
@@ -63,7 +62,7 @@ struct fault_plan {
   int error_number = ENOMEM;
 };
 
-/// Arms a plan for the whole process while it lives. One at a time (checked). The counters are
+/// Arms a plan for the whole process during its lifetime. One at a time (checked). The counters are
 /// exact across threads.
 class fault_scope {
  public:
@@ -74,7 +73,7 @@ class fault_scope {
 
   /// Calls of the plan's kind since the scope began.
   std::uint64_t seen() const noexcept;
-  /// How many of them failed by the plan.
+  /// The number of those calls that the plan made fail.
   std::uint64_t injected() const noexcept;
 };
 
@@ -82,11 +81,11 @@ namespace internal {
 
 inline constinit std::atomic<bool> faults_armed{false};
 
-/// The errno to fail with, or 0 to let the call through.
+/// The errno to fail with, or 0 to make the call.
 [[gnu::cold, gnu::noinline]] int injected_errno(call kind) noexcept;
 
-/// Makes the call `f` (returning -1 or MAP_FAILED and errno as libc does), unless the plan says
-/// that it fails: then `failure` is returned with errno set and `f` is not called.
+/// Makes the call `f`, which returns -1 or MAP_FAILED and errno as libc does. If the plan makes it
+/// fail, sets errno and returns `failure` without calling `f`.
 template <class R, class F>
 inline R system_call(call kind, R failure, F f) noexcept {
   if (faults_armed.load(std::memory_order_relaxed)) [[unlikely]] {

@@ -12,7 +12,7 @@
 namespace bast::os {
 namespace {
 
-/// A stand-in for a kernel call: returns 7, and counts how often it was called.
+/// A stand-in for a system call: returns 7 and counts its calls.
 struct stand_in {
   int made = 0;
   int operator()(call kind) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The word is 0 in a process that nobody asked yet, and in a forked child until it is asked there.
-// Numbers are taken from a counter that a child inherits, so no process has the number of one that
-// it comes from.
+// The word is 0 in a process until its first use there, and so in a forked child. Numbers come from
+// a counter that a child inherits, so no process has the number of one of its ancestors.
 #include "bast/os/fork_mark.hpp"
 
 #include <pthread.h>
@@ -20,11 +19,11 @@ using internal::system_call;
 using word = std::atomic<std::uint64_t>;
 
 constinit word numbers{0};
-// Where there is no page. Only pthread_atfork empties it.
+// Used if there is no page. Only pthread_atfork clears it.
 constinit word ordinary{0};
 constinit std::atomic<word*> in_force{nullptr};
 
-/// A page of zeros that is one of zeros again in every forked child, or null.
+/// A page of zeros that the kernel clears in every forked child, or null.
 word* map_wiped() noexcept {
   const std::size_t size = page_bytes();
   const auto page = map(size);
@@ -36,17 +35,17 @@ word* map_wiped() noexcept {
   return nullptr;
 }
 
-// Also where the kernel granted the page: an emulator may grant it and do nothing.
+// Needed even if the kernel granted the page: an emulator may grant it and ignore the advice.
 void empty_in_child() noexcept { in_force.load()->store(0); }
 
-/// The word, made when it is asked for first.
+/// The word, created on first use.
 word& the_word() noexcept {
   word* known = in_force.load(std::memory_order_acquire);  // pairs with the exchange below
   if (known != nullptr) return *known;
   word* const wiped = map_wiped();
   word* const made = wiped != nullptr ? wiped : &ordinary;
   if (in_force.compare_exchange_strong(known, made)) {
-    // Fails only without memory for three pointers; the page is then all there is.
+    // Fails only without memory for three pointers; then only the page is left.
     (void)::pthread_atfork(nullptr, nullptr, empty_in_child);
     return *made;
   }
@@ -67,8 +66,7 @@ fork_mark fork_mark::here() noexcept {
 }
 
 std::uint64_t fork_mark::current() noexcept {
-  // Whoever has a number has asked before, so the word is there. Relaxed: it changes only by a
-  // fork.
+  // The caller has a number, so the word exists. Relaxed: only a fork changes it.
   return in_force.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
 }
 

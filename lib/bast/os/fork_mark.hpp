@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fork_mark`: tells whether this is still the process in which an object was made, or a child that
-// was forked since. Such a child has a copy of the object and shares what it stands for: the sets,
-// rings and children of the kernel are the parent's, and nothing may be done to them from here.
+// `fork_mark`: detects that an object is used in a child that was forked after the object was made.
+// Such a child has a copy of the object, but the epoll sets, rings and children behind it belong to
+// the parent and must not be changed.
 //
 //   mark_ = bast::os::fork_mark::here();
 //   if (mark_.is_forked()) return fail(errc::forked, ...);
 //
-// One word for the whole library, in a page that the kernel empties in a forked child
-// (MADV_WIPEONFORK, Linux 4.14), so asking costs a load. A child made by the raw call is noticed as
-// well. Where the kernel or an emulator has no such page, pthread_atfork empties the word.
+// One word for the whole library, in a page that the kernel clears in a forked child
+// (MADV_WIPEONFORK, Linux 4.14), so a check costs a load. This also detects a child of a raw system
+// call. Where the kernel or an emulator has no such page, pthread_atfork clears the word.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@ namespace bast::os {
 
 class fork_mark {
  public:
-  /// Of no process: never forked.
+  /// The mark of no process: never forked.
   constexpr fork_mark() noexcept = default;
-  /// Of this process. Thread-safe; never fails. The first call of a process maps a page.
+  /// The mark of this process. Thread-safe; never fails. The first call in a process maps a page.
   [[nodiscard]] static fork_mark here() noexcept;
 
-  /// True in a child that was forked since. Thread-safe, async-signal-safe. A process that shares
-  /// the memory of its parent (vfork) is no such child.
+  /// True in a child that was forked after here(). Thread-safe, async-signal-safe. A process that
+  /// shares its parent's memory (vfork) is no such child.
   bool is_forked() const noexcept {
     return number_ != 0 && number_ != current() && !BAST_MUTANT(fork_unnoticed);
   }

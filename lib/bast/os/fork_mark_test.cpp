@@ -18,7 +18,7 @@ namespace {
 
 constexpr bool cannot_start_afresh = test::emulated || test::under_valgrind;
 
-/// What a child, its child and its child's new mark say of the marks that they inherit.
+/// Checks inherited and new marks in a child and in its child.
 int generations() {
   const fork_mark ours = fork_mark::here();
   if (ours.is_forked() || fork_mark::here().is_forked()) return 1;
@@ -43,9 +43,9 @@ TEST(ForkMark, IO15_OneOfNoProcessIsNeverForked) {
 }
 
 TEST(ForkMark, IO15_AChildOfTheRawCallIsNoticed) {
-  if (test::emulated) GTEST_SKIP() << "qemu-user may grant MADV_WIPEONFORK and do nothing";
+  if (test::emulated) GTEST_SKIP() << "qemu-user may grant MADV_WIPEONFORK and ignore it";
   const fork_mark ours = fork_mark::here();
-  // No handler of pthread_atfork runs.
+  // A raw clone runs no handler of pthread_atfork.
   const long child = ::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
   if (child == 0) ::_exit(ours.is_forked() ? 0 : 1);
   int status = 0;

@@ -7,7 +7,7 @@
 
 namespace bast::os {
 
-// NOLINTBEGIN(cppcoreguidelines-no-malloc): this is what the rule wants hidden
+// NOLINTBEGIN(cppcoreguidelines-no-malloc): this file wraps malloc
 
 void* allocate(std::size_t size) noexcept {
   return internal::system_call(call::allocate, static_cast<void*>(nullptr),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The heap, with fault injection: an allocation can be made to fail like any kernel call, and says so
-// with a value instead of an exception. Thread-safe; not async-signal-safe.
+// The heap, with fault injection: an allocation can be made to fail like any system call. Failure
+// is a null pointer, not an exception. Thread-safe; not async-signal-safe.
 #pragma once
 
 #include <bast/config.hpp>
@@ -13,15 +13,15 @@
 
 namespace bast::os {
 
-/// `size` bytes aligned for any scalar, uninitialised, or null when there is no memory.
+/// `size` bytes aligned for any scalar, uninitialised, or null if there is no memory.
 [[nodiscard]] void* allocate(std::size_t size) noexcept;
-/// The first min(old, size) bytes of `block` in a block of `size` bytes, or null, and `block` is
-/// then as it was. `block` may be null.
+/// Resizes `block`, which may be null, to `size` bytes and keeps the first min(old, size) bytes. On
+/// failure returns null and leaves `block` unchanged.
 [[nodiscard]] void* reallocate(void* block, std::size_t size) noexcept;
-/// Gives a block back; null is fine. Never fails.
+/// Frees a block or null. Never fails.
 void deallocate(void* block) noexcept;
 
-/// A new object on the heap, or null when there is no memory. Its constructor must not throw.
+/// A new object on the heap, or null if there is no memory. Its constructor must not throw.
 template <class T, class... Args>
 [[nodiscard]] T* make(Args&&... arguments) noexcept {
   static_assert(alignof(T) <= alignof(std::max_align_t));
@@ -29,7 +29,7 @@ template <class T, class... Args>
   void* const place = allocate(sizeof(T));
   return place == nullptr ? nullptr : ::new (place) T(std::forward<Args>(arguments)...);
 }
-/// Destroys what `make` made; null is fine.
+/// Destroys an object of `make`; null is allowed.
 template <class T>
 void destroy(T* object) noexcept {
   if (object == nullptr) return;

@@ -42,7 +42,7 @@ TEST(Heap, AReallocatedBlockKeepsWhatItHeld) {
   deallocate(block);
 }
 
-/// The least of several blocks: one may be what was left of another, and larger than it need be.
+/// The smallest of several blocks: malloc may return a larger remainder of another block.
 template <class Make>
 std::size_t usable_bytes(Make make) {
   std::array<void*, 16> blocks{};
@@ -57,7 +57,7 @@ std::size_t usable_bytes(Make make) {
 
 TEST(Heap, ABlockIsNoLargerThanAsked) {
   for (std::size_t size = 1; size <= 200; ++size) {
-    // NOLINTNEXTLINE(*-no-malloc): what it is compared with
+    // NOLINTNEXTLINE(*-no-malloc): the reference
     const std::size_t usable = usable_bytes([size] { return std::malloc(size); });
     EXPECT_EQ(usable_bytes([size] { return allocate(size); }), usable) << size;
     EXPECT_EQ(usable_bytes([size] { return reallocate(nullptr, size); }), usable) << size;
@@ -75,7 +75,7 @@ TEST(Heap, X6_ARefusedBlockIsNullAndTheOldOneStays) {
   EXPECT_EQ(fault.injected(), 2U) << "freeing does not pass fault injection";
 }
 
-/// Counts who is alive, and keeps what it was made of.
+/// Counts live objects and records the constructor's arguments.
 struct counted {
   static inline int alive = 0;
   counted(int* first, int second) noexcept : pointer(first), number(second) { ++alive; }

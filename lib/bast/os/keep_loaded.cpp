@@ -4,8 +4,8 @@
 #include <dlfcn.h>
 #include <link.h>
 
-// Weak: a statically linked program has no dynamic linker, and must not get one by these names.
-// dlopen is found by its name, as the linker warns of a static program that mentions it.
+// Weak: a statically linked program has no dynamic linker, and these names must not pull one in.
+// dlopen is looked up by name, because the linker warns about a static program that mentions it.
 #pragma weak dladdr1
 #pragma weak dlsym
 #pragma weak dlclose
@@ -23,9 +23,9 @@ void keep_loaded() noexcept {
   using open_function = void* (*)(const char*, int);
   const auto open = reinterpret_cast<open_function>(::dlsym(RTLD_DEFAULT, "dlopen"));
   if (open == nullptr) return;
-  // RTLD_NOLOAD: found by its name among what is loaded, though the file may be gone.
+  // RTLD_NOLOAD: finds the loaded object by its name, even if its file is gone.
   void* const handle = open(name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-  if (handle != nullptr) (void)::dlclose(handle);  // The flag stays.
+  if (handle != nullptr) (void)::dlclose(handle);  // The flag persists.
 }
 
 }  // namespace bast::os

@@ -30,10 +30,10 @@ result<void> private_directory(const char* path) noexcept {
   if (made == 0) return {};
   if (errno != EEXIST) return failed("os.private_directory", "mkdir refused");
   struct stat found{};
-  // lstat: a link would lead wherever its owner wants.
+  // lstat: does not follow a link, which another user may control.
   if (::lstat(path, &found) != 0) return failed("os.private_directory", "lstat refused");
   if (!S_ISDIR(found.st_mode)) {
-    return fail(errc::invalid, "os.private_directory", "there is something else of that name");
+    return fail(errc::invalid, "os.private_directory", "a file that is no directory has this name");
   }
   if (found.st_uid != ::geteuid()) {
     return fail(errc::invalid, "os.private_directory", "the directory is another user's",
@@ -49,7 +49,7 @@ result<descriptor> listen_at(const char* path) noexcept {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (*path == '\0') {
-    // The kernel would take it for a name that is no file: any user may connect to such a socket.
+    // The kernel would bind an abstract name, to which any user may connect.
     return fail(errc::invalid, "os.listen_at", "the path is empty");
   }
   if (std::strlen(path) >= sizeof address.sun_path) {
@@ -140,7 +140,7 @@ bool copy_to_file(int fd, const void* memory, std::size_t size, std::uint64_t of
   if (!may_write_up_to(offset + size)) return false;
   const auto* from = static_cast<const std::byte*>(memory);
   while (size > 0) {
-    // Through syscall(2): a sanitizer's pwrite would read the memory first.
+    // By syscall(2): a sanitizer's pwrite would read the memory first.
     const long written = system_call(
         call::write, -1L, [=] { return ::syscall(SYS_pwrite64, fd, from, size, offset); });
     if (written < 0 && errno == EINTR) continue;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Unix sockets, as far as one process lets another look at it: a socket in the file system, who
-// knocks, and a descriptor handed over. All descriptors are closed on exec. Thread-safe; nothing
-// allocates from the heap.
+// Unix sockets for the inspection of one process by another: a socket in the file system, the
+// identity of the peer, and the transfer of a descriptor. All descriptors are closed on exec.
+// Thread-safe; nothing allocates from the heap.
 #pragma once
 
 #include <sys/types.h>
@@ -16,11 +16,11 @@
 
 namespace bast::os {
 
-/// A directory that nobody else can enter, made if there is none. Errors: `invalid` (it is another
-/// user's, open to others, or no directory), io.
+/// Creates a directory that only this user can enter, or checks an existing one. Errors: `invalid`
+/// (it belongs to another user, is open to others, or is no directory), io.
 [[nodiscard]] result<void> private_directory(const char* path) noexcept;
 
-/// A stream socket that listens at `path`; a file that an earlier process left there is replaced.
+/// A stream socket that listens at `path`; replaces a file that an earlier process left there.
 /// Errors: `invalid` (an empty path, or one of more than 107 bytes), `limit`, io.
 [[nodiscard]] result<descriptor> listen_at(const char* path) noexcept;
 /// Removes the file of a socket; never fails.
@@ -33,7 +33,7 @@ struct peer {
   pid_t pid = 0;
   uid_t user = 0;
 };
-/// Who connected. Errors: io.
+/// The identity of the peer. Errors: io.
 [[nodiscard]] result<peer> peer_of(int connection) noexcept;
 
 /// Sends `message` and, with its first byte, a copy of the descriptor `passed`. Errors: io,
@@ -47,12 +47,12 @@ void allow_tracer(pid_t tracer) noexcept;
 
 /// A nameless file in memory that can be sealed. Errors: no_memory, `limit`.
 [[nodiscard]] result<descriptor> sealable_file(const char* name) noexcept;
-/// Copies memory to the file at `offset`; false where some of it is not readable, or there is no
-/// room (RLIMIT_FSIZE among the reasons). Never faults, and sanitizers do not look: the memory may
-/// be another thread's.
+/// Copies memory to the file at `offset`. Returns false if part of it is not readable, or the file
+/// cannot grow (RLIMIT_FSIZE among the reasons). Never faults. Sanitizers do not check it: the
+/// memory may belong to another thread.
 [[nodiscard]] bool copy_to_file(int fd, const void* memory, std::size_t size,
                                 std::uint64_t offset) noexcept;
-/// Nobody can change the file from here on. Errors: io.
+/// Makes the file permanently immutable. Errors: io.
 [[nodiscard]] result<void> seal(int fd) noexcept;
 
 }  // namespace bast::os

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The socket that listens in the file system, who may come near it, and the descriptor that is
-// handed over. sealed_file_test.cpp holds the files that are.
+// The listening socket in the file system, its access control, and the transfer of a descriptor.
+// sealed_file_test.cpp covers the files that are sent.
 #include "bast/os/local_socket.hpp"
 
 #include <fcntl.h>
@@ -27,14 +27,14 @@
 namespace bast::os {
 namespace {
 
-/// A directory of its own for each test, and its path for what is made in it.
+/// A directory of its own for each test, and paths in it.
 class LocalSocket : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_NE(::mkdtemp(place_), nullptr); }
   void TearDown() override {
     (void)::unlink(path().c_str());
     (void)::rmdir(path().c_str());
-    EXPECT_EQ(::rmdir(place_), 0) << "nothing else was left in it";
+    EXPECT_EQ(::rmdir(place_), 0) << "empty";
   }
   /// A path of `size` bytes in the directory.
   std::string path(std::size_t size = 40) const {
@@ -58,7 +58,7 @@ mode_t mode_of(const std::string& path) {
   return found.st_mode & 07777;
 }
 
-/// Connects as any client would; the descriptor, or minus the errno.
+/// Connects as any client would. Returns the descriptor, or minus the errno.
 int connect_to(const std::string& path) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
@@ -88,14 +88,14 @@ TEST_F(PrivateDirectory, IsRefusedForEachPermissionOfOthers) {
       EXPECT_EQ(status.error().message(),
                 "os.private_directory: invalid argument: others can enter the directory");
     }
-    EXPECT_EQ(mode_of(path()), mode) << "it is not changed";
+    EXPECT_EQ(mode_of(path()), mode) << "not changed";
   }
 }
 
 TEST_F(PrivateDirectory, IsRefusedWhereThereIsSomethingElse) {
   ASSERT_EQ(::symlink("/", path().c_str()), 0);
   const std::string message =
-      "os.private_directory: invalid argument: there is something else of that name";
+      "os.private_directory: invalid argument: a file that is no directory has this name";
   EXPECT_EQ(private_directory(path().c_str()).error().message(), message) << "a link";
   ASSERT_EQ(::unlink(path().c_str()), 0);
   ASSERT_TRUE(open_file(path().c_str(), O_WRONLY | O_CREAT, 0600));
@@ -108,7 +108,7 @@ TEST_F(PrivateDirectory, OfAnotherUserIsRefused) {
   std::string theirs = path();
   uid_t owner = another;
   if (::chown(theirs.c_str(), another, gid_t(-1)) != 0) {
-    if (::geteuid() == 0) GTEST_SKIP() << "this root may not give a directory away";
+    if (::geteuid() == 0) GTEST_SKIP() << "this root may not chown a directory";
     theirs = "/";
     owner = 0;
   }
@@ -125,7 +125,7 @@ TEST_F(PrivateDirectory, ErrorsKeepTheErrno) {
     EXPECT_EQ(private_directory(path().c_str()).error().error_number(), error_number);
     EXPECT_FALSE(exists(path()));
   }
-  // Removed by somebody between the two questions.
+  // Removed by another process between mkdir and lstat.
   const fault_scope fault({.kind = call::open, .nth = 1, .error_number = EEXIST});
   EXPECT_EQ(private_directory(path().c_str()).error().message(),
             "os.private_directory: system error: lstat refused [errno 2]");
@@ -153,7 +153,7 @@ TEST_F(LocalSocket, AFileThatWasLeftThereIsReplaced) {
   const descriptor listening = listen_at(path().c_str()).value();
   const descriptor client(connect_to(path()));
   ASSERT_TRUE(client);
-  EXPECT_TRUE(accept_from(listening.get())) << "the later one is reached";
+  EXPECT_TRUE(accept_from(listening.get())) << "the later one accepts";
   remove_socket(path().c_str());
   EXPECT_FALSE(exists(path()));
   remove_socket(path().c_str());  // Never fails.
@@ -175,7 +175,7 @@ TEST_F(LocalSocket, APathHasAtMost107Bytes) {
   EXPECT_EQ(listen_at(path(most + 1).c_str()).error().message(),
             "os.listen_at: invalid argument: the path is longer than a socket's can be (108)");
   EXPECT_EQ(calls.seen(), 0U);
-  EXPECT_FALSE(exists(longest)) << "nothing was cut to fit";
+  EXPECT_FALSE(exists(longest)) << "the path is not truncated";
 }
 
 TEST_F(LocalSocket, AnEmptyPathIsNoFileAndRefused) {
@@ -227,10 +227,10 @@ TEST_F(LocalSocket, AcceptingIsTriedAgainWhenInterruptedOrWhenTheClientIsGone) {
   }
 }
 
-/// A connection may come as descriptor 0, whatever errno was before: it is served, and the first.
+/// A connection may be descriptor 0, whatever errno was before: it is accepted, in order.
 TEST_F(LocalSocket, AConnectionThatIsDescriptorZeroIsNoFailure) {
   const descriptor listening = listen_at(path().c_str()).value();
-  ASSERT_EQ(::fcntl(listening.get(), F_SETFL, O_NONBLOCK), 0);  // None waits: that is an error.
+  ASSERT_EQ(::fcntl(listening.get(), F_SETFL, O_NONBLOCK), 0);  // An empty queue is an error.
   for (const int stale : {EINTR, ECONNABORTED, 0}) {
     const descriptor first(connect_to(path()));
     const descriptor second(connect_to(path()));
@@ -247,7 +247,7 @@ TEST_F(LocalSocket, AConnectionThatIsDescriptorZeroIsNoFailure) {
               }),
               1)
         << stale;
-    EXPECT_TRUE(accept_from(listening.get())) << "the second still waits";
+    EXPECT_TRUE(accept_from(listening.get())) << "the second is still queued";
   }
 }
 
@@ -279,7 +279,7 @@ TEST_F(LocalSocket, APeerIsAProcessAndItsUser) {
   const peer who = peer_of(served.get()).value();
   EXPECT_EQ(who.pid, ::getpid());
   EXPECT_EQ(who.user, ::geteuid());
-  // Another process, and as another user where we may be one.
+  // Another process, and as another user where permitted.
   constexpr uid_t another = 4242;
   int answer[2];
   ASSERT_EQ(::pipe2(answer, O_CLOEXEC), 0);
@@ -292,7 +292,7 @@ TEST_F(LocalSocket, APeerIsAProcessAndItsUser) {
     const int fd = connect_to(path());
     char byte = changed ? 'c' : 's';
     (void)!::write(answer[1], &byte, 1);
-    (void)!::read(fd, &byte, 1);  // Until the test has asked.
+    (void)!::read(fd, &byte, 1);  // Until the test has read the peer.
     ::_exit(0);
   }
   char changed = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of memory.hpp that maps files: the registry of a process is one.
+// The functions of memory.hpp that map files, such as a process's registry.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -44,7 +44,7 @@ TEST(MappedFile, IsZeroWritableAndShared) {
   const mappings before = mappings::now();
   std::byte* const base = map_it(file.get(), 0, size).value();
   test::expect_grown_by(before, size);
-  EXPECT_EQ(::fcntl(file.get(), F_GETFD), 0) << "programs that this one becomes have it too";
+  EXPECT_EQ(::fcntl(file.get(), F_GETFD), 0) << "it is inherited over exec";
   EXPECT_EQ(length_of(file.get()), size);
   for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(base[i], std::byte{0});
   base[size - 1] = std::byte{'w'};
@@ -126,7 +126,7 @@ TEST(MappedFile, ARefusedMapNamesTheBytesAndMapsNothing) {
   }
   EXPECT_EQ(mappings::now(), before);
   const auto later = map_it(file.get(), 0, page_bytes());
-  ASSERT_TRUE(later) << "the length that is there already is the right one";
+  ASSERT_TRUE(later) << "the length is sufficient already";
   release(*later, page_bytes());
 }
 
@@ -136,7 +136,7 @@ bool limit_file_size(rlim_t most) {
 }
 
 TEST(MappedFile, RlimitFsizeIsAskedBeforeItsSignal) {
-  if (test::emulated) GTEST_SKIP() << "qemu-user keeps such limits to itself";
+  if (test::emulated) GTEST_SKIP() << "qemu-user does not apply such limits";
   const auto mapped_within = [](std::size_t most) {
     return test::in_child([=] {
       const descriptor file = empty_file();
@@ -203,8 +203,8 @@ TEST(MappedFile, AMappingIsMovedOverAnother) {
   char seen[2] = {};
   EXPECT_EQ(::pread(file.get(), &seen[0], 1, 0), 1);
   EXPECT_EQ(::pread(file.get(), &seen[1], 1, static_cast<off_t>(size)), 1);
-  EXPECT_EQ(seen[0], 'a') << "the place that it had";
-  EXPECT_EQ(seen[1], 'b') << "the place that it has";
+  EXPECT_EQ(seen[0], 'a') << "its old address";
+  EXPECT_EQ(seen[1], 'b') << "its new address";
   release(base, size);
 }
 
@@ -221,7 +221,7 @@ TEST(MappedFileDeathTest, ACopyThatIsRefusedEndsTheProcess) {
   release(base, page_bytes());
 }
 
-/// What /proc/self/maps says of the page at `base`: its line in `maps`, or an empty text.
+/// The line of /proc/self/maps for the page at `base`, or an empty text.
 std::string line_of(const std::string& maps, const std::byte* base) {
   text start;
   start.hex(reinterpret_cast<std::uintptr_t>(base));
@@ -242,7 +242,7 @@ std::string read_all(int fd) {
 }
 
 TEST(MappingsCopy, HoldsEveryLineAtTheOffset) {
-  // Enough mappings for several reads: neighbours of different access are lines of their own.
+  // Enough mappings for several reads: neighbours of different access are separate lines.
   constexpr std::size_t pages = 400;
   std::byte* const base = map(pages * page_bytes()).value();
   for (std::size_t i = 1; i < pages; i += 2) {
@@ -275,8 +275,8 @@ TEST(MappingsCopy, IsBestEffort) {
 }
 
 TEST(MappingsCopy, RlimitFsizeIsAskedBeforeItsSignal) {
-  if (test::emulated) GTEST_SKIP() << "qemu-user keeps such limits to itself";
-  constexpr rlim_t most = 1 << 20;  // what it may append
+  if (test::emulated) GTEST_SKIP() << "qemu-user does not apply such limits";
+  constexpr rlim_t most = 1 << 20;  // the maximum that it appends
   const auto copied_within = [](rlim_t limit, std::uint64_t offset) {
     return test::in_child([=] {
       const descriptor file = empty_file();

@@ -39,8 +39,8 @@ bool raw_unmap(std::byte* base, std::size_t size) noexcept {
   return system_call(call::unmap, -1, [=] { return ::munmap(base, size); }) == 0;
 }
 
-/// Regions that munmap refused. Bounded: past the bound their memory is still given back and only
-/// their addresses are lost, which the count of `dropped` would tell a debugger.
+/// Regions that munmap refused. Bounded: beyond that, their memory is still released and only the
+/// addresses are lost, which `dropped` counts for a debugger.
 struct pending_releases {
   static constexpr std::size_t capacity = 256;
   struct region {
@@ -49,7 +49,7 @@ struct pending_releases {
   };
   std::mutex lock;
   region regions[capacity] = {};
-  std::atomic<std::size_t> count{0};  // changed under the lock, peeked at without
+  std::atomic<std::size_t> count{0};  // changed under the lock, read without
   std::size_t dropped = 0;
 };
 constinit pending_releases pending;
@@ -76,7 +76,7 @@ result<std::byte*> reserve(std::size_t size, std::size_t alignment) noexcept {
   BAST_ASSERT(bast::internal::is_power_of_two(alignment));
   BAST_ASSERT(alignment >= page_bytes());
   BAST_ASSERT(size % page_bytes() == 0);
-  // The kernel aligns to a page only: take more, give the ends back.
+  // The kernel aligns to a page only: reserve more, release both ends.
   const std::size_t slack = alignment - page_bytes();
   if (size > std::numeric_limits<std::size_t>::max() - slack) {
     return fail(errc::no_memory, "os.reserve", "more bytes than there are addresses");
@@ -113,8 +113,8 @@ result<std::byte*> map_memory_file(int fd, std::string_view name, std::uint64_t 
     return fail(errc::limit, operation, "RLIMIT_FSIZE is less than this many bytes",
                 static_cast<std::int64_t>(end));
   }
-  // Not by ftruncate: whoever was faster may have made it longer. The last byte of what is mapped
-  // is nobody's before this call.
+  // ftruncate could shorten a file that another process made longer meanwhile. Before this call the
+  // last byte of the mapped range is unused.
   struct stat file{};
   if (::fstat(fd, &file) != 0) return failed(operation, "fstat refused");
   if (static_cast<std::uint64_t>(file.st_size) < end &&
@@ -158,8 +158,8 @@ void release(std::byte* base, std::size_t size) noexcept {
   if (pending.count.load(std::memory_order_relaxed) != 0) retry_pending_releases();
   if (BAST_MUTANT(unmap_forgotten)) return;
   if (raw_unmap(base, size)) return;
-  // The memory goes back now, whatever becomes of the addresses. Neither call splits a mapping
-  // that is whole; both are best effort, the retry is what counts.
+  // Releases the memory at once; the addresses follow later. Neither call splits an intact mapping.
+  // Both are best effort; the retry is what counts.
   (void)::madvise(base, size, MADV_DONTNEED);
   remember(base, size);
 }
@@ -226,7 +226,7 @@ result<void> residency(const std::byte* base, std::span<unsigned char> resident)
 }
 
 bool kernel_can_write(std::byte* where) noexcept {
-  // Through syscall(2), not the vDSO, which would write from user mode and fault.
+  // By syscall(2), not the vDSO, which would write from user mode and fault.
   static_assert(sizeof(timespec) <= 16);
   return ::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, where) == 0;
 }

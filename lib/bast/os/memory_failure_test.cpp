@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What layer `os` does when the kernel refuses: each call is failed in turn; the error must name
-// the call, and the address space must be what it was before.
+// Refusals of the kernel: each call is failed in turn. The error must name the call, and the
+// address space must be unchanged.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -42,7 +42,7 @@ TEST(memory_failure, X6_a_reservation_whose_ends_cannot_be_unmapped_succeeds_and
   {
     const fault_scope fault({.kind = call::unmap, .nth = 1, .persistent = true});
     const auto reserved = reserve(size, wide_alignment);
-    ASSERT_TRUE(reserved) << "giving back never fails for the caller";
+    ASSERT_TRUE(reserved) << "releasing never fails for the caller";
     base = *reserved;
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(base) % wide_alignment, 0U);
     EXPECT_GE(fault.injected(), 1U);
@@ -65,7 +65,7 @@ TEST(memory_failure, X6_a_refused_release_gives_the_memory_back_and_is_retried_b
     const fault_scope fault({.kind = call::unmap, .nth = 1});
     release(*first, size);
     EXPECT_EQ(fault.injected(), 1U);
-    test::expect_grown_by(before, 2 * size);  // The addresses are still taken.
+    test::expect_grown_by(before, 2 * size);  // The addresses are still in use.
     std::vector<unsigned char> flags(size / page_bytes());
     ASSERT_TRUE(residency(*first, flags));
     for (const unsigned char flag : flags) EXPECT_EQ(flag & 1, 0) << "the memory is not";
@@ -136,7 +136,7 @@ TEST(memory_failure, X6_a_release_that_is_refused_for_any_reason_is_remembered) 
 }
 
 TEST(memory_failure, X6_what_is_pending_is_unmapped_with_its_own_size) {
-  // Three regions of different sizes, of which the middle one is refused once more.
+  // Three regions of different sizes; the middle one is refused once more.
   const mappings before = mappings::now();
   std::byte* bases[3];
   for (std::size_t i = 0; i < 3; ++i) bases[i] = map((i + 1) * page_bytes()).value();
@@ -171,7 +171,7 @@ TEST(memory_failure, X6_two_threads_may_release_while_releases_are_refused) {
   test::expect_grown_by(before, 0);
 }
 
-/// One call on mapped memory, the kind it makes, and the name its error must have.
+/// One call on mapped memory, the kind of call, and the name in its error.
 struct refusal {
   const char* operation;
   call kind;

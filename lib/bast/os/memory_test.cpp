@@ -23,7 +23,7 @@ namespace {
 
 using bast::test::mappings;
 
-/// A mapping for one test, given back at its end.
+/// A mapping for one test, released at its end.
 class mapped_pages {
  public:
   explicit mapped_pages(std::size_t count) : size_(count * page_bytes()) {
@@ -56,14 +56,14 @@ class mapped_pages {
 
 void touch(std::byte* where) { *static_cast<volatile std::byte*>(where) = std::byte{0x5a}; }
 
-/// For the child of a death test: without the handler of a sanitizer, an access kills by signal.
+/// For the child of a death test: without a sanitizer's handler, an access kills by signal.
 void touch_and_die(std::byte* where) {
   test::start_from_default_action();
   touch(where);
 }
 
-/// True where guard markers exist and work: the kernel itself must refuse to write through one.
-/// Asked without the library, or a library that never installs one would pass for an old kernel.
+/// True if guard markers exist and work: the kernel itself must refuse to write through one.
+/// Checked without the library, or a library that never installs one would pass for an old kernel.
 bool guard_markers_work() {
   const mapped_pages memory(1);
   constexpr int madv_guard_install = 102;
@@ -86,7 +86,7 @@ TEST(memory, a_reservation_is_aligned_inaccessible_and_leaves_nothing_beside_it)
       const auto reserved = reserve(size, alignment);
       ASSERT_TRUE(reserved) << reserved.error().message();
       EXPECT_EQ(reinterpret_cast<std::uintptr_t>(*reserved) % alignment, 0U);
-      test::expect_grown_by(before, size);  // The ends were given back.
+      test::expect_grown_by(before, size);  // The ends were released.
       EXPECT_FALSE(kernel_can_write(*reserved));
       EXPECT_FALSE(kernel_can_write(*reserved + size - 16));
       release(*reserved, size);
@@ -97,13 +97,13 @@ TEST(memory, a_reservation_is_aligned_inaccessible_and_leaves_nothing_beside_it)
 
 TEST(memory, more_than_the_address_space_is_an_error_that_names_the_call) {
   if (test::under_valgrind)
-    GTEST_SKIP() << "valgrind answers EINVAL where the kernel answers ENOMEM";
+    GTEST_SKIP() << "valgrind fails with EINVAL where the kernel fails with ENOMEM";
   const mappings before = mappings::now();
   const std::size_t all =
       bast::internal::round_down(std::numeric_limits<std::size_t>::max(), page_bytes());
   for (const std::size_t about : {all, all / 2, std::size_t{1} << 60}) {
     const std::size_t size = bast::internal::round_down(about, page_bytes());
-    // With a slack for the alignment the sum would wrap to a small number.
+    // With the slack for the alignment the sum would wrap to a small number.
     for (const std::size_t alignment : {page_bytes(), std::size_t{1} << 30}) {
       const auto reserved = reserve(size, alignment);
       ASSERT_FALSE(reserved);
@@ -176,13 +176,13 @@ TEST(memory_death, D2_a_guard_marker_stops_the_kernel_and_the_program_until_remo
   EXPECT_FALSE(kernel_can_write(memory.page(2)));
   EXPECT_EXIT(touch_and_die(memory.page(2)), testing::KilledBySignal(SIGSEGV), "");
   EXPECT_TRUE(kernel_can_write(memory.page(0)));
-  EXPECT_EQ(*memory.page(3), std::byte{0x11}) << "the neighbour keeps its contents";
+  EXPECT_EQ(*memory.page(3), std::byte{0x11}) << "the neighbour keeps its content";
 
   ASSERT_TRUE(remove_guard(memory.page(1), 2 * page_bytes()));
-  EXPECT_EQ(*memory.page(1), std::byte{0}) << "installing discarded what the page held";
+  EXPECT_EQ(*memory.page(1), std::byte{0}) << "installing discarded the page";
   touch(memory.page(2));
   ASSERT_TRUE(remove_guard(memory.page(0), memory.size())) << "removing nothing is no error";
-  EXPECT_EQ(*memory.page(3), std::byte{0x11}) << "removing never damages what is resident";
+  EXPECT_EQ(*memory.page(3), std::byte{0x11}) << "removing keeps resident pages";
 }
 
 TEST(memory, D2_guard_markers_survive_a_discard) {
@@ -212,7 +212,7 @@ TEST(memory, residency_tells_touched_pages_and_makes_none_resident) {
   touch(memory.page(3));
   touch(memory.page(7));
   EXPECT_EQ(memory.resident(), "---R---R");
-  EXPECT_EQ(memory.resident(), "---R---R") << "looking brought nothing in";
+  EXPECT_EQ(memory.resident(), "---R---R") << "reading residency loads no page";
 }
 
 TEST(memory, a_large_touched_mapping_stays_small_without_huge_pages) {
@@ -233,7 +233,7 @@ TEST(memory, the_kernel_write_probe_writes_at_most_sixteen_bytes) {
   }
 }
 
-/// What /proc/self/smaps says of the mapping that begins at `base`: its VmFlags.
+/// The VmFlags in /proc/self/smaps of the mapping that begins at `base`.
 std::string flags_of(const std::byte* base) {
   text start;
   start.hex(reinterpret_cast<std::uintptr_t>(base));
@@ -255,7 +255,7 @@ bool kernel_overcommits() {
 
 TEST(memory, what_is_mapped_counts_for_nothing_until_it_is_used) {
   if (test::emulated || test::under_valgrind) GTEST_SKIP() << "not the kernel's own mappings";
-  if (!kernel_overcommits()) GTEST_SKIP() << "vm.overcommit_memory is 2: everything counts";
+  if (!kernel_overcommits()) GTEST_SKIP() << "vm.overcommit_memory is 2: all memory is accounted";
   const std::size_t size = 4 * page_bytes();
   std::byte* const reserved = reserve(size, page_bytes()).value();
   ASSERT_TRUE(protect(reserved + page_bytes(), page_bytes(), access::read_write));

@@ -22,7 +22,7 @@ result<void> check_executable(const char* path) noexcept {
   if (!S_ISREG(found.st_mode)) {
     return std::unexpected(error::from_errno(EACCES, operation, "this is no regular file"));
   }
-  // AT_EACCESS: execve asks for the effective ids too.
+  // AT_EACCESS: execve uses the effective ids, too.
   const int status =
       system_call(call::open, -1, [=] { return ::faccessat(AT_FDCWD, path, X_OK, AT_EACCESS); });
   if (status != 0) {

@@ -9,8 +9,8 @@
 
 namespace bast::os {
 
-/// Succeeds when `path` leads to a regular file that this process may execute. Errors: io (ENOENT,
-/// ENOTDIR, EACCES: not regular or not executable, and what else stat(2) says).
+/// Succeeds if `path` is a regular file that this process may execute. Errors: io (ENOENT, ENOTDIR,
+/// EACCES: not regular or not executable, and other errors of stat(2)).
 [[nodiscard]] result<void> check_executable(const char* path) noexcept;
 
 /// Writes the path of the working directory, with its NUL, to `space`. Errors: io (ENOENT: it was

@@ -15,7 +15,7 @@
 namespace bast::os {
 namespace {
 
-/// A file of its own for each test, in a directory of its own.
+/// A file for each test, in a directory of its own.
 class Path : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -29,7 +29,7 @@ class Path : public ::testing::Test {
     (void)::unlink(link_.c_str());
     EXPECT_EQ(::rmdir(directory_), 0);
   }
-  /// What check_executable says, "" when it agrees.
+  /// The error of check_executable, or "".
   static std::string verdict(const std::string& path) {
     const auto status = check_executable(path.c_str());
     return status ? "" : status.error().message();
@@ -85,7 +85,7 @@ TEST_F(Path, P1_TheEffectiveUserIsAskedAbout) {
     return verdict(file_) == refusal("the file may not be executed", EACCES) ? 0 : 1;
   });
   if (status == cannot) GTEST_SKIP() << "this root cannot";
-  EXPECT_EQ(status, 0) << "execve would be refused as well";
+  EXPECT_EQ(status, 0) << "execve would fail as well";
 }
 
 TEST_F(Path, P2_TheWorkingDirectoryNeedsSpaceForItsNul) {

@@ -16,8 +16,8 @@ namespace {
 using internal::failed;
 using internal::system_call;
 
-// From <linux/memfd.h> of Linux 6.3; Debian 12's headers are older. Without it a kernel whose
-// vm.memfd_noexec is 2 refuses, and others may complain in their log.
+// From <linux/memfd.h> of Linux 6.3; Debian 12's headers are older. Without this flag a kernel
+// whose vm.memfd_noexec is 2 refuses the call, and others may log a warning.
 constexpr unsigned mfd_noexec_seal = 8;
 
 int create_memory_file(const char* name, unsigned flags) noexcept {
@@ -83,7 +83,7 @@ result<descriptor> memory_file(const char* name, std::span<const std::byte> cont
   descriptor file(create_memory_file(name, flags | mfd_noexec_seal));
   if (!file && errno == EINVAL) file = descriptor(create_memory_file(name, flags));
   if (!file) return failed("os.memory_file", "memfd_create refused");
-  // pwrite leaves the position at the start, where the reader begins.
+  // pwrite leaves the file position at the start, where the reader begins.
   for (std::size_t written = 0; written < contents.size();) {
     const auto rest = contents.subspan(written);
     const ssize_t size = system_call(call::write, ssize_t{-1}, [&] {
@@ -93,7 +93,7 @@ result<descriptor> memory_file(const char* name, std::span<const std::byte> cont
     if (size < 0) return failed("os.memory_file", "there is no memory for the contents");
     written += static_cast<std::size_t>(size);
   }
-  // Whoever reads it could write to it otherwise, and to what the next one reads.
+  // Otherwise a reader could write to the file and change the input of the next one.
   if (auto sealed = seal(file.get()); !sealed) return std::unexpected(sealed.error());
   return file;
 }

@@ -21,23 +21,23 @@ struct pipe_ends {
 /// A pipe whose ends block and are closed on exec. Errors: `limit` (no free descriptor), no_memory.
 [[nodiscard]] result<pipe_ends> make_pipe() noexcept;
 
-/// Makes one open file description non-blocking. The two ends of a pipe are two descriptions: the
-/// other process never notices (law P-5).
+/// Makes one open file description non-blocking. The two ends of a pipe are two descriptions, so
+/// the other process is unaffected (law P-5).
 [[nodiscard]] result<void> set_nonblocking(int fd) noexcept;
 
-/// Reads at most `space.size()` bytes; 0 is the end. EINTR is tried again. Errors: io, `limit`
-/// (EAGAIN: nothing there, and the description does not block).
+/// Reads at most `space.size()` bytes; 0 is the end. Retries EINTR. Errors: io, `limit`
+/// (EAGAIN: no data, and the description does not block).
 [[nodiscard]] result<std::size_t> read_some(int fd, std::span<std::byte> space) noexcept;
-/// Writes at least one byte unless `bytes` is empty. EINTR is tried again. Raises SIGPIPE where
+/// Writes at least one byte unless `bytes` is empty. Retries EINTR. Raises SIGPIPE where
 /// write(2) does. Errors: as read_some; `closed` (EPIPE).
 [[nodiscard]] result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcept;
 
-/// True when a file may become `end` bytes long: writing beyond RLIMIT_FSIZE, or making a file
-/// longer than that, raises a signal that ends the process (SIGXFSZ). Asked before every such call.
+/// True if a file may become `end` bytes long. Check before every write or extension: beyond
+/// RLIMIT_FSIZE, either raises a signal that ends the process (SIGXFSZ).
 [[nodiscard]] bool may_write_up_to(std::uint64_t end) noexcept;
 
-/// A nameless file in memory that holds `contents`, to be read from its start, and that nobody can
-/// change; `name` is what /proc shows. Errors: no_memory, `limit`; io (EFBIG: RLIMIT_FSIZE).
+/// An immutable, nameless file in memory that holds `contents`, positioned at its start; `name`
+/// appears in /proc. Errors: no_memory, `limit`; io (EFBIG: RLIMIT_FSIZE).
 [[nodiscard]] result<descriptor> memory_file(const char* name,
                                              std::span<const std::byte> contents) noexcept;
 

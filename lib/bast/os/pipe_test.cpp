@@ -90,7 +90,7 @@ TEST(MemoryFile, P16_NobodyCanChangeIt) {
 }
 
 TEST(MemoryFile, P17_BeyondRlimitFsizeIsAnErrorAndNoSignal) {
-  if (test::emulated) GTEST_SKIP() << "qemu-user keeps such limits to itself";
+  if (test::emulated) GTEST_SKIP() << "qemu-user does not apply such limits";
   EXPECT_EQ(test::in_child([] {
               const rlimit few{.rlim_cur = 8, .rlim_max = RLIM_INFINITY};
               if (::setrlimit(RLIMIT_FSIZE, &few) != 0) return 1;
@@ -185,7 +185,7 @@ TEST(MemoryFile, OnlyAnUnknownFlagIsLeftOut) {
   const fault_scope fault(
       {.kind = call::memory_file, .nth = 1, .also_nth = 2, .error_number = EINVAL});
   EXPECT_EQ(memory_file("test", {}).error(), errc::invalid);
-  EXPECT_EQ(fault.seen(), 2U) << "left out once";
+  EXPECT_EQ(fault.seen(), 2U) << "retried once without the flag";
 }
 
 TEST(MemoryFile, HasItsNameAndCannotBeExecuted) {
@@ -193,7 +193,7 @@ TEST(MemoryFile, HasItsNameAndCannotBeExecuted) {
   char target[64] = {};
   ASSERT_GT(::readlink(("/proc/self/fd/" + std::to_string(file.get())).c_str(), target, 63), 0);
   EXPECT_STREQ(target, "/memfd:a-name (deleted)");
-  // Where the kernel knows the flag: it seals the file against becoming executable.
+  // On a kernel that knows the flag, the file is sealed against becoming executable.
   constexpr unsigned noexec = 8;
   constexpr int f_seal_exec = 0x20;
   const descriptor probe(::memfd_create("probe", noexec));

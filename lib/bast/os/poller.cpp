@@ -21,12 +21,12 @@ using internal::failed;
 using internal::system_call;
 
 int control(int poller, int operation, int fd, std::uint64_t data) noexcept {
-  // EPOLLHUP and EPOLLERR are told always.
+  // EPOLLHUP and EPOLLERR are always reported.
   epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = data}};
   return system_call(call::epoll, -1, [&] { return ::epoll_ctl(poller, operation, fd, &event); });
 }
 
-/// Milliseconds from now on, rounded up so that no deadline is early.
+/// Milliseconds from the current time, rounded up so that no deadline is early.
 int milliseconds_until(std::int64_t deadline_ns) noexcept {
   constexpr std::int64_t millisecond = 1'000'000;
   const std::int64_t now = monotonic_ns();
@@ -49,7 +49,7 @@ result<void> set_event(int event) noexcept {
   const std::uint64_t one = 1;
   const ssize_t size = system_call(call::write, static_cast<ssize_t>(-1),
                                    [&] { return ::write(event, &one, sizeof one); });
-  // EAGAIN: it counts as high as it can, so it is readable.
+  // EAGAIN: the counter is at its maximum, so the eventfd is readable.
   if (size < 0 && errno != EAGAIN) return failed("os.set_event", "write refused", event);
   return {};
 }
@@ -62,7 +62,7 @@ result<descriptor> make_poller() noexcept {
 }
 
 result<void> watch_once(int poller, int fd, std::uint64_t data) noexcept {
-  // Most descriptors are watched again and again.
+  // Most descriptors are watched repeatedly.
   int status = control(poller, EPOLL_CTL_MOD, fd, data);
   if (status != 0 && errno == ENOENT) status = control(poller, EPOLL_CTL_ADD, fd, data);
   if (status != 0) return failed("os.watch_once", "epoll_ctl refused the descriptor", fd);

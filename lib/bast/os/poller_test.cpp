@@ -22,13 +22,13 @@ namespace {
 constexpr std::int64_t never = INT64_MAX;
 constexpr std::int64_t long_ago = 0;
 
-/// What an eventfd counts; reading takes it back to 0. -1 when it is 0.
+/// The counter of an eventfd, or -1 if it is 0. Reading resets it.
 std::int64_t count_of(int event) {
   std::int64_t count = -1;
   return ::read(event, &count, sizeof count) == sizeof count ? count : -1;
 }
 
-/// The events that are told at once, one a line: "data: mask".
+/// The events that are ready at once, one per line: "data: mask".
 std::string told_at_once(int poller, std::size_t most = 8) {
   epoll_event events[8]{};
   const auto count = wait_events(poller, std::span(events, most), long_ago);
@@ -80,11 +80,11 @@ TEST(Poller, TellsOnceWithAllBitsOfTheData) {
   const descriptor event = make_event().value();
   constexpr std::uint64_t data = 0xfedc'ba98'7654'3210;
   ASSERT_TRUE(watch_once(poller.get(), event.get(), data));
-  EXPECT_EQ(told_at_once(poller.get()), "") << "it is not readable";
+  EXPECT_EQ(told_at_once(poller.get()), "") << "not readable";
   ASSERT_TRUE(set_event(event.get()));
   EXPECT_EQ(told_at_once(poller.get()), std::to_string(data) + ": in\n");
-  EXPECT_EQ(told_at_once(poller.get()), "") << "told once";
-  // Asked again, with other data, while it is still readable; and a third time.
+  EXPECT_EQ(told_at_once(poller.get()), "") << "reported once";
+  // Requested again, with other data, while it is still readable; and a third time.
   for (const std::uint64_t later : {UINT64_MAX, std::uint64_t{7}}) {
     ASSERT_TRUE(watch_once(poller.get(), event.get(), later));
     EXPECT_EQ(told_at_once(poller.get()), std::to_string(later) + ": in\n");
@@ -118,7 +118,7 @@ TEST(Poller, UnwatchedItTellsNothingAndCanBeWatchedAgain) {
   unwatch(poller.get(), event.get());
   EXPECT_EQ(told_at_once(poller.get()), "");
   unwatch(poller.get(), event.get());
-  unwatch(poller.get(), -1);  // Nothing to be done about either.
+  unwatch(poller.get(), -1);  // Neither has an effect.
   ASSERT_TRUE(watch_once(poller.get(), event.get(), 2));
   EXPECT_EQ(told_at_once(poller.get()), "2: in\n");
 }
@@ -157,7 +157,7 @@ TEST(Poller, AnInstantOfThePastReturnsAtOnce) {
   }
 }
 
-/// Waits on another thread until that sleeps, sets the event and says what was told.
+/// Waits on another thread. When that sleeps, sets the event and checks the reported events.
 void expect_wait_ends_by_event_only(std::int64_t deadline_ns) {
   const descriptor poller = make_poller().value();
   const descriptor event = make_event().value();
@@ -181,7 +181,7 @@ TEST(Poller, WithoutADeadlineItWaitsForTheEvent) { expect_wait_ends_by_event_onl
 
 TEST(Poller, MoreMillisecondsThanAnIntHoldsIsALongWait) {
   expect_wait_ends_by_event_only(never - 1);
-  // The count of milliseconds, cut to 32 bits, would be 0.
+  // Cut to 32 bits, the number of milliseconds would be 0.
   expect_wait_ends_by_event_only(monotonic_ns() + (std::int64_t{1} << 32) * 1'000'000);
 }
 
@@ -226,12 +226,12 @@ TEST(PollerFailure, OnlyAnUnknownDescriptorIsAddedAndARefusedOneIsNot) {
   for (const int error_number : {ENOMEM, EPERM, EBADF}) {
     const fault_scope fault({.kind = call::epoll, .nth = 1, .error_number = error_number});
     EXPECT_EQ(watch_once(poller.get(), event.get(), 1).error().error_number(), error_number);
-    EXPECT_EQ(fault.seen(), 1U) << "changing was refused, so adding is not tried";
+    EXPECT_EQ(fault.seen(), 1U) << "modification was refused, so adding is not tried";
   }
   {
     const fault_scope fault({.kind = call::epoll, .nth = 2, .error_number = ENOSPC});
     EXPECT_EQ(watch_once(poller.get(), event.get(), 1).error(), errc::limit);
-    EXPECT_EQ(fault.injected(), 1U) << "unknown, so it was to be added";
+    EXPECT_EQ(fault.injected(), 1U) << "unknown, so it had to be added";
   }
   EXPECT_EQ(told_at_once(poller.get()), "") << "nothing is watched";
 }

@@ -15,8 +15,8 @@
 #endif
 
 #if BAST_WITH_TSAN
-// The same function under the name that ThreadSanitizer does not intercept. Its `clone` believes
-// that the child has a copy of the memory, and turns itself off there: in our memory.
+// The same function under a name that ThreadSanitizer does not intercept. Its `clone` assumes that
+// the child has a copy of the memory, and disables itself there: in our memory.
 extern "C" int __clone(int (*entry)(void*), void* stack_top, int flags, void* argument, ...);
 #endif
 
@@ -44,7 +44,7 @@ result<started_process> start_process(process_memory memory, process_entry entry
                                       std::byte* stack_top) noexcept {
   BAST_ASSERT(reinterpret_cast<std::uintptr_t>(stack_top) % 16 == 0);
   const int before = errno;
-  // CLONE_VFORK: the caller's memory is still while the child uses it. SIGCHLD: an ordinary child,
+  // CLONE_VFORK: the caller sleeps while the child uses its memory. SIGCHLD: an ordinary child,
   // which waitid finds without __WCLONE.
   const int flags =
       memory == process_memory::shared ? CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD : SIGCHLD;
@@ -54,14 +54,14 @@ result<started_process> start_process(process_memory memory, process_entry entry
   if (pid < 0) return failed("os.start_process", "clone refused", error::no_value, errc::limit);
   // An emulator may ignore CLONE_PIDFD; the descriptor is then empty.
   started_process started{.pid = pid, .pidfd = descriptor(above_standard(pidfd))};
-  errno = before;  // The child's failed calls wrote to it, where it shares our memory.
+  errno = before;  // A child that shares our memory may have changed it.
   return started;
 }
 
 std::uint32_t thread_id() noexcept { return static_cast<std::uint32_t>(::gettid()); }
 
 result<descriptor> open_pidfd(pid_t pid) noexcept {
-  // Always closed on exec; there is no flag for it.
+  // Always close-on-exec; there is no flag for it.
   const long opened =
       system_call(call::pidfd_open, -1L, [=] { return ::syscall(SYS_pidfd_open, pid, 0); });
   const int fd = above_standard(static_cast<int>(opened));
@@ -73,7 +73,7 @@ result<wait_outcome> wait_process(int pidfd, int options, rusage* usage) noexcep
   siginfo_t info{};
   long status = -1;
   do {
-    // The raw call: glibc's waitid has no fifth argument.
+    // The raw call: glibc's waitid lacks the fifth argument.
     status = system_call(call::wait, -1L, [&] {
       return ::syscall(SYS_waitid, pidfd_kind, pidfd, &info, options, usage);
     });
@@ -89,8 +89,8 @@ void destroy_process(const started_process& child) noexcept {
   } else {
     (void)::kill(child.pid, SIGKILL);
   }
-  // Before it is reaped: until then the number of its group is nobody else's. There is no group yet
-  // when the child got no further.
+  // Before the leader is reaped: until then no other group can have this number. If the child
+  // failed early, there is no group yet.
   if (child.leads_group) (void)::kill(-child.pid, SIGKILL);
   const long id = by_pidfd ? child.pidfd.get() : child.pid;
   siginfo_t info{};
@@ -110,15 +110,15 @@ result<void> signal_process(int pidfd, int signal_number) noexcept {
 }
 
 result<void> signal_group(pid_t group, int signal_number) noexcept {
-  BAST_CHECK(group > 1, "0 and -1 would signal the caller's own group, or everybody");
+  BAST_CHECK(group > 1, "0 and -1 would signal the caller's own group, or all processes");
   const int status = system_call(call::signal, -1, [=] { return ::kill(-group, signal_number); });
   if (status != 0) return failed("os.signal_group", "kill refused the group", group);
   return {};
 }
 
 signals_blocked::signals_blocked() noexcept {
-  // The raw call: pthread_sigmask leaves out the signals that glibc uses itself. Cannot fail with
-  // these arguments.
+  // The raw call: pthread_sigmask omits the signals that glibc uses itself. Cannot fail with these
+  // arguments.
   const std::uint64_t all = ~std::uint64_t{0};
   (void)::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, kernel_mask_bytes);
 }

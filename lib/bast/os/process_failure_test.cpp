@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Processes that are not made, and what a thread keeps from being interrupted by.
+// Processes that cannot be started, and the blocking of signals.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
@@ -77,25 +77,25 @@ constexpr std::uint64_t bit_of(int signal_number) {
 }
 
 TEST(SignalsBlocked, P7_AllOfThemAndOnlyForAWhile) {
-  // What was blocked before stays blocked after: one of the first, and the last.
+  // Signals that were blocked before stay blocked: one of the first, and the last.
   sigset_t some;
   sigset_t theirs;
   sigemptyset(&some);
   sigaddset(&some, SIGHUP);
-  // qemu-user keeps the last ones to itself.
+  // qemu-user reserves the last ones.
   const int last = test::emulated ? SIGTERM : SIGRTMAX;
   ASSERT_TRUE(test::emulated || last == 64);
   sigaddset(&some, last);
   ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &some, &theirs), 0);
   const std::uint64_t before = kernel_mask();
   EXPECT_EQ(before & (bit_of(SIGHUP) | bit_of(last)), bit_of(SIGHUP) | bit_of(last));
-  // Nobody can block these two; qemu-user and valgrind keep some for themselves.
+  // These two cannot be blocked; qemu-user and valgrind reserve some.
   const std::uint64_t all = ~(bit_of(SIGKILL) | bit_of(SIGSTOP));
   const bool exact = !test::emulated && !test::under_valgrind;
   {
     const signals_blocked blocked;
     if (exact) {
-      EXPECT_EQ(kernel_mask(), all) << "64, and those of the C library too";
+      EXPECT_EQ(kernel_mask(), all) << "all 64, including the C library's";
     }
     for (const int number : {SIGINT, SIGSEGV, SIGCHLD, 32, last}) {
       if (exact || number != 32) {
@@ -109,7 +109,7 @@ TEST(SignalsBlocked, P7_AllOfThemAndOnlyForAWhile) {
       }
     }
     if (exact) {
-      EXPECT_EQ(kernel_mask(), all) << "the inner one gives back what it found";
+      EXPECT_EQ(kernel_mask(), all) << "the inner one restores the mask that it found";
     }
   }
   EXPECT_EQ(kernel_mask(), before);

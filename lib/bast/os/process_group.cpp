@@ -23,14 +23,14 @@ namespace {
 using internal::failed;
 using internal::system_call;
 
-/// The number that is the whole of a name, or 0.
+/// The number that makes up the whole name, or 0.
 pid_t number_of(std::string_view name) noexcept {
   pid_t number = 0;
   const auto [end, wrong] = std::from_chars(name.data(), name.data() + name.size(), number);
   return wrong == std::errc() && end == name.data() + name.size() ? number : 0;
 }
 
-/// /proc, if it lists this process by the number that it knows itself by.
+/// /proc, if it lists this process under its own number.
 result<descriptor> open_proc() noexcept {
   auto proc = open_file("/proc", O_RDONLY | O_DIRECTORY);
   if (!proc) return proc;
@@ -40,8 +40,8 @@ result<descriptor> open_proc() noexcept {
   return fail(errc::unsupported, "os.process_group", "/proc is another namespace's");
 }
 
-/// False for a zombie, which is in its group until it is reaped, and for who is gone. Where nobody
-/// can look, it may be alive.
+/// False for a process that is gone, or a zombie, which stays in its group until it is reaped. If
+/// the state cannot be read, it may be alive.
 bool is_alive(int proc, pid_t pid) noexcept {
   text path;
   path << pid << "/stat";
@@ -59,7 +59,7 @@ bool is_alive(int proc, pid_t pid) noexcept {
   return state != 'Z' && state != 'X';
 }
 
-/// Calls `f(pid)` for each process of `group` but its leader, until it returns false.
+/// Calls `f(pid)` for each process of `group` except its leader, until `f` returns false.
 template <class F>
 result<void> for_each_member(int proc, pid_t group, F f) noexcept {
   alignas(8) char buffer[2048];
@@ -103,7 +103,7 @@ void reap_orphans(pid_t group) noexcept {
   if (!proc) return;
   (void)for_each_member(proc->get(), group, [group](pid_t pid) noexcept {
     const auto pidfd = open_pidfd(pid);
-    // Whom the descriptor means cannot change any more; asked again, since the number could have.
+    // The descriptor is fixed; the group is checked again, because the number may have been reused.
     if (pidfd && ::getpgid(pid) == group) (void)wait_process(pidfd->get(), WEXITED | WNOHANG);
     return true;
   });

@@ -15,14 +15,14 @@
 namespace bast::os {
 namespace {
 
-/// A forked process in `group` (0: in one of its own) that waits for its end.
+/// A forked process in `group` (0: a group of its own) that waits for its end.
 pid_t member_of(pid_t group) {
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::alarm(120);
     for (;;) ::pause();
   }
-  // By the parent, so that it is there from here on.
+  // Set by the parent, so that it holds from here on.
   EXPECT_EQ(::setpgid(pid, group), 0);
   return pid;
 }
@@ -55,7 +55,7 @@ TEST_F(ProcessGroup, P14_TheLeaderIsNoMemberAndAZombieIsNobody) {
   await_zombie(leader_);
   EXPECT_EQ(group_has_members(leader_), true);
   ::kill(other, SIGSTOP);
-  EXPECT_EQ(group_has_members(leader_), true) << "who is stopped is alive";
+  EXPECT_EQ(group_has_members(leader_), true) << "a stopped process is alive";
   ::kill(other, SIGKILL);
   await_zombie(other);
   EXPECT_EQ(group_has_members(leader_), false);

@@ -17,13 +17,13 @@
 namespace bast::os {
 namespace {
 
-/// A child that is a copy of us and runs `body`.
+/// A child that is a copy of this process and runs `body`.
 template <class F>
 started_process fork_child(F body) {
   started_process child;
   child.pid = ::fork();
   if (child.pid == 0) {
-    ::alarm(60);  // No failed test leaves it behind.
+    ::alarm(60);  // Ends it if the test fails.
     body();
     ::_exit(0);
   }
@@ -39,8 +39,8 @@ bool is_gone(pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) == -1 && errno
 #define UNINSTRUMENTED __attribute__((no_sanitize("address", "thread", "undefined")))
 #endif
 
-/// Ends soon, by raw calls only: it may run in the test's own memory. It lets everybody else go
-/// first, so that a parent that does not wait for it reads too early.
+/// Ends soon, by raw calls only, because it may run in the test's memory. It yields first, so that
+/// a parent that does not wait for it reads too early.
 UNINSTRUMENTED int end_at_once(void* argument) {
   timespec while_others_run{.tv_sec = 0, .tv_nsec = 5'000'000};
   ::syscall(SYS_nanosleep, &while_others_run, nullptr);
@@ -77,7 +77,7 @@ TEST_P(OsProcess, P8_StartsAtItsEntry) {
     child->pidfd = open_pidfd(child->pid).value();
   } else {
     EXPECT_TRUE(child->pidfd);
-    EXPECT_EQ(written, 42) << "our memory, and we waited";
+    EXPECT_EQ(written, 42) << "shared memory, and the parent waited";
   }
   EXPECT_FALSE(child->leads_group);
   const auto told = wait_process(child->pidfd.get(), WEXITED);
@@ -89,7 +89,7 @@ TEST_P(OsProcess, P8_StartsAtItsEntry) {
   release(stack, stack_bytes);
 }
 
-/// Of those who fork a child and hold its pidfd.
+/// For tests that fork a child and hold its pidfd.
 class OsChild : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -163,11 +163,11 @@ TEST_F(OsSignal, P11_ReachesAGroup) {
 }
 
 TEST_F(OsSignal, P10_TheLastNumberIsSentAndNoFurtherOne) {
-  if (test::emulated) GTEST_SKIP() << "qemu-user keeps the last signals to itself";
+  if (test::emulated) GTEST_SKIP() << "qemu-user reserves the last signals";
   const int last = SIGRTMAX;
   ASSERT_EQ(last, 64);
   const auto child = fork_child([] { ::pause(); });
-  EXPECT_TRUE(signal_process(child.pidfd.get(), 0)) << "only a question";
+  EXPECT_TRUE(signal_process(child.pidfd.get(), 0)) << "only checks";
   EXPECT_EQ(signal_process(child.pidfd.get(), last + 1).error(), errc::invalid);
   ASSERT_TRUE(signal_process(child.pidfd.get(), last));
   EXPECT_EQ(wait_process(child.pidfd.get(), WEXITED)->status, last);
@@ -191,7 +191,7 @@ TEST(OsSignalDeathTest, P11_NoGroupIsNotEverybody) {
   }
 }
 
-/// A child in a group of its own with a child in the same group, and a pipe that both hold open.
+/// A child that leads a group, its own child in the same group, and a pipe that both hold open.
 struct family {
   started_process leader;
   int pipe_end = -1;
@@ -216,7 +216,7 @@ struct family {
   family(const family&) = delete;
   family& operator=(const family&) = delete;
 
-  /// Waits for the end of everybody who holds the pipe.
+  /// Waits until no process holds the pipe.
   bool all_gone() const {
     char byte;
     return ::read(pipe_end, &byte, 1) == 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What local_socket.hpp hands over: files in memory, filled without a fault, sealed and sent.
+// The files in memory of local_socket.hpp: filled without a fault, sealed and sent.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
@@ -72,7 +72,7 @@ TEST(CopyToFile, WritesAtTheOffsetAndNothingElse) {
   ASSERT_TRUE(copy_to_file(file.get(), "......", 6, 0));
   ASSERT_TRUE(copy_to_file(file.get(), "abc", 2, 3));
   EXPECT_EQ(contents_of(file.get()), "...ab.");
-  ASSERT_TRUE(copy_to_file(file.get(), nullptr, 0, 100)) << "nothing is always possible";
+  ASSERT_TRUE(copy_to_file(file.get(), nullptr, 0, 100)) << "an empty copy always succeeds";
   EXPECT_EQ(contents_of(file.get()), "...ab.");
 }
 
@@ -103,7 +103,7 @@ TEST(CopyToFile, MemoryThatIsNotReadableIsFalseAndNoFault) {
   std::memset(pages, 'm', page_bytes());
   ASSERT_TRUE(protect(pages + page_bytes(), page_bytes(), access::none));
   EXPECT_FALSE(copy_to_file(file.get(), pages + page_bytes(), 16, 0));
-  // What lies before the hole is written, in a call of its own; then the hole is met.
+  // The part before the hole is written by a call of its own; then the hole is reached.
   EXPECT_FALSE(copy_to_file(file.get(), pages, size, 0));
   EXPECT_TRUE(copy_to_file(file.get(), pages, page_bytes(), 0));
   EXPECT_EQ(contents_of(file.get()), std::string(page_bytes(), 'm'));
@@ -121,7 +121,7 @@ connection connect_pair() {
   return {.ours = descriptor(ends[0]), .theirs = descriptor(ends[1])};
 }
 
-/// What arrives with one message: its bytes, the descriptor, and the control messages.
+/// One received message: its bytes, the descriptor, and the control messages.
 struct arrival {
   std::string message;
   descriptor passed;
@@ -192,7 +192,7 @@ TEST(SendDescriptor, APeerThatIsGoneIsAnErrorAndNoSignal) {
   sigset_t pending;
   sigpending(&pending);
   EXPECT_FALSE(sigismember(&pending, SIGPIPE));
-  // A pending one is taken away before the mask is put back.
+  // A pending one is consumed before the mask is restored.
   struct sigaction theirs{};
   struct sigaction ignored{};
   ignored.sa_handler = SIG_IGN;
@@ -219,7 +219,7 @@ TEST(SendDescriptor, ARefusedCallIsNotTriedAgain) {
 
 constexpr pid_t some_tracer = 4242;
 
-/// From here on the kernel answers the permission for this tracer, and no other prctl, with EDOM.
+/// From here on the kernel fails the permission for this tracer with EDOM, and no other prctl.
 bool mark_permission_of_the_tracer() {
   constexpr auto word = [](std::size_t offset) { return static_cast<std::uint32_t>(offset); };
   constexpr auto argument = [](std::size_t which) {

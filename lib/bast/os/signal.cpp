@@ -20,17 +20,16 @@ constinit std::mutex install_lock;
 constinit std::atomic<fault_filter> filter_in_force{nullptr};
 // Written under install_lock before our handler is installed, constant afterwards.
 constinit struct sigaction previous_action{};
-constinit std::atomic<bool> previous_is_spent{false};  // it was for one signal only: SA_RESETHAND
+constinit std::atomic<bool> previous_is_spent{false};  // SA_RESETHAND: valid for one signal only
 
 int set_action(const struct sigaction* action, struct sigaction* before) noexcept {
   return system_call(call::sigaction, -1, [=] { return ::sigaction(SIGSEGV, action, before); });
 }
 
-/// As if this library were absent: restores the default action. A genuine fault happens again when
-/// the handler returns and kills the process at the faulting instruction, with its core file.
-/// What does not repeat itself is raised once more, and dies at the interrupted instruction: a
-/// signal that somebody sent, and the kernel's own complaint (SI_KERNEL) that it found no room for
-/// another signal's frame.
+/// As if this library were absent: restores the default action. A genuine fault recurs when the
+/// handler returns and kills the process at the faulting instruction, with its core file. Other
+/// signals are raised once more and kill at the interrupted instruction: a signal that a process
+/// sent, and the kernel's report (SI_KERNEL) that another signal's frame does not fit.
 void fall_to_default(const siginfo_t* info) noexcept {
   struct sigaction fallback{};
   fallback.sa_handler = SIG_DFL;
@@ -44,10 +43,11 @@ void forward(int signal_number, siginfo_t* info, void* context) noexcept {
   const struct sigaction& before = previous_action;
   const bool is_function = before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN;
   if (is_function) {
-    // A crash reporter that asked for one signal returns and expects the repeated fault to kill.
+    // A one-shot crash reporter returns and expects the repeated fault to kill.
     const bool once = (before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0;
     if (once && previous_is_spent.exchange(true)) return fall_to_default(info);
-    // Its signal mask too; the kernel restores the interrupted one when our handler returns.
+    // Applies its signal mask, too; the kernel restores the interrupted one when our handler
+    // returns.
     sigset_t blocked = before.sa_mask;
     (void)::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
     if ((before.sa_flags & SA_NODEFER) != 0) {
@@ -59,7 +59,7 @@ void forward(int signal_number, siginfo_t* info, void* context) noexcept {
   if ((before.sa_flags & SA_SIGINFO) != 0 && is_function) {
     before.sa_sigaction(signal_number, info, context);
   } else if (before.sa_handler == SIG_IGN && info->si_code <= 0) {
-    return;  // Sent, and ignored before us. A genuine fault cannot be ignored.
+    return;  // Sent by a process, and ignored. A genuine fault cannot be ignored.
   } else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) {
     fall_to_default(info);
   } else {
@@ -71,7 +71,7 @@ void on_sigsegv(int signal_number, siginfo_t* info, void* context) {
   handle_fault(signal_number, info, context);
 }
 
-/// Marks a signal's context as passed on while this lives. Neither a thread-local nor a table: a
+/// Marks a signal's context as passed on during its lifetime. Neither a thread-local nor a table: a
 /// handler that leaves by siglongjmp cleans nothing up, and the next signal has a new frame.
 class passed_on {
  public:
@@ -118,8 +118,9 @@ void handle_fault(int signal_number, siginfo_t* info, void* context) noexcept {
 
 result<void> install_fault_filter(fault_filter filter) noexcept {
   if (filter_in_force.load() != nullptr) return {};
-  // Both take the dynamic linker's lock, under which a constructor may come here too: before ours.
-  // The first backtrace() loads the unwinder with malloc and dlopen; later ones are signal-safe.
+  // Before install_lock: both take the dynamic linker's lock, and a constructor that holds that
+  // lock may call this function. The first backtrace() loads the unwinder with malloc and dlopen;
+  // later ones are async-signal-safe.
   keep_loaded();
   void* frame = nullptr;
   (void)::backtrace(&frame, 1);
@@ -127,12 +128,13 @@ result<void> install_fault_filter(fault_filter filter) noexcept {
   if (filter_in_force.load() != nullptr) return {};
 
   // SA_ONSTACK: the stack that faulted has no room. No SA_NODEFER: a fault inside the handler is
-  // our bug and must kill at once instead of recursing. SA_RESTART is moot: faults are synchronous.
+  // our bug and must kill at once instead of recursing. SA_RESTART does not matter: faults are
+  // synchronous.
   struct sigaction ours{};
   ours.sa_sigaction = on_sigsegv;
   ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&ours.sa_mask);
-  // Read before, not during, the exchange: a fault in another thread may arrive at once.
+  // Read before the exchange, not by it: a fault in another thread may arrive at once.
   if (::sigaction(SIGSEGV, nullptr, &previous_action) != 0 || set_action(&ours, nullptr) != 0) {
     return std::unexpected<error>(
         error::from_errno(errno, "os.install_fault_filter", "sigaction(SIGSEGV) refused"));
@@ -143,8 +145,8 @@ result<void> install_fault_filter(fault_filter filter) noexcept {
                 "the SIGSEGV handler was swallowed; a sanitizer runs with handle_segv=2 or "
                 "allow_user_segv_handler=0");
   }
-  // release: pairs with nothing but the signal itself, which runs on a thread that saw this store
-  // or finds no filter and forwards; kept seq_cst for simplicity.
+  // Pairs only with the signal itself, which runs on a thread that saw this store, or finds no
+  // filter and forwards. Release would suffice; seq_cst for simplicity.
   filter_in_force.store(filter);
   return {};
 }

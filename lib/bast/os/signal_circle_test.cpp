@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Decision D3: handlers that pass a fault round in a circle end by it, and a handler that an
-// application installs after ours may ask whether a fault is ours, and recover from its own.
+// Decision D3: a circle of handlers that pass a fault on ends with the fault; and a handler that an
+// application installs after ours may check whether a fault is ours, and recover from its own.
 #include <gtest/gtest.h>
 #include <setjmp.h>
 
@@ -32,7 +32,7 @@ struct sigaction handler_with_context(void (*handler)(int, siginfo_t*, void*), i
   return action;
 }
 
-constexpr int calls_max = 20;  // more is a circle that does not end
+constexpr int calls_max = 20;  // more is an endless circle
 
 void pass_on(int number, siginfo_t* info, void* context) {
   require(++circle_calls < calls_max, "the circle ends");
@@ -41,18 +41,18 @@ void pass_on(int number, siginfo_t* info, void* context) {
 
 struct sigaction beneath_the_second{};
 
-/// The later of two, which keeps what was there before it, as handlers usually do.
+/// The later handler, which keeps the previous one, as handlers usually do.
 void pass_on_to_what_was_there(int number, siginfo_t* info, void* context) {
   beneath_the_second.sa_sigaction(number, info, context);
 }
 
-/// The earlier one, once it was installed again and kept the later one.
+/// The earlier handler, installed again after it kept the later one.
 void pass_on_to_the_second(int number, siginfo_t* info, void* context) {
   require(++circle_calls < calls_max, "the circle ends");
   pass_on_to_what_was_there(number, info, context);
 }
 
-/// The child of a test: dies of its own fault, with the fault's address, or says what is wrong.
+/// The child of a test: dies of its own fault, with the fault's address, or reports an error.
 template <class Install>
 void fault_through(Install install) {
   test::start_from_default_action();
@@ -130,8 +130,8 @@ TEST(signal_circle_death, D3_a_later_handler_may_ask_and_recover_again_and_again
       }
     }
     require(circle_calls == 3, "each fault was the application's");
-    require(load_from(ours.address()) == 0, "and ours are still cured");
-    require(circle_calls == 3, "without its doing");
+    require(load_from(ours.address()) == 0, "and ours are still resolved");
+    require(circle_calls == 3, "without the application's handler");
     _exit(0);
   };
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
@@ -143,7 +143,7 @@ void recover_below_us(int, siginfo_t*, void*) {
 }
 
 TEST(signal_circle_death, D3_who_leaves_by_a_jump_is_asked_the_next_time_too) {
-  // The kernel puts each signal's frame at the same place: the mark of the last one must be gone.
+  // The kernel puts each signal's frame at the same place: the previous mark must be gone.
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page wild;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Decision D3: a fault that is not ours reaches whoever was there before, as if this library were
-// absent. Each test is a child that sets up a "before", installs our filter, and faults.
+// Decision D3: a fault that is not ours reaches the previous handler, as if this library were
+// absent. Each test is a child that installs a previous handler, then our filter, and faults.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -77,8 +77,8 @@ TEST(signal_forward_death, a_handler_gets_the_original_siginfo_and_context) {
     install_ours();
     errno = E2BIG;
     for (int round = 1; round <= 3; ++round) {
-      require(load_from(page.address()) == a_good_word, "cured by the application");
-      require(handler_calls == round, "once each");
+      require(load_from(page.address()) == a_good_word, "resolved by the application");
+      require(handler_calls == round, "once per fault");
     }
     require(errno == E2BIG, "errno is untouched");
     _exit(0);
@@ -148,8 +148,8 @@ bool is_blocked(int number) {
 
 void look_at_the_mask(int, siginfo_t*, void* context) {
   ++handler_calls;
-  require(is_blocked(SIGUSR1), "what the handler asked to have blocked");
-  require(!is_blocked(SIGSEGV), "SA_NODEFER: its own signal is not");
+  require(is_blocked(SIGUSR1), "the handler's own mask");
+  require(!is_blocked(SIGSEGV), "SA_NODEFER: its own signal is not blocked");
   test::redirect_load(context, &a_good_word);
 }
 
@@ -189,7 +189,7 @@ TEST(signal_forward_death, a_handler_installed_later_can_call_ours) {
     page_behind_two_handlers = &page;
     require(install_fault_filter(open_the_page_behind).has_value(), "ours is installed");
     test::install_application_handler(three_arguments(ask_bast_first, 0));
-    require(load_from(page.address()) == 0, "cured by our filter");
+    require(load_from(page.address()) == 0, "resolved by our filter");
     require(handler_calls == 1, "through the application's handler");
     _exit(0);
   };

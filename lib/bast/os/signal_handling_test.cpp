@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What handle_fault makes of signals that a test cannot cause: it is called as a handler would be,
-// with a siginfo of our making. And what is written about a fault. In children: all of it is the
-// process's.
+// handle_fault with signals that a test cannot cause: it is called like a handler, with an invented
+// siginfo. And the output about a fault. In children, because all of this is process state.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -45,7 +44,7 @@ int action_now() {
 
 constexpr int killed_by_segv = 128 + SIGSEGV;
 
-/// What becomes of a process that had no handler, and gets a signal with this code.
+/// The end of a process that had no handler and receives a signal with this code.
 int end_of_default(int code) {
   return test::in_child([=] {
     test::start_from_default_action();
@@ -65,7 +64,7 @@ TEST(FaultForwarding, WhatRepeatsItselfIsLeftToRepeatAndWhatDoesNotIsRaised) {
   EXPECT_EQ(end_of_default(SI_KERNEL), killed_by_segv);
 }
 
-/// The same where the signal was ignored.
+/// The same, if the signal was ignored.
 int end_of_ignored(int code) {
   return test::in_child([=] {
     struct sigaction ignored{};
@@ -80,9 +79,9 @@ int end_of_ignored(int code) {
 
 TEST(FaultForwarding, OnlyWhatWasSentCanBeIgnored) {
   for (const int code : {SI_USER, SI_QUEUE, SI_TKILL}) {
-    EXPECT_EQ(end_of_ignored(code), 2) << "nothing happens, twice as well";
+    EXPECT_EQ(end_of_ignored(code), 2) << "no effect, also the second time";
   }
-  EXPECT_EQ(end_of_ignored(SEGV_MAPERR), 1) << "the fault repeats itself, and kills";
+  EXPECT_EQ(end_of_ignored(SEGV_MAPERR), 1) << "the fault recurs, and kills";
   EXPECT_EQ(end_of_ignored(SEGV_ACCERR), 1);
   EXPECT_EQ(end_of_ignored(SI_KERNEL), killed_by_segv);
 }
@@ -113,7 +112,7 @@ void look_under_their_mask(int) {
   errno = ENXIO;
 }
 
-/// The handler of an application with these flags; how often it is called by three faults.
+/// The number of calls, by three faults, of an application's handler with these flags.
 int calls_of_three(int flags, int expected_action) {
   return test::in_child([=] {
     struct sigaction theirs{};
@@ -122,7 +121,7 @@ int calls_of_three(int flags, int expected_action) {
     sigaddset(&theirs.sa_mask, SIGUSR2);
     test::install_application_handler(theirs);
     if (!install_fault_filter(is_never_mine)) return 90;
-    // As the kernel calls a handler: with its own signal blocked.
+    // As in a handler that the kernel calls: with its own signal blocked.
     sigset_t own;
     sigemptyset(&own);
     sigaddset(&own, SIGSEGV);
@@ -181,7 +180,7 @@ void interrupt_only(int) {}
 
 TEST(Diagnostic, IsWholeWhereAWriteIsCutShort) {
   if (BAST_WITH_TSAN != 0) GTEST_SKIP() << "no threads after a fork";
-  // A signal ends a write that has filled the pipe; the rest comes with the next write.
+  // A signal interrupts a write that has filled the pipe; the next write continues.
   EXPECT_EQ(test::in_child([] {
               int ends[2];
               if (::pipe(ends) != 0 || ::dup2(ends[1], STDERR_FILENO) < 0) return 1;
@@ -229,7 +228,7 @@ TEST(Diagnostic, EndsWhereNothingMoreCanBeWritten) {
   } else {
     backtrace_below(depth - 1);
   }
-  asm volatile("" : : : "memory");  // After the call, so that no optimiser makes a loop of it.
+  asm volatile("" : : : "memory");  // After the call: prevents a tail call.
 }
 
 TEST(Backtrace, OfADeepStackHasFortyEightFrames) {

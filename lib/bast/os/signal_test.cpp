@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The filter and what the handler does for it. Everything happens in the children of death tests,
-// because the handler of a process is installed once. signal_forward_test.cpp holds what is passed
-// on to others.
+// The filter and its handler. Each test runs in the child of a death test, because a process
+// installs its handler once. signal_forward_test.cpp covers faults that are passed on.
 #include "bast/os/signal.hpp"
 
 #include <fcntl.h>
@@ -36,7 +35,7 @@ constinit const forbidden_page* page_to_open = nullptr;
 bool open_the_page(siginfo_t* info, void*) noexcept {
   ++first_calls;
   const bool ours = info->si_addr == page_to_open->address();
-  errno = ENXIO;  // The handler must put back what the interrupted code had.
+  errno = ENXIO;  // The handler must restore the errno of the interrupted code.
   return ours && page_to_open->open();
 }
 
@@ -54,7 +53,7 @@ TEST(signal_death, D3_a_cured_fault_runs_the_instruction_again_and_keeps_errno) 
     errno = E2BIG;
     const std::uint64_t loaded = load_from(page.address());
     require(errno == E2BIG, "errno is untouched");
-    require(loaded == 0 && first_calls == 1, "one fault, and the page's zero");
+    require(loaded == 0 && first_calls == 1, "one fault, and the page reads as zero");
     _exit(0);
   };
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
@@ -69,7 +68,7 @@ TEST(signal_death, installing_is_idempotent_and_the_first_filter_stays) {
     const fault_scope scope({.kind = call::sigaction});
     require(install_fault_filter(second_filter).has_value(), "again");
     require(install_fault_filter(open_the_page).has_value(), "and again");
-    require(scope.seen() == 0, "without a kernel call");
+    require(scope.seen() == 0, "without a system call");
     load_from(page.address());
     require(first_calls == 1 && second_calls == 0, "the first filter stays");
     _exit(0);
@@ -156,14 +155,14 @@ TEST(signal_death, a_refused_sigaction_is_an_error_and_installs_nothing) {
     require(now.sa_handler == SIG_DFL, "nothing was installed");
     require(install_fault_filter(open_the_page).has_value(), "a later attempt succeeds");
     load_from(page.address());
-    require(first_calls == 1, "and its filter is asked");
+    require(first_calls == 1, "and its filter is called");
     _exit(0);
   };
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-/// From here on the kernel answers "done" to every installation of a SIGSEGV handler, and does
-/// nothing: what a sanitizer with allow_user_segv_handler=0 looks like. False if it cannot be done.
+/// From here on the kernel reports success for every installation of a SIGSEGV handler, and does
+/// nothing, like a sanitizer with allow_user_segv_handler=0. Returns false if that cannot be done.
 bool swallow_installations() {
   constexpr auto word = [](std::size_t offset) { return static_cast<std::uint32_t>(offset); };
   sock_filter program[] = {
@@ -172,7 +171,7 @@ bool swallow_installations() {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, word(offsetof(seccomp_data, args[0]))),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIGSEGV, 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, word(offsetof(seccomp_data, args[1]))),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),  // A null action only asks.
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),  // A null action only reads.
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 0),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -182,10 +181,9 @@ bool swallow_installations() {
 }
 
 TEST(signal_death, D3_a_swallowed_installation_is_refused) {
-  if (test::under_valgrind)
-    GTEST_SKIP() << "valgrind answers from its own table, not from the kernel";
+  if (test::under_valgrind) GTEST_SKIP() << "valgrind uses its own table, not the kernel's";
   if (BAST_WITH_TSAN != 0) {
-    GTEST_SKIP() << "the thread sanitizer answers from its own table, not from the kernel";
+    GTEST_SKIP() << "the thread sanitizer uses its own table, not the kernel's";
   }
   constexpr int no_seccomp = 3;
   const auto child = [] {
@@ -215,7 +213,7 @@ TEST(signal_death, a_diagnostic_reaches_standard_error_whole) {
     write_diagnostic(line.c_str(), line.view().size());
     write_diagnostic("never written", 0);
     close(STDERR_FILENO);
-    write_diagnostic("nobody reads this", 17);  // Must return.
+    write_diagnostic("no reader is left", 17);  // Must return.
     _exit(0);
   };
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "^a line of diagnostics\n$");

@@ -13,10 +13,9 @@ namespace bast::os {
 namespace {
 
 // POSIX: a thread that ends calls the destructors of its keys in up to this many rounds, as long as
-// one of them sets a value again. The address sanitizer unmaps the alternate stack that it finds in
-// the last one.
-// What is registered in a destructor comes a round later. The thread sanitizer knows a thread no
-// more in the last one.
+// a destructor sets a value again. A task registered in a destructor runs a round later. The
+// address sanitizer unmaps the alternate stack that it finds in the last round. The thread
+// sanitizer no longer knows the thread in the last round.
 constexpr int our_round = PTHREAD_DESTRUCTOR_ITERATIONS - (BAST_WITH_TSAN != 0 ? 2 : 1);
 static_assert(our_round >= 2);
 
@@ -26,12 +25,12 @@ constinit pthread_key_t key{};
 
 constinit thread_local thread_end_task* first_task = nullptr;
 
-// The key's value says which round comes next: it points to that element.
+// The key's value points to the element of the next round.
 constinit char rounds[our_round + 1] = {};
 
 void at_each_round(void* value) {
   char* const round = static_cast<char*>(value);
-  // A value that cannot be set again has no further round.
+  // If the value cannot be set again, there is no further round.
   if (round < rounds + our_round && ::pthread_setspecific(key, round + 1) == 0) return;
   while (first_task != nullptr) {
     thread_end_task& task = *first_task;
@@ -43,8 +42,8 @@ void at_each_round(void* value) {
 
 result<void> make_key() noexcept {
   if (key_exists.load()) return {};
-  // Each thread that ends calls code of this object. Before our lock is taken: a constructor that
-  // runs under the dynamic linker's lock may come here too.
+  // Each ending thread calls code of this object. Called before our lock is taken, because a
+  // constructor that holds the dynamic linker's lock may call this function.
   keep_loaded();
   const std::lock_guard guard(key_lock);
   if (key_exists.load()) return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A thread's end: what was registered for it runs once, after the thread_locals and after what the
-// values of other pthread keys do in their first rounds.
+// Tasks registered for a thread's end run once, after the thread_locals and after the first rounds
+// of other pthread keys.
 #include "bast/os/thread_end.hpp"
 
 #include <gtest/gtest.h>
@@ -41,11 +41,11 @@ TEST(thread_end, each_task_runs_once_after_the_thread_locals_the_last_first) {
                 thread_local said_at_destruction local;
                 (void)local;
                 EXPECT_TRUE(at_thread_end(second));
-                EXPECT_TRUE(at_thread_end(first)) << "due already";
+                EXPECT_TRUE(at_thread_end(first)) << "registered already";
               }),
               "local second first ");
   }
-  EXPECT_EQ(events_of_a_thread([] {}), "") << "a thread that has none";
+  EXPECT_EQ(events_of_a_thread([] {}), "") << "a thread without tasks";
 }
 
 TEST(thread_end, comes_after_the_values_of_other_pthread_keys) {
@@ -74,7 +74,7 @@ TEST(thread_end, what_is_registered_in_a_destructor_runs_too) {
 }
 
 TEST(thread_end, without_a_key_there_is_an_error_and_later_there_is_one) {
-  // In a new process: this one may have the key already.
+  // In a new process, because this one may have the key already.
   if (BAST_EMULATED || BAST_WITH_VALGRIND) GTEST_SKIP() << "here a program cannot execute itself";
   test::expect_in_fresh_process([] {
     pthread_key_t taken[PTHREAD_KEYS_MAX];
