@@ -1,37 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The registry: what a process tells about its stacks, as bytes. A reader finds it in a live
-// process, in a core file or in a file descriptor, and needs no debug information and no number
-// copied from a source file: what the records hold is fixed here by version, and the library's own
-// structures that a reader must follow (slots, control blocks) are described in the header, field
-// by field.
+// The registry: what a process publishes about its stacks, as bytes. A reader finds it in a live
+// process, in a core file or in a file descriptor. It needs neither debug information nor numbers
+// copied from a source file: the version fixes the records, and the header describes, field by
+// field, the library's own structures that a reader must follow (slots, control blocks).
 //
 //   registry + 0                   header
-//            + pools.offset        pool_entry[capacity]    a pool of stacks each
-//            + slabs.offset        slab_entry[capacity]    a reservation that is cut into stacks
-//            + sites.offset        site_entry[capacity]    a spawn site of a pool, one page each
+//            + pools.offset        pool_entry[capacity]    one per pool of stacks
+//            + slabs.offset        slab_entry[capacity]    one per reservation, cut into stacks
+//            + sites.offset        site_entry[capacity]    one page per spawn site of a pool
 //
-// How it is found: every program that holds bast has an ELF note (owner "bast", type `note_type`)
+// Finding it: every program that contains bast has an ELF note (owner "bast", type `note_type`)
 // whose descriptor is a `note`: the distance from the descriptor to the process's `anchor`, so that
-// no relocation is needed. The anchor holds the registry's address once there is one.
+// no relocation is needed. The anchor holds the registry's address once the registry exists.
 //
-// How it is read: the process never waits for a reader. Entries that change are guarded by sequence
-// words: odd while their part is written; a reader copies, and copies again if the word was odd or
-// has changed. Words that stand alone are written whole. Offsets are in bytes from the registry's
-// start. All integers are little-endian, as on the two CPUs that bast runs on. Addresses are the
-// target's.
+// Reading it: the process never waits for a reader. Sequence words guard entries that change: odd
+// while their part is written. A reader copies, and copies again if the word was odd or has
+// changed. Single words are written atomically. Offsets are in bytes from the registry's start. All
+// integers are little-endian, as on both CPUs that bast supports. Addresses are the target's.
 //
-// What a version means: readers refuse another `version_major`. A minor version adds: fields in
-// what was reserved, records at the end, so a reader uses `record_bytes` and not sizeof.
+// Versions: readers refuse another `version_major`. A minor version adds fields in reserved space,
+// and records at the end, so a reader uses `record_bytes` instead of sizeof.
 //
-// A tool's file (BAST_WATCH=fd:N, a memory file called `shared_name`) holds registries of several
-// processes, since version 1.2: the program's, those of the children that it forks, of programs
-// that it becomes, and of further copies of the library in one process. One begins every
-// `shared_stride` bytes; the first whose `pid` is 0 is nobody's. A child's has what it did since it
-// was forked. The text of /proc/self/maps, as it was when the registry was made, follows each: a
-// program may be gone before anybody looks where its code was.
+// A tool's file (BAST_WATCH=fd:N, a memory file called `shared_name`) holds, since version 1.2, the
+// registries of several processes: of the program, of the children that it forks, of programs that
+// it executes, and of further copies of the library in one process. One begins every
+// `shared_stride` bytes; the first whose `pid` is 0 is free. A child's counts from its fork. The
+// text of /proc/self/maps at the creation of a registry follows each, because the program may have
+// ended before a tool resolves its code addresses.
 //
-// Only fixed-width integers and arrays of char, so that it reads the same from C, Python and gdb.
+// Only fixed-width integers and arrays of char, so that it is the same for C, Python and gdb.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +41,7 @@ inline constexpr std::uint64_t magic = 0x4843'5457'5453'4142;  // "BASTWTCH"
 inline constexpr std::uint16_t version_major = 1;
 inline constexpr std::uint16_t version_minor = 3;
 
-// --- how it is found -----------------------------------------------------------------------------
+// --- finding the registry ------------------------------------------------------------------------
 
 inline constexpr char shared_name[] = "bast-registry";
 inline constexpr std::uint64_t shared_stride = 128 << 20;
@@ -57,11 +55,11 @@ struct note {
 };
 static_assert(sizeof(note) == 8);
 
-/// Where the registry is. `registry` is 0 until the first pool is made.
+/// The address of the registry. `registry` is 0 until the first pool is made.
 struct anchor {
   std::uint64_t magic;
   std::uint64_t registry;  // address
-  std::uint64_t bytes;     // of the reservation; what is not opened yet is inaccessible
+  std::uint64_t bytes;     // of the reservation; unopened parts are inaccessible
 };
 static_assert(sizeof(anchor) == 24);
 
@@ -72,12 +70,12 @@ struct table {
   std::uint64_t offset;
   std::uint32_t record_bytes;
   std::uint32_t capacity;
-  std::uint32_t used;  // records 0 .. used-1 may be in use; each tells by its state
-  std::uint32_t lost;  // what was not recorded because the table was full
+  std::uint32_t used;  // records 0 .. used-1 may be in use; see each one's state
+  std::uint32_t lost;  // requests that found the table full
 };
 static_assert(sizeof(table) == 24);
 
-/// What the library was built as; a depth is only comparable between equals.
+/// The configuration of the library's build. Depths are only comparable between equal builds.
 inline constexpr std::uint64_t built_assertions = 1 << 0;
 inline constexpr std::uint64_t built_hardened = 1 << 1;
 inline constexpr std::uint64_t built_address_sanitizer = 1 << 2;
@@ -94,15 +92,15 @@ inline constexpr std::uint32_t mode_deepest = 1
 inline constexpr std::uint32_t mode_shared = 1
                                              << 1;  // the registry is in a file shared with a tool
 
-/// Where a slot, the library's record of one stack, keeps what. Offsets in bytes.
+/// The fields of a slot, the library's record of one stack. Offsets in bytes.
 struct slot_layout {
   std::uint16_t record_bytes;
   std::uint16_t name;       // 8: address of a string, or 0; only while live
-  std::uint16_t top;        // 8: address where the stack begins
+  std::uint16_t top;        // 8: address of the stack's upper end
   std::uint16_t site;       // 2: index within its pool
-  std::uint16_t countdown;  // 2: uses until it is measured next
-  std::uint16_t period;     // 2: what countdown began with; period - countdown uses are pending
-  std::uint16_t grows;      // 2: since it was measured last
+  std::uint16_t countdown;  // 2: uses until the next measurement
+  std::uint16_t period;     // 2: start of countdown; period - countdown uses are pending
+  std::uint16_t grows;      // 2: since the last measurement
   std::uint16_t frontier;   // 2: pages between the slot's low end and its lowest open byte
   std::uint16_t state;      // 1: a slot_state
   std::uint16_t sampled;    // 1: a slot_sampling
@@ -112,22 +110,22 @@ static_assert(sizeof(slot_layout) == 32);
 
 /// The values of a slot's state.
 enum class slot_state : std::uint8_t { unopened, idle, live, quarantined };
-/// Whether the uses pending are a sample; since version 1.3 also that the process itself counted
-/// those before the present one, while what they left on the stack is still there.
+/// Whether the pending uses are a sample. Since version 1.3 also `told`: the process itself has
+/// counted the uses before the current one, but their traces are still on the stack.
 enum class slot_sampling : std::uint8_t { no, yes, told };
 
-/// Where a control block keeps what.
+/// The fields of a control block.
 struct coro_layout {
   std::uint16_t record_bytes;
-  std::uint16_t sp;     // 8: where it continues: stack pointer, program counter, frame pointer;
-  std::uint16_t pc;     // 8:   true only while suspended
-  std::uint16_t fp;     // 8
-  std::uint16_t tag;    // 8: generation << 32 | thread << 16 | flags << 8 | state
-  std::uint16_t stack;  // 8: address of its slot, or 0
-  std::uint16_t head_every;  // record 0 of each group of this many is no coroutine
-  // Since version 1.1. Two addresses of three words each, a stack pointer, a program counter and a
-  // frame pointer; true only while the coroutine is running and has resumed another. Of all those
-  // words, of all such coroutines, those whose stack pointer is on its stack are its own.
+  std::uint16_t sp;          // 8: continuation: stack pointer, program counter, frame pointer;
+  std::uint16_t pc;          // 8:   valid only while suspended
+  std::uint16_t fp;          // 8
+  std::uint16_t tag;         // 8: generation << 32 | thread << 16 | flags << 8 | state
+  std::uint16_t stack;       // 8: address of its slot, or 0
+  std::uint16_t head_every;  // record 0 of each group of this size is no coroutine
+  // Since version 1.1. Each is the address of three words: stack pointer, program counter and frame
+  // pointer; valid only while the coroutine is running and has resumed another. Of the words of all
+  // such coroutines, those whose stack pointer is on a coroutine's stack belong to it.
   std::uint16_t newest;  // 8
   std::uint16_t outer;   // 8
   std::uint16_t reserved[7];
@@ -148,7 +146,7 @@ struct header {
   std::uint32_t page_bytes;
   std::uint64_t self;        // address of this header in the process
   std::uint64_t bytes;       // of the reservation
-  std::uint64_t pid;         // whose it is; a forked child has a copy, with its own
+  std::uint64_t pid;         // of the owner; a forked child has a copy, with its own
   std::uint64_t started_ns;  // CLOCK_BOOTTIME
   std::uint64_t built;       // built_* bits
   std::uint32_t modes;       // mode_* bits
@@ -156,15 +154,15 @@ struct header {
   table pools;
   table slabs;
   table sites;
-  // The table of control blocks of the whole process, or address 0 before the first coroutine.
+  // The table of control blocks of the whole process. The address is 0 before the first coroutine.
   std::uint64_t coros;
-  std::uint64_t coros_bytes;  // in use from there
+  std::uint64_t coros_bytes;  // in use, from the start
   slot_layout slots;
   coro_layout blocks;
   std::uint32_t generation_bits;
   std::uint32_t reserved_2;
   char library[48];   // "bast 0.1.0"
-  char compiler[80];  // "gcc 12.2.0", of the library itself
+  char compiler[80];  // "gcc 12.2.0", that built the library
   std::uint64_t reserved_3[19];
 };
 static_assert(sizeof(header) == 512);
@@ -173,20 +171,20 @@ static_assert(sizeof(header) == 512);
 
 enum class entry_state : std::uint32_t {
   free,
-  open,    // somebody writes it
-  closed,  // of pools that are gone, and of their sites: added up
+  open,    // has a writer
+  closed,  // the sums of destroyed pools, and of their sites
 };
 
 inline constexpr std::uint32_t no_index = 0xffff'ffff;
 
-/// A pool of stacks. Written once, before `state` says open. Of pools that are gone, those that
-/// were made at one place with the same options are one entry: closed, with `gone` not 0 (an entry
-/// that is being written is closed too, and has 0). Since version 1.2.
+/// A pool of stacks. Written once, before `state` becomes open. Since version 1.2, destroyed pools
+/// that were made at one place with the same options share one closed entry, with `gone` not 0. An
+/// entry that is being written is also closed, but its `gone` is 0.
 struct pool_entry {
   std::uint32_t state;
-  std::uint32_t owner_thread;  // gettid of who made it
-  std::uint64_t id;            // counted from 1 in the process, never used twice
-  std::uint64_t limit;         // bytes, as the options of the pool say
+  std::uint32_t owner_thread;  // gettid of the creating thread
+  std::uint64_t id;            // counted from 1 in the process, never reused
+  std::uint64_t limit;         // bytes, from the pool's options
   std::uint64_t guard;
   std::uint64_t window;
   std::uint64_t retain;
@@ -195,10 +193,10 @@ struct pool_entry {
   std::uint8_t growth;    // 0 fault, 1 demand
   std::uint8_t measured;  // 0: no depth is read
   std::uint8_t reserved_1[5];
-  std::uint64_t gone;        // how many pools are added up here
-  std::uint64_t stacks_max;  // of one of them: the most stacks that it had at a time
+  std::uint64_t gone;        // the number of pools in this sum
+  std::uint64_t stacks_max;  // the most stacks that one of them had at a time
   std::uint64_t reserved_2[3];
-  char where[152];  // where in the source it was made, "file:line", or empty
+  char where[152];  // source location of its creation, "file:line", or empty
 };
 static_assert(sizeof(pool_entry) == 256);
 
@@ -206,7 +204,7 @@ constexpr bool is_gone(const pool_entry& entry) noexcept {
   return entry.state == static_cast<std::uint32_t>(entry_state::closed) && entry.gone != 0;
 }
 
-/// A reservation of equal slots. Slot i spans [base + i * stride, base + (i + 1) * stride), its
+/// A reservation of equal slots. Slot i spans [base + i * stride, base + (i + 1) * stride). Its
 /// record is at slots + i * slot_layout::record_bytes.
 struct slab_entry {
   std::uint32_t state;
@@ -215,7 +213,7 @@ struct slab_entry {
   std::uint32_t tier;    // 1 guard markers, 2 mprotect
   std::uint64_t base;
   std::uint64_t stride;
-  std::uint64_t guard;  // bytes at a slot's low end that are inaccessible for ever
+  std::uint64_t guard;  // bytes at a slot's low end that are permanently inaccessible
   std::uint64_t slots;
   std::uint64_t reserved[2];
 };
@@ -223,8 +221,8 @@ static_assert(sizeof(slab_entry) == 64);
 
 // --- sites ---------------------------------------------------------------------------------------
 
-/// Depths in bytes fall into buckets of 64 bytes up to 4 KiB and of 1/32 octave above, up to
-/// 64 MiB: a quantile is exact to 3.2 %.
+/// Buckets of depths in bytes: 64 bytes wide up to 4 KiB, 1/32 octave above, up to 64 MiB. A
+/// quantile is exact to 3.2 %.
 inline constexpr std::uint32_t bucket_count = 512;
 inline constexpr std::uint32_t linear_buckets = 64;  // of 64 bytes each
 inline constexpr std::uint32_t buckets_per_octave = 32;
@@ -237,7 +235,7 @@ constexpr std::uint32_t bucket_of(std::uint64_t depth) noexcept {
       linear_buckets + static_cast<std::uint32_t>(octave - 12) * buckets_per_octave + sub;
   return bucket < bucket_count ? bucket : bucket_count - 1;
 }
-/// The smallest depth of a bucket, and the largest. The last bucket has no end.
+/// The smallest depth of a bucket, and the largest. The last bucket is unbounded.
 constexpr std::uint64_t bucket_low(std::uint32_t bucket) noexcept {
   if (bucket < linear_buckets) return std::uint64_t{bucket} * 64;
   const std::uint32_t octave = 12 + (bucket - linear_buckets) / buckets_per_octave;
@@ -257,20 +255,19 @@ static_assert(bucket_of(~std::uint64_t{0}) == 511);
 
 inline constexpr std::uint32_t return_count = 104;
 
-/// How a stack looked when it became deeper than any of its site before it: found by the fault that
-/// grew it, so the instruction is the first that went there. `return_at[i]` is the distance in
-/// bytes from the stack's top of a word that points behind a call instruction; the words between
-/// two calls are candidates, and old ones may be among them: a reader keeps those that the unwind
-/// tables confirm. Deepest first; when there are too many, `first` of them are the deepest and the
-/// rest the outermost.
+/// The stack of a site when it became deeper than all before it. The fault that grew it finds it,
+/// so the instruction is the first that went so deep. `return_at[i]` is the distance in bytes from
+/// the stack's top of a word that points into code; the words are candidates for return addresses,
+/// and stale ones may be among them. A reader keeps those that the unwind tables confirm. Deepest
+/// first; if there are too many, the `first` deepest and the outermost are kept.
 struct deepest_stack {
   std::uint32_t sequence;  // odd while this part is written
   std::uint32_t count;     // words recorded
-  std::uint32_t first;     // how many of them are without a gap from the deepest
+  std::uint32_t first;     // of these, the deepest ones, without a gap
   std::uint32_t omitted;   // words between first and rest
-  std::uint64_t depth;     // bytes from the top to what was touched; 0: there is none
+  std::uint64_t depth;     // bytes from the top to the touched address; 0: none
   std::uint64_t at_ns;     // CLOCK_MONOTONIC
-  std::uint64_t pc;        // the instruction
+  std::uint64_t pc;        // of the instruction
   std::uint64_t sp_depth;  // bytes from the top to the stack pointer
   std::uint64_t fp;        // the frame pointer register
   std::uint64_t top;       // address
@@ -286,21 +283,21 @@ struct site_entry {
   std::uint32_t state;
   std::uint32_t kind;
   std::uint32_t pool;   // index in the table of pools, or no_index
-  std::uint32_t index;  // within its pool: what its slots hold
+  std::uint32_t index;  // within its pool, as in its slots
   std::uint32_t line;
   std::uint32_t column;
-  std::uint32_t where_bytes;  // length of the whole name; `where` may hold only its end
-  std::uint64_t limit;        // of the pool, bytes; without a pool, of the newest
+  std::uint32_t where_bytes;  // length of the full name; `where` may hold only its end
+  std::uint64_t limit;        // of the pool, bytes; without a pool, of the latest
   std::uint64_t window;
-  std::uint64_t uses;       // measured uses; slots know of more that are pending
-  std::uint64_t samples;    // uses that the histogram is of, see stack/site.hpp
-  std::uint64_t grows;      // faults that opened more
+  std::uint64_t uses;       // measured uses; slots hold those that are pending
+  std::uint64_t samples;    // uses in the histogram, see stack/site.hpp
+  std::uint64_t grows;      // faults that grew a stack
   std::uint64_t max;        // deepest of all uses, bytes
-  std::uint64_t max_at_ns;  // CLOCK_MONOTONIC, when it was read
-  std::uint64_t held;       // stacks that are kept for it, in use or not
-  std::uint64_t held_max;   // the most there were; of one pool when several are added up
-  // Since version 1.2: uses that needed more than they could have. `max` has nothing of them, for
-  // they were never released; `deepest` has how deep they came.
+  std::uint64_t max_at_ns;  // CLOCK_MONOTONIC, of the reading
+  std::uint64_t held;       // stacks assigned to it, in use or idle
+  std::uint64_t held_max;   // maximum of held; in a sum, of one pool
+  // Since version 1.2: uses that exceeded the limit. `max` does not include them, because they were
+  // never released; `deepest` shows their depth.
   std::uint64_t overflows;
   std::uint64_t reserved[8];
   char where[256];                        // file or label, with its terminating zero

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The deepest stack of a site, found by the fault that made it deeper. Unwinding in a fault handler
-// would need the unwind tables of every library, their locks, and stack. So the handler only keeps
-// the words that point into code, with their places; the inspector, at leisure and with the tables,
-// keeps of those what are return addresses.
+// Records the deepest stack of a site in the fault that deepened it. Unwinding there would need the
+// unwind tables of every library, their locks, and stack space. So the handler only keeps the words
+// that point into code, with their positions; the inspector, which has the tables, selects the
+// return addresses.
 #include <link.h>
 
 #include <algorithm>
@@ -22,8 +22,8 @@ struct code_range {
   std::atomic<std::uintptr_t> high{0};
 };
 
-// A program with more executable segments keeps the first of them. A range that is read while it
-// changes lets a wrong word in or keeps a right one out, and nothing follows either.
+// Of a program with more executable segments, the first are kept. A range that is read while it
+// changes may admit a wrong word or reject a right one, which is harmless.
 constexpr std::size_t ranges_max = 256;
 constinit code_range ranges[ranges_max];
 constinit std::atomic<std::size_t> ranges_used{0};
@@ -41,7 +41,7 @@ int note_object(dl_phdr_info* object, std::size_t, void* used_so_far) {
   return 0;
 }
 
-/// The code range that held the last word that was found: calls come in runs.
+/// Remembers the code range of the previous match: calls come in runs.
 struct code_finder {
   std::size_t last = 0;
   std::size_t used = std::min(ranges_used.load(std::memory_order_relaxed), ranges_max);
@@ -62,14 +62,14 @@ struct code_finder {
   }
 };
 
-// How many words from the outer end of a stack are kept when there are more than fit: enough to see
-// who was called by the coroutine and which of its recursions it was.
+// The number of words kept from the outer end of a stack if not all fit: enough to identify the
+// coroutine's callee and its recursion.
 constexpr std::uint32_t outermost = 24;
 constexpr std::uint32_t innermost = return_count - outermost;
 
 void keep(deepest_stack& stack, std::uintptr_t word, std::uint32_t at) noexcept {
   if (stack.count == return_count) {
-    // The outermost are a window that moves: the oldest of it falls out.
+    // The outermost words are a sliding window; the oldest is dropped.
     std::memmove(stack.return_pc + innermost, stack.return_pc + innermost + 1,
                  (outermost - 1) * sizeof *stack.return_pc);
     std::memmove(stack.return_at + innermost, stack.return_at + innermost + 1,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is remembered of the deepest stack of a site, word by word, on stacks that are made up.
+// The record of a site's deepest stack, word by word, on invented stacks.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <link.h>
@@ -25,14 +25,14 @@ struct made_up_stack {
 
   std::uintptr_t low() const { return reinterpret_cast<std::uintptr_t>(words.data()); }
   std::uintptr_t top() const { return low() + 8 * words.size(); }
-  /// As a fault at its low end finds it.
+  /// The growth that a fault at its low end reports.
   growth grown() const {
     return {
         .touched = low(), .pc = 0x1111, .sp = low(), .fp = 0x2222, .readable = low(), .top = top()};
   }
 };
 
-/// The segments of the process that hold code, or, otherwise, that do not.
+/// The segments of the process that contain code, or those that do not.
 std::vector<std::pair<std::uintptr_t, std::uintptr_t>> segments(bool of_code) {
   struct found {
     bool of_code;
@@ -54,7 +54,7 @@ std::vector<std::pair<std::uintptr_t, std::uintptr_t>> segments(bool of_code) {
   return into.all;
 }
 
-/// A word that leads into code.
+/// A word that points into code.
 std::uintptr_t code_word() {
   const auto [low, high] = segments(true).front();
   return low + (high - low) / 2;
@@ -72,7 +72,7 @@ TEST_F(DeepestStack, R4_TheWholeRecordIsOfTheGrowth) {
   stack.words[4] = code_word();
   stack.words[9] = code_word() + 8;
   growth at = stack.grown();
-  at.sp = at.touched + 16;  // it reached below its stack pointer
+  at.sp = at.touched + 16;  // touched below its stack pointer
   const auto before = static_cast<std::uint64_t>(os::monotonic_ns());
   note_growth(entry, at);
   EXPECT_GE(seen.at_ns, before);
@@ -115,7 +115,7 @@ TEST_F(DeepestStack, R4_OnlyADeeperGrowthReplacesIt) {
   EXPECT_EQ(seen.sequence, 4U);
   EXPECT_EQ(seen.depth, 17U * 8);
   EXPECT_EQ(seen.pc, 0x4444U);
-  EXPECT_EQ(seen.count, 0U) << "no word of the one before is counted";
+  EXPECT_EQ(seen.count, 0U) << "no word of the previous stack is counted";
   EXPECT_EQ(seen.first, 0U);
 }
 
@@ -140,20 +140,20 @@ TEST_F(DeepestStack, WordsAreReadFromTheStackPointerUpAndOnlyWhereReadable) {
   growth at = stack.grown();
   at.sp = stack.low() + 16;
   note_growth(entry, at);
-  EXPECT_EQ(seen.count, 6U) << "what is below the stack pointer is of no caller";
+  EXPECT_EQ(seen.count, 6U) << "words below the stack pointer belong to no caller";
   EXPECT_EQ(seen.return_at[0], 48U);
   EXPECT_EQ(seen.return_at[5], 8U);
   entry = {};
   at = stack.grown();
   at.readable = stack.low() + 24;
   note_growth(entry, at);
-  EXPECT_EQ(seen.count, 5U) << "what is below is not open";
+  EXPECT_EQ(seen.count, 5U) << "memory below is not open";
   for (const std::uintptr_t off : {1U, 7U}) {
     entry = {};
     at = stack.grown();
     at.sp = stack.low() + 32 + off;
     note_growth(entry, at);
-    EXPECT_EQ(seen.count, 3U) << "the next whole word is the first";
+    EXPECT_EQ(seen.count, 3U) << "the next aligned word is the first";
     EXPECT_EQ(seen.return_at[0], 24U);
   }
 }
@@ -245,7 +245,7 @@ TEST_F(DeepestStack, CodeThatIsUnloadedIsNoneAfterTheNextLook) {
   const auto middle = [](const auto& segment) {
     return segment.first + (segment.second - segment.first) / 2;
   };
-  // One of the C library's that nothing here needs.
+  // A small library of the C library that this program does not need.
   void* library = nullptr;
   for (const char* const name : {"libanl.so.1", "libutil.so.1", "libresolv.so.2"}) {
     library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
@@ -253,7 +253,7 @@ TEST_F(DeepestStack, CodeThatIsUnloadedIsNoneAfterTheNextLook) {
     if (segments(true).size() == before.size() + 1) break;
     ::dlclose(std::exchange(library, nullptr));
   }
-  if (library == nullptr) GTEST_SKIP() << "no library can be loaded by itself";
+  if (library == nullptr) GTEST_SKIP() << "no such library can be loaded";
   const std::uintptr_t inside = middle(segments(true).back());
   made_up_stack stack(4);
   stack.words[1] = middle(before.back());
@@ -262,7 +262,7 @@ TEST_F(DeepestStack, CodeThatIsUnloadedIsNoneAfterTheNextLook) {
   note_growth(entry, stack.grown());
   EXPECT_EQ(seen.count, 2U);
   ::dlclose(library);
-  if (segments(true) != before) GTEST_SKIP() << "what was loaded stays";
+  if (segments(true) != before) GTEST_SKIP() << "loaded libraries stay";
   refresh_code_ranges();
   entry = {};
   note_growth(entry, stack.grown());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Entries of pools and slabs: taken, published, given back.
+// Entries of pools and slabs: taken, published, returned.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ struct Entry : ::testing::Test {
   void SetUp() override { ASSERT_TRUE(open_registry().has_value()); }
 };
 
-/// Takes entries until there are none, and gives them back.
+/// Takes entries until there are none, and returns them.
 template <class Take>
 void fill(const table& where, Take take) {
   const std::uint32_t lost = where.lost;
@@ -34,7 +34,7 @@ void fill(const table& where, Take take) {
   EXPECT_EQ(where.used, where.capacity);
   EXPECT_EQ(where.lost, lost + 1);
   EXPECT_EQ(take(), nullptr);
-  EXPECT_EQ(where.lost, lost + 2) << "each that finds no room is counted";
+  EXPECT_EQ(where.lost, lost + 2) << "each failed attempt is counted";
   auto* const one = all[all.size() / 2];
   give(one);
   EXPECT_EQ(take(), one) << "the only free one";
@@ -57,7 +57,7 @@ TEST_F(Entry, ATakenOneIsNobodyElsesUntilItIsGivenBack) {
   const std::uint64_t last = other->id;
   pool_entry* const again = take_pool();
   EXPECT_EQ(again, one);
-  EXPECT_EQ(again->id, last + 1) << "an id is never used twice";
+  EXPECT_EQ(again->id, last + 1) << "an id is never reused";
   give(again);
   give(other);
   give(static_cast<pool_entry*>(nullptr));
@@ -71,7 +71,7 @@ TEST_F(Entry, ATakenPoolIsZeroButForItsIdAndShowsNothingYet) {
   pool_entry* const entry = take_pool();
   ASSERT_EQ(entry, first);
   pool_entry expected{};
-  expected.state = closed_state;  // neither free, nor to be read
+  expected.state = closed_state;  // neither free nor readable
   expected.id = entry->id;
   EXPECT_NE(entry->id, 0U);
   EXPECT_EQ(std::memcmp(entry, &expected, sizeof expected), 0);
@@ -114,7 +114,7 @@ TEST_F(Entry, APoolsIndexIsItsPlaceInTheTable) {
   EXPECT_EQ(no_index, 0xffff'ffffU);
 }
 
-// --- pools that are gone -------------------------------------------------------------------------
+// --- destroyed pools -----------------------------------------------------------------------------
 
 pool_entry* made_at(const char* where, const pool_entry& options = {}) {
   pool_entry* const entry = take_pool();
@@ -139,7 +139,7 @@ TEST_F(Entry, R3_PoolsThatAreGoneAreAddedUpByPlaceAndOptions) {
   EXPECT_EQ(close(second, 4), first);
   EXPECT_EQ(second->state, free_state);
   expected.gone = 2;
-  EXPECT_EQ(std::memcmp(first, &expected, sizeof expected), 0) << "the most that one of them had";
+  EXPECT_EQ(std::memcmp(first, &expected, sizeof expected), 0) << "the maximum of one of them";
   EXPECT_EQ(close(third, 6), first);
   expected.gone = 3;
   expected.stacks_max = 6;
@@ -201,7 +201,7 @@ TEST_F(Entry, R3_HalfOfTheTableIsForPoolsThatAreGone) {
   EXPECT_LE(kept.size(), 2048U);
   EXPECT_GT(kept.size(), 2000U) << "other tests leave few";
   options.limit = 1;
-  EXPECT_EQ(close(made_at("half.cpp", options), 1), kept[0]) << "one more of a kind that is there";
+  EXPECT_EQ(close(made_at("half.cpp", options), 1), kept[0]) << "one more of an existing kind";
   for (pool_entry* const entry : kept) give(entry);
 }
 

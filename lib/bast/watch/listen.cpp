@@ -20,7 +20,7 @@ namespace bast::watch {
 struct listener::state {
   text path;
   os::descriptor listening;
-  os::pipe_ends stop;  // told by closing the end to write, which cannot fail
+  os::pipe_ends stop;  // signalled by closing the write end, which cannot fail
   os::descriptor poller;
   pthread_t thread{};
   bool started = false;
@@ -29,7 +29,7 @@ struct listener::state {
 
 namespace {
 
-/// The directory where `bast-stacks` looks, made if it is missing.
+/// The directory that `bast-stacks` searches, created if it is missing.
 result<void> find_place(text& path) noexcept {
   const char* const run_time = ::secure_getenv("XDG_RUNTIME_DIR");
   if (run_time != nullptr && *run_time == '/') {
@@ -42,8 +42,8 @@ result<void> find_place(text& path) noexcept {
   return {};
 }
 
-/// False when the visitor could not even be let in; otherwise nobody here waits for what goes
-/// wrong: the visitor sees a connection that ends.
+/// False if the connection could not be accepted. Later errors are not reported here: the visitor
+/// sees the connection end.
 bool serve_visitor(int listening) noexcept {
   const auto visitor = os::accept_from(listening);
   if (!visitor) return false;
@@ -59,7 +59,7 @@ bool serve_visitor(int listening) noexcept {
 
 enum class told : std::uint64_t { nothing, visitor, stop };
 
-/// What happens next, until `deadline_ns`; `stop` as well when that cannot be waited for.
+/// Waits for the next event until `deadline_ns`; for `stop` as well if that cannot be polled.
 told wait_for(int poller, int stop, int listening, std::int64_t deadline_ns) noexcept {
   if (!os::watch_once(poller, stop, static_cast<std::uint64_t>(told::stop))) return told::stop;
   if (listening >= 0 &&
@@ -88,10 +88,10 @@ void* listener::serve(void* running) noexcept {
   while (next != told::stop) {
     next = wait(self.listening.get(), INT64_MAX);
     if (next != told::visitor || serve_visitor(self.listening.get())) continue;
-    // No descriptor is free: the visitor waits, and so do we.
+    // No descriptor is free: pause, and leave the visitor in the queue.
     next = wait(-1, os::monotonic_ns() + pause_ns);
   }
-  self.listening.reset();  // Whoever still knocks is told that nobody is at home.
+  self.listening.reset();  // Resets connections that are still queued.
   return nullptr;
 }
 
@@ -99,7 +99,7 @@ result<listener> listener::create(const char* path) noexcept {
   if (auto opened = open_registry(); !opened) return std::unexpected(opened.error());
   auto* const made = os::make<state>();
   if (made == nullptr) return fail(errc::no_memory, "watch.listener", "no memory");
-  listener self(made);  // Gives everything back on the way out.
+  listener self(made);  // Releases everything on return.
   if (path != nullptr) {
     made->path << path;
   } else if (auto found = find_place(made->path); !found) {
@@ -114,8 +114,8 @@ result<listener> listener::create(const char* path) noexcept {
   made->stop = std::move(*stop);
   made->poller = std::move(*poller);
   made->listening = std::move(*listening);
-  os::keep_loaded();  // The thread may outlive a plug-in that is closed without stopping it.
-  const os::signals_blocked none;  // The thread inherits it: signals are for the program's own.
+  os::keep_loaded();               // A plug-in may be closed without stopping the thread.
+  const os::signals_blocked none;  // Inherited by the thread: signals go to the program's threads.
   const int refused = ::pthread_create(&made->thread, nullptr, serve, made);
   if (refused != 0) {
     os::remove_socket(made->path.c_str());
@@ -128,7 +128,7 @@ result<listener> listener::create(const char* path) noexcept {
 
 void listener::stop() noexcept {
   if (state_ == nullptr) return;
-  // A forked child has neither the thread nor a claim to the file.
+  // A forked child has no such thread and does not own the file.
   if (state_->started && !state_->process.is_forked()) {
     state_->stop.write_end.reset();
     ::pthread_join(state_->thread, nullptr);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Letting an inspector in where the kernel would not: in a container without ptrace, or under a
-// Yama that lets only parents look.
+// Serves an inspector where the kernel denies it access: in a container without ptrace, or under a
+// Yama setting that lets only parents trace.
 //
 //   auto listening = bast::watch::listener::create();      // keep it: its end closes the socket
 //
-// Whoever may connect (the same user, or root) gets a copy of the registry and of what it leads to,
-// and the right to trace this process as far as Yama decides. Opt-in: nothing listens by itself.
+// A client that may connect (the same user, or root) receives a copy of the registry and the memory
+// that it refers to, and permission to trace this process as far as Yama decides. Opt-in: nothing
+// listens by default.
 #pragma once
 
 #include <utility>
@@ -17,7 +18,7 @@ namespace bast::watch {
 
 class listener {
  public:
-  /// Listens at `path`, or, when it is null, where `bast-stacks` looks: PID.sock in the directory
+  /// Listens at `path`. If it is null, uses the default of `bast-stacks`: PID.sock in the directory
   /// bast-stacks of $XDG_RUNTIME_DIR, else in /tmp/bast-stacks-UID. Starts a thread, with all
   /// signals blocked, that wakes only for a visitor. Errors: `invalid` (the path; the directory is
   /// not private), `limit`, no_memory, io.
@@ -34,10 +35,10 @@ class listener {
     return *this;
   }
   /// Stops the thread and removes the socket. Waits for a visitor that is being served. In a forked
-  /// child the parent's thread and socket are left alone.
+  /// child, leaves the parent's thread and socket alone.
   ~listener() { stop(); }
 
-  /// Where it listens; empty when it was moved from. In a forked child: where the parent listens.
+  /// The path it listens at; empty if moved from. In a forked child: the parent's path.
   const char* path() const noexcept;
 
  private:

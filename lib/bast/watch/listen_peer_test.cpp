@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whom a listener lets in, and what it does about those whom it cannot serve.
+// Which users a listener serves, and its reaction to clients that it cannot serve.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -26,7 +26,7 @@ using ListenerPeer = test::socket_directory;
 
 TEST_F(ListenerPeer, OnlyTheSameUserAndRootAreServed) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
-  // 0 when that user gets the memory_image, 1 when the connection just ends, 2 when there is none.
+  // 0: that user gets the memory_image; 1: the connection just ends; 2: it cannot connect.
   const auto visit_as = [&](uid_t user) {
     return test::in_child([&] {
       if (user != 0 && ::setresuid(user, user, user) != 0) return 3;
@@ -38,15 +38,15 @@ TEST_F(ListenerPeer, OnlyTheSameUserAndRootAreServed) {
   {
     const auto of_root = listener::create(path.c_str());
     ASSERT_TRUE(of_root) << of_root.error().message();
-    // A careless user's, whose directory anybody may enter.
+    // Of a careless user, whose directory any user may enter.
     ASSERT_EQ(::chmod(directory.c_str(), 0777), 0);
     ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
     EXPECT_EQ(visit_as(0), 0);
     EXPECT_EQ(visit_as(somebody), 1) << "another user gets nothing";
-    EXPECT_EQ(visit_as(0), 0) << "and is in nobody's way";
+    EXPECT_EQ(visit_as(0), 0) << "and does not block others";
   }
-  // The thread that listens has the user of the one that started it: both as in a service that
-  // dropped its rights. Each in a child, as a user is a whole process's.
+  // The listening thread has the user of its creator: here, as in a service that has dropped its
+  // rights. Each in a child, because a user is a property of the whole process.
   EXPECT_EQ(test::in_child([&] {
               if (::chmod(directory.c_str(), 0777) != 0) return 1;
               if (::setresuid(somebody, somebody, 0) != 0) return 2;
@@ -72,7 +72,7 @@ TEST_F(ListenerPeer, OnlyTheSameUserAndRootAreServed) {
 TEST_F(ListenerPeer, WhoCannotBeIdentifiedGetsNothing) {
   const auto listening = listener::create(path.c_str());
   ASSERT_TRUE(listening);
-  // accept4, getsockopt, sendmsg: who they are cannot be asked, or nothing can be sent.
+  // accept4, getsockopt, sendmsg: the peer is unknown, or nothing can be sent.
   for (const std::uint64_t nth : {2U, 3U}) {
     const os::fault_scope fault({.kind = os::call::socket, .nth = nth, .error_number = EINVAL});
     const test::received got = test::visit(path);
@@ -80,7 +80,7 @@ TEST_F(ListenerPeer, WhoCannotBeIdentifiedGetsNothing) {
     EXPECT_EQ(got.greeting, "");
     EXPECT_EQ(got.fd, -1);
     EXPECT_EQ(fault.injected(), 1U);
-    EXPECT_EQ(fault.seen(), nth) << "after the refusal nothing more is tried";
+    EXPECT_EQ(fault.seen(), nth) << "nothing is tried after the refusal";
   }
   const test::received got = test::visit(path);
   EXPECT_GE(got.fd, 0);
@@ -102,7 +102,7 @@ TEST_F(ListenerPeer, AVisitorWhoseImageCannotBeMadeIsLetGo) {
 }
 
 TEST_F(ListenerPeer, WithoutADescriptorTheVisitorWaitsAndIsServedThen) {
-  // The last two are no lack of anything: they are tried again at once.
+  // The last two report no shortage: accept4 is retried at once.
   for (const int cause : {EMFILE, EINTR, ECONNABORTED}) {
     const auto listening = listener::create(path.c_str());
     ASSERT_TRUE(listening);
@@ -115,7 +115,7 @@ TEST_F(ListenerPeer, WithoutADescriptorTheVisitorWaitsAndIsServedThen) {
   }
 }
 
-/// Lowers the limit of descriptors to those that are open.
+/// Lowers the limit of descriptors to the current number.
 struct no_descriptor_free {
   rlimit before{};
   no_descriptor_free() {
@@ -131,8 +131,8 @@ struct no_descriptor_free {
 };
 
 TEST_F(ListenerPeer, ItPausesWhenNoDescriptorIsFreeAndOnlyThen) {
-  // How often the thread asks its poller, from its start to its end, is always the same: three
-  // calls to wait for a visitor, two to pause.
+  // The number of the thread's poller calls, from its start to its end, is fixed: three per wait
+  // for a visitor, two per pause.
   const auto poller_calls = [&](auto visits) {
     const os::fault_scope counter({.kind = os::call::epoll});
     std::optional<listener> listening = *listener::create(path.c_str());
@@ -179,7 +179,7 @@ TEST_F(ListenerPeer, WhileNoDescriptorIsFreeItCanBeClosed) {
     listening.reset();
   }
   char byte = 0;
-  EXPECT_LE(::read(fd, &byte, 1), 0) << "whoever still knocks is told";
+  EXPECT_LE(::read(fd, &byte, 1), 0) << "a queued connection is closed";
   ::close(fd);
 }
 

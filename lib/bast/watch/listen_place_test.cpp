@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a listener agrees to listen, its thread, and what it leaves when it cannot start.
+// The paths that a listener accepts, its thread, and its cleanup after a failed start.
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,7 +28,7 @@ using ListenerPlace = test::socket_directory;
 
 constexpr uid_t nobody_user = 65534;
 
-/// Gives back the effective user in the end.
+/// Restores the effective user at its end.
 struct as_user {
   uid_t before = ::geteuid();
   explicit as_user(uid_t user) { EXPECT_EQ(::seteuid(user), 0); }
@@ -37,7 +37,7 @@ struct as_user {
   as_user& operator=(const as_user&) = delete;
 };
 
-// --- where it listens ----------------------------------------------------------------------------
+// --- the path ------------------------------------------------------------------------------------
 
 TEST_F(ListenerPlace, OnlyADirectoryThatIsPrivateIsAccepted) {
   const std::string place = directory + "/place";
@@ -45,7 +45,7 @@ TEST_F(ListenerPlace, OnlyADirectoryThatIsPrivateIsAccepted) {
   struct stat made{};
   ASSERT_EQ(::stat(place.c_str(), &made), 0);
   EXPECT_EQ(made.st_mode, S_IFDIR | S_IRWXU);
-  EXPECT_TRUE(os::private_directory(place.c_str())) << "the second process finds it";
+  EXPECT_TRUE(os::private_directory(place.c_str())) << "the second process uses it";
   for (const mode_t bit : {0040U, 0020U, 0010U, 0004U, 0002U, 0001U}) {
     ASSERT_EQ(::chmod(place.c_str(), S_IRWXU | bit), 0);
     const auto refused = os::private_directory(place.c_str());
@@ -63,14 +63,14 @@ TEST_F(ListenerPlace, OnlyADirectoryThatIsPrivateIsAccepted) {
   if (::geteuid() != 0) return;
   ASSERT_EQ(::chown(place.c_str(), nobody_user, nobody_user), 0);
   const auto anothers = os::private_directory(place.c_str());
-  ASSERT_FALSE(anothers) << "a private directory of another user's";
+  ASSERT_FALSE(anothers) << "another user's private directory";
   EXPECT_EQ(test::kind_of(anothers), errc::invalid);
   ASSERT_EQ(::chown(directory.c_str(), nobody_user, nobody_user), 0);
   const as_user somebody_now(nobody_user);
   EXPECT_TRUE(os::private_directory(place.c_str()));
 }
 
-/// Sets XDG_RUNTIME_DIR, and what it was in the end.
+/// Sets XDG_RUNTIME_DIR, and restores it at its end.
 struct run_time_directory {
   std::optional<std::string> before;
   explicit run_time_directory(const char* value) {
@@ -134,7 +134,7 @@ TEST_F(ListenerPlace, TheLongestPathOfASocketWorksAndALongerOneDoesNot) {
   EXPECT_EQ(test::kind_of(listener::create((longest + "x").c_str())), errc::invalid);
 }
 
-// --- its life ------------------------------------------------------------------------------------
+// --- its lifetime --------------------------------------------------------------------------------
 
 TEST_F(ListenerPlace, ADoorThatIsMovedOverAnotherClosesThatOne) {
   const std::string other = directory + "/other.sock";
@@ -142,7 +142,7 @@ TEST_F(ListenerPlace, ADoorThatIsMovedOverAnotherClosesThatOne) {
   listener two = *listener::create(other.c_str());
   two = std::move(one);
   EXPECT_EQ(two.path(), path);
-  EXPECT_NE(::access(other.c_str(), F_OK), 0) << "the one that it was is closed";
+  EXPECT_NE(::access(other.c_str(), F_OK), 0) << "the listener that it was is closed";
   test::received got = test::visit(path);
   EXPECT_GE(got.fd, 0);
   ::close(got.fd);
@@ -162,7 +162,7 @@ std::set<std::string> threads_of_process() {
 }
 
 TEST_F(ListenerPlace, ItsThreadTakesNoSignalsAndTheStartersAreAsTheyWere) {
-  if (BAST_EMULATED || BAST_WITH_VALGRIND) GTEST_SKIP() << "the kernel knows other masks";
+  if (BAST_EMULATED || BAST_WITH_VALGRIND) GTEST_SKIP() << "the kernel's masks differ";
   {
     ASSERT_TRUE(listener::create(path.c_str()));
   }  // A sanitizer's own thread may come with the first.
@@ -199,7 +199,7 @@ TEST_F(ListenerPlace, X6_EachCallThatIsRefusedIsAnErrorOfItsKindAndLeavesNothing
   }  // The first thread leaves the C library's cache.
   struct refusal {
     os::call kind;
-    int calls;  // of this kind, by a start
+    int calls;  // of this kind, made by a start
     int cause;
     errc answer;
   };

@@ -12,10 +12,10 @@ extern "C" bast::watch::anchor bast_watch_anchor;
 namespace bast::watch {
 namespace {
 
-// A name is a literal in the program; longer ones are cut.
+// A name is a literal in the program; longer ones are truncated.
 constexpr std::size_t name_bytes = 64;
 
-/// Another thread's word, which may change while it is looked at.
+/// Reads a word of another thread, which may change meanwhile.
 template <class T>
 T look(std::byte* at) noexcept {
   // Acquire: pairs with the release in put().
@@ -30,7 +30,7 @@ class memory_image {
     BAST_ASSERT(size % 8 == 0);  // so that no piece needs padding
     if (size == 0) return;
     const memory_image_piece piece{reinterpret_cast<std::uintptr_t>(memory), size};
-    // A piece that cannot be read whole is written over by the next.
+    // The next piece overwrites one that cannot be read completely.
     if (!os::copy_to_file(fd_, memory, size, end_ + sizeof piece)) return;
     if (!os::copy_to_file(fd_, &piece, sizeof piece, end_)) return;
     end_ += sizeof piece + size;
@@ -61,7 +61,7 @@ void add_names(memory_image& file, const slot_layout& layout, std::byte* slots,
   }
 }
 
-/// The caller holds the lock under which slabs come and go, so that their slots are there.
+/// The caller holds the lock under which slabs are created and destroyed, so the slots exist.
 void add_slabs(memory_image& file, const header& head) noexcept {
   auto* const slabs = entries<slab_entry>(head.slabs);
   for (std::uint32_t i = 0; i < head.slabs.used; ++i) {

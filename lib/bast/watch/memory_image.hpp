@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A memory_image: memory of a process as a file, each piece with its address, so that a reader can do
-// with it what it does with the process. Not at one instant: the process runs on while it is made,
-// and the sequence words of the registry are copied with the rest.
+// A memory_image: memory of a process as a file, each piece with its address, so that a reader can
+// use it like the process. Not a snapshot: the process runs while it is made. The sequence words of
+// the registry are copied, too.
 //
 //   memory_image_header   pieces times: { memory_image_piece, bytes, up to 7 bytes of padding }
 #pragma once
@@ -31,9 +31,9 @@ struct memory_image_piece {
 };
 static_assert(sizeof(memory_image_piece) == 16);
 
-/// The registry, the slots and control blocks that it leads to, and the names of live stacks; a
-/// sealed file. What is unmapped meanwhile is left out. Thread-safe. Errors: bad_state (there is no
-/// registry yet), `limit`, no_memory.
+/// The registry, the slots and control blocks that it refers to, and the names of live stacks, in a
+/// sealed file. Memory that is unmapped meanwhile is left out. Thread-safe. Errors: bad_state
+/// (there is no registry yet), `limit`, no_memory.
 [[nodiscard]] result<os::descriptor> make_memory_image() noexcept;
 
 }  // namespace bast::watch

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is in a memory_image, piece by piece, of slabs and control blocks that are made up.
+// The content of a memory_image, piece by piece, for invented slabs and control blocks.
 #include "bast/watch/memory_image.hpp"
 
 #include <fcntl.h>
@@ -27,7 +27,7 @@ using places = std::vector<std::pair<std::uint64_t, std::size_t>>;
 
 std::uint64_t address_of(const void* what) { return reinterpret_cast<std::uintptr_t>(what); }
 
-/// A slot as no layer lays it out.
+/// A slot with a layout that no layer uses.
 struct made_up_slot {
   std::uint64_t before = 0;
   std::uint64_t name = 0;
@@ -94,7 +94,7 @@ constexpr auto idle = static_cast<std::uint8_t>(slot_state::idle);
 
 TEST_F(MemoryImage, HoldsEveryPieceOnceWithItsBytes) {
   slots[0] = {.name = address_of(name), .state = live};
-  slots[1] = {.name = address_of(name), .state = idle};  // of the user before
+  slots[1] = {.name = address_of(name), .state = idle};  // of the previous user
   slots[2] = {.name = 0, .state = live};
   slots[3] = {.name = address_of(name), .state = live};  // not opened
   make_slab(3);
@@ -137,7 +137,7 @@ TEST_F(MemoryImage, ForALiveSlotWithoutANameNothingIsWritten) {
   slots[1].state = live;
   EXPECT_EQ(writes(), without);
   slots[1].name = address_of(name);
-  EXPECT_EQ(writes(), without + 2) << "the piece and its head";
+  EXPECT_EQ(writes(), without + 2) << "the piece and its header";
 }
 
 TEST_F(MemoryImage, LeavesOutSlabsThatAreNotOpenAndTablesThatAreEmpty) {

@@ -17,8 +17,8 @@
 #include "bast/os.hpp"
 #include "bast/watch/writer.hpp"
 
-// What a reader looks for first; see abi.hpp. Hidden, so that the note's distance to it is known
-// when the program is linked; each shared library that holds bast has its own.
+// The symbols that a reader looks for first; see abi.hpp. Hidden, so that the note's distance to
+// the anchor is a link-time constant; each shared library that contains bast has its own.
 extern "C" {
 [[gnu::visibility("hidden"), gnu::used]] constinit bast::watch::anchor bast_watch_anchor{
     bast::watch::magic, 0, 0};
@@ -42,14 +42,15 @@ constinit writer the_writer;
 
 namespace {
 
-// Address space only: a page of a site is made when it is taken. Fewer where that is limited.
+// Address space only: a site's page is allocated when it is taken. Fewer where address space is
+// limited.
 constexpr std::uint32_t sites_min = 64;
 
 std::size_t bytes_for(std::uint32_t sites) noexcept {
   return internal::round_up(sites_at + sites * sizeof(site_entry), os::page_bytes());
 }
 
-// --- making it -----------------------------------------------------------------------------------
+// --- creation ------------------------------------------------------------------------------------
 
 std::uint64_t built_as() noexcept {
   std::uint64_t bits = 0;
@@ -97,8 +98,8 @@ void fill_in(header& head, std::size_t size, std::uint32_t sites) noexcept {
   write_end_of(head.compiler, compiler.view());
 }
 
-/// Reads BAST_WATCH: words separated by commas, "deepest" and "fd:N". Others are ignored: the
-/// variable may be for a newer library in the same process.
+/// Reads BAST_WATCH: words separated by commas, "deepest" and "fd:N". Ignores others: the variable
+/// may be for a newer library in the same process.
 void read_environment() noexcept {
   const char* const value = ::secure_getenv("BAST_WATCH");
   if (value == nullptr) return;
@@ -115,16 +116,16 @@ void read_environment() noexcept {
   }
 }
 
-// More processes than anybody would look through.
+// More processes than a user would inspect.
 constexpr std::uint64_t shared_max = 4096;
 
-/// A place of the tool's file that no process has, as this process's; or null: its registry is then
-/// its own. Async-signal-safe.
+/// Maps a free place of the tool's file for this process, or returns null: the registry is then
+/// private. Async-signal-safe.
 std::byte* map_shared(std::size_t size) noexcept {
   if (the_writer.shared_fd < 0) return nullptr;
   for (std::uint64_t at = 0; at < shared_max * shared_stride; at += shared_stride) {
     std::uint64_t owner = 0;
-    // Most places have an owner, and a look is cheaper than a mapping.
+    // Most places have an owner, and a read is cheaper than a mapping.
     const ssize_t seen = ::pread(the_writer.shared_fd, &owner, sizeof owner,
                                  static_cast<off_t>(at + offsetof(header, pid)));
     if (seen == sizeof owner && owner != 0) continue;
@@ -142,7 +143,7 @@ std::byte* map_shared(std::size_t size) noexcept {
 }
 
 result<std::byte*> map_private(std::uint32_t& sites) noexcept {
-  // Less where the address space is limited: half the sites, and half of that.
+  // Fewer if the address space is limited: half of the sites, then half of that.
   for (sites = sites_max;; sites /= 2) {
     const auto base = os::reserve(bytes_for(sites), os::page_bytes());
     if (!base && sites > sites_min) continue;
@@ -157,16 +158,16 @@ result<std::byte*> map_private(std::uint32_t& sites) noexcept {
   }
 }
 
-// A forked child has the parent's memory, a lock that nobody else can hold included, and its own
-// registry: private memory is copied by the kernel, the tool's file is not.
+// A forked child has its own registry: the kernel copies private memory, but not the tool's file.
+// It also has the parent's lock, which no other thread may hold at the fork.
 void before_fork() { the_writer.lock.lock(); }
 void after_fork() { the_writer.lock.unlock(); }
 
-/// The same pools and sites, and nothing that they counted.
+/// Copies pools and sites, but no counts.
 void copy_as_new(header& to, const header& from) noexcept {
   header made = from;
   made.pid = to.pid;
-  made.magic = 0;  // Until all of it is there.
+  made.magic = 0;  // Until it is complete.
   to = made;
   const auto* const source = reinterpret_cast<const std::byte*>(&from);
   auto* const target = reinterpret_cast<std::byte*>(&to);
@@ -185,7 +186,7 @@ void copy_as_new(header& to, const header& from) noexcept {
   auto* const sites = reinterpret_cast<site_entry*>(target + to.sites.offset);
   for (std::uint32_t i = 0; i < to.sites.used; ++i) {
     site_entry& s = sites[i];
-    // To the writer it stays the one that others are added to.
+    // Without counts it is free to readers. The writer finds it by closed_hash and adds to it.
     if (s.state == closed) s.state = free;
     if (!BAST_MUTANT(child_counts_for_its_parent)) s.uses = 0;
     s.samples = s.grows = s.max = s.max_at_ns = s.overflows = 0;
@@ -238,7 +239,7 @@ result<void> open_registry() noexcept {
   const std::size_t size = bytes_for(sites);
   auto* const head = reinterpret_cast<header*>(base);
   fill_in(*head, size, sites);
-  // A program may be gone before the tool looks; then this is what its frames are named from.
+  // The program may have ended before the tool resolves its code addresses.
   if (the_writer.shared_fd >= 0)
     os::copy_mappings_to(the_writer.shared_fd, the_writer.shared_at + size);
   put(head->magic, magic);  // Last: a reader that sees it sees the rest.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The registry in a file of the tool's (BAST_WATCH=fd:N), and where it cannot be made.
+// The registry in a tool's file (BAST_WATCH=fd:N), and where it cannot be created.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -22,14 +22,14 @@
 namespace bast::watch {
 namespace {
 
-/// A descriptor as `bast-stacks run` makes one.
+/// A descriptor like that of `bast-stacks run`.
 struct tools_file {
   int fd = ::memfd_create(shared_name, 0);
   ~tools_file() { ::close(fd); }
   std::string variable() const { return "fd:" + std::to_string(fd) + ",unknown"; }
 };
 
-/// Whether this program has such a test. A filter that meets none passes.
+/// Whether this program has this test. A filter that matches none passes.
 bool is_test(const std::string& name) {
   const auto& all = *::testing::UnitTest::GetInstance();
   for (int i = 0; i < all.total_test_suite_count(); ++i) {
@@ -40,8 +40,8 @@ bool is_test(const std::string& name) {
   return false;
 }
 
-/// Runs this program's test `name` as a new process under BAST_WATCH; its exit status. `modes`:
-/// what Registry.ItsModesAreThoseOfTheVariable is to expect.
+/// Runs this program's test `name` as a new process under BAST_WATCH and returns its exit status.
+/// `modes` is the expected value for Registry.ItsModesAreThoseOfTheVariable.
 int run_test(const char* name, const std::string& watch, const char* modes = "0") {
   EXPECT_TRUE(is_test(name)) << name;
   const pid_t child = ::fork();
@@ -57,7 +57,7 @@ int run_test(const char* name, const std::string& watch, const char* modes = "0"
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// Of the process that has this place in the file.
+/// The header at this place in the file.
 header header_of(const tools_file& file, unsigned place = 0) {
   header head{};
   EXPECT_EQ(::pread(file.fd, &head, sizeof head, static_cast<off_t>(place * shared_stride)),
@@ -65,7 +65,7 @@ header header_of(const tools_file& file, unsigned place = 0) {
   return head;
 }
 
-/// Its first site.
+/// The first site at this place.
 site_entry site_of(const tools_file& file, unsigned place = 0) {
   site_entry entry{};
   const std::uint64_t at = place * shared_stride + header_of(file, place).sites.offset;
@@ -74,7 +74,7 @@ site_entry site_of(const tools_file& file, unsigned place = 0) {
   return entry;
 }
 
-/// Whether nobody has this place.
+/// Whether this place is free.
 bool is_free(const tools_file& file, unsigned place) {
   header head{};
   return ::pread(file.fd, &head, sizeof head, static_cast<off_t>(place * shared_stride)) <= 0 ||
@@ -120,15 +120,15 @@ TEST_F(RegistryFile, TheMappingsOfTheProcessFollowIt) {
   // A sanitizer maps its shadow below the program.
   EXPECT_TRUE(line == 0 || BAST_WITH_TSAN || BAST_WITH_ASAN)
       << "the program's own file is the first mapping";
-  EXPECT_EQ(maps.find_first_not_of("0123456789abcdef"), maps.find('-')) << "the first is whole";
+  EXPECT_EQ(maps.find_first_not_of("0123456789abcdef"), maps.find('-')) << "the first line";
   EXPECT_NE(maps.find(" r-xp "), std::string::npos);
-  EXPECT_EQ(maps.back(), '\n') << "the last line is whole";
+  EXPECT_EQ(maps.back(), '\n') << "the last line is complete";
 }
 
 TEST_F(RegistryFile, R5_AForkedChildHasAPlaceOfItsOwnInIt) {
   const tools_file file;
   EXPECT_EQ(run_test("Registry.R5_AForkedChildWritesItsOwn", file.variable()), 0);
-  const std::uint64_t uses[] = {0, 7, 1};  // of the program, its child, and the child of that
+  const std::uint64_t uses[] = {0, 7, 1};  // of the program, its child and grandchild
   std::set<std::uint64_t> processes;
   for (unsigned place = 0; place < 3; ++place) {
     const header head = header_of(file, place);
@@ -144,7 +144,7 @@ TEST_F(RegistryFile, R5_AForkedChildHasAPlaceOfItsOwnInIt) {
     EXPECT_EQ(entry.grows, place == 0 ? 1U : 0U);
     EXPECT_EQ(std::accumulate(entry.histogram, entry.histogram + bucket_count, std::uint64_t{0}),
               entry.samples)
-        << "of its own samples";
+        << "its own samples";
     char first = 0;
     const auto maps = static_cast<off_t>(place * shared_stride + head.bytes);
     EXPECT_EQ(::pread(file.fd, &first, 1, maps), 1);
@@ -196,7 +196,7 @@ TEST_F(RegistryFile, TheNextProcessHasTheNextPlace) {
 TEST_F(RegistryFile, OfTwoThatComeAtOnceTheSecondHasTheNextPlace) {
   const tools_file file;
   ASSERT_TRUE(open_registry());
-  // As another process leaves it that was just faster.
+  // As left by a process that was just faster.
   ASSERT_EQ(::ftruncate(file.fd, static_cast<off_t>(registry()->bytes)), 0);
   header taken{};
   taken.pid = 1;
@@ -241,7 +241,7 @@ TEST_F(RegistryFile, WhatIsNoFileOfTheToolIsLeftAlone) {
   }
   header head{};
   for (const int fd : {file.fd, other.get()})
-    EXPECT_EQ(::pread(fd, &head, sizeof head, 0), 0) << "it is as empty as it was";
+    EXPECT_EQ(::pread(fd, &head, sizeof head, 0), 0) << "still empty";
   ::close(ends[0]);
   ::close(ends[1]);
 }
@@ -267,7 +267,7 @@ TEST(RegistryMapping, AFileSizeLimitIsRespected) {
               const rlimit little{4096, before.rlim_max};
               if (::setrlimit(RLIMIT_FSIZE, &little) != 0) return 1;
               const auto mapped = os::map_memory_file(file.fd, shared_name, 0, 1 << 20);
-              // A build that counts coverage writes files when it ends.
+              // A build that counts coverage writes files at its end.
               if (::setrlimit(RLIMIT_FSIZE, &before) != 0) return 1;
               return !mapped && mapped.error().kind() == errc::limit ? 0 : 2;
             }),
@@ -291,7 +291,7 @@ TEST(RegistryMapping, X6_WithoutMemoryThereIsAnErrorAndThenARegistry) {
   });
 }
 
-/// Takes sites while the kernel opens no memory: all of a shared registry is open from the start.
+/// Takes sites while the kernel opens no memory: a shared registry is open from the start.
 TEST(RegistryMapping, X6_NoSiteOfASharedOneIsOpenedByACall) {
   ASSERT_TRUE(open_registry());
   const header& head = *registry();
@@ -323,7 +323,7 @@ TEST(RegistryMapping, X6_WhereAddressSpaceIsLimitedItHasFewerSites) {
     if (head.sites.capacity != 4096) return 2;
     const std::size_t end = head.sites.offset + std::size_t{4096} * 4096;
     if (head.bytes != internal::round_up(end, os::page_bytes())) return 3;
-    // The last of them can be used, and the one behind it is none.
+    // The last of them can be used, and there is none behind it.
     std::uint32_t taken = 0;
     while (head.sites.lost == 0) {
       if (take_site({site_kind::label, "few", 0, 0}, nullptr, 1) == nullptr) return 4;

@@ -29,9 +29,9 @@ struct Registry : ::testing::Test {
   void SetUp() override { ASSERT_TRUE(open_registry().has_value()); }
 };
 
-// --- how it is found -----------------------------------------------------------------------------
+// --- finding the registry ------------------------------------------------------------------------
 
-/// The first note of bast among a program header's notes, or null.
+/// The first bast note among a program header's notes, or null.
 const note* note_in(const char* at, const char* end) {
   while (at + sizeof(ElfW(Nhdr)) <= end) {
     ElfW(Nhdr) head;
@@ -73,7 +73,7 @@ TEST_F(Registry, TheNoteOfTheProgramLeadsToIt) {
   EXPECT_EQ(at->bytes, registry()->bytes);
 }
 
-/// CLOCK_BOOTTIME now.
+/// The current CLOCK_BOOTTIME.
 std::uint64_t boottime_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);
@@ -96,7 +96,7 @@ std::uint64_t expected_built() {
   return bits;
 }
 
-/// A table's place, whatever is in it.
+/// A table's offset, record size and capacity.
 std::tuple<std::uint64_t, std::uint32_t, std::uint32_t> place_of(const table& t) {
   return {t.offset, t.record_bytes, t.capacity};
 }
@@ -167,14 +167,14 @@ TEST_F(Registry, ItIsMadeOnce) {
   EXPECT_EQ(std::memcmp(made, &before, sizeof before), 0);
 }
 
-/// What RegistryFile runs this test with; by itself the variable says nothing.
+/// RegistryFile runs this test with the variable; without it, no mode is set.
 TEST_F(Registry, ItsModesAreThoseOfTheVariable) {
   const char* const expected = ::getenv("BAST_TEST_MODES");
   const std::uint32_t modes = expected == nullptr ? 0 : static_cast<std::uint32_t>(*expected - '0');
   if (expected == nullptr && ::getenv("BAST_WATCH") != nullptr) GTEST_SKIP() << "watched as it is";
   EXPECT_EQ(registry()->modes, modes);
   EXPECT_EQ(every_page_is_a_growth(), (modes & mode_deepest) != 0);
-  // A file of the tool's that it does not use is not mapped either.
+  // A file of the tool that is not used is not mapped either.
   std::ifstream maps("/proc/self/maps");
   int mapped = 0;
   for (std::string line; std::getline(maps, line);) {
@@ -183,13 +183,13 @@ TEST_F(Registry, ItsModesAreThoseOfTheVariable) {
   EXPECT_EQ(mapped, (modes & mode_shared) != 0 ? 1 : 0);
 }
 
-// --- whose it is ---------------------------------------------------------------------------------
+// --- forked children -----------------------------------------------------------------------------
 
 TEST_F(Registry, R5_AForkedChildWritesItsOwn) {
   site_entry* const entry = take_site({site_kind::label, "forked", 0, 0}, nullptr, 1);
   const std::uint32_t modes = registry()->modes;
   add(*entry, {.uses = 2, .grows = 1, .is_sample = true, .depth = 640});
-  // In the tool's file it begins with nothing, since what its parent did is there already.
+  // In the tool's file it begins at zero, because its parent's uses are counted there already.
   const std::uint64_t before = (modes & mode_shared) != 0 ? 0 : 2;
   EXPECT_EQ(test::in_child([&] {
               if (entry->uses != before) return 5;
@@ -198,7 +198,7 @@ TEST_F(Registry, R5_AForkedChildWritesItsOwn) {
               if (registry()->modes != modes) return 2;
               if (registry()->magic != magic) return 3;
               const std::uint64_t mine = (modes & mode_shared) != 0 ? 0 : entry->uses;
-              // Its own child has one too, and may take and give.
+              // Its own child has one too, and can take and return entries.
               return test::in_child([&] {
                 add(*entry, {.uses = 1});
                 give(take_site({site_kind::label, "forked twice", 0, 0}, nullptr, 1));
@@ -216,7 +216,7 @@ TEST_F(Registry, R5_AForkedChildWritesItsOwn) {
   give(entry);
 }
 
-/// What a child does with a site that was closed before the fork stays its own too.
+/// Changes by a child to a site that was closed before the fork are the child's, too.
 TEST_F(Registry, R5_WhatWasClosedBeforeAForkIsAddedUpInTheChildAnew) {
   const site_name name{site_kind::label, "closed before", 0, 0};
   const auto live_once = [&](std::uint32_t uses) {
@@ -249,7 +249,7 @@ TEST_F(Registry, R5_WhatWasClosedBeforeAForkIsAddedUpInTheChildAnew) {
   EXPECT_EQ(closed(), before);
 }
 
-/// Where the stacks are is as true in a child as in its parent.
+/// The addresses of stacks are valid in a child as in its parent.
 TEST_F(Registry, R5_AForkedChildHasThePoolsAndSlabsOfItsParent) {
   pool_entry* const pool = take_pool();
   pool->limit = 4242;

@@ -46,7 +46,7 @@ void let_go(site_entry& entry) noexcept {
   --entry.held;
 }
 
-// Not within `writing`: it may have interrupted one.
+// Does not use `writing`, because it may have interrupted one.
 void note_overflow(site_entry& entry) noexcept {
   if (BAST_MUTANT(overflow_not_counted)) return;
   put(entry.overflows, entry.overflows + 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Entries of sites: taken with their names, added up by name when their pools are gone.
+// Entries of sites: taken with their names, summed by name when their pools are destroyed.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -41,7 +41,7 @@ site_entry* take_label(std::string_view name, std::uint32_t index = 1) {
   return take_site({site_kind::label, name, 0, 0}, nullptr, index);
 }
 
-/// One life of a site, of a pool that then dies.
+/// One use of a site, in a pool that is then destroyed.
 void live_once(const site_name& name, std::uint64_t depth = 100) {
   site_entry* const entry = take_site(name, nullptr, 1);
   add(*entry, {.uses = 1, .is_sample = true, .depth = depth});
@@ -66,7 +66,7 @@ TEST_F(SiteEntry, ATakenOneHasItsNameAndItsPoolsNumbersAndNoMore) {
   site_entry* const entry = take_site({site_kind::source, "named.cpp", 12, 34}, pool, 56);
   ASSERT_EQ(entry, first);
   site_entry expected{};
-  expected.sequence = sequence + 2;  // who began to copy what was here copies again
+  expected.sequence = sequence + 2;  // a reader that began to copy repeats the copy
   expected.deepest.sequence = 12;
   expected.state = number_of(entry_state::open);
   expected.kind = static_cast<std::uint32_t>(site_kind::source);
@@ -100,13 +100,13 @@ TEST_F(SiteEntry, WhatWasGivenBackLastIsTakenFirstAndNothingTwice) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     ASSERT_NE(all[i], nullptr);
     for (std::size_t j = 0; j < i; ++j) ASSERT_NE(all[i], all[j]);
-    EXPECT_LT(all[i], first_site() + used) << "a reader sees it";
+    EXPECT_LT(all[i], first_site() + used) << "visible to readers";
   }
   for (site_entry* const entry : all) give(entry);
   for (std::size_t i = all.size(); i-- > 0;) EXPECT_EQ(take_label("chained"), all[i]);
   EXPECT_EQ(registry()->sites.used, used);
   for (site_entry* const entry : all) give(entry);
-  EXPECT_TRUE(sites_named("chained").empty()) << "what was never used leaves nothing";
+  EXPECT_TRUE(sites_named("chained").empty()) << "unused sites leave no entry";
 }
 
 TEST(SiteEntryAfresh, FreshOnesAreTakenInOrderAndCounted) {
@@ -123,7 +123,7 @@ TEST(SiteEntryAfresh, FreshOnesAreTakenInOrderAndCounted) {
 TEST(SiteEntryAfresh, TheTableIsOpenedSixteenAtATime) {
   test::expect_in_fresh_process([] {
     if (!open_registry()) return 1;
-    // What the page of the last slabs has room for is open from the start.
+    // The rest of the page of the last slab entries is open from the start.
     const std::size_t at = registry()->sites.offset;
     const std::size_t open = (internal::round_up(at, os::page_bytes()) - at) / sizeof(site_entry);
     const os::fault_scope counter({.kind = os::call::protect});
@@ -142,7 +142,7 @@ TEST(SiteEntryAfresh, R3_SitesOfPoolsThatAreGoneAreAddedUpByName) {
     const site_name name{site_kind::source, "added.cpp", 12, 3};
     for (std::uint64_t round = 1; round <= 3; ++round) {
       site_entry* const entry = take_site(name, nullptr, 1);
-      if (entry == nullptr || entry->uses != 0) return 2;  // a new pool begins at nothing
+      if (entry == nullptr || entry->uses != 0) return 2;  // a new pool begins at zero
       hold(*entry);
       add(*entry, {.uses = 2, .grows = 1, .is_sample = true, .depth = 1000 * round});
       give(entry);
@@ -157,7 +157,7 @@ TEST(SiteEntryAfresh, R3_SitesOfPoolsThatAreGoneAreAddedUpByName) {
   });
 }
 
-/// Its name was computed so that FNV-1a of it is 0, which stands for an entry without a name.
+/// Its name was computed so that its FNV-1a hash is 0, which stands for an entry without a name.
 TEST_F(SiteEntry, R3_OneWhoseNameHasTheHashOfNobodyIsKeptToo) {
   const site_name name{site_kind::source, "zero0.cpp", 2910130375U, 796117301U};
   live_once(name);
@@ -168,7 +168,7 @@ TEST_F(SiteEntry, R3_OneWhoseNameHasTheHashOfNobodyIsKeptToo) {
   EXPECT_EQ(kept->uses, 2U);
 }
 
-/// As the tests of the tool's file run it: it uses the first site of its process.
+/// For the tests of the tool's file: uses the first site of its process.
 TEST_F(SiteEntry, InAToolsFileItIsTheFirst) {
   if (registry()->sites.used != 0) GTEST_SKIP() << "other tests came first";
   for (int round = 0; round < 3; ++round) live_once({site_kind::source, "folded.cpp", 1, 2});
@@ -183,7 +183,7 @@ TEST_F(SiteEntry, R3_NamesDifferByEachOfTheirParts) {
       {site_kind::source, "parts.cpp", 2, 1}, {site_kind::label, "parts.cpp", 1, 1},
       {site_kind::source, "parts.cpq", 1, 1}, {site_kind::source, longer, 1, 1},
       {site_kind::source, longest, 1, 1}};
-  // Twice: the second of each name is added to the first.
+  // Twice: the second entry of each name is added to the first.
   std::vector<std::uint64_t> before;
   const auto uses_of = [](const site_name& name) {
     std::uint64_t uses = 0;
@@ -243,7 +243,7 @@ TEST_F(SiteEntry, OneThatOnlyOverflowedIsKept) {
   note_overflow(*entry);
   note_overflow(*entry);
   EXPECT_EQ(entry->overflows, 2U);
-  EXPECT_EQ(entry->sequence, sequence) << "it may have interrupted who writes";
+  EXPECT_EQ(entry->sequence, sequence) << "it may have interrupted a writer";
   give(entry);
   site_entry* const again = take_label("only overflowed");
   EXPECT_EQ(again->overflows, 0U);
@@ -294,7 +294,7 @@ TEST_F(SiteEntry, AFullTableStillRecordsAndCountsWhatNobodySees) {
               add(*entry, {.uses = 1, .is_sample = true, .depth = 64});
               if (entry->uses != 1) return 5;
               give(entry);
-              // On whichever side of the table it lies.
+              // On either side of the table's end.
               std::vector<site_entry*> others;
               while (others.empty() || (others.back() > first_site() && others.size() < 20'000)) {
                 others.push_back(take_label("many more"));
@@ -302,7 +302,7 @@ TEST_F(SiteEntry, AFullTableStillRecordsAndCountsWhatNobodySees) {
               if (others.back() > first_site()) return 10;
               const std::uint32_t lost = registry()->sites.lost;
               for (site_entry* const other : others) give(other);
-              // Its memory goes with it, used or not, and a twin in the table gets what it had.
+              // Its memory is freed, used or not. An entry of the same name gets its counts.
               const test::leak_baseline before;
               give(take_label("never used"));
               live_once({site_kind::label, "nobody's twin", 0, 0});
@@ -333,7 +333,7 @@ TEST(SiteEntryAfresh, X6_WhenNoMoreCanBeOpenedItIsMemoryOfItsOwnAndThenNot) {
       if (fault.injected() != 1) return 5;
     }
     {
-      // Neither: there is none, and nothing is left of the attempt.
+      // Both fail without a trace.
       const os::fault_scope fault({.kind = os::call::any, .nth = 1, .persistent = true});
       if (take_label("nowhere") != nullptr) return 6;
     }

@@ -15,7 +15,7 @@
 namespace bast::watch {
 namespace {
 
-// What a stack can hold.
+// The largest depth of a stack.
 constexpr std::size_t depth_max = std::size_t{64} << 20;
 
 TEST(DepthHistogram, BucketsAreMonotoneAndBoundedByTheirUpperBound) {
@@ -100,7 +100,7 @@ TEST(Site, AReadingIsAddedFieldByField) {
   expected.max_at_ns = entry.max_at_ns;
   expected.histogram[bucket_of(700)] = 1;
   EXPECT_TRUE(same(entry, expected));
-  // No sample: it counts for the maximum, and not for the quantiles.
+  // Not a sample: it counts for the maximum, but not for the quantiles.
   add(entry, {.uses = 4, .grows = 1, .depth = 900});
   expected.sequence = 4;
   expected.uses = 7;
@@ -109,7 +109,7 @@ TEST(Site, AReadingIsAddedFieldByField) {
   EXPECT_GE(entry.max_at_ns, expected.max_at_ns);
   expected.max_at_ns = entry.max_at_ns;
   EXPECT_TRUE(same(entry, expected));
-  // Not measured: its depth means nothing.
+  // Not measured: its depth is meaningless.
   add(entry, {.uses = 1, .grows = 5, .measured = false, .is_sample = true, .depth = 4000});
   expected.sequence = 6;
   expected.uses = 8;
@@ -165,9 +165,9 @@ TEST(Site, AQuantileIsOfTheSmallestRankAndAtMostTheMaximum) {
   EXPECT_EQ(quantile(entry, 0.26), bucket_high(bucket_of(100)));
   EXPECT_EQ(quantile(entry, 0.5), bucket_high(bucket_of(100)));
   EXPECT_EQ(quantile(entry, 0.75), bucket_high(bucket_of(1000)));
-  EXPECT_EQ(quantile(entry, 0.76), 5000U) << "the maximum, which is less than its bucket's end";
+  EXPECT_EQ(quantile(entry, 0.76), 5000U) << "the maximum, below its bucket's upper bound";
   EXPECT_EQ(quantile(entry, 1.0), 5000U);
-  // More samples than the histogram holds, as a reader may meet while it is written.
+  // More samples than the histogram holds, as a reader may find during a write.
   entry.samples = 9;
   EXPECT_EQ(quantile(entry, 1.0), 5000U);
 }
@@ -190,7 +190,7 @@ TEST(Site, TheHistogramSaturates) {
   EXPECT_EQ(sum.histogram[bucket_of(100)], UINT32_MAX);
 }
 
-/// An entry whose numbers are all different, from `base` on.
+/// An entry with different values in all fields, starting at `base`.
 site_entry numbered(std::uint32_t base) {
   site_entry entry{};
   entry.sequence = 2 * base;

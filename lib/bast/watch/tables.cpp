@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Entries of the registry: taken and given back under one lock.
+// Entries of the registry: taken and returned under one lock.
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t sites_step = 16;  // opened by one mprotect
 
-// By the place of an entry; untouched, they cost nothing.
+// Indexed like the entries; untouched, they cost nothing.
 constinit std::uint32_t next_free[sites_max] = {};
 constinit std::uint64_t closed_hash[sites_max] = {};  // of closed entries, else 0
 
@@ -26,7 +26,7 @@ constinit std::uint64_t closed_hash[sites_max] = {};  // of closed entries, else
 
 namespace {
 
-/// The first free entry of a table, zeroed but for its state.
+/// The first free entry of a table, zeroed except for its state.
 template <class Entry>
 Entry* take(table& where) noexcept {
   auto* const all = entries<Entry>(where);
@@ -37,7 +37,7 @@ Entry* take(table& where) noexcept {
     return nullptr;
   }
   all[at] = Entry{};
-  // Not free, and not readable before it is published.
+  // Neither free nor readable before it is published.
   all[at].state = static_cast<std::uint32_t>(entry_state::closed);
   if (at == where.used) put(where.used, at + 1);
   return all + at;
@@ -88,8 +88,8 @@ bool same_options(const pool_entry& one, const pool_entry& other) noexcept {
   return options(one) == options(other) && std::strcmp(one.where, other.where) == 0;
 }
 
-/// The entry of pools like this one that are gone; itself when it is the first of them; null when
-/// half of the table is of such entries.
+/// The entry that sums destroyed pools like this one; itself if it is the first of them; null if
+/// half of the table is already used for such entries.
 pool_entry* home_of_gone(pool_entry& entry) noexcept {
   const table& pools = registry()->pools;
   auto* const all = entries<pool_entry>(pools);
@@ -128,7 +128,7 @@ namespace {
 
 site_entry* all_sites() noexcept { return entries<site_entry>(registry()->sites); }
 
-/// FNV-1a. Never 0, which is nobody's.
+/// FNV-1a. Never 0, which stands for an entry without a name.
 std::uint64_t hash_of(const site_entry& entry) noexcept {
   std::uint64_t hash = 0xcbf2'9ce4'8422'2325U;
   const auto add_word = [&](std::uint64_t word) { hash = (hash ^ word) * 0x100'0000'01b3U; };
@@ -219,7 +219,7 @@ site_entry* take_site(const site_name& name, const pool_entry* pool, std::uint32
     if (!memory) return nullptr;
     entry = reinterpret_cast<site_entry*>(*memory);
   }
-  // The sequence words go on: a reader may have begun with what was here before.
+  // The sequence words continue: a reader may have begun to copy the previous content.
   const std::uint32_t sequence = entry->sequence;
   const std::uint32_t deepest_sequence = entry->deepest.sequence;
   *entry = site_entry{};
@@ -245,7 +245,7 @@ void give(site_entry* entry, const pool_entry* gone) noexcept {
   site_entry* const twin = closed_twin(*entry, hash);
   if (twin != nullptr) {
     merge(*twin, *entry);
-    // A forked child begins with nothing in it, see registry.cpp.
+    // In a forked child the twin may be free, see registry.cpp.
     put(twin->state, static_cast<std::uint32_t>(entry_state::closed));
     return free_entry(*entry);
   }

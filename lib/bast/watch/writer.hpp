@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the writers of the registry share, and keep to themselves.
+// Shared by the writers of the registry; not for other files.
 #pragma once
 
 #include <atomic>
@@ -26,33 +26,33 @@ struct writer {
   std::atomic<header*> head{nullptr};
   std::uint32_t sites_opened = 0;
   std::uint64_t pool_ids = 0;
-  std::uint32_t free_site = no_index;  // chain of entries given back
+  std::uint32_t free_site = no_index;  // chain of returned entries
   int shared_fd = -1;                  // the tool's file, or -1
-  std::uint64_t shared_at = 0;         // where in it the registry begins
+  std::uint64_t shared_at = 0;         // offset of the registry in it
   bool deepest = false;
 };
 extern constinit writer the_writer;
 
-/// A word that readers look at while it changes.
+/// Writes a word that readers may read meanwhile.
 template <class T>
 void put(T& word, T value) noexcept {
-  // Release: pairs with a reader's look at the word before what it counts or allows.
+  // Release: pairs with a reader's load of the word before the data that it counts or publishes.
   std::atomic_ref<T>(word).store(value, std::memory_order_release);
 }
 
-/// Makes a sequence word odd while it lives. Readers are other processes; within this one only the
+/// Keeps a sequence word odd during its lifetime. Readers are other processes; in this one only the
 /// handler reads, and it interrupts the writer.
 class writing {
  public:
   explicit writing(std::uint32_t& sequence) noexcept : sequence_(sequence) {
     if (BAST_MUTANT(written_while_even)) return;
     sequence_.store(sequence_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    // Release: pairs with the reader's look at the word after its copy. What is written below
-    // cannot be seen before the word is odd.
+    // Release: pairs with the reader's load of the word after its copy. The writes below cannot
+    // become visible before the word is odd.
     std::atomic_thread_fence(std::memory_order_release);
   }
   ~writing() {
-    // Release: pairs with the reader's look at the word before its copy.
+    // Release: pairs with the reader's load of the word before its copy.
     sequence_.store(sequence_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
   writing(const writing&) = delete;
