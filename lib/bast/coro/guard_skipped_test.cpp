@@ -32,9 +32,9 @@ void skip_the_guard(const slot& running) {
 
 constexpr const char* skipped_by_walker =
     "bast: stack overflow in coroutine 'walker', spawned at walker\n"
-    "  a frame is larger than what was left and the guard: it is in another stack: .*\n"
+    "  a frame was larger than the rest of the stack and the guard, and reached another stack: .*\n"
     "  fault address .*\n"
-    "  to mend it: compile with -fstack-clash-protection, and raise stack_options::limit\n"
+    "  to fix it: compile with -fstack-clash-protection, and raise stack_options::limit\n"
     "  backtrace:";
 
 TEST(SkippedGuardDeath, D3_AnotherCoroutinesStackIsNotOpened) {
@@ -81,7 +81,8 @@ TEST(SkippedGuardDeath, D3_AnIdleStackIsNotOpened) {
         (void)first->release(abandon);
         (void)c->resume();
       },
-      "stack overflow in coroutine .*\n  a frame is larger than what was left and the guard");
+      "stack overflow in coroutine .*\n  a frame was larger than the rest of the stack and the "
+      "guard");
 }
 
 TEST(SkippedGuardDeath, D3_AStackThatAnotherThreadRunsIsNotOpened) {
@@ -99,7 +100,7 @@ TEST(SkippedGuardDeath, D3_AStackThatAnotherThreadRunsIsNotOpened) {
           }).join();
         });
       },
-      "a frame is larger than what was left and the guard");
+      "a frame was larger than the rest of the stack and the guard");
 }
 
 [[gnu::noinline]] int bounded(int depth) {

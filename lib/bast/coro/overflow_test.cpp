@@ -55,7 +55,7 @@ TEST(OverflowDeath, F19_TheReportNamesCoroutineSiteSizeAndDepth) {
                "  the stack reached its limit: limit 128 KiB, open 128 KiB, depth 128.* KiB, "
                "grown 2 times\n"
                "  fault address 0x[0-9a-f]+, stack pointer 0x[0-9a-f]+, instruction 0x[0-9a-f]+\n"
-               "  to mend it: raise stack_options::limit or recurse less\n"
+               "  to fix it: raise stack_options::limit or recurse less\n"
                "  backtrace:\n");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Budgets of open stack bytes: one for each pool, one for the process. Open means that the program
-// can touch it without asking; it bounds what can become resident.
+// Budgets of open stack bytes, per pool and per process. Open bytes are accessible without a system
+// call, so the budget bounds what can become resident.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ class stack_budget {
  public:
   constexpr explicit stack_budget(bytes limit) noexcept : limit_(limit.count) {}
 
-  /// Takes `size` bytes if the limit allows, all or nothing.
+  /// Adds `size` bytes if the limit allows it, all or nothing.
   [[nodiscard]] bool charge(std::size_t size) noexcept {
     const std::size_t before = open_.fetch_add(size, std::memory_order_relaxed);
     const std::size_t limit = limit_.load(std::memory_order_relaxed);
@@ -30,7 +30,7 @@ class stack_budget {
 
   bytes open() const noexcept { return {open_.load(std::memory_order_relaxed)}; }
   bytes limit() const noexcept { return {limit_.load(std::memory_order_relaxed)}; }
-  /// Lowering the limit below what is open takes nothing away; it refuses the next charge.
+  /// A limit below the open bytes closes nothing; it refuses the next charge.
   void set_limit(bytes limit) noexcept { limit_.store(limit.count, std::memory_order_relaxed); }
 
  private:
@@ -38,7 +38,7 @@ class stack_budget {
   std::atomic<std::size_t> limit_;
 };
 
-/// The budget that all pools of the process share; unlimited until somebody sets a limit.
+/// The budget that all pools of the process share; unlimited until a limit is set.
 stack_budget& process_stack_budget() noexcept;
 
 }  // namespace bast::inline BAST_ABI

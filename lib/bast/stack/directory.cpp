@@ -10,7 +10,7 @@ namespace bast::inline BAST_ABI {
 namespace {
 
 constexpr int address_bits =
-    48;  // what user space has on x86-64 and aarch64 unless it asks for more
+    48;  // of user space on x86-64 and aarch64, unless a mapping requests more
 constexpr int granule_bits = 21;
 constexpr int leaf_bits = 13;
 constexpr int root_bits = address_bits - granule_bits - leaf_bits;
@@ -53,7 +53,7 @@ result<void> directory_enter(const std::byte* base, std::size_t size, slab* owne
   const auto start = reinterpret_cast<std::uintptr_t>(base);
   BAST_ASSERT(start % directory_granule == 0);
   BAST_ASSERT(size % directory_granule == 0);
-  // All leaves first: then entering cannot fail half-way.
+  // Create all leaves first: then entering cannot fail half-way.
   for (std::size_t at = 0; at < size; at += directory_granule) {
     if (const auto ready = ensure_leaf(start + at); !ready) return ready;
   }

@@ -13,11 +13,11 @@ namespace {
 
 constexpr std::uintptr_t granule = directory_granule;
 constexpr std::uintptr_t leaf_reach = std::uintptr_t{1} << 34;
-// The directory never looks at the memory, so the addresses may be invented; these are far from
-// where the kernel maps anything, and each test takes a leaf of its own.
+// The directory never accesses the memory, so the addresses are invented. They are far from the
+// kernel's mappings, and each test uses a leaf of its own.
 constexpr std::uintptr_t invented = std::uintptr_t{0x1234} << 32;
 
-/// The first address of a leaf that nobody has asked for, like the one above it. Leaves stay, and a
+/// The first address of an unused leaf, below another unused one. Leaves are never freed, and a
 /// test may be repeated.
 std::uintptr_t fresh_leaf() {
   static std::uintptr_t next = invented + 64 * leaf_reach;
@@ -87,7 +87,7 @@ TEST(StackDirectory, UnknownAddressesAreNobodys) {
   EXPECT_EQ(directory_find(reinterpret_cast<std::uintptr_t>(&local)), nullptr);
   EXPECT_EQ(directory_find(0), nullptr);
   EXPECT_EQ(directory_find((std::uintptr_t{1} << 48) - 1), nullptr);
-  // Not canonical, or the kernel's half: an index taken from them would be out of bounds.
+  // Not canonical, or in the kernel's half: an index from them would be out of bounds.
   EXPECT_EQ(directory_find(std::uintptr_t{1} << 48), nullptr);
   EXPECT_EQ(directory_find(UINTPTR_MAX), nullptr);
   EXPECT_EQ(directory_find(0xfbfbfbfbfbfbfbfbU), nullptr);
@@ -124,7 +124,7 @@ TEST(StackDirectory, AddressesAbove48BitsAreRefusedClearly) {
     EXPECT_EQ(directory_find(base), nullptr) << "nothing was entered";
   }
   ASSERT_TRUE(directory_enter(at(end - granule), granule, &one).has_value());
-  EXPECT_EQ(directory_find(end - 1), &one) << "the last address of all";
+  EXPECT_EQ(directory_find(end - 1), &one) << "the highest address";
   directory_remove(at(end - granule), granule);
   EXPECT_EQ(directory_find(end - 1), nullptr);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Growth seen from the stack that grows: flows of control on slots of a pool, without coroutines.
+// Growth, from code on the growing stack: flows of control on slots of a pool, without coroutines.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -17,7 +17,7 @@ namespace {
 
 using test::site_a;
 
-/// Runs a function on a stack of a pool and comes back when it is done.
+/// Runs a function on a stack of a pool and returns when it is done.
 class guest {
  public:
   static void run(slot& s, std::function<void()> body) {
@@ -50,7 +50,7 @@ class guest {
   std::function<void()> body_;
 };
 
-/// Writes to the lowest of `size` bytes below its caller, as one huge frame would.
+/// Writes to the lowest of `size` bytes below its caller, like one huge frame.
 [[gnu::noinline, gnu::no_sanitize_address]] void write_below(std::size_t size) {
   auto* const frame = static_cast<volatile char*>(__builtin_alloca(size));
   frame[0] = 1;
@@ -64,7 +64,7 @@ struct GuestStack : test::pool_fixture {
       make({.limit = 512_KiB, .window = 64_KiB, .retain = 64_KiB, .scrub = stack_scrub::none}, 4);
     }
   }
-  /// On a thread of its own, whose alternate stack ends with it.
+  /// On a thread of its own, with its own alternate stack.
   void on_a_stack(const std::function<void(slot&)>& body) {
     slot& s = acquire(site_a);
     std::thread thread([&] {
@@ -107,7 +107,7 @@ TEST_P(GuestStack, EnsureStackRefusesMoreThanIsLeftAndSaysHowMuchIs) {
       EXPECT_GT(std::stoull(number) + 16'384, left) << words;
     }
     EXPECT_EQ(s.grows, 0U);
-    // What it says is left is what it opens, to the byte.
+    // The reported rest can be opened, to the byte.
     const std::string words = ensure_stack(unlimited_bytes).error().message();
     const std::size_t said = std::stoull(words.substr(words.find_first_of("0123456789")));
     EXPECT_FALSE(ensure_stack({said + 1}).has_value());
@@ -123,7 +123,7 @@ TEST_P(GuestStack, D3_AFaultOpensWhatIsNeededOrTwiceWhatThereIs) {
     write_below(std::size_t{70} << 10);
     EXPECT_EQ(home.open_bytes(s), (128_KiB).count);
     EXPECT_EQ(s.grows, 1U);
-    // The compiler moves the stack pointer first: a frame may be as large as it likes.
+    // The compiler moves the stack pointer first, so a frame of any size is handled.
     write_below(std::size_t{400} << 10);
     EXPECT_GT(home.open_bytes(s), (400_KiB).count);
     EXPECT_LT(home.open_bytes(s), (416_KiB).count);

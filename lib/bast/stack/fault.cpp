@@ -22,14 +22,15 @@ std::uintptr_t address_of(const std::byte* pointer) noexcept {
 void count_growth(slot& s) noexcept {
   const std::uint16_t grows = s.grows.load(std::memory_order_relaxed);
   if (grows != UINT16_MAX) s.grows.store(grows + 1, std::memory_order_relaxed);
-  // The next release must look: the stack is deeper than its window and has to be trimmed. The
-  // period shrinks with the countdown, so that the uses pending stay what they are.
+  // Forces a measurement at the next release, because the stack is deeper than its window and must
+  // be trimmed. The period shrinks with the countdown, so that the number of pending uses is
+  // unchanged.
   const std::uint16_t left = s.countdown.load(std::memory_order_relaxed);
   s.period = static_cast<std::uint16_t>(s.period - left + 1);
   s.countdown.store(1, std::memory_order_relaxed);
 }
 
-/// Opens from the page of `target` up, and more if the doubling rule says so and the budgets allow.
+/// Opens from the page of `target` up, and more if the doubling rule requires it and budgets allow.
 slab::outcome grow(slab& home, slot& s, std::byte* target) noexcept {
   std::byte* const floor = home.low(s) + home.geometry.guard;
   BAST_ASSERT(target >= floor || BAST_MUTANT(guard_grows));
@@ -83,7 +84,7 @@ overflow_info describe(slab& home, slot& s, const interrupted& at, overflow_caus
           .program_counter = at.pc,
           .limit = {home.geometry.limit()},
           .open = {home.open_bytes(s)},
-          .depth = {deepest < top ? top - deepest : 0},  // Who skipped a guard may be above.
+          .depth = {deepest < top ? top - deepest : 0},  // After a skipped guard it may be above.
           .grows = s.grows.load(std::memory_order_relaxed)};
 }
 
@@ -93,17 +94,17 @@ void report(const overflow_info& info) noexcept {
   write_overflow_report(info);
 }
 
-/// The registry learns of it: nobody will release this stack and measure it.
+/// Records it in the registry: this stack is never released and measured.
 void overflow(slab& home, slot& s, const interrupted& at, overflow_cause cause) noexcept {
-  // Who skipped a guard is on another stack, which says nothing of the depth of this one.
+  // After a skipped guard the stack pointer is in another stack and tells nothing about this depth.
   if (cause != overflow_cause::guard_skipped) note_depth(home, s, at);
   watch::note_overflow(home.owner->sites->entry_of(s.site));
   report(describe(home, s, at, cause));
 }
 
-/// A signal arrived whose handler runs on the interrupted stack (no SA_ONSTACK), and the kernel
-/// found no room for its frame: it sends SIGSEGV with no address instead, and the first signal is
-/// lost. Nothing can be saved, but the reader of the core file should know.
+/// A signal arrived whose handler runs on the interrupted stack (no SA_ONSTACK), but its frame did
+/// not fit. The kernel sends SIGSEGV without an address instead, and the first signal is lost.
+/// Nothing can be saved, but the reader of the core file should know.
 void explain_lost_signal(slab& home, const slot& s, std::uintptr_t sp) noexcept {
   if (sp - address_of(home.open_low(s)) > probe_distance) return;
   text note;
@@ -112,13 +113,13 @@ void explain_lost_signal(slab& home, const slot& s, std::uintptr_t sp) noexcept 
   os::write_diagnostic(note.view().data(), note.view().size());
 }
 
-/// Part of the slot, and not open.
+/// In the slot, and not open.
 bool is_closed(slot& s, std::uintptr_t address) noexcept {
   const slab& home = slab::of(s);
   return address >= address_of(home.low(s)) && address < address_of(home.open_low(s));
 }
 
-/// The stack that this thread runs on, as far as anybody knows, when its stack pointer is in `at`.
+/// The stack that this thread runs on, if known, when its stack pointer is in `at`.
 slot* running_instead_of(slab& home, slot& at) noexcept {
   if (BAST_MUTANT(any_stack_grows)) return &at;
   if (at.state != slot_state::live) return nullptr;
@@ -128,10 +129,10 @@ slot* running_instead_of(slab& home, slot& at) noexcept {
 }
 
 bool on_fault(siginfo_t* info, void* context) noexcept {
-  if (info->si_code <= 0) return false;  // Somebody sent it.
+  if (info->si_code <= 0) return false;  // Sent by a process.
   const interrupted at{arch::interrupted::of(context),
                        reinterpret_cast<std::uintptr_t>(info->si_addr)};
-  // By the stack pointer, not by the address: this thread is running on that slab, so it is alive.
+  // Found by the stack pointer, not the address: this thread runs on that slab, so the slab exists.
   slab* const home = directory_find(at.sp);
   if (home == nullptr) return false;
   slot* const s = home->slot_at(at.sp);
@@ -145,12 +146,12 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   slot* const running = running_instead_of(*home, *s);
   if (running != s) {
     slot& named = running != nullptr ? *running : *s;
-    // The frame begins in the one and ends in the other.
+    // The frame begins in one stack and ends in the other.
     if (is_closed(*s, at.fault) || is_closed(named, at.fault))
       overflow(slab::of(named), named, at, overflow_cause::guard_skipped);
     return false;
   }
-  if (!is_closed(*s, at.fault)) return false;  // Open there: not about room.
+  if (!is_closed(*s, at.fault)) return false;  // An open address: not an overflow.
   const bool in_guard = at.fault < address_of(home->low(*s)) + home->geometry.guard;
   if (in_guard && !BAST_MUTANT(guard_grows)) {
     overflow(*home, *s, at, overflow_cause::limit);
@@ -159,8 +160,8 @@ bool on_fault(siginfo_t* info, void* context) noexcept {
   std::byte* const target = home->low(*s) + (at.fault - address_of(home->low(*s)));
   const slab::outcome done = grow(*home, *s, target);
   if (done == slab::outcome::opened) {
-    // Or the same instruction would fault for ever.
-    BAST_CHECK(at.fault >= address_of(home->open_low(*s)), "growth reaches what faulted");
+    // Otherwise the same instruction would fault endlessly.
+    BAST_CHECK(at.fault >= address_of(home->open_low(*s)), "growth reaches the faulting address");
     note_depth(*home, *s, at);
     return true;
   }

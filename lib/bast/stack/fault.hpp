@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Growth: by the fault handler, or asked for. And what is said when there is no more room.
+// Growth, by the fault handler or on request, and the report of an overflow.
 //
-// The handler is entered on the alternate stack of a thread that touched what it must not. It takes
-// the interrupted stack pointer, finds the slot by arithmetic (no thread-local, no lock), and grows
-// that slot only if
-//   - it is live, and its pool's user says that this thread runs on it: a frame that is larger than
-//     what is left of a stack and its guard, without -fstack-clash-protection, moves the stack
-//     pointer into another's, which must not be opened for it, and
-//   - the fault is in the same slot, below its open part and above its guard, and
-//   - not further below the stack pointer than any frame writes ahead of it (`probe_distance`):
-//     a wild write into the unopened part of a stack is a bug to report, not a wish to grow.
+// The handler runs on the alternate stack of a thread that faulted. It finds the slot of the
+// interrupted stack pointer by arithmetic (no thread-local, no lock), and grows that slot only if
+//   - it is live, and its pool's user reports that this thread runs on it. A frame that is larger
+//     than the rest of its stack and the guard, without -fstack-clash-protection, moves the stack
+//     pointer into another stack, which must not be opened for it; and
+//   - the fault is in the same slot, below its open part and above its guard; and
+//   - not further below the stack pointer than any frame writes ahead of it (`probe_distance`): a
+//     wild write into the unopened part of a stack is a bug to report, not growth.
 // It opens everything from the faulting page up, so the open part never has a hole and a buffer
-// handed to the kernel is always backed; and at least doubles it, so that page-by-page probing
-// (-fstack-clash-protection) costs a logarithmic number of faults. Every other fault goes to
-// whoever was there before, with the original siginfo and context.
+// passed to the kernel is always backed. It at least doubles the open part, so that page-by-page
+// probing (-fstack-clash-protection) costs a logarithmic number of faults. Every other fault goes
+// to the previous handler, with the original siginfo and context.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +24,9 @@
 
 namespace bast::inline BAST_ABI {
 
-/// A frame touches at most this far below its stack pointer before moving it: the red zone, and the
-/// probes of -fstack-check, which reach three pages ahead. Linux used a similar bound (64 KiB) for
-/// its own growing stacks until 2018.
+/// A frame accesses at most this far below its stack pointer before moving it: the red zone, and
+/// the probes of -fstack-check, which reach three pages ahead. Linux used a similar bound (64 KiB)
+/// for its own growing stacks until 2018.
 inline constexpr std::size_t probe_distance = 64 << 10;
 
 /// Why a stack could not grow.
@@ -36,10 +35,10 @@ enum class overflow_cause : std::uint8_t {
   pool_budget,     // stack_options::budget is spent
   process_budget,  // process_stack_budget() is spent
   kernel,          // the kernel refused to open more
-  guard_skipped,   // the stack pointer is in another stack: one frame was larger than the guard
+  guard_skipped,   // the stack pointer is in another stack: a frame was larger than the guard
 };
 
-/// What is known of an overflow. All pointers have static lifetime or are null.
+/// Describes an overflow. All pointers have static lifetime or are null.
 struct overflow_info {
   overflow_cause cause{};
   const char* name = nullptr;  // of the coroutine, or null
@@ -54,22 +53,22 @@ struct overflow_info {
 };
 
 /// Called in the signal handler, before the report is written. It may log with async-signal-safe
-/// means; it cannot save the process (F-19: there is no safe point to unwind from).
+/// functions; it cannot save the process (F-19: there is no safe point to unwind from).
 using overflow_hook = void (*)(const overflow_info& info) noexcept;
 overflow_hook set_overflow_hook(overflow_hook hook) noexcept;
 
 /// Installs the handler, once for the process. Errors as os::install_fault_filter.
 [[nodiscard]] result<void> install_growth_handler() noexcept;
 
-/// Sees to it that `wanted` bytes below the caller's frame are open, so that no fault can happen in
-/// them: before code that blocks SIGSEGV, before a raw system call into a deep buffer. Does nothing
-/// on a thread's own stack. Errors: `limit`. Async-signal-safe.
+/// Opens `wanted` bytes below the caller's frame, so that no fault can happen in them: before code
+/// that blocks SIGSEGV, or a raw system call into a deep buffer. Does nothing on a thread's own
+/// stack. Errors: `limit`. Async-signal-safe.
 [[nodiscard]] result<void> ensure_stack(bytes wanted) noexcept;
 
 /// The same for a slot and an address in it.
 [[nodiscard]] result<void> ensure_open(slot& s, const std::byte* down_to) noexcept;
 
-/// The stack that `address` is in, if it is one of ours. `address` must be in use by the caller.
+/// The stack that holds `address`, if it is one of ours. The caller must be using `address`.
 struct stack_view {
   slot* record = nullptr;
   const std::byte* low = nullptr;       // lowest byte that can ever be opened

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the growth handler decides, fault by fault, with invented contexts: exact addresses, one
-// byte to either side of each bound. Each test is a child in which a handler of the test was
-// installed first: it counts what the growth handler passed on.
+// The decisions of the growth handler, fault by fault, with invented contexts: exact addresses, one
+// byte to either side of each bound. Each test is a child that first installs a handler of the
+// test, which counts the faults that the growth handler passes on.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -71,7 +71,7 @@ struct faulting {
     if (faults_passed_on == 0) return verdict::grown;
     return reports_made == 0 ? verdict::passed_on : verdict::reported;
   }
-  /// Expects that nothing grows and nobody says a word.
+  /// Expects no growth and no report.
   void nothing(std::uintptr_t address, std::uintptr_t sp, int code, const char* sentence) {
     const std::uintptr_t before = open_low();
     const std::uint16_t grows = s->grows.load();
@@ -118,18 +118,18 @@ TEST_P(GrowthFilterDeathTest, D3_OnlyFaultsOfAStackBelowItsOpenPartGrowIt) {
     faulting f(GetParam());
     const std::uintptr_t open = f.open_low();
     const std::uintptr_t sp = open + 64;
-    f.nothing(open, sp, SEGV_ACCERR, "what is open is not about room");
-    f.nothing(f.top - 1, sp, SEGV_ACCERR, "nor is its other end");
+    f.nothing(open, sp, SEGV_ACCERR, "an open address is not an overflow");
+    f.nothing(f.top - 1, sp, SEGV_ACCERR, "nor is the other end of the open part");
     f.nothing(f.top, sp, SEGV_ACCERR, "above the stack");
-    f.nothing(open - 1, sp, SI_USER, "somebody sent it");
-    f.nothing(open - 1, sp, SI_TKILL, "somebody sent it to the thread");
-    f.nothing(open - 1, sp, SI_QUEUE, "somebody sent it with a value");
+    f.nothing(open - 1, sp, SI_USER, "sent by a process");
+    f.nothing(open - 1, sp, SI_TKILL, "sent to the thread");
+    f.nothing(open - 1, sp, SI_QUEUE, "sent with a value");
     f.nothing(open - 1, 0x1000, SEGV_ACCERR, "not on a stack of ours");
     const auto unopened =
         reinterpret_cast<std::uintptr_t>(f.home->base + f.home->reserved) - 8 * kib;
-    f.nothing(unopened - 8, unopened, SEGV_MAPERR, "nobody's slot");
-    f.nothing(f.low - 1, f.low + 8, SEGV_MAPERR, "the neighbour below is another's");
-    // The distance of a frame's probes, to the byte.
+    f.nothing(unopened - 8, unopened, SEGV_MAPERR, "an unopened slot");
+    f.nothing(f.low - 1, f.low + 8, SEGV_MAPERR, "the slot below is another stack");
+    // The maximum distance of a frame's probes, to the byte.
     f.nothing(open - 1, open - 1 + 64 * kib + 1, SEGV_MAPERR, "a wild write");
     require(f.strike(open - 1, open - 1 + 64 * kib, 1) == verdict::grown, "the furthest probe");
     require(f.open_low() == open - 64 * kib, "doubled");
@@ -153,11 +153,11 @@ TEST_P(GrowthFilterDeathTest, F19_AReportTellsTheWholeRecord) {
                          .limit = 256_KiB,
                          .open = 64_KiB,
                          .depth = {f.top - f.floor + 1}};
-    f.report(f.floor - 1, f.floor + 100, wanted, "the guard's last byte, the fault the deeper");
+    f.report(f.floor - 1, f.floor + 100, wanted, "the guard's last byte, the fault is deeper");
     wanted.depth = {f.top - f.low};
     f.report(f.low, f.low + 64 * kib, wanted, "the guard's first byte");
     wanted.depth = {f.top - f.low - 100};
-    f.report(f.low + 200, f.low + 100, wanted, "the stack pointer the deeper");
+    f.report(f.low + 200, f.low + 100, wanted, "the stack pointer is deeper");
     f.nothing(f.low, f.low + 64 * kib + 1, SEGV_MAPERR, "a wild write into the guard");
 
     const std::uintptr_t just_below = f.open_low() - 1;
@@ -176,9 +176,9 @@ TEST_P(GrowthFilterDeathTest, F19_AReportTellsTheWholeRecord) {
       const os::fault_scope refusing({.nth = 1, .persistent = true});
       below(overflow_cause::kernel, "the kernel");
     }
-    f.s->state = slot_state::idle;  // Whose `name` is something else.
+    f.s->state = slot_state::idle;  // Its `name` is then something else.
     wanted.name = nullptr;
-    below(overflow_cause::guard_skipped, "an idle stack runs nowhere");
+    below(overflow_cause::guard_skipped, "an idle stack has no thread");
     f.s->state = slot_state::live;
 
     require(f.strike(just_below, just_below + 8) == verdict::grown, "room again");
@@ -196,13 +196,13 @@ TEST_P(GrowthFilterDeathTest, F19_AReportTellsTheWholeRecord) {
     const watch::site_entry& told = f.pool.sites().entry_of(f.s->site);
     require(told.overflows == 9, "each of the above is counted");
     const auto stack_top = reinterpret_cast<std::uintptr_t>(f.s->top);
-    require(told.deepest.depth == stack_top - f.low, "and how deep it came");
+    require(told.deepest.depth == stack_top - f.low, "and its depth");
     _exit(0);
   };
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-/// What the user of a pool answers.
+/// The answers of a pool's user.
 constexpr char neighbours_name[] = "neighbour";
 constinit slot* running_answer = nullptr;
 constinit std::uint64_t asked_as = 0;
@@ -219,7 +219,7 @@ TEST_P(GrowthFilterDeathTest, D3_OnlyTheStackThatRunsOnTheThreadGrows) {
     slot& neighbour = *f.pool.acquire(test::site_b, neighbours_name).value();
     f.pool.set_user(answers, 7);
     const std::uintptr_t at = f.open_low() - 1;
-    // The neighbour runs, one frame of it reached over its guard: its overflow.
+    // The neighbour runs and a frame of it reached over its guard: its overflow.
     overflow_info wanted{.cause = overflow_cause::guard_skipped,
                          .name = neighbours_name,
                          .site = test::site_b,
@@ -235,8 +235,8 @@ TEST_P(GrowthFilterDeathTest, D3_OnlyTheStackThatRunsOnTheThreadGrows) {
     f.report(f.low, f.low + 64, wanted, "in another's guard");
     const auto neighbours_low = reinterpret_cast<std::uintptr_t>(f.home->low(neighbour));
     wanted.depth = {neighbours_top - (at + 8)};
-    f.report(neighbours_low + 8, at + 8, wanted, "in its own guard, the stack pointer in another");
-    // What runs lies below all of it: it is not that deep, but above its own top.
+    f.report(neighbours_low + 8, at + 8, wanted, "in its own guard, sp in another stack");
+    // The running stack lies below both addresses: they are above its top, not deep in it.
     slot& lowest = f.home->slots()[0];
     require(f.home->high(lowest) <= f.home->low(*f.s), "a stack below");
     running_answer = &lowest;
@@ -245,16 +245,16 @@ TEST_P(GrowthFilterDeathTest, D3_OnlyTheStackThatRunsOnTheThreadGrows) {
     f.report(f.low + 8, f.low + 64, wanted, "above its own top");
     f.report(at, at + 8, wanted, "far above its own top");
     f.nothing(f.open_low(), f.open_low() + 8, SEGV_ACCERR, "an open address");
-    // Nothing runs on this thread, or that cannot be told.
+    // No stack of the user runs on this thread, or that is unknown.
     running_answer = nullptr;
     wanted.name = "walker";
     wanted.site = test::site_a;
     wanted.depth = {f.top - at};
     f.report(at, at + 8, wanted, "nothing runs");
-    // It runs.
+    // Now it runs.
     running_answer = f.s;
     f.pool.set_user(answers, 8);
-    require(f.strike(at, at + 8) == verdict::grown, "what runs grows");
+    require(f.strike(at, at + 8) == verdict::grown, "the running stack grows");
     require(asked_as == 8, "the pool's new thread was asked");
     _exit(0);
   };
@@ -272,7 +272,7 @@ TEST_P(GrowthFilterDeathTest, R4_TheDeepestStackOfTheSiteIsRemembered) {
     require(deepest.depth == top - at, "its depth");
     require(deepest.sp_depth == top - at - 100, "its stack pointer");
     require(deepest.pc == 0x1111 && deepest.fp == 0x2222, "its instruction and frame");
-    require(deepest.top == top, "where the stack begins");
+    require(deepest.top == top, "the stack's upper end");
     require(f.strike(f.floor - 1, f.floor) == verdict::reported, "an overflow");
     require(deepest.depth == top - f.floor + 1, "is the deepest");
     _exit(0);
@@ -291,14 +291,14 @@ TEST_P(GrowthFilterDeathTest, F19_TheReportIsWrittenWithABacktrace) {
               "  the stack reached its limit: limit 256 KiB, open 64 KiB, depth 256 KiB, "
               "grown 0 times\n"
               "  fault address 0x[0-9a-f]+, stack pointer 0x[0-9a-f]+, instruction 0x1111\n"
-              "  to mend it: raise stack_options::limit or recurse less\n"
+              "  to fix it: raise stack_options::limit or recurse less\n"
               "  backtrace:\n.+\n.+\n");
 }
 
-/// The kernel found no room for a signal's frame, `distance` above the open part's end.
+/// The kernel could not fit a signal's frame, `distance` above the open part's end.
 void lose_a_signal(stack_tier tier, std::size_t distance) {
   faulting f(tier);
-  f.nothing(0, f.open_low() + distance, SI_KERNEL, "the kernel's complaint is passed on");
+  f.nothing(0, f.open_low() + distance, SI_KERNEL, "the kernel's report is passed on");
   _exit(0);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Growth that is asked for. Growth by a fault needs a coroutine and is tested in layer coro.
+// Growth on request. Growth by a fault needs a coroutine and is tested in layer coro.
 #include "bast/stack/fault.hpp"
 
 #include <gtest/gtest.h>
@@ -132,7 +132,7 @@ TEST_P(EnsureOpen, GrowthsAreCountedUpTo65535AndUsesPendingStayWhatTheyAre) {
   s->countdown.store(990);
   ASSERT_TRUE(ensure_open(*s, home->open_low(*s) - 1).has_value());
   EXPECT_EQ(s->grows, UINT16_MAX);
-  EXPECT_EQ(s->countdown, 1U) << "the next release looks";
+  EXPECT_EQ(s->countdown, 1U) << "the next release measures";
   EXPECT_EQ(s->period, 11U) << "ten uses are pending";
   ASSERT_TRUE(ensure_open(*s, home->open_low(*s) - 1).has_value());
   EXPECT_EQ(s->grows, UINT16_MAX) << "it does not wrap";
@@ -183,7 +183,7 @@ TEST_P(EnsureOpen, X6_KernelRefusalIsNoMemoryAndOpensNothing) {
     EXPECT_GE(fault.injected(), 1U);
   }
   EXPECT_EQ(open(), pool.geometry().window);
-  EXPECT_TRUE(ensure_open(*s, floor).has_value()) << "asked again, it works";
+  EXPECT_TRUE(ensure_open(*s, floor).has_value()) << "the second attempt succeeds";
 }
 
 TEST_P(EnsureOpen, ARefusedDoublingStillGivesWhatIsNeeded) {

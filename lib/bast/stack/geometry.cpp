@@ -10,9 +10,9 @@ namespace bast::inline BAST_ABI {
 namespace {
 
 constexpr std::size_t limit_min = 16 << 10;
-// Keeps a slot's pages countable in slot::frontier (I2).
+// Keeps the number of a slot's pages within slot::frontier (I2).
 constexpr std::size_t limit_max = 64 << 20;
-// See stack_options::guard; docs/stacks.md measures what a jumped guard does.
+// See stack_options::guard; docs/stacks.md measures the effect of a skipped guard.
 constexpr std::size_t guard_min = 64 << 10;
 
 std::unexpected<error> refuse(static_string detail, bytes given) noexcept {

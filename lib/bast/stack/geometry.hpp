@@ -3,7 +3,7 @@
 // `stack_geometry`: stack_options after validation, in whole pages of this machine.
 //
 //   I1  guard + limit = stride;  window <= retain <= limit;  all multiples of the page.
-//   I2  the pages of a slot are countable in 16 bits, see slot::frontier.
+//   I2  16 bits can count the pages of a slot, see slot::frontier.
 #pragma once
 
 #include <cstddef>
@@ -25,15 +25,15 @@ struct stack_geometry {
   std::size_t pages() const noexcept { return stride / page; }
   std::size_t guard_pages() const noexcept { return guard / page; }
 
-  /// Bytes left unused at the top of slot `index`, so that the tops of neighbouring slots, which
-  /// are a multiple of a power of two apart, do not compete for the same cache sets.
+  /// Bytes left unused at the top of slot `index`. The tops of neighbouring slots are a multiple of
+  /// a power of two apart; colouring keeps them from competing for the same cache sets.
   std::size_t colour_of(std::size_t index) const noexcept {
     return colour ? index % colours * cache_line : 0;
   }
   static constexpr std::size_t cache_line = 64;
   static constexpr std::size_t colours = 16;
 
-  /// Rounds and checks. Errors: `invalid`, naming the option.
+  /// Rounds and validates. Errors: `invalid`, with the option's name.
   [[nodiscard]] static result<stack_geometry> make(const stack_options& options) noexcept;
 };
 

@@ -75,7 +75,7 @@ TEST(StackGeometry, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(defaults.tier, stack_tier::automatic);
   EXPECT_EQ(defaults.growth, stack_growth::fault);
   EXPECT_TRUE(defaults.measure);
-  // docs/stacks.md names these.
+  // docs/stacks.md states these numbers.
   EXPECT_EQ(samples_in_full, 16U);
   EXPECT_EQ(distance_min, 64U);
   EXPECT_EQ(distance_max, 16384U);
@@ -112,7 +112,7 @@ TEST_F(StackGeometryDeathTest, WatchedForTheDeepestEveryPageIsAGrowth) {
     if (!made || made->window != made->page || made->retain != made->page) ::_exit(2);
     const auto demand = stack_geometry::make({.growth = stack_growth::demand});
     if (!demand || demand->window != demand->limit()) ::_exit(3);
-    // A growth opens what is needed, and no more.
+    // A growth then opens only what is needed.
     stack_pool pool;
     if (!pool.init({}, 1)) ::_exit(4);
     slot& s = **pool.acquire(site_key::labelled("paged"));
@@ -153,7 +153,7 @@ TEST(StackGeometry, SizesAreRoundedUpToPages) {
 }
 
 TEST(StackGeometry, I1_WindowAndRetainAreBroughtIntoOrder) {
-  // What does not fit is cut to the limit, never an error: the limit is what the user insists on.
+  // A window or retain above the limit is cut to the limit, never an error: the limit has priority.
   const auto wide =
       stack_geometry::make({.limit = 64_KiB, .window = unlimited_bytes, .retain = unlimited_bytes});
   ASSERT_TRUE(wide.has_value());

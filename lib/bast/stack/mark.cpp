@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t block_bytes = 64;
 
-// For what reads the memory of another flow, which may still be in use: the sanitizers have their
-// own opinion of what lies there.
+// For functions that read the memory of another flow, possibly still in use, where sanitizers would
+// report the access.
 #if defined(__clang__)
 #define BAST_READS_FRAMES clang::no_sanitize("address", "memory", "thread")
 #else
@@ -21,7 +21,7 @@ constexpr std::size_t block_bytes = 64;
 
 [[gnu::always_inline, BAST_READS_FRAMES]] inline bool block_is_zero(
     const std::byte* block) noexcept {
-  using vector [[gnu::vector_size(16)]] = std::uint64_t;  // what both CPUs have in every build
+  using vector [[gnu::vector_size(16)]] = std::uint64_t;  // available on both CPUs in every build
   vector parts[block_bytes / sizeof(vector)];
   __builtin_memcpy(parts, block, sizeof parts);
   vector any = parts[0];

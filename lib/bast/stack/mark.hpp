@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Marks: how deep a stack was used, read from the memory itself. A fresh page is zero, so nothing
-// has to be painted; zeroing the used part at release makes the stack fresh again and costs what
-// was used (decision D4).
+// Marks: the depth of a stack's use, read from its memory. A fresh page is zero, so no painting is
+// needed. Zeroing the used part at release makes the stack fresh again and costs as much as was
+// used (decision D4).
 //
-// Exact means: the deepest byte that is not zero. A frame that wrote only zeros below it cannot be
-// told from one that wrote nothing.
+// Exact means: the deepest byte that is not zero. A frame that wrote only zeros below it is
+// indistinguishable from one that wrote nothing.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +17,9 @@ namespace bast::inline BAST_ABI {
 /// The lowest byte of [low, high) that is not zero, or `high`. Both ends are multiples of 64.
 const std::byte* first_nonzero(const std::byte* low, const std::byte* high) noexcept;
 
-/// The lowest page of [low, high) that is resident, or `high`. Touches nothing, so it makes nothing
-/// resident. When the kernel does not say, `low`: the caller then reads everything. A page that
-/// was swapped out counts as untouched.
+/// The lowest page of [low, high) that is resident, or `high`. Accesses no page, so it makes none
+/// resident. If the kernel does not report residency, `low`: the caller then reads everything. A
+/// page that was swapped out counts as untouched.
 const std::byte* first_resident(const std::byte* low, const std::byte* high) noexcept;
 
 }  // namespace bast::inline BAST_ABI

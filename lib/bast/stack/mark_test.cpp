@@ -73,7 +73,7 @@ TEST_F(StackMark, FirstResidentOfAnEndInsideAPage) {
 }
 
 TEST_F(StackMark, FirstResidentGoesBeyondOneBatch) {
-  // The answers of mincore come 256 pages at a time.
+  // mincore is called for 256 pages at a time.
   constexpr std::size_t many = 1000;
   std::byte* const wide = os::map(many * page).value();
   EXPECT_GE(first_resident(wide, wide + many * page), wide + many * page);
@@ -89,7 +89,7 @@ TEST_F(StackMark, X6_WhenTheKernelDoesNotSayEverythingIsRead) {
   const os::fault_scope fault({.kind = os::call::residency, .nth = 1});
   EXPECT_EQ(first_resident(low, high), low);
   EXPECT_EQ(fault.injected(), 1U);
-  EXPECT_EQ(first_resident(low, high), low + 2 * page) << "asked again, it says";
+  EXPECT_EQ(first_resident(low, high), low + 2 * page) << "the second call succeeds";
 }
 
 }  // namespace

@@ -11,15 +11,15 @@
 namespace bast::inline BAST_ABI {
 namespace {
 
-// The first slab is small, later ones triple what there is: a handful of mappings for a million.
+// The first slab is small, later ones triple the total: a handful of mappings for a million stacks.
 constexpr std::size_t slab_slots_first = 8;
-// One reservation at most; keeps page-table work and the loss at ENOMEM bounded.
+// The maximum of one reservation; bounds page-table work and the loss at ENOMEM.
 constexpr std::size_t slab_bytes_max = std::size_t{64} << 30;
-// How many other sites an acquire looks at before it opens a fresh stack instead.
+// The number of other sites that acquire searches before it opens a fresh stack.
 constexpr std::uint16_t sites_to_try_first = 16;
 constexpr std::uint16_t all_sites = site_table::sites_max;
 
-/// What a reader of the registry must know of our records.
+/// Describes our records to a reader of the registry.
 watch::slot_layout layout_of_slots() noexcept {
   watch::slot_layout layout{};
   layout.record_bytes = sizeof(slot);
@@ -45,7 +45,7 @@ static_assert(static_cast<int>(slot_sampling::told) ==
 
 stack_pool::~stack_pool() {
   if (!BAST_MUTANT(pending_lost_at_death))
-    read_pending_marks();  // No depth is lost: the registry has it when the pool is gone.
+    read_pending_marks();  // So that the registry keeps every depth.
   while (slabs_ != nullptr) {
     slab* const dead = slabs_;
     slabs_ = dead->next;
@@ -72,7 +72,7 @@ result<void> stack_pool::init(const stack_options& options, std::size_t stacks_m
   owner_.sites = &sites_;
   enter_registry(options, where);
   auto ready = sites_.init(owner_.entry);
-  // A pool that was refused is no pool to readers, and a second init takes an entry of its own.
+  // Readers must not see a pool that failed; a second init takes another entry.
   if (!ready) watch::give(std::exchange(owner_.entry, nullptr));
   return ready;
 }
@@ -131,10 +131,10 @@ slot* stack_pool::take_from_another_site(std::uint16_t sites_to_try) noexcept {
   return nullptr;
 }
 
-/// Gives `s` to `site`; what it was used for until now is measured first (I3).
+/// Assigns `s` to `site`; its earlier uses are measured first (I3).
 void stack_pool::assign(slot& s, std::uint16_t site) noexcept {
   if (uses_pending(s) != 0) settle(s);
-  // Fresh stacks are nobody's: they wait at site 0.
+  // Fresh stacks belong to no site: they wait at site 0.
   if (s.site != 0) watch::let_go(sites_.entry_of(s.site));
   if (site != 0) watch::hold(sites_.entry_of(site));
   s.site = site;
@@ -151,14 +151,14 @@ result<void> stack_pool::open_more() noexcept {
       if (auto added = add_slab(); !added) return added;
     }
     const auto opened = slabs_->open_batch(stacks_max_ - stacks_opened_);
-    if (!opened && slabs_->sealed) continue;  // Memory got locked: the next slab uses mprotect.
+    if (!opened && slabs_->sealed) continue;  // Memory was locked: the next slab uses mprotect.
     if (!opened) return std::unexpected(opened.error());
     stacks_opened_ += *opened;
     stacks_most_ = std::max(stacks_most_, stacks_opened_);
     // Backwards, so that the lowest is used first.
     for (std::size_t i = 0; i < *opened; ++i) {
       slot& fresh = slabs_->slots()[slabs_->opened - 1 - i];
-      start_period(fresh);  // A user without a site takes it as it is.
+      start_period(fresh);  // A user without a site takes it unchanged.
       put_back(fresh);
     }
     return {};
@@ -186,7 +186,8 @@ result<void> stack_pool::reserve(std::size_t count) noexcept {
 // --- release -------------------------------------------------------------------------------------
 
 void stack_pool::release_slow(slot& s) noexcept {
-  // Sealing is best effort: a slot that the kernel refuses to close still waits its turn, scrubbed.
+  // Sealing is best effort: a slot that the kernel refuses to close is quarantined nevertheless,
+  // scrubbed.
   settle(s, mitigation::quarantine_slots != 0 && mitigation::seal_quarantined);
   if constexpr (mitigation::quarantine_slots != 0) {
     quarantine(s);
@@ -211,7 +212,7 @@ void stack_pool::queue_up(slot& s) noexcept {
   ++quarantine_size_;
 }
 
-/// Forgets what is no longer quarantined; the rest keeps its order.
+/// Drops slots that are no longer quarantined; the others keep their order.
 void stack_pool::filter_quarantine() noexcept {
   slot* s = quarantine_head_;
   quarantine_head_ = quarantine_tail_ = nullptr;
@@ -233,7 +234,7 @@ slot* stack_pool::take_from_quarantine() noexcept {
   return s;
 }
 
-/// False when the kernel or a budget refuses to open the window again; the slot stays sealed.
+/// False if the kernel or a budget refuses to reopen the window; the slot stays sealed.
 bool stack_pool::unseal(slot& s) noexcept {
   slab& home = slab::of(s);
   std::byte* const window = home.high(s) - home.geometry.window;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `stack_pool`: the stacks of one owner. Hands them out, takes them back, measures, scrubs, trims.
+// `stack_pool`: the stacks of one owner. Acquires, releases, measures, scrubs and trims them.
 //
 //   I1  A slot is in exactly one place: unopened in its slab, in one idle list, in the quarantine,
 //       or live.
 //   I2  An idle slot is open from its top to at most `retain` bytes below it, guarded below that.
-//   I3  A slot returns to the idle list of the site that used it: a site that goes deep finds its
-//       stacks as deep as they were. When a site has none, it takes one from another site, which is
-//       then measured first.
+//   I3  A slot returns to the idle list of the site that used it, so a deep site finds its stacks
+//       already grown. A site without one takes one from another site; that stack is measured
+//       first.
 //   I4  Under zero_used every byte of an idle slot is zero.
-//   I5  Sanitizers that watch stacks know an idle slot as forbidden and a live one as its user's.
+//   I5  Sanitizers that watch stacks treat an idle slot as inaccessible and a live one as its
+//       user's.
 //
 // Not thread-safe: the owner's thread only. acquire and release of a warm pool allocate nothing and
 // make no system call.
@@ -26,12 +27,12 @@
 namespace bast::inline BAST_ABI {
 
 struct stack_pool_stats {
-  std::size_t slots_opened = 0;  // ever used or ready for use
+  std::size_t slots_opened = 0;  // used or ready for use
   std::size_t idle = 0;
   std::size_t live = 0;
   std::size_t quarantined = 0;
   std::size_t slabs = 0;
-  bytes open;                            // what the budget is charged with
+  bytes open;                            // as charged to the budget
   bytes reserved;                        // address space
   std::size_t stacks_guard_markers = 0;  // opened, by the tier of their slab
   std::size_t stacks_protection = 0;
@@ -44,15 +45,15 @@ class stack_pool {
   stack_pool(const stack_pool&) = delete;
   stack_pool& operator=(const stack_pool&) = delete;
 
-  /// Installs the growth handler and validates. `stacks_max` bounds the slots. Errors: `invalid`
-  /// (which option), unsupported (tier), no_memory.
-  /// `where` is the place in the source that made it, for the inspector.
+  /// Installs the growth handler and validates the options. `stacks_max` bounds the slots. `where`
+  /// is the source location of the pool's creation, for the inspector. Errors: `invalid` (with the
+  /// option), unsupported (tier), no_memory.
   [[nodiscard]] result<void> init(const stack_options& options, std::size_t stacks_max,
                                   site_key where = {}) noexcept;
 
-  /// From here on only what `running` names may grow, for the thread that it knows as `user`.
-  /// Called again when the pool changes its thread. Without it, whoever runs on live stacks by
-  /// means of its own is trusted: any thread may grow any of them.
+  /// From here on only the stack that `running` returns may grow, for the thread that it knows as
+  /// `user`. Called again when the pool changes its thread. Without it, any thread may grow any
+  /// live stack: code that switches to live stacks by its own means is trusted.
   void set_user(running_stack running, std::uint64_t user) noexcept {
     owner_.running = running;
     owner_.user.store(user, std::memory_order_relaxed);
@@ -71,7 +72,7 @@ class stack_pool {
     return s;
   }
 
-  /// Takes a stack back. Nothing runs on it any more. Never fails.
+  /// Releases a stack on which nothing runs any more. Never fails.
   void release(slot& s) noexcept {
     BAST_ASSERT(s.state == slot_state::live);
     arch::fiber_hooks::recycle(open_bounds_of(s));
@@ -85,17 +86,17 @@ class stack_pool {
   /// Opens stacks until `count` are idle or live. Errors as acquire.
   [[nodiscard]] result<void> reserve(std::size_t count) noexcept;
 
-  /// Gives back all that idle stacks hold: their pages, and whole slabs where nothing is live.
-  /// Returns the bytes of address space unmapped. Never fails.
+  /// Releases the memory of idle stacks: their pages, and whole slabs without a live stack. Returns
+  /// the bytes of address space unmapped. Never fails.
   bytes shrink() noexcept;
 
-  /// Reads every stack that has uses pending. What is left of them on one that is in use again
-  /// cannot be told from what runs there now: the maximum is then of both. Call before looking at
+  /// Reads every stack with pending uses. On a stack that is in use again, their traces cannot be
+  /// distinguished from the current use; the maximum then includes both. Call before reading
   /// `sites`. O(slots).
   void read_pending_marks() noexcept;
   const site_table& sites() const noexcept { return sites_; }
 
-  /// Calls `f(slab&, slot&)` for every stack that was ever opened, live or not.
+  /// Calls `f(slab&, slot&)` for every opened stack, live or not.
   template <class F>
   void for_each_stack(F f) {
     for (slab* home = slabs_; home != nullptr; home = home->next) {
@@ -103,7 +104,7 @@ class stack_pool {
     }
   }
 
-  /// Walks all slots: O(slots).
+  /// Visits all slots: O(slots).
   stack_pool_stats stats() const noexcept;
   const stack_geometry& geometry() const noexcept { return geometry_; }
   stack_budget& budget() noexcept { return owner_.budget; }
@@ -114,8 +115,8 @@ class stack_pool {
     return {low, static_cast<std::size_t>(home.high(s) - low)};
   }
 
-  /// The part of it that is open now: all that a user can have written, and all that a sanitizer
-  /// can have marks on, as what is closed is cleared of them (slab::close_below).
+  /// The open part of a slot: all bytes that a user can have written or a sanitizer can have
+  /// marked, because closing clears the marks (slab::close_below).
   static arch::stack_bounds open_bounds_of(slot& s) noexcept {
     const slab& home = slab::of(s);
     return {home.open_low(s), home.open_bytes(s)};
@@ -175,10 +176,10 @@ class stack_pool {
   stack_scrub scrub_ = stack_scrub::none;
   std::size_t stacks_max_ = 0;
   std::size_t stacks_opened_ = 0;
-  std::size_t stacks_most_ = 0;  // that were opened at a time
+  std::size_t stacks_most_ = 0;  // maximum that were open at a time
   slab* slabs_ = nullptr;        // newest first; only the newest has slots to open
   std::uint16_t steal_cursor_ = 0;
-  std::uint64_t random_ = 0x9E3779B97F4A7C15;  // which uses are samples; the same in each run
+  std::uint64_t random_ = 0x9E3779B97F4A7C15;  // chooses samples; the same in each run
   slab_owner owner_;
   site_table sites_;
   // FIFO; the head is the oldest.

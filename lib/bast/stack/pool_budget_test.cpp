@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The budget of open stack bytes, where it ends inside a batch of stacks that are opened together.
+// A budget of open stack bytes that is exhausted within a batch of stacks.
 #include <gtest/gtest.h>
 
 #include "bast/stack.hpp"
@@ -33,7 +33,7 @@ TEST_P(PoolBudget, F15_ThePoolsEndsInsideABatch) {
   expect_refused(pool, "the pool's budget of open stack bytes is spent");
   EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10));
   release_all(all);
-  if (test::quarantined) return;  // What waits there is closed.
+  if (test::quarantined) return;  // Quarantined stacks are closed.
   EXPECT_EQ(process_stack_budget().open().count - before.count, 3U * (16 << 10)) << "kept open";
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// check_invariants says what is wrong: one planted corruption for each of its sentences.
+// check_invariants reports errors: one planted corruption for each of its checks.
 #include <gtest/gtest.h>
 
 #include "bast/testing/stack_pool_fixture.hpp"
@@ -35,7 +35,8 @@ INSTANTIATE_TEST_SUITE_P(Tiers, StackPoolDeathTest, ::testing::ValuesIn(test::al
 TEST_P(StackPoolDeathTest, I4_AByteOnAnIdleStackIsFound) {
   EXPECT_DEATH(
       {
-        arch::fiber_hooks::recycle(stack_pool::bounds_of(*idle));  // Or a sanitizer is first.
+        arch::fiber_hooks::recycle(
+            stack_pool::bounds_of(*idle));  // Else a sanitizer reports first.
         *(idle->top - 1000) = std::byte{1};
         pool.check_invariants();
       },
@@ -93,7 +94,7 @@ TEST_P(StackPoolDeathTest, ASlotThatForgotItsPlaceIsFound) {
         live->top += 64;
         pool.check_invariants();
       },
-      "a slot knows its place");
+      "slab: slot position");
 }
 
 TEST_P(StackPoolDeathTest, SlabI2_AnOpenedSlotThatSaysItIsNotIsFound) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Law X-6 for the whole layer: every kernel call of a pool's life fails once, and from then on. The
-// pool answers with success or a clear error, keeps its invariants, gives everything back, and,
-// when the kernel has memory again, works as if nothing had happened.
+// Law X-6 for the whole layer: every system call of a pool's life fails once, and from then on. The
+// pool succeeds or fails with a clear error, keeps its invariants, releases everything, and works
+// normally once the kernel has memory again.
 #include <gtest/gtest.h>
 
 #include <iterator>
@@ -22,7 +22,7 @@ constexpr std::size_t stacks_of_a_life = 24;
 constexpr site_key fault_sites[] = {site_key::labelled("one"), site_key::labelled("two"),
                                     site_key::labelled("three")};
 
-/// A sentence when `e` is not an error that a user could act on.
+/// A sentence if a user could not act on `e`.
 std::string unclear(const error& e, const injection& faults) {
   const bool kernel = e.kind() == errc::no_memory || e.kind() == errc::invalid;
   if (!kernel) return "an error of the wrong kind: " + e.message() + "\n";
@@ -31,7 +31,7 @@ std::string unclear(const error& e, const injection& faults) {
   return {};
 }
 
-/// One pool's life; `complaints` collects what was wrong.
+/// One pool's life. `complaints` collects errors.
 class life {
  public:
   life(injection& faults, stack_options options) : faults_(faults), options_(options) {}
@@ -121,7 +121,7 @@ class life {
   std::string complaints_;
 };
 
-// TSan is slow, and looks for races: there one errno is enough.
+// TSan is slow and checks for races only: one errno suffices.
 constexpr std::size_t errnos_wanted = BAST_WITH_TSAN != 0 ? 1 : std::size(test::usual_errnos);
 
 void fail_every_call(stack_tier tier) {
@@ -142,7 +142,7 @@ void fail_every_call(stack_tier tier) {
   EXPECT_EQ(loop.complaints, "");
   EXPECT_GE(loop.calls, 20U);
   EXPECT_EQ(loop.runs, 2 * errnos_wanted * loop.calls);
-  EXPECT_GE(loop.injected, loop.runs) << "every plan struck";
+  EXPECT_GE(loop.injected, loop.runs) << "every plan took effect";
 }
 
 struct StackPoolFaults : test::each_tier {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A pool where the system is at its limits: a million stacks, locked memory, no address space.
-// What cannot be undone in a process happens in a child, which answers by its exit code.
+// A pool at the system's limits: a million stacks, locked memory, no address space. Irreversible
+// changes happen in a child, which reports by its exit code.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -24,14 +24,14 @@ constexpr bool sanitized = BAST_WITH_ASAN != 0 || BAST_WITH_TSAN != 0 || BAST_WI
 constexpr int good = 0;
 constexpr int impossible_here = 77;
 
-/// In the child: which step failed.
+/// In the child: reports which step failed.
 int failed(int step, const error& why) {
   (void)std::fprintf(stderr, "step %d: %s\n", step, why.message().c_str());
   return step;
 }
 
 TEST(StackPoolLimits, AMillionStacksAreAHandfulOfMappings) {
-  if (test::under_valgrind) GTEST_SKIP() << "valgrind looks for a stack in a list of all of them";
+  if (test::under_valgrind) GTEST_SKIP() << "valgrind searches a list of all stacks";
   if (sanitized) GTEST_SKIP() << "page tables and shadow of a million stacks";
   if (!test::tier_works(stack_tier::guard_markers)) GTEST_SKIP() << "guard markers do not guard";
   constexpr std::size_t million = 1'000'000;
@@ -90,8 +90,8 @@ int use_a_pool(stack_pool& pool, std::size_t count) {
 constexpr stack_options scrubbing{.scrub = stack_scrub::zero_used};
 
 TEST(StackPoolLimits, D2_LockedMemoryFallsBackToProtection) {
-  if (sanitized) GTEST_SKIP() << "the sanitizers turn mlockall into nothing";
-  (void)resolve_tier(stack_tier::automatic);  // Learnt before the memory is locked.
+  if (sanitized) GTEST_SKIP() << "the sanitizers disable mlockall";
+  (void)resolve_tier(stack_tier::automatic);  // Probes before the memory is locked.
   const int answer = test::in_child([] {
     if (::mlockall(MCL_FUTURE) != 0) return impossible_here;
     stack_pool pool;
@@ -106,7 +106,7 @@ TEST(StackPoolLimits, D2_LockedMemoryFallsBackToProtection) {
 }
 
 TEST(StackPoolLimits, D2_LockedMemoryIsAnErrorWhereMarkersAreDemanded) {
-  if (sanitized) GTEST_SKIP() << "the sanitizers turn mlockall into nothing";
+  if (sanitized) GTEST_SKIP() << "the sanitizers disable mlockall";
   if (!test::tier_works(stack_tier::guard_markers)) GTEST_SKIP() << "guard markers do not guard";
   (void)resolve_tier(stack_tier::automatic);
   const int answer = test::in_child([] {
@@ -122,7 +122,7 @@ TEST(StackPoolLimits, D2_LockedMemoryIsAnErrorWhereMarkersAreDemanded) {
 }
 
 TEST(StackPoolLimits, D2_MemoryLockedLaterSealsTheSlabAndTheNextOneProtects) {
-  if (sanitized) GTEST_SKIP() << "the sanitizers turn mlockall into nothing";
+  if (sanitized) GTEST_SKIP() << "the sanitizers disable mlockall";
   const int answer = test::in_child([] {
     stack_pool pool;
     if (const auto ready = pool.init(scrubbing, 40); !ready) return failed(1, ready.error());
@@ -154,7 +154,7 @@ TEST(StackPoolLimits, X6_WithoutAddressSpaceIsNoMemoryAndWhatThereIsWorks) {
     }
     if (got.error().kind() != errc::no_memory) return failed(2, got.error());
     pool.check_invariants();
-    // Most of the room was made use of, the last slabs being small.
+    // Most of the address space is used, because the last slabs are small.
     ::_exit(count * pool.geometry().stride > room / 2 ? good : 3);  // With all of them live.
   });
   if (answer == impossible_here) GTEST_SKIP() << "RLIMIT_AS is not permitted";

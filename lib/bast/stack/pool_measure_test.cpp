@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Marks: what a pool knows of the depth of each use, and when it looks (decision D4, site.hpp).
+// Marks: the depths that a pool records, and when it reads them (decision D4, site.hpp).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ using test::site_a;
 using test::site_b;
 
 struct StackMeasure : test::pool_fixture {
-  /// Uses until the site is past the samples of each single use.
+  /// Uses the site until single uses are no longer all samples.
   void settle_in() {
     for (int i = 0; i < samples_in_full; ++i) use(site_a, 1000);
   }
@@ -69,7 +69,7 @@ TEST_P(StackMeasure, EachOfTheFirstUsesIsASample) {
   }
 }
 
-/// One in 64 of the uses up to 2,048, then one in a 32nd of those there were.
+/// One in 64 of the uses up to 2,048, then one in a 32nd of the uses so far.
 TEST_P(StackMeasure, ThenSamplesGetRarer) {
   if (test::quarantined) GTEST_SKIP() << "hardened: every use is a sample";
   make({.scrub = stack_scrub::none}, 8);
@@ -84,12 +84,12 @@ TEST_P(StackMeasure, ThenSamplesGetRarer) {
   EXPECT_GE(first, samples_in_full + 8U);
   EXPECT_LE(first, samples_in_full + 32U);
   const std::uint64_t second = samples_after(100'000) - first;
-  EXPECT_GE(second, 100U);  // 16 up to 2,048, and 32 for each time that uses grow e-fold
+  EXPECT_GE(second, 100U);  // 16 up to 2,048, and 32 for each e-fold growth of the uses
   EXPECT_LE(second, 190U);
 }
 
-/// Whoever is deep is read at once, which must not decide who is a sample: neither every tenth use,
-/// in step with whatever counts, nor the one after it.
+/// Deep uses are read at once, which must not influence the choice of samples: neither every tenth
+/// use, in step with any counter, nor the use after a deep one.
 TEST_P(StackMeasure, DeepUsesDoNotBendTheQuantiles) {
   make({.window = 16_KiB, .scrub = stack_scrub::none}, 8);
   for (int i = 0; i < 100'000; ++i) use(site_a, i % 10 == 0 ? 60'000 : 1000);
@@ -108,8 +108,8 @@ TEST_P(StackMeasure, DeepUsesDoNotBendTheQuantiles) {
   EXPECT_LT(deep, seen.samples / 5);
 }
 
-/// What is recommended follows the maximum and the number of uses: both are as if every use had
-/// been read alone, whichever were.
+/// Recommendations derive from the maximum and the number of uses. Both are as if every use had
+/// been read separately.
 TEST_P(StackMeasure, D4_TheMaximumIsThatOfFullRecording) {
   for (unsigned seed = 1; seed <= 100; ++seed) {
     stack_pool thin;
@@ -140,7 +140,7 @@ TEST_P(StackMeasure, D4_TheMaximumIsThatOfFullRecording) {
   }
 }
 
-/// Also where each use has a stack of its own, which has no history.
+/// Also if each use has a stack of its own, without a history.
 TEST_P(StackMeasure, UsesOfFreshStacksAreSampledAlike) {
   if (test::quarantined) GTEST_SKIP() << "hardened: every use is a sample";
   make({.limit = 64_KiB, .scrub = stack_scrub::none}, 4096);
@@ -201,7 +201,7 @@ TEST_P(StackMeasure, I3_AStolenStackIsReadFirst) {
   EXPECT_EQ(stats_of(site_a).uses, samples_in_full + 5U);
   EXPECT_EQ(stats_of(site_a).max, 7000_B);
   EXPECT_EQ(stats_of(site_b).uses, 1U);
-  EXPECT_EQ(stats_of(site_b).max, 100_B) << "the thief's depth is its own";
+  EXPECT_EQ(stats_of(site_b).max, 100_B) << "the depth belongs to the site that took the stack";
 }
 
 TEST_P(StackMeasure, UsesAreCountedExactlyThroughShrinkAndTheft) {

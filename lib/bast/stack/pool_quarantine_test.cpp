@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The quarantine of hardened builds: a released stack waits, sealed, behind 64 others (law F-14,
-// mitigation.hpp). In other builds there is none, which the first test says.
+// mitigation.hpp). Other builds have none, which the first test checks.
 #include <gtest/gtest.h>
 
 #include "bast/os.hpp"
@@ -21,7 +21,7 @@ struct StackQuarantine : test::pool_fixture {
     test::pool_fixture::SetUp();
     if (!IsSkipped() && !test::quarantined) GTEST_SKIP() << "only hardened builds have one";
   }
-  /// Quarantines `count` stacks, released in the order of the answer.
+  /// Quarantines `count` stacks, released in the order of the result.
   std::vector<slot*> quarantine(std::size_t count) {
     const std::vector<slot*> all = acquire_many(site_a, count);
     release_all(all);
@@ -43,7 +43,7 @@ TEST_P(StackQuarantine, F14_AReleasedStackWaitsBehind64Others) {
   const std::vector<slot*> all = quarantine(places);
   EXPECT_EQ(pool.stats().quarantined, places);
   for (slot* const s : all) EXPECT_EQ(s->state, slot_state::quarantined);
-  // The next release lets the oldest go, and only that one.
+  // The next release frees the oldest, and only that one.
   const std::vector<slot*> more = quarantine(3);
   EXPECT_EQ(pool.stats().quarantined, places);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -77,7 +77,7 @@ TEST_P(StackQuarantine, WhatComesOutHasOneWindowOfZeros) {
   test::fill(s, 300000);
   pool.release(s);
   slot& again = acquire(site_b);
-  ASSERT_EQ(&again, &s) << "at the maximum the oldest is taken early";
+  ASSERT_EQ(&again, &s) << "at the maximum the oldest is reused early";
   const slab& home = slab::of(again);
   EXPECT_EQ(home.open_bytes(again), pool.geometry().window);
   EXPECT_EQ(pages_other_than(false, home.low(again), home.open_low(again)), 0U);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a pool tells the registry: whole records, while it lives and when it is gone.
+// The records of a pool in the registry, during its life and after it.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -36,7 +36,7 @@ std::size_t open_sites() { return open_entries<watch::site_entry>(watch::registr
 const watch::pool_entry& pool_entry_of(const stack_pool& pool) {
   return first_of<watch::pool_entry>(watch::registry()->pools)[pool.sites().entry_of(0).pool];
 }
-/// Of the slab that begins at `base`.
+/// The entry of the slab that begins at `base`.
 const watch::slab_entry* slab_entry_at(const std::byte* base) {
   const watch::table& where = watch::registry()->slabs;
   const auto* const all = first_of<watch::slab_entry>(where);
@@ -136,7 +136,7 @@ TEST(PoolRegistry, X6_TheFirstPoolIsRefusedWithoutARegistryAndTheNextIsNot) {
     const test::leak_baseline before;
     stack_pool pool;
     {
-      // Only the registry's: it is the first that opens memory.
+      // Hits only the registry's call, the first that opens memory.
       const os::fault_scope fault({.kind = os::call::protect, .nth = 1});
       const auto refused = pool.init({}, 8);
       if (refused || refused.error().kind() != errc::no_memory) return 1;
@@ -235,7 +235,7 @@ TEST_P(SlabRegistry, ASiteTellsWhoItIsAndHowManyStacksItHolds) {
   EXPECT_EQ(a.window, pool.geometry().window);
   EXPECT_EQ(a.held, 3U);
   EXPECT_EQ(a.held_max, 3U);
-  EXPECT_EQ(pool.sites().entry_of(0).held, 0U) << "fresh ones are nobody's";
+  EXPECT_EQ(pool.sites().entry_of(0).held, 0U) << "fresh ones belong to no site";
   EXPECT_EQ(pool.sites().entry_of(0).kind, static_cast<std::uint32_t>(watch::site_kind::other));
 
   release_all(all);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Hygiene: what of one user the next can see, and what an idle stack keeps (law F-14).
+// Hygiene: which bytes of one user the next can read, and what an idle stack keeps (law F-14).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@ TEST_P(StackScrub, F14_ZeroUsedLeavesNoByteOfTheFormerUser) {
 
 TEST_P(StackScrub, F14_ZeroUsedHoldsForStacksWithoutASite) {
   make(zero_used, 3);
-  // Several: "(other)" is also where fresh stacks wait, and they are taken without ceremony.
+  // Several: "(other)" also holds the fresh stacks, which are taken unchanged.
   const std::vector<slot*> all = acquire_many(site_key{}, 3);
   for (slot* const s : all) test::fill(*s, 10000);
   release_all(all);
@@ -99,13 +99,13 @@ TEST_P(StackScrub, F14_PoisonFillsWhatWasUsed) {
   pool.release(s);
   slot& again = acquire(site_b);
   ASSERT_EQ(&again, &s);
-  arch::fiber_hooks::recycle(stack_pool::bounds_of(again));  // To a user it is uninitialised.
+  arch::fiber_hooks::recycle(stack_pool::bounds_of(again));  // It is uninitialised to the user.
   if (test::quarantined) {
-    EXPECT_TRUE(test::open_part_is(again, std::byte{0})) << "sealed: the pages were given back";
+    EXPECT_TRUE(test::open_part_is(again, std::byte{0})) << "sealed: the pages were discarded";
   } else {
     EXPECT_TRUE(std::all_of(mark, static_cast<const std::byte*>(again.top),
                             [](std::byte b) { return b == std::byte{0xfb}; }));
-    EXPECT_EQ(*slab::of(again).open_low(again), std::byte{0}) << "the untouched stays untouched";
+    EXPECT_EQ(*slab::of(again).open_low(again), std::byte{0}) << "untouched memory stays untouched";
   }
   pool.release(again);
 }
@@ -118,7 +118,7 @@ TEST_P(StackScrub, I2_ReleaseTrimsToRetainAndClosesTheRest) {
   test::fill(s, 400000);
   const std::byte* const deep = home.open_low(s);
   pool.release(s);
-  arch::fiber_hooks::recycle(stack_pool::bounds_of(s));  // An idle stack is forbidden; we look.
+  arch::fiber_hooks::recycle(stack_pool::bounds_of(s));  // Permits reading an idle stack.
   const std::byte* const kept = home.high(s) - pool.geometry().retain;
   EXPECT_EQ(home.open_low(s), kept);
   EXPECT_EQ(pages_other_than(false, home.low(s), kept), 0U);

@@ -120,7 +120,7 @@ TEST_P(StackPool, ProcessBudgetRefusesByNameAndRecovers) {
   make({.window = 32_KiB}, 100);
   slot& first = acquire(site_a);
   process_stack_budget().set_limit(process_stack_budget().open());
-  slot* more = nullptr;  // The batch that opened the first may have opened others.
+  slot* more = nullptr;  // The first batch may have opened others.
   result<slot*> got = &first;
   std::vector<slot*> all;
   while ((got = pool.acquire(site_a)).has_value()) all.push_back(*got);
@@ -189,7 +189,7 @@ TEST_P(StackPool, D10_AWarmPoolMakesNoKernelCall) {
     ASSERT_TRUE(warm.init({.tier = GetParam(), .scrub = scrub}, 8).has_value());
     const auto use = [&] { warm.release(**warm.acquire(site_a)); };
     for (int i = 0; i <= samples_in_full; ++i) use();
-    // Reading how deep a use was asks the kernel which pages there are: rarely.
+    // Only a reading of a depth asks the kernel for resident pages, which is rare.
     const os::fault_scope calls;
     for (int i = 0; i < 500; ++i) use();
     EXPECT_LE(calls.seen(), scrub == stack_scrub::none ? 40U : 0U);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a query says of a stack that is in use again, while what was used before is not read yet.
+// Queries about a stack that is in use again, while its earlier uses are still pending.
 #include <gtest/gtest.h>
 
 #include "bast/testing/stack_pool_fixture.hpp"
@@ -11,14 +11,14 @@ namespace {
 using test::site_a;
 
 struct StackTold : test::pool_fixture {
-  /// Uses until the site is past the samples of each single use.
+  /// Uses the site until single uses are no longer all samples.
   void settle_in() {
     for (int i = 0; i < samples_in_full; ++i) use(site_a, 1000);
   }
 };
 INSTANTIATE_TEST_SUITE_P(Tiers, StackTold, ::testing::ValuesIn(test::all_tiers), test::tier_name);
 
-/// It changes nothing on the stack, whose user is in the middle of something.
+/// A query changes nothing on the stack, which is in use.
 TEST_P(StackTold, D4_UsesBeforeThePresentOneAreToldAtAQuery) {
   make({.scrub = stack_scrub::none}, 1);
   settle_in();
@@ -30,7 +30,7 @@ TEST_P(StackTold, D4_UsesBeforeThePresentOneAreToldAtAQuery) {
     pool.read_pending_marks();
     pool.check_invariants();
     EXPECT_EQ(stats_of(site_a).max, 9000_B);
-    EXPECT_EQ(stats_of(site_a).uses, samples_in_full + 2U) << "and not the one that runs";
+    EXPECT_EQ(stats_of(site_a).uses, samples_in_full + 2U) << "without the current one";
   }
   EXPECT_EQ(*(s.top - 5000), std::byte{0x5a});
   EXPECT_EQ(s.sampled, test::quarantined ? slot_sampling::yes : slot_sampling::told);
@@ -56,7 +56,7 @@ TEST_P(StackTold, AUseThatGrowsAfterAQueryIsCountedOnce) {
   EXPECT_EQ(stats_of(site_a).grows, 2U);
   EXPECT_EQ(stats_of(site_a).max, 60'000_B);
   slot& next = acquire(site_a);
-  EXPECT_NE(next.sampled, slot_sampling::told) << "nothing is left of those before it";
+  EXPECT_NE(next.sampled, slot_sampling::told) << "no trace of the earlier ones is left";
   pool.release(next);
 }
 
@@ -70,7 +70,7 @@ TEST_P(StackTold, WithoutMeasuringUsesAreToldAndDepthsAreNot) {
   pool.release(s);
 }
 
-/// Who asks does not decide who is a sample: each query falls into a use.
+/// Queries do not influence the choice of samples, although each interrupts a use.
 TEST_P(StackTold, QueriesWhileAStackIsInUseDoNotBendTheSamples) {
   if (test::quarantined) GTEST_SKIP() << "hardened: every use is a sample";
   make({.scrub = stack_scrub::none}, 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a release leaves open and leaves behind, for every way of scrubbing, measured or not; and
-// when a stack is looked at that nobody measures.
+// What a release leaves open and in memory, for every kind of scrubbing, measured or not; and when
+// a stack that is not measured is settled.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -46,7 +46,7 @@ TEST_P(PoolTrim, I2_EveryReleaseThatGrewTrimsToRetainWhateverElseItDoes) {
         one.release(s);
         EXPECT_EQ(home.open_bytes(s), one.geometry().retain);
         EXPECT_EQ(one.budget().open().count, one.geometry().retain);
-        EXPECT_EQ(s.grows, 0U) << "told, and counted from zero again";
+        EXPECT_EQ(s.grows, 0U) << "recorded, and counted from zero again";
         const site_stats told = one.sites().stats(s.site);
         EXPECT_EQ(told.uses, static_cast<unsigned>(use));
         EXPECT_EQ(told.grows, static_cast<unsigned>(use));
@@ -116,7 +116,7 @@ TEST_P(PoolTrim, ATheftOfAnUnusedStackTellsNothing) {
 }
 
 TEST_P(PoolTrim, ADeadPoolLeavesItsPendingUsesInTheRegistry) {
-  // Of a name that no other test uses.
+  // A name that no other test uses.
   static constexpr char where[] = "pending at death";
   {
     stack_pool mortal;
@@ -136,7 +136,7 @@ TEST_P(PoolTrim, ADeadPoolLeavesItsPendingUsesInTheRegistry) {
     }
   }
   EXPECT_GE(uses, 3U);
-  EXPECT_EQ(uses % 3, 0U) << "each life had three";
+  EXPECT_EQ(uses % 3, 0U) << "each pool had three";
 }
 
 }  // namespace

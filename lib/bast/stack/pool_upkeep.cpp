@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looking after a pool as a whole: shrinking, statistics, invariants.
+// Operations on a pool as a whole: shrinking, statistics, invariants.
 #include <algorithm>
 
 #include "bast/os.hpp"
@@ -37,7 +37,7 @@ bytes stack_pool::shrink() noexcept {
       link = &home->next;
       continue;
     }
-    // Out of the quarantine first, then unmapped.
+    // Removed from the quarantine first, then unmapped.
     std::for_each(slots, slots + home->opened, [this](slot& s) {
       s.state = slot_state::unopened;
       if (s.site != 0) watch::let_go(sites_.entry_of(s.site));
@@ -59,7 +59,7 @@ bytes stack_pool::shrink() noexcept {
   return {unmapped};
 }
 
-/// Gives back what the idle slots of `home` hold and lists them again, the lowest first.
+/// Releases the memory of the idle slots of `home` and lists them again, the lowest first.
 void stack_pool::empty_idle_slots(slab& home) noexcept {
   for (std::uint32_t i = home.opened; i-- > 0;) {
     slot& s = home.slots()[i];
@@ -126,7 +126,8 @@ void stack_pool::check_invariants() noexcept {
       BAST_CHECK(s.countdown.load() <= s.period, "stack_pool: uses pending");
       BAST_CHECK(s.state != slot_state::live || s.countdown.load() != 0,
                  "stack_pool: uses pending");
-      BAST_CHECK(s.sampled != slot_sampling::yes || s.period == 1, "stack_pool: a sample is alone");
+      BAST_CHECK(s.sampled != slot_sampling::yes || s.period == 1,
+                 "stack_pool: a sample is one use");
       held -= s.site != 0 ? 1U : 0U;
     }
   }

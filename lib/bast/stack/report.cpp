@@ -22,10 +22,11 @@ cause_words words_of(overflow_cause cause) noexcept {
               "raise the limit of process_stack_budget()"};
     case overflow_cause::kernel:
       return {"the kernel refused to open more of the stack",
-              "memory, vm.max_map_count or locked memory is at its end"};
+              "check free memory, vm.max_map_count and locked memory"};
     case overflow_cause::guard_skipped:
-      return {"a frame is larger than what was left and the guard: it is in another stack",
-              "compile with -fstack-clash-protection, and raise stack_options::limit"};
+      return {
+          "a frame was larger than the rest of the stack and the guard, and reached another stack",
+          "compile with -fstack-clash-protection, and raise stack_options::limit"};
   }
   return {"?", "?"};
 }
@@ -48,7 +49,7 @@ void compose_overflow_report(const overflow_info& info, text& out) noexcept {
   out.size(info.depth.count) << ", grown " << info.grows << " times\n  fault address ";
   out.hex(info.fault_address) << ", stack pointer ";
   out.hex(info.stack_pointer) << ", instruction ";
-  out.hex(info.program_counter) << "\n  to mend it: " << words.remedy << '\n';
+  out.hex(info.program_counter) << "\n  to fix it: " << words.remedy << '\n';
 }
 
 void write_overflow_report(const overflow_info& info) noexcept {

@@ -33,7 +33,7 @@ TEST(OverflowReport, F19_SaysWhoWhereHowDeepAndWhatToDo) {
             "  the stack reached its limit: limit 192 KiB, open 64 KiB, depth 65 KiB, grown 3 "
             "times\n"
             "  fault address 0x7f00deadb000, stack pointer 0x7f00deadb010, instruction 0x401234\n"
-            "  to mend it: raise stack_options::limit or recurse less\n");
+            "  to fix it: raise stack_options::limit or recurse less\n");
 }
 
 TEST(OverflowReport, F19_EveryCauseHasItsWordsAndItsRemedy) {
@@ -49,9 +49,9 @@ TEST(OverflowReport, F19_EveryCauseHasItsWordsAndItsRemedy) {
       {overflow_cause::process_budget, "the process's budget of open stack bytes is spent",
        "raise the limit of process_stack_budget()"},
       {overflow_cause::kernel, "the kernel refused to open more of the stack",
-       "memory, vm.max_map_count or locked memory is at its end"},
+       "check free memory, vm.max_map_count and locked memory"},
       {overflow_cause::guard_skipped,
-       "a frame is larger than what was left and the guard: it is in another stack",
+       "a frame was larger than the rest of the stack and the guard, and reached another stack",
        "compile with -fstack-clash-protection, and raise stack_options::limit"},
   };
   for (const auto& row : rows) {
@@ -60,7 +60,7 @@ TEST(OverflowReport, F19_EveryCauseHasItsWordsAndItsRemedy) {
         std::string("bast: stack overflow in coroutine 'walker', spawned at tree.cpp:42\n  ") +
             row.what + ": limit 192 KiB, open 64 KiB, depth 65 KiB, grown 3 times\n" +
             "  fault address 0x7f00deadb000, stack pointer 0x7f00deadb010, instruction 0x401234\n" +
-            "  to mend it: " + row.remedy + "\n");
+            "  to fix it: " + row.remedy + "\n");
   }
 }
 

@@ -60,7 +60,7 @@ result<void> site_table::init(const watch::pool_entry* pool) noexcept {
   auto* const other = take_entry(other_key, pool, 0);
   if (other == nullptr) {
     os::release(*memory, bytes_for(first_capacity));
-    return fail(errc::no_memory, "stack_pool.init", "no room to record what stacks are used for");
+    return fail(errc::no_memory, "stack_pool.init", "no memory to record spawn sites");
   }
   pool_ = pool;
   heads_ = new (*memory) site_head[first_capacity];
@@ -74,7 +74,7 @@ result<void> site_table::init(const watch::pool_entry* pool) noexcept {
 site_table::spelling* site_table::probe(const site_key& key) noexcept {
   const std::size_t mask = 4 * capacity_ - 1;
   const auto address = reinterpret_cast<std::uintptr_t>(key.where);
-  // Fibonacci hashing; the low bits of an address alone would cluster.
+  // Fibonacci hashing; the low bits of addresses alone would cluster.
   std::size_t at =
       ((address ^ (std::uintptr_t{key.line} << 32) ^ key.column) * 0x9e3779b97f4a7c15U) >> 32;
   for (;; ++at) {
@@ -92,7 +92,7 @@ bool site_table::grow() noexcept {
   const std::size_t old_capacity = capacity_;
   auto* const heads = new (*memory) site_head[capacity];
   std::copy_n(old_heads, size_, heads);
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // I3: filled first, and the old ones kept
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // I3: filled first, and the old heads kept
   heads_ = heads;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   spellings_ = new (*memory + capacity * sizeof(site_head)) spelling[4 * capacity];
@@ -131,7 +131,7 @@ std::uint16_t site_table::find_slow(site_key key) noexcept {
   std::uint16_t record = find_by_text(key);  // I2
   if (record == 0) record = add_site(key);
   if (record == 0) return 0;
-  // Room for one more spelling: the table stays at most three quarters full.
+  // For one more spelling: the table stays at most three quarters full.
   if (4 * (spellings_used_ + 1) > 12 * capacity_ && !grow()) return record;
   known = probe(key);
   *known = {key, record};

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Spawn sites: who used how much stack. Every stack's depth is recorded under the place in the
-// source that started it, or under a label, because the average over a program says nothing about
-// any of its coroutines.
+// Spawn sites: stack depths by origin. Every stack's depth is recorded under the source location
+// that started it, or under a label, because the average over a program says nothing about a
+// particular coroutine.
 //
 // Uses are counted exactly. Depths are of two kinds:
-//   - samples: the depth of one use that was chosen by lot before it ran. They make the quantiles,
-//     which say what a use is like. A site's first `samples_in_full` uses are samples. After that
-//     each use is one with the same probability, whatever ran before: one in as many as a 32nd of
-//     the site's uses so far, at least one in `distance_max`. With stack_scrub::zero_used every use
-//     is a sample.
-//   - everything else between two samples raises the maximum, whenever its stack is read: when it
-//     grew, when another site takes it, at trimming, at every query, and before the next sample.
-//     No depth is lost: a query reads stacks that are in use again as well, what runs there
-//     included.
+//   - Samples: the depth of one use that was chosen at random before it ran. They make up the
+//     quantiles, which describe a typical use. A site's first `samples_in_full` uses are samples.
+//     After that each use is one with the same probability, independent of earlier uses: 1 in N,
+//     where N is a 32nd of the site's uses so far, but at most `distance_max`. With
+//     stack_scrub::zero_used every use is a sample.
+//   - All uses between two samples raise the maximum when their stack is read: after growth, when
+//     another site takes it, at trimming, at every query, and before the next sample. No depth is
+//     lost: a query also reads stacks that are in use again, including the current use.
 #pragma once
 
 #include <cstddef>
@@ -26,14 +25,14 @@
 
 namespace bast::inline BAST_ABI {
 
-// A reading costs about a microsecond, a life from acquire to release ten nanoseconds. Of the first
-// 1,024 uses of a site about 32 are samples, which takes 60 readings; at the largest distance they
-// are lost in the lives (bench: create, watch).
+// A reading costs about a microsecond, a use from acquire to release ten nanoseconds. Of the first
+// 1,024 uses of a site about 32 are samples, which takes 60 readings; at the largest distance their
+// cost is negligible (bench: create, watch).
 inline constexpr std::uint16_t samples_in_full = 16;
 inline constexpr std::uint16_t distance_min = 64;
 inline constexpr std::uint16_t distance_max = 16384;
 
-/// What identifies a site: a label, or a place in the source. Compared by address first.
+/// Identifies a site: a label or a source location. Compared by address first.
 struct site_key {
   const char* where = nullptr;  // the label (line 0), or the file; static lifetime
   std::uint32_t line = 0;
@@ -50,20 +49,20 @@ struct site_key {
 
 struct slot;
 
-/// What every acquire and release of a site touches; apart from what is recorded, which is in the
-/// registry, and of a size that is cheap to index.
+/// The data of a site that every acquire and release uses, in a size that is cheap to index. The
+/// recorded data is in the registry.
 struct site_head {
   site_key key;
-  slot* idle = nullptr;  // released stacks return to the site that used them (LIFO)
+  slot* idle = nullptr;  // released stacks of this site (LIFO)
   watch::site_entry* entry = nullptr;
 };
 static_assert(sizeof(site_head) == 32);
 
-/// One line of statistics, as a user sees it.
+/// The statistics of one site, for users.
 struct site_stats {
   site_key key;
   std::uint64_t uses = 0;
-  std::uint64_t samples = 0;  // uses that p50 and p99 are of; `max` is of all
+  std::uint64_t samples = 0;  // uses in p50 and p99; `max` covers all uses
   std::uint64_t grows = 0;
   bytes p50;
   bytes p99;
@@ -73,7 +72,7 @@ struct site_stats {
 ///
 ///   I1  Site 0 is "(other)": stacks that never had a user, and sites beyond the limit.
 ///   I2  A site has one record, whichever translation unit spells its file name.
-///   I3  `entry_of` is right at every instant: the fault handler may interrupt whatever changes the
+///   I3  `entry_of` is correct at every instant: the fault handler may interrupt any change of the
 ///       table.
 class site_table {
  public:
@@ -84,14 +83,14 @@ class site_table {
   site_table(const site_table&) = delete;
   site_table& operator=(const site_table&) = delete;
 
-  /// `pool`: whose sites they are, in the registry, or null. Errors: no_memory.
+  /// `pool`: the owner's entry in the registry, or null. Errors: no_memory.
   [[nodiscard]] result<void> init(const watch::pool_entry* pool) noexcept;
 
-  /// The pool ends; `gone` is what the registry keeps of it, or null. The last call.
+  /// The pool ends; `gone` is its remaining registry entry, or null. The last call.
   void end_with(const watch::pool_entry* gone) noexcept { pool_ = gone; }
 
-  /// The record of `key`, made if it is new. Never fails: see I1. O(1), a few ns when it is the
-  /// same site as the time before.
+  /// The record of `key`, created if it is new. Never fails: see I1. O(1), a few ns for the same
+  /// site as in the previous call.
   std::uint16_t find(site_key key) noexcept {
     if (heads_[last_].key == key) [[likely]]
       return last_;
@@ -100,7 +99,7 @@ class site_table {
 
   site_head& operator[](std::uint16_t index) noexcept { return heads_[index]; }
   const site_head& operator[](std::uint16_t index) const noexcept { return heads_[index]; }
-  /// What the registry holds of a site. Async-signal-safe.
+  /// The registry entry of a site. Async-signal-safe.
   watch::site_entry& entry_of(std::uint16_t index) const noexcept { return *heads_[index].entry; }
   site_stats stats(std::uint16_t index) const noexcept;
   std::uint16_t size() const noexcept { return size_; }

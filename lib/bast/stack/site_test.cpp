@@ -106,7 +106,7 @@ TEST_F(SiteTable, AUseWithoutASiteDoesNotForgetTheLastOne) {
   EXPECT_EQ(table.size(), 2U);
 }
 
-/// Takes every entry of a site that there is, and every one that could be opened or mapped.
+/// Uses up every site entry, including those that could still be opened or mapped.
 struct no_site_entries {
   no_site_entries() {
     const os::fault_scope fault({.nth = 1, .persistent = true});
@@ -134,13 +134,13 @@ TEST(SiteTableInit, X6_WithoutARecordIsNoMemoryInWordsAndLeavesNothing) {
   const test::leak_baseline before;
   site_table table;
   {
-    // The table itself is mapped; what records its first site is not.
+    // The table itself is mapped, but not the entry of its first site.
     const os::fault_scope fault({.nth = 2, .persistent = true});
     const auto ready = table.init(nullptr);
     ASSERT_FALSE(ready.has_value());
     EXPECT_EQ(ready.error().kind(), errc::no_memory);
     EXPECT_STREQ(ready.error().operation(), "stack_pool.init");
-    EXPECT_STREQ(ready.error().detail(), "no room to record what stacks are used for");
+    EXPECT_STREQ(ready.error().detail(), "no memory to record spawn sites");
   }
   EXPECT_EQ(os::retry_pending_releases(), 0U);
   EXPECT_EQ(before.differences(), "");
@@ -189,7 +189,7 @@ TEST_F(SiteTable, I1_TenThousandSitesShareOtherAndNeverFail) {
     }
   }
   EXPECT_EQ(table.size(), site_table::sites_max);
-  EXPECT_EQ(table.find({"many.cpp", 1, 0}), 1U) << "the known ones stay known";
+  EXPECT_EQ(table.find({"many.cpp", 1, 0}), 1U) << "known sites keep their record";
   EXPECT_EQ(table.find({"many.cpp", 9999, 0}), 0U);
 }
 
@@ -199,7 +199,7 @@ TEST_F(SiteTable, I1_WhatIsNotRecordedTakesNoRoom) {
   }
   ASSERT_EQ(table.size(), site_table::sites_max);
   const os::fault_scope calls({.kind = os::call::map});
-  // More than there is room for spellings.
+  // More spellings than the table has room for.
   for (std::size_t i = 0; i < 4 * site_table::sites_max; ++i) {
     ASSERT_EQ(table.find(site_key::labelled(i % 2 == 0 ? "one too many" : "another")), 0U);
   }
@@ -207,9 +207,9 @@ TEST_F(SiteTable, I1_WhatIsNotRecordedTakesNoRoom) {
   EXPECT_EQ(table.find({"full.cpp", 1, 0}), 1U);
 }
 
-/// The table of so many sites is one mapping, of this size.
+/// The table of this many sites is one mapping, of this size.
 TEST_F(SiteTable, ItsMemoryIsThatOfTheSitesItHasRoomFor) {
-  if (test::process_counts::now().mappings == 0) GTEST_SKIP() << "a sanitizer maps what it likes";
+  if (test::process_counts::now().mappings == 0) GTEST_SKIP() << "a sanitizer maps memory itself";
   const std::size_t with_eight = test::process_counts::now().mapped_bytes;
   for (std::uint32_t line = 1; line <= 17; ++line) table.find({"sized.cpp", line, 0});
   const std::size_t after = test::process_counts::now().mapped_bytes;

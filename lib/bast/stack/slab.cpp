@@ -11,10 +11,11 @@
 namespace bast::inline BAST_ABI {
 namespace {
 
-// Opening in batches of about one page table amortises the mprotect that extends the open part.
+// Batches of about one page table amortise the mprotect that extends the open part.
 constexpr std::size_t batch_bytes = directory_granule;
 
-/// The slots that fit a reservation of `reserved` bytes, a guard's width left over at the end (I2).
+/// The number of slots in a reservation of `reserved` bytes, with a guard's width left at the end
+/// (I2).
 std::size_t slots_in(const stack_geometry& g, std::size_t reserved) noexcept {
   return reserved <= g.guard ? 0 : (reserved - g.guard) / g.stride;
 }
@@ -23,7 +24,7 @@ std::size_t bytes_for(const stack_geometry& g, std::size_t slots) noexcept {
   return internal::round_up(slots * g.stride + g.guard, directory_granule);
 }
 
-/// Takes as much address space as the kernel gives: what was wanted, or half, or half of that.
+/// Reserves the wanted address space, or half of it, and so on, as the kernel permits.
 result<std::byte*> reserve_shrinking(const stack_geometry& g, std::size_t& slots) noexcept {
   for (;;) {
     auto base = os::reserve(bytes_for(g, slots), directory_granule);
@@ -68,7 +69,7 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
   const std::size_t capacity = slots_in(geometry, reserved);
   BAST_ASSERT(capacity >= slots_wanted);
 
-  // Locked memory (mlockall) refuses markers; learn it before the first stack, not at its guard.
+  // Locked memory (mlockall) refuses markers; detect that before the first stack needs a guard.
   if (tier == stack_tier::guard_markers) {
     const auto guarded = os::install_guard(*base, geometry.guard);
     if (!guarded && (tier_is_demanded || guarded.error().kind() != errc::invalid)) {
@@ -102,15 +103,15 @@ result<slab*> slab::create(const stack_geometry& geometry, stack_tier tier, bool
   made->enter_registry();
   if (tier == stack_tier::protection) arch::register_leak_root(made->base, made->reserved);
 #if BAST_WITH_VALGRIND
-  // It would call memory inaccessible for ever that was so when it was mapped.
+  // Valgrind would treat memory as permanently inaccessible that was so when it was mapped.
   arch::fiber_hooks::recycle({made->base, made->reserved});
 #endif
   return made;
 }
 
 void slab::enter_registry() noexcept {
-  watch::refresh_code_ranges();         // Before the first of its stacks can grow.
-  if (owner->entry == nullptr) return;  // Nobody would know whose it is.
+  watch::refresh_code_ranges();         // Before one of its stacks can grow.
+  if (owner->entry == nullptr) return;  // A reader could not find its pool.
   entry = watch::take_slab();
   if (entry == nullptr) return;
   entry->pool = watch::index_of(owner->entry);
@@ -151,7 +152,7 @@ result<std::size_t> slab::charge_batch(std::size_t count) noexcept {
 }
 
 result<std::size_t> slab::open_marked(std::byte* start, std::size_t count) noexcept {
-  // I1: markers while the slots are still inaccessible, then access for the batch as a whole.
+  // I1: markers while the slots are still inaccessible, then access for the whole batch.
   for (std::size_t i = 0; i < count; ++i) {
     if (BAST_MUTANT(skipped_guard) && i % 2 != 0) continue;
     std::byte* low = start + i * geometry.stride;
@@ -159,7 +160,7 @@ result<std::size_t> slab::open_marked(std::byte* start, std::size_t count) noexc
     if (BAST_MUTANT(guard_one_page_short)) low += geometry.page;
     const auto guarded = os::install_guard(low, static_cast<std::size_t>(window - low));
     if (guarded) continue;
-    // Locked since the slab was made: it opens no more, the next one will use mprotect.
+    // Locked after the slab was made: it opens no more slots; the next slab uses mprotect.
     if (guarded.error().kind() == errc::invalid) sealed = true;
     return std::unexpected(guarded.error());
   }
@@ -173,7 +174,7 @@ result<std::size_t> slab::open_protected(std::byte* start, std::size_t count) co
     std::byte* const window = start + (i + 1) * geometry.stride - geometry.window;
     const auto opened_now = os::protect(window, geometry.window, os::access::read_write);
     if (opened_now) continue;
-    if (i != 0) return i;  // vm.max_map_count reached inside the batch: what was opened is good.
+    if (i != 0) return i;  // vm.max_map_count reached: keep the slots opened so far.
     return std::unexpected(opened_now.error());
   }
   return count;
@@ -206,10 +207,9 @@ result<std::size_t> slab::open_batch(std::size_t most) noexcept {
   return done;
 }
 
-// Whoever asks for room runs on the very stack that grows, and near its open end: any call below
-// may fault, and the handler then opens some of what is asked for here, or all, and charges it. So
-// the frontier is read again afterwards. What the handler opens is opened once more, which is
-// nothing to the kernel, and its charge is given back here.
+// The caller may run on the growing stack, near its open end: any call below may fault. The handler
+// then opens, and charges, some or all of the requested range. So the frontier is read again
+// afterwards. Opening an open range again has no effect; its double charge is refunded here.
 slab::outcome slab::open_down_to(slot& s, std::byte* new_low) noexcept {
   BAST_ASSERT(new_low >= low(s) + geometry.guard);
   std::byte* const old_low = open_low(s);
@@ -226,7 +226,7 @@ slab::outcome slab::open_down_to(slot& s, std::byte* new_low) noexcept {
     refund_both(*owner, size);
     return open_low(s) <= new_low ? outcome::opened : outcome::refused;
   }
-  // Nothing faults from here to the store: the way into the kernel went deeper than this.
+  // No fault is possible from here to the store: the system call above went deeper.
   std::byte* const now_low = open_low(s);
   if (now_low > new_low) {
     s.frontier.store(
@@ -242,12 +242,12 @@ bool slab::close_below(slot& s, std::byte* new_low) noexcept {
   BAST_ASSERT(new_low > old_low);
   BAST_ASSERT(new_low <= high(s));
   const auto size = static_cast<std::size_t>(new_low - old_low);
-  arch::fiber_hooks::recycle({old_low, size});  // Whoever opens it again finds no marks.
+  arch::fiber_hooks::recycle({old_low, size});  // Clears the marks before it is reopened.
   if (tier == stack_tier::guard_markers) {
     if (!os::install_guard(old_low, size)) return false;  // guards and discards in one call
   } else {
-    // The contents first. The kernel refuses to discard locked memory, and what was inaccessible
-    // but still there would be found by whoever opens it again (F-14).
+    // Discards first. The kernel refuses to discard locked memory, and content that was
+    // inaccessible but not discarded would be readable after reopening (F-14).
     if (!os::discard(old_low, size)) return false;
     if (!os::protect(old_low, size, os::access::none)) return false;
   }
@@ -264,8 +264,8 @@ void slab::check_invariants() noexcept {
   std::size_t open = 0;
   for (std::uint32_t i = 0; i < opened; ++i) {
     const slot& s = slots()[i];
-    BAST_CHECK(s.index == i, "slab: a slot knows its place");
-    BAST_CHECK(s.top == high(s) - geometry.colour_of(i), "slab: a slot knows its place");
+    BAST_CHECK(s.index == i, "slab: slot position");
+    BAST_CHECK(s.top == high(s) - geometry.colour_of(i), "slab: slot position");
     BAST_CHECK(s.state != slot_state::unopened, "slab: I2");
     BAST_CHECK(open_low(s) >= low(s) + geometry.guard, "slab: the guard is never opened");
     BAST_CHECK(open_low(s) <= high(s), "slab: I3");

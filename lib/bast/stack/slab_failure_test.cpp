@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a slab does when the kernel refuses: laws X-6 and I4 of slab.hpp.
+// Refusals of the kernel: laws X-6 and I4 of slab.hpp.
 #include <gtest/gtest.h>
 
 #include "bast/os.hpp"
@@ -79,7 +79,7 @@ TEST_P(SlabFailure, X6_WithoutRecordsIsNoMemoryAndLeavesNothing) {
 TEST_P(SlabFailure, X6_WithoutADirectoryLeafIsNoMemoryAndLeavesNothing) {
   if (test::under_valgrind)
     GTEST_SKIP() << "valgrind maps in another order: the third is not the leaf";
-  // 500 GiB, so that it reaches where no slab was before and needs a leaf of the directory.
+  // 500 GiB, so that it spans addresses without a slab and needs a new leaf of the directory.
   const auto vast = stack_geometry::make({.limit = 64_MiB, .guard = 64_MiB}).value();
   const test::leak_baseline before;
   {
@@ -131,7 +131,7 @@ TEST_P(SlabFailure, I1_MarkersRefusedMidwayOpenNothing) {
     EXPECT_EQ(home->opened, 0U);
     EXPECT_EQ(owner.budget.open(), 0_B);
     EXPECT_EQ(test::pages_other_than(false, home->base, home->base + home->reserved), 0U);
-    EXPECT_EQ(home->sealed, error_number == EINVAL) << "locked memory opens no more";
+    EXPECT_EQ(home->sealed, error_number == EINVAL) << "a slab of locked memory opens no more";
   }
   EXPECT_TRUE(home->full());
 }
@@ -207,18 +207,18 @@ TEST_P(SlabFailure, F14_WhatIsClosedIsGoneWhateverTheKernelRefuses) {
   *window = std::byte{0x5a};
   bool closed = false;
   {
-    // The discard, and all that would repair its failure.
+    // The discard, and every call that would repair its failure.
     const os::fault_scope fault(
         {.kind = call::any, .nth = 2, .persistent = true, .error_number = EINVAL});
     closed = home->close_below(s, home->high(s));
   }
   if (!closed) {
     EXPECT_EQ(home->open_low(s), window);
-    EXPECT_TRUE(test::accessible(window)) << "not closed means open";
+    EXPECT_TRUE(test::accessible(window)) << "not closed, so open";
     return;
   }
   ASSERT_EQ(home->open_down_to(s, window), slab::outcome::opened);
-  EXPECT_EQ(*window, std::byte{0}) << "a byte of the former user";
+  EXPECT_EQ(*window, std::byte{0}) << "a byte of the previous user";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The arithmetic of slabs and of the series of slabs that a pool makes: exact sizes and counts.
+// The arithmetic of slabs, and of the series of slabs that a pool creates: exact sizes and counts.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -15,7 +15,7 @@ using test::site_a;
 using test::site_b;
 
 struct SlabLayout : test::pool_fixture {
-  /// What a slab for `wanted` slots comes to.
+  /// Checks the size of a slab for `wanted` slots.
   void expect_slab(const stack_options& options, std::size_t wanted, bytes reserved,
                    std::uint32_t capacity) {
     slab_owner owner;
@@ -27,7 +27,7 @@ struct SlabLayout : test::pool_fixture {
     EXPECT_EQ((*made)->capacity, capacity) << wanted;
     EXPECT_EQ((*made)->recorded,
               internal::round_up(slab::slots_offset + capacity * sizeof(slot), geometry.page));
-    EXPECT_EQ(advice.seen(), 1U) << "small pages are asked for";
+    EXPECT_EQ(advice.seen(), 1U) << "small pages are requested";
     slab::destroy(*made);
   }
 };
@@ -39,7 +39,7 @@ TEST_P(SlabLayout, I2_ASlabIsAsManySlotsAsFitWithAGuardAtTheEnd) {
   expect_slab(slots_of_128_kib, 1, 2_MiB, 15);
   expect_slab(slots_of_128_kib, 15, 2_MiB, 15);
   expect_slab(slots_of_128_kib, 16, 4_MiB, 31);
-  // One slot and the end margin are 2 MiB to the byte.
+  // One slot and the end margin make exactly 2 MiB.
   const stack_options exact{.limit = bytes{1920 << 10}, .guard = 64_KiB};
   expect_slab(exact, 1, 2_MiB, 1);
   expect_slab(exact, 2, 4_MiB, 2);
@@ -141,7 +141,7 @@ TEST(SlabSeries, OneReservationIsAtMost64GiBOfSlots) {
                          .tier = stack_tier::protection},
                         2000)
                   .has_value());
-  // 8, 24, 96 and 384 slots are used up; 1,536 would be the next.
+  // 8, 24, 96 and 384 slots are in use; 1,536 would be next.
   ASSERT_TRUE(pool.reserve(512).has_value());
   const stack_pool_stats before = pool.stats();
   EXPECT_EQ(before.slabs, 4U);

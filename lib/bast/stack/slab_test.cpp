@@ -16,7 +16,7 @@ using test::pages_other_than;
 
 constexpr stack_options small{.limit = 64_KiB, .guard = 64_KiB, .window = 16_KiB};
 
-/// One slab with an owner of its own; the fixture's slab is destroyed at the end.
+/// One slab with its own owner; the fixture destroys the slab at the end.
 struct Slab : test::each_tier {
   void make(const stack_options& options, std::size_t slots) {
     const auto geometry = stack_geometry::make(options);
@@ -160,7 +160,7 @@ TEST_P(Slab, I3_CloseBelowClosesExactlyAndFreesTheMemory) {
   EXPECT_EQ(home->open_low(s), keep);
   EXPECT_EQ(pages_other_than(false, home->low(s), keep), 0U);
   EXPECT_EQ(pages_other_than(true, keep, home->high(s)), 0U);
-  EXPECT_EQ(*keep, std::byte{0xaa}) << "what stays open keeps its contents";
+  EXPECT_EQ(*keep, std::byte{0xaa}) << "the open part keeps its content";
   EXPECT_EQ(owner.budget.open().count, 2 * page) << "I4";
   test::expect_none_resident(floor, keep);
   ASSERT_EQ(home->open_down_to(s, floor), slab::outcome::opened);
@@ -204,7 +204,7 @@ TEST_P(Slab, I4_BudgetsRefuseByNameAndAreNotCharged) {
   ASSERT_FALSE(process_refused.has_value());
   EXPECT_EQ(process_refused.error().kind(), errc::limit);
   EXPECT_NE(process_refused.error().message().find("process's budget"), std::string::npos);
-  EXPECT_EQ(owner.budget.open().count, 2 * window) << "the pool's part was given back";
+  EXPECT_EQ(owner.budget.open().count, 2 * window) << "the pool's part was refunded";
   EXPECT_EQ(home->open_bytes(s), window);
   home->check_invariants();
 }

@@ -41,7 +41,7 @@ result<stack_tier> resolve_tier(stack_tier wanted) noexcept {
                     : "tier guard_markers: MADV_GUARD_INSTALL does not guard here (Linux 6.13 has "
                       "it)");
   }
-  // The leak sanitizer must scan stacks and cannot see markers: there, automatic means protection.
+  // The leak sanitizer must scan stacks and cannot see markers; there, automatic means protection.
   if (wanted == stack_tier::automatic && (found == finding::does_not || arch::leak_roots_in_use)) {
     return stack_tier::protection;
   }

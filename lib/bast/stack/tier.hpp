@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which way of guarding this kernel really has (decision D2). Accepting the advice proves nothing:
-// qemu-user accepts MADV_GUARD_INSTALL and does nothing. So a scratch page is guarded and the
-// kernel is asked to write to it; only a refusal counts.
+// Finds the kind of guard that works on this kernel (decision D2). Accepting the advice proves
+// nothing: qemu-user accepts MADV_GUARD_INSTALL and ignores it. So the probe guards a scratch page
+// and makes the kernel write to it; only a refusal counts.
 #pragma once
 
 #include <bast/config.hpp>
@@ -15,12 +15,12 @@ namespace bast::inline BAST_ABI {
 /// True in builds with BAST_FORCE_PROTECTION_TIER, which behave as on a kernel without markers.
 inline constexpr bool protection_is_forced = BAST_FORCE_PROTECTION_TIER != 0;
 
-/// Probes now: true when guard markers guard. Errors: no_memory (no scratch page).
+/// Probes now: true if guard markers work. Errors: no_memory (no scratch page).
 [[nodiscard]] result<bool> probe_guard_markers() noexcept;
 
-/// The tier that `wanted` means here: `automatic` becomes what the first successful probe found.
-/// Errors: `unsupported` when guard markers are demanded and do not work; no_memory.
-/// Never answers with an unguarded tier. Thread-safe.
+/// The tier that `wanted` means here: `automatic` becomes the result of the first successful probe.
+/// Errors: `unsupported` if guard markers are demanded and do not work; no_memory. Never returns an
+/// unguarded tier. Thread-safe.
 [[nodiscard]] result<stack_tier> resolve_tier(stack_tier wanted) noexcept;
 
 }  // namespace bast::inline BAST_ABI

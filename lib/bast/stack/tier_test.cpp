@@ -30,7 +30,7 @@ TEST(StackTier, ProbeAnswersAndLeavesNothingBehind) {
 }
 
 TEST(StackTier, ProbeAgreesWithWhatMarkersDo) {
-  if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
+  if (protection_is_forced) GTEST_SKIP() << "this build does not probe the kernel";
   const std::size_t page = os::page_bytes();
   const auto scratch = os::map(page);
   ASSERT_TRUE(scratch.has_value());
@@ -40,7 +40,7 @@ TEST(StackTier, ProbeAgreesWithWhatMarkersDo) {
 }
 
 TEST(StackTier, ProbeSaysNoWhenTheKernelRefusesMarkers) {
-  if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
+  if (protection_is_forced) GTEST_SKIP() << "this build does not probe the kernel";
   for (const int error_number : {EINVAL, ENOMEM, ENOSYS}) {
     const os::fault_scope fault(
         {.kind = call::guard_install, .nth = 1, .error_number = error_number});
@@ -52,7 +52,7 @@ TEST(StackTier, ProbeSaysNoWhenTheKernelRefusesMarkers) {
 }
 
 TEST(StackTier, X6_ProbeWithoutScratchPageIsNoMemoryAndNotAnAnswer) {
-  if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
+  if (protection_is_forced) GTEST_SKIP() << "this build does not probe the kernel";
   const os::fault_scope fault({.kind = call::map, .nth = 1});
   const auto probed = probe_guard_markers();
   ASSERT_FALSE(probed.has_value());
@@ -82,9 +82,9 @@ TEST(StackTier, DemandedTierIsGivenOrRefused) {
 
 struct StackTierDeathTest : ::testing::Test {
   void SetUp() override {
-    GTEST_FLAG_SET(death_test_style, "threadsafe");  // What was found is kept for the process.
+    GTEST_FLAG_SET(death_test_style, "threadsafe");  // The result is cached per process.
     if (test::emulated) GTEST_SKIP() << "the emulator cannot start the program again";
-    if (protection_is_forced) GTEST_SKIP() << "this build does not ask the kernel";
+    if (protection_is_forced) GTEST_SKIP() << "this build does not probe the kernel";
   }
 };
 
@@ -132,7 +132,7 @@ TEST_F(StackTierDeathTest, MarkersThatWereFoundToGuardAreNotAskedAgain) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-/// A slab of the guard-marker tier while the first marker is refused.
+/// Creates a slab of the guard-marker tier while the first marker is refused.
 result<slab*> create_refused(int error_number, bool demanded, slab_owner& owner) {
   const stack_geometry geometry = stack_geometry::make({}).value();
   const os::fault_scope fault(
