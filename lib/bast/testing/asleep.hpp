@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waits until another thread sleeps in the kernel: what a test asks before it wakes that thread, so
-// that the wait was one. The kernel's own word for it, so no test has to sleep and hope.
+// Waits until another thread sleeps in the kernel, so that a test wakes a thread that really waits.
+// Uses the kernel's report, so no test has to sleep and hope.
 #pragma once
 
 #include <fcntl.h>
@@ -23,13 +23,14 @@ inline bool is_asleep(std::uint32_t id) {
   const ssize_t size = ::read(fd, line, sizeof line);
   ::close(fd);
   if (size <= 0) return false;
-  // "id (name) S ..."; the name may hold anything, a parenthesis too.
+  // "id (name) S ..."; the name may contain anything, including parentheses.
   const std::string_view told(line, static_cast<std::size_t>(size));
   const std::size_t end = told.rfind(") ");
   return end != std::string_view::npos && told.substr(end + 2).starts_with('S');
 }
 
-/// Returns when it is. A thread that never sleeps hangs the test, which has a time limit.
+/// Returns when thread `id` sleeps. A thread that never sleeps hangs the test, which has a time
+/// limit.
 inline void wait_until_asleep(std::uint32_t id) {
   while (!is_asleep(id)) ::sched_yield();
 }

@@ -15,15 +15,15 @@
 namespace bast::test {
 namespace {
 
-// Their allocators map and unmap whenever they like.
+// The allocators of these sanitizers map and unmap at any time.
 constexpr bool sanitizer_maps =
     BAST_WITH_ASAN != 0 || BAST_WITH_TSAN != 0 || BAST_WITH_MSAN != 0 || BAST_WITH_VALGRIND != 0;
 
-// One more line would be one more of the same.
+// Further lines would add nothing new.
 constexpr std::size_t complaints_max = 2000;
 
-/// The names in a directory of /proc, "." and ".." left out. By getdents64, because opendir
-/// allocates.
+/// The number of entries in a directory of /proc, without "." and "..". Uses getdents64, because
+/// opendir allocates.
 std::size_t entries_of(const char* path) {
   const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return 0;
@@ -57,12 +57,12 @@ std::string describe(const os::fault_plan& plan) {
 }  // namespace
 
 process_counts process_counts::now() {
-  (void)os::fork_mark::here();  // Its page is mapped once, and stays.
+  (void)os::fork_mark::here();  // Its page is mapped once and stays.
   process_counts seen;
   if constexpr (!sanitizer_maps) {
     const test::mappings all = test::mappings::now();
     seen.mappings = all.count;
-    // The heap moves in steps of its own; its end moves with it.
+    // The heap grows independently; its end moves with it.
     seen.mapped_bytes = all.byte_count - reinterpret_cast<std::uintptr_t>(::sbrk(0));
   }
   seen.fds = entries_of("/proc/self/fd");
@@ -71,7 +71,7 @@ process_counts process_counts::now() {
 }
 
 leak_baseline::leak_baseline() {
-  warm_directory();  // A slab that is made later may be the first in its 16 GiB.
+  warm_directory();  // A later slab may be the first in its 16 GiB.
   (void)os::retry_pending_releases();
   before_ = process_counts::now();
 }
@@ -79,7 +79,7 @@ leak_baseline::leak_baseline() {
 std::string leak_baseline::differences() const {
   const std::size_t pending = os::retry_pending_releases();
   process_counts now = process_counts::now();
-  // A joined thread is still listed until the kernel has taken it down, and nobody tells when.
+  // A joined thread stays listed until the kernel has removed it, and there is no event for that.
   for (int patience = 1000; now.threads > before_.threads && patience > 0; --patience) {
     ::usleep(1000);
     now = process_counts::now();
@@ -92,7 +92,7 @@ std::string leak_baseline::differences() const {
     out += "mapped bytes: " + std::to_string(more) + " more than before\n";
   }
   compare(out, "descriptors", before_.fds, now.fds);
-  // Fewer: one that was joined was still on its way out when the baseline was taken.
+  // Fewer is fine: a joined thread may have been exiting when the baseline was taken.
   if (now.threads > before_.threads) compare(out, "threads", before_.threads, now.threads);
   return out;
 }
@@ -139,7 +139,7 @@ void run_once(fault_loop& loop, void* scenario, erased_scenario call, const os::
 fault_loop loop_over_calls(void* scenario, erased_scenario call, std::span<const int> errnos) {
   fault_loop loop;
   {
-    // Warm up: what is made once for the process (handlers, directory leaves) is no leak.
+    // Warm up: what is created once per process (handlers, directory leaves) is no leak.
     injection faults({});
     (void)call(scenario, faults);
   }

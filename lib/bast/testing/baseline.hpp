@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two things that tests of every layer need:
+// Two tools for the tests of every layer:
 //
-//   - `leak_baseline`: what the process holds now (address space, descriptors, threads), and later,
-//     in words, what it holds more or less. Any harness can use it: no GoogleTest here.
-//   - `for_each_failing_call`: the loop that fails every kernel call of a scenario, one after the
-//     other, and looks at what the scenario makes of it (law X-6).
+//   - `leak_baseline`: records what the process holds (address space, descriptors, threads), and
+//     later describes the differences. Any harness can use it: it does not need GoogleTest.
+//   - `for_each_failing_call`: the loop that fails every system call of a scenario, one after the
+//     other, and checks the scenario's result (law X-6).
 //
 //   const auto loop = bast::test::for_each_failing_call([](bast::test::injection& faults) {
 //     bast::stack_pool pool;
 //     const auto ready = pool.init({}, 8);      // fails clearly, or works
 //     ...
 //     faults.end();                             // from here on nothing fails
-//     return std::string{};                     // or a sentence: what was wrong
+//     return std::string{};                     // or a sentence that describes the error
 //   });
 //   EXPECT_EQ(loop.complaints, "");
 //   EXPECT_GT(loop.injected, 0U);
@@ -30,7 +30,7 @@
 
 namespace bast::test {
 
-/// What the process holds. Counted without allocating, so that looking changes nothing.
+/// What the process holds. Counted without allocating, so that counting changes nothing.
 struct process_counts {
   std::size_t mappings = 0;      // 0 where a sanitizer's own mappings come and go
   std::size_t mapped_bytes = 0;  // the heap of brk(2) left out; 0 as above
@@ -41,23 +41,23 @@ struct process_counts {
   friend bool operator==(const process_counts&, const process_counts&) = default;
 };
 
-/// Remembers what the process held when it was made. Unmappings that the kernel had refused before
-/// are tried again first, so that they are not missed later.
+/// Records what the process holds. Refused unmappings are retried first, so that they do not count
+/// as differences later.
 class leak_baseline {
  public:
   leak_baseline();
 
-  /// One line for each count that is not what it was; empty when all are. Unmappings that the
-  /// kernel refused are tried again first (os::release promises no more).
+  /// One line for each count that differs; empty if none does. Refused unmappings are retried first
+  /// (os::release guarantees no more).
   std::string differences() const;
 
  private:
   process_counts before_;
 };
 
-/// A directory leaf is made once for each 16 GiB of addresses and stays. Makes those around here,
-/// so that what is counted afterwards does not depend on where the next slab lies. Each baseline
-/// begins with it.
+/// A directory leaf is created once for each 16 GiB of addresses and stays. Creates those near the
+/// current addresses, so that later counts do not depend on the address of the next slab. Each
+/// baseline does this first.
 void warm_directory();
 
 /// The faults of one run of a scenario.
@@ -65,8 +65,8 @@ class injection {
  public:
   explicit injection(os::fault_plan plan) { scope_.emplace(plan); }
 
-  /// From here on every call succeeds again: for the part of a scenario that shows that what
-  /// survived the fault still works.
+  /// From here on every call succeeds again: for checking that everything that survived the fault
+  /// still works.
   void end() {
     if (!scope_) return;
     seen_ = scope_->seen();
@@ -83,7 +83,7 @@ class injection {
   std::uint64_t injected_ = 0;
 };
 
-/// What the loop found.
+/// The result of the loop.
 struct fault_loop {
   std::uint64_t calls = 0;     // of one run in which nothing fails
   std::uint64_t runs = 0;      // with a fault planned
@@ -94,17 +94,18 @@ struct fault_loop {
   std::string summary() const;
 };
 
-// For the template below. Not in a nested `internal`: a test that uses all of this namespace would
-// no longer find the library's.
+// For the template below. Not in a nested `internal`: tests that use this whole namespace would
+// then no longer find the library's.
 using erased_scenario = std::string (*)(void* scenario, injection& faults);
 fault_loop loop_over_calls(void* scenario, erased_scenario call, std::span<const int> errnos);
 
-/// What mmap, mprotect and madvise really answer: no memory, and "not on this memory".
+/// The errnos of mmap, mprotect and madvise: no memory, and "not on this memory".
 inline constexpr int usual_errnos[] = {ENOMEM, EINVAL};
 
-/// Runs `scenario` once to warm up, once to count its calls; then, for each k, once with the k-th
-/// call failing and once with all calls from the k-th on, with each of `errnos`. After every run
-/// the process must be back at the baseline. The scenario returns what was wrong, or an empty text.
+/// Runs `scenario` once to warm up and once to count its calls. Then, for each k and each of
+/// `errnos`, runs it once with the k-th call failing and once with all calls from the k-th on
+/// failing. After every run the process must be back at the baseline. The scenario returns a
+/// description of an error, or an empty text.
 template <class Scenario>
 fault_loop for_each_failing_call(Scenario&& scenario, std::span<const int> errnos = usual_errnos) {
   using target = std::remove_reference_t<Scenario>;

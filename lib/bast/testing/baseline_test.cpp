@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two tools that other tests trust: what the process holds, and the loop that fails each call.
+// The two tools that other tests rely on: the counts of the process, and the loop that fails each
+// call.
 #include "bast/testing/baseline.hpp"
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@ namespace {
 
 constexpr std::size_t one_mebibyte = std::size_t{1} << 20;
 
-/// A mapping of its own, made without the library. Not writable: it joins no neighbour.
+/// A mapping made without the library. Not writable, so that it joins no neighbour.
 class foreign_mapping {
  public:
   explicit foreign_mapping(std::size_t size)
@@ -42,9 +43,9 @@ class foreign_mapping {
 
 TEST(ProcessCounts, SeeEachDescriptorOnce) {
   const process_counts before = process_counts::now();
-  EXPECT_EQ(process_counts::now(), before) << "looking changes nothing";
+  EXPECT_EQ(process_counts::now(), before) << "counting changes nothing";
   std::vector<os::descriptor> files;
-  // More than one read of the directory returns.
+  // More entries than one read of the directory returns.
   for (std::size_t i = 1; i <= 300; ++i) {
     files.push_back(os::open_file("/dev/null", O_RDONLY).value());
     if (i <= 3 || i == 300) {
@@ -53,13 +54,13 @@ TEST(ProcessCounts, SeeEachDescriptorOnce) {
   }
   files.clear();
   EXPECT_EQ(process_counts::now().fds, before.fds);
-  // 0, 1 and 2 at least, and the one that looks.
+  // At least 0, 1, 2 and the descriptor that counts.
   EXPECT_GE(before.fds, 4U);
 }
 
 TEST(ProcessCounts, SeeEachThreadOnce) {
   if (BAST_WITH_TSAN != 0) GTEST_SKIP() << "it has a thread of its own, and none after a fork";
-  // In a process of its own: a thread of another test may be on its way out.
+  // In a process of its own: a thread of another test may be exiting.
   EXPECT_EQ(in_child([] {
               if (process_counts::now().threads != 1) return 1;
               std::atomic<bool> end{false};
@@ -102,7 +103,7 @@ TEST(ProcessCounts, SeeMappingsAndTheirBytes) {
     EXPECT_EQ(now.mapped_bytes, before.mapped_bytes + one_mebibyte);
   }
   EXPECT_EQ(process_counts::now(), before);
-  // The heap of brk(2) moves in steps of its own.
+  // The heap of brk(2) grows independently.
   ASSERT_NE(::sbrk(static_cast<std::intptr_t>(one_mebibyte)), reinterpret_cast<void*>(-1));
   EXPECT_EQ(process_counts::now().mapped_bytes, before.mapped_bytes);
   ASSERT_NE(::sbrk(-static_cast<std::intptr_t>(one_mebibyte)), reinterpret_cast<void*>(-1));
@@ -179,7 +180,7 @@ TEST(WarmDirectory, MakesWhatLaterSlabsNeedAndLeavesNothingElse) {
   const leak_baseline before;
   warm_directory();
   EXPECT_EQ(before.differences(), "") << "a second time makes nothing";
-  // A leaf covers 16 GiB: here, and as far away on both sides, entering needs no memory.
+  // A leaf covers 16 GiB: entering needs no memory here, nor at that distance on both sides.
   std::byte* const page = os::map(os::page_bytes()).value();
   const auto here = reinterpret_cast<std::uintptr_t>(page);
   const os::fault_scope calls({.kind = os::call::map});

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bast_test_child: the program that tests of processes start. Its arguments are steps, done one
-// after the other; it ends with status 0 after the last.
+// bast_test_child: the program that tests of processes start. Its arguments are steps, executed in
+// order; it ends with status 0 after the last.
 //
 //   bast_test_child fds out 1000 exit 3
 //   bast_test_child ignore 15 ready hang
-//   bast_test_child grandchild exit 0        the grandchild keeps every descriptor, and hangs
+//   bast_test_child grandchild exit 0        the grandchild keeps every descriptor and hangs
 //
-// Steps that tell (on standard output, unbuffered, one line each unless said otherwise):
+// Steps that report (on standard output, unbuffered, one line each unless noted otherwise):
 //   argv          all arguments, argv[0] included, each as "<length>:<bytes>"; ends the steps
 //   env           the environment, in the same form
 //   cwd           the working directory
@@ -18,23 +18,23 @@
 //   limit R       "<soft> <hard>" of resource number R, as getrlimit numbers it
 //   ready         "ready"
 //   say TEXT      TEXT
-// Steps that do:
+// Steps that act:
 //   cat           copies standard input to standard output until its end
 //   drain         reads standard input to its end
-//   out N, err N  writes N bytes: "abc..z" over and over, each stream going on where it stopped
+//   out N, err N  writes N bytes: "abc..z" repeated, each stream continuing where it stopped
 //   close FD      closes a descriptor
-//   change_stdin  fails unless standard input cannot be written to, nor made shorter
+//   change_stdin  fails unless standard input is neither writable nor truncatable
 //   ignore S      ignores signal S
-//   default S     does with signal S what is done by default
+//   default S     restores the default action of signal S
 //   leaver        forks a process that leaves the group and ends with status 9
 //   pipe_size N   makes standard output, a pipe, N bytes large
 //   grandchild    forks a process that hangs, holding every descriptor; "grandchild <pid>" on
 //                 standard error
 //   exit N        ends with status N
 //   signal S      ends by signal S
-//   hang          waits for a signal, for at most two minutes: no failed test leaves it behind
+//   hang          waits for a signal, at most two minutes, so that no failed test leaves it
 //
-// Status 120: a step is unknown, or could not be done; standard error says which.
+// Status 120: an unknown or failed step, named on standard error.
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -197,7 +197,7 @@ void fork_grandchild() {
   const pid_t pid = ::fork();
   if (pid < 0) give_up("fork");
   if (pid == 0) {
-    ::alarm(lifetime_s);  // An alarm is not inherited by fork.
+    ::alarm(lifetime_s);  // fork does not inherit an alarm.
     hang();
   }
   put("grandchild " + std::to_string(pid) + "\n", STDERR_FILENO);

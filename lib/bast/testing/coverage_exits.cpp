@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Coverage builds only. gcov writes its counters when a process ends in the ordinary way; a death
-// test's child ends by _exit, by abort or by a signal, and would take with it what it covered. The
-// linker leads those calls here (cmake/BastTesting.cmake).
+// Coverage builds only. gcov writes its counters at a regular process exit. The child of a death
+// test ends by _exit, abort or a signal and would lose its counters. The linker redirects those
+// calls here (cmake/BastTesting.cmake).
 #include <bast/config.hpp>
 
 #if BAST_COVERAGE
@@ -24,7 +24,7 @@ namespace {
 
 void save_counters() {
   __gcov_dump();
-  __gcov_reset();  // What follows is added to what was written.
+  __gcov_reset();  // Later counts are added to those written.
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ void __wrap_abort() {
   __real_abort();
 }
 
-/// A handler that gives SIGSEGV its default action back returns to the instruction that kills.
+/// A handler that restores SIGSEGV's default action returns to the instruction that kills.
 int __wrap_sigaction(int number, const struct sigaction* action, struct sigaction* before) {
   if (action != nullptr && action->sa_handler == SIG_DFL) save_counters();
   return __real_sigaction(number, action, before);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A site of the registry without a registry, for tests of what is recorded.
+// A site record outside the registry, for tests of recording.
 #pragma once
 
 #include "bast/watch.hpp"

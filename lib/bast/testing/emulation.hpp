@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `emulated`: true when this program runs under qemu-user, which every build for a foreign CPU does
-// (cmake/BastTests.cmake). It runs our code as it is, but it refuses mincore of inaccessible
-// pages, does not serve RLIMIT_AS, and writes a line of its own when a signal kills the program.
+// `emulated`: true when this program runs under qemu-user, as every build for a foreign CPU does
+// (cmake/BastTests.cmake). qemu-user runs our code unchanged, but refuses mincore of inaccessible
+// pages, ignores RLIMIT_AS, and prints its own line when a signal kills the program.
 #pragma once
 
 #include <bast/config.hpp>
@@ -14,12 +14,12 @@ inline constexpr bool emulated = true;
 inline constexpr const char* killed_silently = "^qemu: uncaught target signal";
 #else
 inline constexpr bool emulated = false;
-/// What a death test sees when the kernel ends the program and nobody says a word.
+/// The output of a death test when the kernel ends the program without a diagnostic.
 inline constexpr const char* killed_silently = "^$";
 #endif
 
-/// True in builds whose tests run under valgrind. It opens the stacks of coroutines as a whole, and
-/// has its own opinion of signals and limits.
+/// True in builds whose tests run under valgrind. Such builds open coroutine stacks completely;
+/// valgrind handles signals and limits in its own way.
 inline constexpr bool under_valgrind = BAST_WITH_VALGRIND != 0;
 
 }  // namespace bast::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The smallest thing to wait for.
+// A minimal object to wait for.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 namespace bast::test {
 
-/// What one waits for: whoever has its address ends the wait. Takes its wait back when it ends.
+/// Any code with its address can end the wait. Its destructor withdraws the wait.
 struct event {
   internal::waiter who;
   internal::waiter::armed_word armed = who.arm();
@@ -25,7 +25,7 @@ struct event {
   }
 };
 
-/// A coroutine that waits for an event of its own, and that notes in `order` when it returns.
+/// A coroutine that waits for its own event and appends to `order` when the wait returns.
 struct waiting_coroutine {
   coro<> coroutine;
   event* at = nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `mappings` in the words of GoogleTest.
+// GoogleTest expectations for `mappings`.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Faults on purpose: a page that nobody may touch, a load whose address is in a known register, and
-// a `require` for the children of death tests, where EXPECT_* would go unheard.
+// Deliberate faults: an inaccessible page, a load whose address is in a known register, and a
+// `require` for the children of death tests, where EXPECT_* would have no effect.
 #pragma once
 
 #include <signal.h>
@@ -70,8 +70,8 @@ inline void redirect_load(void* context, const void* address) {
 #endif
 }
 
-/// Takes SIGSEGV from a sanitizer that may hold it, so that the child of a death test starts where
-/// every plain program starts.
+/// Takes SIGSEGV from a sanitizer that may handle it, so that the child of a death test starts like
+/// a plain program.
 inline void start_from_default_action() { ::signal(SIGSEGV, SIG_DFL); }
 
 /// Installs an action for SIGSEGV as an application would.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `for_each_failing_call`: which runs it makes, and that it tells what each leaves. A loop that
-// runs nothing, or hears nothing, would make a hundred tests pass.
+// `for_each_failing_call`: the runs that it makes, and that it reports what each leaves. A loop
+// that runs nothing, or reports nothing, would make a hundred tests pass.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 namespace bast::test {
 namespace {
 
-/// Three calls that do nothing; the answer of each: '.' or the first letter of the errno's kind.
+/// Three calls without effect; for each '.' on success, or the first letter of the errno's kind.
 std::string three_calls() {
   std::string answers;
   for (const os::call kind : {os::call::map, os::call::open, os::call::map}) {
@@ -34,10 +34,10 @@ TEST(FaultLoop, FailsEachCallAloneAndWithAllLaterOnesWithEachErrno) {
     return std::string();
   });
   const std::vector<std::string> expected = {
-      "...", "...",                // to warm up, to count
-      "M..", "MMM", "V..", "VVV",  // the first
-      ".M.", ".MM", ".V.", ".VV",  // the second
-      "..M", "..M", "..V", "..V",  // the third, which is the last
+      "...", "...",                // warm-up, count
+      "M..", "MMM", "V..", "VVV",  // the first fails
+      ".M.", ".MM", ".V.", ".VV",  // the second fails
+      "..M", "..M", "..V", "..V",  // the third, the last, fails
   };
   EXPECT_EQ(runs, expected);
   EXPECT_EQ(loop.calls, 3U);
@@ -80,7 +80,7 @@ TEST(FaultLoop, TellsWhatTheScenarioSaysAndWithWhichFault) {
   const auto loop = for_each_failing_call([&](injection&) {
     ++runs;
     (void)os::internal::system_call(os::call::map, -1, [] { return 0; });
-    return runs == 1 ? std::string("not heard: it warms up") : "run " + std::to_string(runs);
+    return runs == 1 ? std::string("not reported: the warm-up") : "run " + std::to_string(runs);
   });
   EXPECT_EQ(loop.complaints,
             "nothing failing: run 2\n"
@@ -102,7 +102,7 @@ TEST(FaultLoop, TellsWhatARunLeft) {
   EXPECT_EQ(loop.complaints,
             "call 1 failing with ENOMEM (12): descriptors: " + std::to_string(before) +
                 " before, " + std::to_string(before + 1) + " now\n\n")
-      << "once: the next run begins with it";
+      << "reported once: it is in the next run's baseline";
 }
 
 TEST(FaultLoop, StopsTellingWhenThereIsEnough) {
@@ -111,9 +111,9 @@ TEST(FaultLoop, StopsTellingWhenThereIsEnough) {
     (void)three_calls();
     return long_one;
   });
-  // Two leave room for a third; more would be more of the same.
+  // One line leaves room for a second; after that, more would add nothing new.
   EXPECT_EQ(std::count(loop.complaints.begin(), loop.complaints.end(), '\n'), 2);
-  EXPECT_EQ(loop.runs, 12U) << "but they are all made";
+  EXPECT_EQ(loop.runs, 12U) << "but all runs are made";
 }
 
 TEST(Injection, EndsOnceAndKeepsItsCounts) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A child that a driver follows, by the numbers of its descriptors: for tests that make them up, or
-// that look at them afterwards.
+// Makes a driver supervise a child by its descriptor numbers: for tests that invent them or check
+// them afterwards.
 #pragma once
 
 #include <utility>
@@ -10,7 +10,7 @@
 
 namespace bast::test {
 
-/// On an error the descriptors stay the caller's.
+/// On error the caller keeps the descriptors.
 [[nodiscard]] inline result<process_id> follow(process_driver& driver, const process_start& start) {
   process_child child{start,
                       start.pid,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For what a process does once, when it first uses the library: a test of that needs a process in
-// which nothing was used before, whatever ran before it in this one.
+// For one-time initialisation: its tests need a process in which the library was not used before,
+// whatever ran before in this one.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,8 +12,8 @@
 
 namespace bast::test {
 
-/// Expects 0 from `body`, run in a new process of this program, which runs the test up to here.
-/// Where a program cannot execute itself, the process is forked, if it is still fresh.
+/// Expects 0 from `body`, run in a new process of this program that runs the test up to here. If a
+/// program cannot execute itself, forks this process, provided that it is still fresh.
 template <class Body>
 void expect_in_fresh_process(Body body) {
   if (BAST_EMULATED || BAST_WITH_VALGRIND) {
@@ -21,7 +21,7 @@ void expect_in_fresh_process(Body body) {
     EXPECT_EQ(in_child(body), 0);
     return;
   }
-  GTEST_FLAG_SET(death_test_style, "threadsafe");  // put back when the test ends
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // restored at the end of the test
   EXPECT_EXIT(::_exit(watch::registry() != nullptr ? 99 : body()), ::testing::ExitedWithCode(0),
               "");
 }

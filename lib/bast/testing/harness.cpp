@@ -23,7 +23,7 @@ const char* broken_guard(const stack_view& stack) {
   if (os::kernel_can_write(low + home.geometry.guard - page)) return "the high end of the guard";
   std::byte* const open_low = home.open_low(*stack.record);
   if (open_low > stack.low && os::kernel_can_write(open_low - page)) {
-    return "what lies below the open part";
+    return "the unopened part";
   }
   return nullptr;
 }
@@ -42,7 +42,7 @@ std::string broken_guards(coro_pool& pool) {
 input_watch::input_watch(std::uint64_t inputs_between_looks)
     : inputs_between_looks_(inputs_between_looks) {
   warm_directory();
-  // What bast makes once: the registry, the handler, this thread's alternate stack.
+  // Creates what bast makes once: the registry, the handler, this thread's alternate stack.
   if (auto pool = coro_pool::create()) {
     if (auto c = pool->acquire()) (void)c->start([] {});
   }

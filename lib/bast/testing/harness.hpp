@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a harness of your own should check after each input, so that it finds what bast's own
-// harnesses would: nothing is lost, every guard guards, and the pool's records are true.
+// Checks for a harness of your own after each input, as in bast's own harnesses: no leaks, every
+// guard works, and the pool's records are correct.
 //
 //   extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
 //     static bast::test::input_watch watch;
@@ -15,8 +15,8 @@
 //     return 0;
 //   }
 //
-// Knows no test framework. What is wrong is written to standard error, and the process aborts,
-// which is how a fuzzer learns of it.
+// Independent of test frameworks. Errors are written to standard error, and the process aborts,
+// which a fuzzer detects.
 #pragma once
 
 #include <cstdint>
@@ -27,35 +27,35 @@
 
 namespace bast::test {
 
-/// In words, what is wrong with the guard of one stack; null when it guards. Asks the kernel two or
-/// three times.
+/// Describes a broken guard of one stack; null if it works. Makes two or three system calls.
 const char* broken_guard(const stack_view& stack);
-/// The same of all stacks of a pool; empty when all of them guard.
+/// The same for all stacks of a pool; empty if all guards work.
 std::string broken_guards(coro_pool& pool);
 
-/// Not thread-safe: one for each harness. What your program makes only once (a descriptor, a
-/// thread), make before the first input: it would look lost in the input that made it.
+/// Not thread-safe: one per harness. Create objects that your program makes only once (a
+/// descriptor, a thread) before the first input, or they count as leaks of the input that made
+/// them.
 class input_watch {
  public:
-  /// Looking at all that the process holds costs about as much as a short input, so it is done for
-  /// one input in `inputs_between_looks`; and for each of the first so many: what was found in a
-  /// long run is found again when its input is replayed alone, or among a few.
+  /// Counting everything that the process holds costs about as much as a short input, so it is done
+  /// for one input in `inputs_between_looks`, and for each of the first so many: replaying a
+  /// finding alone, or among a few inputs, then finds it again.
   explicit input_watch(std::uint64_t inputs_between_looks = 64);
 
-  /// At the start of each input. What a fuzzer does between two inputs is none of their business.
+  /// At the start of each input. What the fuzzer does between two inputs is not counted.
   void begin();
-  /// The pool's invariants and every guard. Call while the pool lives, at any point where no
-  /// coroutine runs.
+  /// Checks the pool's invariants and every guard. Call while the pool exists and no coroutine
+  /// runs.
   static void check(coro_pool& pool);
-  /// At the end of each input, when its pools are gone: what was lost, in words, or nothing.
+  /// At the end of each input, after its pools: describes the leaks, or returns an empty text.
   std::string lost();
-  /// The same; aborts when something was.
+  /// The same, but aborts if there is a leak.
   void end();
 
  private:
   std::uint64_t inputs_between_looks_;
   std::uint64_t inputs_ = 0;
-  std::optional<leak_baseline> before_;  // in an input that is looked at
+  std::optional<leak_baseline> before_;  // in an input that is counted
 };
 
 }  // namespace bast::test

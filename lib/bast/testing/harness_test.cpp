@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The checks for other people's harnesses: silent when all is well, and not when it is not.
+// The checks for user harnesses: silent without an error, and only then.
 #include "bast/testing/harness.hpp"
 
 #include <fcntl.h>
@@ -58,7 +58,7 @@ TEST(InputWatchDeath, TellsOfAGuardThatDoesNotGuard) {
       "the low end of the guard of stack 0 is accessible");
 }
 
-/// Opens one page of the guard of one of two stacks, and says what broken_guards makes of it.
+/// Opens one page of the guard of one of two stacks and returns the result of broken_guards.
 std::string with_an_opened_page(std::size_t stack, std::size_t page_of_guard) {
   coro_pool pool = *coro_pool::create({.stack = {.tier = stack_tier::protection}});
   auto first = pool.acquire();
@@ -92,16 +92,16 @@ TEST(BrokenGuards, TellOfMemoryBelowTheOpenPart) {
   pool.for_each_stack([](const stack_view& view) {
     const slab& home = slab::of(*view.record);
     std::byte* const open_low = home.open_low(*view.record);
-    ASSERT_GT(open_low, view.low) << "it can grow";
+    ASSERT_GT(open_low, view.low) << "the stack can grow";
     EXPECT_EQ(broken_guard(view), nullptr);
     ASSERT_TRUE(os::protect(open_low - os::page_bytes(), os::page_bytes(), os::access::read_write));
-    EXPECT_STREQ(broken_guard(view), "what lies below the open part");
+    EXPECT_STREQ(broken_guard(view), "the unopened part");
     ASSERT_TRUE(os::protect(open_low - os::page_bytes(), os::page_bytes(), os::access::none));
     EXPECT_EQ(broken_guard(view), nullptr);
   });
 }
 
-/// Which of `count` inputs, each of which loses a descriptor, have it reported: one digit each.
+/// Which of `count` inputs that leak a descriptor are reported: one digit each.
 std::string reported_losses(input_watch& watch, int count) {
   std::string out;
   for (int input = 0; input < count; ++input) {
@@ -115,7 +115,7 @@ std::string reported_losses(input_watch& watch, int count) {
 
 TEST(InputWatch, ReportsTheLossOfASingleInput) {
   input_watch watch;
-  EXPECT_EQ(reported_losses(watch, 1), "1") << "as when a finding is replayed";
+  EXPECT_EQ(reported_losses(watch, 1), "1") << "as in a replay";
 }
 
 TEST(InputWatch, LooksAtTheFirstInputsAndThenAtOneInAsMany) {

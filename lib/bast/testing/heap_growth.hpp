@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether what was made is given back: the heap after many lives is as it was after some.
+// Detects leaks: after many repetitions the heap is as large as after a few.
 //
 //   EXPECT_LT(test::heap_growth_of([] { (void)make(); }), test::heap_caches);
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace bast::test {
 
-/// Bytes of the heap in use. 0 under a sanitizer that has a heap of its own, and looks for leaks.
+/// Bytes of the heap in use. 0 under a sanitizer with its own heap and leak check.
 inline std::size_t heap_in_use() {
 #ifdef __GLIBC__
   if (process_counts::now().mappings != 0) return ::mallinfo2().uordblks;
@@ -23,7 +23,7 @@ inline std::size_t heap_in_use() {
   return 0;
 }
 
-/// How much the heap grows in a thousand lives, after the first that fill its caches.
+/// The growth of the heap over a thousand calls, after the first ones, which fill its caches.
 template <class F>
 std::size_t heap_growth_of(F life) {
   for (int i = 0; i < 100; ++i) life();
@@ -33,7 +33,7 @@ std::size_t heap_growth_of(F life) {
   return after > before ? after - before : 0;
 }
 
-// Less than a byte for each life: whoever kept something kept more.
+// Less than a byte per call: a leak is larger.
 inline constexpr std::size_t heap_caches = 1000;
 
 }  // namespace bast::test

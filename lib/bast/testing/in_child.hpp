@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Part of a test in a process of its own: what it limits, closes or breaks ends with it.
+// Runs part of a test in its own process, with which its limits and damage end.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,11 +11,11 @@
 
 namespace bast::test {
 
-/// The exit status of a forked child that runs `body`, whose result it is; 128 and the number of
-/// the signal when one ended it. The child runs no destructors and no handlers of exit.
+/// Runs `body` in a forked child and returns its result as the exit status, or 128 plus the signal
+/// that ended the child. The child runs no destructors and no exit handlers.
 template <class Body>
 int in_child(Body body) {
-  (void)std::fflush(nullptr);  // or the child could write it again
+  (void)std::fflush(nullptr);  // or the child could write its content again
   const pid_t child = ::fork();
   if (child == 0) ::_exit(body());
   int status = 0;

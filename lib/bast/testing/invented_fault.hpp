@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Faults that never happened: a siginfo and a context made up, for tests of what a fault handler
-// decides. The addresses are exact, which no compiled access is.
+// Invented faults: a siginfo and a context for tests of a fault handler's decisions. Their
+// addresses are exact, unlike those of compiled accesses.
 #pragma once
 
 #include <ucontext.h>
@@ -11,7 +11,7 @@
 
 namespace bast::test {
 
-/// What a handler is told of a fault.
+/// The arguments of a handler for a fault.
 struct invented_fault {
   std::uintptr_t address = 0;
   std::uintptr_t sp = 0;
@@ -23,7 +23,7 @@ struct invented_fault {
     siginfo_t told{};
     told.si_signo = SIGSEGV;
     told.si_code = code;
-    told.si_addr = reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): made up
+    told.si_addr = reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): invented
     return told;
   }
   ucontext_t context() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A thread that its destructor joins: std::jthread without its stop token, for libc++ before 20,
-// which has that one only among its experiments.
+// where that is experimental.
 #pragma once
 
 #include <concepts>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The error of a result that may have none: asking one that succeeded for its error reads what
-// happens to be there, which may be what the test expects.
+// The error of a result that may have none. Reading the error of a successful result yields
+// arbitrary data, which may equal the expected error.
 #pragma once
 
 #include <optional>
@@ -12,14 +12,14 @@
 
 namespace bast {
 
-/// How GoogleTest prints it.
+/// Prints the kind for GoogleTest.
 inline void PrintTo(errc kind, std::ostream* out) { *out << make_error_code(kind).message(); }
 
 }  // namespace bast
 
 namespace bast::test {
 
-/// The kind of the error, or nothing when the operation succeeded.
+/// The kind of the error, or nothing on success.
 template <class T>
 std::optional<errc> kind_of(const result<T>& outcome) {
   if (outcome) return std::nullopt;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `mappings`: how much address space the process has, read from /proc/self/maps. The baseline of
-// every test that says "nothing is left behind": take one before, one after, compare. Under the
-// address, thread and memory sanitizers, which map whenever they like, all counts are zero.
+// `mappings`: the address space of the process, read from /proc/self/maps. The baseline of every
+// test that checks for leaks: take one before and one after, and compare. Under the address, thread
+// and memory sanitizers, which map memory at any time, all counts are zero.
 #pragma once
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ struct mappings {
   static constexpr bool counted =
       !BAST_WITH_ASAN && !BAST_WITH_TSAN && !BAST_WITH_MSAN && !BAST_WITH_VALGRIND;
 
-  /// Reads without allocating, so that looking changes nothing.
+  /// Reads without allocating, so that reading changes nothing.
   static mappings now() {
     mappings seen;
     if (!counted) return seen;
@@ -46,7 +46,7 @@ struct mappings {
   }
 
  private:
-  /// A line begins with "low-high " in hexadecimal; the rest is of no interest.
+  /// A line begins with "low-high " in hexadecimal; the rest is ignored.
   class line_parser {
    public:
     explicit line_parser(mappings& seen) : seen_(seen) {}

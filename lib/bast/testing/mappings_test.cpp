@@ -30,7 +30,7 @@ TEST(mappings, a_leak_of_one_page_is_seen) {
   EXPECT_EQ(mappings::now(), before);
 }
 
-/// The same, counted by another reader, line by line.
+/// The same counts by another parser, line by line.
 mappings counted_by_stdio() {
   mappings seen;
   std::FILE* const maps = std::fopen("/proc/self/maps", "re");
@@ -50,7 +50,7 @@ mappings counted_by_stdio() {
 
 TEST(mappings, are_all_lines_however_many_reads_they_take) {
   if (!mappings::counted) GTEST_SKIP() << "the sanitizer's own mappings come and go";
-  (void)counted_by_stdio();  // What stdio allocates once.
+  (void)counted_by_stdio();  // stdio allocates on first use.
   EXPECT_EQ(mappings::now(), counted_by_stdio());
   // More lines than one read returns: neighbours of different access do not share one.
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));

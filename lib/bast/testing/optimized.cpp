@@ -3,7 +3,7 @@
 
 namespace bast::test {
 
-// Compiled as the library is, and not as a test.
+// Compiled with the library's options, not those of a test.
 bool library_is_optimized() noexcept {
 #if defined(__OPTIMIZE__)
   return true;

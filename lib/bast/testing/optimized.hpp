@@ -3,8 +3,8 @@
 
 namespace bast::test {
 
-/// Whether the library was compiled with optimisation. A unit test cannot tell by itself: it may
-/// have options of its own (BAST_LIBRARY_OPTIONS in CMakeLists.txt).
+/// Whether the library was compiled with optimisation. A unit test may have other options
+/// (BAST_LIBRARY_OPTIONS in CMakeLists.txt).
 bool library_is_optimized() noexcept;
 
 }  // namespace bast::test

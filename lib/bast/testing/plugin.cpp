@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A shared object with the library inside, which coro/plugin_test.cpp loads and closes.
+// A shared object that contains the library. coro/plugin_test.cpp loads and closes it.
 #include "bast/coro.hpp"
 
 namespace {
@@ -14,7 +14,7 @@ namespace {
 
 }  // namespace
 
-/// Returns the number of frames of a coroutine that had to grow, or a negative number.
+/// Runs a coroutine that must grow and returns the number of its frames, or a negative number.
 extern "C" [[gnu::visibility("default")]] int bast_test_plugin_run(int depth);
 int bast_test_plugin_run(int depth) {
   auto pool = bast::coro_pool::create();

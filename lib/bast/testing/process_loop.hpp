@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `process_loop`: one face for the loops that follow processes, so that one suite of tests runs
-// through all of them (P-23).
+// `process_loop`: a common interface of the loops that supervise processes, so that one suite of
+// tests covers all of them (P-23).
 #pragma once
 
 #include <chrono>
@@ -24,14 +24,14 @@ class process_loop {
   process_loop& operator=(const process_loop&) = delete;
   virtual ~process_loop() = default;
 
-  /// What keeps this loop from working here; empty when nothing does.
+  /// Why this loop does not work here; empty if it does.
   virtual std::string missing() const { return ""; }
   [[nodiscard]] virtual result<process_id> start(const process_start& child) = 0;
   [[nodiscard]] virtual result<void> cancel(process_id id) = 0;
   virtual void cancel_from_anywhere(process_id id) = 0;
-  /// Waits for something, and does what follows from it; returns at once when no process is left.
+  /// Waits for events and handles them; returns at once when no process is left.
   virtual void turn() = 0;
-  /// Ends every process, and then the loop.
+  /// Ends every process, then the loop.
   virtual void shut_down() = 0;
   virtual process_machine& machine() = 0;
 };
@@ -61,8 +61,8 @@ class epoll_process_loop final : public process_loop {
 
 #if BAST_TEST_URING
 
-/// The ring also carries what its owner does: no-operations, and a read on a pipe that is cancelled
-/// at the end.
+/// The ring also carries its owner's operations: no-operations, and a read on a pipe that is
+/// cancelled at the end.
 class uring_process_loop final : public process_loop {
  public:
   explicit uring_process_loop(unsigned entries = 64, unsigned completions = 128) {
@@ -82,7 +82,7 @@ class uring_process_loop final : public process_loop {
     if (status_ == 0) io_uring_queue_exit(&ring_);
   }
 
-  /// ENOSYS from old kernels and emulators, EPERM where it is forbidden.
+  /// ENOSYS from old kernels and emulators, EPERM if forbidden.
   std::string missing() const override {
     return status_ == 0 ? "" : "io_uring is refused: errno " + std::to_string(-status_);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The random numbers of tests: one small generator (splitmix64), seeded the same in every run, so
-// that a failure repeats. BAST_SEED=<number> in the environment explores another run; the line that
-// reproduces a run is printed when the generator is made.
+// The random numbers of tests: a small generator (splitmix64) with the same seed in every run, so
+// that a failure repeats. BAST_SEED=<number> in the environment explores another run. The generator
+// prints the line that reproduces the run.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ class random_numbers {
  public:
   explicit random_numbers(std::uint64_t seed) : state_(seed) {}
 
-  /// The generator of the running test, which announces how to repeat it.
+  /// The generator of the running test; prints how to repeat it.
   static random_numbers of_this_test() {
     const char* const chosen = std::getenv("BAST_SEED");
     const std::uint64_t seed = chosen == nullptr ? 0xba57 : std::strtoull(chosen, nullptr, 0);

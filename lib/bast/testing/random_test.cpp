@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The generator that every randomised test repeats itself by, and the question whether a thread
-// sleeps.
+// The generator that makes every randomised test repeatable, and the check whether a thread sleeps.
 #include "bast/testing/random.hpp"
 
 #include <unistd.h>
@@ -57,7 +56,7 @@ TEST(Asleep, IsAThreadThatWaitsInTheKernelAndNoOther) {
   while (id.load() == 0) ::sched_yield();
   wait_until_asleep(id.load());
   EXPECT_TRUE(is_asleep(id.load()));
-  EXPECT_FALSE(is_asleep(static_cast<std::uint32_t>(::gettid()))) << "who asks runs";
+  EXPECT_FALSE(is_asleep(static_cast<std::uint32_t>(::gettid()))) << "the caller runs";
   ::close(ends[1]);
   reader.join();
   ::close(ends[0]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `raw_fiber`: the smallest thing that can be switched to, for tests of layer `arch`: a stack, two
-// contexts and the sanitizers' hooks. No states, no checks; the test is the scheduler.
+// `raw_fiber`: a minimal fiber for tests of layer `arch`: a stack, two contexts and the sanitizers'
+// hooks. No states, no checks; the test is the scheduler.
 //
 //   raw_fiber fiber(form::out_of_line, [](raw_fiber& self) { self.suspend<form::in_line>(); });
 //   fiber.resume<form::in_line>();
@@ -21,14 +21,14 @@ enum class form { in_line, out_of_line };
 
 inline const char* name_of(form f) { return f == form::in_line ? "inline" : "out of line"; }
 
-/// True in builds whose sanitizer must hear of every switch.
+/// True in builds with a sanitizer that must be notified of every switch.
 inline constexpr bool hooks_needed =
     BAST_WITH_ASAN != 0 || BAST_WITH_TSAN != 0 || BAST_WITH_MSAN != 0;
 
 template <form Form>
 [[gnu::always_inline]] inline void switch_by(arch::context& from, arch::context& to) noexcept {
-  // A sanitizer instruments around calls, not around asm that changes the stack; the library does
-  // not use the inline form there either (switch_context).
+  // A sanitizer instruments calls, not asm that changes the stack; the library does not use the
+  // inline form there either (switch_context).
   if constexpr (Form == form::in_line && !hooks_needed) {
     arch::switch_inline(from, to);
   } else {
@@ -45,7 +45,7 @@ void for_each_mixture(F f) {
   f.template operator()<form::out_of_line, form::out_of_line>();
 }
 
-/// A stack with nothing around it. Sanitizers want room, so it is generous.
+/// A bare stack. Sanitizers need space, so it is large.
 class raw_stack {
  public:
   static constexpr std::size_t size = std::size_t{256} << 10;
@@ -68,15 +68,15 @@ class raw_stack {
   unsigned id_;  // for valgrind
 };
 
-/// Whether switching orders memory for the thread sanitizer where its own switches do not: a test
-/// that is its own scheduler resumes and suspends in the order that it wants.
+/// Whether switching orders memory for the thread sanitizer if its own switches do not: a test that
+/// is its own scheduler chooses the order of resumes and suspensions.
 enum class edges { carried, none };
 
 class raw_fiber {
  public:
   using body = std::function<void(raw_fiber&)>;
 
-  /// `last` tells how the fiber is left for ever: in_line is leave_for(), out_of_line a switch.
+  /// `last` selects the final exit from the fiber: in_line is leave_for(), out_of_line a switch.
   raw_fiber(form last, body run, edges memory = edges::carried)
       : meeting_(memory == edges::carried ? this : nullptr), body_(std::move(run)) {
     arch::prepare(record_.own, stack_.top(),
@@ -121,7 +121,7 @@ class raw_fiber {
     __builtin_unreachable();
   }
 
-  /// The context first: an entry function gets its address.
+  /// The context is first, because an entry function receives its address.
   struct record {
     arch::context own;
     raw_fiber* fiber = nullptr;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `real_child`: a child process for tests of what follows processes: bast_test_child with some
-// steps (lib/bast/testing/child.cpp), its pidfd and our ends of its pipes. Makes its kernel calls
-// itself, so that a fault loop does not fail what only the test needs.
+// `real_child`: a child process for tests of supervision: bast_test_child with some steps
+// (lib/bast/testing/child.cpp), its pidfd and our ends of its pipes. Makes its system calls itself,
+// so that a fault loop does not fail calls of the test.
 #pragma once
 
 #include <fcntl.h>
@@ -25,8 +25,8 @@ struct real_child {
   int errors = -1;
 };
 
-/// Starts one in a process group of its own, with both streams in pipes. Ends the test program when
-/// that is impossible.
+/// Starts one in its own process group, with both streams in pipes. Ends the test program if that
+/// is impossible.
 inline real_child start_real_child(const char* program, const std::vector<std::string>& steps) {
   const auto require = [](bool holds) {
     if (!holds) std::abort();
@@ -34,7 +34,7 @@ inline real_child start_real_child(const char* program, const std::vector<std::s
   int output[2];
   int errors[2];
   require(::pipe2(output, O_CLOEXEC) == 0 && ::pipe2(errors, O_CLOEXEC) == 0);
-  // Only our ends: the other ends are other descriptions.
+  // Only our ends: the other ends are different descriptions.
   require(::fcntl(output[0], F_SETFL, O_NONBLOCK) == 0);
   require(::fcntl(errors[0], F_SETFL, O_NONBLOCK) == 0);
 

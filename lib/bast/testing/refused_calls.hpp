@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kernel calls that fail where no `fault_plan` reaches: in a child before it executes, which makes
-// its calls without the library. A seccomp filter refuses them, in this process and in all that it
-// starts, permanently: only for a process of its own (in_child.hpp).
+// System calls that fail where no `fault_plan` applies: in a child before it executes, which makes
+// its calls without the library. A seccomp filter refuses them permanently, in this process and all
+// that it starts: use it only in a process of its own (in_child.hpp).
 #pragma once
 
 #include <linux/filter.h>
@@ -20,10 +20,10 @@ namespace bast::test {
 struct refused_call {
   long number = 0;       // SYS_...
   int error_number = 0;  // 0: the process that makes the call is killed
-  int command = -1;      // fcntl and prctl: only where the call asks for this, or -1
+  int command = -1;      // fcntl and prctl: only calls with this command, or -1
 };
 
-/// False when the kernel has no such filters.
+/// False if the kernel lacks such filters.
 inline bool refuse_calls(std::span<const refused_call> calls) {
   // Little-endian: the low half of an argument comes first.
   constexpr auto number_at = static_cast<std::uint32_t>(offsetof(seccomp_data, nr));

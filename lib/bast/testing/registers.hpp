@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The property that a switch owes to registers, independent of the CPU. Two sides, this thread and
-// a context, hand over to each other; before each switch a side fills every register with random
-// values, after it it looks at what is left. arch/<cpu>/registers_test.cpp says what a register
-// file is and fills it in assembly.
+// The register property of a switch, independent of the CPU. Two sides, this thread and a context,
+// switch to each other. Before each switch a side fills every register with random values; after
+// it, it checks them. arch/<cpu>/registers_test.cpp defines the register file and fills it in
+// assembly.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace bast::test {
 
-/// The switch as an ordinary function, so that the calling convention says what it must preserve.
+/// The switch as an ordinary function: the calling convention defines what it must preserve.
 using switch_function = void (*)(arch::context* to, arch::context* from);
 
 [[gnu::noinline]] inline void inline_switch_as_a_function(arch::context* to, arch::context* from) {
@@ -27,10 +27,10 @@ inline switch_function function_of(form f) {
   return f == form::in_line ? inline_switch_as_a_function : out_of_line_switch_as_a_function;
 }
 
-/// What a CPU's test provides: a plain struct with the values before and after,
+/// Provided by a CPU's test: a plain struct with the values before and after,
 ///   static void switch_with(File&, context& to, context& from, switch_function)   assembly
 ///   void fill(random_numbers&)                     before the switch
-///   std::string lost(const File& others) const     names of what was not preserved, or nothing
+///   std::string lost(const File& others) const     names of registers not preserved, or nothing
 template <class File>
 class register_ping_pong {
  public:
@@ -80,8 +80,7 @@ class register_ping_pong {
 };
 
 /// A context that answers every switch by filling all registers with random values and switching
-/// back: the worst neighbour that a function with live values can have. No hooks, so not for
-/// sanitizers.
+/// back: the worst case for a function with live values. Without hooks, so not for sanitizers.
 template <class File>
 class scribbler {
  public:
@@ -109,15 +108,15 @@ class scribbler {
   raw_stack stack_;
 };
 
-/// What a function may keep in registers: as many values as there are registers of each kind.
+/// Values that a function may keep in registers: as many as there are registers of each kind.
 struct live_words {
   std::uint64_t integers[15];
   double reals[16];
   friend bool operator==(const live_words&, const live_words&) = default;
 };
 
-/// Loads all, switches, stores all. The memory may change meanwhile, for all the compiler knows, so
-/// the values live in registers or, where the switch says that they are lost, in this frame.
+/// Loads all, switches, stores all. The compiler must assume that the memory changes, so the values
+/// live in registers or, if the switch clobbers those, in this frame.
 template <form Form>
 [[gnu::noinline]] void carry_over(arch::context& from, arch::context& to, const live_words& in,
                                   live_words& out) {
@@ -134,8 +133,8 @@ template <form Form>
          .reals = {r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15}};
 }
 
-/// Calls nothing when the switch is inline, so its locals lie in the red zone below its stack
-/// pointer where there is one. Returns how many of them changed.
+/// Calls nothing if the switch is inline, so its locals are in the red zone below its stack
+/// pointer, if there is one. Returns how many of them changed.
 template <form Form>
 [[gnu::noinline]] int leaf(arch::context& from, arch::context& to, int seed) {
   volatile int zone[24];
@@ -164,7 +163,7 @@ void expect_live_values_preserved() {
   }
 }
 
-/// Expects that nothing is lost in any of the four mixtures.
+/// Expects that no register is lost in any of the four mixtures.
 template <class File>
 void expect_registers_preserved() {
   random_numbers random = random_numbers::of_this_test();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Starting a command in a test, and following it to its end without the machinery that is itself
-// under test: a poll loop and a waitid.
+// Starts a command in a test and follows it to its end without the code under test: a poll loop and
+// a waitid.
 //
 //   auto c = bast::test::child({"out", "5", "exit", "3"});      // bast_test_child's steps
 //   c.out(to::pipe{});
@@ -31,8 +31,8 @@
 
 namespace bast::test {
 
-/// bast_test_child where every user may execute it. A checkout may lie in a directory that only its
-/// owner may enter, such as /root; then this is a copy, until the process ends.
+/// bast_test_child, executable by every user. A checkout may be in a directory that only its owner
+/// can enter, such as /root; then this is a copy, until the process ends.
 class child_of_anybody {
  public:
   child_of_anybody();
@@ -66,8 +66,8 @@ inline child_of_anybody::child_of_anybody() : path_(BAST_TEST_CHILD) {
   }
 }
 
-/// What comes before the child's steps: its path, and before that the emulator where it is built
-/// for another CPU, since the kernel only executes what it knows.
+/// The words before the child's steps: its path, preceded by the emulator if it is built for
+/// another CPU, because the kernel only executes native programs.
 inline std::vector<std::string> child_words(std::string_view program = BAST_TEST_CHILD) {
   std::vector<std::string> words;
   std::istringstream prefix(BAST_TEST_CHILD_PREFIX);
@@ -76,7 +76,7 @@ inline std::vector<std::string> child_words(std::string_view program = BAST_TEST
   return words;
 }
 
-/// A command that runs bast_test_child, or that copy of it, with these steps.
+/// A command that runs bast_test_child, or its copy, with these steps.
 inline command child(std::initializer_list<std::string_view> steps,
                      std::string_view program = BAST_TEST_CHILD) {
   command c = command::argv(std::initializer_list<std::string_view>{});
@@ -91,10 +91,10 @@ inline command child_as_anybody(std::initializer_list<std::string_view> steps) {
   return child(steps, program.path());
 }
 
-/// Whose memory the child runs in before it executes.
+/// The memory in which the child runs before it executes.
 enum class child_memory { shared, copied };
 
-/// Starts a command, and forces the fallback where memory is to be `copied`.
+/// Starts a command, and forces the fallback if memory is to be `copied`.
 [[nodiscard]] inline result<bast::internal::spawned> start(
     command& c, child_memory memory = child_memory::shared) {
   if (memory == child_memory::shared) return bast::internal::spawn(c);
@@ -107,7 +107,7 @@ enum class child_memory { shared, copied };
 }
 
 struct ended {
-  std::optional<error> failure;  // the start's
+  std::optional<error> failure;  // of the start
   std::string out;
   std::string err;
   int cause = 0;   // CLD_EXITED, ...
@@ -122,7 +122,7 @@ inline std::ostream& operator<<(std::ostream& out, const ended& e) {
              << e.err << "'";
 }
 
-/// Reads both until both end.
+/// Reads both pipes to their ends.
 inline void read_both(int out, int err, ended& into) {
   pollfd polled[] = {{.fd = out, .events = POLLIN, .revents = 0},
                      {.fd = err, .events = POLLIN, .revents = 0}};
@@ -142,7 +142,7 @@ inline void read_both(int out, int err, ended& into) {
   }
 }
 
-/// Follows a started process to its end and gives back all it holds.
+/// Follows a started process to its end and releases its resources.
 inline ended finish(bast::internal::spawned&& started) {
   bast::internal::spawned p = std::move(started);
   p.stdin_pipe.reset();
@@ -189,7 +189,7 @@ inline std::map<std::string, std::string> keyed(const std::string& text) {
   return all;
 }
 
-/// A disposition of this process while it lives.
+/// Sets a disposition of this process during its lifetime.
 class disposition {
  public:
   disposition(int number, void (*handler)(int)) : number_(number) {
@@ -206,13 +206,13 @@ class disposition {
   struct sigaction before_{};
 };
 
-/// True when this process has no child at all, ended or not.
+/// True if this process has no child, ended or not.
 inline bool has_no_child() {
   siginfo_t info{};
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD;
 }
 
-/// For tests that everything must pass in both kinds of memory.
+/// For tests that must pass in both kinds of memory.
 class spawn_test : public ::testing::TestWithParam<child_memory> {
  protected:
   static ended run(command& c) { return test::run(c, GetParam()); }
@@ -224,7 +224,7 @@ class spawn_test : public ::testing::TestWithParam<child_memory> {
       GTEST_SKIP() << "valgrind has no pidfd_open";
     }
   }
-  void TearDown() override { EXPECT_TRUE(has_no_child()) << "a zombie, or worse"; }
+  void TearDown() override { EXPECT_TRUE(has_no_child()) << "a zombie or a live child"; }
 };
 
 inline const auto both_memories = ::testing::Values(child_memory::shared, child_memory::copied);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The smallest scheduler, for tests of coroutines that switch to each other.
+// A minimal scheduler, for tests of coroutines that switch to each other.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,12 +18,12 @@
 
 namespace bast::internal {
 
-/// The smallest scheduler: records with a block in them and room for an outcome, a queue of those
-/// that are ready, one stack pool. A record's outcome outlives its stack.
+/// Records with a block and space for an outcome, a queue of the ready ones, and one stack pool. A
+/// record's outcome outlives its stack.
 class minimal_scheduler {
  public:
   struct record {
-    coro_block block;  // first: an entry function is given it
+    coro_block block;  // first: an entry function receives it
     minimal_scheduler* owner = nullptr;
     std::function<int()> body;
     std::optional<int> value;
@@ -63,7 +63,7 @@ class minimal_scheduler {
     return spawn([body = std::move(body)] { return body(), 0; }, flags);
   }
 
-  /// Runs what is ready until nothing is.
+  /// Runs ready coroutines until there is none.
   void run() {
     while (coro_block* const next = take()) {
       internal::run(*next, this_thread, running_here(next->tag));
@@ -71,7 +71,7 @@ class minimal_scheduler {
     }
   }
 
-  /// Called by what runs.
+  /// Called by a running coroutine.
   static void yield() {
     running->ready.push_back(this_thread.current);
     park();
@@ -84,7 +84,7 @@ class minimal_scheduler {
       park_for_resumer();
     }
   }
-  /// To the thread, although others are ready.
+  /// Yields to the thread even if others are ready.
   static void yield_to_the_thread() {
     running->ready.push_back(this_thread.current);
     park_for_resumer();
@@ -94,7 +94,7 @@ class minimal_scheduler {
   stack_pool stacks;
   std::deque<coro_block*> ready;
   std::vector<std::unique_ptr<record>> records;
-  coro_block* last_ended = nullptr;  // that ended for the thread
+  coro_block* last_ended = nullptr;  // the last that ended to the thread
   unsigned switches = 0;
   unsigned taken_back = 0;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The fixture of the tests of `stack_pool`: one pool of the tier under test, and a user of stacks
-// that needs no coroutine, because it writes where a coroutine's frames would be.
+// The fixture of the `stack_pool` tests: one pool of the tier under test, and stack users that need
+// no coroutine, because they write where a coroutine's frames would be.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@
 
 namespace bast::test {
 
-/// Writes a byte at exactly `depth` bytes below the top, as the deepest byte of a frame would be.
-/// Opens what is missing.
+/// Writes a byte at exactly `depth` bytes below the top, like the deepest byte of a frame. Opens
+/// memory as needed.
 inline void touch(slot& s, std::size_t depth) {
   ASSERT_TRUE(ensure_open(s, s.top - depth).has_value());
   *(s.top - depth) = std::byte{0x5a};
@@ -25,7 +25,7 @@ inline void fill(slot& s, std::size_t depth) {
   std::fill(s.top - depth, s.top, std::byte{0x5a});
 }
 
-/// True if every byte of the open part is `expected`. It may look: it knows what it looks for.
+/// True if every byte of the open part is `expected`. Clears sanitizer marks to read them.
 inline bool open_part_is(slot& s, std::byte expected) {
   arch::fiber_hooks::recycle(stack_pool::bounds_of(s));
   const std::byte* const low = slab::of(s).open_low(s);
@@ -52,13 +52,13 @@ struct pool_fixture : each_tier {
   void release_all(const std::vector<slot*>& slots) {
     for (slot* const s : slots) pool.release(*s);
   }
-  /// One use of `depth` bytes; 0 is a use that writes nothing.
+  /// One use of `depth` bytes; 0 writes nothing.
   void use(const site_key& site, std::size_t depth) {
     slot& s = acquire(site);
     if (depth != 0) touch(s, depth);
     pool.release(s);
   }
-  /// The statistics of a site, without asking for pending readings.
+  /// The statistics of a site, without reading pending uses.
   site_stats stats_of(const site_key& site) const {
     for (std::uint16_t i = 0; i < pool.sites().size(); ++i) {
       if (pool.sites()[i].key == site) return pool.sites().stats(i);
@@ -71,7 +71,7 @@ struct pool_fixture : each_tier {
   stack_pool pool;
 };
 
-// Arrays, not literals: a literal may have another address in each translation unit.
+// Arrays instead of literals, which may have different addresses in different translation units.
 inline constexpr char label_a[] = "site a";
 inline constexpr char label_b[] = "site b";
 inline constexpr char label_c[] = "site c";
@@ -79,7 +79,7 @@ inline constexpr site_key site_a = site_key::labelled(label_a);
 inline constexpr site_key site_b = site_key::labelled(label_b);
 inline constexpr site_key site_c = site_key::labelled(label_c);
 
-/// In hardened builds the quarantine decides which stack comes next, and every use is read.
+/// In hardened builds the quarantine selects the next stack, and every use is read.
 inline constexpr bool quarantined = mitigation::quarantine_slots != 0;
 
 }  // namespace bast::test

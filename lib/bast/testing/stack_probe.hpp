@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a test can ask about a stack from outside: which pages the kernel lets the program touch,
-// how many are resident; and the two tiers, for value-parameterised tests.
+// Queries about a stack from outside: which pages are accessible, how many are resident; and the
+// two tiers, for value-parameterised tests.
 #pragma once
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 namespace bast {
 
-/// How GoogleTest prints the parameter.
+/// Prints the parameter for GoogleTest.
 inline void PrintTo(stack_tier tier, std::ostream* out) {
   *out << (tier == stack_tier::guard_markers ? "guard_markers"
            : tier == stack_tier::protection  ? "protection"
@@ -32,14 +32,14 @@ inline void PrintTo(stack_tier tier, std::ostream* out) {
 
 namespace bast::test {
 
-/// True when the kernel can read and write the 16 bytes at `where`; they are what they were
-/// afterwards. Asked of the kernel, so that a guard answers with an errno and not with a signal.
+/// True if the kernel can read and write the 16 bytes at `where`, which are restored. The kernel
+/// makes the access, so a guard results in an errno instead of a signal.
 inline bool accessible(const std::byte* where) {
   constexpr std::size_t probed = 16;  // what os::kernel_can_write writes
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return false;
   const bool readable = ::write(ends[1], where, probed) == probed;
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): put back below as it was
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): restored below
   auto* const place = const_cast<std::byte*>(where);
   const bool writable = os::kernel_can_write(place);
   if (readable && writable) {
@@ -51,7 +51,7 @@ inline bool accessible(const std::byte* where) {
   return writable;
 }
 
-/// The pages of [low, high) that are not as accessible as `expected`.
+/// The number of pages of [low, high) whose accessibility is not as `expected`.
 inline std::size_t pages_other_than(bool expected, const std::byte* low, const std::byte* high) {
   std::size_t wrong = 0;
   for (const std::byte* page = low; page < high; page += os::page_bytes()) {
@@ -60,7 +60,7 @@ inline std::size_t pages_other_than(bool expected, const std::byte* low, const s
   return wrong;
 }
 
-/// How many pages of [low, high) are resident.
+/// The number of resident pages of [low, high).
 inline std::size_t resident_pages(const std::byte* low, const std::byte* high) {
   std::vector<unsigned char> resident(static_cast<std::size_t>(high - low) / os::page_bytes());
   EXPECT_TRUE(os::residency(low, resident).has_value());
@@ -68,14 +68,14 @@ inline std::size_t resident_pages(const std::byte* low, const std::byte* high) {
       std::count_if(resident.begin(), resident.end(), [](auto r) { return (r & 1) != 0; }));
 }
 
-/// Expects that no page of [low, high) is resident, where somebody can tell.
+/// Expects that no page of [low, high) is resident, if the kernel reports residency.
 inline void expect_none_resident(const std::byte* low, const std::byte* high) {
   if (!emulated) {
     EXPECT_EQ(resident_pages(low, high), 0U);
   }
 }
 
-/// True when the tier works here. Guard markers: Linux 6.13, not qemu-user, memory not locked.
+/// True if the tier works here. Guard markers: Linux 6.13, not qemu-user, memory not locked.
 inline bool tier_works(stack_tier tier) {
   return tier == stack_tier::protection || probe_guard_markers().value_or(false);
 }

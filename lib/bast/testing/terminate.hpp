@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For death tests of std::terminate: what its own handler prints differs between C++ runtimes.
+// For death tests of std::terminate, whose default output differs between C++ runtimes.
 #pragma once
 
 #include <cstdio>

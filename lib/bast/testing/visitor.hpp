@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who connects to a listener (watch/listen.hpp), and what is in the memory image that it hands out.
+// A client of a listener (watch/listen.hpp), and a parser of the memory image that it receives.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ struct received {
 
 inline int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }
 
-/// `fd` when the socket could be connected to the one at `path`, else -1.
+/// Connects the socket `fd` to the one at `path`. Returns `fd`, or -1 on failure.
 inline int connect_to(const std::string& path, int fd = new_socket()) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -57,7 +57,7 @@ inline int connect_to(const std::string& path, int fd = new_socket()) {
   return -1;
 }
 
-/// What a visitor gets through a connection, which it closes; no descriptor when that just ends.
+/// Receives from a connection and closes it; no descriptor if the connection just ends.
 inline received receive(int fd) {
   received got;
   if (fd < 0) return got;
@@ -72,7 +72,7 @@ inline received receive(int fd) {
   whole.msg_controllen = sizeof space;
   const ssize_t size = ::recvmsg(fd, &whole, MSG_CMSG_CLOEXEC);
   if (size > 0) got.greeting.assign(text, static_cast<std::size_t>(size));
-  // A connection that was reset leaves the control data as it was.
+  // A reset connection leaves the control data unchanged.
   const cmsghdr* const extra = size > 0 ? CMSG_FIRSTHDR(&whole) : nullptr;
   if (extra != nullptr) {
     std::memcpy(&got.fd, CMSG_DATA(extra), sizeof got.fd);
@@ -96,7 +96,7 @@ struct piece {
   std::string bytes;
 };
 
-/// A memory_image, taken apart; every byte of it must belong to something.
+/// A parsed memory_image; every byte of it must belong to a known part.
 struct opened_memory_image {
   watch::memory_image_header head{};
   std::vector<piece> pieces;
@@ -119,7 +119,7 @@ struct opened_memory_image {
       at += bast::internal::round_up(next.bytes, 8);
     }
     EXPECT_EQ(pieces.size(), head.pieces);
-    // What a piece that could not be read left behind may follow the last.
+    // The remains of an unreadable piece may follow the last one.
     EXPECT_LE(at, all.size());
     end = at;
     size = all.size();
