@@ -72,8 +72,8 @@ enum class access { none, read_write };
 /// without transparent huge pages refuses, which is harmless.
 void avoid_huge_pages(std::byte* base, std::size_t size) noexcept;
 
-/// Bit 0 of each byte of `resident` is set if that page is in memory. A page that was swapped
-/// out counts as absent. Errors: no_memory (the range is not mapped).
+/// Bit 0 of each byte of `resident` is set if that page is in memory. A page that was swapped out
+/// counts as absent. Errors: no_memory (the range is not mapped).
 [[nodiscard]] result<void> residency(const std::byte* base,
                                      std::span<unsigned char> resident) noexcept;
 

@@ -245,7 +245,7 @@ void give(site_entry* entry, const pool_entry* gone) noexcept {
   site_entry* const twin = closed_twin(*entry, hash);
   if (twin != nullptr) {
     merge(*twin, *entry);
-    // In a forked child the twin may be free, see registry.cpp.
+    // In a forked child the entry may be free, see registry.cpp.
     put(twin->state, static_cast<std::uint32_t>(entry_state::closed));
     return free_entry(*entry);
   }

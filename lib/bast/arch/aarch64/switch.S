@@ -60,8 +60,8 @@ bast_arch_switch:
         str     x29, [x1, #16]
         ldp     x10, x17, [x0]
         ldr     x29, [x0, #16]
-        // From here to the jump unwinders find no caller, as on x86-64 (D13). No register has been
-        // saved elsewhere.
+        // From here to the jump unwinders find no caller, as on x86-64 (D13). The callee-saved
+        // registers count as unchanged.
         .cfi_remember_state
         .cfi_def_cfa sp, 0
         .cfi_undefined x30
