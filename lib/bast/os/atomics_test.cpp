@@ -82,7 +82,7 @@ struct recording_atomics {
   static inline void (*during_relax)() = nullptr;
 
   static const char* name_of(std::memory_order order) {
-    // As words; no two of them pair.
+    // As words; none of them pairs with another.
     return order == std::memory_order_acquire   ? " acquire"
            : order == std::memory_order_release ? " release"
            : order == std::memory_order_relaxed ? " relaxed"

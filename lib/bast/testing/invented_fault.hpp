@@ -23,7 +23,8 @@ struct invented_fault {
     siginfo_t told{};
     told.si_signo = SIGSEGV;
     told.si_code = code;
-    told.si_addr = reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): invented
+    told.si_addr =
+        reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): an invented address
     return told;
   }
   ucontext_t context() const {
