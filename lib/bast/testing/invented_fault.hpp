@@ -23,8 +23,7 @@ struct invented_fault {
     siginfo_t told{};
     told.si_signo = SIGSEGV;
     told.si_code = code;
-    told.si_addr =
-        reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): an invented address
+    told.si_addr = reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): made up
     return told;
   }
   ucontext_t context() const {
