@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The C library, by calls that fiber programs make without thinking of them.
+// The C library: calls that programs make casually in coroutines.
 #include "costs.hpp"
 
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Calls whose stack is measured: each runs in a coroutine of its own, the first time under one
-// spawn site and then again under another, because the first call of many functions resolves
-// symbols, loads locales and reads configuration files.
+// Calls whose stack use is measured. Each runs in its own coroutine, first under one spawn site and
+// then again under another: the first call of many functions resolves symbols, loads locales and
+// reads configuration files.
 //
 //   static const call all[] = {{"snprintf %d", "snprintf %d, again", [] { ... }}};
 #pragma once
@@ -18,7 +18,7 @@ struct call {
   int times = 20;  // the first included
 };
 
-/// What each file measures.
+/// The calls of each file.
 std::span<const call> c_library();
 std::span<const call> standard_library();
 std::span<const call> sqlite();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lua: its own calls need no C stack, what goes through C does.
+// Lua: its own calls need no C stack; calls through C functions do.
 #include "costs.hpp"
 
 #include <lua.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs every call of costs.hpp in coroutines. It prints nothing but what fails: `bast-stacks run`
-// reads what was measured, and ci/run cost-table writes docs/what-calls-cost.md of it.
+// Runs every call of costs.hpp in coroutines. Prints only failures: `bast-stacks run` reads the
+// measurements, and ci/run cost-table writes them to docs/what-calls-cost.md.
 #include "costs.hpp"
 
 #include <bast/coro.hpp>
@@ -32,7 +32,7 @@ bool measure(bast::coro_pool& pool, const char* label, void (*run)()) {
 
 int main() {
   std::signal(SIGPIPE, SIG_IGN);  // A TLS peer may close first.
-  // Every release is read and zeroed, so each use is a sample and exact to the byte.
+  // Each stack is measured and zeroed at release, so each use is a sample, exact to the byte.
   auto pool =
       bast::coro_pool::create({.stack = {.limit = 16_MiB, .scrub = bast::stack_scrub::zero_used}});
   if (!pool) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PCRE2 on the patterns that made its predecessor overflow stacks. Since 10.30 it keeps its
-// backtracking on the heap, and the table shows it; its compiler recurses over nested groups.
+// PCRE2, with patterns that made PCRE1 overflow stacks. Since 10.30 it keeps its backtracking on
+// the heap, as the table shows; its compiler recurses over nested groups.
 #include "costs.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8

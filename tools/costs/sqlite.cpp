@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SQLite with a query set: a schema, an index, ten thousand rows, a join, a window, a recursion.
+// SQLite: a schema, an index, ten thousand rows, a join, a window function, a recursion.
 #include "costs.hpp"
 
 #include <sqlite3.h>

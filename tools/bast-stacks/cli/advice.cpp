@@ -37,7 +37,7 @@ std::expected<void, problem> add_bound(const std::string& bound, const snapshot&
                                  "bast-stacks report --all, which lists the sites"});
 }
 
-/// Whether the process may have run this build; where one of them has no build id nobody can tell.
+/// Whether the process may have run this build; true if one of them has no build id.
 bool may_have_run(const snapshot& of, const std::string& build_id) {
   const auto& modules = of.modules;
   if (build_id.empty() || std::ranges::any_of(modules, &std::string::empty, &module::build_id))
@@ -50,7 +50,7 @@ std::expected<code_findings, problem> analyse_code(const snapshot& of, const arg
   auto report = code_that_ran(of, with);
   if (!report.has_value()) return std::unexpected(std::move(report.error()));
   code_findings found{.file = with.elf, .sites = {}, .notes = std::move(report->notes)};
-  // What `join` notes is of roots that were not seen; here it is the sites that count.
+  // `join` notes roots that were not seen; here the sites matter.
   join(*report, of);
   std::size_t removed = 0;
   for (const static_bound& each : report->bounds) {
@@ -67,7 +67,8 @@ std::expected<code_findings, problem> analyse_code(const snapshot& of, const arg
 }  // namespace
 
 recommend_options confidence_of(const arguments& with) {
-  // The nearest number to 99.9 divided by 100 is not the nearest to 0.999, and JSON would show it.
+  // The double nearest to 99.9 divided by 100 is not the one nearest to 0.999, and JSON would show
+  // it.
   const auto part = [](double percent) {
     const double rounded = std::round(percent * 1e10) / 1e12;
     return rounded < 1 ? rounded : percent / 100;

@@ -47,7 +47,7 @@ CLI::Option* duration(CLI::App& to, const std::string& name, std::optional<nanos
     const auto parsed = parse_duration(value);
     return parsed.has_value() ? std::string() : parsed.error();
   };
-  // CLI11 has its own idea of a duration in its transformers, in which 1m is a month or a minute.
+  // CLI11's transformers have their own durations, in which 1m is a month or a minute.
   return to
       .add_option_function<std::string>(
           name, [&into](const std::string& value) { into = *parse_duration(value); }, what)
@@ -81,7 +81,7 @@ void add_json(CLI::App& to, arguments& into) {
   to.add_flag("--json", into.json, "the same as --format json");
 }
 
-/// For an option that only recommendations have a use for.
+/// For an option that only recommendations use.
 auto asks(arguments& into) {
   return [&into](const std::string&) { into.asks_for_advice = true; };
 }
@@ -104,7 +104,7 @@ CLI::Option* add_annotations(CLI::App& to, arguments& into) {
       ->type_name("FILE");
 }
 
-/// All that a recommendation depends on.
+/// Everything that a recommendation depends on.
 void add_advice(CLI::App& to, arguments& into) {
   add_confidence(to, into);
   to.add_option("--bound", into.bounds,
@@ -149,7 +149,7 @@ void declare_reporting(CLI::App& app, arguments& into) {
   choice(report, "--by", into.by, {"site", "stack", "pool"}, "what a row is (site)");
   choice(report, "--sort", into.sort, {"margin", "max", "uses", "waste", "site"},
          "what comes first (margin)");
-  // CLI11 would take -1 for the largest number that there is.
+  // CLI11 would accept -1 as the largest number.
   report.add_option("--top", into.top, "how many rows")
       ->check([](const std::string& value) {
         return number_in<std::size_t>(value) ? std::string()
@@ -237,7 +237,7 @@ void declare(CLI::App& app, arguments& into) {
   declare_static(app, into);
   declare_comparing(app, into);
   app.add_flag("--version", into.version, "print the version of the program and of the registry");
-  // For the build: an empty group is in no help.
+  // For the build: an empty group is hidden from help.
   app.add_option("--generate", into.generate)->expected(2)->group("");
 }
 
@@ -256,7 +256,7 @@ std::expected<nanoseconds, std::string> parse_duration(const std::string& text) 
                         : unit == "h"   ? 3600e9
                                         : 0;
   const double result = decimal_in(std::string_view(text).substr(0, digits)).value_or(0) * factor;
-  // A year is longer than anybody watches.
+  // At most a year.
   if (!(result >= 1) || result > 3.2e16) return wrong();
   return nanoseconds(static_cast<std::int64_t>(result));
 }

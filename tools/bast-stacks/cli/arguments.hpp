@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line: every command and option is declared once, here, and help, man pages and shell
-// completion are made from that.
+// The command line: every command and option is declared once, here; help, man pages and shell
+// completion are generated from that.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,7 +13,7 @@
 
 namespace bast_stacks {
 
-/// What the options of all commands were set to; each command looks at its own.
+/// The values of the options of all commands; each command uses its own.
 struct arguments {
   std::string source;  // a process, a core file, a recording, "-"
   std::string other;   // diff: the newer of the two
@@ -36,7 +36,7 @@ struct arguments {
   bool asks_for_advice = false;     // one of these, or --static, was given
 
   std::optional<std::chrono::nanoseconds> duration;  // without: until interrupted
-  std::optional<std::chrono::nanoseconds> every;     // without: what the command takes
+  std::optional<std::chrono::nanoseconds> every;     // without: the command's default
   bool deepest = false;
 
   std::string budget;
@@ -44,27 +44,27 @@ struct arguments {
   double margin = 10;  // per cent
   bool exit_code = false;
 
-  std::string elf;  // whose code is analysed
+  std::string elf;  // the file to analyse
   std::vector<std::string> roots;
   std::vector<std::string> annotations;
   bool no_default_annotations = false;
   std::vector<std::string> stack_usage;
-  std::string joined;  // a source whose measurements stand beside the bounds
+  std::string joined;  // the source of measurements to compare with
   bool details = false;
   bool frames = false;
 
-  std::vector<std::string> command_line;  // run: what stands behind "--"
+  std::vector<std::string> command_line;  // run: the words after "--"
   bool version = false;
   std::vector<std::string> generate;  // man DIRECTORY, completion SHELL
 };
 
-/// Declares all commands; parsing fills `into`, which must live as long as `app`.
+/// Declares all commands; parsing fills `into`, which must outlive `app`.
 void declare(CLI::App& app, arguments& into);
 
-/// "60s", "1.5 min", "200ms". The text returned says what is expected.
+/// "60s", "1.5 min", "200ms". The returned text names the expected form.
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(const std::string& text);
 
-/// The values that an option takes, where there are only some: from its type's name, "a|b|c".
+/// The values of an option with a fixed set, from its type's name, "a|b|c".
 std::vector<std::string> choices_of(const CLI::Option& option);
 
 }  // namespace bast_stacks

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commands: each looks, computes, writes, and returns its exit status.
+// The commands: each reads, computes, writes, and returns its exit status.
 #pragma once
 
 #include <expected>
@@ -25,16 +25,16 @@ outcome diff_command(const arguments& with);
 outcome check_command(const arguments& with);
 outcome export_command(const arguments& with);
 
-/// A snapshot of what the command line names, with frames by name.
+/// A snapshot of the source on the command line, with named frames.
 std::expected<snapshot, problem> look_at(const std::string& source, const arguments& with);
 
 bool wants_json(const arguments& with);
-/// Whether standard output is a terminal that shows colour, and nobody has refused it.
+/// Whether standard output is a terminal with colour, and the user has not disabled it.
 bool wants_colour(const arguments& with);
 
-/// `status`, if all was written.
+/// `status`, if everything was written.
 outcome after(const std::expected<void, problem>& written, int status = 0);
-/// Writes to what --output says.
+/// Writes to the place that --output names.
 outcome write_output(const arguments& with, const std::string& text);
 
 }  // namespace bast_stacks

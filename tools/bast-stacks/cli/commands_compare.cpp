@@ -79,7 +79,7 @@ outcome check_command(const arguments& with) {
   const outcome written =
       write_output(with, check_text(*seen, *budgets, verdicts, format_of(with)));
   if (!written.has_value()) return written;
-  // What is written says all of it; a gate that looks at nothing is a mistake and not a finding.
+  // The output contains everything; a gate without a match is a mistake and not a finding.
   for (const verdict_of_budget& v : verdicts) {
     if (v.kind != budget_kind::unmatched) continue;
     const budget& b = budgets->budgets[*v.budget];

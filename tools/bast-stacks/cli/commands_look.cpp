@@ -47,7 +47,7 @@ std::expected<snapshot, problem> look_at(const std::string& source, const argume
 
 bool wants_json(const arguments& with) { return with.json || with.format == "json"; }
 
-/// Colour is for a terminal, and for who has not refused it: https://no-color.org
+/// Colour only on a terminal, unless disabled: https://no-color.org
 bool wants_colour(const arguments& with) {
   const char* const refused = std::getenv("NO_COLOR");
   const char* const terminal = std::getenv("TERM");

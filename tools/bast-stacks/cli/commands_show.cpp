@@ -68,7 +68,7 @@ outcome flame_command(const arguments& with) {
   if (!seen.has_value()) return std::unexpected(seen.error());
   if (!with.site.empty()) {
     std::erase_if(seen->sites, [&](const site& s) { return !site_matches(with.site, s); });
-    // Live stacks name sites by index, and no picture draws them.
+    // Live stacks refer to sites by index, and no picture draws them.
     seen->stacks.clear();
     if (seen->sites.empty()) return no_site(with);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command that looks at code: static.
+// The command that analyses code: static.
 #include "cli/advice.hpp"
 #include "cli/commands.hpp"
 #include "code/static.hpp"

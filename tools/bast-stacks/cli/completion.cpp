@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shell completion: commands, options, the values of options that take only some, files otherwise.
+// Shell completion: commands, options, the values of options with a fixed set, else files.
 #include <fmt/format.h>
 
 #include "cli/arguments.hpp"
@@ -24,7 +24,7 @@ std::string option_names(const CLI::App& app) {
   return out;
 }
 
-/// The options of `app` that take one of a few values: name and values.
+/// The options of `app` with a fixed set of values: name and values.
 std::vector<std::pair<std::string, std::string>> choices(const CLI::App& app) {
   std::vector<std::pair<std::string, std::string>> result;
   for (const CLI::Option* const option : app.get_options()) {
@@ -63,7 +63,7 @@ std::string bash(const CLI::App& app) {
          "complete -o default -F _bast_stacks bast-stacks\n";
 }
 
-/// Within single quotes; in zsh's lists of candidates a colon and brackets have a meaning.
+/// Within single quotes; in zsh's lists of candidates a colon and brackets are special.
 std::string escaped(std::string_view text, std::string_view special) {
   std::string out;
   for (const char c : text) {

@@ -19,7 +19,7 @@ const command_words& words_for(const CLI::App& app) {
 }
 
 /// `text` in lines of at most `width` columns; those after the first begin with `indent` spaces.
-/// A line that begins with a space is kept as it is.
+/// Keeps a line that begins with a space.
 std::string filled(std::string_view text, std::size_t indent, std::size_t column) {
   std::string out;
   bool first = true;
@@ -43,7 +43,7 @@ std::string filled(std::string_view text, std::size_t indent, std::size_t column
   return out;
 }
 
-/// Lines that are indented in the source stay as they are; everything else is filled.
+/// Keeps lines that are indented in the source, and fills all others.
 std::string paragraphs(std::string_view text) {
   std::string out;
   while (!text.empty()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Help, man pages and shell completion, from what arguments.cpp declares and words.cpp says.
+// Help, man pages and shell completion, from arguments.cpp and words.cpp.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -24,7 +24,7 @@ std::string man_page(const CLI::App& app);
 /// "bast-stacks-report".
 std::string page_name(const CLI::App& app);
 
-/// The script that makes bash, zsh or fish complete the command line; empty for another shell.
+/// A completion script for bash, zsh or fish; empty for another shell.
 std::string completion(const CLI::App& app, const std::string& shell);
 
 }  // namespace bast_stacks

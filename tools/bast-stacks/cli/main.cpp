@@ -4,8 +4,8 @@
 #include "cli/program.hpp"
 
 int main(int count, char** words) {
-  // Whoever reads our output may stop reading: that is no error, and whoever started us may have
-  // ignored the signal that says so.
+  // A reader of our output may stop early: that is not an error, and our parent may have ignored
+  // SIGPIPE.
   std::signal(SIGPIPE, SIG_DFL);
   return bast_stacks::run_bast_stacks({words + (count > 0 ? 1 : 0), words + count});
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Man pages. No date: the same program makes the same page.
+// Man pages. No date: the same program generates the same page.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace bast_stacks {
 namespace {
 
-/// Text for roff: a backslash is an escape, a hyphen of an option is no soft one, and a line that
+/// Text for roff: a backslash is an escape, a hyphen of an option must not be soft, and a line that
 /// begins with a period or an apostrophe is a request.
 std::string roff(std::string_view text) {
   std::string out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of a command as help and man pages list them.
+// The options of a command in the form of help and man pages.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,7 +15,7 @@ struct option_row {
   std::string what;
 };
 
-/// By position first, each in the order of declaration, --help last; without what is hidden.
+/// Positional ones first, each in the order of declaration, --help last; without hidden ones.
 std::vector<option_row> option_rows(const CLI::App& app);
 
 /// "bast-stacks report [OPTION]... SOURCE"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From a page fault in a running program to the name of the function: the reader and the names
-// together, as `record --deepest` has them.
+// together, as `record --deepest` uses them.
 #include "read/page_faults.hpp"
 
 #include <gmock/gmock.h>
@@ -31,7 +31,7 @@ std::vector<std::string> names(const backtrace& trace) {
 
 std::uint64_t pages(std::uint64_t bytes) { return (bytes + 4095) / 4096; }
 
-/// Watches a program go deep; nothing where perf events are refused.
+/// Watches a program go deep; empty if perf events are refused.
 std::optional<snapshot> seen_going(const std::vector<std::string>& how, std::string& why_not) {
   child program(test_program(how));
   EXPECT_TRUE(program.ready());
@@ -67,7 +67,7 @@ void name_the_call(const std::vector<std::string>& how) {
 }
 
 TEST(PageFaults, NameTheCallThatWentDeepest) {
-  // Within the window, where the library sees no growth, and far below it.
+  // Within the window, where the library records no growth, and far below it.
   name_the_call({"deep", "20000"});
   name_the_call({"deep", "100000"});
   name_the_call({"deep", "2000000"});

@@ -38,7 +38,7 @@ const std::map<std::string, action> actions = {
     {"export", export_command},
 };
 
-/// What stands behind the first "--" belongs to the program that `run` starts.
+/// The words after the first "--" belong to the program that `run` starts.
 void split_command_line(std::vector<std::string>& words, arguments& into) {
   if (words.empty() || words.front() != "run") return;
   const auto dashes = std::ranges::find(words, "--");
@@ -47,8 +47,8 @@ void split_command_line(std::vector<std::string>& words, arguments& into) {
   words.erase(dashes, words.end());
 }
 
-/// "bast-stacks 4711" is "bast-stacks report 4711": what is no command and could be a source.
-/// Returns whether the first word is anything that can be understood.
+/// "bast-stacks 4711" is "bast-stacks report 4711": a word that is not a command and may be a
+/// source. Returns whether the first word is valid.
 bool add_default_command(std::vector<std::string>& words) {
   if (words.empty() || actions.contains(words.front())) return true;
   const std::string& first = words.front();
@@ -67,7 +67,7 @@ int print_version() {
   return 0;
 }
 
-/// man DIRECTORY: a page a command. completion SHELL: to standard output.
+/// man DIRECTORY: one page per command. completion SHELL: to standard output.
 outcome generate(const CLI::App& app, const arguments& with) {
   const std::string& what = with.generate[0];
   const std::string& where = with.generate[1];
@@ -89,7 +89,7 @@ outcome generate(const CLI::App& app, const arguments& with) {
 }
 
 int complain(const problem& why) {
-  // They quote what was read and what was typed.
+  // Messages quote input and arguments.
   fmt::print(stderr, "bast-stacks: {}\n", clean_text(why.what));
   if (!why.remedy.empty()) fmt::print(stderr, "  try: {}\n", clean_text(why.remedy));
   return why.status;

@@ -8,8 +8,8 @@
 
 namespace bast_stacks {
 
-/// `words`: the command line without the program's name. Data goes to standard output, all else to
-/// standard error. Returns the exit status, see words.cpp.
+/// `words`: the command line without the program's name. Data goes to standard output, everything
+/// else to standard error. Returns the exit status, see words.cpp.
 int run_bast_stacks(std::vector<std::string> words);
 
 }  // namespace bast_stacks

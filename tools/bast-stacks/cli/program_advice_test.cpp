@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the program recommends, and what it takes from code for that.
+// The program's recommendations, and their use of code.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

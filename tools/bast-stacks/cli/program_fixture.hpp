@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The built program, for tests: run with words, with what it printed where and its exit status.
+// Runs the built program for tests and captures its output and exit status.
 #pragma once
 
 #include <fcntl.h>
@@ -37,12 +37,12 @@ inline constexpr const char* all_commands[] = {"run",   "top",    "record", "rep
                                                "flame", "static", "diff",   "check",  "export"};
 
 struct ending {
-  int status = -1;  // 128 + signal when one ended it
+  int status = -1;  // 128 + the signal that ended it
   std::string out;
   std::string error;
 };
 
-/// With a recording, now.json, in a directory of its own.
+/// With a recording, now.json, in its own directory.
 class Program : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -55,8 +55,8 @@ class Program : public ::testing::Test {
 
   std::string path(const std::string& name) const { return (directory_ / name).string(); }
 
-  /// Runs bast-stacks with these words, with the file `in` as standard input; standard output is
-  /// kept, or goes to the descriptor `to`.
+  /// Runs bast-stacks with these words, with the file `in` as standard input; captures standard
+  /// output, or sends it to the descriptor `to`.
   ending run(std::vector<std::string> words, const std::string& in = "/dev/null",
              int to = -1) const {
     words.insert(words.begin(), BAST_STACKS_PROGRAM);

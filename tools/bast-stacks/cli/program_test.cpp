@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The built program as a user meets it: what it prints where, and its exit status.
+// The built program as users run it: its output, and its exit status.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -75,7 +75,7 @@ TEST_F(Program, WrongWordsAreStatusTwoWithHelpForThem) {
   complaint({"export", path("now.json"), "--confidence", "90"}, "only --format html has");
   complaint({"export", path("now.json"), "--format", "csv", "--static", "x"}, "only --format html");
   complaint({"recommend", path("now.json"), "--bound", "x"}, "expected GLOB=SIZE");
-  complaint({"recommend", path("now.json"), "--bound", "*=3K"}, "\"3K\" is no size");
+  complaint({"recommend", path("now.json"), "--bound", "*=3K"}, "\"3K\" is not a size");
 }
 
 TEST_F(Program, WhatCannotBeReadIsStatusThree) {
@@ -202,7 +202,8 @@ TEST_F(Program, GeneratesCompletionWithEveryCommandAndChoice) {
 }
 
 TEST_F(Program, TheStatusOfAProgramThatRanIsOurs) {
-  // No program of bast, so there is nothing to report: that is an error, but not louder than its.
+  // Not a program with bast, so there is nothing to report: an error, but the program's own takes
+  // precedence.
   const ending well = run({"run", "--", "/bin/true"});
   EXPECT_EQ(well.status, 3);
   EXPECT_THAT(well.error, HasSubstr("/bin/true made no pool of bast"));

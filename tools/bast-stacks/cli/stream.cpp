@@ -55,7 +55,7 @@ std::expected<void, problem> write_all(const std::string& path, const std::strin
   std::FILE* const file = std::fopen(path.c_str(), "wbe");
   if (file == nullptr) return failed("write", path);
   const bool written = put(file, text);
-  // A full disk may be told only here.
+  // A full disk may be reported only here.
   if (std::fclose(file) != 0 || !written) return failed("write", path);
   return {};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the program makes of its own option table, compared whole.
+// The texts that the program generates from its option table, compared with files.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -44,7 +44,7 @@ TEST_F(Program, ManPagesAreWhole) {
   expect_whole("cli/whole/man.txt", all);
 }
 
-/// `text` without what differs from run to run: the directory.
+/// `text` without the directory, which varies between runs.
 std::string without_place(std::string text, const std::string& place) {
   for (std::size_t at = 0; (at = text.find(place, at)) != std::string::npos;) {
     text.replace(at, place.size(), "DIRECTORY");
@@ -62,7 +62,7 @@ TEST_F(Program, EachCommandIsWhole) {
   write(path("budget.toml"),
         "[[budget]]\nsite = \"parse.cpp:*\"\nmax = \"60 KiB\"\np99 = \"22 KiB\"\n"
         "[[budget]]\nsite = \"server.cpp:*\"\nmax = \"12 KiB\"\nuses_min = 50000\n");
-  // Nothing is advised there: advice depends on the processor, whose signal frame it reserves.
+  // Without advice: that depends on the processor, whose signal frame is part of the reserve.
   snapshot roomy = test::sample_server();
   for (pool& each : roomy.pools) each.limit = 256 << 10;
   for (site& each : roomy.sites) each.limit = 256 << 10;

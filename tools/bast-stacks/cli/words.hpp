@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What each command says of itself, in help and in its man page.
+// The descriptions of the commands, for help and man pages.
 #pragma once
 
 #include <span>
@@ -20,10 +20,10 @@ struct command_words {
   std::span<const example> examples;
 };
 
-/// Of a command, or of the whole program for "". The name must be one of them.
+/// Of a command, or of the whole program for "". The name must exist.
 const command_words& words_of(std::string_view name) noexcept;
 
-/// The exit statuses, a line each: number, space, meaning.
+/// The exit statuses, one line each: number, space, meaning.
 std::span<const char* const> exit_status_words() noexcept;
 
 }  // namespace bast_stacks

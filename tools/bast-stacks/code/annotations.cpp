@@ -19,7 +19,7 @@ constexpr std::uint64_t limit_max = std::uint64_t{1} << 40;
 struct form {
   std::string_view word;
   annotation_kind kind;
-  std::string_view between;  // function and the rest; empty when there is none
+  std::string_view between;  // function and the rest; empty if there is none
   std::string_view example;
 };
 constexpr form forms[] = {
@@ -50,7 +50,7 @@ std::string_view without_comment(std::string_view line) {
   return line;
 }
 
-/// What is wrong with the line, or nothing.
+/// Returns what is wrong with the line, or empty.
 std::string parse_line(std::string_view line, annotation& out) {
   const auto blank = line.find_first_of(" \t");
   const auto word = line.substr(0, blank);
@@ -69,7 +69,7 @@ std::string parse_line(std::string_view line, annotation& out) {
       } else if (const auto limit = limit_of(right)) {
         out.limit = *limit;
       } else {
-        return fmt::format("\"{}\" is no number up to 2^40", right);
+        return fmt::format("\"{}\" is not a number up to 2^40", right);
       }
       if (right.empty()) return fmt::format("expected as in \"{}\"", form.example);
     }

@@ -58,10 +58,10 @@ TEST(Annotations, NamesFileAndLineOfAMistake) {
             "notes:2: \"remember\" is none of edge, recursion, alloca, ignore, external");
   EXPECT_EQ(mistake_in("edge a b"), "notes:1: expected as in \"edge a -> b\"");
   EXPECT_EQ(mistake_in("ignore"), "notes:1: expected as in \"ignore f\"");
-  EXPECT_EQ(mistake_in("alloca f <= many"), "notes:1: \"many\" is no number up to 2^40");
-  EXPECT_EQ(mistake_in("alloca f <= -1"), "notes:1: \"-1\" is no number up to 2^40");
+  EXPECT_EQ(mistake_in("alloca f <= many"), "notes:1: \"many\" is not a number up to 2^40");
+  EXPECT_EQ(mistake_in("alloca f <= -1"), "notes:1: \"-1\" is not a number up to 2^40");
   EXPECT_EQ(mistake_in("alloca f <= 99999999999999999999"),
-            "notes:1: \"99999999999999999999\" is no number up to 2^40");
+            "notes:1: \"99999999999999999999\" is not a number up to 2^40");
 }
 
 TEST(Annotations, NamesAFileThatIsMissing) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `byte_cursor`: reads numbers from bytes that somebody else wrote. It never leaves its span: a
-// read that would is answered with 0 and remembered, so a parser reads a whole record and asks
-// once.
+// `byte_cursor`: reads numbers from untrusted bytes. It never leaves its span: a read beyond the
+// end returns 0 and is remembered, so a parser reads a whole record and checks once.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +15,7 @@ class byte_cursor {
  public:
   explicit byte_cursor(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
 
-  /// A number as it lies in memory: little-endian, as both CPUs and their files are.
+  /// A number in its memory layout: little-endian, as both CPUs and their files are.
   template <class Number>
   Number read() {
     static_assert(std::is_integral_v<Number>);
@@ -34,7 +33,7 @@ class byte_cursor {
   std::uint64_t read_unsigned() { return read_leb(false); }
   std::int64_t read_signed() { return static_cast<std::int64_t>(read_leb(true)); }
 
-  /// Up to a zero, which is skipped. A text without one is a failure.
+  /// Up to a zero, which is skipped. Fails if there is none.
   std::span<const std::uint8_t> read_text() {
     const auto start = at_;
     while (at_ < bytes_.size()) {
@@ -58,7 +57,7 @@ class byte_cursor {
   std::size_t left() const { return bytes_.size() - at_; }
   bool done() const { return left() == 0; }
   bool failed() const { return failed_; }
-  /// Nothing more is read.
+  /// Ends all reads.
   void fail() {
     failed_ = true;
     at_ = bytes_.size();

@@ -14,7 +14,7 @@
 namespace bast_stacks {
 namespace {
 
-/// Whether a row is that of a function which nobody has taken stack in yet.
+/// Whether a row is that of a function's entry, before it takes stack.
 bool is_entry(const frame_row& row, std::int64_t entry_bytes) {
   return row.base == cfa_base::unknown ||
          (row.base == cfa_base::stack_pointer && row.offset == entry_bytes);
@@ -57,7 +57,7 @@ graph_node call_graph::made_node(std::size_t file, const function_extent& extent
                   .linker_name = std::string(files_[file].name_at(extent.low)),
                   .module = file_name(files_[file].elf().path())};
   const auto& linker_name = node.linker_name;
-  // As annotations can say it, see annotations.hpp.
+  // As annotations name it, see annotations.hpp.
   node.name = !linker_name.empty() ? demangled(linker_name)
               : file == 0          ? fmt::format("{:#x}", extent.low)
                                    : fmt::format("{:#x}@{}", extent.low, node.module);
@@ -115,7 +115,7 @@ void call_graph::expand(std::size_t index) {
     nodes_[index].own_bytes = usage == nullptr ? 0 : usage->bytes;
     return add_reason(index, reason_kind::no_table, extent.low);
   }
-  // A copy: following calls can make the file learn of more functions.
+  // A copy: following calls can add functions to the file.
   const auto shape = file.shape_of(extent);
   std::uint64_t dynamic_bytes = 0;
   if (shape.dynamic) {
@@ -151,7 +151,7 @@ void call_graph::follow(std::size_t index, const call_site& call) {
   if (call.tail && BAST_STACKS_MUTANT(tail_call_ignored)) return;
   switch (call.target_is) {
     case target_kind::direct:
-      // "call next; next: pop" asks where it is.
+      // "call next; next: pop" reads its own address.
       if (!call.tail && call.target == call.pc + call.bytes) return;
       if (const auto slot = plt_slot(files_[file], call.target))
         return follow_slot(index, call, *slot);
@@ -168,7 +168,7 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
   const auto from = nodes_[index].file;
   const auto* const written = files_[from].elf().relocation_at(slot);
   const auto* const holder = files_[from].elf().section_at(slot);
-  // What the program itself can write to later says nothing.
+  // Data that the program can write later is not evidence.
   const bool constant = holder != nullptr && (holder->name.starts_with(".got") ||
                                               holder->name.starts_with(".data.rel.ro"));
   if (written == nullptr || !constant) {
@@ -181,7 +181,7 @@ void call_graph::follow_slot(std::size_t index, const call_site& call, std::uint
   if (!written->symbol.empty()) {
     const auto found = files_.find(written->symbol);
     if (!found) {
-      // A weak symbol that nobody defines is null, and the program asks before it calls.
+      // An undefined weak symbol is null, and programs check that before the call.
       if (written->weak) return;
       const auto* const known = annotated(written->symbol);
       if (known != nullptr) return need(index, call.stack_bytes + known->limit);
@@ -199,8 +199,8 @@ void call_graph::follow_code(std::size_t index, const call_site& call, code_addr
     return follow_choice(index, call, at);
   auto bytes = call.stack_bytes;
   if (call.tail) {
-    // A jump into what has a frame already stays in the same call: the part of a function that was
-    // moved away, or the way back from it.
+    // A jump into code that already has a frame stays in the same call: to the moved part of a
+    // function, or back from it.
     const auto row = files_[at.file].row_at(at.address);
     const auto extent = files_[at.file].extent_at(at.address);
     const auto entry = static_cast<std::int64_t>(entry_bytes(at.file));

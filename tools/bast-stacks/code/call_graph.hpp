@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `call_graph`: the functions that can be reached from some roots, what each has on the stack when
-// it calls another, and what could not be found out. A function is decoded when it is reached, so
-// a small program does not pay for all of the C library.
+// `call_graph`: the functions reachable from some roots, the stack that each has taken at its
+// calls, and what is not known. A function is decoded when it is reached, so a small program does
+// not pay for all of the C library.
 #pragma once
 
 #include <cstdint>
@@ -28,15 +28,15 @@ struct graph_node {
   std::size_t file = 0;
   function_extent extent;
   std::string linker_name;
-  std::string name{};        // as the source says
+  std::string name{};        // as in the source
   std::string plain_name{};  // see names.hpp
-  std::string short_name{};  // that a person would write as well: without parameters, or ".part.0"
+  std::string short_name{};  // as a person may write it: without parameters, or ".part.0"
   std::string module{};
   std::uint64_t own_bytes = 0;
-  std::vector<graph_edge> edges{};  // one for each callee, with the most bytes
+  std::vector<graph_edge> edges{};  // one per callee, with the most bytes
   std::vector<reason> reasons{};
   bool binds_lazily = false;      // a call of it can run the dynamic linker
-  std::uint64_t entries_max = 0;  // on one stack, as an annotation says; 0: not known
+  std::uint64_t entries_max = 0;  // on one stack, by an annotation; 0: not known
 };
 
 class call_graph {
@@ -44,12 +44,12 @@ class call_graph {
   call_graph(program_files& files, const std::vector<annotation>& annotations,
              const usage_table& usage);
 
-  /// The node of a function with all that it reaches.
+  /// Adds the node of a function and everything that it reaches.
   std::size_t add_root(const code_address& at);
   const std::vector<graph_node>& nodes() const { return nodes_; }
-  /// Annotations that met no function.
+  /// Annotations that matched no function.
   std::vector<std::string> unused() const;
-  /// Where compiler and instructions say different frames, a sentence each.
+  /// Functions with different frames by compiler and instructions, a sentence each.
   const std::vector<std::string>& differences() const { return differences_; }
 
  private:
@@ -63,9 +63,9 @@ class call_graph {
   void add_edge(std::size_t from, std::size_t to, std::uint64_t bytes);
   void add_reason(std::size_t index, reason_kind kind, std::uint64_t at, std::string detail = {});
   std::uint64_t entry_bytes(std::size_t file) const;
-  /// The node of a function, with what it is called and nothing else.
+  /// The node of a function, with its names only.
   graph_node made_node(std::size_t file, const function_extent& extent) const;
-  /// The first annotation that fits, which is used then.
+  /// The first matching annotation, which then counts as used.
   template <class F>
   const annotation* first_annotation(F fits);
   const annotation* annotated(const graph_node& node, annotation_kind kind);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of `call_graph` that asks annotations: of which function one speaks, and what it says.
+// The part of `call_graph` that applies annotations.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 namespace bast_stacks {
 namespace {
 
-// What glibc's dynamic linker runs to find a function at its first call; an annotation can say how
-// much it takes.
+// glibc's dynamic linker runs this to find a function at its first call; an annotation can bound
+// it.
 constexpr std::string_view lazy_binder = "_dl_runtime_resolve";
 
 }  // namespace
@@ -52,7 +52,7 @@ const annotation* call_graph::annotated(const graph_node& node, annotation_kind 
   return found;
 }
 
-/// What leaves out a function that no file defines.
+/// The annotation for a function that no file defines.
 const annotation* call_graph::annotated(std::string_view undefined) {
   return first_annotation([&](const annotation& one) {
     const bool leaves_out =
@@ -73,10 +73,10 @@ void call_graph::bind_lazily(std::size_t index, std::uint64_t bytes) {
   }
 }
 
-/// False when no annotation says where the function's indirect calls go.
+/// False if no annotation gives the targets of the function's indirect calls.
 bool call_graph::follow_annotated(std::size_t index, std::uint64_t bytes) {
-  // Lines that are shipped name all that there can be. In a program without names it is there all
-  // the same, and is not met.
+  // Shipped lines name all possible targets. In a stripped program the targets exist without a
+  // match.
   const auto has_names = [&](std::size_t file) {
     return files_[file].elf().section(".symtab") != nullptr;
   };

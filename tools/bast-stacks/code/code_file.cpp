@@ -7,7 +7,7 @@
 namespace bast_stacks {
 namespace {
 
-// A symbol without unwind information can claim any size; hand-written assembly is short.
+// A symbol without unwind information may state any size; hand-written assembly is short.
 constexpr std::uint64_t untabled_bytes_max = 64 << 10;
 
 }  // namespace

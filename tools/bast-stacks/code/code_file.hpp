@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `code_file`: one program or library with all that is known of its functions. What is asked for is
-// worked out once.
+// `code_file`: one program or library with everything known about its functions, computed on demand
+// and once.
 #pragma once
 
 #include <expected>
@@ -31,15 +31,15 @@ class code_file {
 
   /// The function that holds `address`: from the unwind tables, or from its symbol.
   std::optional<function_extent> extent_at(std::uint64_t address) const;
-  /// Empty when the unwind tables are silent.
+  /// Empty if the unwind tables have no entry.
   const std::vector<frame_row>& rows_of(const function_extent& extent);
   const function_shape& shape_of(const function_extent& extent);
   frame_row row_at(std::uint64_t address);
-  /// Bytes that the function which begins at `address` takes, when its compiler told.
+  /// The stack use of the function that begins at `address`, if its compiler recorded it.
   std::optional<std::uint64_t> told_bytes(std::uint64_t address);
   /// The linker's name of the function that holds `address`, or empty.
   std::string_view name_at(std::uint64_t address) const;
-  /// Where in the source it is; nothing without debug information.
+  /// Its place in the source; empty without debug information.
   std::optional<source_place> place_of(std::uint64_t address);
 
  private:

@@ -46,7 +46,7 @@ bool find_flow(const cs_insn& instruction, arm_operands all, step& out) {
   }
 }
 
-/// A load or store: write-back of the stack pointer, and what lies below it.
+/// A load or store: write-back of the stack pointer, and accesses below it.
 void find_memory(const cs_insn& instruction, arm_operands all, step& out) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (all[i].type != ARM64_OP_MEM) continue;
@@ -55,7 +55,7 @@ void find_memory(const cs_insn& instruction, arm_operands all, step& out) {
     const bool at_sp = memory.base == ARM64_REG_SP;
     if (at_sp || memory.base == ARM64_REG_FP) out.from_frame = true;
     if (at_sp && instruction.detail->arm64.writeback) {
-      // Post-indexed forms have the amount behind the memory operand.
+      // Post-indexed forms have the amount after the memory operand.
       const bool after = i + 1 < all.size();
       if (after && all[i + 1].type != ARM64_OP_IMM) return change_sp(out, sp_change::unknown);
       change_sp(out, sp_change::by, after ? all[i + 1].imm : memory.disp);
@@ -96,13 +96,13 @@ void write_sp(const cs_insn& instruction, arm_operands all, step& out) {
       }
       break;
     default:
-      // Stores name what they read first.
+      // In stores the first operand is read.
       if ((all[0].access & CS_AC_WRITE) == 0) return;
   }
   change_sp(out, sp_change::unknown);
 }
 
-/// What only sets flags. Capstone says of some that they write.
+/// Instructions that only set flags. Capstone reports some of them as writing.
 bool compares(const cs_insn& instruction) {
   switch (instruction.id) {
     case ARM64_INS_CMP:
@@ -156,15 +156,14 @@ void decode_arm(csh engine, const cs_insn& instruction, step& out) {
   const auto is_sp = [](unsigned number) {
     return number == ARM64_REG_SP || number == ARM64_REG_WSP;
   };
-  // Capstone 4 says of comparisons that they write.
+  // Capstone 4 reports comparisons as writing.
   if (out.change == sp_change::none && !compares(instruction) &&
       writes_register_that(engine, instruction, is_sp))
     change_sp(out, sp_change::unknown);
 }
 
-// "Arm Architecture Reference Manual for A-profile architecture", C4.1: branches to a register
-// whose address is authenticated on the way, as compilers write with -mbranch-protection=pac-ret,
-// and udf.
+// "Arm Architecture Reference Manual for A-profile architecture", C4.1: branches to a register with
+// an authenticated address, as compilers emit for -mbranch-protection=pac-ret, and udf.
 void decode_unknown_arm(std::uint32_t word, step& out) {
   if ((word & 0xfe00'0000U) == 0xd600'0000U) {
     const unsigned operation = (word >> 21U) & 7U;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `decoder` asks of each CPU.
+// The interface of `decoder` to each CPU.
 #pragma once
 
 #include <capstone.h>
@@ -11,11 +11,11 @@
 
 namespace bast_stacks {
 
-/// Fills what is not pc and bytes. The detail of `instruction` must be there.
+/// Fills everything except pc and bytes. Requires the detail of `instruction`.
 void decode_x86(csh engine, const cs_insn& instruction, step& out);
 void decode_arm(csh engine, const cs_insn& instruction, step& out);
 
-/// The same of four bytes that capstone does not know.
+/// The same for four bytes that capstone does not know.
 void decode_unknown_arm(std::uint32_t word, step& out);
 
 /// Sets what the instruction does to sp.
@@ -25,8 +25,8 @@ inline void change_sp(step& out, sp_change change, std::int64_t amount = 0, unsi
   out.from = from;
 }
 
-/// Whether the CPU's description of an instruction says that it writes such a register, or says
-/// nothing. `is_it(number)` is asked with capstone's numbers.
+/// Whether the CPU's description of an instruction lists a write to such a register, or is missing.
+/// `is_it(number)` gets capstone's numbers.
 template <class F>
 bool writes_register_that(csh engine, const cs_insn& instruction, F is_it) {
   cs_regs read;

@@ -36,8 +36,8 @@ void find_target(const cs_insn& instruction, x86_operands all, step& out) {
   }
 }
 
-/// The register of 64 bits that a part of it belongs to; parts are written by themselves (8 and 16
-/// bits), or with zeros above (32). Others are what they are.
+/// The 64-bit register that contains a part; parts are written separately (8 and 16 bits), or with
+/// zeros above (32). Other registers are returned unchanged.
 unsigned whole_register(unsigned number) {
   constexpr x86_reg families[][5] = {
       {X86_REG_RAX, X86_REG_EAX, X86_REG_AX, X86_REG_AL, X86_REG_AH},
@@ -113,7 +113,7 @@ void write_sp(const cs_insn& instruction, x86_operands all, step& out) {
   change_sp(out, sp_change::unknown);
 }
 
-/// What becomes of another register, as far as it has to do with the stack pointer.
+/// The effect on another register, if it concerns the stack pointer.
 void write_register(const cs_insn& instruction, x86_operands all, step& out) {
   if ((all[0].access & CS_AC_WRITE) == 0) {
     if (instruction.id == X86_INS_CMP && all.size() == 2 && is_register(all[1], X86_REG_RSP))
@@ -146,7 +146,8 @@ void write_register(const cs_insn& instruction, x86_operands all, step& out) {
 void find_touched(const cs_insn& instruction, x86_operands all, step& out) {
   if (instruction.id == X86_INS_NOP) return;
   if (instruction.id == X86_INS_LEA) {
-    // An address below the stack pointer that is given away is in the red zone, and will be used.
+    // An address below the stack pointer that is stored elsewhere is in the red zone, and will be
+    // used.
     const bool given_away = all.size() == 2 && all[1].mem.base == X86_REG_RSP &&
                             all[1].mem.disp < 0 && !is_register(all[0], X86_REG_RSP);
     if (given_away) out.below_sp = static_cast<std::uint64_t>(-all[1].mem.disp);
@@ -154,7 +155,7 @@ void find_touched(const cs_insn& instruction, x86_operands all, step& out) {
   }
   for (const auto& operand : all) {
     if (operand.type != X86_OP_MEM) continue;
-    // movslq (table, index, 4): the distance that a switch adds to its table.
+    // movslq (table, index, 4): the offset that a switch adds to the address of its table.
     if (operand.mem.index != X86_REG_INVALID && operand.mem.scale >= 4) out.reads_table = true;
     if (operand.mem.base == X86_REG_RSP || operand.mem.base == X86_REG_RBP) out.from_frame = true;
     if (operand.mem.disp >= 0) continue;
@@ -164,8 +165,8 @@ void find_touched(const cs_insn& instruction, x86_operands all, step& out) {
   }
 }
 
-/// What a push or pop moves the stack pointer by. The size of a constant that is pushed does not
-/// say it, the prefix does.
+/// The change of the stack pointer by a push or pop. The prefix determines it, not the size of a
+/// pushed constant.
 std::int64_t pushed_bytes(const cs_insn& instruction) {
   constexpr std::uint8_t operand_size = 0x66;
   return instruction.detail->x86.prefix[2] == operand_size ? 2 : 8;
@@ -240,7 +241,7 @@ void decode_known(csh engine, const cs_insn& instruction, step& out) {
 
 void decode_x86(csh engine, const cs_insn& instruction, step& out) {
   decode_known(engine, instruction, out);
-  // What pushes and pops by itself, and comes back to where it was, or leaves.
+  // Instructions that push and pop implicitly, and restore the stack pointer or leave.
   const bool by_itself = out.leads == flow::call || out.leads == flow::leaves;
   const auto is_sp = [](unsigned number) { return whole_register(number) == X86_REG_RSP; };
   if (out.change == sp_change::none && !by_itself &&

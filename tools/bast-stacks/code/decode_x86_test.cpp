@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every form of an instruction that `decode_x86` tells from others, and its neighbours that must
-// not be taken for it: bytes, as the assembler says it. What is decoded of each is compared whole.
+// Every form of an instruction that `decode_x86` distinguishes, and similar ones that must not be
+// confused with it: bytes and assembler syntax. The whole decoded record of each is compared.
 #include <elf.h>
 #include <gtest/gtest.h>
 

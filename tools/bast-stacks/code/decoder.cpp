@@ -43,7 +43,7 @@ bool decoder::decode(byte_span code, std::uint64_t pc, step& out) {
   std::uint64_t address = pc;
   if (!cs_disasm_iter(state_->engine, &bytes, &left, &address, state_->instruction)) {
     // Every instruction of aarch64 has four bytes, so one that capstone does not know can be
-    // passed by. It is not one that moves the stack pointer: those are as old as the CPU.
+    // skipped. It does not move the stack pointer: the instructions that do are as old as the CPU.
     out.bytes = state_->arm ? 4 : unknown_x86_length(code);
     if (out.bytes == 0 || out.bytes > code.size()) return false;
     if (state_->arm) decode_unknown_arm(byte_cursor(code).read<std::uint32_t>(), out);

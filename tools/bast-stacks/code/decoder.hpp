@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `decoder`: what one instruction does, as far as stacks care: where control goes, what becomes of
-// the stack pointer, and what it touches below it. x86-64 and aarch64 give the same `step`.
+// `decoder`: the effect of one instruction on stacks: the control flow, the stack pointer, and
+// accesses below it. x86-64 and aarch64 give the same `step`.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 namespace bast_stacks {
 
 enum class flow : std::uint8_t {
-  next,    // to the instruction behind it
-  call,    // and comes back
-  jump,    // for ever
-  branch,  // perhaps
+  next,    // to the following instruction
+  call,    // and returns
+  jump,    // always
+  branch,  // conditionally
   leaves,  // returns, or traps
 };
 
@@ -30,7 +30,7 @@ enum class sp_change : std::uint8_t {
   none,
   by,             // sp += amount
   from_register,  // sp = register + amount
-  loaded,         // from memory: what was there before, or another stack
+  loaded,         // from memory: its earlier value, or another stack
   unknown,
 };
 
@@ -53,19 +53,19 @@ struct step {
   sp_change change = sp_change::none;
   std::int64_t amount = 0;
   unsigned from = 0;            // for from_register
-  std::uint64_t alignment = 1;  // and then sp is rounded down to a multiple
+  std::uint64_t alignment = 1;  // then sp is rounded down to a multiple
 
   register_change other = register_change::none;
   unsigned other_register = 0;
-  unsigned other_second = 0;  // to which the same happens: of a pair that is loaded, or swapped
+  unsigned other_second = 0;  // changed in the same way: of a loaded or swapped pair
   std::int64_t other_amount = 0;
-  bool from_frame = false;        // of what is loaded: its address is the stack or frame pointer's
-  unsigned compared_with_sp = 0;  // a register: how loops that probe a frame find their end
+  bool from_frame = false;        // loaded from an address based on the stack or frame pointer
+  unsigned compared_with_sp = 0;  // a register: how loops that probe a frame end
 
-  std::uint64_t below_sp = 0;    // how far below sp it touches memory
+  std::uint64_t below_sp = 0;    // distance of accesses below sp
   std::uint64_t below_fp = 0;    // below the frame pointer
-  bool reads_table = false;      // as the jump through a switch's table needs it
-  std::uint64_t names_code = 0;  // an address that it puts into a register, or 0
+  bool reads_table = false;      // as for a jump through a switch's table
+  std::uint64_t names_code = 0;  // an address that it loads into a register, or 0
 };
 
 class decoder {
@@ -75,7 +75,8 @@ class decoder {
   decoder(const decoder&) = delete;
   decoder& operator=(const decoder&) = delete;
 
-  /// The instruction at the start of `code`, which is at address `pc`. False: it is none.
+  /// Decodes the instruction at the start of `code`, which is at address `pc`. False if there is
+  /// none.
   bool decode(byte_span code, std::uint64_t pc, step& out);
   /// Capstone's number of the frame pointer register.
   unsigned frame_pointer() const;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of `elf_file` that reads what the dynamic linker reads: what is needed, where it is
-// looked for, and what is written where.
+// The part of `elf_file` that reads the dynamic linker's data: needed files, search paths,
+// relocations.
 #include <elf.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace bast_stacks {
 namespace {
 
-// Libraries that one file asks for; desktops have a hundred.
+// Libraries that one file needs; desktop programs have a hundred.
 constexpr std::size_t needed_max = 1000;
 
 }  // namespace

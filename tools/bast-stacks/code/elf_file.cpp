@@ -16,7 +16,7 @@
 namespace bast_stacks {
 namespace {
 
-// Templates make names of several KiB. A million symbols that share one of a MiB are an attack.
+// Template names reach several KiB. A million symbols that share a name of one MiB are an attack.
 constexpr std::uint64_t name_max = 16 << 10;
 
 std::unexpected<problem> refuse(std::string what, std::string remedy = {}) {
@@ -42,7 +42,7 @@ std::expected<std::shared_ptr<elf_file>, problem> elf_file::make(std::string pat
     return refuse(fmt::format("{} is not a program or shared library for 64-bit x86-64 or aarch64",
                               file->path_));
   }
-  // Sections that overlap could ask for the same bytes again and again.
+  // Overlapping sections could cause the same bytes to be read repeatedly.
   file->may_load_ = 2 * bytes + 4096;
   file->read_sections();
   file->read_build_id();
@@ -56,7 +56,7 @@ std::expected<std::shared_ptr<elf_file>, problem> elf_file::open(const std::stri
   if (::fstat(file->get(), &about) != 0)
     return refuse(fmt::format("{} cannot be read: {}", path, std::strerror(errno)));
   elf_version(EV_CURRENT);
-  // Without a mapping: a file that is cut while we read it ends in an error, not in SIGBUS.
+  // Not mapped: a file that is truncated meanwhile gives an error, not SIGBUS.
   Elf* const elf = elf_begin(file->get(), ELF_C_READ, nullptr);
   return make(path, elf, std::move(*file), static_cast<std::uint64_t>(about.st_size));
 }
@@ -65,7 +65,7 @@ std::expected<std::shared_ptr<elf_file>, problem> elf_file::open(byte_span bytes
                                                                  std::string name) {
   if (bytes.empty()) return refuse(fmt::format("{} is empty", name));
   elf_version(EV_CURRENT);
-  // libelf takes a pointer to what it could write, and writes only what was opened for it.
+  // libelf takes a non-const pointer, and writes only to what was opened for writing.
   char* const memory = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
   return make(std::move(name), elf_memory(memory, bytes.size()), {}, bytes.size());
 }

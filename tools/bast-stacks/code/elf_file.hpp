@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `elf_file`: a program or shared library on disk, as far as stacks care: sections, functions, what
-// it needs, what is relocated. 64-bit x86-64 and aarch64. The file is hostile: what does not fit is
-// refused or left out, and no more is read into memory than twice its size.
+// `elf_file`: the stack-related data of a program or shared library on disk: sections, functions,
+// needed files, relocations. 64-bit x86-64 and aarch64. The file is hostile: invalid data is
+// refused or skipped, and at most twice its size is read into memory.
 //
 // Addresses are those in the file; a process adds its load bias.
 #pragma once
@@ -38,26 +38,26 @@ struct elf_section {
 struct elf_function {
   std::uint64_t address = 0;
   std::uint64_t bytes = 0;      // 0: not known
-  std::string_view name{};      // as the linker knows it
+  std::string_view name{};      // the linker's
   bool exported = false;        // other files can call it by name
-  bool chosen_at_load = false;  // STT_GNU_IFUNC: `address` is of what chooses
+  bool chosen_at_load = false;  // STT_GNU_IFUNC: `address` is the resolver's
 };
 
-/// What the dynamic linker writes to an address: a symbol's address, or one of this file.
+/// A value that the dynamic linker writes to an address: a symbol's address, or one of this file.
 struct elf_relocation {
   std::uint64_t at = 0;
-  std::string_view symbol{};    // empty: `value` counts
+  std::string_view symbol{};    // empty: `value` applies
   std::uint64_t value = 0;      // address in this file
-  bool chosen_at_load = false;  // IRELATIVE: `value` is of what chooses
+  bool chosen_at_load = false;  // IRELATIVE: `value` is the resolver's address
   bool lazy = false;            // in .rela.plt
   bool weak = false;            // the symbol need not be defined
 };
 
 class elf_file {
  public:
-  /// Errors, with the path in them: cannot be opened, is no ELF file, is of another kind.
+  /// Errors, which contain the path: it cannot be opened, is not ELF, or is of another kind.
   static std::expected<std::shared_ptr<elf_file>, problem> open(const std::string& path);
-  /// The same of bytes that outlive it.
+  /// The same for bytes that outlive it.
   static std::expected<std::shared_ptr<elf_file>, problem> open(byte_span bytes, std::string name);
   ~elf_file();
   elf_file(const elf_file&) = delete;
@@ -72,25 +72,25 @@ class elf_file {
   const elf_section* section(std::string_view name) const;
   /// The section that is loaded at `address`, or null.
   const elf_section* section_at(std::uint64_t address) const;
-  /// As it lies in the file; empty when it has no bytes there or they cannot be read.
+  /// The contents in the file; empty if it has none there or they cannot be read.
   byte_span contents(const elf_section& section) const;
   /// Instructions from `address` to the end of their section, at most `bytes`.
   byte_span code_at(std::uint64_t address, std::uint64_t bytes) const;
 
-  /// Functions by address, one for each. From .symtab if there is one, and .dynsym.
+  /// Functions by address, one per address. From .symtab if there is one, and .dynsym.
   const std::vector<elf_function>& functions() const;
   const elf_function* function_at(std::uint64_t address) const;
-  /// All that have this name: static functions of several sources can.
+  /// All addresses with this name: several sources can have static functions of one name.
   std::vector<std::uint64_t> addresses_of(std::string_view name) const;
-  /// What another file gets that asks for `name`, or null.
+  /// The function that another file gets for `name`, or null.
   const elf_function* exported(std::string_view name) const;
   /// Adds the symbols of a file with debug information, see `debug_file`.
   void add_symbols(std::shared_ptr<elf_file> other);
 
   std::vector<std::string> needed() const;  // DT_NEEDED
   std::string run_path() const;             // DT_RUNPATH, or DT_RPATH
-  bool binds_now() const;                   // the dynamic linker resolves nothing later
-  /// What is written to `address`, or null.
+  bool binds_now() const;                   // the dynamic linker resolves everything at load
+  /// The value written to `address`, or null.
   const elf_relocation* relocation_at(std::uint64_t address) const;
 
  private:
@@ -116,7 +116,7 @@ class elf_file {
   std::vector<elf_section> sections_;
   std::vector<std::shared_ptr<elf_file>> others_;
 
-  // Read when first asked for.
+  // Read on first use.
   mutable std::uint64_t may_load_ = 0;  // bytes
   mutable std::unordered_map<std::size_t, byte_span> loaded_;
   mutable bool symbols_read_ = false;
@@ -127,7 +127,7 @@ class elf_file {
   mutable std::vector<elf_relocation> relocations_;  // by address
 };
 
-/// The file with the debug information of `file`, found by build id under /usr/lib/debug; null when
+/// The file with the debug information of `file`, found by build id under /usr/lib/debug; null if
 /// there is none.
 std::shared_ptr<elf_file> debug_file(const elf_file& file);
 

@@ -30,14 +30,14 @@ void elf_file::read_symbols(const elf_section& table, bool exported) const {
                                 .name = text_in(*names, symbol.st_name),
                                 .exported = exported,
                                 .chosen_at_load = type == STT_GNU_IFUNC};
-    // Mapping symbols ($x, $d) of aarch64 name no function.
+    // Mapping symbols ($x, $d) of aarch64 are not functions.
     if (function.name.empty() || function.name.front() == '$') continue;
     functions_.push_back(function);
     by_name_.emplace(function.name, function.address);
     if (!exported) continue;
     std::uint16_t version = 0;
     if ((i + 1) * 2 <= version_bytes.size()) std::memcpy(&version, &version_bytes[i * 2], 2);
-    // Bit 15: an old version, which only programs that were linked with it get.
+    // Bit 15: an old version, for programs that were linked with it.
     if ((version & 0x8000U) == 0) {
       exported_[function.name] = function;
     } else {
@@ -61,8 +61,8 @@ const std::vector<elf_function>& elf_file::functions() const {
       by_name_.emplace(function.name, function.address);
     }
   }
-  // Of several names for an address: one with a size, then one that is exported, then the longest,
-  // which is the complete constructor's and not an alias.
+  // Order of several names for an address: with a size, exported, longest. The longest is the
+  // complete constructor and not an alias.
   std::ranges::sort(functions_, [](const elf_function& a, const elf_function& b) {
     if (a.address != b.address) return a.address < b.address;
     if ((a.bytes == 0) != (b.bytes == 0)) return b.bytes == 0;

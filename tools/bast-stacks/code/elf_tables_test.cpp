@@ -179,7 +179,7 @@ TEST(ElfTables, AnOldVersionIsFoundOnlyWhereThereIsNoNewOne) {
   }
 }
 
-// --- what is read of sections --------------------------------------------------------------------
+// --- reading of sections ------------------------------------------------------------------------
 
 TEST(ElfTables, NoMoreIsReadThanTwiceTheFile) {
   auto made = with_symbols({}, {});
@@ -196,7 +196,7 @@ TEST(ElfTables, NoMoreIsReadThanTwiceTheFile) {
   for (const char* const name : {".a", ".b", ".c", ".d", ".e"})
     text += fmt::format("{} ", file->contents(*file->section(name)).size());
   EXPECT_EQ(text, fmt::format("{} {} 0 4096 0 ", bytes, bytes));
-  // What was read is there again.
+  // A section that was read before is still available.
   EXPECT_EQ(file->contents(*file->section(".d")).size(), 4096U);
   EXPECT_EQ(file->contents(*file->section(".a")).data(),
             file->contents(*file->section(".a")).data());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A small file made by hand: everything that is read of it compared whole, and again with each
-// field of its header and each bound of its tables wrong by one.
+// A small file made by hand: everything read from it is compared, and again with each field of its
+// header and each bound of its tables off by one.
 #include <elf.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ made_elf with_everything(bool arm = false) {
       made_relocation(0x3000, 0, arm ? R_AARCH64_RELATIVE : R_X86_64_RELATIVE, 0x1010));
   put(relocations, made_relocation(0x3008, 1, arm ? R_AARCH64_GLOB_DAT : R_X86_64_GLOB_DAT, 0));
   put(relocations, made_relocation(0x3010, 3, arm ? R_AARCH64_GLOB_DAT : R_X86_64_GLOB_DAT, 0));
-  // The symbol behind the last, and the one without a name.
+  // The symbol after the last, and the one without a name.
   put(relocations, made_relocation(0x3020, 4, arm ? R_AARCH64_GLOB_DAT : R_X86_64_GLOB_DAT, 0));
   put(relocations, made_relocation(0x3028, 0, arm ? R_AARCH64_GLOB_DAT : R_X86_64_GLOB_DAT, 0));
   byte_list plt;
@@ -152,7 +152,7 @@ TEST(ElfWhole, ErrorsOfBytes) {
   EXPECT_NE(whole_text(start), whole_text(good));
 }
 
-// --- what the dynamic linker reads ---------------------------------------------------------------
+// --- the dynamic linker's data -------------------------------------------------------------------
 
 std::string dynamic_of(const std::vector<std::pair<std::int64_t, std::uint64_t>>& entries,
                        const byte_list& names) {

@@ -6,7 +6,7 @@
 namespace bast_stacks {
 namespace {
 
-// Compilers nest one deep.
+// Compilers nest to a depth of one.
 constexpr std::size_t remembered_max = 64;
 
 struct register_numbers {
@@ -179,7 +179,7 @@ bool frame_rules::step_extended(byte_cursor& at, unsigned operation) {
       remembered_.pop_back();
       return true;
     case DW_CFA_GNU_args_size: at.read_unsigned(); return true;
-    // On aarch64 the same number says that the return address is signed from here on.
+    // On aarch64 the same number means that the return address is signed from here on.
     case DW_CFA_GNU_window_save: return function_.arm;
     default: return false;
   }

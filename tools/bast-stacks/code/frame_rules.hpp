@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `frame_rules`: the machine that runs the rules of one function in .eh_frame and keeps three of
-// its registers: the CFA, the return address, the frame pointer.
+// `frame_rules`: executes the rules of one function in .eh_frame and tracks three registers: the
+// CFA, the return address, the frame pointer.
 #pragma once
 
 #include <cstdint>
@@ -25,16 +25,16 @@ class frame_rules {
   };
   explicit frame_rules(const function& of);
 
-  /// What every function begins with. False: it makes no sense.
+  /// The rules that functions share. False if they are invalid.
   bool run_shared(byte_span program);
-  /// The rows of the function; empty when its rules make no sense.
+  /// The rows of the function; empty if its rules are invalid.
   std::vector<frame_row> run(byte_span program);
 
  private:
   bool step(byte_cursor& at);
   bool step_extended(byte_cursor& at, unsigned operation);
   bool advance(std::uint64_t units);
-  /// An offset in bytes; none when it would wrap around.
+  /// An offset in bytes; empty if it would wrap around.
   std::optional<std::int64_t> scaled(std::int64_t factored) const;
   void set_cfa(std::uint64_t number, std::int64_t offset);
   void set_saved(std::uint64_t number, std::int64_t factored);

@@ -37,7 +37,7 @@ std::optional<std::uint64_t> read_number(byte_cursor& at, std::uint8_t format) {
   }
 }
 
-/// A pointer whose field is at address `here`. Only what linkers write for code: absolute, or
+/// A pointer whose field is at address `here`. Supports what linkers write for code: absolute, or
 /// relative to the field.
 std::optional<std::uint64_t> read_pointer(byte_cursor& at, std::uint8_t encoding,
                                           std::uint64_t here) {
@@ -71,18 +71,18 @@ void frame_table::read() {
     std::uint64_t bytes = at.read<std::uint32_t>();
     const bool wide = bytes == 0xffff'ffff;
     if (wide) bytes = at.read<std::uint64_t>();
-    // A terminator; an object file between two others can bring one along.
+    // A terminator; one may also come from an object file in the middle.
     if (bytes == 0) continue;
     const auto entry = at.take(bytes);
     if (at.failed()) {
       ++refused_;
       break;
     }
-    // In .eh_frame the field that tells a CIE from an FDE has four bytes, wide or not.
+    // In .eh_frame the field that distinguishes a CIE from an FDE has four bytes in both widths.
     read_range(start, entry, start + (wide ? 12 : 4));
   }
   std::ranges::sort(ranges_, {}, &unwound_range::low);
-  // What overlaps is cut, so that an address has one range.
+  // Overlaps are cut, so that an address has one range.
   for (std::size_t i = 1; i < ranges_.size(); ++i)
     ranges_[i - 1].high = std::min(ranges_[i - 1].high, ranges_[i].low);
   std::erase_if(ranges_, [](const unwound_range& range) { return range.low >= range.high; });
@@ -105,7 +105,7 @@ void frame_table::read_range(std::uint64_t start, byte_span entry, std::size_t i
     ++refused_;
     return;
   }
-  if (*bytes == 0 || *low == 0) return;  // of a function that the linker dropped
+  if (*bytes == 0 || *low == 0) return;  // the linker dropped the function
   descriptions_[start] = {.shared = id_at - id, .program = at.take(at.left())};
   ranges_.push_back({.low = *low, .high = *low + *bytes, .description = start});
 }
@@ -143,7 +143,8 @@ frame_table::shared_part frame_table::parse_shared(byte_span entry) const {
     } else if (letter == 'R') {
       part.encoding = at.read<std::uint8_t>();
     } else if (letter == 'P') {
-      // The personality routine; only its length matters, and indirection does not change it.
+      // Skips the personality routine: only its length matters, and indirection does not change
+      // that.
       read_number(at, at.read<std::uint8_t>());
     } else if (letter == 'L') {
       at.read<std::uint8_t>();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `frame_table`: what .eh_frame says of each instruction: where its frame ends (the CFA, "canonical
-// frame address": the stack pointer before the call, on x86-64; at entry, on aarch64) and where the
-// return address is. Every program has these tables, because exceptions need them; no flag and no
-// debug information is asked for.
+// `frame_table`: the data of .eh_frame for each instruction: the end of its frame (the CFA,
+// "canonical frame address": the stack pointer before the call, on x86-64; at entry, on aarch64)
+// and the place of the return address. Every program has these tables, because exceptions need
+// them; no flags and no debug information are needed.
 //
-// The section is hostile. Work is linear in its size: a program of rules is read once for each
-// function that is asked for, and the part that functions share is refused when it is long.
+// The section is hostile. Work is linear in its size: the rules of a function are read once per
+// query, and long shared rules are refused.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,10 @@ enum class return_rule : std::uint8_t {
   unknown,
   saved,        // at CFA + return_offset
   in_register,  // aarch64: in x30
-  none,         // nobody called: the outermost frame
+  none,         // no caller: the outermost frame
 };
 
-/// What holds for the instructions in [low, high).
+/// Valid for the instructions in [low, high).
 struct frame_row {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
@@ -33,7 +33,7 @@ struct frame_row {
   std::int64_t offset = 0;  // CFA = register + offset, bytes
   return_rule return_address = return_rule::unknown;
   std::int64_t return_offset = 0;
-  bool fp_kept = true;  // the frame pointer register still holds what the caller had in it
+  bool fp_kept = true;  // the frame pointer register still holds the caller's value
 };
 
 /// A function, or a part of one that the compiler moved away (".cold").
@@ -52,13 +52,13 @@ class frame_table {
 
   const std::vector<unwound_range>& ranges() const { return ranges_; }
   const unwound_range* range_at(std::uint64_t pc) const;
-  /// In order of address, without overlap. Empty when its entry makes no sense.
+  /// In order of address, without overlap. Empty if its entry is invalid.
   std::vector<frame_row> rows(const unwound_range& range) const;
-  /// The row of one instruction; base `unknown` when there is none.
+  /// The row of one instruction; base `unknown` if there is none.
   frame_row row_at(std::uint64_t pc) const;
-  /// Bytes between CFA and stack pointer when a function is entered.
+  /// Bytes between CFA and stack pointer at the entry of a function.
   std::int64_t entry_bytes() const { return arm_ ? 0 : 8; }
-  /// Entries that made no sense.
+  /// The number of invalid entries.
   std::size_t refused() const { return refused_; }
 
  private:

@@ -53,7 +53,7 @@ byte_list with_function(byte_list section, const byte_list& program, std::uint32
   return section;
 }
 
-/// A table refers to the section that it is made of, so both stay.
+/// A table refers to its section, so both are kept.
 frame_table table_of(byte_list section) {
   static std::deque<byte_list> sections;
   return {sections.emplace_back(std::move(section)), 0x2000, EM_X86_64};
@@ -125,7 +125,7 @@ TEST(FrameTable, RefusesALongSharedPart) {
 
 // --- against elfutils ----------------------------------------------------------------------------
 
-/// The CFA at `at` as elfutils sees it: register and offset.
+/// The CFA at `at` by elfutils: register and offset.
 bool true_cfa(Dwarf_CFI* table, std::uint64_t at, std::uint64_t& number, std::int64_t& offset) {
   Dwarf_Frame* frame = nullptr;
   if (dwarf_cfi_addrframe(table, at, &frame) != 0) return false;

@@ -77,7 +77,7 @@ std::vector<rule> rules_of(std::uint8_t sp, std::uint8_t fp, std::uint8_t link) 
                         {"restore without a state", {DW_CFA_restore_state}},
                         {"unknown rule", {0x3f}},
                         {"unknown rule 17", {0x17}}};
-  // What takes back: first changed, then as the shared part has it.
+  // Restoring rules: first a change, then the state of the shared part.
   const byte_list changed{
       DW_CFA_offset_extended, fp, 7, DW_CFA_undefined, link, DW_CFA_def_cfa_offset, 48,
       DW_CFA_advance_loc | 2};
@@ -119,7 +119,7 @@ std::string all_rules(bool arm) {
   std::string text;
   for (const auto& one : rules_of(sp, fp, link)) {
     text += fmt::format("{}\n{}", one.name, rows(one.bytes));
-    // Cut: where the last rule has lost a byte there are no rows.
+    // Cut: if the last rule lacks a byte there are no rows.
     if (one.bytes.size() > 1 && one.bytes.size() < 8) {
       EXPECT_EQ(rows(byte_span(one.bytes).first(one.bytes.size() - 1)), "  none\n") << one.name;
     }
@@ -186,7 +186,7 @@ byte_list shared_entry(std::uint8_t version, const std::string& letters, const b
   return entry(body, wide);
 }
 
-/// A function behind `section`, whose shared part begins at 0: what its pointers are made of.
+/// A function after `section`, whose shared part begins at 0: the construction of its pointers.
 byte_list with_entry(byte_list section, const byte_list& pointers, bool wide = false,
                      std::uint32_t beside = 0) {
   const auto id_at = static_cast<std::uint32_t>(section.size() + (wide ? 12 : 4));

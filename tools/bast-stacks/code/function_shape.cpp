@@ -11,7 +11,7 @@
 namespace bast_stacks {
 namespace {
 
-// Offsets are bytes from the CFA down. More is no frame but nonsense from a hostile file.
+// Offsets are bytes from the CFA down. A larger one comes from a hostile file.
 constexpr std::int64_t offset_max = std::int64_t{1} << 40;
 // Both psABIs: the stack pointer is a multiple of this at a call.
 constexpr std::int64_t cfa_alignment = 16;
@@ -26,8 +26,8 @@ class follower {
       : engine_(engine), extent_(extent), rows_(rows), at_(rows.begin()) {
     code_ = file.code_at(extent.low, extent.high - extent.low);
     offset_ = file.machine() == EM_AARCH64 ? 0 : 8;
-    // A part of a function begins with the frame that the other part has made; what that has
-    // below its frame pointer is counted where it jumps here.
+    // A moved part of a function begins with the frame that the main part has made; the main part's
+    // bytes below its frame pointer are counted at its jump.
     if (!rows.empty() && rows.front().base == cfa_base::frame_pointer)
       offset_ = rows.front().offset;
   }
@@ -52,7 +52,7 @@ class follower {
 
   function_shape shape;
   std::optional<std::int64_t> seen;
-  std::int64_t seen_slack = 0;  // of `seen`: what rounding may not have taken
+  std::int64_t seen_slack = 0;  // of `seen`: bytes that rounding may not have taken
 
  private:
   const frame_row* row_at(std::uint64_t pc) {
@@ -64,7 +64,8 @@ class follower {
     const auto* const before = row_;
     row_ = row_at(now.pc);
     if (row_ != nullptr && row_->base == cfa_base::stack_pointer) {
-      // Exact where a row begins. Within it inline assembly can push what the tables do not know.
+      // Exact at the start of a row. Within it inline assembly can push bytes that the tables do
+      // not show.
       const bool begins = row_ != before || left_ || lost_;
       offset_ = begins ? row_->offset : std::max(offset_, row_->offset);
       lost_ = false;
@@ -104,9 +105,9 @@ class follower {
         arrivals_.try_emplace(now.target, offset_);
         return;
       }
-      // A switch: what it jumps to is inside.
+      // A switch: its targets are inside.
       if (now.target_is == target_kind::unknown && since_table_ < table_distance) return;
-      // A context switch: what it jumps to is on another stack.
+      // A context switch: its target is on another stack.
       if (now.target_is == target_kind::unknown && elsewhere_) return;
     } else if (now.leads != flow::call) {
       return;
@@ -120,13 +121,13 @@ class follower {
   }
 
   void touch(std::int64_t from, std::uint64_t below) {
-    // The red zone has 128 bytes; what is further away belongs to somebody else.
+    // The red zone has 128 bytes; accesses further away belong to other memory.
     const auto reach = from + static_cast<std::int64_t>(std::min<std::uint64_t>(below, offset_max));
     if (reach > offset_ && reach <= offset_ + 128)
       shape.touched_bytes = std::max(shape.touched_bytes, static_cast<std::uint64_t>(reach));
   }
 
-  /// How far below the CFA the address in a register is.
+  /// The distance below the CFA of the address in a register.
   std::optional<std::int64_t> register_offset(unsigned number) const {
     if (row_ != nullptr && row_->base == cfa_base::frame_pointer &&
         number == engine_.frame_pointer())
@@ -137,7 +138,7 @@ class follower {
   }
 
   void leave(const step& now) {
-    // The stack pointer comes from a record, as that of a context does, and not from this frame.
+    // The stack pointer is loaded from a record elsewhere, such as a context, not from this frame.
     elsewhere_ = now.change == sp_change::loaded &&
                  (!now.from_frame || BAST_STACKS_MUTANT(any_load_switches));
     if (now.change == sp_change::from_register && now.amount == 0 && now.alignment == 1) {
@@ -146,7 +147,7 @@ class follower {
     }
     if (now.leads == flow::jump || now.leads == flow::leaves) left_ = true;
     if (now.compared_with_sp != 0) {
-      // The loop that probes a large frame ends when the stack pointer is there.
+      // The loop that probes a large frame ends when the stack pointer arrives there.
       const auto end = register_offset(now.compared_with_sp);
       if (end && *end > offset_) offset_ = *end;
     }
@@ -154,7 +155,7 @@ class follower {
     if (now.change == sp_change::none) return;
     if (now.change == sp_change::loaded ||
         (now.change == sp_change::from_register && loaded_.contains(now.from))) {
-      // What was saved comes back, or another stack goes on: no part of this frame.
+      // Saved values are restored, or another stack continues: not part of this frame.
       shape.switches = true;
     } else if (now.change == sp_change::by) {
       offset_ -= std::clamp(now.amount, -offset_max, offset_max);
@@ -164,7 +165,7 @@ class follower {
       if (from) {
         offset_ = *from - std::clamp(now.amount, -offset_max, offset_max);
       } else {
-        // No dynamic frame if the tables know the stack pointer again at the next instruction.
+        // Not a dynamic frame if the tables know the stack pointer again at the next instruction.
         lost_ = true;
       }
     }
@@ -172,8 +173,8 @@ class follower {
     offset_ = std::clamp<std::int64_t>(offset_, 0, offset_max);
   }
 
-  /// What rounding takes depends on where the CFA is, of which only `cfa_alignment` is known: at
-  /// most this much. gcc's .su has the least instead.
+  /// The bytes that rounding takes depend on the CFA, of which only `cfa_alignment` is known: at
+  /// most this many. gcc's .su has the least instead.
   void round_down(std::int64_t alignment) {
     shape.realigned = true;
     const auto misfit = (cfa_alignment - offset_ % cfa_alignment) % cfa_alignment;
@@ -182,7 +183,7 @@ class follower {
   }
 
   void change_other(const step& now) {
-    // Calls leave nothing in the registers that prologues use.
+    // Calls clobber the registers that prologues use.
     if (now.leads == flow::call) {
       const auto kept = register_offset(engine_.frame_pointer());
       registers_.clear();
@@ -220,14 +221,14 @@ class follower {
   const frame_row* row_ = nullptr;
   std::int64_t offset_ = 0;
   std::int64_t slack_ = 0;
-  std::int64_t body_ = 0;  // the most outside of rows that are exact
-  bool left_ = false;      // no control from the instruction before
+  std::int64_t body_ = 0;  // the most outside of exact rows
+  bool left_ = false;      // the instruction before does not continue here
   bool lost_ = false;      // the stack pointer got an unknown value
   int since_table_ = table_distance;
   std::unordered_map<std::uint64_t, std::int64_t> arrivals_;
   std::unordered_map<unsigned, std::int64_t> registers_;
   std::unordered_map<unsigned, bool> loaded_;  // registers, and whether from this frame
-  bool elsewhere_ = false;  // the instruction before put the stack pointer on another stack
+  bool elsewhere_ = false;  // the instruction before moved the stack pointer to another stack
 };
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace bast_stacks {
 namespace {
 
-// A real library has thousands; these are enough to reach every rule.
+// A real library has thousands; these suffice to reach every rule.
 constexpr std::size_t looked_at = 200;
 
 void look_at_range(code_file& file, const unwound_range& range) {
@@ -37,7 +37,8 @@ void look_at_range(code_file& file, const unwound_range& range) {
 
 int fuzz_elf_frames(const std::uint8_t* data, std::size_t size) {
   const byte_span bytes{data, size};
-  // The whole as the section itself, so that its rules are reached without a file around them.
+  // The whole input as the section itself, so that its rules are reached without a file around
+  // them.
   for (const std::uint16_t machine : {std::uint16_t{62}, std::uint16_t{183}}) {
     const frame_table table(bytes, 0x10000, machine);
     std::size_t looked = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An ELF file made of any bytes: sections, symbols, relocations, unwind tables, instructions. What
-// comes out must be in order, whatever went in.
+// An ELF file of arbitrary bytes: sections, symbols, relocations, unwind tables, instructions. The
+// results must be consistent for any input.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace bast_stacks {
 
-/// Ends the process when something is out of order. Always 0.
+/// Ends the process if a result is inconsistent. Always 0.
 int fuzz_elf_frames(const std::uint8_t* data, std::size_t size);
 
 }  // namespace bast_stacks

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The fuzzers' functions over seeds and mutations of them, in every build.
+// The fuzz targets on seeds and their mutations, in every build.
 #include <gtest/gtest.h>
 
 #include <algorithm>

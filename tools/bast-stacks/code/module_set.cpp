@@ -13,8 +13,8 @@
 namespace bast_stacks {
 namespace {
 
-/// Files that were opened, by path and build id: `top` asks for the same ones every second. A file
-/// that is replaced has another build id, or is asked for anew.
+/// Opened files, by path and build id: `top` requests the same ones every second. A replaced file
+/// has another build id; files without one are opened anew.
 std::shared_ptr<code_file> cached(const std::string& path, const std::string& build_id,
                                   std::string& why_not) {
   static std::map<std::pair<std::string, std::string>, std::shared_ptr<code_file>> files;
@@ -64,7 +64,7 @@ void module_set::open(entry& of) const {
   if (of.described->path.empty() || of.described->path.front() != '/') return;
   if (!of.described->here.empty())
     of.file = cached(of.described->here, of.described->build_id, of.why_not);
-  // The other way ends with the process.
+  // /proc/PID/root is gone once the process has ended.
   if (of.file == nullptr) {
     of.why_not.clear();
     of.file = cached(of.described->path, of.described->build_id, of.why_not);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `module_set`: the files behind the code of a snapshot, opened when an address in them is asked
-// for, and only if they are the same files that the process ran.
+// `module_set`: the files behind the code of a snapshot, opened at the first query for an address
+// in them, and only if they are the files that the process ran.
 #pragma once
 
 #include <memory>
@@ -18,13 +18,13 @@ class module_set {
 
   struct spot {
     const module* in = nullptr;
-    code_file* file = nullptr;  // null: it cannot be read, or is another file now
+    code_file* file = nullptr;  // null: it cannot be read, or was replaced
     std::uint64_t address = 0;  // in the file
   };
   spot at(std::uint64_t pc);
   /// Name, source and module of an address.
   void describe(std::uint64_t pc, frame& out);
-  /// A sentence for each module that could not be used, in order of their paths.
+  /// Adds a sentence for each module that could not be used, in order of their paths.
   void tell(std::vector<std::string>& not_seen) const;
   std::uint16_t machine() const { return machine_; }
 

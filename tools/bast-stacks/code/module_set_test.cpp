@@ -8,7 +8,7 @@
 namespace bast_stacks {
 namespace {
 
-/// A process that has the known program at `path`, which can be read at `here`.
+/// A process with the known program at `path`, readable at `here`.
 snapshot process_with(const std::string& path, const std::string& here) {
   snapshot all;
   all.modules = {{.path = path,

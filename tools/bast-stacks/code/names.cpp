@@ -12,7 +12,7 @@
 namespace bast_stacks {
 namespace {
 
-// The demangler recurses over its input, and what it writes can be exponentially longer.
+// The demangler recurses over its input, and its output can be exponentially longer.
 constexpr std::size_t mangled_max = 2000;
 constexpr std::size_t demangled_max = 16 << 10;
 
@@ -79,7 +79,7 @@ std::string without_parameters(std::string_view whole) {
     const char letter = whole[i];
     if (letter == '<') ++depth;
     if (depth == 0 && letter == '(') break;
-    // What came before a space was the result, which templates have in their names.
+    // The part before a space is the return type, which the names of templates include.
     if (depth == 0 && letter == ' ' && !name.ends_with("operator")) {
       name.clear();
     } else if (depth == 0) {

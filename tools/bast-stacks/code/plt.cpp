@@ -20,7 +20,7 @@ std::optional<std::uint64_t> arm_slot(byte_span code, std::uint64_t address) {
     if ((word & 0x9f00'001fU) == 0x9000'0010U) {
       const std::uint64_t high = (word >> 5) & 0x7ffffU;
       const std::uint64_t low = (word >> 29) & 3U;
-      // 21 bits with a sign, in pages of 4 KiB.
+      // 21 signed bits, in pages of 4 KiB.
       const auto pages = static_cast<std::int64_t>(((high << 2) | low) << 43) >> 43;
       page = (address & ~std::uint64_t{0xfff}) + (static_cast<std::uint64_t>(pages) << 12);
     } else if (page && (word & 0xffc0'03ffU) == 0xf940'0211U) {

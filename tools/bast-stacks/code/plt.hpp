@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The procedure linkage table: stubs that jump to what the dynamic linker wrote into a slot.
+// The procedure linkage table: stubs that jump through a slot filled by the dynamic linker.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace bast_stacks {
 
-/// The address of the slot that the stub at `address` jumps through; nothing when it is no stub.
+/// The address of the slot that the stub at `address` jumps through; empty if it is not a stub.
 std::optional<std::uint64_t> plt_slot(code_file& file, std::uint64_t address);
 
 }  // namespace bast_stacks

@@ -12,7 +12,7 @@
 namespace bast_stacks {
 namespace {
 
-// Programs of desktops have two hundred.
+// Desktop programs have two hundred.
 constexpr std::size_t files_max = 2000;
 
 std::vector<std::string> usual_directories(std::uint16_t machine) {
@@ -35,7 +35,7 @@ std::vector<std::string> usual_directories(std::uint16_t machine) {
           "/usr/local/lib"};
 }
 
-/// "/proc/4711/root" of a path below it; else nothing.
+/// "/proc/4711/root" of a path below it; else empty.
 std::string root_of(std::string_view path) {
   constexpr std::string_view start = "/proc/";
   if (!path.starts_with(start)) return {};
@@ -60,7 +60,7 @@ std::vector<std::string> program_files::directories_of(const elf_file& file) con
       if (at != std::string::npos) directory.replace(at, word.size(), origin);
     }
     if (!directory.starts_with('/')) continue;
-    // $ORIGIN is in the root already.
+    // The root already contains $ORIGIN.
     all.push_back(directory.starts_with(root_) ? directory : root_ + directory);
   }
   for (const auto& directory : usual_directories(file.machine())) all.push_back(root_ + directory);
@@ -70,14 +70,14 @@ std::vector<std::string> program_files::directories_of(const elf_file& file) con
 std::expected<program_files, problem> program_files::load(const std::string& path) {
   program_files all;
   all.root_ = root_of(path);
-  // $ORIGIN means the directory of the file itself, so links are followed first; but the one of
-  // another root says "/", which is ours.
+  // $ORIGIN is the directory of the file itself, so links are followed first; but a link in another
+  // root may be absolute, which would lead to ours.
   std::error_code error;
   const auto resolved = std::filesystem::canonical(path, error);
   auto program = code_file::open(error || !all.root_.empty() ? path : resolved.string());
   if (!program) return std::unexpected(std::move(program.error()));
   all.files_.push_back(std::move(*program));
-  // Breadth first: that is the order in which the dynamic linker asks for symbols.
+  // Breadth first: the order in which the dynamic linker searches for symbols.
   for (std::size_t i = 0; i < all.files_.size(); ++i) all.add_needed(i);
   std::ranges::sort(all.missing_);
   return all;
@@ -133,7 +133,7 @@ std::vector<code_address> program_files::meant_by(std::string_view text) {
     if (!is_in(*files_[i])) continue;
     for (const auto address : files_[i]->elf().addresses_of(name))
       all.push_back({.file = i, .address = address});
-    // The first file that has the name is who a program would call.
+    // The first file with the name is the one that a program would call.
     if (!all.empty()) return all;
   }
   if (by_source_name_.empty()) {

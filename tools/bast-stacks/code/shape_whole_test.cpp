@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functions of a few instructions, each for one rule of `function_shape`: what each has on the
-// stack at each of its instructions and calls, compared whole.
+// Functions of a few instructions, each for one rule of `function_shape`: the stack use at each of
+// its instructions and calls is compared.
 #include <elf.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::uint64_t function_at = 0x1000;
 
-// A line each: what it shows | rows of its unwind table | bytes | how the assembler says it. A row
-// is "s0-4+8": from 0 to before 4 the CFA is 8 above sp; f of the frame pointer, o of another.
+// One per line: purpose | rows of its unwind table | bytes | assembler syntax. A row is "s0-4+8":
+// from 0 to before 4 the CFA is 8 above sp; f of the frame pointer, o of another.
 constexpr char x86_shapes[] = R"(red zone used to its end||89442480c3|mov %eax,-0x80(%rsp); ret
 red zone and one byte more||8984247fffffffc3|mov %eax,-0x81(%rsp); ret
 a call with nothing pushed||e800100000c3|call .+0x1005; ret

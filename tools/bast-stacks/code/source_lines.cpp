@@ -8,7 +8,7 @@
 namespace bast_stacks {
 namespace {
 
-// Chromium has two million. A hostile file can claim any number.
+// Chromium has two million. A hostile file may have any number.
 constexpr std::size_t ranges_max = 8'000'000;
 
 }  // namespace
@@ -22,7 +22,7 @@ source_lines::source_lines(std::shared_ptr<elf_file> file) : file_(std::move(fil
 source_lines::~source_lines() { dwarf_end(dwarf_); }
 
 void source_lines::read_units() {
-  // Clang writes no .debug_aranges, so every unit is asked which addresses are its own.
+  // Clang writes no .debug_aranges, so every unit is queried for its addresses.
   Dwarf_CU* unit = nullptr;
   Dwarf_Die entry{};
   while (dwarf_get_units(dwarf_, unit, &unit, nullptr, nullptr, &entry, nullptr) == 0) {

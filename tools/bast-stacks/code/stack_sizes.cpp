@@ -10,7 +10,7 @@
 namespace bast_stacks {
 namespace {
 
-// A frame of more is a damaged record: no stack is that large.
+// A larger frame is a damaged record: no stack is that large.
 constexpr std::uint64_t frame_bytes_max = std::uint64_t{1} << 40;
 
 }  // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `stack_sizes`: what a file says of its own functions, when clang made it with
-// -fstack-size-section. It helps where unwind tables and instructions are silent. A function that
-// takes a dynamic amount is not in there, so what is there is all that the function takes.
+// `stack_sizes`: a file's own records of its frames, if clang compiled it with
+// -fstack-size-section. They help where unwind tables and instructions say nothing. A function that
+// takes a dynamic amount has no record, so a record is the whole frame.
 //
 // clang does not count the return address that a call on x86-64 pushes; here it is counted.
 #pragma once
@@ -18,12 +18,12 @@ namespace bast_stacks {
 
 class stack_sizes {
  public:
-  /// Of all sections of that name; empty when there is none.
+  /// Of all sections of that name; empty if there is none.
   explicit stack_sizes(const elf_file& file);
-  /// Of the bytes of such a section. What follows the first record that makes no sense is left out.
+  /// Of the bytes of such a section. Ignores everything after the first invalid record.
   stack_sizes(byte_span section, std::uint16_t machine);
 
-  /// Bytes that the function which begins at `address` takes; the largest when several are told.
+  /// The stack use of the function that begins at `address`; the largest of several records.
   std::optional<std::uint64_t> of(std::uint64_t address) const;
   std::size_t size() const { return by_address_.size(); }
 

@@ -53,7 +53,7 @@ TEST(StackSizes, WhatIsDamagedIsLeftOut) {
     EXPECT_LE(stack_sizes(byte_span(section).first(cut), EM_AARCH64).size(), 1U);
 }
 
-// What the compiler says, where it does, is what the unwind tables and the instructions say.
+// The compiler's records agree with the unwind tables and the instructions.
 TEST(StackSizes, AreTheFramesThatTheTablesTell) {
   const auto file = code_file::open(BAST_KNOWN_FRAMES);
   ASSERT_TRUE(file) << file.error().what;
@@ -85,7 +85,7 @@ TEST(StackSizes, HelpWhereNothingElseTellsAFrame) {
   ASSERT_EQ(bound.worst.size(), 2U);
   EXPECT_EQ(bound.worst[1].function, "untabled");
   EXPECT_EQ(bound.worst[1].bytes, 72U + 8);
-  // What it calls is not known all the same.
+  // Its callees are not known all the same.
   ASSERT_EQ(bound.reasons.size(), 1U);
   EXPECT_EQ(bound.reasons[0].kind, reason_kind::no_table);
 }

@@ -31,8 +31,8 @@ std::optional<usage_kind> kind_of(std::string_view word) {
   return std::nullopt;
 }
 
-/// "file:12:5:int f(int)" of gcc, "file:12:_Z1fi" of clang. A file's name may hold colons, so the
-/// place ends at the first number between two of them.
+/// "file:12:5:int f(int)" of gcc, "file:12:_Z1fi" of clang. A file's name may contain colons, so
+/// the place ends at the first number between two of them.
 bool split_place(std::string_view text, function_usage& out) {
   for (auto colon = text.find(':'); colon != std::string_view::npos;
        colon = text.find(':', colon + 1)) {
@@ -55,7 +55,7 @@ std::string_view next_line(std::string_view& text) {
   return line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
 }
 
-/// The text between quotes behind `key`, as it is written: "\n" is two characters.
+/// The quoted text after `key`, as it is written: "\n" is two characters.
 std::optional<std::string_view> quoted(std::string_view line, std::string_view key) {
   auto start = line.find(key);
   if (start == std::string_view::npos) return std::nullopt;
@@ -125,7 +125,7 @@ std::vector<function_usage> parse_ci(std::string_view text, std::size_t& refused
     function_usage next;
     // Nodes of functions that are only called have no bytes.
     if (!find_bytes(*label, next)) continue;
-    // Names of static functions have their file in front.
+    // Names of static functions are prefixed with their file.
     next.function = title->substr(title->rfind(':') + 1);
     if (!next.function.empty()) all.push_back(std::move(next));
   }

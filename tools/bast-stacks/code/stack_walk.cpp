@@ -15,7 +15,7 @@ constexpr std::uint64_t word_bytes = 8;
 // Both psABIs: the stack pointer is a multiple of this at a call.
 constexpr std::uint64_t walked_cfa_alignment = 16;
 
-/// Where the caller's stack pointer is when its return address lies at `position`.
+/// The caller's stack pointer, if its return address lies at `position`.
 std::uint64_t behind(std::uint64_t position) {
   return position < word_bytes ? 0 : position - word_bytes;
 }
@@ -43,7 +43,7 @@ stack_walk::stack_walk(const bast::watch::deepest_stack& raw, module_set& module
 
 backtrace stack_walk::run() {
   for (bool first = true;; first = false) {
-    // A return address may be that of the next function, when the call never comes back.
+    // A return address may be that of the next function, if the call does not return.
     const auto pc = first || BAST_STACKS_MUTANT(call_is_what_follows) ? pc_ : pc_ - 1;
     const auto end = end_of(pc, sp_, fp_);
     const bool last = end.outermost || end.beyond;
@@ -87,7 +87,7 @@ void stack_walk::add(std::uint64_t pc, std::uint64_t until, bool confirmed) {
 }
 
 void stack_walk::add_before_gap(std::uint64_t pc, const frame_end& end, std::uint64_t until) {
-  // A frame whose end is not known ends, for us, with the last word that was seen.
+  // A frame with an unknown end is taken to end with the last word found.
   const auto last = gap_ == 0 ? left_ : behind(words_[gap_ - 1].at);
   add(pc, std::max(end.cfa.value_or(last), until), false);
   result_.inner = result_.frames.size();
@@ -175,7 +175,7 @@ std::optional<stack_walk::caller> stack_walk::caller_of(const frame_end& end) {
       return caller{.index = *found, .start = *end.cfa, .confirmed = true, .behind_gap = false};
     }
   }
-  // Above what the frame is known to have; with nothing known, above the last word.
+  // Above the known part of the frame; if nothing is known, above the last word.
   const auto below = end.return_at.value_or(end.cfa ? *end.cfa : ~std::uint64_t{0});
   const bool in_gap =
       gap_ < words_.size() && gap_ > 0 && next_ <= gap_ && below < words_[gap_ - 1].at;

@@ -19,11 +19,11 @@ namespace bast_stacks {
 namespace {
 
 constexpr char default_root[] = "main";
-// Where every coroutine begins: activation<Callable, ...>::enter, see lib/bast/coro/activation.hpp.
+// The start of every coroutine: activation<Callable, ...>::enter, see lib/bast/coro/activation.hpp.
 constexpr char coroutine_entry[] = "bast::internal::activation::enter";
 constexpr std::string_view activation = "bast::internal::activation<";
 
-/// The first template argument of an activation; empty when `name` is none.
+/// The first template argument of an activation; empty if `name` is not one.
 std::string coroutine_of(std::string_view name) {
   if (!name.starts_with(activation)) return {};
   name.remove_prefix(activation.size());
@@ -37,7 +37,7 @@ std::string coroutine_of(std::string_view name) {
   return {};
 }
 
-/// Files whose functions are bound at their first call, where a path has such a call.
+/// The files whose functions bind lazily, if a path has such a call.
 void add_lazy(program_files& files, const worst_path& worst, const std::vector<graph_node>& nodes,
               std::vector<reason>& reasons) {
   std::set<std::size_t> met;
@@ -74,7 +74,7 @@ static_bound bound_of(program_files& files, const call_graph& graph, std::size_t
   return bound;
 }
 
-/// Where coroutines begin; a part that the compiler moved away is no function of its own.
+/// The starts of coroutines; a part that the compiler moved away is not a function of its own.
 std::vector<code_address> starts_of(program_files& files) {
   auto all = files.meant_by(coroutine_entry);
   std::erase_if(all, [&](const code_address& one) {
@@ -93,7 +93,7 @@ std::expected<std::vector<code_address>, problem> find_roots(program_files& file
     if (roots.empty()) names.emplace_back(default_root);
   }
   for (const auto& name : names) {
-    // What is printed of a coroutine is its callable.
+    // A coroutine is printed as its callable.
     std::vector<code_address> found;
     std::ranges::copy_if(coroutines, std::back_inserter(found), [&](const code_address& one) {
       return coroutine_of(demangled(files[one.file].name_at(one.address))) == name;
@@ -122,8 +122,7 @@ std::expected<std::vector<annotation>, problem> read_all(const std::vector<std::
   return all;
 }
 
-/// Puts the shipped annotations behind those of the user, but for functions that the user speaks
-/// of.
+/// Appends the shipped annotations to the user's, except for functions that the user's name.
 std::expected<void, problem> add_shipped(const std::string& path, std::vector<annotation>& all) {
   auto shipped = read_annotations(path);
   if (!shipped) return std::unexpected(std::move(shipped.error()));
@@ -137,8 +136,8 @@ std::expected<void, problem> add_shipped(const std::string& path, std::vector<an
   return {};
 }
 
-/// Counts the reasons that the bounds would have as well without the shipped annotations. Functions
-/// are decoded once for both.
+/// Counts the reasons that the shipped annotations remove. Functions are decoded once for both
+/// analyses.
 void count_removed(program_files& files, const std::vector<annotation>& annotations,
                    const usage_table& usage, const std::vector<code_address>& roots,
                    static_report& report) {
@@ -150,7 +149,7 @@ void count_removed(program_files& files, const std::vector<annotation>& annotati
   for (std::size_t i = 0; i < starts.size(); ++i) {
     const auto without = bound_of(files, graph, starts[i]).reasons.size();
     auto& bound = report.bounds[i];
-    // A circle that was cut in two can leave more reasons than there were.
+    // Cutting a cycle in two can leave more reasons than before.
     bound.removed = without - std::min(without, bound.reasons.size());
   }
 }
@@ -190,7 +189,7 @@ std::expected<static_report, problem> analyse(const static_options& options) {
   for (const auto& name : files->missing())
     report.notes.push_back(fmt::format("The library {} was not found.", name));
   for (auto& sentence : graph.unused()) report.notes.push_back(std::move(sentence));
-  // As many as anybody reads.
+  // More would not be read.
   constexpr std::size_t differences_most = 20;
   const auto& differ = graph.differences();
   const std::size_t shown = std::min(differ.size(), differences_most);

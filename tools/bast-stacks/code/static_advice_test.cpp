@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What others take from a static report: bounds by site, and annotations that hold for every
-// program.
+// Uses of a static report: bounds by site, and annotations for every program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -90,7 +89,7 @@ TEST(SiteBound, TheGraphTellsWhoseCircleItIs) {
   EXPECT_EQ(report->bounds[0].reasons[0].circle, (std::vector<std::string>{"ping", "pong"}));
 }
 
-// --- the annotations that are shipped ------------------------------------------------------------
+// --- shipped annotations -------------------------------------------------------------------------
 
 TEST(ShippedAnnotations, CountTheReasonsThatTheyRemove) {
   const temporary_file shipped("ignore pong\nignore nobody\n");
@@ -101,7 +100,7 @@ TEST(ShippedAnnotations, CountTheReasonsThatTheyRemove) {
   EXPECT_TRUE(report->bounds[0].sound());
   EXPECT_EQ(report->bounds[0].removed, 1U);
   EXPECT_EQ(report->bounds[1].removed, 0U);
-  // They need not be met.
+  // They need not match.
   EXPECT_TRUE(report->notes.empty());
   EXPECT_THAT(static_text(*report, {}),
               HasSubstr("  1 reason removed by the shipped annotations: " + shipped.path() + "\n"));
@@ -139,7 +138,7 @@ TEST(ShippedAnnotations, OnlySpeakOfNamesThatNobodyElseCanHave) {
            name.starts_with("std::") || name.starts_with("bast::") || name.starts_with("bast_");
   };
   for (const auto& one : *all) {
-    // Of the functions of a library only those of its file are meant.
+    // Only a library's own functions are meant.
     EXPECT_TRUE(is_ours(one.function) || !one.module.empty()) << one.where;
     EXPECT_TRUE(one.kind != annotation_kind::edge || is_ours(one.target)) << one.where;
     EXPECT_NE(one.kind, annotation_kind::dynamic) << one.where;

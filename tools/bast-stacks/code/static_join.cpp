@@ -17,7 +17,7 @@ std::string name_of(const site& one) {
   return fmt::format("{}:{}", one.where, one.line);
 }
 
-/// The outermost frame of a function, as an index; the size when it is not there.
+/// The index of the outermost frame of a function; the size if there is none.
 std::size_t outermost(const backtrace& trace, const std::string& function) {
   for (auto i = trace.frames.size(); i > 0; --i) {
     if (trace.frames[i - 1].function == function) return i - 1;
@@ -25,7 +25,7 @@ std::size_t outermost(const backtrace& trace, const std::string& function) {
   return trace.frames.size();
 }
 
-/// What a circle took whose functions are all among these frames: they and all between them.
+/// The bytes of a cycle whose functions are all among these frames, including all frames between.
 std::uint64_t bytes_of_circle(const std::vector<std::string>& circle,
                               std::span<const frame> frames) {
   const auto is_in_it = [&](const frame& one) {
@@ -50,7 +50,7 @@ observation observe(const static_bound& bound, const site& one, std::size_t inde
     if (i > root) outside += trace.frames[i].stack_bytes;
     if (i <= root) reached.insert(trace.frames[i].function);
   }
-  // Words that were left out lie outside of the root when it is among the deepest frames.
+  // Omitted words lie outside of the root if it is among the deepest frames.
   if (root < trace.inner) outside += trace.omitted_bytes;
   const auto deepest = std::max(one.max, trace.depth);
   observation seen{.site = name_of(one),
@@ -81,7 +81,7 @@ site_bound bound_of(const static_bound& bound, const observation& seen) {
           .circle_bytes = seen.circle_bytes};
 }
 
-/// Whether `next` promises less than what is known.
+/// Whether `next` guarantees less than the known bound.
 bool is_weaker(const site_bound& next, const site_bound& known) {
   if (known.root.empty()) return true;
   return std::pair(next.reasons, next.bytes) > std::pair(known.reasons, known.bytes);

@@ -33,7 +33,7 @@ static_bound bound_of(const std::string& root, const std::string& annotations = 
   return report->bounds.at(0);
 }
 
-/// What the tables say of a function of the known program.
+/// The frame of a function of the known program, by the tables.
 std::uint64_t frame(const std::string& name) {
   static const auto all = [] {
     std::map<std::string, std::uint64_t> frames;
@@ -205,7 +205,7 @@ TEST(Static, ARootCanBeTheAddressWhereItBegins) {
   const auto bound = bound_of(text(found->address));
   EXPECT_EQ(bound.root, "chain_root");
   EXPECT_EQ(bound.bytes, bound_of("chain_root").bytes);
-  // Of the program, where no file is named, and of no function's middle.
+  // An address is the program's unless a file is named, and must be a function's start.
   for (const auto& wrong : {text(found->address + 1), text(found->address) + "@libc.so.6"}) {
     const auto report = analyse({.program = BAST_KNOWN_FRAMES, .roots = {wrong}});
     ASSERT_FALSE(report);
@@ -213,7 +213,7 @@ TEST(Static, ARootCanBeTheAddressWhereItBegins) {
   }
 }
 
-// A stripped program's functions have no names but where they begin.
+// A stripped program's functions are named by their start addresses only.
 TEST(Static, InAStrippedProgramAddressesAreNames) {
   const auto all = frames_in(BAST_KNOWN_FRAMES);
   ASSERT_TRUE(all);
@@ -254,7 +254,7 @@ TEST(Static, AnAnnotationCanSayWhoseFunctionItMeans) {
 }
 
 // Each reason of everything that main reaches, most of it in the C library and some without a name,
-// is met by a line that is made of what is printed.
+// is removed by a line made from the printed text.
 TEST(Static, WhatIsPrintedCanBePasted) {
   const auto report = analyse({.program = BAST_KNOWN_FRAMES, .roots = {"main"}});
   ASSERT_TRUE(report);

@@ -13,7 +13,7 @@
 namespace bast_stacks {
 namespace {
 
-// A longer name of a circle goes to the details.
+// A longer name of a cycle goes to the details.
 constexpr std::size_t circle_columns_max = 80;
 
 struct reason_words {
@@ -136,7 +136,7 @@ std::string static_json(const static_report& report) {
     all["bounds"].push_back(std::move(entry));
   }
   all["notes"] = report.notes;
-  // Names come from files: what is no UTF-8 is replaced, not thrown.
+  // Names come from files: invalid UTF-8 is replaced, without an exception.
   return all.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

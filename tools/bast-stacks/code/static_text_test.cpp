@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A static report as text, as JSON, and beside what was measured.
+// A static report as text, as JSON, and with measurements.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -70,7 +70,7 @@ TEST(StaticText, JsonHasWhatTheTextHas) {
   EXPECT_EQ(json["bounds"][0]["reasons"][2]["kind"], "recursion");
 }
 
-// --- beside what was measured --------------------------------------------------------------------
+// --- with measurements ---------------------------------------------------------------------------
 
 snapshot measured() {
   snapshot all;

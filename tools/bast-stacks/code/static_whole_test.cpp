@@ -142,7 +142,7 @@ test::made_elf made_program(bool binds_now) {
                                at == 0x1220 ? 0x13 : 32));
     at += 32;
   }
-  // No symbol says where this one ends.
+  // No symbol gives its end.
   put(symbols, made_symbol(names.add("endless"), STT_FUNC, 0x1233));
   test::byte_list relocations;
   put(relocations, made_relocation(0x3000, 1, R_X86_64_GLOB_DAT, 0));
@@ -168,7 +168,7 @@ test::made_elf made_program(bool binds_now) {
                        {".dynamic", SHT_DYNAMIC, SHF_ALLOC, 0x2800, dynamic, 3}}};
 }
 
-/// A directory for the time of a test.
+/// A directory for the duration of a test.
 class made_directory {
  public:
   made_directory() : path_(testing::TempDir() + fmt::format("bast_made_{}", ::getpid())) {
@@ -186,7 +186,7 @@ class made_directory {
   std::string write(const std::string& name, const test::byte_list& bytes) const {
     return write(name, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   }
-  /// A text without this directory in it.
+  /// A text with this directory removed.
   std::string without(std::string text) const {
     for (auto at = text.find(path_ + "/"); at != std::string::npos; at = text.find(path_ + "/"))
       text.erase(at, path_.size() + 1);
@@ -280,7 +280,7 @@ TEST(StaticWhole, ShippedAnnotationsAndUsage) {
   in.write("uses/a.su", "a.c:1:1:dynamic_root\t500\tdynamic\n");
   text += report_of(
       in, {.program = program, .roots = {"dynamic_root"}, .stack_usage = {in.path("uses")}}, "");
-  // Where the two say different frames the larger counts, and the difference is listed.
+  // If the two differ, the larger frame counts, and the difference is listed.
   in.write("uses/a.su", "a.c:1:1:root\t400\tstatic\na.c:2:1:helper\t1\tstatic\n");
   text +=
       report_of(in, {.program = program, .roots = {"root"}, .stack_usage = {in.path("uses")}}, "") +

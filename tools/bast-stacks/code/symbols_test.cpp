@@ -21,7 +21,7 @@ using test::start;
 using test::this_process;
 
 __attribute__((noinline)) int large_frame(recorded_stack& out, std::uint64_t top) {
-  // Zeroed: what earlier calls have left would fill the record.
+  // Zeroed: leftovers of earlier calls would fill the record.
   volatile char room[5000] = {};
   room[0] = 1;
   test::record(out, top);
@@ -36,15 +36,15 @@ __attribute__((noinline)) int small_frame(recorded_stack& out, std::uint64_t top
 __attribute__((noinline)) int dynamic_frame(recorded_stack& out, std::uint64_t top,
                                             std::size_t bytes) {
   auto* const room = static_cast<volatile char*>(alloca(bytes));
-  // Zeroed: what earlier calls have left would look like frames.
+  // Zeroed: leftovers of earlier calls would look like frames.
   std::fill_n(room, bytes, char{0});
   room[0] = 1;
-  asm volatile("" : : "r"(room) : "memory");  // or it would be found to be of no use
+  asm volatile("" : : "r"(room) : "memory");  // keeps it from being optimised away
   return small_frame(out, top) + room[0];
 }
 
 __attribute__((noinline)) int recursion(recorded_stack& out, std::uint64_t top, int depth) {
-  // Volatile, so that no compiler makes a loop of it.
+  // Volatile, so that no compiler turns it into a loop.
   volatile int kept = depth == 0 ? small_frame(out, top) : recursion(out, top, depth - 1);
   return kept;
 }

@@ -12,7 +12,7 @@ namespace bast_stacks {
 
 inline constexpr std::size_t text_file_max = 64 << 20;  // bytes
 
-/// Errors, with the path in them: cannot be opened or read, is no file, is larger than that.
+/// Errors, which contain the path: it cannot be opened or read, is not a file, is larger than that.
 std::expected<std::string, problem> read_text_file(const std::string& path);
 
 }  // namespace bast_stacks

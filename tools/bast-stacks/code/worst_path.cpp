@@ -12,9 +12,9 @@
 namespace bast_stacks {
 namespace {
 
-// What a reason prints of a circle.
+// Functions of a cycle that a reason prints.
 constexpr std::size_t names_max = 6;
-// A longer circle is on no deepest stack as a whole.
+// No deepest stack contains all of a longer cycle.
 constexpr std::ptrdiff_t circle_max = 64;
 
 }  // namespace
@@ -25,7 +25,7 @@ worst_path::worst_path(const std::vector<graph_node>& nodes, std::size_t root)
   for (const auto& component : components_) solve(component);
 }
 
-/// Tarjan's algorithm, with a stack of its own: graphs of programs are deep.
+/// Tarjan's algorithm, with its own stack: graphs of programs are deep.
 void worst_path::find_components() {
   struct visit {
     std::size_t node;
@@ -99,8 +99,8 @@ void worst_path::solve_circle(const std::vector<std::size_t>& component) {
   cut_.clear();
 }
 
-/// Callees before callers, with the calls that close a circle cut. What is cut is a reason, unless
-/// the stack does not grow on the way round (functions that jump to each other).
+/// Callees before callers, with the calls that close a cycle cut. Each cut is a reason, unless the
+/// cycle does not grow the stack (functions that jump to each other).
 std::vector<std::size_t> worst_path::order(const std::vector<std::size_t>& component,
                                            bool cut_at_entries) {
   struct visit {
@@ -112,7 +112,7 @@ std::vector<std::size_t> worst_path::order(const std::vector<std::size_t>& compo
   std::vector<std::size_t> sorted;
   std::vector<state> states(nodes_.size(), state::fresh);
   std::vector<std::pair<std::size_t, std::size_t>> cut;
-  // From the one that others call first; the component has it last.
+  // Starts at the function that others call first; it is last in the component.
   for (auto start = component.rbegin(); start != component.rend(); ++start) {
     if (states[*start] != state::fresh) continue;
     std::vector<visit> visits{{*start, 0}};
@@ -148,7 +148,7 @@ std::vector<std::size_t> worst_path::order(const std::vector<std::size_t>& compo
 void worst_path::report(const std::vector<std::size_t>& trail, std::size_t back_to,
                         std::size_t members) {
   if (BAST_STACKS_MUTANT(recursion_is_sound)) return;
-  // One reason for a component: removing a call or a function shows what is left.
+  // One reason per component: after a call or a function is removed, the rest shows.
   const auto component = component_of_[back_to];
   const auto start = std::ranges::find(trail, back_to);
   const auto name_of = [this](std::size_t node) -> const std::string& {
@@ -205,8 +205,8 @@ void worst_path::take(std::size_t from, bool cut_at_entries) {
   best.bytes = best.out;
 }
 
-/// With N entries of annotated functions allowed on one stack, a path through the circle is a way
-/// to an entry, at most N - 1 ways from one entry to the next, and a way out.
+/// With N entries of annotated functions allowed on one stack, a path through the cycle is a path
+/// to an entry, at most N - 1 paths from one entry to the next, and a path out.
 void worst_path::repeat(const std::vector<std::size_t>& component) {
   std::uint64_t entries = 0;
   std::uint64_t around = 0;

@@ -2,9 +2,9 @@
 //
 // The longest path through a call graph.
 //
-// Functions that call each other in a circle (a strongly connected component) have no longest path.
-// With an annotation for enough of them the circle is entered a known number of times; without, it
-// is taken once, and the bound has a reason not to be one.
+// Functions that call each other in a cycle (a strongly connected component) have no longest path.
+// With annotations for enough of them the cycle is entered a known number of times; without, it is
+// counted once, and the bound is unsound.
 #pragma once
 
 #include <cstdint>
@@ -17,30 +17,30 @@ namespace bast_stacks {
 
 class worst_path {
  public:
-  /// Of everything that can be reached from `root`. The graph must outlive it.
+  /// Of everything reachable from `root`. The graph must outlive it.
   worst_path(const std::vector<graph_node>& nodes, std::size_t root);
 
   std::uint64_t bytes() const { return values_[root_].bytes; }
-  /// Adds up to `bytes`. What repeats is one frame.
+  /// Adds up to `bytes`. A repeated part is one frame.
   std::vector<path_frame> path() const;
-  /// The root and all that it reaches.
+  /// The root and everything that it reaches.
   const std::vector<std::size_t>& reached() const { return reached_; }
-  /// Circles that no annotation bounds, as reasons.
+  /// Cycles that no annotation bounds, as reasons.
   const std::vector<reason>& circles() const { return circles_; }
 
  private:
   static constexpr std::size_t none = ~std::size_t{0};
-  /// What is known of the paths from a node.
+  /// The result for the paths from a node.
   struct value {
     std::uint64_t bytes = 0;  // of the longest
-    // The longest that enters no annotated function of its own circle again.
+    // The longest that does not enter an annotated function of its own cycle again.
     std::uint64_t out = 0;
-    std::size_t next = none;   // the call that it takes; none: it ends here
-    std::uint64_t before = 0;  // what is on the stack at that call
+    std::size_t next = none;   // its next call; none: it ends here
+    std::uint64_t before = 0;  // bytes on the stack at that call
     // The longest to such an entry, if there is one.
     bool repeats = false;
     std::uint64_t around = 0;
-    // When `bytes` goes round: what that takes, and the function whose `out` follows.
+    // If `bytes` includes rounds: their bytes, and the function whose `out` follows.
     std::uint64_t repeated = 0;
     std::uint64_t times = 0;
     std::size_t resume = none;

@@ -81,7 +81,7 @@ TEST(WorstPath, EntriesOfSeveralFunctionsAddUp) {
   nodes[2].entries_max = 3;
   const worst_path worst(nodes, 0);
   EXPECT_TRUE(worst.circles().empty());
-  // Five entries, four ways from one to the next of at most 200, and the deepest way out.
+  // Five entries, four paths from one to the next of at most 200, and the deepest path out.
   EXPECT_EQ(worst.bytes(), 8 + 4 * 200 + 200U);
   EXPECT_EQ(sum(worst), worst.bytes());
 }
@@ -92,7 +92,7 @@ TEST(WorstPath, SumsDoNotWrapAround) {
   EXPECT_EQ(worst_path(nodes, 0).bytes(), ~std::uint64_t{0});
 }
 
-/// The longest path that enters each function at most `entries` times, by trying them all.
+/// The longest path that enters each function at most `entries` times, by exhaustive search.
 std::uint64_t by_trying(const std::vector<graph_node>& nodes, std::size_t at,
                         std::vector<std::uint64_t>& left) {
   auto best = nodes[at].own_bytes;
@@ -123,7 +123,7 @@ TEST(WorstPath, IsNeverLessThanWhatTryingFinds) {
     ASSERT_EQ(sum(worst), worst.bytes()) << round;
     if (!worst.circles().empty()) continue;
     std::vector<std::uint64_t> left;
-    // Without an annotation a function is in no circle that grows.
+    // Without an annotation a function is in no growing cycle.
     for (const auto& node : nodes) left.push_back(node.entries_max == 0 ? 4 : node.entries_max);
     const auto truth = by_trying(nodes, 0, left);
     ASSERT_GE(worst.bytes(), truth) << round;

@@ -8,7 +8,7 @@ namespace {
 
 using bytes = std::span<const std::uint8_t>;
 
-/// ModRM with what belongs to it: SIB, displacement.
+/// ModRM and its operands: SIB, displacement.
 std::size_t operand_length(bytes code) {
   if (code.empty()) return 0;
   const unsigned mode = code[0] >> 6U;
@@ -24,7 +24,7 @@ std::size_t operand_length(bytes code) {
   return length + (mode == 1 ? 1U : 0U) + (wide ? 4U : 0U);
 }
 
-/// Opcodes of map 1 (0F) with a byte behind their operands.
+/// Opcodes of map 1 (0F) with an immediate byte.
 bool has_constant(unsigned map, std::uint8_t opcode) {
   if (map == 3) return true;
   if (map != 1) return false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The lengths of instructions that capstone 4 does not know: AVX-512, newer AVX, shadow stacks,
-// protection keys. All that matters of them is that they are passed by: none moves the stack
-// pointer or the program counter.
+// protection keys. They only need to be skipped: none moves the stack pointer or the program
+// counter.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace bast_stacks {
 
-/// 0 when it is none of them.
+/// 0 if it is none of them.
 std::size_t unknown_x86_length(std::span<const std::uint8_t> code);
 
 }  // namespace bast_stacks

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lengths of instructions that capstone does not know: every byte that decides, in every value, and
-// every length that is cut short.
+// Lengths of instructions that capstone does not know: every deciding byte, in every value, and
+// every truncated length.
 #include "code/x86_length.hpp"
 
 #include <fmt/format.h>
@@ -38,18 +38,18 @@ std::string lengths(byte_list code, std::size_t at) {
   return text;
 }
 
-/// With bytes behind it as they may follow.
+/// Followed by bytes as they may occur.
 byte_list followed(byte_list code) {
   code.resize(16, 0x90);
   return code;
 }
 
-/// The length with exactly its bytes, which nothing shorter may have.
+/// The length with exactly its bytes, which no shorter sequence may have.
 std::size_t whole(const byte_list& code) {
   const auto all = followed(code);
   const auto length = unknown_x86_length(all);
   for (std::size_t bytes = 0; bytes <= all.size(); ++bytes) {
-    // Bytes of their own, so that a sanitizer sees a read behind them.
+    // In its own allocation, so that a sanitizer detects a read beyond it.
     const byte_list part(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(bytes));
     EXPECT_EQ(unknown_x86_length(part), bytes >= length ? length : 0) << bytes;
   }

@@ -20,7 +20,7 @@ using json = nlohmann::ordered_json;
 
 constexpr path_options unfolded{.fold_beyond = 0};
 
-/// The format gives ';' and the last space of a line a meaning, and has no way to quote.
+/// In this format ';' and the last space of a line are separators, and cannot be quoted.
 std::string folded_name(std::string name) {
   std::ranges::replace(name, ';', ':');
   return name;
@@ -31,7 +31,7 @@ std::string folded_name(std::string name) {
 std::string folded(const snapshot& of) {
   const std::vector<std::string> names = short_site_names(of.sites);
   std::vector<stack_path> paths;
-  // What reads the format takes equal names for one function.
+  // Readers of the format treat equal names as one function.
   std::map<std::string, std::set<std::string>> identities;
   for (const site& each : of.sites) {
     paths.push_back(path_of(each, unfolded));

@@ -19,7 +19,7 @@ namespace {
 
 constexpr double label_padding = 5;
 
-/// A limit that is within this factor of the deepest stack is worth the room it takes.
+/// The limit is drawn if it is within this factor of the deepest stack.
 constexpr double limit_reach = 1.25;
 
 struct drawable {
@@ -27,7 +27,7 @@ struct drawable {
   stack_path path;
 };
 
-/// What can be drawn, in the order in which it is.
+/// The drawable sites, in drawing order.
 std::vector<drawable> choose(const snapshot& of, const flame_options& options,
                              flame_layout& layout) {
   std::vector<std::size_t> sites = options.sites;
@@ -85,7 +85,7 @@ std::vector<std::string> rank_modules(const std::vector<drawable>& chosen) {
   return modules;
 }
 
-/// Sets the panel's scale: that of the picture, or a power of two smaller.
+/// Sets the panel's scale: that of the picture, or a smaller one by a power of two.
 void magnify(flame_panel& panel, std::uint64_t scale_bytes, std::uint64_t deepest) {
   panel.scale_bytes = scale_bytes;
   if (deepest < scale_bytes / flame_magnify_below) {
@@ -179,7 +179,7 @@ flame_layout lay_out(const snapshot& of, const flame_options& options) {
         bar.own_right = bar.left + panel.path_right / steps;
       }
       bar.right = std::max(panel.path_right, bar.own_right);
-      // Stripes and text make each other hard to read.
+      // Stripes behind text make both unreadable.
       const double text_left = step.kind == step_kind::call ? bar.left : bar.own_right;
       const label_room room{text_left, bar.right, panel.deepest_right, flame_plot_width};
       bar.words = label_of(step);

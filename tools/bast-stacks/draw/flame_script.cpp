@@ -4,7 +4,7 @@
 #include "draw/flame.hpp"
 #include "draw/flame_layout.hpp"
 
-// Numbers of the layout that the script has as well.
+// Layout constants that the script repeats.
 static_assert(bast_stacks::draw::flame_width == 1200 && bast_stacks::draw::flame_margin == 16 &&
               bast_stacks::draw::flame_column_width == 7.25);
 

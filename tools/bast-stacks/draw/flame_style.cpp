@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The colours of flame graphs. A module has a hue: strong for a call's own bytes, pale for what it
-// calls. Both are far enough from the text's colour to be read (WCAG AA, 4.5:1).
+// The colours of flame graphs. A module has a hue: strong for a call's own bytes, pale for those of
+// its callees. Both contrast with the text colour by WCAG AA, 4.5:1.
 //
-// Colours are written into each rule, because programs that are not browsers (librsvg, Inkscape)
-// know no CSS variables and would paint everything black.
+// Each rule contains its colours, because programs other than browsers (librsvg, Inkscape) do not
+// support CSS variables and would paint everything black.
 #include <fmt/format.h>
 
 #include <array>

@@ -26,7 +26,7 @@ constexpr double flame_axis_height = 18;
 constexpr double panel_gap = 30;
 constexpr double bar_height = flame_row_height - 1;
 
-/// Writes from the top down; `y_` is where the next thing goes.
+/// Writes from the top down; `y_` is the position of the next item.
 class picture {
  public:
   picture(const snapshot& of, const flame_options& options)
@@ -191,7 +191,7 @@ class picture {
         flame_margin + left, y_, std::max(0.0, right - left), bar_height);
   }
 
-  /// `words` is all of the label, for where it has more room.
+  /// `words` is the whole label, for when there is more room.
   void text(const flame_label& label, std::string_view words, bool on_stripes = false) {
     if (words.empty()) return;
     put("<text class=\"{}{}\" x=\"{:.1f}\" y=\"{:.1f}\"", on_stripes ? "halo " : "",
@@ -200,7 +200,7 @@ class picture {
     put(">{}</text>", markup(label.text));
   }
 
-  /// The site itself: as wide as its deepest; what lies behind the backtrace is hatched.
+  /// The site itself: as wide as its deepest use; the part beyond the backtrace is hatched.
   void root(const flame_panel& each, const site& its) {
     put("<g class=\"site\"><title>{}\n{}", markup(site_name(its)),
         exact_bytes_text(std::max(its.max, each.path_bytes)));
@@ -254,7 +254,7 @@ class picture {
     return text;
   }
 
-  /// What is not in the picture.
+  /// What the picture leaves out.
   void remainder() {
     const auto line = [&](const std::string& words) {
       y_ += 8;

@@ -106,7 +106,7 @@ TEST(Flame, ABarIsWhereItsBytesAre) {
 
 TEST(Flame, ShowsALimitThatIsNear) {
   const flame_layout layout = lay_out(sample::server(), {});
-  EXPECT_EQ(layout.scale_bytes, 65536U);  // of the limit that the deepest is near to
+  EXPECT_EQ(layout.scale_bytes, 65536U);  // the limit is close to the deepest use
   EXPECT_EQ(layout.panels[0].limit_x, flame_plot_width);
   EXPECT_EQ(layout.panels[2].limit_x, 0);  // 256 KiB
 }
@@ -213,7 +213,7 @@ TEST(Speedscope, IsAProfilePerSiteInBytes) {
   for (const nlohmann::json& profile : document["profiles"]) {
     EXPECT_EQ(profile["unit"], "bytes");
     EXPECT_EQ(profile["startValue"], 0);
-    // Each sample is the stack before it and one call more.
+    // Each sample is the stack before it plus one call.
     std::size_t calls = 0;
     for (const nlohmann::json& stack : profile["samples"]) EXPECT_EQ(stack.size(), ++calls);
   }
@@ -242,7 +242,7 @@ TEST(Speedscope, IsADocumentEvenOfNothing) {
   EXPECT_TRUE(document["profiles"].empty());
 }
 
-/// The checker must find what it looks for.
+/// The checker must detect each violation.
 TEST(Speedscope, TheCheckFindsWhatIsWrong) {
   const nlohmann::json good = nlohmann::json::parse(speedscope(sample::server()));
   const auto found = [&](const char* pointer, const nlohmann::json& value) {

@@ -18,7 +18,7 @@ namespace bast_stacks {
 
 namespace {
 
-/// Nothing but lines of valid text.
+/// Requires lines of valid text only.
 void require_text(std::string_view document) {
   for (character each; (each = first_character(document)).bytes != 0;
        document.remove_prefix(each.bytes)) {
@@ -27,7 +27,7 @@ void require_text(std::string_view document) {
   }
 }
 
-/// And no markup that a name brought: the one script is ours.
+/// Requires that no name became markup: the only script is ours.
 void demand_markup(std::string_view document) {
   require_text(document);
   const std::size_t first = document.find("<script");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libFuzzer entry of the drawings: every recording can be drawn.
+// The fuzz target of the drawings: every recording can be drawn.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace bast_stacks {
 
-/// A recording, drawn in every way. Aborts when a drawing is not what its format demands.
+/// Draws a recording in every way. Aborts if a drawing violates its format.
 int fuzz_draw(const std::uint8_t* data, std::size_t size);
 
 }  // namespace bast_stacks

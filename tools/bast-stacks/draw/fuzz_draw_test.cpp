@@ -31,7 +31,7 @@ TEST(FuzzDraw, EverySeedIsDrawn) {
   for (const std::string& seed : seeds()) {
     ASSERT_TRUE(from_json(seed, "seed").has_value());
     draw_all(seed);
-    // With BAST_SEEDS=fuzz/seeds/draw they are written anew.
+    // BAST_SEEDS=fuzz/seeds/draw rewrites them.
     if (const char* directory = std::getenv("BAST_SEEDS"))
       std::ofstream(std::string(directory) + "/" + std::to_string(++number) + ".json") << seed;
   }
@@ -47,7 +47,7 @@ TEST(FuzzDraw, MutationsAreDrawnOrRefused) {
       const std::size_t at = below(text.size());
       const std::size_t digit = text.find_first_of("0123456789", at);
       switch (below(4)) {
-        // Numbers are what a recording mostly is: make them large, or others.
+        // A recording is mostly numbers: make them large, or different.
         case 0:
           if (digit != std::string::npos) text.insert(digit, std::to_string(1 + below(99'999'999)));
           break;

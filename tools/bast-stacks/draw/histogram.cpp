@@ -19,17 +19,18 @@ namespace {
 namespace watch = bast::watch;
 
 constexpr double picture_width = 1200;
-constexpr double left_edge = 72;                    // counts stand before it
-constexpr double right_edge = picture_width - 104;  // the words of a limit stand behind it
+constexpr double left_edge = 72;                    // counts are left of it
+constexpr double right_edge = picture_width - 104;  // the limit's label is right of it
 constexpr double marks_top = 14;
 constexpr double mark_row = 16;
 constexpr double plot_height = 150;
 constexpr double axis_height = 26;
 
-// What a histogram can hold ends at 64 MiB; nothing that is much further away is worth the room.
+// Histograms end at 64 MiB; marks much further away are not worth the room.
 constexpr std::uint64_t farthest = std::uint64_t{1} << 27;
 
-/// Where the bar that holds a bucket begins: at a multiple of 64 bytes near an eighth of an octave.
+/// The first bucket of the bar that holds a bucket: at a multiple of 64 bytes near an eighth of an
+/// octave.
 std::uint32_t first_bucket_of_bar(std::uint32_t bucket) {
   // Below 512 bytes a bucket is wider than an eighth; above 4 KiB four buckets are one.
   const std::uint64_t low = watch::bucket_low(bucket);
@@ -67,11 +68,11 @@ struct mark {
   std::size_t row = 0;
 };
 
-constexpr double column_width = 6.8;  // of the words' font, on the safe side
+constexpr double column_width = 6.8;  // of the label font, rounded up
 
 std::string words_of(const mark& each) { return each.name + " " + size_text(each.bytes); }
 
-/// Each mark gets the lowest row in which its words do not run into those before.
+/// Puts each mark in the lowest row in which its label does not overlap earlier ones.
 std::size_t place_marks(std::vector<mark>& marks, const scale& to) {
   std::vector<double> row_ends;
   for (mark& each : marks) {

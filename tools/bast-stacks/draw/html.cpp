@@ -28,7 +28,7 @@ namespace {
 
 using namespace draw;
 
-/// Below this a margin is marked, more softly than a narrow one.
+/// A margin below this gets a softer mark than a narrow one.
 constexpr double tight_margin = 0.25;
 
 class page {
@@ -64,7 +64,7 @@ class page {
     fmt::format_to(std::back_inserter(body_), format, std::forward<Values>(values)...);
   }
 
-  /// Sites without a limit, or without a use, have all the margin there is.
+  /// Sites without a limit or a use count as full margin.
   double margin_or_whole(std::size_t i) const { return margin(of_.sites[i]).value_or(1); }
 
   std::string heading() const {

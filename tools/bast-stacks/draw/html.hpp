@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A page for a browser: all that is known of a process's stacks, to be looked at, kept and sent.
+// A page for a browser: everything known about a process's stacks, to read, keep and send.
 //
-// One file that needs no other and no network (its content security policy forbids both), reads
-// without scripts, and prints. With scripts the table sorts. What the target named things is text
-// in it and never markup.
+// One file that needs no other and no network (its content security policy forbids both). It can be
+// read without scripts, and printed; scripts make the table sortable. Names from the target are
+// text, never markup.
 #pragma once
 
 #include <cstddef>
@@ -17,11 +17,11 @@ namespace bast_stacks {
 
 struct html_options {
   recommend_options recommend{};
-  std::string recommendation{};   // text; empty: that of show/recommend.hpp
-  std::size_t details_max = 100;  // sites with a picture, those of the smallest margin
+  std::string recommendation{};   // text; empty: from show/recommend.hpp
+  std::size_t details_max = 100;  // sites with a picture: those with the smallest margins
 };
 
-/// The same snapshot gives the same bytes, on machines whose signal frames are equal.
+/// Deterministic for a snapshot, on machines with equal signal frames.
 std::string html_page(const snapshot& of, const html_options& options = {});
 
 }  // namespace bast_stacks

@@ -63,7 +63,7 @@ summary span{color:var(--soft);font-weight:400;margin-left:8px}
  .wide{overflow:visible}svg[role]{min-width:0}tr{break-inside:avoid}}
 )css";
 
-// Only rearranges what is there. Headers become buttons, so that a keyboard reaches them too.
+// Only reorders rows. Headers become buttons, so that the keyboard reaches them.
 const std::string_view page_script = R"js(
 "use strict";
 for (const table of document.querySelectorAll("table.sortable")) {

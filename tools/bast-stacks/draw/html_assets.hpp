@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Style and script of the page; neither holds anything of a target.
+// Style and script of the page; neither contains data of a target.
 #pragma once
 
 #include <string_view>

@@ -25,7 +25,7 @@ void put(std::string& html, fmt::format_string<Values...> format, Values&&... va
   fmt::format_to(std::back_inserter(html), format, std::forward<Values>(values)...);
 }
 
-/// Wide things scroll by themselves, also by keyboard.
+/// Wide elements scroll separately, also by keyboard.
 void begin_wide(std::string& html, std::string_view what) {
   put(html, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n", what);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of the page that is about one site.
+// The section of the page about one site.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ struct html_site {
   const std::string& name;                  // short, as in the table
   const std::vector<std::string>& modules;  // in the order of their colours
   std::string recommendation;               // a sentence, or empty
-  bool open = false;                        // to be seen at once
+  bool open = false;                        // open from the start
 };
 
 /// A `details` element with an element in it whose id is "site-<index>".

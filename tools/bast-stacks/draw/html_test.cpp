@@ -119,7 +119,7 @@ TEST(Html, SurvivesNumbersThatAreLies) {
 
 bool has_browser() { return ::access("/usr/bin/chromium", X_OK) == 0; }
 
-/// The document after its scripts have run; empty when the browser fails.
+/// The document after its scripts have run; empty if the browser fails.
 std::string in_browser(const std::string& page) {
   std::string directory = std::filesystem::temp_directory_path() / "bast-html-XXXXXX";
   if (::mkdtemp(directory.data()) == nullptr) return {};
@@ -162,7 +162,8 @@ TEST(HtmlInBrowser, AClickOnAHeadSorts) {
             (names{"clock.cpp:12", "server.cpp:88", "layout", "parse.cpp:40"}));
 }
 
-/// `page` with these lines run behind its own scripts, and what the last of them puts into `said`.
+/// Runs these lines after the scripts of `page`, and returns what the last of them assigns to
+/// `said`.
 std::string said_by(std::string page, const std::string& lines) {
   page += "<script>let said = '';\n" + lines +
           "\ndocument.body.append('[said ' + said + ' said]');</script>";
@@ -236,7 +237,7 @@ said = said.replace(calls + " call", "N call").replace(bytes + " B", "all B")
 }
 
 TEST(HtmlInBrowser, NothingThatTheTargetNamedRuns) {
-  // An alert would be no element; what the names tried to make would be.
+  // An alert leaves no element; injected markup would.
   if (!has_browser()) GTEST_SKIP() << no_browser;
   const std::string dom = in_browser(html_page(sample::hostile()));
   EXPECT_EQ(count(dom, "<script"), 1U);

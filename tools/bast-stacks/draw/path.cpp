@@ -15,7 +15,7 @@ namespace bast_stacks::draw {
 
 namespace {
 
-/// Groups of more functions than this are not looked for.
+/// Larger groups of functions are not searched for.
 constexpr std::size_t period_max = 8;
 
 std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
@@ -46,7 +46,7 @@ void add_to(path_step& folded, const path_step& call) {
   folded.least = std::min(folded.least, call.least);
   folded.most = std::max(folded.most, call.most);
   folded.confirmed = folded.confirmed && call.confirmed;
-  // Calls from different lines are in one step now.
+  // The step combines calls from different lines.
   if (folded.file != call.file) folded.file.clear();
   if (folded.line != call.line) folded.line = 0;
 }
@@ -60,7 +60,7 @@ struct repetition {
   std::size_t times = 0;
 };
 
-/// Of the groups that begin at `first`, come at least three times and cover more than `beyond`
+/// Of the groups that begin at `first`, repeat at least three times and cover more than `beyond`
 /// calls, the one that covers most; of equal ones the smallest.
 repetition repetition_at(std::span<const path_step> calls, std::size_t first, std::size_t beyond) {
   repetition best;
@@ -76,8 +76,7 @@ repetition repetition_at(std::span<const path_step> calls, std::size_t first, st
   return best;
 }
 
-/// Takes time in proportion to the calls: what is looked at and not folded is about `beyond` calls
-/// or three groups.
+/// Linear in the calls: a failed search examines about `beyond` calls or three groups.
 std::vector<path_step> folded(std::vector<path_step> calls, std::size_t beyond) {
   if (beyond == 0) return calls;
   std::vector<path_step> steps;
@@ -99,7 +98,7 @@ std::vector<path_step> folded(std::vector<path_step> calls, std::size_t beyond) 
   return steps;
 }
 
-/// Keeps the outer and the inner half of what may be drawn.
+/// Keeps the outer and the inner half of the drawable steps.
 void cut_middle(std::vector<path_step>& steps, std::size_t steps_max) {
   if (steps.size() <= steps_max || steps_max < 3) return;
   const std::size_t outer = steps_max / 2;

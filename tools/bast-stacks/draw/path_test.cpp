@@ -141,7 +141,7 @@ TEST(Path, ACallWithoutANameIsItsPlaceInAFile) {
   EXPECT_EQ(path_of(made).steps.at(0).function, "0x401064");
 }
 
-// Two sources can have a static function of one name each, and a stripped program no names at all.
+// Two sources can have static functions of one name, and a stripped program has no names.
 TEST(Path, FoldsByFunctionAndNotByName) {
   site made = recursive({{"a", 8}});
   for (std::size_t i = 0; i < 8; ++i) made.deepest.frames[i].function_start = i % 2 == 0 ? 16 : 32;

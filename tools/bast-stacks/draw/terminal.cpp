@@ -17,7 +17,7 @@
 #include <term.h>
 
 #include "model/clean_text.hpp"
-// The last header defines these, as names of capabilities.
+// The last header defines these as macros for terminal capabilities.
 #undef columns
 #undef lines
 
@@ -76,7 +76,7 @@ terminal::~terminal() {
 std::string terminal::open(bool colour) {
   const char* type = std::getenv("TERM");
   const std::string name = type == nullptr || *type == '\0' ? "unknown" : clean_text(type);
-  // Curses asks the locale how characters are encoded.
+  // Curses takes the character encoding from the locale.
   std::setlocale(LC_CTYPE, "");
   int status = 0;
   if (::setupterm(nullptr, STDOUT_FILENO, &status) != OK)
@@ -86,7 +86,7 @@ std::string terminal::open(bool colour) {
     return fmt::format("a terminal of type '{}' (TERM) cannot place its cursor", name);
   screen_ = ::newterm(nullptr, stdout, stdin);
   if (screen_ == nullptr) return fmt::format("a terminal of type '{}' (TERM) is not usable", name);
-  ::set_escdelay(25);  // milliseconds that tell Escape from the beginning of another key
+  ::set_escdelay(25);  // milliseconds, to distinguish Escape from the start of another key
   ::cbreak();
   ::noecho();
   ::nonl();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `terminal`: the terminal while a program has all of it. What it was comes back in the end.
+// `terminal`: full-screen use of the terminal, which is restored at the end.
 //
-// Curses stays behind this header: its macros have the names of everyday functions.
+// Only the .cpp includes curses: its macros have common names.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,7 @@ struct screen;  // curses'
 
 namespace bast_stacks::draw {
 
-/// One for the process, used by one thread. Nothing but `open` may be called before it has
-/// succeeded.
+/// One per process, used by one thread. Call no other member before `open` has succeeded.
 class terminal {
  public:
   terminal() = default;
@@ -24,14 +23,14 @@ class terminal {
   terminal(const terminal&) = delete;
   terminal& operator=(const terminal&) = delete;
 
-  /// Takes standard input and output. Why it cannot be used, or empty.
+  /// Takes standard input and output. Returns why it cannot, or empty.
   std::string open(bool colour);
   bool shows_unicode() const;
   screen_size size() const;
-  /// The size has changed.
+  /// Adopts a changed size.
   void resized();
   void show(const std::vector<screen_line>& lines);
-  /// The next key that was pressed, or nothing; does not wait.
+  /// The next pressed key, or nothing; does not wait.
   std::optional<top_key> take_key();
 
  private:

@@ -30,7 +30,8 @@ std::unexpected<problem> refuse(std::string what) {
       problem{2, std::move(what), "bast-stacks report, which needs no terminal"});
 }
 
-/// Signals become readable, so that one thread alone touches the terminal and at no odd moment.
+/// Receives signals through a descriptor, so that one thread alone touches the terminal, between
+/// other work.
 class signals {
  public:
   signals() {
@@ -58,7 +59,8 @@ class signals {
   }
 
  private:
-  // Curses installs its own for these, which outlive it and would end the program with status 1.
+  // Curses installs its own handlers for these; they outlive it and would end the program with
+  // status 1.
   static constexpr std::array handled{SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 
   sigset_t before_{};
@@ -66,7 +68,7 @@ class signals {
   int fd_ = -1;
 };
 
-/// The picture, what changes it, and when.
+/// The screen, the events that change it, and their timing.
 class session {
  public:
   session(snapshot first, terminal& screen, const signals& taken, watcher& eyes,
@@ -82,7 +84,7 @@ class session {
     state_.recommend = options.recommend;
   }
 
-  /// The signal that ends the program, or 0 when the user does.
+  /// Returns the signal that ends the program, or 0 if the user quits.
   int run() {
     next_look_ = clock_type::now() + refresh_;
     for (;;) {
@@ -116,7 +118,7 @@ class session {
     keys_ready_ = (events[0].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0;
   }
 
-  /// False when the user quits, or is gone.
+  /// False when the user quits or the terminal has hung up.
   bool take_keys() {
     if (!keys_ready_) return true;
     bool any = false;
@@ -128,7 +130,7 @@ class session {
         next_look_ = clock_type::now();
       }
     }
-    // Readable, and nothing to read: the terminal has hung up.
+    // Readable without data: the terminal has hung up.
     silent_ = any ? 0 : silent_ + 1;
     return silent_ < 3;
   }
@@ -159,7 +161,7 @@ class session {
   top_state state_;
   std::string usual_status_;
   clock_type::time_point next_look_;
-  bool ended_ = false;  // nothing is looked at until asked for
+  bool ended_ = false;  // no further look until requested
   bool keys_ready_ = false;
   int silent_ = 0;
 };

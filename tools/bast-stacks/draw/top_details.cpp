@@ -59,7 +59,7 @@ std::string bar_text(std::size_t eighths, bool ascii) {
   return bar.append(parts[eighths % 8]);
 }
 
-/// A line for each octave between the first and the last that is not empty.
+/// One line per octave between the first and the last non-empty one.
 void depths(detail_lines& to, const site& its, std::size_t columns, bool ascii) {
   struct octave {
     std::uint64_t low;

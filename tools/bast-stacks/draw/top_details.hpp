@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The page of one site in `top`: its numbers, how often it went how deep, its deepest stack.
+// The page of one site in `top`: its numbers, the distribution of its depths, its deepest stack.
 #pragma once
 
 #include <string>
@@ -10,11 +10,11 @@
 
 namespace bast_stacks::draw {
 
-/// As many lines as it takes, of which those with bars are `columns` wide.
+/// All its lines; those with bars are `columns` wide.
 std::vector<screen_line> site_details(const snapshot& of, std::size_t index, std::size_t columns,
                                       bool ascii, const recommend_options& options = {});
 
-/// For terminals that show nothing else: a character that is no ASCII becomes '?'; an ellipsis '~'.
+/// For terminals without Unicode: a non-ASCII character becomes '?', an ellipsis '~'.
 std::string ascii_only(std::string_view text);
 
 }  // namespace bast_stacks::draw

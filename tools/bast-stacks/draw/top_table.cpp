@@ -25,7 +25,7 @@ std::string kibibytes(std::uint64_t bytes) { return size_number(bytes, false); }
 struct column {
   std::string_view name;
   std::size_t width;
-  int worth;  // those of little worth are not shown where the screen is narrow
+  int worth;  // columns of little worth are hidden on narrow screens
   std::string (*value)(const site&);
 };
 
@@ -65,8 +65,8 @@ struct table_layout {
   std::size_t warnings = 0;  // 0: not shown
 };
 
-/// Numbers give way to a readable site and warnings; what is left beyond those is for the site,
-/// the recommendation and the warnings, in this order.
+/// Number columns are dropped first, to keep the site readable and the warnings visible. Extra
+/// width goes to the site, the recommendation and the warnings, in this order.
 table_layout lay_out_table(std::size_t width, std::size_t longest_name) {
   table_layout layout;
   constexpr std::size_t least = mark_width + site_width_min + gap + warnings_width_min;

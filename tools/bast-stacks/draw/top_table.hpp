@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of `top`: which columns fit, and what stands in them.
+// The table of `top`: which columns fit, and their contents.
 #pragma once
 
 #include <cstddef>
@@ -13,14 +13,14 @@ namespace bast_stacks::draw {
 
 struct site_table_view {
   std::span<const std::size_t> order;  // indices of sites
-  std::size_t first = 0;               // of the order, that is shown
-  std::size_t rows = 0;                // at most so many
-  std::size_t selected = 0;            // in the order
+  std::size_t first = 0;               // the first shown, in `order`
+  std::size_t rows = 0;                // at most
+  std::size_t selected = 0;            // in `order`
   std::size_t columns = 80;            // of the screen
 };
 
-/// The names of the columns, and the rows. Numbers give way where the screen is narrow, those of
-/// little worth first.
+/// The column heads and the rows. On narrow screens number columns are dropped, those of little
+/// worth first.
 std::vector<screen_line> site_table(const snapshot& of, const site_table_view& view,
                                     const recommend_options& options = {});
 

@@ -34,7 +34,7 @@ int run(const look_function& look, const top_options& options = {}) {
   return ended.error().status;
 }
 
-/// `top` in a process of its own on a terminal of its own.
+/// `top` in its own process on its own terminal.
 class shown {
  public:
   shown(const look_function& look, const char* type, const top_options& options = {}) {
@@ -56,8 +56,8 @@ class shown {
   shown(const shown&) = delete;
   shown& operator=(const shown&) = delete;
 
-  /// Reads until the words are there; false when the program ends, or stays silent, without them.
-  /// What was read before does not count again.
+  /// Reads until the words appear; false if the program ends or stays silent first. Text that was
+  /// read before does not count again.
   bool says(std::string_view words) {
     for (;;) {
       const std::size_t found = output_.find(words, seen_);
@@ -80,7 +80,7 @@ class shown {
     ::close(terminal_);
     terminal_ = -1;
   }
-  /// As waitpid tells it.
+  /// In the form of waitpid.
   int status() {
     while (read_more()) {
     }
@@ -134,7 +134,7 @@ TEST(Top, EnterShowsDetailsAndEscapeLeavesThem) {
 }
 
 TEST(Top, LooksAgain) {
-  int looks = 0;  // of the child's memory
+  int looks = 0;  // in the child's memory
   const auto look = [&looks]() -> std::expected<snapshot, problem> {
     snapshot seen = sample::server();
     if (++looks > 3) seen.sites[2].where = "src/another.cpp";
@@ -163,7 +163,7 @@ TEST(Top, LooksWhenAsked) {
 }
 
 TEST(Top, TheLastPictureStaysWhenTheProcessEnds) {
-  // A process that has ended: our own child, reaped.
+  // A process that has ended: a child of this one, reaped.
   const pid_t gone = ::fork();
   if (gone == 0) ::_exit(0);
   ::waitpid(gone, nullptr, 0);

@@ -20,7 +20,7 @@ namespace bast_stacks::draw {
 
 namespace {
 
-constexpr std::size_t head_lines = 4;  // title, status, an empty one, the columns' names
+constexpr std::size_t head_lines = 4;  // title, status, an empty line, the column heads
 constexpr std::size_t foot_lines = 1;
 
 std::size_t table_rows(screen_size size) {
@@ -101,7 +101,7 @@ std::vector<screen_line> help_screen() {
   return lines;
 }
 
-/// Exactly as many lines as there are rows, each as wide as fits.
+/// Makes exactly `rows` lines, each cut to the width.
 void fit(std::vector<screen_line>& lines, const top_state& state, screen_size size) {
   lines.resize(size.rows);
   for (screen_line& line : lines) {
@@ -109,7 +109,7 @@ void fit(std::vector<screen_line>& lines, const top_state& state, screen_size si
     for (styled_text& each : line) {
       if (state.ascii) each.text = ascii_only(each.text);
       each.text = cut_end(each.text, left, ellipsis);
-      // Without this an ellipsis of the cut would be no ASCII.
+      // Otherwise the ellipsis of a cut would not be ASCII.
       if (state.ascii) each.text = ascii_only(each.text);
       left -= std::min(left, columns_of(each.text));
     }
@@ -178,7 +178,7 @@ bool press(top_state& state, top_key key, const snapshot& of, screen_size size) 
     }
   };
   if (state.page == top_page::details) {
-    // The end is found when the details are drawn.
+    // The end is known only when the details are drawn.
     state.first_line = moved(state.first_line, detail_rows(size), std::size_t{1} << 20);
     return true;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `top` shows and how keys change it, without a terminal: a snapshot, a state and a size give
-// lines of styled text.
+// The screens of `top` and the effect of keys, without a terminal: a snapshot, a state and a size
+// give lines of styled text.
 #pragma once
 
 #include <cstddef>
@@ -54,22 +54,22 @@ struct top_state {
   std::size_t first_row = 0;   // of the table
   std::size_t first_line = 0;  // of the details
   std::string status;          // a line of its own, or empty
-  bool alarm = false;          // the status is no good news
-  bool ascii = false;          // the terminal shows nothing else
+  bool alarm = false;          // the status is a warning
+  bool ascii = false;          // the terminal shows only ASCII
   recommend_options recommend{};
 };
 
-/// Indices of the sites in an order; equal ones by name.
+/// The indices of the sites in an order; equal ones by name.
 std::vector<std::size_t> sorted_sites(const snapshot& of, top_order order);
 
-/// What should be looked at in a site: "recursion json::value x37, few uses"; or empty.
+/// Warnings of a site: "recursion json::value x37, few uses"; or empty.
 std::string warnings_of(const site& of);
 
-/// Exactly `size.rows` lines, none wider than `size.columns`. Moves what `state` shows so that the
-/// selected row is visible.
+/// Exactly `size.rows` lines, none wider than `size.columns`. Scrolls `state` so that the selected
+/// row is visible.
 std::vector<screen_line> top_screen(const snapshot& of, top_state& state, screen_size size);
 
-/// What a key does to the state: false when it ends the view. `look` does nothing here.
+/// Applies a key to the state; false if it ends the view. `look` has no effect here.
 bool press(top_state& state, top_key key, const snapshot& of, screen_size size);
 
 }  // namespace bast_stacks::draw

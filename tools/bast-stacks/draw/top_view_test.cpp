@@ -26,7 +26,7 @@ std::string text_of(const std::vector<screen_line>& lines) {
   return text;
 }
 
-/// The first words of the rows of the table.
+/// The first word of each row of the table.
 std::vector<std::string> rows_of(const snapshot& of, top_state state,
                                  screen_size size = {120, 24}) {
   std::vector<std::string> rows;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `watcher`: looks at a process from a thread of its own, when asked.
+// `watcher`: looks at a process on its own thread, on request.
 //
-// A look at a hundred thousand stacks takes a second, in which keys should be answered. The owner
-// asks, waits for `ready_fd` beside its other descriptors, and takes what was seen.
+// A look at a hundred thousand stacks takes a second, during which keys must work. The owner
+// requests a look, polls `ready_fd` with its other descriptors, and takes the result.
 #pragma once
 
 #include <condition_variable>
@@ -21,19 +21,19 @@ using look_function = std::function<std::expected<snapshot, problem>()>;
 
 class watcher {
  public:
-  /// The thread takes no signals: those belong to the thread that owns the terminal.
+  /// The thread blocks all signals: they belong to the thread that owns the terminal.
   explicit watcher(look_function look);
-  /// Waits for a look that is under way.
+  /// Waits for a look in progress.
   ~watcher();
   watcher(const watcher&) = delete;
   watcher& operator=(const watcher&) = delete;
 
-  /// Starts a look, unless one is under way.
+  /// Starts a look, unless one is in progress.
   void ask();
   bool busy() const;
-  /// Readable once there is something to take; -1 when the system has no descriptor left.
+  /// Readable when there is a result to take; -1 if no descriptor was available.
   int ready_fd() const noexcept { return ready_fd_; }
-  /// What the last look saw, once.
+  /// The result of the last look, once.
   std::optional<std::expected<snapshot, problem>> take();
 
  private:
@@ -42,8 +42,8 @@ class watcher {
   look_function look_;
   int ready_fd_ = -1;
   mutable std::mutex mutex_;
-  std::condition_variable asked_;  // or over
-  bool wanted_ = false;            // asked for, and not seen yet
+  std::condition_variable asked_;  // or stopped
+  bool wanted_ = false;            // requested, without a result yet
   bool over_ = false;
   std::optional<std::expected<snapshot, problem>> seen_;
   std::thread thread_;

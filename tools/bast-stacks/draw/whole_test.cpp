@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pages, pictures and screens compared whole.
+// Pages, pictures and screens compared with files.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -21,7 +21,7 @@ namespace {
 using test::expect_whole;
 using testing::advised;
 
-/// A page without what is the same in all of them, which must be there once.
+/// A page without the parts that all pages share; requires each of them once.
 std::string without_assets(std::string page) {
   const std::pair<const char*, std::string> assets[] = {
       {"(style)", std::string(draw::page_style) + draw::histogram_style() + flame_style()},
@@ -38,7 +38,7 @@ std::string without_assets(std::string page) {
   return page;
 }
 
-/// A picture without its script, which is the same in all of them.
+/// A picture without its script, which all pictures share.
 std::string without_script(std::string svg) {
   const std::size_t at = svg.find(flame_script());
   EXPECT_NE(at, std::string::npos);
@@ -79,7 +79,7 @@ TEST(WholeDrawing, Histograms) {
   std::string all = draw::histogram_style() + "\n";
   for (const site& each : sample::server().sites) all += draw::histogram_svg(each) + "\n";
   for (const site& each : test::sample_server().sites) all += draw::histogram_svg(each) + "\n";
-  // Depths of one size, of none, and of all.
+  // Depths of one size, of no size, and of all.
   all += draw::histogram_svg(test::make_site("one.cpp", 1, {{4096, 1}})) + "\n";
   all += draw::histogram_svg(test::make_site("none.cpp", 1, {})) + "\n";
   test::depths doubling;
@@ -90,7 +90,7 @@ TEST(WholeDrawing, Histograms) {
   expect_whole("draw/whole/histograms.svg", all);
 }
 
-/// A screen with its styles: each piece of a line behind the first letter of its style's name.
+/// A screen with its styles: each piece of a line after the first letter of its style's name.
 std::string screen_of(const snapshot& of, draw::top_state& state, draw::screen_size size) {
   std::string text;
   for (const draw::screen_line& line : draw::top_screen(of, state, size)) {
@@ -111,7 +111,7 @@ TEST(WholeDrawing, Screens) {
   for (const screen_size size : {screen_size{100, 14}, {60, 9}}) {
     top_state state{.selected = {}, .status = "every 2 s", .recommend = advised};
     all += screen_of(of, state, size);
-    // Every key, with what it shows; the selection moves past both ends.
+    // Every key and its screen; the selection moves past both ends.
     for (const top_key key :
          {top_key::down,      top_key::down,      top_key::enter, top_key::down,
           top_key::page_down, top_key::page_down, top_key::end,   top_key::up,

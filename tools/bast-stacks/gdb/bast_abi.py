@@ -9,13 +9,13 @@ VERSION_MAJOR = 1
 ADDRESS_END = 1 << 64
 NO_INDEX = 0xFFFFFFFF
 
-# What a process can have, or a little more; beyond it the registry is damaged.
+# Limits of a process, or a little above; beyond them the registry is damaged.
 REGISTRY_BYTES_MAX = 1 << 32
 RECORDS_MAX = 1 << 16
 RECORD_BYTES_MAX = 1 << 20
 SLOTS_MAX = 1 << 24
 LIVE_MAX = 1 << 20
-SPANS_MAX = 1 << 16  # of a pool that are remembered
+SPANS_MAX = 1 << 16  # kept per pool
 CORO_BYTES_MAX = 1 << 33
 NAME_BYTES = 64
 READ_BYTES = 1 << 20
@@ -37,22 +37,22 @@ SLOT_UNOPENED, SLOT_LIVE = 0, 2
 SITE_OTHER, SITE_SOURCE = 0, 1
 CORO_STATES = {2: "running", 3: "suspended", 4: "finished"}
 CORO_PARKED = 1 << 13
-# Of the library's own records: the fields in the order of slot_layout and coro_layout, with bytes.
+# The library's own records: the fields in the order of slot_layout and coro_layout, with bytes.
 SLOT_FIELDS = {"name": 8, "top": 8, "site": 2, "countdown": 2, "period": 2, "grows": 2,
                "frontier": 2, "state": 1}
 BLOCK_FIELDS = {"sp": 8, "pc": 8, "fp": 8, "tag": 8, "stack": 8}
-LINK_FIELDS = ("newest", "outer")  # behind head_every
+LINK_FIELDS = ("newest", "outer")  # after head_every
 LINKS_SINCE_MINOR = 1
-SAVED = struct.Struct("<QQQ")  # what a link leads to: sp, pc, fp
+SAVED = struct.Struct("<QQQ")  # the target of a link: sp, pc, fp
 LINEAR_BUCKETS, BUCKETS_PER_OCTAVE, BUCKETS = 64, 32, 512
 
 
 class RegistryError(Exception):
-    """The registry cannot be read; the text says what is wrong, and where."""
+    """The registry cannot be read; the text is the reason and the place."""
 
 
 class Unreadable(RegistryError):
-    """Memory that is not there."""
+    """Absent memory."""
 
     def __init__(self, address, size):
         super().__init__(f"cannot read {size} bytes at {address:#x}")
@@ -64,13 +64,13 @@ def require(condition, message):
 
 
 def text_of(data):
-    """What is before the first zero, safe to print whatever it is."""
+    """The text before the first zero, safe to print."""
     text = data.split(b"\0", 1)[0].decode(errors="replace")
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def anchors_in_notes(data, address):
-    """The addresses of the anchors that the ELF notes in data, which are at address, lead to."""
+    """The addresses of the anchors in the ELF notes of data, which are at address."""
     at = 0
     while at + NOTE.size <= len(data):
         owner_bytes, description_bytes, kind = NOTE.unpack_from(data, at)
@@ -95,7 +95,7 @@ def bucket_high(bucket):
 
 @dataclasses.dataclass
 class Layout:
-    """Where a record of the library keeps what: checked offsets in bytes."""
+    """The layout of a library record: checked offsets in bytes."""
     what: str
     record_bytes: int
     fields: dict  # name: (offset, size)
@@ -114,7 +114,7 @@ class Layout:
                     f"a {self.what} of {size} bytes has its {name} at {offset}")
 
     def column(self, records, name):
-        """That field of every record in a bytes-like object."""
+        """The field of every record in a bytes-like object."""
         offset, width = self.fields[name]
         words = memoryview(records).cast({1: "B", 2: "H", 8: "Q"}[width])
         return words[offset // width::self.record_bytes // width].tolist()

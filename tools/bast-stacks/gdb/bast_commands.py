@@ -22,7 +22,7 @@ FRAME_LINE = re.compile(r"^#(\d+) +")
 
 
 def print_frames(stack):
-    """As gdb prints them, numbered from the stack's own newest."""
+    """The frames in gdb's format, numbered from the stack's newest."""
     with bast_frames.frames_of(stack) as frame:
         if frame is None:
             raise RegistryError("gdb finds no frame there")
@@ -82,7 +82,7 @@ def explain_running(number, stack, threads):
         command = f"thread apply {thread.number} backtrace"
         return f"stack {number} is thread {thread.number}'s: `{command}`"
     if stack.state == "running":
-        return f"stack {number} resumed another, and its registry does not tell where"
+        return f"stack {number} resumed another, and its registry does not contain where"
     return f"stack {number} is not suspended: its state is {stack.state}"
 
 

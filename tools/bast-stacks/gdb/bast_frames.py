@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What gdb knows that the registry does not: where the registry is, where the threads are, and the
-frames of a suspended stack.
+"""The parts that need gdb: finding the registry, the threads, and the frames of a suspended stack.
 
 The frames come from gdb's own unwinder, and no register of the target is written for them. While
-they are wanted, an unwinder of ours claims the newest frame of the selected thread and says that
-the caller's registers are those of the suspended coroutine, so that for gdb the coroutine called
-what the thread executes. Works on live processes, on core files and over remote connections.
+they are needed, an unwinder of ours claims the newest frame of the selected thread and gives the
+registers of the suspended coroutine as its caller's, as if the coroutine had called the thread's
+code. Works on live processes, on core files and over remote connections.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ import bast_records
 import bast_registry
 from bast_abi import RegistryError, Unreadable
 
-# By the names of gdb's architectures. The switch saves these three; the others are unknown there.
+# By gdb's architecture names. The switch saves these three; the others are unknown there.
 REGISTERS = {
     "i386:x86-64": ("rsp", "rip", "rbp"),
     "aarch64": ("sp", "pc", "x29"),
@@ -30,9 +29,9 @@ REGISTERS = {
 NOTE_SECTION = re.compile(r"^\s*(0x[0-9a-f]+) - (0x[0-9a-f]+) .*\.note\.bast\b", re.MULTILINE)
 NOTE_BYTES_MAX = 1 << 16
 AT_PHDR, AT_PHNUM = 3, 5
-PROGRAM_HEADER = struct.Struct("<I12xQ16xQ8x")  # ELF's, of it: type, address, bytes in memory
+PROGRAM_HEADER = struct.Struct("<I12xQ16xQ8x")  # of ELF: type, address, bytes in memory
 PT_NOTE, PT_PHDR = 4, 6
-# A signal handler, and what it calls, are newer than the frame that it interrupted.
+# A signal handler and its callees are newer than the frame that it interrupted.
 HANDLER_FRAMES_MAX = 32
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE,
            signal.SIGSYS}
@@ -55,8 +54,8 @@ def note_memory():
     """(address, bytes) of memory that may hold bast's note, the likeliest first."""
     for low, high in NOTE_SECTION.findall(gdb.execute("info files", to_string=True)):
         yield int(low, 16), int(high, 16) - int(low, 16)
-    # A core file without its program has no sections, but the kernel told the program where its
-    # program headers are, and their page is in the core.
+        # A core file without its program has no sections. The kernel passes the address of the
+        # program headers to the program, and their page is in the core.
     words = {}
     with contextlib.suppress(gdb.error):
         for line in gdb.execute("info auxv", to_string=True).splitlines():
@@ -67,7 +66,7 @@ def note_memory():
 
 
 def note_segments(address, count):
-    """(address, bytes) of the notes that the program headers at an address lead to."""
+    """(address, bytes) of the notes of the program headers at an address."""
     if address == 0 or count > 1000:
         return
     try:
@@ -82,7 +81,7 @@ def note_segments(address, count):
 
 
 def registries():
-    """Those of the program and of the shared libraries that hold bast of their own."""
+    """The registries of the program and of the shared libraries that contain bast."""
     if not gdb.selected_inferior().threads():
         raise RegistryError("there is no process: run the program, attach to it, or open a core")
     anchors = []
@@ -104,7 +103,7 @@ def registries():
 
 @contextlib.contextmanager
 def selection_kept():
-    """Puts gdb's selected thread and frame back."""
+    """Restores gdb's selected thread and frame."""
     thread = gdb.selected_thread()
     frame = None
     with contextlib.suppress(gdb.error):
@@ -123,7 +122,7 @@ def unsigned(value):
 
 
 def stack_pointers():
-    """The selected thread's stack pointers: its own, and those where signals interrupted it."""
+    """The selected thread's stack pointers: its own, and those at which signals interrupted it."""
     frame = gdb.newest_frame()
     yield unsigned(frame.read_register("sp"))
     for _ in range(HANDLER_FRAMES_MAX):
@@ -136,8 +135,8 @@ def stack_pointers():
 
 
 def crash():
-    """The signal that stopped the selected thread, by name, and the address of its fault; "" and 0
-    when none did that ends programs."""
+    """The name of the signal that stopped the selected thread, and the address of its fault; "" and
+    0 unless that signal ends programs."""
     with contextlib.suppress(gdb.error, ValueError):
         number = signal.Signals(int(gdb.parse_and_eval("$_siginfo.si_signo")))
         if number in CRASHES:
@@ -148,21 +147,21 @@ def crash():
 
 @dataclasses.dataclass
 class ThreadOn:
-    """A thread that is on a stack."""
+    """A thread on a stack."""
     number: int
     sp: int
     signal: str = ""  # that stopped it there
     fault: int = 0    # the address that it was about
 
     def grows(self, stack):
-        """True when the library will answer the signal by opening more of the stack."""
+        """True if the library will handle the signal by growing the stack."""
         connection = gdb.selected_inferior().connection
         return (self.signal == "SIGSEGV" and stack.low <= self.fault < stack.open_low
                 and connection is not None and connection.type != "core")
 
 
 def threads_on(stacks):
-    """The threads that are on stacks, by the slot of the stack."""
+    """The threads on stacks, by the slot of the stack."""
     by_address = sorted(stacks, key=lambda stack: stack.guard)
     guards = [stack.guard for stack in by_address]
     found = {}
@@ -181,8 +180,8 @@ def threads_on(stacks):
 
 
 def add_resuming(stacks, threads):
-    """Tells where coroutines that resumed another did: those that are running, and no thread is on
-    their stacks. Between them they know what is saved of all of them."""
+    """Finds the saved words of coroutines that resumed another, which are running without a thread
+    on their stacks. Their links and the threads together lead to all of them."""
     resuming = [stack for stack in stacks
                 if stack.state == "running" and stack.links and stack.slot not in threads]
     words = []
@@ -196,8 +195,8 @@ def add_resuming(stacks, threads):
 
 
 def locate(stacks):
-    """Where the stacks are that are not suspended: the threads on them, by the slot of the stack,
-    and what is saved of those that resumed another."""
+    """The places of the stacks that are not suspended: the threads on them, by the slot of the
+    stack, and the saved words of those that resumed another."""
     threads = threads_on(stacks)
     add_resuming(stacks, threads)
     return threads
@@ -212,12 +211,12 @@ class FrameId:
 
 
 class SuspendedUnwinder(gdb.unwinder.Unwinder):
-    """Makes the selected thread's newest frame lead to a suspended stack, while it has one."""
+    """Makes the selected thread's newest frame lead to a suspended stack, while one is set."""
 
     def __init__(self):
         super().__init__("bast")
         self.enabled = False
-        self.stack = None  # where the newest frame leads to, or None
+        self.stack = None  # the target of the newest frame, or None
         self.claimed = None  # the stack pointer and the pc of the newest frame
 
     def __call__(self, pending):
@@ -227,16 +226,16 @@ class SuspendedUnwinder(gdb.unwinder.Unwinder):
         values = [pending.read_register(name) for name in names]
         if (unsigned(values[0]), unsigned(values[1])) != self.claimed:
             return None
-        # As deep as the frame that it leads to: gdb takes a caller that is deeper than its callee
-        # for a corrupt stack.
+        # As deep as its target frame: gdb treats a caller that is deeper than its callee as a
+        # corrupt stack.
         answer = pending.create_unwind_info(FrameId(gdb.Value(self.stack.sp), values[1]))
-        # Behind the instruction that comes next: gdb takes it for a return address, and looks at
-        # what is before it. The unwind tables change just there in the out-of-line switch.
+        # After the next instruction: gdb takes it for a return address, and looks up the address
+        # before it. In the out-of-line switch the unwind tables change right there.
         words = self.stack.sp, self.stack.pc + 1, self.stack.fp
         for name, was, word in zip(names, values, words):
             word %= bast_abi.ADDRESS_END
             answer.add_saved_register(name, gdb.Value(word).cast(was.type))
-        self.stack = None  # Once: what follows is gdb's.
+        self.stack = None  # Once: gdb unwinds the rest.
         return answer
 
 
@@ -246,8 +245,8 @@ gdb.unwinder.register_unwinder(None, UNWINDER, replace=True)
 
 @contextlib.contextmanager
 def frames_of(stack):
-    """The newest frame of a suspended stack, for as long as the block; gdb's newer frames are those
-    of the selected thread. Its pc is one more than where it continues."""
+    """The newest frame of a suspended stack, within the block; gdb's newer frames are those of the
+    selected thread. Its pc is one more than where it continues."""
     if not stack.intact:
         raise RegistryError(f"damaged: its saved stack pointer {stack.sp:#x} is not on it")
     thread = gdb.selected_thread()

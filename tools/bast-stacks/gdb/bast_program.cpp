@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What gdb looks at in the tests of the gdb commands: coroutines in every state, at functions whose
-// names the tests know. Ends with 0 when all of them were continued and did what they should.
+// The program for the tests of the gdb commands: coroutines in every state, at functions whose
+// names the tests know. Ends with 0 when all of them were continued and behaved as expected.
 //
 //   bast_gdb_program          stops at the functions below, where gdb has breakpoints
-//   bast_gdb_program crash    writes where nothing is, in a coroutine that another one resumed
-//   bast_gdb_program overflow uses more stack than a coroutine has
+//   bast_gdb_program crash    writes to an unmapped address, in a coroutine that another one
+//   resumed
+//   bast_gdb_program overflow overflows a coroutine's stack
 //   bast_gdb_program wait     prints "ready" and waits for a line while coroutines are suspended
 #include <bast/coro.hpp>
 #include <bast/coro/park.hpp>
@@ -13,7 +14,7 @@
 #include <cstdlib>
 #include <string_view>
 
-// Names that gdb finds.
+// Names for gdb.
 extern "C" {
 [[gnu::noinline, gnu::used]] void stop_before_the_first_pool();
 [[gnu::noinline, gnu::used]] void stop_here();
@@ -58,7 +59,7 @@ void require(const auto& step) {
 
 [[gnu::noinline]] void write_nowhere() {
   volatile int* volatile nowhere = nullptr;
-  *nowhere = 1;  // NOLINT(clang-analyzer-core.NullDereference): what the test is about
+  *nowhere = 1;  // NOLINT(clang-analyzer-core.NullDereference): the test needs it
 }
 
 [[gnu::noinline]] void produce(bast::yielder<long>& out) {
@@ -68,7 +69,7 @@ void require(const auto& step) {
 [[gnu::noinline]] void park_here(bast::internal::coro_block*& self) {
   self = bast::internal::this_thread.current;
   bast::internal::park();
-  asm volatile("" : : : "memory");  // No tail call: the tests look for this function.
+  asm volatile("" : : : "memory");  // No tail call: the tests search for this function.
 }
 
 /// One coroutine resumes another.

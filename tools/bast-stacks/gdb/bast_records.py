@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the registry tells: pools, spawn sites, and stacks in use."""
+"""The contents of the registry: pools, spawn sites, and stacks in use."""
 
 import bisect
 import dataclasses
@@ -16,7 +16,7 @@ class Pool:
     opened: int = 0  # stacks
     live: int = 0  # stacks in use
     open_bytes: int = 0
-    # (address, bytes) of what is open, SPANS_MAX at most.
+    # (address, bytes) of the open parts, SPANS_MAX at most.
     spans: list = dataclasses.field(default_factory=list)
 
     def add_open(self, address, size):
@@ -38,7 +38,7 @@ class Site:
     histogram: list = dataclasses.field(default_factory=lambda: [0] * abi.BUCKETS)
 
     def quantile(self, per_cent):
-        """The upper bound of the bucket that holds it, or None without samples."""
+        """The upper bound of the bucket that holds the quantile, or None without samples."""
         total = sum(self.histogram)
         rank, seen = -(-total * per_cent // 100), 0
         for bucket, count in enumerate(self.histogram):
@@ -54,31 +54,31 @@ class Stack:
     pool: Pool
     site: str
     name: str
-    guard: int     # where its guard begins; addresses, like those below
-    low: int       # what can be opened
-    open_low: int  # what is open
-    top: int       # where it begins
+    guard: int     # start of its guard; addresses, like those below
+    low: int       # lowest address that can be opened
+    open_low: int  # lowest open address
+    top: int       # its start
     # Without a coroutine; else a name of CORO_STATES, or parked; or damaged.
     state: str = "in use"
-    sp: int = 0  # these only while saved
+    sp: int = 0  # these are only known while saved
     pc: int = 0
     fp: int = 0
-    # While it is running and has resumed another: addresses at which such words may be.
+    # While it is running and has resumed another: addresses that may hold its saved words.
     links: tuple = ()
 
     @property
     def saved(self):
-        """True when it is known where it continues."""
+        """True if the place where it continues is known."""
         return self.state in ("suspended", "parked", "resuming")
 
     @property
     def intact(self):
-        """False: what is saved of it cannot be."""
+        """False if its saved words are impossible."""
         return not self.saved or self.low <= self.sp < self.top
 
 
 def stack_at(stacks, guards, address):
-    """The stack on whose ground an address is, its guard included, or None. `stacks` are by
-    address, and `guards` are where theirs begin."""
+    """The stack whose slot contains an address, its guard included, or None. `stacks` are by
+    address, and `guards` are the starts of theirs."""
     at = bisect.bisect_right(guards, address) - 1
     return stacks[at] if at >= 0 and address <= stacks[at].top else None

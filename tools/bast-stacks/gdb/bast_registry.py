@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry of bast, read from memory.
 
-Nothing here knows of gdb: memory comes from a function read(address, size), which returns bytes or
-raises Unreadable. What is read may be damaged or hostile: every number is checked before it is
-used, everything is bounded, and what is wrong is said by RegistryError, in one line.
+Independent of gdb: memory comes from a function read(address, size), which returns bytes or raises
+Unreadable. The memory may be damaged or hostile: every number is checked before use, everything is
+bounded, and errors are raised as RegistryError, in one line.
 """
 
 import bast_abi as abi
@@ -12,7 +12,7 @@ from bast_records import Pool, Site, Stack
 
 
 class Registry:
-    """What the anchor at an address leads to. `made` is false before the first pool."""
+    """The registry of the anchor at an address. `made` is false before the first pool."""
 
     def __init__(self, read, anchor):
         self.read = read
@@ -59,7 +59,7 @@ class Registry:
                       f"bytes at {offset}, in {self.bytes} bytes")
 
     def _records(self, name, form):
-        """(index, fields) of the records in use of a table."""
+        """(index, fields) of the used records of a table."""
         offset, record, _, used, _ = self.tables[name]
         step = max(1, abi.READ_BYTES // record)
         for first in range(0, used, step):
@@ -80,7 +80,7 @@ class Registry:
     # --- pools and stacks -------------------------------------------------------------------------
 
     def pools(self):
-        """By index in the table; without what their slots tell."""
+        """By index in the table; without the data of their slots."""
         found = {}
         for index, fields in self._records("pools", abi.POOL):
             if fields[0] == abi.ENTRY_OPEN:
@@ -143,13 +143,13 @@ class Registry:
                                      for field in ("name", "top", "site", "frontier"))
         open_low = low + frontier * self.page_bytes
         site_name = names.get((pool, site), "")
-        # One stack that is damaged, or is just being made, does not hide the others.
+        # A stack that is damaged, or is being created, does not hide the others.
         if not low + guard < top <= high or open_low > high:
             return Stack(0, pools[pool], site_name, "", low, low + guard, high, high, "damaged")
         return Stack(0, pools[pool], site_name, self._name(name), low, low + guard, open_low, top)
 
     def _name(self, address):
-        """A string of the program; cut at what cannot be read and at NAME_BYTES."""
+        """A string of the program; cut at unreadable memory and at NAME_BYTES."""
         if address == 0:
             return ""
         in_page = self.page_bytes - address % self.page_bytes
@@ -161,7 +161,7 @@ class Registry:
         return "?"
 
     def _add_coroutines(self, stacks):
-        """Fills in what the control blocks know of stacks, which are by address of their slot."""
+        """Adds the data of the control blocks to stacks, which are by address of their slot."""
         if not stacks or self.coros == 0:
             return
         blocks, size = self.blocks, self.blocks.record_bytes

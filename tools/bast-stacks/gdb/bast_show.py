@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `bast list`, `bast usage` and `bast sites` print."""
+"""The output of `bast list`, `bast usage` and `bast sites`."""
 
 import array
 import contextlib
@@ -13,16 +13,16 @@ from bast_abi import SPANS_MAX, RegistryError
 
 # The last two: gdb cannot demangle a name with a constraint in it.
 OF_THE_LIBRARY = ("bast::", "bast_arch_", "_ZN4bast", "_ZNK4bast")
-# Of a library that was built with line tables only, inlined functions have lost their namespace.
+# In a library built with line tables only, inlined functions have no namespace.
 FILES_OF_THE_LIBRARY = re.compile(
     r"(^|/)bast/(base|os|arch|watch|stack|coro|cancel|process)/([^/]+/)?[^/]+$")
-SEARCH_FRAMES = 16  # in which `list` looks for one that is not the library's
-PLACES_MAX = 10_000  # stacks for which `list` does
-PAGES_MAX = 1 << 22  # that `usage` asks the kernel about: 16 GiB
+SEARCH_FRAMES = 16  # searched by `list` for one outside of the library
+PLACES_MAX = 10_000  # stacks for which `list` searches
+PAGES_MAX = 1 << 22  # queried by `usage` from the kernel: 16 GiB
 
 
 def size_text(count):
-    """Bytes as people read them."""
+    """A readable number of bytes."""
     if count < 1024:
         return f"{count} B"
     if count < 1 << 20:
@@ -31,8 +31,7 @@ def size_text(count):
 
 
 def print_table(header, rows):
-    """Columns whose title begins with `>` are aligned right; those with nothing in them are left
-    out."""
+    """Aligns columns whose title begins with `>` right; leaves out empty columns."""
     columns = [column for column in zip(header, *rows) if any(column[1:])]
     padded = []
     for title, *cells in columns:
@@ -45,14 +44,13 @@ def print_table(header, rows):
 
 
 def short(where):
-    """A place in the source without its folders; a label as it is."""
+    """A place in the source without its folders; a label unchanged."""
     path, colon, rest = where.partition(":")
     return os.path.basename(path) + colon + rest if colon else where
 
 
 def all_stacks():
-    """Every stack in use, in the order by which the commands number them from 1, and the threads
-    on them."""
+    """Every stack in use, in the order of the commands' numbers from 1, and the threads on them."""
     stacks = [stack for registry in bast_frames.registries() for stack in registry.stacks()]
     return stacks, bast_frames.locate(stacks)
 
@@ -65,13 +63,13 @@ def title(stack):
 
 
 def symbol_at(pc):
-    """The function that holds an address, without debug information too."""
+    """The function that holds an address, also without debug information."""
     text = gdb.execute(f"info symbol {pc:#x}", to_string=True).strip()
     return re.sub(r"( \+ \d+)? in section .*", "", text) if " in section " in text else f"{pc:#x}"
 
 
 def place(stack):
-    """The newest function of a saved stack that is not the library's, and its line."""
+    """The newest function of a saved stack outside of the library, and its line."""
     if not stack.intact:
         return f"damaged: sp {stack.sp:#x} is not on it"
     with contextlib.suppress(gdb.error, RegistryError), bast_frames.frames_of(stack) as frame:
@@ -88,14 +86,14 @@ def place(stack):
 
 
 def depth_text(stack, thread):
-    """From the top to the stack pointer, where that is known."""
+    """From the top to the stack pointer, if that is known."""
     if thread is not None:
         return size_text(stack.top - thread.sp)
     return size_text(stack.top - stack.sp) if stack.saved and stack.intact else ""
 
 
 def signal_text(number, stack, thread):
-    """What a signal means to a stack; begins with * for a crash."""
+    """The meaning of a signal for a stack; begins with * for a crash."""
     what = f"{thread.signal} stopped thread {thread.number} on stack {number}"
     if thread.grows(stack):
         return f"{what}, which grows by it: `handle SIGSEGV nostop noprint`."
@@ -132,7 +130,7 @@ def list_stacks():
 
 
 class Residency:
-    """Counts pages in memory, where this machine's kernel runs the process."""
+    """Counts pages in memory, if this machine's kernel runs the process."""
 
     def __init__(self, page_bytes):
         self.page_bytes, self.left = page_bytes, PAGES_MAX
@@ -142,7 +140,7 @@ class Residency:
         self.path = f"/proc/{inferior.pid}/pagemap" if native else None
 
     def bytes_in(self, spans):
-        """Of spans of memory, (address, bytes); None where it is not known."""
+        """Of spans of memory, (address, bytes); None if not known."""
         total = 0
         if self.path is None or len(spans) >= SPANS_MAX:  # There may be more.
             return None

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Asks gdb for what the commands of bast.py say of bast_program.cpp.
+"""Tests the gdb commands of bast.py on bast_program.cpp.
 
   bast_test.py PROGRAM [--gdb GDB] [--emulator COMMAND,WORD,...] TEST
 
 TEST is the name of a method below without `test_`. With an emulator the program runs under it, and
-gdb is connected to its stub. The status is 77 when the test cannot be made here, with the reason.
+gdb is connected to its stub. The status is 77 if the test is not possible here, with the reason.
 """
 
 import argparse
@@ -24,7 +24,7 @@ STOP_HERE = ("break stop_here", "continue")
 
 
 class Gdb(Session):
-    """What the commands print."""
+    """The output of the commands."""
 
     def assert_good_frames(self, output):
         output = output[output.index("\nStack 1, "):]
@@ -63,7 +63,7 @@ class Gdb(Session):
         self.assertEqual(output.count("bast_arch_stack_end_procedure"), 4)
 
     def test_backtrace_of_coroutines_that_resumed_another(self):
-        """Two of them: one's saved words are the thread's, the other's are on a stack."""
+        """Two of them: the saved words of one are the thread's, those of the other on a stack."""
         output = self.session([*STOP_HERE, "break stop_inside", "continue", "continue",
                                "bast bt outermost", "echo next\\n", "bast bt outer"])
         outermost, _, outer = output.partition("\nnext\n")
@@ -175,7 +175,7 @@ class Gdb(Session):
     def test_a_core_file_has_it_all(self):
         self.only_native()
         core = self.core_of_the_kernel("crash")
-        if core is None:  # gdb's own leaves out what has guard markers in it, and is slow.
+        if core is None:  # gdb's own leaves out memory with guard markers, and is slow.
             core = str(pathlib.Path(self.folder.name, "core"))
             self.session(["continue", f"generate-core-file {core}"], ["crash"])
             self.assert_crash_is_marked(self.gdb(["bast list"], [self.options.program, core]))
@@ -243,7 +243,7 @@ class Gdb(Session):
             r"^1 +reader +damaged +256\.0 KiB$", r"^2 +walker +walker +suspended")
 
     def test_damage_anywhere_ends_in_a_message(self):
-        """Every word of the header, and random bytes of what it leads to."""
+        """Every word of the header, and random bytes of its targets."""
         output = self.session([*STOP_HERE, f"source {HERE / 'damage_everywhere.py'}"])
         self.assert_lines(output, r"^\d{3,} damaged readings, \d{3,} refused$")
 

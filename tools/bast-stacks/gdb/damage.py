@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run by gdb in bast_test.py: damages one stack's record, then one word of the registry's header at
-a time, prints what `bast list` says to that, and restores the word."""
+a time, prints the error of `bast list`, and restores the word."""
 
 import gdb
 

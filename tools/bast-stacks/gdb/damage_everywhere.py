@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run by gdb in bast_test.py: reads the registry through memory that lies, and asks for the frames
-of contexts that nobody saved, without writing to the program. Whatever the bytes are, a reading
-ends, with what is there or with a RegistryError."""
+"""Run by gdb in bast_test.py: reads the registry through memory with replaced bytes, and requests
+the frames of contexts that were never saved, without writing to the program. Whatever the bytes
+are, a reading ends with a result or with a RegistryError."""
 
 import dataclasses
 import random
@@ -33,7 +33,7 @@ class LyingMemory:
 
 
 def look(anchor, lies):
-    """True when it is refused."""
+    """True if the reading is refused."""
     try:
         registry = bast_registry.Registry(LyingMemory(lies), anchor)
         if registry.made:
@@ -53,7 +53,7 @@ def word_at(address, value):
 
 
 def places(registry):
-    """(address, bytes) of what a reading follows."""
+    """(address, bytes) of the memory that a reading follows."""
     yield registry.address, bast_abi.HEADER.size
     for name, size in (("pools", 256), ("slabs", 64), ("sites", 2480)):
         yield registry.address + registry.tables[name][0], size

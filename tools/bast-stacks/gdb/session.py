@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gdb as the tests run it: on the program, on a core file, connected to an emulator."""
+"""gdb sessions of the tests: on the program, on a core file, connected to an emulator."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ class Session(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
 
     def gdb(self, commands, arguments):
-        """What gdb prints: standard output and error."""
+        """gdb's standard output and error."""
         command = [self.options.gdb, "-nx", "-batch", "-iex", "set debuginfod enabled off",
                    "-ex", "set width 0", "-ex", "set startup-with-shell off",
                    "-x", str(HERE / "bast.py"), *to_gdb(commands), *arguments]
@@ -51,20 +51,20 @@ class Session(unittest.TestCase):
 
     @contextlib.contextmanager
     def stub(self, mode):
-        """The emulator, waiting for gdb at a socket, whose name this is."""
+        """The emulator, waiting for gdb at a socket; this is the socket's name."""
         socket = pathlib.Path(self.folder.name, "stub")
         command = [*self.options.emulator, "-g", str(socket), self.options.program, *mode]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE) as emulator:
             try:
                 while not socket.exists() and emulator.poll() is None:
-                    time.sleep(0.01)  # There is nothing to wait on before it is there.
+                    time.sleep(0.01)  # There is nothing to wait on before the socket exists.
                 yield socket, emulator
             finally:
                 emulator.kill()
 
     def session(self, commands, mode=()):
-        """What gdb prints of the program, from its first instruction on, and the program."""
+        """gdb's output for the program, from its first instruction on, and the program's."""
         if not self.options.emulator:
             return self.gdb(["starti", *commands], ["--args", self.options.program, *mode])
         with self.stub(mode) as (socket, emulator):
@@ -85,7 +85,7 @@ class Session(unittest.TestCase):
             self.assertRegex(output, re.compile(pattern, re.MULTILINE))
 
     def core_of_the_kernel(self, mode):
-        """The core file of a crash, or None where the kernel writes none into the folder."""
+        """The core file of a crash, or None if the kernel writes none into the folder."""
         if "ASAN_OPTIONS" in os.environ:
             self.skipTest("a sanitizer's shadow memory is too much for a core file")
         pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text(encoding="ascii").strip()

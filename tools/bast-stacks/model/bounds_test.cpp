@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bounds of what everything else is made of: ranges of characters, notes, files, descriptors,
-// spellings of numbers, sums.
+// The bounds of the basic parts: ranges of characters, notes, files, descriptors, spellings of
+// numbers, sums.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -70,7 +70,7 @@ TEST(CleanText, EachCharacterOfUnicodeIsKeptOrReplaced) {
     expected +=
         fmt::format("{:x}fffe-{}", plane, plane == 13 ? "e0fff " : fmt::format("{:x}ffff ", plane));
   EXPECT_EQ(ranges, expected);
-  EXPECT_TRUE(replaced);  // the last two of all
+  EXPECT_TRUE(replaced);  // the last two code points
 }
 
 TEST(Utf8, EachBoundOfEachLength) {
@@ -139,7 +139,7 @@ TEST(ElfNotes, EachIsToldUntilOneIsCut) {
     EXPECT_EQ(notes_of(bytes, unit), "GNU/3/1d a/4/0 bast/5/9d ") << unit;
     EXPECT_EQ(notes_of(bytes, unit, 1), "GNU/3/1d ");
     EXPECT_EQ(notes_of(bytes, unit, 2), "GNU/3/1d a/4/0 ");
-    // The padding of the last may be missing, its own bytes may not.
+    // The padding of the last note may be missing, its own bytes may not.
     const std::size_t padding = unit == 4 ? 3 : 7;
     EXPECT_EQ(notes_of(std::span(bytes).first(bytes.size() - padding), unit),
               "GNU/3/1d a/4/0 bast/5/9d ");
@@ -161,7 +161,7 @@ TEST(ElfNotes, ABuildIdIsThatOfGnu) {
   };
   std::string of_64;
   for (int i = 0; i < 64; ++i) of_64 += "64";
-  // The types are 3, 4, 5: only the first of them is one.
+  // The types are 3, 4, 5; only type 3 is a build id.
   EXPECT_EQ(id(64), "");
   const auto first = [](std::size_t bytes, const std::string& owner = "GNU\0"s) {
     return build_id_in(note_bytes(4, {{owner, bytes}, {"GNU\0"s, 4}}), 4);
@@ -171,7 +171,7 @@ TEST(ElfNotes, ABuildIdIsThatOfGnu) {
   EXPECT_EQ(first(64), of_64);
   EXPECT_EQ(first(65), "");
   EXPECT_EQ(first(3, "GNV\0"s), "");
-  // One after the other: the first that is good.
+  // Two notes in a row: the first valid one counts.
   auto two = note_bytes(4, {{"GNU\0"s, 65}});
   const auto good = note_bytes(4, {{"GNU\0"s, 2}});
   two.insert(two.end(), good.begin(), good.end());
@@ -215,7 +215,7 @@ TEST(Descriptor, ClosesWhatItHasAndNothingElse) {
     EXPECT_TRUE(one);
     EXPECT_EQ(one.get(), kept);
     descriptor two(std::move(one));
-    EXPECT_FALSE(one);  // NOLINT(bugprone-use-after-move): what is left is what is asked
+    EXPECT_FALSE(one);  // NOLINT(bugprone-use-after-move): tests the moved-from state
     EXPECT_EQ(two.get(), kept);
     const int replaced = fresh();
     descriptor three(replaced);
@@ -249,7 +249,7 @@ TEST(Text, EachUnitBeginsWhereTheLastEnds) {
   EXPECT_EQ(size_text(kib * kib * kib), "1 GiB");
   EXPECT_EQ(size_text(kib * kib * kib * kib), "1 TiB");
   EXPECT_EQ(size_text(2048 * kib * kib * kib * kib), "2048 TiB");
-  EXPECT_EQ(size_text(10 * kib), "10 KiB");  // its zero stays
+  EXPECT_EQ(size_text(10 * kib), "10 KiB");  // keeps its zero
   EXPECT_EQ(size_number(0, false), "0.0");
   EXPECT_EQ(size_number(9318, false), "9.1");
   EXPECT_EQ(size_number((100 << 10) - 1, false), "100.0");

@@ -15,12 +15,12 @@ struct range {
   char32_t last;
 };
 
-// Of Unicode 15: general categories Cc, Zl and Zp; Default_Ignorable_Code_Point, but for the
-// selectors U+FE00 to U+FE0F that emoji have behind them; Bidi_Control ("Trojan Source",
-// CVE-2021-42574); noncharacters.
+// Unicode 15: general categories Cc, Zl and Zp; Default_Ignorable_Code_Point, except the selectors
+// U+FE00 to U+FE0F that follow emoji; Bidi_Control ("Trojan Source", CVE-2021-42574);
+// noncharacters.
 constexpr std::array unclean{
     range{0x0000, 0x001f},    // control characters
-    range{0x007f, 0x009f},    // those of Latin-1, which some terminals obey, too
+    range{0x007f, 0x009f},    // those of Latin-1: some terminals obey them
     range{0x00ad, 0x00ad},    // soft hyphen
     range{0x034f, 0x034f},    // combining grapheme joiner
     range{0x061c, 0x061c},    // Arabic letter mark
@@ -31,7 +31,7 @@ constexpr std::array unclean{
     range{0x2028, 0x202e},    // line and paragraph separator, embeddings, overrides
     range{0x2060, 0x206f},    // word joiner, invisible operators, isolates
     range{0x3164, 0x3164},    // Hangul filler
-    range{0xfdd0, 0xfdef},    // no characters
+    range{0xfdd0, 0xfdef},    // noncharacters
     range{0xfeff, 0xfeff},    // byte order mark
     range{0xffa0, 0xffa0},    // Hangul filler
     range{0xfff0, 0xfffb},    // unassigned, annotations
@@ -43,7 +43,7 @@ constexpr std::array unclean{
 bool is_clean(char32_t code) noexcept {
   if (code == 0x1b && BAST_STACKS_MUTANT(escapes_obeyed)) return true;
   if (code < 0x7f) return code >= 0x20;
-  if ((code & 0xfffe) == 0xfffe) return false;  // the last two of each plane are no characters
+  if ((code & 0xfffe) == 0xfffe) return false;  // the last two of each plane are noncharacters
   return std::ranges::none_of(unclean,
                               [&](range each) { return each.first <= code && code <= each.last; });
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names come from a process or a file that nobody vouches for, and end up on terminals, in pages
-// and in files that others read. What is clean is one line of UTF-8 that shows all there is of it:
-// no control characters, no line separators, nothing that turns the direction of what follows
-// around, nothing invisible, no codes that are no characters. What a format must escape besides
-// (XML, CSV, JSON) is escaped where that format is written.
+// Names come from untrusted processes and files, and end up on terminals, in pages and in files
+// that other programs read. Clean text is one line of UTF-8 in which everything is visible: no
+// control characters, line separators, direction overrides, invisible characters or noncharacters.
+// Escapes of a format (XML, CSV, JSON) are applied where that format is written.
 //
-// Names are cleaned where they enter a snapshot. A recording may hold any, so what shows a snapshot
-// cleans again; clean text is not changed by that.
+// Names are cleaned when they enter a snapshot. A recording may hold any text, so output code
+// cleans again; cleaning is idempotent.
 #pragma once
 
 #include <string>
@@ -15,8 +14,8 @@
 
 namespace bast_stacks {
 
-/// `text`, with U+FFFD for each character that is not clean and for each byte that is not UTF-8:
-/// something was there, and no byte of it is kept.
+/// `text`, with U+FFFD for each character that is not clean and for each byte that is not UTF-8, so
+/// that removed bytes remain visible as such.
 std::string clean_text(std::string_view text);
 
 /// A field of fixed width: clean text up to its first zero byte, or its end.

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-/// One for each character or byte that was replaced.
+/// One replacement per replaced character or byte.
 std::string replaced(std::size_t times) {
   std::string text;
   while (times-- != 0) text += "\ufffd";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ELF notes: in a program they say what it is, in a core file what the process was.
+// ELF notes: in a program they identify it, in a core file they describe the process.
 #pragma once
 
 #include <elf.h>
@@ -20,8 +20,8 @@ struct elf_note {
   std::span<const std::byte> descriptor;
 };
 
-/// Calls `f(elf_note)` for each note until it returns false. A note that reaches beyond the end is
-/// the last and not told. `alignment` is the segment's p_align: 8, and 4 for everything else.
+/// Calls `f(elf_note)` for each note until it returns false. Stops without a call at a note that
+/// reaches beyond the end. `alignment` is the segment's p_align: 8, and 4 for any other value.
 template <class F>
 void for_each_note(std::span<const std::byte> bytes, std::uint64_t alignment, F f) {
   const std::size_t unit = alignment == 8 ? 8 : 4;
@@ -46,7 +46,7 @@ void for_each_note(std::span<const std::byte> bytes, std::uint64_t alignment, F 
   }
 }
 
-/// The build id among notes, in hex; empty when there is none of at most 64 bytes.
+/// The build id among notes, in hex; empty if there is none, or if it exceeds 64 bytes.
 std::string build_id_in(std::span<const std::byte> notes, std::uint64_t alignment);
 
 }  // namespace bast_stacks

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The fuzzer's way into recordings.
+// The fuzz target for recordings.
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,7 @@
 
 namespace bast_stacks {
 
-/// What a fuzzer's target checks: a crash is what libFuzzer and the replay report.
+/// A check of a fuzz target: it crashes, which libFuzzer and the replay report.
 inline void require(bool holds) {
   if (!holds) std::abort();
 }

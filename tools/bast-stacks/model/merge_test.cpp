@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sites that are added up, and numbers that are computed of them: every field, every bound.
+// Merging sites, and the numbers computed from them: every field, every bound.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -54,7 +54,7 @@ TEST(Merge, EveryFieldOfTwoSites) {
       "top=0x0 at=0 first=0 omitted=0 []} deepest={depth=512 inner=0 omitted=0 []}";
   EXPECT_EQ(merged(small, large), "0 s100 100:0" + sums);
   EXPECT_EQ(merged(large, small), "0 s500 500:0" + sums);
-  // Nothing adds nothing, on either side.
+  // An empty site changes nothing, on either side.
   EXPECT_EQ(merged(small, {}), record_text(small));
   site named = small;
   named.where = "";

@@ -19,8 +19,8 @@ constexpr std::string_view names[] = {
 #undef BAST_STACKS_MUTANT_NAME
 };
 
-/// Before main. A misspelt name must not pass for a mutant that survived; one without the prefix is
-/// the library's, which may be in the same process.
+/// Runs before main. A misspelt name must not pass for a surviving mutant. A name without the
+/// prefix belongs to the library, which may be in the same process.
 [[gnu::constructor]] void choose_mutant() {
   const char* const variable = std::getenv("BAST_MUTANT");
   const std::string_view wanted = variable == nullptr ? "" : variable;

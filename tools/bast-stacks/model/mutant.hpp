@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mutants of the inspector: bugs that are planted on purpose, so that its tests can prove that they
-// would notice.
+// Mutants of the inspector: bugs planted on purpose, to prove that its tests detect them.
 //
 //   if (BAST_STACKS_MUTANT(recursion_is_sound)) return;
 //
 // As in the library (bast/base/mutant.hpp, of which nothing is linked here): a build with
-// -DBAST_MUTANTS=ON contains them all, and the environment variable BAST_MUTANT picks one when the
-// process starts, by its name behind "stacks_". In every other build BAST_STACKS_MUTANT(...) is the
-// constant false. ci/mutants.toml says what each does and which harness must notice it.
+// -DBAST_MUTANTS=ON contains all of them, and the environment variable BAST_MUTANT selects one at
+// process start, by its name after "stacks_". In any other build BAST_STACKS_MUTANT(...) is the
+// constant false. ci/mutants.toml describes each and names the harness that must detect it.
 #pragma once
 
 // In the order of the parts: model, read, code, show, draw.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text that is read piece by piece.
+// Parsing text piece by piece.
 #pragma once
 
 #include <charconv>
@@ -12,14 +12,14 @@
 
 namespace bast_stacks {
 
-/// Takes the first line off the front of `text`; the newline that ends it belongs to neither.
+/// Removes the first line from `text` and returns it, without its newline.
 inline std::string_view take_line(std::string_view& text) {
   const std::string_view line = text.substr(0, text.find('\n'));
   text.remove_prefix(line.size() == text.size() ? line.size() : line.size() + 1);
   return line;
 }
 
-/// The number that all of `text` is, in decimal digits.
+/// The number if all of `text` is one, in decimal digits.
 template <std::integral Number>
 std::optional<Number> number_in(std::string_view text) {
   Number value{};
@@ -29,9 +29,9 @@ std::optional<Number> number_in(std::string_view text) {
   return value;
 }
 
-/// The number that all of `text` is, in decimal digits and at most one point. Too large a one is
-/// infinite. By strtod, because libc++ before 20 has from_chars for integers alone: the numeric
-/// locale stays "C".
+/// The number if all of `text` is one, in decimal digits and at most one point; infinite if it is
+/// too large. Uses strtod, because libc++ before 20 has from_chars for integers only: requires the
+/// numeric locale "C".
 inline std::optional<double> decimal_in(std::string_view text) {
   if (text.empty() || text.find_first_not_of("0123456789.") != text.npos) return std::nullopt;
   const std::string all(text);

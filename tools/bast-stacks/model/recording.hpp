@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recording: a snapshot as a JSON document, for later, for elsewhere and for other programs.
+// A recording: a snapshot as a JSON document, to keep, to move, and for other programs.
 //
 //   {"format": "bast-stacks recording", "version": 1, "program": ..., "sites": [...], ...}
 //
-// Sizes are in bytes, times in nanoseconds, addresses are the process's. The same snapshot always
-// gives the same text. Members that nobody here knows are ignored, so version 1 may gain some; a
-// document of another version is refused.
+// Sizes are in bytes, times in nanoseconds, addresses are those of the process. The same snapshot
+// always gives the same text. Unknown members are ignored, so version 1 may gain some; documents of
+// other versions are refused.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,13 @@ namespace bast_stacks {
 inline constexpr std::string_view recording_format = "bast-stacks recording";
 inline constexpr std::uint64_t recording_version = 1;
 
-/// The document, one line a record. Text of the process that is not UTF-8 is replaced character by
-/// character. Everything is kept but `site::raw` and where the snapshot came from.
+/// The document, one line per record. Text that is not UTF-8 is replaced character by character.
+/// Contains everything except `site::raw` and the origin of the snapshot.
 std::string to_json(const snapshot& of);
 
-/// Reads one. `name` is what the document is called in `snapshot::what` and in errors, which name
-/// the place in it: "x.json: sites[3].uses: expected ...". What it returns is consistent: indices
-/// are in range, histograms ascend.
+/// Parses a document. `name` names it in `snapshot::what` and in errors, which give the place:
+/// "x.json: sites[3].uses: expected ...". The result is consistent: indices are in range,
+/// histograms ascend.
 std::expected<snapshot, problem> from_json(std::string_view text, std::string_view name);
 
 }  // namespace bast_stacks

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which members of which record are in a recording, and under what name: one list for writing and
-// for reading, so that the two cannot differ. An archive has
+// The members of each record in a recording, and their names: one list for writing and reading, so
+// that the two cannot differ. An archive has
 //   at(name, member)        always written, required when read
 //   rare(name, member)      left out when it is zero, empty or false
 // Part of recording.cpp.

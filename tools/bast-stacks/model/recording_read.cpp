@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recording may come from anywhere, so nothing in it is believed: every type and every range is
-// checked, nesting and the number of values are bounded, and the first thing that is wrong is named
-// by its place in the document.
+// Recordings are untrusted: every type and range is checked, nesting and the number of values are
+// bounded, and the error names the first wrong place in the document.
 #include <fmt/format.h>
 
 #include <limits>
@@ -37,7 +36,7 @@ struct place {
   }
 };
 
-/// Fills a record's members from an object. The first error ends it: everything after is skipped.
+/// Fills a record's members from an object. After the first error it skips everything.
 class decoder {
  public:
   decoder(const json& object, const place& at, std::string& error)
@@ -55,7 +54,7 @@ class decoder {
       if (const auto bit = built_bit(names[i])) {
         built |= *bit;
       } else {
-        fail({&list, {}, i}, "is no flag of a build");
+        fail({&list, {}, i}, "is not a build flag");
       }
     }
   }
@@ -131,7 +130,8 @@ class decoder {
   std::string& error_;
 };
 
-/// What the rest of the program relies on, and no type says. Returns what is wrong, or nothing.
+/// Checks what the rest of the program relies on and no type ensures. Returns what is wrong, or
+/// empty.
 std::string inconsistency(const snapshot& of) {
   if (of.page_bytes < 512 || (of.page_bytes & (of.page_bytes - 1)) != 0)
     return "page_bytes: expected a power of two from 512";
@@ -155,11 +155,11 @@ std::string inconsistency(const snapshot& of) {
   return {};
 }
 
-/// What makes a document a recording of this version. Returns what is wrong, or nothing.
+/// Checks the format and the version of a document. Returns what is wrong, or empty.
 std::string wrong_format(const json& document) {
   const auto format = document.is_object() ? document.find("format") : document.end();
   if (!document.is_object() || format == document.end() || *format != recording_format)
-    return fmt::format("is no recording: no \"format\": \"{}\"", recording_format);
+    return fmt::format("is not a recording: no \"format\": \"{}\"", recording_format);
   const auto version = document.find("version");
   if (version == document.end() || !version->is_number_unsigned())
     return "version: expected a whole number";
@@ -169,11 +169,11 @@ std::string wrong_format(const json& document) {
   return {};
 }
 
-/// Goes through a document without keeping it, until it is too large or deep to be kept. What is
-/// no JSON is not judged here.
+/// Parses a document without storing it, and stops when it is too large or too deep. Ignores syntax
+/// errors.
 class size_check : public nlohmann::json_sax<json> {
  public:
-  /// What is too much, or empty.
+  /// The limit that is exceeded, or empty.
   static std::string_view of(std::string_view text) {
     size_check check;
     json::sax_parse(text.begin(), text.end(), &check);
@@ -225,7 +225,7 @@ std::expected<snapshot, problem> from_json(std::string_view text, std::string_vi
   try {
     if (const std::string_view excess = size_check::of(text); !excess.empty())
       return refuse(excess);
-    // Not with json's own callback: it looks through all elements of an array after each of them.
+    // Not json's own callback: it scans all elements of an array after each of them.
     const json document = json::parse(text.begin(), text.end());
     if (const std::string error = wrong_format(document); !error.empty()) return refuse(error);
     snapshot result;

@@ -41,7 +41,7 @@ TEST(Recording, RoundTripKeepsEverything) {
   }
 }
 
-// The property above trusts the writer to write what it was given; this looks at the members.
+// The property above trusts the writer; this test checks the members.
 TEST(Recording, ReadsWhatWasWritten) {
   const snapshot before = test::sample_server();
   const auto after = from_json(to_json(before), "x.json");
@@ -120,8 +120,8 @@ TEST(Recording, AnotherVersionIsRefusedWithBothNamed) {
             "x.json: version: is 2, this program reads version 1");
   EXPECT_EQ(error_after([](json& d) { d.erase("version"); }),
             "x.json: version: expected a whole number");
-  EXPECT_THAT(error_after([](json& d) { d["format"] = "perf"; }), HasSubstr("is no recording"));
-  EXPECT_THAT(error_after([](json& d) { d = json::array(); }), HasSubstr("is no recording"));
+  EXPECT_THAT(error_after([](json& d) { d["format"] = "perf"; }), HasSubstr("is not a recording"));
+  EXPECT_THAT(error_after([](json& d) { d = json::array(); }), HasSubstr("is not a recording"));
 }
 
 TEST(Recording, TextThatIsNoJsonIsRefusedWithLineAndColumn) {
@@ -138,7 +138,7 @@ TEST(Recording, DeepNestingIsRefused) {
   EXPECT_EQ(read.error().what, "x.json: is nested too deeply");
 }
 
-// In quadratic time this would run into the limit of every test.
+// In quadratic time this would exceed the time limit of every test.
 TEST(Recording, TensOfThousandsOfStacksAreReadInTheirOrder) {
   snapshot before = test::sample_server();
   before.stacks.resize(50'000, before.stacks[0]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recording in which each member has a number of its own: written, compared whole with a file,
-// and read again; and what of one is refused, each bound from both sides.
+// A recording in which each member has a distinct value: written, compared with a file, and read
+// back. And all refusals, with each bound from both sides.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -106,7 +106,7 @@ TEST(RecordingWhole, EachMemberIsReadFromItsPlace) {
     ASSERT_TRUE(after) << error_text(after);
     before.from = source_kind::recording;
     before.what = "x.json";
-    for (module& each : before.modules) each.here.clear();  // of this machine, not of a recording
+    for (module& each : before.modules) each.here.clear();  // not recorded
     EXPECT_EQ(record_text(*after), record_text(before));
     EXPECT_EQ(after->overhead_ns, before.overhead_ns);
     for (std::size_t i = 0; i < before.stacks.size(); ++i) {
@@ -122,7 +122,7 @@ std::string refusal_after(const std::function<void(json&)>& change) {
   return error_text(from_json(document.dump(), "x"));
 }
 
-/// Each member of each record, gone or of another type: only some may be left out.
+/// Each member of each record, missing or of another type: only some may be missing.
 TEST(RecordingWhole, EachMemberIsRequiredOrIsNot) {
   const json whole = json::parse(to_json(numbered_snapshot()));
   std::string said;
@@ -205,16 +205,17 @@ TEST(RecordingWhole, NestingHasABound) {
     for (; more != 0; --more) inner = json::array({inner});
     return refusal_after([&](json& d) { d["unknown"] = inner; });
   };
-  EXPECT_EQ(nested(15), "fine");  // 16 with the document's own
+  EXPECT_EQ(nested(15), "fine");  // 16 including the document's
   EXPECT_EQ(nested(16), "3 x: is nested too deeply");
-  // What is closed again does not count.
+  // Closed levels do not count.
   json beside = json::array();
   for (int i = 0; i < 40; ++i) beside.push_back({{"a", json::array()}});
   EXPECT_EQ(refusal_after([&](json& d) { d["unknown"] = beside; }), "fine");
 }
 
 TEST(RecordingWhole, AFormatIsNamed) {
-  const std::string no_recording = "3 x: is no recording: no \"format\": \"bast-stacks recording\"";
+  const std::string no_recording =
+      "3 x: is not a recording: no \"format\": \"bast-stacks recording\"";
   EXPECT_EQ(refusal_after([](json& d) { d.erase("format"); }), no_recording);
   EXPECT_EQ(refusal_after([](json& d) { d["format"] = 1; }), no_recording);
   EXPECT_EQ(error_text(from_json("[]", "x")), no_recording);

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// Makes an object of a record's members.
+/// Builds an object from a record's members.
 class encoder {
  public:
   void operator()(const char* name, const auto& member) { object_[name] = encoded(member); }
@@ -40,7 +40,7 @@ class encoder {
     for (const T& value : values) array.push_back(encoded(value));
     return array;
   }
-  // Depths, and not numbers of buckets that only the registry's header explains.
+  // Depths, not bucket indices: those have a meaning only in the registry's header.
   static ordered_json encoded(const bucket& of) {
     return {{"low", bast::watch::bucket_low(of.index)}, {"count", of.count}};
   }

@@ -15,8 +15,8 @@ std::expected<descriptor, problem> open_regular_file(const std::string& path) {
     return std::unexpected(problem{.what = fmt::format("{} {}", path, why), .remedy = {}});
   };
   constexpr std::string_view no_file = "is not a file";
-  // Asked before it is opened: opening alone makes some devices act. Asked again behind it, for it
-  // may be another by then; O_NONBLOCK lets no pipe wait for its writer.
+  // Checked before the open, because opening alone makes some devices act. Checked again after it,
+  // because the file may have been replaced; O_NONBLOCK keeps a pipe from waiting for its writer.
   struct stat about{};
   if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode)) return refuse(no_file);
   descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

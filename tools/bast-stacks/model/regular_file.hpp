@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files are named by users and by other files: what is opened might be a device or a pipe.
+// Users and other files name files to open: the name may be that of a device or a pipe.
 #pragma once
 
 #include <expected>
@@ -11,7 +11,8 @@
 
 namespace bast_stacks {
 
-/// For reading. Errors, with the path in them: it cannot be opened, or is no regular file.
+/// Opens for reading. Errors, which contain the path: it cannot be opened; it is not a regular
+/// file.
 std::expected<descriptor, problem> open_regular_file(const std::string& path);
 
 }  // namespace bast_stacks

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the code of a program says of its sites: made where code is analysed, used where sizes are
-// recommended.
+// Static bounds for sites: computed by the code analysis, used for recommendations.
 #pragma once
 
 #include <cstdint>
@@ -10,23 +9,23 @@
 
 namespace bast_stacks {
 
-/// A bound for the stacks of one site. It is sound when there is no reason why it may not hold.
+/// A bound for the stacks of one site. It is sound if there is no reason against it.
 struct site_bound {
-  std::string root{};         // the function that its stacks begin with; empty: not known
-  std::uint64_t bytes = 0;    // of the whole stack, what lies above the root included
+  std::string root{};         // the first function on its stacks; empty: not known
+  std::uint64_t bytes = 0;    // of the whole stack, including what lies above the root
   std::uint64_t reasons = 0;  // why a stack could be deeper than that
-  /// A circle of calls whose functions are all on the deepest stack that was seen, so that only
-  /// the input kept it from going round again; empty when there is none.
+  /// A cycle of calls whose functions are all on the deepest stack that was seen: with other input
+  /// it may recur. Empty if there is none.
   std::string circle{};
-  std::uint64_t circle_bytes = 0;  // what its calls took there
+  std::uint64_t circle_bytes = 0;  // bytes of its calls there
 
   bool sound() const noexcept { return !root.empty() && reasons == 0; }
 };
 
 struct code_findings {
-  std::string file{};                // that was analysed; empty: none was
+  std::string file{};                // the analysed file; empty: none
   std::vector<site_bound> sites{};   // as snapshot::sites, or empty
-  std::vector<std::string> notes{};  // what else a reader should know, a sentence each
+  std::vector<std::string> notes{};  // further notes for the user, a sentence each
 };
 
 }  // namespace bast_stacks

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
 
-/// A limit, and the deepest use in it.
+/// A limit, and the deepest use within it.
 struct part {
   std::uint64_t depth = 0;
   std::uint64_t limit = 0;
@@ -23,7 +23,7 @@ part tightest_of(const site& of) noexcept {
   return {of.max_in_limit == 0 ? of.max : of.max_in_limit, of.limit, of.window};
 }
 
-/// The one that leaves less; of equals the smaller. What has no limit leaves everything.
+/// The one with less margin; of equal ones the smaller. No limit counts as full margin.
 const part& tighter(const part& a, const part& b) noexcept {
   __extension__ using wide = unsigned __int128;  // products of two sizes
   if (a.limit == 0 || b.limit == 0) return b.limit == 0 ? a : b;
@@ -65,7 +65,7 @@ std::uint64_t sampled(const site& of) noexcept {
 std::uint64_t quantile(const site& of, double q) noexcept {
   const std::uint64_t total = sampled(of);
   if (total == 0) return 0;
-  // The rank of the sample that is asked for, from 1. In floating point only as far as it is exact.
+  // The rank of the requested sample, from 1. Floating point is exact only up to 2^53.
   const double exact = std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(total));
   const std::uint64_t rank = exact >= static_cast<double>(total)
                                  ? total
@@ -82,7 +82,7 @@ std::uint64_t quantile(const site& of, double q) noexcept {
 
 double confidence(std::uint64_t runs, double p) noexcept {
   if (runs == 0) return 0;
-  // Written so that a p next to 1 does not lose its digits.
+  // Keeps the digits of a p near 1.
   return -std::expm1(static_cast<double>(runs) * std::log(std::clamp(p, 0.0, 1.0)));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every field of a record as text, so that a test compares whole records: a field that is lost,
-// doubled or in another's place shows, whether or not the test was written for it.
+// All fields of a record as text, so that tests compare whole records and detect a lost, doubled or
+// misplaced field.
 #pragma once
 
 #include <fmt/format.h>
@@ -68,7 +68,7 @@ inline std::string record_text(const pool& p) {
       p.max == 0 ? "" : fmt::format(" max={}", p.max));
 }
 
-/// Addresses as distances below the stack's own top, which differ in no run.
+/// Addresses as distances below the stack's top, which do not vary between runs.
 inline std::string record_text(const live_stack& s) {
   return fmt::format(
       "pool={} site={} '{}' low={} open={} depth={}..{} resident={} shared={} scanned={} sp={} "
@@ -82,7 +82,7 @@ inline std::string record_text(const problem& p) {
   return fmt::format("{} {}{}{}", p.status, p.what, p.remedy.empty() ? "" : " | ", p.remedy);
 }
 
-/// The error of a result, whole, or "fine".
+/// The whole error of a result, or "fine".
 template <class T>
 std::string error_text(const std::expected<T, problem>& result) {
   return result ? "fine" : record_text(result.error());
@@ -95,7 +95,7 @@ std::vector<std::string> record_texts(const std::vector<Record>& all) {
   return texts;
 }
 
-/// Everything but what differs from run to run: overhead_ns.
+/// Everything except overhead_ns, which varies between runs.
 inline std::string record_text(const snapshot& s) {
   std::string text = fmt::format(
       "from={} what={} pid={} program={} library={} compiler={} machine={} page={} built={:#x} "

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Snapshots for tests: a small server as a reader would find it, and random ones.
+// Snapshots for tests: a small server as a reader returns it, and random ones.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace bast_stacks::test {
 
-/// Depths in bytes, ascending, and how many uses had each.
+/// Depths in bytes, ascending, and the number of uses of each.
 using depths = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
 /// A call that the unwind tables confirm.
@@ -32,7 +32,7 @@ inline frame make_frame(std::string function, std::uint64_t stack_bytes, std::st
   return f;
 }
 
-/// The same in a library, of which nothing is known in the source.
+/// The same in a library, without a source location.
 inline frame make_frame_of(std::string module, std::string function, std::uint64_t stack_bytes) {
   frame f = make_frame(std::move(function), stack_bytes);
   f.module = std::move(module);
@@ -53,7 +53,7 @@ inline void add_uses(site& of, const depths& used) {
     if (counts[i] != 0) of.histogram.push_back({i, counts[i]});
 }
 
-/// A site of the source, or a label where `line` is 0.
+/// A site of the source, or a label if `line` is 0.
 inline site make_site(std::string where, std::uint32_t line, const depths& used,
                       std::uint64_t limit = 256 << 10) {
   site s;
@@ -68,7 +68,7 @@ inline site make_site(std::string where, std::uint32_t line, const depths& used,
   return s;
 }
 
-/// Its deepest stack. Calls are given as they were made, the outermost first.
+/// Sets its deepest stack. Calls in call order, the outermost first.
 inline site with_calls(site of, std::vector<frame> calls) {
   for (const frame& each : calls) of.deepest.depth += each.stack_bytes;
   std::ranges::reverse(calls);
@@ -101,7 +101,7 @@ inline std::vector<live_stack> sample_stacks() {
   return {one, two};
 }
 
-/// Three sites in two pools: plenty of room, too few runs, and a recursion that is nearly too deep.
+/// Three sites in two pools: one with much room, one with too few runs, a recursion near its limit.
 inline snapshot sample_server() {
   snapshot s;
   s.what = "4711";
@@ -158,7 +158,7 @@ inline snapshot sample_server() {
   return s;
 }
 
-/// Any snapshot that a recording can hold.
+/// A random snapshot that a recording can hold.
 inline snapshot random_snapshot(bast::test::random_numbers& random) {
   const auto number = [&] { return random.next() >> random.below(64); };
   const auto narrow = [&] { return static_cast<std::uint32_t>(number()); };

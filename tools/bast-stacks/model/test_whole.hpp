@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Long texts compared whole, with files beside the tests: BAST_WRITE_WHOLE=1 writes them anew, to
-// be read with `git diff` before they are kept.
+// Compares long texts with files beside the tests. BAST_WRITE_WHOLE=1 rewrites the files; review
+// them with `git diff` before committing.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 
 namespace bast_stacks::test {
 
-/// `name` is below the directory of the tools: "draw/whole/server.html".
+/// `name` is relative to the directory of the tools: "draw/whole/server.html".
 inline void expect_whole(const std::string& name, const std::string& text) {
   const std::string path = std::string(BAST_STACKS_SOURCE "/") + name;
   if (std::getenv("BAST_WRITE_WHOLE") != nullptr) {

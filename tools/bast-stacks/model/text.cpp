@@ -12,7 +12,7 @@ std::string size_text(std::uint64_t bytes, bool exact) {
   if (exact || bytes < 1024) return fmt::format("{} B", bytes);
   std::size_t unit = 0;
   auto size = static_cast<double>(bytes);
-  // 1023.96 KiB would be written "1024.0 KiB".
+  // 1023.96 KiB would print as "1024.0 KiB".
   while (size >= 1023.95 && unit + 1 < units.size()) {
     size /= 1024;
     ++unit;
@@ -24,7 +24,7 @@ std::string size_text(std::uint64_t bytes, bool exact) {
 
 std::string size_number(std::uint64_t bytes, bool exact) {
   if (exact) return fmt::format("{}", bytes);
-  // A tenth of a KiB is noise beside a hundred of them, and columns are narrow.
+  // Above 100 KiB a tenth of a KiB is noise, and columns are narrow.
   const int decimals = bytes < (100 << 10) ? 1 : 0;
   return fmt::format("{:.{}f}", static_cast<double>(bytes) / 1024, decimals);
 }

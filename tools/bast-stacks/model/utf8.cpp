@@ -10,7 +10,7 @@ character first_character(std::string_view text) noexcept {
   const unsigned lead = byte(0);
   if (lead < 0x80) return {.code = lead, .bytes = 1};
   const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  // 0x80 to 0xc1 begin nothing, or a form that is longer than needed; no code needs 0xf5.
+  // 0x80 to 0xc1 are continuation bytes or begin overlong forms; no code needs 0xf5.
   if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return malformed;
   char32_t code = lead & (0x7fU >> length);
   for (std::size_t i = 1; i < length; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UTF-8, one character at a time, of text that nobody vouches for.
+// UTF-8, one character at a time, of untrusted text.
 #pragma once
 
 #include <cstddef>
@@ -8,16 +8,16 @@
 
 namespace bast_stacks {
 
-/// What stands for what is no character.
+/// Stands for invalid text.
 inline constexpr char32_t replacement_character = 0xfffd;
 
 struct character {
-  char32_t code = 0;      // U+FFFD where the text is not UTF-8
-  std::size_t bytes = 0;  // that it takes in the text: 1 where that is not UTF-8, 0 at its end
+  char32_t code = 0;      // U+FFFD if the text is not UTF-8
+  std::size_t bytes = 0;  // its length: 1 if the text is not UTF-8, 0 at its end
 };
 
-/// The character that `text` begins with. Forms longer than needed, surrogates and what lies beyond
-/// Unicode are not UTF-8.
+/// The first character of `text`. Overlong forms, surrogates and codes beyond Unicode are not
+/// UTF-8.
 character first_character(std::string_view text) noexcept;
 
 }  // namespace bast_stacks

@@ -16,19 +16,19 @@ void raise(site& into, const site& earlier) {
   into.held = std::max({into.held, earlier.held, into.live});
   into.overflows = std::max(into.overflows, earlier.overflows);
   if (!BAST_STACKS_MUTANT(dead_maximum_forgotten)) {
-    // How long ago that was when we looked says little now.
+    // The age of an earlier maximum is not known.
     if (earlier.max > into.max) into.max_age_ns = 0;
     merge_depths(into, earlier);
   }
   if (earlier.raw.depth > into.raw.depth) into.raw = earlier.raw;
   if (earlier.uses > into.uses) {
-    // Uses that were pending when we looked, and nobody counted before the end.
+    // Uses that were pending at the look and were not measured before the end.
     into.pending = earlier.uses - (into.uses - into.pending);
     into.uses = earlier.uses;
   }
 }
 
-/// Modules that lie where none is known.
+/// Adds modules at addresses without a known one.
 void add_modules(snapshot& into, const std::vector<module>& more) {
   for (const module& each : more) {
     const auto same = [&](const module& other) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two looks that differ in every number, and what one snapshot is made of them.
+// Two looks that differ in every number, and the snapshot made of them.
 #include <gtest/gtest.h>
 
 #include "model/statistics.hpp"
@@ -64,22 +64,22 @@ TEST(AccumulateWhole, TheLastLookWithTheLargestNumbersOfAll) {
   const std::string last_of =
       "live={} held={} limit={} window={} pools=[{}] raw={{depth={} sp=0 pc=0x0 fp=0x0 top=0x0 "
       "at=0 first=0 omitted=0 []}}";
-  // The last look is larger: nothing of the earlier is left.
+  // The last look is larger: nothing of the earlier one remains.
   EXPECT_EQ(site_text(small, large), record_text(large));
-  // The earlier is larger: its maxima, in the last look's place; when that was is not known.
+  // The earlier one is larger: its maxima, in the last look's place; their age is not known.
   EXPECT_EQ(site_text(large, small),
             "1 a 7:0 uses=501 pending=400 samples=102 grows=103 max=504 age=0 [3:100] " +
                 fmt::format(fmt::runtime(last_of), 506, 507, 508, 509, 100, 510));
-  // The same: nothing is counted twice, and the age stays.
+  // Equal: nothing is counted twice, and the age stays.
   EXPECT_EQ(site_text(small, small), record_text(small));
-  // More were live at a time than were held at the end.
+  // More were live at one time than were held at the end.
   site busy = small;
   busy.live = 900;
   busy.held = 1;
   EXPECT_EQ(site_text(busy, small),
             "1 a 7:0 uses=101 pending=0 samples=102 grows=103 max=104 age=105 [3:100] " +
                 fmt::format(fmt::runtime(last_of), 900, 900, 108, 109, 100, 110));
-  // Pending uses are of the last look, and those that nobody counted before its end.
+  // Pending uses are those of the last look, plus those that were not measured before its end.
   site pending = small;
   pending.pending = 40;
   EXPECT_EQ(site_text(large, pending),
@@ -167,14 +167,14 @@ TEST(SiteIndex, APlaceIsAPoolAndAnIndex) {
   book.enter(entry_of(1, 2, "a"), 11, 0);
   book.enter(entry_of(2, 1, "b"), 12, 0);
   book.enter(entry_of(1, 3, "b"), 11, 0);
-  book.enter(entry_of(0, 0, "c"), 0, 0);  // of pools that are gone
+  book.enter(entry_of(0, 0, "c"), 0, 0);  // of destroyed pools
   ASSERT_EQ(all.sites.size(), 3U);
   EXPECT_EQ(book.find(1, 2), 0U);
   EXPECT_EQ(book.find(2, 1), 1U);
   EXPECT_EQ(book.find(1, 3), 1U);
   EXPECT_EQ(all.sites[1].pools, (std::vector<std::uint64_t>{11, 12}));
   EXPECT_TRUE(all.sites[2].pools.empty());
-  // One that no record names is "(other)", made once.
+  // A site that no record names is "(other)", created once.
   EXPECT_EQ(book.find(0, 0), 3U);
   EXPECT_EQ(book.find(9, 9), 3U);
   EXPECT_EQ(record_text(all.sites[3]),
@@ -185,12 +185,12 @@ TEST(SiteIndex, APlaceIsAPoolAndAnIndex) {
   EXPECT_EQ(all.sites[0].held, 32U);
   EXPECT_EQ(all.sites[1].held, 31U + 33U);
   EXPECT_EQ(all.sites[2].held, 77U);
-  // An index that no slot can have is no other's place.
+  // An index that no slot can have belongs to no other site.
   book.enter(entry_of(1, 0x8000'0000, "far"), 11, 0);
   book.enter(entry_of(0, 0x8000'0003, "far"), 11, 0);
   EXPECT_EQ(book.find(1, 3), 1U);
   EXPECT_EQ(book.find(2, 0), 3U);
-  // The next registry counts its pools anew, and knows the sites.
+  // The next registry restarts its pool ids, and its sites are found again.
   book.next_registry();
   EXPECT_EQ(book.find(1, 2), 3U);
   book.enter(entry_of(1, 2, "b"), 13, 0);
@@ -259,7 +259,7 @@ TEST(Unite, ProcessesAreAddedUp) {
   EXPECT_EQ(all.sites[0].where, "0");
   EXPECT_EQ(all.sites[2].where, "b");
   EXPECT_EQ(all.not_seen, (std::vector<std::string>{"x.", "y."}));
-  // A second copy of the library is no other process.
+  // A second copy of the library is not another process.
   child.pid = 100;
   unite(all, child);
   EXPECT_EQ(all.others, 1U);

@@ -19,7 +19,7 @@ namespace {
 
 std::string proc(pid_t pid, std::string_view name) { return fmt::format("/proc/{}/{}", pid, name); }
 
-/// A line of /proc/PID/status, such as "Uid:", without its name; empty when there is none.
+/// The value of a line of /proc/PID/status, such as "Uid:"; empty if there is none.
 std::string status_line(pid_t pid, std::string_view name) {
   const auto text = read_proc(proc(pid, "status"), 64 << 10);
   if (!text) return {};
@@ -63,7 +63,7 @@ problem no_memory_of_its_own(pid_t pid) {
           .remedy = {}};
 }
 
-/// Asks its socket. Where only Yama was in the way, its memory can be read from now on; else the
+/// Uses the process's socket. If only Yama refused, its memory can be read from then on; else the
 /// memory_image is all there is.
 std::expected<attached, problem> attach_by_socket(pid_t pid, const refused_access& refusal,
                                                   attached found) {
@@ -79,13 +79,13 @@ std::expected<attached, problem> attach_by_socket(pid_t pid, const refused_acces
     found.target = std::move(live);
     return found;
   }
-  // Nothing behind it, so that nobody takes the stacks that are not in it for unused ones.
+  // No layer behind it: otherwise stacks missing in the image would count as unused.
   found.target = std::make_unique<layered_memory>(std::move(received->memory), nullptr,
                                                   layered_memory::layer::back);
-  found.not_seen.push_back(fmt::format(
-      "How deep live stacks are: process {} told of itself through its socket, but its memory may "
-      "not be read.",
-      pid));
+  found.not_seen.push_back(
+      fmt::format("The depth of live stacks: the registry of process {} came through its socket, "
+                  "but its memory may not be read.",
+                  pid));
   return found;
 }
 
@@ -95,7 +95,7 @@ problem explain(const refused_access& refusal) {
   problem result{.what = fmt::format("cannot read process {}: {}: {}", refusal.pid,
                                      refusal.attempted, std::strerror(refusal.error)),
                  .remedy = {}};
-  // Not about rights: nothing refused, we have run out.
+  // Not a refusal: the inspector is out of descriptors.
   if (refusal.error == EMFILE || refusal.error == ENFILE) {
     result.remedy = "ulimit -n 65536, where the hard limit allows it";
     return result;
@@ -118,7 +118,7 @@ problem explain(const refused_access& refusal) {
     result.what += " (kernel.yama.ptrace_scope is 2: only root may read processes)";
     result.remedy = "run as root, or start the program by bast-stacks run -- PROGRAM";
   } else if (refusal.scope.value_or(0) >= 3) {
-    result.what += " (kernel.yama.ptrace_scope is 3: nobody may read processes until a reboot)";
+    result.what += " (kernel.yama.ptrace_scope is 3: no process may be read until a reboot)";
     result.remedy = "start the program by bast-stacks run -- PROGRAM";
   } else {
     result.what += " (a security module, a seccomp filter or a user namespace forbids it)";
@@ -141,7 +141,7 @@ std::expected<attached, problem> attach(pid_t pid) {
   attached found;
   const auto maps = read_proc(proc(pid, "maps"), maps_bytes_max);
   if (!maps) {
-    // A /proc that hides the processes of others says ENOENT too.
+    // A /proc that hides the processes of others also fails with ENOENT.
     if (maps.error() == ESRCH || !exists()) return ended();
     return attach_by_socket(pid, examine_refusal(pid, maps.error(), proc(pid, "maps")),
                             std::move(found));

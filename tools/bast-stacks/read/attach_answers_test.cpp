@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a process is attached to, of a kernel that a test plays: what it lets us read, and what it
-// says of a process that it does not let us read.
+// Attaching to a process on a scripted kernel: which reads it permits, and what it reports about a
+// process that it does not permit to read.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -31,14 +31,14 @@ using testing::fake_listener;
 using testing::fake_registry;
 using testing::faulty_call;
 
-constexpr pid_t fake_pid = 5'000'000;  // more than Linux ever gives
+constexpr pid_t fake_pid = 5'000'000;  // above every pid of Linux
 const std::string fake_proc = "/proc/5000000/";
 const std::string scope_file = "/proc/sys/kernel/yama/ptrace_scope";
 
-/// A process of user 1000 whose memory may be read, to user 1000.
+/// A process of user 1000, readable by user 1000.
 struct fake_process {
   fake_files files;
-  std::vector<int> kill_errors;  // of one attempt after the other; then 0
+  std::vector<int> kill_errors;  // of successive attempts; then 0
   std::size_t kills = 0;
   int memory_error = 0;
   uid_t ours = 1000;
@@ -101,7 +101,7 @@ TEST(AttachAnswers, WhatMayBeReadIsRead) {
   std::byte byte{};
   EXPECT_TRUE(found->target->read(0x1234, byte));
   EXPECT_THAT(one.read_at, ElementsAre(0x400000, 0x1234));
-  // A page that is not there now, and a program without a name, are no refusal.
+  // An absent page, and a program without a name, are not a refusal.
   one.memory_error = EFAULT;
   one.program.clear();
   const auto again = attach(fake_pid);
@@ -114,7 +114,7 @@ TEST(AttachAnswers, ThatItExistsIsAskedFirst) {
   one.kill_errors = {ESRCH};
   EXPECT_EQ(one.attached_text(), "3 there is no process 5000000");
   EXPECT_THAT(one.files.opened, ElementsAre());
-  one.kill_errors = {EPERM};  // It is another's, so it exists.
+  one.kill_errors = {EPERM};  // Another user's process: it exists.
   one.kills = 0;
   EXPECT_EQ(one.attached_text(), "fine");
 }
@@ -126,7 +126,7 @@ TEST(AttachAnswers, AProcessThatEndsMeanwhileHasEnded) {
   one.files.errors[fake_proc + "maps"] = ENOENT;
   one.kill_errors = {0, ESRCH};
   EXPECT_EQ(one.attached_text(), "3 process 5000000 has ended");
-  // One that is there still is hidden from us.
+  // A process that still exists is hidden from us.
   one.kill_errors = {};
   EXPECT_EQ(one.attached_text(),
             "3 cannot read process 5000000: /proc/5000000/maps: No such file or directory; it does "
@@ -148,7 +148,7 @@ TEST(AttachAnswers, AProcessWithoutMemoryHasEndedOrIsTheKernels) {
     one.files.texts[fake_proc + "status"] = fmt::format("Name:\tx\nState:\t{}\n", state);
     EXPECT_EQ(one.attached_text(), "3 process 5000000 has ended; its parent has not waited for it");
   }
-  // Only a line of its own says it, and the last one need not end.
+  // Only its own line counts, and the last line need not end.
   for (const char* const text : {"Name:\tState:\tZ\n", "State:\tZ", "", "Name:\tx\nState:\tI\nZ"}) {
     one.files.texts[fake_proc + "status"] = text;
     EXPECT_EQ(one.attached_text(), kernels) << text;
@@ -182,7 +182,7 @@ TEST(AttachAnswers, OfARefusalTheDoorIsNamed) {
             "it belongs to user 1000, we are user 1001");
   EXPECT_EQ(said([](fake_process& p) { p.folder_owner = 0; }),
             "it is not dumpable: it changed its user, or asked for it");
-  // Where it cannot be known, nothing is said of it.
+  // What is not known is not reported.
   EXPECT_EQ(said([](fake_process& p) { p.folder_owner.reset(); }), forbidden);
   EXPECT_EQ(
       said([](fake_process& p) { p.files.errors[fake_proc + "status"] = EACCES, p.ours = 9; }),
@@ -190,7 +190,7 @@ TEST(AttachAnswers, OfARefusalTheDoorIsNamed) {
   EXPECT_EQ(
       said([](fake_process& p) { p.files.texts[fake_proc + "status"] = "\nUid:\tx", p.ours = 9; }),
       forbidden);
-  // What belongs to root does so whether it is dumpable or not.
+  // Files of root are root's, dumpable or not.
   EXPECT_EQ(said([](fake_process& p) {
               p.files.texts[fake_proc + "status"] = "Name:\tx\nUid:\t0\t0\n";
               p.folder_owner = 5;
@@ -221,14 +221,14 @@ TEST(AttachAnswers, ItsSocketIsLookedForInFourPlaces) {
                   "/tmp/bast-stacks-1001/5000000.sock"));
   EXPECT_THAT(with(false, nullptr),
               ElementsAre("/proc/5000000", "/tmp/bast-stacks-1001/5000000.sock"));
-  // Of those that are there and do not answer, the last is named.
+  // Of the sockets that exist without an answer, the last is named.
   fake_process one;
   const answered_call all_there(called::stat, [](const auto&) { return 0; });
   EXPECT_EQ(error_text(ask_listener(fake_pid)),
-            "3 nobody listens at /tmp/bast-stacks-1000/5000000.sock: No such file or directory");
+            "3 no listener at /tmp/bast-stacks-1000/5000000.sock: No such file or directory");
 }
 
-/// A listener where this process's would be, which sends a memory_image of the registry.
+/// A listener at this process's socket path, which sends a memory_image of the registry.
 class own_listener {
  public:
   explicit own_listener(fake_registry& fake) {
@@ -281,10 +281,11 @@ TEST(AttachAnswers, WhatAListenerSentIsAllThatThereIsWhereNothingElseMayBeRead) 
   files.errors[fmt::format("/proc/{}/maps", ::getpid())] = EACCES;
   const auto seen = open_process(::getpid(), {});
   ASSERT_TRUE(seen) << seen.error().what;
-  EXPECT_THAT(seen->not_seen,
-              Contains(fmt::format("How deep live stacks are: process {} told of itself through "
-                                   "its socket, but its memory may not be read.",
-                                   ::getpid())));
+  EXPECT_THAT(
+      seen->not_seen,
+      Contains(fmt::format("The depth of live stacks: the registry of process {} came through "
+                           "its socket, but its memory may not be read.",
+                           ::getpid())));
   EXPECT_THAT(seen->not_seen,
               Contains("Which files the program is made of: frames have no names."));
   EXPECT_EQ(seen->modules.size(), 0U);

@@ -63,7 +63,7 @@ TEST(Attach, NamesTheDoorAndTheLineThatOpensIt) {
   EXPECT_EQ(said([](refused_access& d) { d.owner = 1001; }), start + of_user);
   EXPECT_EQ(said([](refused_access& d) { d.owner = 1001, d.scope = 1, d.dumpable = false; }),
             start + of_user);
-  // Root is no other user to anybody, and an owner may not be known.
+  // Root counts as every user, and the owner may not be known.
   EXPECT_EQ(said([](refused_access& d) { d.owner = 1001, d.ours = 0; }), start + forbidden);
   EXPECT_EQ(said([](refused_access& d) { d.owner.reset(); }), start + forbidden);
   EXPECT_EQ(said([](refused_access& d) { d.dumpable = false, d.scope = 1; }), start + undumpable);
@@ -81,7 +81,7 @@ TEST(Attach, NamesTheDoorAndTheLineThatOpensIt) {
   for (const int scope : {3, 4}) {
     EXPECT_EQ(said([&](refused_access& d) { d.scope = scope; }),
               start +
-                  " (kernel.yama.ptrace_scope is 3: nobody may read processes until a reboot) "
+                  " (kernel.yama.ptrace_scope is 3: no process may be read until a reboot) "
                   "| start the program by bast-stacks run -- PROGRAM");
   }
   EXPECT_EQ(said([](refused_access& d) { d.socket = "it does not listen"; }),
@@ -104,7 +104,7 @@ TEST(Attach, SaysThatThereIsNoProcess) {
   EXPECT_THAT(own->program, HasSubstr("bast_stacks_read_test"));
 }
 
-/// Runs `body` in a child that is nobody special, and takes its failures over.
+/// Runs `body` in an unprivileged child, and reports its failures.
 template <class F>
 void as_nobody(F body) {
   const pid_t child = ::fork();
@@ -142,7 +142,7 @@ TEST(Attach, TheSocketIsADoorOfItsOwn) {
     EXPECT_FALSE(seen->stacks[0].scanned);
     EXPECT_EQ(seen->stacks[0].name, "worker");
     EXPECT_NE(seen->stacks[0].sp, 0U);
-    EXPECT_THAT(seen->not_seen, Contains(HasSubstr("How deep live stacks are")));
+    EXPECT_THAT(seen->not_seen, Contains(HasSubstr("The depth of live stacks")));
   });
   EXPECT_EQ(program.wait(), 0);
 }

@@ -14,7 +14,7 @@ namespace {
 using bast::watch::coro_layout;
 using bast::watch::coro_state;
 
-constexpr std::size_t name_bytes = 64;  // as many as a memory_image has
+constexpr std::size_t name_bytes = 64;  // as in a memory_image
 constexpr std::size_t names_max = 65'536;
 
 std::uint64_t word(const std::byte* record, std::uint16_t offset) {
@@ -36,8 +36,8 @@ void enter(const std::byte* record, std::uint64_t address, const coro_layout& at
   stack.state = state;
   stack.parked = (tag & bast::watch::coro_flag_parked) != 0;
   const std::uint64_t sp = word(record, at.sp);
-  // Registers are true while it is suspended. It may have gone on since we read its tag; then they
-  // are at least those of this stack.
+  // Registers are valid while it is suspended. If it has continued since its tag was read, they
+  // still belong to this stack.
   if (state != coro_state::suspended || sp < stack.low || sp > stack.top) return;
   stack.sp = sp;
   stack.pc = word(record, at.pc);
@@ -84,7 +84,7 @@ void read_names(memory& target, std::span<live_stack> stacks, std::span<const sl
   for (const slot_place& place : places) {
     if (place.name != 0 && names.size() < names_max) names.emplace(place.name, std::string());
   }
-  // A name may end right before a page that is not there, so no piece crosses the end of a page.
+  // A name may end right before an absent page, so no piece crosses a page boundary.
   std::vector<char> text(names.size() * name_bytes);
   std::vector<piece> pieces;
   std::size_t used = 0;

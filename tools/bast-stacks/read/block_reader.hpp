@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Control blocks and names: what runs on the live stacks.
+// Control blocks and names: the coroutines on the live stacks.
 #pragma once
 
 #include <span>
@@ -10,12 +10,12 @@
 
 namespace bast_stacks {
 
-/// Fills sp, pc, fp, coro, state and parked of the live stacks whose control block says so.
-/// `places[i]` belongs to `stacks[i]`. Returns how many blocks could not be read.
+/// Fills sp, pc, fp, coro, state and parked of the live stacks from their control blocks.
+/// `places[i]` belongs to `stacks[i]`. Returns the number of unreadable blocks.
 std::uint64_t read_blocks(memory& target, const registry& all, std::span<live_stack> stacks,
                           std::span<const slot_place> places);
 
-/// Fills the names. Each is cut at 64 bytes; a name that is not there stays empty.
+/// Fills the names, each cut at 64 bytes; a name that cannot be read stays empty.
 void read_names(memory& target, std::span<live_stack> stacks, std::span<const slot_place> places);
 
 }  // namespace bast_stacks

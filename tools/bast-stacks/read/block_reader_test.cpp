@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Control blocks and names: where each record lies, and what is counted when it cannot be read.
+// Control blocks and names: the place of each record, and the counts of unreadable ones.
 #include "read/block_reader.hpp"
 
 #include <gtest/gtest.h>
@@ -71,7 +71,7 @@ TEST(BlockReader, BlocksAreFoundWhereverTheirChunkBegins) {
   block_reading of(std::size(known) + 2);
   for (std::size_t i = 0; i < std::size(known); ++i)
     target.put(blocks_home + known[i] * sizeof(fake_block), block_of(100 + i, 7000 + 10 * i));
-  // The heads of groups are no coroutines, wherever they lie; nor is what lies behind the last.
+  // The heads of groups are not coroutines, at any place; nor is what follows the last group.
   for (const std::uint64_t head : {std::uint64_t{0}, std::uint64_t{64}, blocks_at_once})
     target.put(blocks_home + head * sizeof(fake_block), block_of(100 + std::size(known), 1));
   target.put(blocks_home + count * sizeof(fake_block), block_of(101 + std::size(known), 1));
@@ -118,7 +118,7 @@ TEST(BlockReader, CountsWhatItCouldNotRead) {
   none.header.coros = 0;
   EXPECT_EQ(read_blocks(target, none, of.stacks, of.places), 0U);
   EXPECT_TRUE(target.reads.empty());
-  // A part of a block is none.
+  // A partial block does not count.
   registry part = with_blocks(1);
   part.header.coros_bytes -= 1;
   EXPECT_EQ(read_blocks(target, part, of.stacks, of.places), 0U);
@@ -128,7 +128,7 @@ TEST(BlockReader, CountsWhatItCouldNotRead) {
 TEST(BlockReader, NumbersThatCannotBeAreNotReadAtAll) {
   block_reading of(1);
   scripted_memory target;
-  target.end("no more");  // so that a wrong bound ends
+  target.end("no more");  // ends the loop if a bound is wrong
   EXPECT_EQ(read_blocks(target, with_blocks(blocks_max + 1), of.stacks, of.places), blocks_max + 1);
   EXPECT_EQ(read_blocks(target, with_blocks(blocks_max), of.stacks, of.places), 0U);
   registry wraps = with_blocks(3);
@@ -184,10 +184,10 @@ TEST(ReadNames, ANameMayEndWhereItsPageDoes) {
   for (std::uint64_t here = 1; here <= 64; ++here) {
     scripted_memory target;
     const std::uint64_t at = 0x9000 - here;
-    // Only the first page is there.
+    // Only the first page is present.
     target.put_text(at, name.substr(0, here));
     EXPECT_EQ(names_at(target, {at}), std::vector{name.substr(0, here)}) << here;
-    // Both are.
+    // Both pages are present.
     if (here < 64) target.put_text(0x9000, name.substr(here));
     EXPECT_EQ(names_at(target, {at}), std::vector{name}) << here;
   }
@@ -195,7 +195,7 @@ TEST(ReadNames, ANameMayEndWhereItsPageDoes) {
   target.put_text(0x9000, name + "more");
   EXPECT_EQ(names_at(target, {0x9000, 0, 0x9000, 0x8000}),
             (std::vector<std::string>{name, "", name, ""}));
-  // One that fills its place ends where the next begins.
+  // A name of full length ends where the next begins.
   const std::string other(64, 'b');
   target.put_text(0x9800, other);
   EXPECT_EQ(names_at(target, {0x9000, 0x9800}), (std::vector{name, other}));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The clocks of the kernel, which a target's registry tells time by.
+// The kernel's clocks that a target's registry uses.
 #pragma once
 
 #include <time.h>

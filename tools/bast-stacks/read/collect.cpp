@@ -24,7 +24,7 @@ std::string text_of(const char (&raw)[Size]) {
   return clean_field(std::string_view(raw, Size));
 }
 
-/// "Sites that could not be read: 3." and what that means.
+/// Adds "Sites that could not be read: 3.", and the consequence.
 void say(snapshot& into, std::uint64_t number, std::string_view what,
          std::string_view meaning = {}) {
   if (number == 0) return;
@@ -32,7 +32,7 @@ void say(snapshot& into, std::uint64_t number, std::string_view what,
       fmt::format("{}: {}{}{}.", what, number, meaning.empty() ? "" : "; ", meaning));
 }
 
-/// What several registries of one process say differently is joined.
+/// Joins the headers of several registries of one process where they differ.
 void take_header(const bast::watch::header& header, const collect_options& options,
                  snapshot& into) {
   const auto join = [](std::string& all, const std::string& more) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a reader says of that which it could not read, or not believe.
+// Reports about data that was unreadable or implausible.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,7 +50,7 @@ TEST(Collect, SaysWhatItLost) {
   one.fake.use(0, 2, 100);
   one.fake.use(1, 2, 100);
   one.fake.slot(1).top += 4096;   // above its slot
-  one.fake.slot(2).state = 4;     // no state
+  one.fake.slot(2).state = 4;     // not a state
   one.fake.site(2).sequence = 1;  // always being written
   one.fake.site(2).deepest.sequence = 3;
   one.fake.slab(1) = one.fake.slab(0);
@@ -73,7 +73,7 @@ TEST(Collect, SaysWhatItLost) {
           "Live stacks in pools that poison stacks: 1; bytes 0xfb at their deep end count as not "
           "used."));
   EXPECT_EQ(seen.sites[0].raw.depth, 0U);
-  EXPECT_EQ(seen.sites[0].live, 2U);  // counted, and not listed
+  EXPECT_EQ(seen.sites[0].live, 2U);  // counted, not listed
   EXPECT_EQ(seen.stacks.size(), 1U);
 }
 

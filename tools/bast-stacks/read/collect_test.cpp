@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is read, compared record by record: every field of the registry has a number of its own, and
-// comes back in the place that is meant for it.
+// Reads compared record by record: every field of the registry has a distinct value, and must
+// arrive in its own place.
 #include "read/collect.hpp"
 
 #include <fmt/format.h>

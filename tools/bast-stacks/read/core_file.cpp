@@ -16,10 +16,10 @@
 namespace bast_stacks {
 namespace {
 
-constexpr std::uint64_t segments_max = 1 << 20;  // two mappings a stack make many
+constexpr std::uint64_t segments_max = 1 << 20;  // two mappings per stack add up
 constexpr std::uint64_t notes_max = 256 << 20;
 
-/// A value at an offset of a note's descriptor, or 0 when that is too short.
+/// A value at an offset of a note's descriptor, or 0 if the descriptor is too short.
 template <class T>
 T value_at(std::span<const std::byte> bytes, std::size_t offset) {
   T value{};
@@ -39,7 +39,7 @@ constexpr std::size_t prpsinfo_name_bytes = 16;
 constexpr std::size_t siginfo_signal = 0;
 constexpr std::size_t siginfo_address = 16;
 
-/// Which word of a CPU's registers is what (asm/user.h, asm/ptrace.h).
+/// The indices of a CPU's registers (asm/user.h, asm/ptrace.h).
 struct register_places {
   std::size_t sp;
   std::size_t pc;
@@ -76,7 +76,7 @@ class parser {
   std::expected<void, problem> read_header() {
     Elf64_Ehdr header{};
     if (!bytes_->read_record(0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
-      return fail("it is no ELF file");
+      return fail("it is not an ELF file");
     if (header.e_ident[EI_CLASS] != ELFCLASS64) return fail("it is a 32-bit ELF file");
     if (header.e_ident[EI_DATA] != ELFDATA2LSB) return fail("it is big-endian");
     if (header.e_type != ET_CORE) return fail("it is an ELF file, but no core");
@@ -143,7 +143,7 @@ class parser {
         {reinterpret_cast<const char*>(info.data()) + prpsinfo_name, prpsinfo_name_bytes});
   }
 
-  /// One for each thread; the first is of the one that died.
+  /// One per thread; the first belongs to the thread that died.
   void take_signal(std::span<const std::byte> info) {
     const auto signal = value_at<std::int32_t>(info, siginfo_signal);
     if ((signal == SIGSEGV || signal == SIGBUS) && !has_signal_)

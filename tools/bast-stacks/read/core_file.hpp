@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A core file: the memory of a process that died, and notes of what it was. 64-bit ELF, x86-64 and
-// aarch64, as Linux and gdb write it.
+// A core file: the memory of a process that died, and notes that describe it. 64-bit ELF, x86-64
+// and aarch64, as written by Linux and gdb.
 #pragma once
 
 #include <expected>
@@ -14,7 +14,7 @@
 
 namespace bast_stacks {
 
-/// The registers of a thread that a reader wants.
+/// The registers of a thread that a reader needs.
 struct core_thread {
   std::uint32_t id = 0;
   std::uint64_t sp = 0;
@@ -36,7 +36,7 @@ struct core_file {
   std::string program() const;
 };
 
-/// Errors: no ELF file, no core, another byte order or class, headers that contradict the file.
+/// Errors: not ELF, not a core, another byte order or class, headers that contradict the file.
 std::expected<core_file, problem> parse_core(std::shared_ptr<const source> bytes);
 
 }  // namespace bast_stacks

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Core files byte by byte: each number of the headers that is refused, each note, each way in which
-// one may be cut short.
+// Core files byte by byte: each header value that is refused, each note, each kind of truncation.
 #include "read/core_file.hpp"
 
 #include <elf.h>
@@ -90,7 +89,7 @@ TEST(CoreFile, EachNumberOfItsHeaderIsChecked) {
     return core_text(changed<Elf64_Ehdr>(example_core().finish(), 0, change));
   };
   for (const int i : {EI_MAG0, EI_MAG1, EI_MAG2, EI_MAG3})
-    EXPECT_EQ(refusal([&](auto& h) { h.e_ident[i] = 0x7e; }), "3 it is no ELF file") << i;
+    EXPECT_EQ(refusal([&](auto& h) { h.e_ident[i] = 0x7e; }), "3 it is not an ELF file") << i;
   EXPECT_EQ(refusal([](auto& h) { h.e_ident[EI_CLASS] = ELFCLASS32; }),
             "3 it is a 32-bit ELF file");
   EXPECT_EQ(refusal([](auto& h) { h.e_ident[EI_DATA] = ELFDATA2MSB; }), "3 it is big-endian");
@@ -105,7 +104,7 @@ TEST(CoreFile, EachNumberOfItsHeaderIsChecked) {
             "3 its program headers are not there");
   core_bytes head(63);
   std::memcpy(head.data(), example_core().finish().data(), head.size());
-  EXPECT_EQ(core_text(head), "3 it is no ELF file");
+  EXPECT_EQ(core_text(head), "3 it is not an ELF file");
 }
 
 TEST(CoreFile, SoManyProgramHeadersAsThereIsRoomFor) {
@@ -140,7 +139,7 @@ TEST(CoreFile, TheNumberOfManyHeadersIsInTheFirstSection) {
   EXPECT_EQ(with((1 << 20) + 1, 512, 1024), "3 it has 1048577 program headers in 1024 bytes");
 }
 
-/// Zeros behind its first bytes, up to a size that nobody has to keep.
+/// Zeros after its first bytes, up to a size that is never stored.
 class padded_source final : public source {
  public:
   padded_source(core_bytes bytes, std::uint64_t size) : bytes_(std::move(bytes)), size_(size) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The notes of a core: what is understood of one that is too short, cut or contradicts itself.
+// The notes of a core: how short, truncated and contradictory ones are read.
 #include <elf.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -76,7 +76,7 @@ TEST(CoreNotes, AListOfFilesIsBelievedAsFarAsItGoes) {
   EXPECT_EQ(files({1, 4096, 8, 9}, "1234567"), cut);
   EXPECT_EQ(files({2, 4096, 8, 9, 3, 10, 11}, "1234567"), cut);
   EXPECT_EQ(files({UINT64_MAX / 24, 4096, 8, 9, 3}, ""), cut);
-  // An offset that does not fit begins no file.
+  // An offset that does not fit is not a file's start.
   EXPECT_EQ(files({1, 1ULL << 32, 8, 9, 1ULL << 32}, "/a\0"sv), good + "\n0x8-0x9 0x1 /a");
   EXPECT_EQ(files({2, 4096, 8, 9, 0, 10, 11, 1}, "/a\0/b\0"sv),
             good + "\n0x8-0x9 0x0 /a\n0xa-0xb 0x1000 /b");

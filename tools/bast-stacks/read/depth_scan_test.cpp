@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Depths of stacks whose every page is scripted: what is asked, in which steps it is read, and what
-// the numbers of one stack are made of.
+// Depths of stacks whose every page is scripted: the requests, the steps of reading, and the
+// numbers derived for one stack.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -41,7 +41,7 @@ depth_losses scan(scripted_memory& target, std::vector<live_stack>& stacks, bool
   return scan_depths(target, stacks, places);
 }
 
-/// One stack of 1 MiB whose pages from `deep` up are there, and whose deepest byte is at `used`;
+/// One stack of 1 MiB whose pages from `deep` up are present, and whose deepest byte is at `used`;
 /// both are below its top.
 std::string one_stack(std::uint64_t deep, std::uint64_t used, ranges* reads = nullptr,
                       std::byte value = std::byte{1}) {
@@ -94,7 +94,7 @@ TEST(DepthScan, StepsDoubleUpToTheLargest) {
 }
 
 TEST(DepthScan, TheFirstStepEndsWithItsPage) {
-  // A colour: the stack ends within a page, and what is open begins within one.
+  // A colour: the stack ends within a page, and its open part begins within one.
   const std::uint64_t top = scan_home + (1 << 20) - 192;
   scripted_memory target;
   target.zeros_elsewhere = true;
@@ -141,7 +141,7 @@ TEST(DepthScan, AStackIsAsDeepAsItsStackPointerAtLeast) {
   EXPECT_EQ(with_sp(8192, 100), 8192U);
 }
 
-/// As gdb's gcore leaves out a mapping with a page that it cannot read.
+/// As gdb's gcore leaves out a mapping with an unreadable page.
 TEST(DepthScan, OfASuspendedStackWhoseMemoryIsMissingTheStackPointerIsKnown) {
   const std::uint64_t top = scan_home + (1 << 20);
   const auto seen = [&](std::uint64_t in_use, bool a_page) {
@@ -206,7 +206,7 @@ TEST(DepthScan, EachStackOfAGroupHasItsOwnPages) {
 }
 
 TEST(DepthScan, MoreStacksThanABufferHoldsAreReadInTurns) {
-  // 1024 first steps of a page fill the buffer of 4 MiB; these are one more, and then some.
+  // 1024 first steps of a page fill the buffer of 4 MiB; this is more.
   constexpr std::size_t count = 1024 + 7;
   scripted_memory target;
   target.zeros_elsewhere = true;
@@ -228,7 +228,7 @@ TEST(DepthScan, SaysOfWhichItKnowsNothing) {
   target.knows_pages = false;
   EXPECT_EQ(losses_text(scan(target, stacks)), "unknown=2 unreadable=0 swapped=0");
   EXPECT_EQ(scanned_text(stacks[0]), "false 0..0 resident=0");
-  // Pages that are said to be there, and cannot be read; of the other stack they can.
+  // Pages reported as present that cannot be read; those of the other stack can.
   target.knows_pages = true;
   target.pages = {{.where = {.low = top - 4096, .high = top + 4096}}};
   const std::vector<std::byte> page(4096);
@@ -236,7 +236,7 @@ TEST(DepthScan, SaysOfWhichItKnowsNothing) {
   EXPECT_EQ(losses_text(scan(target, stacks)), "unknown=0 unreadable=1 swapped=0");
   EXPECT_EQ(scanned_text(stacks[0]), "false 0..4096 resident=4096");
   EXPECT_EQ(scanned_text(stacks[1]), "true 0..65536 resident=4096");
-  // Two that overlap by one byte: the one with the higher top is not looked at.
+  // Two that overlap by one byte: the one with the higher top is skipped.
   std::vector<live_stack> overlapping{stack_at(top - 1, top + 0x1000), stack_at(scan_home, top)};
   target.questions.clear();
   EXPECT_EQ(losses_text(scan(target, overlapping)), "unknown=1 unreadable=1 swapped=0");

@@ -10,7 +10,7 @@
 namespace bast_stacks {
 namespace {
 
-// Neighbours are asked for together: a question costs more than the pages between two stacks.
+// Neighbours are queried together: a query costs more than the pages between two stacks.
 constexpr std::uint64_t gap_max = 1 << 20;
 constexpr std::uint64_t question_max = 256 << 20;  // bytes of address space
 
@@ -18,10 +18,10 @@ constexpr std::size_t batch_bytes = 4 << 20;
 constexpr std::uint64_t first_step = 4096;
 constexpr std::uint64_t step_max = 256 << 10;
 
-// What stack_scrub::poison leaves behind.
+// The byte that stack_scrub::poison leaves.
 constexpr unsigned char poison_byte = 0xfb;
 
-/// The first byte that somebody wrote, or bytes.size().
+/// The index of the first written byte, or bytes.size().
 std::size_t first_used(std::span<const std::byte> bytes, bool poisoned) {
   std::size_t i = 0;
   while (bytes.size() - i >= 64) {
@@ -56,7 +56,7 @@ class scanner {
   }
 
  private:
-  /// A stack whose deepest byte is still looked for: at `at`, in part `part` of resident_.
+  /// A stack whose deepest byte is still searched for: at `at`, in part `part` of resident_.
   struct search_state {
     std::size_t stack = 0;
     std::size_t part = 0;
@@ -65,7 +65,7 @@ class scanner {
     std::uint64_t step = first_step;
   };
 
-  /// By address. Stacks that overlap are a lie that would make us read the same pages for ever.
+  /// By address. Overlapping stacks are invalid and could make us read the same pages forever.
   void sort() {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::ranges::sort(order_, {}, [&](std::size_t i) { return stacks_[i].top; });
@@ -89,7 +89,7 @@ class scanner {
     return behind;
   }
 
-  /// Asks which pages of stacks [first, behind) of order_ are there, and starts their searches.
+  /// Queries the present pages of stacks [first, behind) of order_, and starts their searches.
   void find_resident(std::size_t first, std::size_t behind) {
     resident_.clear();
     searches_.clear();
@@ -124,7 +124,7 @@ class scanner {
                      .high = std::min(part.where.high, stack.top)};
     if (cut.low >= cut.high) return;
     resident_.push_back(cut);
-    // The page that holds the top counts whole, whatever the colour leaves of it.
+    // The page that holds the top counts in full, whatever part of it the colour leaves.
     const std::uint64_t bytes = (cut.bytes() + smallest_page - 1) / smallest_page * smallest_page;
     if (part.swapped) {
       losses_.swapped_pages += bytes / smallest_page;
@@ -134,7 +134,7 @@ class scanner {
   }
 
   /// Reads upward from the lowest resident byte of each stack, all stacks at once, in steps that
-  /// double: nearly always the first page answers.
+  /// double: the first page nearly always suffices.
   void search(std::size_t first, std::size_t behind) {
     while (!searches_.empty() && !target_.broken()) {
       std::erase_if(searches_, [&](search_state& each) { return !settle_part(each); });
@@ -148,13 +148,13 @@ class scanner {
       const std::uint64_t in_use = stack.top - stack.sp;
       stack.depth = std::max(stack.depth, in_use);
       if (!stack.scanned || in_use <= stack.depth_at_most) continue;
-      // A page that is in use is not there: whoever wrote this core left it out.
+      // A page in use is absent: the writer of this core left it out.
       ++losses_.missing;
       stack.scanned = false;
     }
   }
 
-  /// Moves on to the next resident part when this one is read. False when there is none.
+  /// Moves to the next resident part once this one is read. False if there is none.
   bool settle_part(search_state& each) const {
     if (each.at < resident_[each.part].high) return true;
     if (++each.part == each.parts_end) return false;
@@ -206,7 +206,7 @@ class scanner {
   std::span<const slot_place> places_;
   std::vector<std::size_t> order_;  // by address
   std::vector<resident_extent> pages_;
-  std::vector<extent> resident_;  // of the group's stacks, one after the other
+  std::vector<extent> resident_;  // of the group's stacks, in order
   std::vector<search_state> searches_;
   std::vector<piece> batch_;
   std::vector<std::byte> buffer_;

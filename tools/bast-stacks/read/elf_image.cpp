@@ -49,7 +49,8 @@ class image_reader {
     return at(offset, address, std::as_writable_bytes(std::span(&into, 1)));
   }
 
-  /// Addresses wrap around here as the dynamic loader's do: any number is only looked up.
+  /// Addresses wrap around like those of the dynamic loader: any value is safe, since it is only
+  /// looked up.
   std::uint64_t bias(std::span<const Elf64_Phdr> segments) const {
     for (const Elf64_Phdr& segment : segments) {
       if (segment.p_type == PT_LOAD) return place_.base - (segment.p_vaddr - segment.p_offset);

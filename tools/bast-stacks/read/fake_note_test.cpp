@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ELF note by which the reader finds the fake registries of these tests.
+// The ELF note through which the reader finds the fake registries of these tests.
 #include "read/testing/fake_registry.hpp"
 
 extern "C" {
-// Hidden, so that the distance to it is known when the program is linked.
+// Hidden, so that the distance to it is known at link time.
 [[gnu::visibility("hidden")]] bast::watch::anchor bast_stacks_fake_anchor = {
     .magic = bast::watch::magic, .registry = 0, .bytes = 0};
 }

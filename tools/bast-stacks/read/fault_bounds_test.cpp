@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The words of a stack on which a page fault happened, each at its bound: what came with it, what
-// is still there, what is read of the rest.
+// The words of a stack on which a page fault happened, each at its bound: those sampled with it,
+// those still present, and those read afterwards.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -21,7 +21,7 @@ constexpr std::uint64_t fault_top = 0x7001'0000;
 constexpr std::uint64_t text_low = 0x40'0000;
 constexpr std::uint64_t text_high = 0x40'1000;
 
-/// A stack whose pages from `resident` below its top are there, with words where a test puts them.
+/// A stack whose pages from `resident` below its top are present, with words placed by a test.
 struct faulted_stack {
   scripted_memory target;
   fault_sample fault;
@@ -35,7 +35,7 @@ struct faulted_stack {
   }
   /// A word of the stack, `depth` below its top.
   void put(std::uint64_t depth, std::uint64_t value) { target.put(fault_top - depth, value); }
-  /// The first bytes of the stack come with the fault, as they are now.
+  /// The first bytes of the stack are sampled with the fault, with their present values.
   void came(std::size_t bytes) {
     fault.stack.resize(bytes);
     EXPECT_TRUE(target.read(fault.sp, fault.stack));
@@ -68,11 +68,11 @@ TEST(FaultWords, ARecordHasTheWordsThatCameAndThoseAbove) {
   of.put(40, text_low + 2);
   of.put(8, text_low + 3);
   of.came(24);
-  of.put(80, text_low + 9);  // changed since: what came is what was
+  of.put(80, text_low + 9);  // changed since: the sample holds the old value
   EXPECT_EQ(of.recorded(),
             "depth=104 sp=80 pc=0x400008 fp=0x7777 top=0x70010000 at=0 first=4 omitted=0 "
             "[0x400001@80 0x401000@64 0x400002@40 0x400003@8]");
-  // A pointer that is no word's address: words begin above it.
+  // A pointer that is not word-aligned: words begin above it.
   faulted_stack odd(77);
   odd.put(80, text_low + 1);
   odd.put(72, text_low + 2);
@@ -81,7 +81,7 @@ TEST(FaultWords, ARecordHasTheWordsThatCameAndThoseAbove) {
   EXPECT_EQ(odd.recorded(),
             "depth=77 sp=77 pc=0x400008 fp=0x0 top=0x70010000 at=0 first=2 omitted=0 "
             "[0x400002@72 0x400003@64]");
-  // More came than the stack has left.
+  // The sample is longer than the rest of the stack.
   faulted_stack beyond(16);
   beyond.put(16, text_low + 1);
   beyond.put(0, text_low + 2);
@@ -109,7 +109,7 @@ TEST(FaultWords, OnlyPagesThatAreThereAreRead) {
                 {fault_top - 0x9000 + 16, 0x1000 - 16}, {fault_top - 0x1000, 0x1000}}));
   EXPECT_EQ(of.target.questions,
             (std::vector<std::pair<std::uint64_t, std::uint64_t>>{
-                {fault_top - 0xa000, 0xa000}}));  // with the page of the word below its pointer
+                {fault_top - 0xa000, 0xa000}}));  // with the page below its pointer
 }
 
 TEST(FaultWords, WhatIsAskedOfPagesBeginsWithWhatWasTouched) {
@@ -138,7 +138,7 @@ TEST(FaultWords, LongStacksAreReadInChunks) {
   for (const std::uint64_t at : known) target.put(fault_top - at, text_low + at % 4096 + 1);
   fault_words words(target, fault, {.low = fault_top - 2 * depth, .high = fault_top}, code);
   const auto made = words.record();
-  ASSERT_EQ(made.count, std::size(known) - 1);  // of the last word a part is not there
+  ASSERT_EQ(made.count, std::size(known) - 1);  // a part of the last word is absent
   for (std::size_t i = 0; i < made.count; ++i) EXPECT_EQ(made.return_at[i], known[i]);
   EXPECT_EQ(
       target.reads,
@@ -179,7 +179,7 @@ TEST(FaultWords, TheOutermostReturnAddressesMustStillBeThere) {
   EXPECT_FALSE(there(64));
   EXPECT_FALSE(there(56));
   EXPECT_FALSE(there(48));
-  EXPECT_TRUE(there(40));  // No return address.
+  EXPECT_TRUE(there(40));  // Not a return address.
 }
 
 TEST(FaultWords, TheLastWordOfAPageIsThere) {
@@ -203,9 +203,9 @@ TEST(FaultWords, WithoutReturnAddressesAllThatIsNoZeroMustBeThere) {
   EXPECT_TRUE(there(0));
   for (const std::uint64_t at : {80U, 64U, 56U, 48U}) EXPECT_FALSE(there(at)) << at;
   EXPECT_TRUE(there(72));  // A zero may become anything.
-  EXPECT_TRUE(there(40));  // It did not come.
+  EXPECT_TRUE(there(40));  // It was not sampled.
   EXPECT_TRUE(there(0, 80));
-  EXPECT_FALSE(there(0, 79));  // The page of one is gone.
+  EXPECT_FALSE(there(0, 79));  // One's page is gone.
 }
 
 TEST(FaultWords, ACallLeftItsReturnAddressNearTheInstruction) {
@@ -220,7 +220,7 @@ TEST(FaultWords, ACallLeftItsReturnAddressNearTheInstruction) {
   constexpr std::uint64_t other = 0x60'0080;
   EXPECT_TRUE(there(text_low + 9));
   EXPECT_FALSE(there(0));
-  EXPECT_FALSE(there(text_low));  // not behind an instruction
+  EXPECT_FALSE(there(text_low));  // not after an instruction
   EXPECT_TRUE(there(other, other - 4096));
   EXPECT_FALSE(there(other, other - 4097));
   EXPECT_TRUE(there(other, other + 4096));
@@ -243,7 +243,7 @@ TEST(FaultWords, AnArmStoresItsLinkWhereItTouched) {
   EXPECT_TRUE(there(88, text_low + 0x100));
   EXPECT_FALSE(there(104, text_low + 0x100));
   EXPECT_FALSE(there(80, text_low + 0x100));
-  EXPECT_FALSE(there(72, text_low + 0x100));  // what counts on an x86-64
+  EXPECT_FALSE(there(72, text_low + 0x100));  // that is the rule of x86-64
   EXPECT_FALSE(there(96, 0x60'0010));         // near the instruction, not the link
 }
 

@@ -19,11 +19,11 @@
 namespace bast_stacks {
 namespace {
 
-// In pages of a ring: what we would like, and what is not worth having. The kernel gives every user
-// 129 of 4 KiB for each CPU (kernel.perf_event_mlock_kb), and more where memory may be locked.
+// In pages of a ring: the preferred size, and the least useful one. The kernel allows every user
+// 129 pages of 4 KiB per CPU (kernel.perf_event_mlock_kb), and more if memory may be locked.
 constexpr std::size_t ring_pages_most = 512;
 constexpr std::size_t ring_pages_least = 16;
-// A program that starts threads as fast as we look for them has to be left at some time.
+// Gives up on a program that starts threads as fast as we find them.
 constexpr int passes_max = 16;
 
 perf_event_attr attributes(const sampled_registers& registers, bool with_kernel) {
@@ -39,12 +39,12 @@ perf_event_attr attributes(const sampled_registers& registers, bool with_kernel)
   asked.exclude_hv = 1;
   asked.inherit = 1;
   asked.inherit_thread = 1;
-  // Nothing of wakeup_events: to be woken for every fault would cost the process more than its
-  // faults do, as it loses its CPU to us each time. So it is when half of a ring is full.
+  // No wakeup_events: waking us for every fault would cost the process more than its faults, since
+  // it loses its CPU to us each time. The default wakes us when half of a ring is full.
   return asked;
 }
 
-/// The threads of a process. Errors: errno; ESRCH when it has ended.
+/// The threads of a process. Errors: errno; ESRCH if it has ended.
 std::expected<std::vector<pid_t>, int> threads_of(pid_t pid) {
   std::vector<pid_t> found;
   std::error_code failure;
@@ -89,8 +89,8 @@ std::expected<fault_events, problem> fault_events::open(pid_t pid, std::uint16_t
       if (!watched.insert(thread).second) continue;
       if (auto good = made.watch(thread); !good) return std::unexpected(good.error());
     }
-    // Who came meanwhile was started by somebody whom we had not reached yet, or by somebody whom
-    // we watch; then its faults are told of twice, which changes nothing.
+    // New threads were started by a thread that we had not reached yet, or by one that we watch. In
+    // the second case their faults are reported twice, which is harmless.
     if (watched.size() == before) break;
   }
   if (made.rings_.empty()) return std::unexpected(made.refused(ESRCH, perf_step::open));
@@ -126,7 +126,7 @@ std::expected<void, problem> fault_events::watch(pid_t thread) {
 std::expected<void, problem> fault_events::watch(pid_t thread, int cpu) {
   descriptor event(open_event(thread, cpu));
   if (!event) {
-    // The thread has ended, or nothing runs on this CPU.
+    // The thread has ended, or the CPU is offline.
     if (errno == ESRCH || errno == ENODEV) return {};
     return std::unexpected(refused(errno, perf_step::open));
   }
@@ -143,7 +143,7 @@ std::expected<void, problem> fault_events::map(ring& into) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   for (std::size_t pages = ring_pages_most; pages >= ring_pages_least; pages /= 2) {
     const std::size_t bytes = (pages + 1) * page;
-    // Writable, so that the kernel keeps what we have not read yet.
+    // Writable, so that the kernel does not overwrite what we have not read.
     void* const at =
         ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, into.events.front().get(), 0);
     if (at == MAP_FAILED) continue;
@@ -160,7 +160,7 @@ void fault_events::wait_on(std::vector<pollfd>& into) const {
   }
 }
 
-/// The event of a thread that ended hangs up for ever; any other of its ring wakes us as well.
+/// The event of an ended thread stays in POLLHUP; any other event of its ring wakes us as well.
 void fault_events::heed(std::span<const pollfd> answered) {
   for (const pollfd& each : answered) {
     if ((each.revents & (POLLHUP | POLLERR)) == 0) continue;

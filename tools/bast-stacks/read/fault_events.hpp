@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `fault_events`: the page faults of a running process, by perf_event_open(2). The process is not
-// stopped; a first touch of a page takes it somewhat longer while this lives.
+// stopped; the first touch of a page takes somewhat longer while this exists.
 //
-// What is asked of the kernel, and why:
-//   - PERF_COUNT_SW_PAGE_FAULTS_MIN, period 1. The event of all page faults comes before the fault
-//     is answered, when the page that the stack pointer is in may not be there, and then not one
-//     byte of the stack can be copied. This one comes after. First touches of a stack are all
-//     minor.
-//   - An event for each thread and CPU, inherited by the threads that it starts. The kernel lets
-//     nobody map the ring of an inherited event that is not bound to a CPU, and without
-//     inheritance a new thread would go unseen until we had looked for it. All events of a CPU
-//     write into one ring, so the memory grows with CPUs and not with threads.
-//   - The kernel's own faults on the program's memory, such as read(2) into a fresh buffer, where
-//     we may see them. Without that right they are left out.
+// The requests to the kernel, and their reasons:
+//   - PERF_COUNT_SW_PAGE_FAULTS_MIN, period 1. The event of all page faults is sampled before the
+//     fault is handled: the page under the stack pointer may be absent, and then no byte of the
+//     stack can be copied. This one is sampled after it. First touches of a stack are always minor
+//     faults.
+//   - An event per thread and CPU, inherited by new threads. The kernel does not allow mapping the
+//     ring of an inherited event that is not bound to a CPU, and without inheritance a new thread
+//     would be missed until we search for it. All events of a CPU write into one ring, so the
+//     memory grows with the CPUs and not with the threads.
+//   - The kernel's own faults on the program's memory, such as read(2) into a fresh buffer, if we
+//     may see them. Without that right they are left out.
 #pragma once
 
 #include <poll.h>
@@ -31,22 +31,22 @@
 
 namespace bast_stacks {
 
-/// Bytes of the stack, from its pointer up, that come with a fault. A ring holds some hundred of
-/// these, so that a stack which gets deep at once is not cut off before its end.
+/// Bytes of the stack, from its pointer up, that are sampled with a fault. A ring holds some
+/// hundred samples, so that a stack that grows deep at once is recorded to its end.
 inline constexpr std::uint32_t fault_stack_bytes = 4096;
 
 class fault_events {
  public:
-  /// Watches all threads of a process. Errors: no right to, too many threads for our descriptors,
-  /// see perf_refusal.hpp; a CPU whose registers we do not know.
+  /// Watches all threads of a process. Errors: no permission, or too many threads for our
+  /// descriptors, see perf_refusal.hpp; a CPU with unknown registers.
   static std::expected<fault_events, problem> open(pid_t pid, std::uint16_t machine);
 
-  /// Appends what poll(2) is to wait for, and takes what it said. It wakes us to make room in a
-  /// ring, not for every fault.
+  /// Appends the descriptors for poll(2), and takes its result. It wakes us to make room in a ring,
+  /// not for every fault.
   void wait_on(std::vector<pollfd>& into) const;
   void heed(std::span<const pollfd> answered);
 
-  /// Appends what came since the last time. Never waits. Errors: a ring makes no sense.
+  /// Appends the faults since the last call. Never waits. Errors: an inconsistent ring.
   std::expected<void, problem> read(fault_records& into);
 
   bool sees_kernel() const noexcept { return sees_kernel_; }
@@ -57,10 +57,10 @@ class fault_events {
     std::size_t bytes;
     void operator()(std::byte* at) const noexcept;
   };
-  /// What one CPU writes.
+  /// The ring of one CPU.
   struct ring {
-    std::vector<descriptor> events;  // one a thread; the first is the ring's own
-    std::size_t awake = 0;           // events before it are of threads that ended
+    std::vector<descriptor> events;  // one per thread; the first owns the ring
+    std::size_t awake = 0;           // the events before it belong to ended threads
     std::unique_ptr<std::byte, unmap> pages;
   };
 

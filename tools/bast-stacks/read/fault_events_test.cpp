@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Page faults of a process, of a kernel that a test plays: what is asked of it, what it refuses,
-// and what is read of its rings.
+// Page faults of a process, on a scripted kernel: the requests, the refusals, and the reads of its
+// rings.
 #include "read/fault_events.hpp"
 
 #include <gmock/gmock.h>
@@ -29,7 +29,7 @@ using testing::waiting_thread;
 constexpr std::uint16_t machine_x86 = 62;
 constexpr std::uint16_t machine_arm = 183;
 
-/// Mappings of the rings that this process has, in bytes of each.
+/// The mappings of rings in this process, in bytes of each.
 std::vector<std::uint64_t> mapped_rings() {
   std::vector<std::uint64_t> all;
   std::string text = read_proc("/proc/self/maps", 16 << 20).value_or("");
@@ -65,7 +65,7 @@ TEST(FaultEvents, OneIsOpenedForEachThreadAndCpuAndACpuHasOneRing) {
     EXPECT_THAT(kernel.open_flags, ::testing::Each(PERF_FLAG_FD_CLOEXEC));
     EXPECT_THAT(mapped_rings(), ElementsAre(513 * 4096, 513 * 4096));
   }
-  // Nothing is left of it.
+  // Nothing of it remains.
   EXPECT_THAT(mapped_rings(), ElementsAre());
   for (const auto& each : kernel.events) {
     EXPECT_EQ(::fcntl(each.fd, F_GETFD), -1);
@@ -131,7 +131,7 @@ TEST(FaultEvents, ARefusalIsOneWhenNothingElseIsLeftToTry) {
   const row rows[] = {
       {EACCES, 0, 2, "perf_event_open: Permission denied"},
       {EPERM, 0, 2, "perf_event_open: Operation not permitted"},
-      // Once an event sees the kernel's faults, a right is not what is missing.
+      // Once an event samples the kernel's faults, the right is not missing.
       {EACCES, 1, 2, "perf_event_open: Permission denied"},
       {EPERM, 1, 2, "perf_event_open: Operation not permitted"},
       {ENOSYS, 0, 1,
@@ -191,7 +191,7 @@ TEST(FaultEvents, AProcessOfWhichNothingIsLeftHasEnded) {
   EXPECT_EQ(kernel.said.size(), 2U);
 }
 
-/// A process that begins a thread whenever an event is opened, up to `most`.
+/// A process that starts a thread whenever an event is opened, up to `most`.
 struct growing_process {
   fake_perf kernel;
   std::vector<std::unique_ptr<waiting_thread>> threads;
@@ -216,7 +216,7 @@ TEST(FaultEvents, ThreadsThatCameMeanwhileAreWatchedToo) {
 TEST(FaultEvents, AProgramThatStartsThreadsWithoutEndIsLeftAtSomeTime) {
   growing_process process(40);
   ASSERT_TRUE(fault_events::open(::getpid(), machine_x86));
-  // A pass finds at least what came during the one before.
+  // A pass finds at least the threads that started during the previous one.
   EXPECT_EQ(process.kernel.events.size(), 16U);
 }
 

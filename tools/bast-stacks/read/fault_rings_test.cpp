@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rings of page faults, of a kernel that a test plays: how large they are, who wakes us, and
-// what is read of them.
+// The rings of page faults, on a scripted kernel: their sizes, the wake-ups, and the reads.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +30,7 @@ TEST(FaultRings, ARingIsAsLargeAsTheKernelAllows) {
   const auto with = [](std::size_t pages_most, int error) {
     std::vector<std::size_t> tried;
     const answered_call maps(called::mmap, [&](const auto& given) -> std::optional<long> {
-      if (given[4] < 0) return std::nullopt;  // of the allocator
+      if (given[4] < 0) return std::nullopt;  // from the allocator
       EXPECT_EQ(given[0], 0);
       EXPECT_EQ(given[2], PROT_READ | PROT_WRITE);
       EXPECT_EQ(given[3], MAP_SHARED);
@@ -95,7 +94,7 @@ TEST(FaultRings, OneEventOfEachRingWakesUsUntilAllOfItsThreadsEnded) {
   EXPECT_EQ(waited_on(), "own0 own1 ");
   answer(own, 0, POLLIN);
   answer(own, 0, 0);
-  answer(other.id(), 0, POLLHUP);  // It was not asked.
+  answer(other.id(), 0, POLLHUP);  // It was not polled.
   EXPECT_EQ(waited_on(), "own0 own1 ");
   answer(own, 0, POLLIN | POLLHUP);
   EXPECT_EQ(waited_on(), "other0 own1 ");
@@ -132,7 +131,7 @@ TEST(FaultRings, EachRingIsReadFromWhereItWasLeft) {
     return result + ", " + text_of(found);
   };
   EXPECT_EQ(read(), "fine, lost 0:");
-  // One goes on at the start of its ring.
+  // One continues at the start of its ring.
   ring_writer first(fake_perf::ring_bytes, sampled_registers_of[0],
                     10 * fake_perf::ring_bytes - 64);
   first.add(of_address(0x1000), 24);
@@ -147,9 +146,9 @@ TEST(FaultRings, EachRingIsReadFromWhereItWasLeft) {
   EXPECT_EQ(fake_perf::control_of(fds[0]).data_tail, first.part().head);
   EXPECT_EQ(fake_perf::control_of(fds[1]).data_tail, second.part().head);
   EXPECT_EQ(fake_perf::control_of(fds[0]).data_head, first.part().head);
-  // What was read is not read again.
+  // Records are read once.
   EXPECT_EQ(read(), "fine, lost 3: 0x1000 0x2000 0x3000");
-  // A ring that makes no sense is an error, and is not read twice; the others wait.
+  // An inconsistent ring is an error, and is not read twice; the others keep their records.
   const std::uint64_t before = first.part().head;
   first.add_record(9, std::vector<std::uint64_t>{1});
   first.add(of_address(0x4000), 0);

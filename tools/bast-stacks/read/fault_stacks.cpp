@@ -13,7 +13,7 @@ using bast::watch::deepest_stack;
 using bast::watch::slab_entry;
 using bast::watch::slot_state;
 
-// Of stacks, for the faults of one call; much more than a ring full of honest ones needs.
+// Of stacks, for the faults of one call; far more than a ring full of honest ones needs.
 constexpr std::uint64_t bytes_max = 512 << 20;
 
 }  // namespace
@@ -32,8 +32,8 @@ void fault_stacks::read_registries() {
   }
 }
 
-/// The slot that holds both what was touched and the stack pointer: what a thread does to the stack
-/// of another, such as leaving an argument there, says nothing of how deep it was used.
+/// The slot that holds both the touched address and the stack pointer: a thread that touches
+/// another's stack, for example to store an argument there, does not deepen it.
 std::optional<fault_stacks::candidate> fault_stacks::locate(const fault_sample& fault) const {
   for (const registry& all : read_) {
     const auto above = std::ranges::upper_bound(all.slabs, fault.address, {},
@@ -55,7 +55,7 @@ std::optional<fault_stacks::candidate> fault_stacks::locate(const fault_sample& 
   return std::nullopt;
 }
 
-/// Read once for all faults of a call: after they happened, and before their stacks are looked at.
+/// Read once for all faults of a call: after they happened, and before their stacks are read.
 std::optional<fault_stacks::slot_view> fault_stacks::read_slot(const candidate& of) {
   const auto [known, is_new] = slots_.try_emplace(of.record);
   if (!is_new) return known->second;
@@ -71,9 +71,9 @@ std::optional<fault_stacks::slot_view> fault_stacks::read_slot(const candidate& 
   return seen;
 }
 
-/// A page is read for each site, so only when a site is new, and then all.
+/// Each site takes a page to read, so only when a site is new, and then all.
 void fault_stacks::learn_names(const registry& all) {
-  // Pools come and go; who makes them without end gets no more room than who makes many.
+  // A program that creates pools without end gets no more memory than one with many pools.
   if (names_.size() > sites_max) names_.clear();
   std::unordered_map<std::uint32_t, std::uint64_t> ids;
   for (const auto& each : all.pools) ids.emplace(each.index, each.entry.id);
@@ -131,7 +131,7 @@ void fault_stacks::add(std::span<const fault_sample> faults) {
     if (const auto found = locate(each)) on_stacks.push_back(*found);
   }
   counts_.on_stacks += on_stacks.size();
-  // The deepest first: then nearly all others are known to be less deep, and are not looked at.
+  // The deepest first: nearly all others are then known to be less deep, and are skipped.
   std::ranges::sort(on_stacks, std::greater<>{}, &candidate::reach);
   for (const candidate& each : on_stacks) {
     if (!take(each)) ++counts_.unsure;

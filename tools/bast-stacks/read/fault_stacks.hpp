@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fault_stacks`: whose stack a page fault was on, and how that stack looked. What it makes of a
-// fault is what the library's own handler makes of a growth (bast::watch::deepest_stack), so that
-// nobody else has to know where a deepest stack came from.
+// `fault_stacks`: finds the stack of a page fault, and records it. The record has the form in which
+// the library's own handler records a growth (bast::watch::deepest_stack), so that no other code
+// depends on the origin of a deepest stack.
 //
-// A fault brings the first bytes of its stack, from the stack pointer up. Whose stack it was, and
-// the words further up, are read from the process, which runs on. So the order matters:
+// A fault brings the first bytes of its stack, from the stack pointer up. The owner of the stack
+// and the words further up are read from the process, which runs on. So the order matters:
 //
-//   1. the fault, with words that were there then;
+//   1. the fault, with the words at that time;
 //   2. the slot's record: its site;
-//   3. the stack's words: those that came with the fault must still be there.
+//   3. the stack's words: those sampled with the fault must still be present.
 //
-// A stack that goes to another site is read and wiped first (I3 of stack_pool). Words that are
-// still there say that this has not happened since the fault, so the site is the right one. Return
-// addresses are compared, the outermost that the fault brought; where it brought none, all other
-// words that are not zero. Where it brought only zeros, as from a large buffer, the calls of that
-// function must have left a return address to it by now. A fault of which nothing is still there
-// is counted and left out.
+// Before a stack goes to another site it is measured and wiped (I3 of stack_pool). Words that are
+// still present prove that this has not happened since the fault, so the site is correct. Return
+// addresses are compared, the outermost that the fault brought; without any, all other nonzero
+// words. If the fault brought only zeros, as from a large buffer, the calls of that function must
+// have left a return address to it by now. A fault without surviving words is counted and left out.
 //
-// What can still be wrong: a stack whose next user, of another site, had put the same words at the
-// same places by the time of step 3, about a millisecond after the fault; in pools that
-// neither measure nor scrub nothing is wiped, and what the next user left alone may be old. And
-// words above those that came with the fault are those of step 3: a caller that returned meanwhile
-// is missing or replaced by the next one. Unwind tables tell most of these apart
-// (`frame::confirmed`).
+// Remaining errors: a next user of the stack, of another site, may put the same words at the same
+// places before step 3, about a millisecond after the fault; pools that neither measure nor scrub
+// wipe nothing, so words that the next user left alone may be old. Words above those sampled with
+// the fault date from step 3: a caller that returned meanwhile is missing or replaced by the next
+// one. Unwind tables detect most of these cases (`frame::confirmed`).
 #pragma once
 
 #include <map>
@@ -45,7 +43,7 @@ namespace bast_stacks {
 struct fault_counts {
   std::uint64_t seen = 0;
   std::uint64_t on_stacks = 0;
-  std::uint64_t unsure = 0;  // of these: whose stack it was cannot be known
+  std::uint64_t unsure = 0;  // of these: the stack's owner is not known
 };
 
 class fault_stacks {
@@ -54,14 +52,14 @@ class fault_stacks {
   fault_stacks(memory& target, std::vector<std::uint64_t> registries)
       : target_(target), registries_(std::move(registries)) {}
 
-  /// Where code is: words that point there can be return addresses.
+  /// The ranges of code: words that point there can be return addresses.
   void set_code(code_ranges code) { code_ = std::move(code); }
   const code_ranges& code() const noexcept { return code_; }
 
-  /// Takes faults that happened before the call. The work is bounded, whatever is in the target.
+  /// Takes faults that happened before the call. The work is bounded for any target.
   void add(std::span<const fault_sample> faults);
 
-  /// Gives each site its deepest stack, where it is deeper than what the site has.
+  /// Sets the deepest stack of each site, if it is deeper than the site's.
   void add_to(snapshot& into) const;
   const fault_counts& counts() const noexcept { return counts_; }
 
@@ -73,7 +71,7 @@ class fault_stacks {
     const bast::watch::slab_entry* slab = nullptr;
     extent slot;               // without its guard
     std::uint64_t record = 0;  // address
-    std::uint64_t reach = 0;   // bytes from the slot's high end to what was touched
+    std::uint64_t reach = 0;   // bytes from the slot's high end to the touched address
   };
   struct slot_view {
     std::uint64_t top = 0;
@@ -86,7 +84,7 @@ class fault_stacks {
   std::optional<slot_view> read_slot(const candidate& of);
   const site_identity* name_of(const candidate& of, std::uint16_t site);
   void learn_names(const registry& all);
-  /// False when whose stack it was cannot be known.
+  /// False if the owner of the stack is not known.
   bool take(const candidate& of);
 
   memory& target_;
@@ -95,7 +93,7 @@ class fault_stacks {
   fault_counts counts_;
   std::map<site_identity, bast::watch::deepest_stack> found_;
   std::map<site_key, site_identity> names_;
-  // Of one call of `add`.
+  // State of one call of `add`.
   std::vector<registry> read_;
   std::unordered_map<std::uint64_t, std::optional<slot_view>> slots_;  // by record
   std::set<std::uint64_t> named_;  // registries whose sites were read

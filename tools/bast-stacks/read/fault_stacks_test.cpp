@@ -30,7 +30,8 @@ class FaultStacks : public ::testing::Test {
     std::memcpy(fake_.top(slot) - depth, &word, sizeof word);
   }
 
-  /// A first touch `depth` below the top, with `bytes` of the stack from there up as they are.
+  /// A first touch `depth` below the top, with `bytes` of the stack from there up in their present
+  /// state.
   fault_sample touch(std::size_t slot, std::uint64_t depth, std::size_t bytes = 512) {
     fault_sample made{
         .address = top(slot) - depth, .sp = top(slot) - depth, .pc = code + 7, .stack = {}};

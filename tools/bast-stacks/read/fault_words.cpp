@@ -13,11 +13,11 @@ using bast::watch::deepest_stack;
 
 constexpr std::uint64_t word_bytes = 8;
 constexpr std::size_t chunk_words = 8192;
-// One may be of a function that starts every coroutine; three in a row are somebody's own.
+// One may belong to a function that starts every coroutine; three in a row identify the stack.
 constexpr std::size_t witnesses_most = 3;
 // Functions are rarely larger.
 constexpr std::uint64_t function_bytes = 4096;
-// As many of a record's words as the library keeps from the outer end, when there are too many.
+// The number of outermost words that the library keeps in a record when there are too many.
 constexpr std::size_t outermost = 24;
 constexpr std::size_t innermost = bast::watch::return_count - outermost;
 
@@ -25,7 +25,7 @@ std::uint64_t up_to_word(std::uint64_t address) {
   return (address + word_bytes - 1) & ~(word_bytes - 1);
 }
 
-/// The words that a record keeps of those that it is told of, deepest first.
+/// The words that a record keeps of those added, deepest first.
 class kept_words {
  public:
   explicit kept_words(std::uint64_t top) : top_(top) {}
@@ -87,7 +87,7 @@ fault_words::fault_words(memory& target, const fault_sample& fault, extent bound
   const std::uint64_t from = std::min(fault.sp - word_bytes, fault.address) & ~(smallest_page - 1);
   if (!target.residency({.low = std::max(bounds.low, from), .high = bounds.high}, resident_))
     resident_.clear();
-  // To read them in would change the process.
+  // Reading them in would change the process.
   std::erase_if(resident_, [](const resident_extent& each) { return each.swapped; });
 }
 
@@ -98,7 +98,7 @@ bool fault_words::is_there(std::uint64_t address) const {
   });
 }
 
-/// What to look for: the outermost return addresses, or, where there are none, whatever is no zero.
+/// The words to compare: the outermost return addresses, or all nonzero words if there are none.
 std::vector<fault_words::word> fault_words::witnesses() const {
   std::vector<word> found;
   for (auto each = came_.rbegin(); each != came_.rend() && found.size() < witnesses_most; ++each) {
@@ -125,9 +125,9 @@ bool fault_words::are_equal(const std::vector<word>& expected) {
   return true;
 }
 
-/// The calls of one frame leave their return addresses at one place, each in the place of the last:
-/// right below the stack pointer on x86-64. On aarch64 the called function stores them, and only
-/// when that store was the fault do we know where.
+/// The calls of one frame store their return addresses at one place, each over the last: right
+/// below the stack pointer on x86-64. On aarch64 the callee stores them, and the place is known
+/// only if that store was the fault.
 bool fault_words::has_return_address() {
   const auto is_at = [&](std::uint64_t address, std::uint64_t near) {
     std::uint64_t found = 0;

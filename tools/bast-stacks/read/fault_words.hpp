@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `fault_words`: the words of a stack on which a page fault happened. Those near the stack pointer
-// came with the fault; the others, and whether the first are still there, are read from the process
-// afterwards, without a page of it becoming resident.
+// were sampled with the fault. The others are read from the process afterwards, as is whether the
+// first are still present; no page becomes resident.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@
 
 namespace bast_stacks {
 
-/// Where code is.
+/// The address ranges of code.
 class code_ranges {
  public:
   code_ranges() = default;
   explicit code_ranges(std::vector<extent> ranges);
 
   bool holds(std::uint64_t address) const;
-  /// Whether a word can be a return address: it may point behind the last instruction, too.
+  /// Whether a word can be a return address: it may point past the last instruction, too.
   bool may_return_to(std::uint64_t word) const { return word != 0 && holds(word - 1); }
 
  private:
@@ -30,11 +30,11 @@ class code_ranges {
 
 class fault_words {
  public:
-  /// The fault's stack pointer lies within the bounds, a word or more below their end.
+  /// Requires that the fault's stack pointer is within the bounds, at least a word below their end.
   fault_words(memory& target, const fault_sample& fault, extent bounds, const code_ranges& code);
 
-  /// Whether words that were on the stack when the fault happened are there still. False when
-  /// that cannot be known.
+  /// Whether words that were on the stack at the fault are still present. False if that is not
+  /// known.
   bool are_still_there();
 
   /// The stack as the library's handler would have recorded it.
@@ -55,8 +55,8 @@ class fault_words {
   const fault_sample& fault_;
   extent bounds_;
   const code_ranges& code_;
-  std::vector<word> came_;                 // with the fault, ascending
-  std::vector<resident_extent> resident_;  // from what was touched up
+  std::vector<word> came_;                 // sampled with the fault, ascending
+  std::vector<resident_extent> resident_;  // from the touched address up
 };
 
 }  // namespace bast_stacks

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the readers call instead of libc: the same, but for what a `faulty_call` asks for. No tests,
-// but a part of every test.
+// The readers call these instead of libc: the same, except for the failures that a `faulty_call`
+// requests. Not a test, but linked into every test.
 #include "read/testing/faulty_calls.hpp"
 
 #include <dlfcn.h>
@@ -39,7 +39,7 @@ thread_local planned plans[static_cast<std::size_t>(called::count)];
 
 planned& plan_of(called which) { return plans[static_cast<std::size_t>(which)]; }
 
-/// False when the call is to fail, with errno. `bytes`, where there are any, is cut.
+/// False if the call is to fail, with errno. Cuts `bytes`, if given.
 bool goes_on(called which, std::size_t* bytes = nullptr) {
   planned& plan = plan_of(which);
   if (!plan.active) return true;
@@ -53,14 +53,14 @@ bool goes_on(called which, std::size_t* bytes = nullptr) {
   return true;
 }
 
-/// What a test answers, as the function returns it.
+/// The scripted result of a test, in the form that the function returns.
 std::optional<long> answered(called which, const answered_call::arguments& given) {
   planned& plan = plan_of(which);
   const auto* const by = std::exchange(plan.answer, nullptr);
   if (by == nullptr) return std::nullopt;
   std::optional<long> said = (*by)(given);
   plan.answer = by;
-  if (said && *said < 0 && *said > -4096) {  // as the kernel tells an errno
+  if (said && *said < 0 && *said > -4096) {  // the kernel's form of an errno
     errno = static_cast<int>(-*said);
     said = -1;
   }
@@ -76,7 +76,7 @@ long word_of(Word value) {
   }
 }
 
-/// The call itself, unless a test fails or answers it.
+/// The call itself, unless a test makes it fail or scripts its result.
 template <class... Words>
 long kernel_call(called which, long number, Words... words) {
   if (const auto said = answered(which, {word_of(words)...})) return *said;

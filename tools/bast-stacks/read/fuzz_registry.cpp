@@ -14,7 +14,7 @@
 namespace bast_stacks {
 namespace {
 
-/// What every reporter relies on, whatever the bytes were.
+/// What every reporter relies on, for any input.
 void check(const snapshot& seen) {
   for (const live_stack& stack : seen.stacks) {
     require(stack.site < seen.sites.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libFuzzer entries of the reader. Whatever the bytes, there is a snapshot or a clear error.
+// The fuzz targets of the reader. Any bytes give a snapshot or a clear error.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace bast_stacks {
 
-/// A memory_image, read as what a process sends.
+/// A memory_image, as a process sends it.
 int fuzz_registry(const std::uint8_t* data, std::size_t size);
 
 /// A core file.

@@ -23,7 +23,7 @@ using testing::fake_registry;
 constexpr std::uint32_t example_slots = 3;
 constexpr std::uint64_t example_stride = 16 << 10;
 
-/// A registry with something of everything, and small.
+/// A small registry with an instance of everything.
 struct example {
   fake_registry fake{
       {.slots = example_slots, .stride = example_stride, .guard = 4096, .window = 8192}};
@@ -62,7 +62,7 @@ struct example {
   }
 };
 
-/// The same in as few bytes as a reader takes, so that most of what a fuzzer changes matters.
+/// The same in as few bytes as a reader accepts, so that most changes of a fuzzer matter.
 struct packed_example : example {
   static constexpr std::size_t tables = sizeof(bast::watch::header) +
                                         sizeof(bast::watch::pool_entry) +
@@ -84,7 +84,7 @@ struct packed_example : example {
     head.coros_bytes = 4 * sizeof(testing::fake_block);
   }
 
-  /// Without its sites, which take a page each, a registry has less than a thousand bytes.
+  /// Without its sites, which take a page each, a registry has fewer than a thousand bytes.
   std::vector<std::span<const std::byte>> parts(bool with_sites) {
     const auto bytes = [](const void* from, std::size_t count) {
       return std::span(static_cast<const std::byte*>(from), count);
@@ -117,7 +117,7 @@ int run(fuzz_target fuzz, const std::vector<std::byte>& bytes) {
   return fuzz(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 
-/// Words that numbers are compared with, and what lies around them.
+/// Values that numbers are compared with, and their neighbours.
 std::uint64_t interesting(std::mt19937_64& random) {
   constexpr std::uint64_t values[] = {
       0,      1,          8,          64,         4095,       4096,       0x7fff,

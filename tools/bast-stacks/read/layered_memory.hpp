@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two memories of one target: what the front one does not have is read from the back one. A memory_image
-// before its process, a core before the files that were mapped.
+// Two memories of one target: reads that the front one cannot serve go to the back one. For a
+// memory_image before its process, a core before the mapped files.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ class layered_memory final : public memory {
  public:
   enum class layer { front, back };
 
-  /// `back` may be null. `resident` is the layer that knows which pages are there.
+  /// `back` may be null. `resident` is the layer that knows which pages are present.
   layered_memory(std::unique_ptr<memory> front, std::unique_ptr<memory> back, layer resident);
   bool residency(extent where, std::vector<resident_extent>& found) override;
 

@@ -24,7 +24,7 @@ constexpr std::array<char, 8> greeting = {'B', 'A', 'S', 'T', 'W', 'T', 'C', 'H'
 constexpr timeval patience{.tv_sec = 5, .tv_usec = 0};
 constexpr int seals_wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
-/// Where the process's socket may be; it may run under another user than we.
+/// The possible paths of the process's socket; it may run under another user than we.
 std::vector<std::string> socket_paths(pid_t pid) {
   std::vector<std::string> paths;
   if (const char* const directory = std::getenv("XDG_RUNTIME_DIR"); directory != nullptr)
@@ -38,7 +38,7 @@ std::vector<std::string> socket_paths(pid_t pid) {
   return paths;
 }
 
-/// Receives the greeting and the one descriptor that comes with it, or none.
+/// Receives the greeting and the descriptor that comes with it, if any.
 descriptor receive_descriptor(int socket) {
   std::array<char, 8> word{};
   iovec into{.iov_base = word.data(), .iov_len = word.size()};
@@ -57,7 +57,7 @@ descriptor receive_descriptor(int socket) {
   for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr;
        each = CMSG_NXTHDR(&message, each)) {
     if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
-    // The room for one is rounded up to that for two, and what came is ours to close.
+    // The room for one is rounded up to that for two, and we must close all that arrive.
     for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= each->cmsg_len; at += sizeof(int)) {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(each) + (at - CMSG_LEN(0)), sizeof fd);
@@ -81,8 +81,8 @@ std::expected<memory_image, problem> ask_listener_at(const std::string& path, pi
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return fail(fmt::format("nobody listens at {}: {}", path, std::strerror(errno)));
-  // Whoever could make a socket of that name could tell us anything of another's process.
+    return fail(fmt::format("no listener at {}: {}", path, std::strerror(errno)));
+  // Any process that can create a socket of that name could send false data about another.
   ucred peer{};
   socklen_t bytes = sizeof peer;
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0 ||

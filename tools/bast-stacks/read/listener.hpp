@@ -16,10 +16,11 @@
 
 namespace bast_stacks {
 
-/// Errors: nobody listens, somebody else's socket, no answer within five seconds, no memory_image.
+/// Errors: no listener, a socket of another process, no answer within five seconds, no
+/// memory_image.
 std::expected<memory_image, problem> ask_listener(pid_t pid);
 
-/// The same at a given path; the socket must belong to `pid` or, when that is 0, to anybody.
+/// The same at a given path; the socket must belong to `pid` or, if that is 0, to any process.
 std::expected<memory_image, problem> ask_listener_at(const std::string& path, pid_t pid);
 
 }  // namespace bast_stacks

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A listener's socket, of a kernel that a test plays: what is asked of it, and what it refuses.
+// A listener's socket, on a scripted kernel: the requests to it, and the refusals.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -113,7 +113,7 @@ TEST(ListenerAnswers, WithoutASocketOrItsOwnerNothingIsBelieved) {
   for (const int error : {EACCES, ECONNREFUSED, EAGAIN}) {
     const faulty_call closed(called::connect, {.times = 1, .error = error});
     EXPECT_EQ(error_text(ask_listener_at(path, 0)),
-              fmt::format("3 nobody listens at {}: {}", path, std::strerror(error)));
+              fmt::format("3 no listener at {}: {}", path, std::strerror(error)));
   }
   fake_registry fake;
   const int fd = sealed_memory_image(fake);

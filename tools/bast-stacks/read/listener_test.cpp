@@ -80,18 +80,18 @@ TEST(Listener, WhoeverItIsNothingElseIsBelieved) {
     EXPECT_EQ(error_of("BASTWTCH", fd), path + " sent a file that is not sealed") << seals;
     ::close(fd);
   }
-  // What is no memfd has no seals at all.
+  // Only a memfd has seals.
   const int program = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   EXPECT_EQ(error_of("BASTWTCH", program), path + " sent a file that is not sealed");
   ::close(program);
   EXPECT_EQ(ask_listener_at("/nowhere/1.sock", 0).error().what,
-            "nobody listens at /nowhere/1.sock: No such file or directory");
+            "no listener at /nowhere/1.sock: No such file or directory");
   constexpr std::size_t most = sizeof(sockaddr_un::sun_path);
   const std::string long_path = "/" + std::string(most - 1, 'x');
   EXPECT_EQ(ask_listener_at(long_path, 0).error().what, long_path + " is too long");
   const std::string fitting = "/" + std::string(most - 2, 'x');
   EXPECT_EQ(ask_listener_at(fitting, 0).error().what,
-            "nobody listens at " + fitting + ": No such file or directory");
+            "no listener at " + fitting + ": No such file or directory");
   for (const int fd : {good, unsealed, garbage}) ::close(fd);
 }
 

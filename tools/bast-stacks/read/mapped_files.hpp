@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a core leaves out because it is in files: code and constants, among them the names of
-// coroutines. A file is believed when its build id is the one that the process had.
+// What a core leaves out because files contain it: code and constants, such as the names of
+// coroutines. A file is used if its build id is that of the process.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ class mapped_files final : public memory {
  public:
   mapped_files(const std::vector<mapping>& mappings, const std::vector<module>& modules);
 
-  /// Nothing: nobody wrote what is only in a file.
+  /// Nothing: data that is only in a file was never written.
   bool residency(extent where, std::vector<resident_extent>& found) override;
 
  private:

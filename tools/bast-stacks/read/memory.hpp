@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `memory`: what the addresses of a target hold, wherever that is: in a running process, in a core
-// file, in a file that holds its registry. Everything else here reads a target through it and so
-// does not know which it is.
+// `memory`: the contents of a target's addresses: of a running process, a core file, or a file that
+// holds its registry. All other code reads targets through it and does not depend on the kind.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +18,14 @@
 
 namespace bast_stacks {
 
-/// A part of a batch: what to read, and whether all of it was there.
+/// A part of a batch: what to read, and whether all of it was present.
 struct piece {
   std::uint64_t address = 0;
   std::span<std::byte> into;
   bool present = false;
 };
 
-/// Pages that are there. `swapped`: only after reading them in.
+/// Present pages. `swapped`: only after reading them in.
 struct resident_extent {
   extent where;
   bool swapped = false;
@@ -39,7 +38,7 @@ class memory {
   memory& operator=(const memory&) = delete;
   virtual ~memory() = default;
 
-  /// Reads all pieces, in their order, and tells of each whether it was there.
+  /// Reads all pieces, in order, and sets for each whether it was present.
   void read(std::span<piece> pieces);
   bool read(std::uint64_t address, std::span<std::byte> into);
   template <class T>
@@ -48,12 +47,12 @@ class memory {
     return read(address, std::as_writable_bytes(std::span(&into, 1)));
   }
 
-  /// Appends the pages of `where` that were ever written and are still there, ascending and cut to
-  /// `where`. False when that cannot be known; then nothing may be read of memory that must not
-  /// become resident.
+  /// Appends the pages of `where` that were ever written and are still present, ascending and cut
+  /// to `where`. False if that is not known; then memory that must not become resident may not be
+  /// read.
   virtual bool residency(extent where, std::vector<resident_extent>& found) = 0;
 
-  /// Why nothing can be read any more, such as a process that ended.
+  /// Why nothing can be read any more, for example because the process ended.
   const std::optional<problem>& broken() const noexcept { return broken_; }
 
  protected:
@@ -74,8 +73,8 @@ struct file_part {
 /// Memory that was written to a file: a core, a registry, a memory_image.
 class file_memory final : public memory {
  public:
-  /// Of parts that overlap, the one that starts lower wins. Parts may reach beyond the end of the
-  /// source: what is not there is absent.
+  /// Of overlapping parts, the one that starts lower wins. Parts may reach beyond the end of the
+  /// source: those bytes are absent.
   file_memory(std::shared_ptr<const source> bytes, std::vector<file_part> parts);
 
   bool residency(extent where, std::vector<resident_extent>& found) override;

@@ -34,7 +34,7 @@ std::expected<memory_image, problem> open_memory_image(std::shared_ptr<const sou
       return damaged(fmt::format("part {} reaches beyond the end", i));
     parts.push_back({.address = part.address, .bytes = part.bytes, .offset = at});
     at += (part.bytes + 7) / 8 * 8;
-    if (at > bytes->size()) at = bytes->size();  // Behind the last part the padding may be missing.
+    if (at > bytes->size()) at = bytes->size();  // The last part's padding may be missing.
   }
   return memory_image{.anchor = header.anchor,
                       .memory = std::make_unique<file_memory>(std::move(bytes), std::move(parts))};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory_image: what a process tells of itself through its socket, as parts of its memory, each at
-// its own address, so that the same code reads it as reads the process.
+// The memory_image: the data that a process sends through its socket, as parts of its memory, each
+// at its own address, so that the code that reads processes can read it.
 //
 //   memory_image_header, then `count` times: memory_image_part, its bytes, padding to a multiple of 8
 #pragma once
@@ -35,7 +35,7 @@ struct memory_image {
   std::unique_ptr<bast_stacks::memory> memory;
 };
 
-/// Errors: no memory_image, another version, a part that reaches beyond the end.
+/// Errors: not a memory_image, another version, a part that reaches beyond the end.
 std::expected<memory_image, problem> open_memory_image(std::shared_ptr<const source> bytes);
 
 }  // namespace bast_stacks

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Capsules: what a process sends of its registry. Each number at its bound, and each length of the
-// file.
+// Memory images: the registry as a process sends it. Each number at its bound, and each length of
+// the file.
 #include "read/memory_image.hpp"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ struct memory_image_bytes {
     append(
         memory_image_header{.magic = magic, .version = version, .count = count, .anchor = 0x7777});
   }
-  /// A part whose bytes are `text`, said to be `bytes` of them.
+  /// A part with the bytes of `text` and a stated length of `bytes`.
   memory_image_bytes& part(std::uint64_t address, std::string_view text, std::uint64_t bytes) {
     append(memory_image_part{.address = address, .bytes = bytes});
     const auto raw = std::as_bytes(std::span(text));
@@ -100,7 +100,7 @@ TEST(MemoryImage, EachLengthOfAPartIsChecked) {
   for (const std::uint64_t said : {std::uint64_t{9}, std::uint64_t{1} << 63, UINT64_MAX - 6})
     EXPECT_EQ(memory_image_bytes(1).part(0x1000, "12345678", said).error(),
               damage("part 0 reaches beyond the end"));
-  // Behind the last part its padding may be missing, wholly or in part.
+  // The padding of the last part may be missing, wholly or in part.
   for (std::size_t size = 9; size <= 17; ++size) {
     const std::string text(size, 'x');
     for (std::size_t padding = 0; padding <= (8 - size % 8) % 8; ++padding) {

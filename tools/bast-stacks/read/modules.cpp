@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t modules_max = 4096;
 
-/// Takes a hexadecimal number and the character behind it off the front of `text`.
+/// Removes a hexadecimal number and the character after it from the front of `text`.
 bool take_hex(std::string_view& text, char behind, std::uint64_t& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
   const auto length = static_cast<std::size_t>(end - text.data());
@@ -24,7 +24,7 @@ bool take_hex(std::string_view& text, char behind, std::uint64_t& value) {
   return true;
 }
 
-/// Takes a word and the blanks behind it off the front.
+/// Removes a word and the blanks after it from the front.
 std::string_view take_word(std::string_view& text) {
   const std::string_view word = text.substr(0, text.find(' '));
   text.remove_prefix(word.size());
@@ -48,7 +48,7 @@ bool parse_line(std::string_view line, mapping& into) {
 
 module make_module(const std::vector<mapping>& mappings, std::size_t first) {
   module made{.path = mappings[first].path, .build_id = {}, .low = mappings[first].where.low};
-  // What follows of the same file belongs to it, up to where the file starts again.
+  // Later mappings of the same file belong to it, until the file starts again.
   for (std::size_t i = first; i < mappings.size() && mappings[i].path == made.path; ++i) {
     if (i != first && mappings[i].offset == 0) break;
     made.high = std::max(made.high, mappings[i].where.high);
@@ -103,7 +103,7 @@ std::expected<std::vector<std::uint64_t>, problem> find_registries(const found_m
   }
   if (modules.anchors.empty()) {
     return std::unexpected(problem{
-        .what = fmt::format("{} is no program built with bast: none of its {} files holds the "
+        .what = fmt::format("{} is not a program built with bast: none of its {} files holds the "
                             "ELF note of bast",
                             who, modules.modules.size()),
         .remedy = {}});

@@ -41,7 +41,7 @@ TEST(FindRegistries, SaysWhatIsMissing) {
   const auto error = [&](memory& target) {
     return find_registries(found, target, "process 7").error().what;
   };
-  EXPECT_THAT(error(nothing), HasSubstr("process 7 is no program built with bast"));
+  EXPECT_THAT(error(nothing), HasSubstr("process 7 is not a program built with bast"));
   found.has_32_bit = true;
   EXPECT_THAT(error(nothing), HasSubstr("process 7 is a 32-bit program"));
   found.anchors = {0x1000};

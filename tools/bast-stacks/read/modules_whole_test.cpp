@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Modules and their notes, of ELF headers that a test writes byte by byte: into memory, into a
-// file, or cut off in between.
+// Modules and their notes, from ELF headers written byte by byte: in memory, in a file, or cut in
+// between.
 #include <elf.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -88,7 +88,7 @@ TEST(ElfImage, IsReadFromMemoryOrItsFile) {
   const buffer_source file(image.bytes());
   EXPECT_EQ(image_text(read_elf_image({.mapped = nullptr, .file = &file, .base = image_home})),
             whole_image);
-  // What is not mapped is read from the file.
+  // Unmapped parts are read from the file.
   scripted_memory target;
   target.put_bytes(image_home, image.bytes().first(sizeof(Elf64_Ehdr)));
   EXPECT_EQ(image_text(read_elf_image({.mapped = &target, .file = &file, .base = image_home})),
@@ -139,7 +139,7 @@ TEST(ElfImage, NotesOfMoreThanAQuarterOfAMebibyteAreNotRead) {
   };
   EXPECT_EQ(with(most), whole_image);
   EXPECT_EQ(with(most + 1), "64=true bias=0x400000 id= anchors=");
-  // So many segments are looked at: a note behind them is none.
+  // Only so many segments are examined: a note after them does not count.
   const auto at = [](std::uint16_t place) {
     image_bytes image;
     image.header.e_phnum = 300;
@@ -224,7 +224,7 @@ TEST(FindModules, WhatIsNotMappedIsReadFromTheFile) {
             fmt::format("/gone/program id=01abcdef base=0x400000 low=0x500000 high=0x501000 "
                         "here={}\nanchors={:#x} 32=false",
                         file.path, anchor_of));
-  // What is mapped is believed; the rest of the file is where it is said to be.
+  // What is mapped takes precedence; the rest of the file is at the stated place.
   scripted_memory mapped;
   mapped.put_bytes(image_home, image_bytes().bytes());
   const auto seen = find_modules(mappings, mapped, "/gone/program", file.path).modules.at(0);
@@ -277,7 +277,7 @@ TEST(MappedFiles, AFileIsBelievedForItsBuildId) {
   mapped_files target(mappings, {good});
   std::vector<resident_extent> pages;
   EXPECT_TRUE(target.residency({.low = 0, .high = 0x9000}, pages));
-  EXPECT_TRUE(pages.empty());  // nobody wrote what is only in a file
+  EXPECT_TRUE(pages.empty());  // data only in a file was never written
 }
 
 }  // namespace

@@ -14,21 +14,21 @@
 namespace bast_stacks {
 
 struct open_options {
-  bool live_stacks = true;   // find out how deep they are
-  bool children = true;      // name forked children of a process, which are not looked at
-  std::string program = {};  // executable of a core, if not the recorded one
+  bool live_stacks = true;   // measure their depths
+  bool children = true;      // name the forked children of a process; they are not read
+  std::string program = {};  // the executable of a core, if not the recorded one
 };
 
-/// A running process. It is neither stopped nor made to touch a page, and need not help.
+/// A running process. It is not stopped, no page of it is touched, and it need not cooperate.
 /// Errors: no such process, no right to read it and no socket, no bast in it, no pool yet, a
 /// registry of another version; it ended meanwhile.
 std::expected<snapshot, problem> open_process(pid_t pid, const open_options& options);
 
-/// Errors: no such file, no core, no bast in it, no registry in what was dumped.
+/// Errors: no such file, not a core, no bast in it, no registry in the dump.
 std::expected<snapshot, problem> open_core(const std::string& path, const open_options& options);
 
-/// A process by its number, or a file, which tells itself whether it is a core or a recording.
-/// A file whose name is a number is written ./7.
+/// A process by its number, or a file, whose content shows whether it is a core or a recording. A
+/// file whose name is a number is written ./7.
 std::expected<snapshot, problem> open_any(std::string_view what, const open_options& options);
 
 }  // namespace bast_stacks

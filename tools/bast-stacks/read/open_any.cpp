@@ -26,7 +26,7 @@ std::expected<snapshot, problem> open_recording(const source& file, const std::s
   return from_json(text, name);
 }
 
-/// What unpacks a file that begins so: systemd keeps cores compressed.
+/// The program that unpacks a file that begins so: systemd compresses cores.
 const char* unpacker_of(std::array<char, 4> start) {
   const auto is = [&](std::initializer_list<unsigned char> magic) {
     return std::ranges::equal(magic, start | std::views::take(magic.size()), {}, {},

@@ -64,7 +64,7 @@ TEST(OpenAny, SaysWhatAFileIsNot) {
   EXPECT_THAT(problem_of("\x7f"
                          "ELF")
                   .what,
-              HasSubstr("as a core: it is no ELF file"));
+              HasSubstr("as a core: it is not an ELF file"));
   EXPECT_THAT(problem_of("\x28\xb5\x2f\xfd...").what, HasSubstr("is compressed"));
   EXPECT_THAT(problem_of("\x28\xb5\x2f\xfd...").remedy, HasSubstr("zstd --decompress"));
   const auto unpacked_by = [](std::string_view start) {

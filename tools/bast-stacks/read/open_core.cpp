@@ -18,8 +18,8 @@
 namespace bast_stacks {
 namespace {
 
-/// Marks the stacks that the core's threads were on; of the thread that died, also the one that it
-/// could not write to: a report of an overflow ends on the stack for signals.
+/// Marks the stacks that the core's threads were on; for the thread that died, also the one that it
+/// could not write to: the report of an overflow runs on the signal stack.
 void place_threads(const core_file& core, const std::vector<extent>& slots, snapshot& into) {
   std::map<std::uint64_t, std::size_t> by_end;
   for (std::size_t i = 0; i < slots.size(); ++i) by_end.emplace(slots[i].high, i);
@@ -46,11 +46,11 @@ std::expected<void, problem> check_program(const std::string& program, const fou
   const auto file = file_source::open(program);
   if (!file) return std::unexpected(file.error());
   const auto image = read_elf_image({.mapped = nullptr, .file = file->get(), .base = 0});
-  if (!image) return std::unexpected(problem{2, clean_text(program) + " is no program", {}});
+  if (!image) return std::unexpected(problem{2, clean_text(program) + " is not a program", {}});
   const auto found = std::ranges::find(files.modules, program, &module::here);
   if (found == files.modules.end()) {
     into.not_seen.push_back(clean_text(program) +
-                            " was not read: the core does not tell which file its program was.");
+                            " was not read: the core does not show which file its program was.");
     return {};
   }
   std::byte first{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A core from any source of bytes, which is what a fuzzer has.
+// Reads a core from any source of bytes, for the fuzzer.
 #pragma once
 
 #include <expected>
@@ -12,7 +12,7 @@
 
 namespace bast_stacks {
 
-/// `name` is how the core is called in errors. As open_core.
+/// `name` names the core in errors. Otherwise as open_core.
 std::expected<snapshot, problem> open_core_source(std::shared_ptr<const source> bytes,
                                                   std::string_view name,
                                                   const open_options& options);

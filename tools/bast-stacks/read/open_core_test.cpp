@@ -26,7 +26,7 @@ using testing::core_writer;
 using testing::fake_registry;
 using ::testing::HasSubstr;
 
-/// The mapping of our own program that begins its file.
+/// The mapping of our own program at the start of its file.
 core_writer::mapped_file own_program() {
   const auto maps = read_proc("/proc/self/maps", 1 << 20);
   const auto mappings = parse_maps(maps.value());
@@ -35,7 +35,7 @@ core_writer::mapped_file own_program() {
   return {.low = first.where.low, .high = first.where.high, .offset_pages = 0, .path = first.path};
 }
 
-/// A core that holds a fake registry, our program's first page and what it points to.
+/// A core with a fake registry, our program's first page and what that points to.
 core_writer core_of(fake_registry& fake, std::uint32_t slots) {
   core_writer core;
   const auto program = own_program();
@@ -120,7 +120,7 @@ TEST(OpenCore, AFaultInTheGuardBelongsToTheStackAboveIt) {
 }
 
 TEST(OpenCore, WhatACoreLeavesOutIsNotThere) {
-  // Half of it is in the core; behind that, in the file, is something else.
+  // Half of it is in the core; after that the file has other content.
   static constexpr std::string_view held = "held and not held";
   static constexpr std::string_view next = "elsewhere";
   core_writer core;
@@ -163,7 +163,7 @@ TEST(OpenCore, TheProgramThatIsGivenMustBeTheOneThatRan) {
     return open_core_source(std::make_shared<buffer_source>(bytes), "a core", {.program = program});
   };
   fake_registry fake;
-  // AT_PHDR: which of the files is the program.
+  // AT_PHDR identifies the program among the files.
   const std::uint64_t auxv[] = {AT_PHDR, own_program().low + 64, AT_NULL, 0};
   auto core = core_of(fake, 8);
   core.add_note(NT_AUXV, std::as_bytes(std::span(auxv)));
@@ -183,7 +183,7 @@ TEST(OpenCore, TheProgramThatIsGivenMustBeTheOneThatRan) {
                                       right->modules.at(0).build_id));
   const auto text = read_with(core, "/etc/passwd");
   ASSERT_FALSE(text);
-  EXPECT_EQ(text.error().what, "/etc/passwd is no program");
+  EXPECT_EQ(text.error().what, "/etc/passwd is not a program");
   const auto missing = read_with(core, "/no/such/file");
   ASSERT_FALSE(missing);
   EXPECT_THAT(missing.error().what, HasSubstr("/no/such/file"));
@@ -191,7 +191,7 @@ TEST(OpenCore, TheProgramThatIsGivenMustBeTheOneThatRan) {
   const auto unknown = read_with(core_of(fake, 8), moved);
   ASSERT_TRUE(unknown) << unknown.error().what;
   EXPECT_THAT(unknown->not_seen,
-              ::testing::Contains(moved.string() + " was not read: the core does not tell which "
+              ::testing::Contains(moved.string() + " was not read: the core does not show which "
                                                    "file its program was."));
   // Without the first page in the core nothing can be compared.
   core_writer bare;
@@ -213,9 +213,9 @@ TEST(OpenCore, SaysWhatAFileIsThatIsNoCore) {
     const auto seen = read(bytes);
     return seen ? std::string("none") : seen.error().what;
   };
-  EXPECT_EQ(error({}), "cannot read a core as a core: it is no ELF file");
+  EXPECT_EQ(error({}), "cannot read a core as a core: it is not an ELF file");
   auto bytes = core_writer().finish();
-  EXPECT_THAT(error(bytes), HasSubstr("a core is no program built with bast"));
+  EXPECT_THAT(error(bytes), HasSubstr("a core is not a program built with bast"));
   bytes[EI_CLASS] = std::byte{ELFCLASS32};
   EXPECT_THAT(error(bytes), HasSubstr("it is a 32-bit ELF file"));
   const auto program = open_core("/proc/self/exe", {});

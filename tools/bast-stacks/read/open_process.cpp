@@ -19,7 +19,7 @@
 namespace bast_stacks {
 namespace {
 
-/// The processes that a thread of `pid` started and that are there.
+/// The existing processes that a thread of `pid` started.
 std::vector<pid_t> children_of(pid_t pid) {
   std::vector<pid_t> all;
   std::error_code ignored;
@@ -34,7 +34,7 @@ std::vector<pid_t> children_of(pid_t pid) {
   return all;
 }
 
-/// A forked child has a registry of its own where its parent has one.
+/// A forked child has its own registry, at the address of its parent's.
 void tell_of_children(pid_t pid, const std::vector<std::uint64_t>& registries, snapshot& seen) {
   constexpr std::size_t shown_most = 5;
   std::vector<pid_t> found;

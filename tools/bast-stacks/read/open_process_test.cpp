@@ -180,7 +180,7 @@ TEST(OpenProcess, NumbersOfARecordBelongTogether) {
       std::atomic_ref(entry.samples).fetch_add(1);
       std::atomic_ref(entry.histogram[3]).fetch_add(1);
       sequence.fetch_add(1);
-      spend(5000);  // Most of the time nobody writes.
+      spend(5000);  // Most of the time no thread writes.
     }
   });
   for (int i = 0; i < 300; ++i) {
@@ -249,7 +249,7 @@ TEST(OpenProcess, SaysHowLongItTook) {
   testing::fake_time time;
   time.step_ns = 1'234;  // from its first question to its last
   EXPECT_EQ(look().overhead_ns, 1'234U);
-  // And how long ago a site was deepest, on the same clock, which is read first.
+  // And the age of a site's deepest use, on the same clock, which is read first.
   fake.site(1).max = 100;
   fake.site(1).max_at_ns = static_cast<std::uint64_t>(time.now_ns);
   const snapshot seen = look();
@@ -272,7 +272,7 @@ TEST(OpenProcess, SaysThatAProcessHasEnded) {
 }
 
 TEST(OpenProcess, SaysThatAProgramIsNotOfBast) {
-  // cat answers: from then on it is cat.
+  // Once cat answers, the child has become cat.
   int to[2];
   int from[2];
   ASSERT_EQ(::pipe2(to, O_CLOEXEC), 0);
@@ -292,7 +292,7 @@ TEST(OpenProcess, SaysThatAProgramIsNotOfBast) {
   ::waitpid(child, nullptr, 0);
   for (const int fd : {to[0], to[1], from[0], from[1]}) ::close(fd);
   ASSERT_FALSE(seen);
-  EXPECT_THAT(seen.error().what, HasSubstr("is no program built with bast"));
+  EXPECT_THAT(seen.error().what, HasSubstr("is not a program built with bast"));
 }
 
 }  // namespace

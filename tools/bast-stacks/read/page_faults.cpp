@@ -35,7 +35,7 @@ std::expected<page_faults, problem> page_faults::watch(pid_t pid, std::uint16_t 
   return made;
 }
 
-/// Libraries are loaded while a program runs: code that is not known is looked for, once a look.
+/// Libraries may be loaded at run time: unknown code is searched for, once per look.
 void page_faults::find_code(std::span<const fault_sample> faults) {
   const auto is_known = [&](const fault_sample& each) { return stacks_.code().holds(each.pc); };
   if (std::ranges::all_of(faults, is_known)) return;
@@ -65,8 +65,7 @@ void page_faults::add_to(snapshot& into) const {
       counts.seen, counts.on_stacks));
   if (counts.unsure != 0) {
     into.not_seen.push_back(fmt::format(
-        "Page faults on stacks that had gone on by the time they were looked at: {}; they are left "
-        "out.",
+        "Page faults on stacks that had changed before they were read: {}; they are left out.",
         counts.unsure));
   }
   if (lost_ != 0) {

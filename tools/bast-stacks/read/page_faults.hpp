@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `page_faults`: the deepest stacks of a process that runs already, found by its page faults.
+// `page_faults`: the deepest stacks of a running process, found by its page faults.
 //
 //   auto faults = page_faults::watch(pid, machine);
-//   ... poll what wait_on() gives, for page_faults::patience at most; heed() the answer ...
+//   ... poll the descriptors of wait_on(), for page_faults::patience at most; heed() the result ...
 //   faults->look();
 //   faults->add_to(snapshot);    // deepest stacks, and what was not seen
 //
-// The library's own record of deepest stacks is of growths, so that a stack which stays within its
-// window never gets one, and `run --deepest` makes every page a growth, which takes a program of
-// its own. Page faults need neither: the kernel tells of every page that is touched for the first
-// time. But only for the first time: a stack that is kept and used again faults no more.
+// The library records deepest stacks at growths. A stack that stays within its window never grows,
+// and `run --deepest`, which makes every page a growth, needs a new run of the program. Page faults
+// need neither: the kernel reports the first touch of every page. But only the first: a stack that
+// is kept and reused causes no more faults.
 #pragma once
 
 #include <poll.h>
@@ -29,8 +29,8 @@ namespace bast_stacks {
 
 class page_faults {
  public:
-  /// Time between two looks, at most: whose stack it was is known while that stack is still in use,
-  /// see fault_stacks.hpp. Shorter would take the process's CPU from it too often.
+  /// The longest time between two looks: the owner of a stack is known while it is in use, see
+  /// fault_stacks.hpp. Shorter intervals would take the process's CPU too often.
   static constexpr std::chrono::milliseconds patience{1};
 
   /// Errors: those of attach(), of find_registries(), and of fault_events::open().
@@ -39,12 +39,12 @@ class page_faults {
   void wait_on(std::vector<pollfd>& into) const { events_.wait_on(into); }
   void heed(std::span<const pollfd> answered) { events_.heed(answered); }
 
-  /// Takes the faults that have been told of. Never waits for more. Errors: the kernel tells
-  /// nonsense.
+  /// Takes the faults reported so far. Never waits for more. Errors: inconsistent data from the
+  /// kernel.
   std::expected<void, problem> look();
 
-  /// Gives sites their deepest stacks, where they are deeper than what the library has recorded,
-  /// and says what was not seen.
+  /// Sets the deepest stacks of sites that are deeper than the library's records, and adds what was
+  /// not seen.
   void add_to(snapshot& into) const;
 
  private:

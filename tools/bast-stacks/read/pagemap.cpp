@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which pages of a process are there, without touching one.
+// The present pages of a process, without touching any.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -58,7 +58,7 @@ extent whole_pages(extent where) {
   return {.low = where.low & ~(page - 1), .high = (where.high + page - 1) & ~(page - 1)};
 }
 
-/// Cuts what was appended from `first` on to `where`, which need not be whole pages.
+/// Cuts the entries from `first` on to `where`, which need not be whole pages.
 void cut(std::vector<resident_extent>& found, std::size_t first, extent where) {
   for (std::size_t i = first; i < found.size(); ++i) {
     found[i].where.low = std::max(found[i].where.low, where.low);
@@ -90,18 +90,18 @@ bool scan_pagemap(int pagemap, extent where, std::vector<resident_extent>& found
       found.resize(first);
       return read_pagemap(pagemap, where, found);
     }
-    // Linux leaves walk_end where it last emptied its own buffer of 512 regions, although it went
-    // on from there: what it told is not asked for again.
+    // Linux leaves walk_end at the last flush of its internal buffer of 512 regions, although it
+    // went further: skip the reported regions.
     if (count > 0)
       scan.walk_end = std::max(scan.walk_end, regions[static_cast<std::size_t>(count) - 1].end);
     for (const page_region& region : std::span(regions).first(static_cast<std::size_t>(count))) {
-      // A page that was only ever read: nobody wrote to it.
+      // A page that was only read, never written.
       const bool only_read = (region.categories & page_is_pfnzero) != 0;
       if (only_read && !BAST_STACKS_MUTANT(page_of_zeros_counts)) continue;
       append(found, first, {.low = region.start, .high = region.end},
              (region.categories & page_is_present) == 0);
     }
-    if (scan.walk_end <= from) break;  // The kernel promises progress; without it we would hang.
+    if (scan.walk_end <= from) break;  // The kernel guarantees progress; without it this loops.
   }
   cut(found, first, where);
   return true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which pages are there, of a kernel that a test plays: what it is asked, and what is made of what
-// it says; pages that are swapped out, too, which no test can bring about.
+// Present pages, on a scripted kernel: the requests and the use of the results. Also pages that are
+// swapped out, which no test can cause.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ std::string extents_text(const std::vector<resident_extent>& found) {
   return text;
 }
 
-/// The ioctl of Linux 6.7, answer by answer.
+/// The ioctl of Linux 6.7, with a list of replies.
 struct fake_scan {
   struct region {
     std::uint64_t start, end, categories;
@@ -58,7 +58,7 @@ struct fake_scan {
                         if (said.error != 0) return -said.error;
                         auto* const into = reinterpret_cast<region*>(words[5]);
                         std::ranges::copy(said.regions, into);
-                        // What was left there before is no answer.
+                        // The previous content of the buffer is not a result.
                         into[said.regions.size()] = {0x8'0000, 0x9'0000, is_present};
                         words[4] = said.walk_end;
                         return static_cast<long>(said.regions.size());
@@ -116,10 +116,10 @@ TEST(PagemapScan, NeighboursOfOneKindAreOne) {
                                  {0xa000, 0xb000, is_present}}}};
   EXPECT_EQ(kernel.scan({.low = 0x1000, .high = 0x20'000}),
             "0x1000-0x4000 0x4000-0x6000s 0x6000-0x7000 0x8000-0x9000 0xa000-0xb000 ");
-  // Cut to what was asked, at both ends.
+  // Cut to the request, at both ends.
   EXPECT_EQ(kernel.scan({.low = 0x1010, .high = 0xaff0}),
             "0x1010-0x4000 0x4000-0x6000s 0x6000-0x7000 0x8000-0x9000 0xa000-0xaff0 ");
-  // What was found before is neither cut nor continued.
+  // Earlier results are neither cut nor continued.
   std::vector<resident_extent> found{{.where = {.low = 0, .high = 0x1000}}};
   kernel.next = 0;
   EXPECT_TRUE(scan_pagemap(-1, {.low = 0x1000, .high = 0x20'000}, found));
@@ -128,7 +128,7 @@ TEST(PagemapScan, NeighboursOfOneKindAreOne) {
 
 TEST(PagemapScan, GoesOnWhereTheKernelCame) {
   fake_scan kernel;
-  // To where it says, to the end of the last region when that is further, and again after an
+  // Continues from walk_end, from the end of the last region if that is further, and again after an
   // interrupt.
   kernel.replies = {
       {.walk_end = 0x4000, .regions = {{0x1000, 0x2000, is_present}}},
@@ -140,7 +140,7 @@ TEST(PagemapScan, GoesOnWhereTheKernelCame) {
   EXPECT_EQ(kernel.scan({.low = 0x1000, .high = 0x10'000}),
             "0x1000-0x2000 0x4000-0x5000 0x6000-0x7000 0x9000-0xa000s ");
   EXPECT_THAT(kernel.starts(), ElementsAre(0x1000, 0x4000, 0x4000, 0x4000, 0x7000, 0x9000));
-  // Without progress it ends.
+  // Ends without progress.
   for (const std::uint64_t walk_end : {0U, 0x2000U, 0x3000U}) {
     kernel.replies = {{.walk_end = 0x3000, .regions = {{0x1000, 0x2000, is_present}}},
                       {.walk_end = walk_end, .regions = {}}};
@@ -149,7 +149,7 @@ TEST(PagemapScan, GoesOnWhereTheKernelCame) {
   }
 }
 
-/// The file's words: bit 63 for what is present, 62 for what is swapped, of some pages.
+/// The file's words, for some pages: bit 63 for present, 62 for swapped.
 struct fake_words {
   static constexpr std::uint64_t present = std::uint64_t{1} << 63;
   static constexpr std::uint64_t swapped = std::uint64_t{1} << 62;
@@ -171,7 +171,7 @@ TEST(PagemapWords, AreReadWhereTheScanIsRefused) {
   const std::uint64_t p = fake_words::present, s = fake_words::swapped;
   file.words = {p, p, s, s, p, 0, p | s, 1, ~(p | s), p};
   fake_scan kernel;
-  // In the middle as well: what the scan had found is told by the words.
+  // Also in the middle of a scan: the words replace the scan's results.
   kernel.replies = {{.walk_end = 0x103'000, .regions = {{0x100'000, 0x103'000, is_present}}},
                     {.error = EINVAL, .walk_end = 0, .regions = {}}};
   const std::string expected =
@@ -183,7 +183,7 @@ TEST(PagemapWords, AreReadWhereTheScanIsRefused) {
   EXPECT_TRUE(read_pagemap(-1, {.low = 0x101'800, .high = 0x102'800}, found));
   EXPECT_EQ(extents_text(found), "0x101800-0x102000 0x102000-0x102800s ");
   EXPECT_EQ(file.asked.back(), std::pair(16L, 0x808L));
-  // At the end of the file it ends.
+  // Ends at the end of the file.
   found.clear();
   EXPECT_TRUE(read_pagemap(-1, {.low = 0x109'000, .high = 0x10c'000}, found));
   EXPECT_EQ(extents_text(found), "0x109000-0x10a000 ");

@@ -13,8 +13,8 @@
 namespace bast_stacks {
 namespace {
 
-// Above this the kernel lets nobody without CAP_PERFMON watch even programs of their own (Debian
-// and Ubuntu have such values; Linux itself ends here).
+// Above this the kernel requires CAP_PERFMON even to watch one's own programs (Debian and Ubuntu
+// have such values; 2 is the highest value of Linux itself).
 constexpr int paranoid_max = 2;
 
 struct remedy_text {
@@ -51,7 +51,7 @@ remedy_text remedy_of(const refused_perf& refused) {
     case ENOENT:
     case ENODEV:
     case EOPNOTSUPP: return {"this kernel cannot count page faults", other_way()};
-    // Of the bits that are asked for, inherit_thread is the youngest.
+    // The youngest of the requested bits is inherit_thread.
     case EINVAL:
     case E2BIG: return {"it takes Linux 5.13", other_way()};
     case EMFILE:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why page faults could not be watched: the kernel says one number for many refusals.
+// Why page faults could not be watched: the kernel has one errno for many refusals.
 #pragma once
 
 #include <sys/types.h>
@@ -12,20 +12,20 @@
 
 namespace bast_stacks {
 
-/// What the kernel refused.
+/// The step that the kernel refused.
 enum class perf_step : std::uint8_t { list, open, map, redirect };
 
-/// What tells the refusals apart; split off to be tested.
+/// The facts that distinguish the refusals; a type of its own for tests.
 struct refused_perf {
   pid_t pid = 0;
   int error = 0;  // errno
   perf_step step = perf_step::open;
-  std::optional<int> paranoid;  // kernel.perf_event_paranoid, where it can be read
-  std::size_t descriptors = 0;  // events that had been opened
+  std::optional<int> paranoid;  // kernel.perf_event_paranoid, if readable
+  std::size_t descriptors = 0;  // opened events
 };
 problem explain(const refused_perf& refused);
 
-/// kernel.perf_event_paranoid, where the kernel has it.
+/// kernel.perf_event_paranoid, if the kernel has it.
 std::optional<int> perf_paranoid();
 
 }  // namespace bast_stacks

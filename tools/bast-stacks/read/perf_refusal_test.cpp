@@ -70,7 +70,7 @@ TEST(PerfRefusal, EachErrorHasItsWords) {
             "cannot watch the page faults of process 42: mmap of a perf ring: Operation not "
             "permitted (the user's memory for perf events is used up)");
   EXPECT_EQ(said(EPERM, perf_step::map).remedy, "ulimit -l unlimited, or run as root");
-  // A right is missing where the kernel is stricter than 2.
+  // Only values above 2 mean a missing right.
   EXPECT_EQ(said(EPERM, perf_step::open, 2).remedy, said(EPERM).remedy);
   EXPECT_EQ(said(EACCES, perf_step::map, 3).what,
             "cannot watch the page faults of process 42: mmap of a perf ring: Permission denied "

@@ -16,7 +16,7 @@ namespace {
 static_assert(fault_sample_fields == (PERF_SAMPLE_TID | PERF_SAMPLE_ADDR | PERF_SAMPLE_REGS_USER |
                                       PERF_SAMPLE_STACK_USER));
 
-// Each machine has the header of its own numbers only.
+// The headers define the numbers of the build machine's CPU only.
 #ifdef __x86_64__
 static_assert(sampled_registers_of[0].bits ==
               (1ULL << PERF_REG_X86_BP | 1ULL << PERF_REG_X86_SP | 1ULL << PERF_REG_X86_IP));
@@ -26,7 +26,7 @@ static_assert(sampled_registers_of[1].bits ==
                1ULL << PERF_REG_ARM64_PC));
 #endif
 
-/// Newer than the headers that this is built with may be.
+/// May be newer than the headers of this build.
 constexpr std::uint32_t record_lost_samples = 13;
 constexpr std::size_t record_alignment = 8;
 
@@ -38,7 +38,7 @@ void copy_out(std::span<const std::byte> ring, std::uint64_t at, std::span<std::
   std::memcpy(into.data() + first, ring.data(), into.size() - first);
 }
 
-/// The fields of one record, from its front.
+/// Reads the fields of one record, from its front.
 class fields {
  public:
   explicit fields(std::span<const std::byte> left) : left_(left) {}
@@ -62,7 +62,7 @@ class fields {
   std::span<const std::byte> left_;
 };
 
-/// False when the record ends before its fields do.
+/// False if the record ends before its fields.
 bool parse_stack(fields& from, fault_sample& into) {
   const auto reserved = from.take<std::uint64_t>();
   if (!reserved) return false;

@@ -75,7 +75,7 @@ TEST(PerfRing, KnowsTheLinkRegisterOfArm) {
 }
 
 TEST(PerfRing, ARecordGoesOnAtTheStartOfTheRing) {
-  // At every place where it can be cut, the header's middle among them.
+  // Wraps at every position, including the middle of the header.
   for (std::uint64_t start = 0; start < 512; start += 8) {
     ring_writer ring(512, x86, start + 512 * 1000);
     ring.add(example_sample(200), 256);
@@ -126,7 +126,7 @@ TEST(PerfRing, AFaultMayComeWithoutItsStack) {
 }
 
 TEST(PerfRing, OnlyTheSizeOfItsRingIsTooMuch) {
-  // A ring that is full to the last byte, and what came before a record that is damaged.
+  // A ring that is full to the last byte, and the records before a damaged one.
   ring_writer full(256);
   for (int i = 0; i < 4; ++i) full.add(example_sample(0), 0);
   EXPECT_EQ(full.part().head, 256U);

@@ -14,7 +14,7 @@ void find_files_here(pid_t pid, std::vector<module>& modules) {
     if (!each.path.starts_with('/')) continue;
     const std::string its = root + each.path;
     struct stat theirs{};
-    // Its file system is its own affair: what is no file there would be opened in vain, or wait.
+    // Its file system is untrusted: opening anything but a regular file might fail or block.
     if (::stat(its.c_str(), &theirs) != 0 || !S_ISREG(theirs.st_mode)) continue;
     struct stat ours{};
     const bool same = ::stat(each.path.c_str(), &ours) == 0 && ours.st_dev == theirs.st_dev &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which files of a process are others than ours of that path, of a file system that a test plays.
+// Which files of a process differ from ours at that path, on a scripted file system.
 #include "read/process_files.hpp"
 
 #include <gmock/gmock.h>

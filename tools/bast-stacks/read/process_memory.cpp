@@ -36,8 +36,8 @@ void process_memory::read_pieces(std::span<piece> pieces) {
   }
 }
 
-/// The kernel stops at the first piece that is not there, and within a piece at the first page; so
-/// the piece where it stopped is absent, and the rest is another try.
+/// The kernel stops at the first absent piece, and within a piece at the first absent page. The
+/// piece where it stopped is absent; the rest is retried.
 void process_memory::read_batch(std::span<piece> pieces) {
   iovec ours[vectors_max];
   iovec theirs[vectors_max];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The memory of a running process, read without stopping it: process_vm_readv for what it holds,
-// /proc/PID/pagemap for what is there. Reading a page that was never touched maps the zero page
-// into the target, so whoever reads stacks asks `residency` first and reads nothing else.
+// The memory of a running process, read without stopping it: process_vm_readv for the contents,
+// /proc/PID/pagemap for the present pages. Reading a page that was never touched maps the zero page
+// into the target, so readers of stacks call `residency` first and read nothing else.
 #pragma once
 
 #include <sys/types.h>
@@ -15,7 +15,7 @@ class process_memory final : public memory {
  public:
   explicit process_memory(pid_t pid);
 
-  /// Whether the kernel lets us read it: 0, or errno of an attempt to read `address`.
+  /// Whether the kernel permits reading it: 0, or errno of an attempt to read `address`.
   int try_read(std::uint64_t address);
 
   bool residency(extent where, std::vector<resident_extent>& found) override;
@@ -25,12 +25,12 @@ class process_memory final : public memory {
   void read_batch(std::span<piece> pieces);
 
   pid_t pid_;
-  descriptor pagemap_;  // of /proc/PID/pagemap, where it may be opened
+  descriptor pagemap_;  // of /proc/PID/pagemap, if permitted
 };
 
-/// The same from a descriptor of any process's pagemap. False when it cannot be read.
+/// The same with a descriptor of any process's pagemap. False if it cannot be read.
 bool scan_pagemap(int pagemap, extent where, std::vector<resident_extent>& found);
-/// Without the ioctl of Linux 6.7, a word for every page.
+/// Without the ioctl of Linux 6.7, one word per page.
 bool read_pagemap(int pagemap, extent where, std::vector<resident_extent>& found);
 
 }  // namespace bast_stacks

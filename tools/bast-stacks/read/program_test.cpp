@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading real programs: what the library wrote is what the reader says.
+// Reads real programs: the reader must return what the library wrote.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -64,7 +64,7 @@ TEST(Program, DepthsOfSuspendedCoroutinesAreExact) {
   EXPECT_EQ(program.wait(), 0);
 }
 
-// Of bare stacks: what a coroutine itself needs would hide the smallest.
+// Of bare stacks: the needs of a coroutine would hide the smallest.
 const std::vector<std::uint64_t> small_depths = {1, 8, 100, 101, 512, 1000, 2047, 4095, 4096};
 
 std::vector<std::string> with_small_depths(std::string_view mode) {
@@ -103,7 +103,7 @@ TEST(Program, SmallDepthsOfReleasedStacksAreExact) {
 TEST(Program, FilesOfAnotherMountNamespaceAreReadThroughTheProcess) {
   namespace fs = std::filesystem;
   const fs::path program(BAST_STACKS_TEST_PROGRAM);
-  // Empty, but for the child, which mounts the program's directory on it.
+  // Empty, except in the child, which mounts the program's directory on it.
   const fs::path place =
       fs::path(::testing::TempDir()) / ("bast-namespace-" + std::to_string(::getpid()));
   fs::create_directories(place);
@@ -162,7 +162,7 @@ TEST(Program, NoPageIsMadeResident) {
 }
 
 TEST(Program, AHundredThousandStacksAreRead) {
-  // AddressSanitizer keeps mappings for each stack, of which a process can have 65,530.
+  // AddressSanitizer keeps mappings for each stack, and a process can have 65,530.
   const std::size_t stacks = instrumented ? 1000 : 100'000;
   child program(test_program({"many", std::to_string(stacks)}));
   ASSERT_TRUE(program.ready());
@@ -302,7 +302,7 @@ TEST(Program, ARecordingEndsWithItsDurationOrAnInterrupt) {
                             .every = std::chrono::milliseconds(5)});
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_EQ(find_site(*seen, "worker")->max, 5000U);
-  // An interrupt that waits ends it after its first look.
+  // A pending interrupt ends it after its first look.
   sigset_t interrupt;
   sigset_t before;
   ::sigemptyset(&interrupt);
@@ -316,10 +316,10 @@ TEST(Program, ARecordingEndsWithItsDurationOrAnInterrupt) {
   EXPECT_EQ(record({.pid = 1, .duration = {}, .every = {}}).error().status, 2);
 }
 
-/// Runs the program in a directory of its own until it dies, and reads its core.
+/// Runs the program in its own directory until it dies, and reads its core.
 std::optional<snapshot> core_of(const std::vector<std::string>& words) {
   const auto pattern = read_proc("/proc/sys/kernel/core_pattern", 256);
-  // A sanitizer reports, and exits.
+  // A sanitizer reports and exits.
   if (instrumented || !pattern || *pattern != "core\n") return std::nullopt;
   const auto directory =
       std::filesystem::path(::testing::TempDir()) / ("bast-program-" + std::to_string(::getpid()));

@@ -23,7 +23,7 @@ namespace {
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-/// While it lives, SIGINT and SIGTERM wait until somebody asks for them.
+/// Keeps SIGINT and SIGTERM pending until they are taken.
 class held_signals {
  public:
   held_signals() {
@@ -37,8 +37,7 @@ class held_signals {
   held_signals(const held_signals&) = delete;
   held_signals& operator=(const held_signals&) = delete;
 
-  /// Waits until `end` at most, or until page faults are to be looked at. True when a signal ended
-  /// it.
+  /// Waits until `end`, or until page faults are ready. True if a signal ended it.
   bool wait(steady_clock::time_point end, page_faults* faults) const {
     for (;;) {
       std::vector<pollfd> all = {{.fd = arrived_.get(), .events = POLLIN, .revents = 0}};
@@ -63,12 +62,12 @@ class held_signals {
   descriptor arrived_;
 };
 
-/// A time that can be computed with: nobody waits for a year.
+/// Clamps to a year, so that the sum cannot overflow.
 steady_clock::time_point after(steady_clock::time_point begin, nanoseconds wait) {
   return begin + std::min(wait, nanoseconds(std::chrono::years(1)));
 }
 
-/// Looks until it is time to end. Errors: those of page faults.
+/// Looks until the end of the recording. Errors: those of page faults.
 std::expected<void, problem> look_again(const record_options& options, const held_signals& signals,
                                         steady_clock::time_point end, page_faults* faults,
                                         snapshot& all) {
@@ -111,7 +110,7 @@ std::expected<snapshot, problem> record(const record_options& options) {
   const auto good = look_again(options, signals, end, faults ? &*faults : nullptr, *all);
   if (!good) return std::unexpected(good.error());
   if (!faults) return all;
-  // Sites that are new since the last look have deepest stacks, too.
+  // Sites that are new since the last look may have deepest stacks, too.
   if (auto now = open_process(options.pid, {}); now) *all = accumulate(*all, std::move(*now));
   faults->add_to(*all);
   return all;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looking at a running process again and again.
+// Looks at a running process repeatedly.
 #pragma once
 
 #include <sys/types.h>
@@ -20,9 +20,9 @@ struct record_options {
   bool deepest = false;  // watch its page faults for deepest stacks, see page_faults.hpp
 };
 
-/// The last look, with the largest numbers of all looks. SIGINT, SIGTERM and the end of the process
-/// end it well. Errors: those of the first look; an interval that is not positive; page faults that
-/// were asked for and cannot be watched.
+/// The last look, with the maxima of all looks. SIGINT, SIGTERM and the end of the process end it
+/// successfully. Errors: those of the first look; an interval that is not positive; page faults
+/// that were requested and cannot be watched.
 std::expected<snapshot, problem> record(const record_options& options);
 
 }  // namespace bast_stacks

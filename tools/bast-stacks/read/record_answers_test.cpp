@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// When a recording looks, and what ends it, on a clock that stands still; and the page faults that
-// it takes, of a kernel that a test plays.
+// When a recording looks, and what ends it, on a stopped clock; and its page faults, on a scripted
+// kernel.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
@@ -33,11 +33,11 @@ using testing::find_site;
 using ::testing::HasSubstr;
 using testing::ring_writer;
 
-/// Waits that last as long as they are to, at once.
+/// Waits that return at once, after their full virtual time.
 struct fake_waits {
   fake_time time;
   std::vector<std::string> waits;  // in milliseconds
-  /// Called in each wait; an answer other than 0 ends it at once.
+  /// Called in each wait; a result other than 0 ends it at once.
   std::function<long(std::size_t wait, std::span<pollfd> all)> in_wait;
 
   answered_call ppoll{called::ppoll, [this](const auto& given) -> std::optional<long> {
@@ -69,7 +69,7 @@ TEST(RecordAnswers, ItWaitsFromLookToLookUntilItsEnd) {
   EXPECT_EQ(waits_of({.duration = milliseconds(2'500), .every = milliseconds(2'250)}), "2250 250");
   EXPECT_EQ(waits_of({.duration = std::chrono::nanoseconds(999'999'999)}), "999.999999");
   EXPECT_EQ(waits_of({.duration = milliseconds(5)}), "5");
-  // Nobody waits for longer than a year.
+  // No wait is longer than a year.
   EXPECT_EQ(waits_of({.every = std::chrono::nanoseconds::max()}), "31556952000");
   EXPECT_EQ(error_text(record({.pid = ::getpid(), .every = {}})),
             "2 the interval must be positive");
@@ -90,7 +90,7 @@ TEST(RecordAnswers, EachLookIsOneOfTheWholeProcess) {
       record({.pid = ::getpid(), .duration = milliseconds(20), .every = milliseconds(5)});
   ASSERT_TRUE(seen) << seen.error().what;
   EXPECT_EQ(find_site(*seen, "worker")->max, 9000U);
-  EXPECT_EQ(find_site(*seen, "worker")->uses, 3U);  // At its end it does not look again.
+  EXPECT_EQ(find_site(*seen, "worker")->uses, 3U);  // No look at the end.
 }
 
 TEST(RecordAnswers, AnInterruptedWaitGoesOnForTheRest) {
@@ -143,7 +143,7 @@ TEST(RecordAnswers, TheEndOfTheProcessEndsIt) {
                                                ::getpid()));
 }
 
-/// Somewhere in the code of this program.
+/// An address in the code of this program.
 std::uint64_t in_code() { return reinterpret_cast<std::uint64_t>(&waits_of); }
 
 /// A first touch `depth` below a stack's top, by a call that left its return address there.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `field`: a number in a copied record of the target, whose place the registry's header tells.
+// `field`: a number in a copied record of the target, at an offset from the registry's header.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace bast_stacks {
 
-/// `record` has at least `offset` and sizeof(T) bytes: whoever read the header has checked that.
+/// `record` has at least `offset` and sizeof(T) bytes: the reader of the header checked that.
 template <class T>
 T field(const std::byte* record, std::uint16_t offset) {
   T value{};

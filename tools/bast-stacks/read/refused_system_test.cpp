@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is said, and with which status, when the kernel refuses: in a child of its own, from which a
-// filter takes the calls away.
+// The message and the status when the kernel refuses: in a child, with a filter that blocks the
+// calls.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -29,7 +29,7 @@ using testing::test_program;
 
 constexpr int no_filter = 77;
 
-/// What `body` says in a child that may not make these calls.
+/// The message of `body` in a child that may not make these calls.
 std::string said_without(const std::vector<bast::test::refused_call>& calls,
                          const std::function<std::string()>& body) {
   int ends[2] = {-1, -1};
@@ -101,7 +101,7 @@ TEST(Run, AnInterruptedWaitIsNoEnd) {
   EXPECT_EQ(interrupted.calls(), 3);
 }
 
-/// What a program that is run begins with.
+/// The initial state of a program that is run.
 std::string run_of_shell(const std::string& line) {
   int ends[2] = {-1, -1};
   EXPECT_EQ(::pipe(ends), 0);
@@ -121,7 +121,7 @@ TEST(Run, TheVariableHasItsWordsBehindThoseThatWereThere) {
     if (before != nullptr) ::setenv("BAST_WATCH", before, 1);
     std::string text = run_of_shell("echo \"$BAST_WATCH\"");
     ::unsetenv("BAST_WATCH");
-    // The number of its file differs.
+    // The number of its file varies.
     const std::size_t number = text.find("fd:") + 3;
     const std::size_t end = text.find_first_not_of("0123456789", number);
     EXPECT_LT(number, end);
@@ -130,14 +130,14 @@ TEST(Run, TheVariableHasItsWordsBehindThoseThatWereThere) {
   EXPECT_EQ(words(nullptr), "fd:,deepest\n");
   EXPECT_EQ(words(""), "fd:,deepest\n");
   EXPECT_EQ(words("a"), "a,fd:,deepest\n");
-  // Nothing else is lost, and what only begins like it is another's.
+  // Nothing else is lost, and a variable that only begins like it is another.
   ::setenv("BAST_WATCHED", "kept", 1);
   EXPECT_EQ(run_of_shell("echo $BAST_WATCHED"), "kept\n");
   ::unsetenv("BAST_WATCHED");
 }
 
 TEST(Run, SignalsAreThatOfItsCallerInTheProgramAndAfterwards) {
-  // Whoever started this test may ignore some of them, as a shell does for what it starts behind.
+  // The parent of this test may ignore some of them, as a shell does for background jobs.
   constexpr int all[] = {SIGINT, SIGQUIT, SIGTERM};
   struct sigaction before[std::size(all)] = {};
   for (std::size_t i = 0; i < std::size(all); ++i) {
@@ -145,7 +145,7 @@ TEST(Run, SignalsAreThatOfItsCallerInTheProgramAndAfterwards) {
     made.sa_handler = all[i] == SIGQUIT ? SIG_IGN : SIG_DFL;
     ::sigaction(all[i], &made, &before[i]);
   }
-  // Bits of SIGINT 2, SIGQUIT 3, SIGTERM 15: only what was ignored before is.
+  // Bits of SIGINT 2, SIGQUIT 3, SIGTERM 15: only those ignored before stay ignored.
   const std::string text = run_of_shell("grep SigIgn /proc/self/status");
   const std::uint64_t mask =
       std::stoull(text.substr(text.find_first_of("0123456789")), nullptr, 16);

@@ -113,7 +113,7 @@ bool is_listed(const bast::watch::slab_entry& entry) {
   return entry.state == static_cast<std::uint32_t>(entry_state::open);
 }
 
-/// What is recorded among the first `most` entries of a table.
+/// The recorded entries among the first `most` of a table.
 template <class Entry>
 void read_table(memory& target, registry& all, const table& from, std::uint32_t most,
                 std::vector<numbered<Entry>>& into) {

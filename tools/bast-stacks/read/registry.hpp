@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A registry's header and tables, checked: whatever a target says, what comes from here can be
-// computed with. Sites, which are a page each and change all the time, are read by `site_reader`.
+// A registry's header and tables, checked: for any content of the target, these numbers are safe to
+// compute with. `site_reader` reads sites, which take a page each and change all the time.
 #pragma once
 
 #include <expected>
@@ -12,7 +12,7 @@
 
 namespace bast_stacks {
 
-// What is looked at, at most; more is said in not_seen.
+// The maxima that are read; more is reported in not_seen.
 inline constexpr std::uint32_t sites_max = 65'536;
 inline constexpr std::uint32_t pools_max = 65'536;
 inline constexpr std::uint32_t slabs_max = 1'048'576;
@@ -30,7 +30,7 @@ struct numbered {
 struct registry {
   std::uint64_t address = 0;
   bast::watch::header header{};
-  std::vector<numbered<bast::watch::pool_entry>> pools;  // open ones, and those that are gone
+  std::vector<numbered<bast::watch::pool_entry>> pools;  // open and destroyed ones
   std::vector<numbered<bast::watch::slab_entry>> slabs;  // open ones
   std::uint64_t unread = 0;  // entries of all tables that could not be read
 };
@@ -44,8 +44,8 @@ inline std::uint64_t record_address(const registry& all, const bast::watch::tabl
   return all.address + table.offset + std::uint64_t{index} * table.record_bytes;
 }
 
-/// Whether one can compute with a slab's numbers: nothing of it wraps around, and each slot has
-/// pages that the 16 bits of its frontier can count.
+/// Whether a slab's numbers are safe to compute with: nothing wraps around, and the 16 bits of a
+/// frontier can count the pages of a slot.
 inline bool is_possible(const registry& all, const bast::watch::slab_entry& slab) noexcept {
   const std::uint64_t page = all.header.page_bytes;
   const auto span = product(slab.stride, slab.opened);

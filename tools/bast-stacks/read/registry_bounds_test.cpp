@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each number of a registry's header at its bound, one below and one above, with all words of the
-// refusal; and tables of more entries than are read at once.
+// Each number of a registry's header at its bound, one below and one above, with the whole text of
+// the refusal; and tables of more entries than one read takes.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -20,7 +20,7 @@ using testing::scripted_memory;
 
 constexpr std::uint64_t home = 0x10'0000;
 
-/// A registry that is nothing but a header whose tables take all of its room.
+/// A registry that consists of a header whose tables take all of its room.
 header bare_header() {
   header made{};
   made.magic = bast::watch::magic;
@@ -66,7 +66,7 @@ std::string verdict_of(const std::function<void(header&)>& change, std::uint64_t
   return error_text(read_registry(target, at));
 }
 
-/// What is said of a damaged number.
+/// The error about a damaged number.
 std::string damaged(std::string_view field, std::uint64_t value) {
   return fmt::format("3 the registry at 0x100000 is damaged: {} is {}", field, value);
 }
@@ -167,7 +167,7 @@ TEST(RegistryBounds, OfItsRecords) {
   }
   EXPECT_EQ(verdict_of([](header& h) { h.slots.record_bytes = h.blocks.record_bytes = 4096; }),
             "fine");
-  // Before the first pool nobody has described the slots, before the first coroutine the blocks.
+  // Before the first pool the slots are not described, before the first coroutine the blocks.
   EXPECT_EQ(verdict_of([](header& h) {
               h.slabs.used = 0;
               h.slots = {};
@@ -256,7 +256,7 @@ TEST(RegistryBounds, ATargetThatEndsMeanwhileSaysWhy) {
     if (address == home + 512) target.end("it has ended");
   };
   EXPECT_EQ(error_text(read_registry(target, home)), "3 it has ended");
-  EXPECT_EQ(target.reads.size(), 3U);  // the second time of the head and the pool, and no slab
+  EXPECT_EQ(target.reads.size(), 3U);  // the head and the pool again, no slab
   EXPECT_EQ(error_text(read_registry(target, home)), "3 it has ended");
 }
 

@@ -17,7 +17,7 @@ using ::testing::Contains;
 using testing::fake_registry;
 using ::testing::HasSubstr;
 
-/// What is said of a registry after somebody changed it, or "fine".
+/// The verdict on a registry after a change, or "fine".
 std::string verdict(const std::function<void(bast::watch::header&)>& change) {
   fake_registry fake;
   const std::uint64_t address = fake.header().self;

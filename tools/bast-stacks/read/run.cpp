@@ -32,13 +32,13 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr const char* variable = "BAST_WATCH";
-// Until there is something to see, to see it before a short program ends.
+// Until a registry appears, to look before a short program ends.
 constexpr milliseconds ask_every{2};
 constexpr milliseconds look_every{200};
-// A look may take this part of the time at most.
+// Looks may take at most one part in this many of the time.
 constexpr int look_share = 20;
 
-/// The terminal sends these to the program as well, and we must outlive it to report.
+/// Ignores the signals that the terminal also sends to the program: we must outlive it to report.
 class patient {
  public:
   patient() {
@@ -54,7 +54,7 @@ class patient {
   patient(const patient&) = delete;
   patient& operator=(const patient&) = delete;
 
-  /// Those that the program is to begin with as we did: ignored ones stay ignored.
+  /// The signals whose default the program starts with, as we did: ignored ones stay ignored.
   sigset_t to_reset() const {
     sigset_t set;
     ::sigemptyset(&set);
@@ -69,7 +69,7 @@ class patient {
   struct sigaction before_[std::size(signals)] = {};
 };
 
-/// The environment with our words in BAST_WATCH behind those that were there.
+/// The environment, with our words appended to BAST_WATCH.
 std::vector<std::string> environment(int fd, const run_options& options) {
   std::string words = fmt::format("fd:{}", fd);
   if (options.deepest) words += ",deepest";
@@ -91,7 +91,7 @@ std::vector<std::string> environment(int fd, const run_options& options) {
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> all;
   all.reserve(strings.size() + 1);
-  // posix_spawn promises not to write to them.
+  // posix_spawn guarantees not to write to them.
   for (const std::string& each : strings) all.push_back(const_cast<char*>(each.c_str()));
   all.push_back(nullptr);
   return all;
@@ -113,18 +113,18 @@ std::expected<pid_t, problem> start(const std::vector<std::string>& argv, int re
   return pid;
 }
 
-/// What is gone at the program's end: its modules, and who was live.
+/// Records what is gone at the program's end: its modules, and the live stacks.
 class observer {
  public:
   explicit observer(const source& registry) : registry_(registry) {}
 
-  /// Looks, if there is something to see. Returns how long to wait until the next time.
+  /// Looks, if there is a registry. Returns the time until the next look.
   milliseconds look() {
     bast::watch::header head{};
     if (!registry_.read_record(0, head) || !is_its(head)) return ask_every;
     const auto begin = std::chrono::steady_clock::now();
     auto now = open_process(static_cast<pid_t>(head.pid), {.children = false});
-    // It may be between two lives (exec), or at its end.
+    // It may be in the middle of an exec, or at its end.
     if (now) seen_ = seen_ ? accumulate(*seen_, std::move(*now)) : std::move(*now);
     if (!seen_) return ask_every;
     const auto spent =
@@ -136,8 +136,8 @@ class observer {
   const std::optional<snapshot>& seen() const { return seen_; }
 
  private:
-  /// Whether the process that the registry names has it: it is not always our child (a script may
-  /// have started it), and its number may be one of another namespace.
+  /// Whether the process that the registry names has it: it need not be our child (a script may
+  /// have started it), and its number may belong to another namespace.
   static bool is_its(const bast::watch::header& head) {
     bast::watch::header mapped{};
     process_memory process(static_cast<pid_t>(head.pid));
@@ -212,7 +212,7 @@ std::expected<run_result, problem> run_program(const std::vector<std::string>& a
   }
   result.others = open_further_registries(registry);
   const auto none_is_live = [](snapshot& of) {
-    for (site& each : of.sites) each.live = 0;  // `held` says how many there were.
+    for (site& each : of.sites) each.live = 0;  // `held` has their number.
   };
   none_is_live(result.seen);
   std::ranges::for_each(result.others, none_is_live);

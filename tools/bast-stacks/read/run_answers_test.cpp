@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the end of a program is waited for, and when it is looked at meanwhile: on a clock that a
-// test sets, and with a kernel that says when it ends.
+// Waiting for the end of a program, and the looks meanwhile: on a scripted clock, and with a kernel
+// that reports the end.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
@@ -35,8 +35,8 @@ using testing::find_site;
 using testing::open_descriptors;
 using testing::test_program;
 
-/// The standard streams of the program that is run: it says that it is ready, and goes on until its
-/// input ends.
+/// The standard streams of the program that is run: it prints "ready" and continues until its input
+/// ends.
 class own_streams {
  public:
   own_streams() : input_before_(::dup(0)), output_before_(::dup(1)) {
@@ -78,7 +78,7 @@ class own_streams {
   int output_ = -1;
 };
 
-/// What the kernel is asked while a program runs.
+/// The requests to the kernel while a program runs.
 struct fake_watch {
   fake_time time;
   std::vector<int> waits;           // milliseconds
@@ -107,7 +107,7 @@ struct fake_watch {
                          }};
 };
 
-/// Says that the program has ended, and waits for it.
+/// Reports that the program has ended, and waits for it.
 std::optional<long> it_ended(pollfd& end) {
   end.revents = POLLIN;
   return 1;
@@ -126,7 +126,7 @@ std::string waits_while(long step_ns, std::size_t looks, snapshot* seen = nullpt
   const long before = open_descriptors();
   const auto ended = run_program(test_program({"depths", "5000", "9000"}), {});
   const long after = open_descriptors();
-  streams.reset();  // What a test says goes to the same place.
+  streams.reset();  // Test output goes to the same place.
   EXPECT_EQ(after, before - 1) << "but for the input that was ended";
   EXPECT_TRUE(ended) << error_text(ended);
   if (!ended) return {};
@@ -145,7 +145,7 @@ TEST(RunAnswers, ItIsLookedAtLessAndLessOften) {
   EXPECT_EQ(worker->held, 2U);
   EXPECT_FALSE(seen.modules.empty());
   EXPECT_THAT(seen.not_seen, ::testing::Not(::testing::Contains(::testing::HasSubstr("ended "))));
-  // A look that takes long, here three steps of the clock, takes a twentieth of the time at most.
+  // A long look, here three steps of the clock, takes at most a twentieth of the time.
   EXPECT_EQ(waits_while(1'000'000, 3), "2 60 60 60");
   EXPECT_EQ(waits_while(100'000, 3), "2 4 8 16");
   EXPECT_EQ(waits_while(400'000, 3), "2 20 20 20");
@@ -213,7 +213,7 @@ TEST(RunAnswers, WithNothingToSeeItIsAskedEveryTwoMilliseconds) {
   std::optional<own_streams> streams(std::in_place);
   fake_watch kernel;
   kernel.in_wait = [&](std::size_t wait, pollfd& end) -> std::optional<long> {
-    // An interrupt, and an answer that says nothing, are no end.
+    // An interrupt, and a wait without an event, are not an end.
     if (wait == 2) return -EINTR;
     if (wait == 3) return 1;
     if (wait < 6) return 0;
@@ -234,7 +234,7 @@ TEST(RunAnswers, WithoutAHandleItIsAskedForAfterEachWait) {
   kernel.has_handles = false;
   kernel.in_wait = [&](std::size_t wait, pollfd&) -> std::optional<long> {
     if (wait == 3) {
-      // It ends, and waits to be waited for.
+      // It ends, and waits to be reaped.
       streams->end_input();
       siginfo_t which{};
       ::waitid(P_ALL, 0, &which, WEXITED | WNOWAIT);

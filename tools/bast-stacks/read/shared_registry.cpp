@@ -14,12 +14,12 @@ namespace bast_stacks {
 
 namespace {
 
-constexpr std::uint64_t shared_maps_max = 1 << 20;  // of which the library writes no more
+constexpr std::uint64_t shared_maps_max = 1 << 20;  // the most that the library writes
 
 std::string text_behind_registry(const source& file, std::uint64_t end) {
   const std::uint64_t size = file.size();
   if (size <= end) return {};
-  // What follows a child's is zeros, or the next registry: the text ends at the first zero.
+  // A child's text is followed by zeros, or the next registry: it ends at the first zero.
   std::string text(std::min(size - end, shared_maps_max), '\0');
   text.resize(file.read_at(end, std::as_writable_bytes(std::span(text))));
   text.resize(std::min(text.find('\0'), text.size()));
@@ -56,7 +56,7 @@ std::expected<snapshot, problem> open_shared_registry(std::shared_ptr<const sour
 std::vector<snapshot> open_further_registries(const std::shared_ptr<const source>& file) {
   using bast::watch::shared_stride;
   std::vector<snapshot> all;
-  // One that has an owner and no magic was being made when its process ended.
+  // With an owner but no magic: its process ended while creating it.
   bast::watch::header header{};
   for (std::uint64_t at = shared_stride; file->read_record(at, header) && header.pid != 0;
        at += shared_stride) {

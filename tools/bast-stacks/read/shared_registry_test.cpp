@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Registries in a file, of a program that is gone: the first, those that follow, and what is
-// written behind each of them.
+// Registries in a file, of an ended program: the first, the following ones, and the text after
+// each.
 #include "read/shared_registry.hpp"
 
 #include <fmt/format.h>
@@ -26,7 +26,7 @@ using ::testing::ElementsAre;
 using testing::fake_registry;
 using testing::find_site;
 
-/// A file of which most is a hole, as large as it likes.
+/// A file that is mostly a hole, of any size.
 class sparse_source final : public source {
  public:
   std::uint64_t size() const override { return size_; }
@@ -75,7 +75,7 @@ class registry_file {
   std::shared_ptr<sparse_source> file_ = std::make_shared<sparse_source>();
 };
 
-/// A line of /proc/self/maps, of the file that this program is.
+/// A line of /proc/self/maps, for this program's file.
 std::string own_line() {
   const mapping own = parse_maps(read_proc("/proc/self/maps", 1 << 20).value()).front();
   return fmt::format("{:x}-{:x} r--p 00000000 00:00 1 {}\n", own.where.low, own.where.high,
@@ -115,7 +115,7 @@ TEST(SharedRegistry, WithoutOneTheProgramMadeNoPool) {
   EXPECT_EQ(error_text(open_shared_registry(all.file(), "it")), none);
   all.cut(7);
   EXPECT_FALSE(holds_registry(*all.file(), 0));
-  // One whose sites are cut off is read as far as it goes.
+  // One whose sites are cut off is read as far as possible.
   all.put_registry(0);
   all.cut(fake_registry::bytes - fake_registry::page);
   EXPECT_EQ(error_text(open_shared_registry(all.file(), "it")), "fine");
@@ -143,7 +143,7 @@ TEST(SharedRegistry, ItsFilesAreWrittenBehindItUpToTheFirstZero) {
   EXPECT_EQ(modules(line.substr(0, line.size() - 1) + std::string(5, '\0') + line), 1U);
   EXPECT_EQ(modules(std::string(1, '\0') + line), 0U);
   EXPECT_EQ(modules(""), 0U);
-  // No more than the library writes.
+  // At most what the library writes.
   constexpr std::size_t most = 1 << 20;
   EXPECT_EQ(modules(std::string(most - line.size(), '\n') + line), 1U);
   EXPECT_EQ(modules(std::string(most, '\n') + line), 0U);
@@ -168,7 +168,7 @@ TEST(SharedRegistry, OthersFollowUntilOneHasNoOwner) {
   header.pid = 701;
   all.put_registry(shared_stride);
   header.pid = 702;
-  header.magic = 0;  // It was being made.
+  header.magic = 0;  // It was being created.
   all.put_registry(2 * shared_stride);
   header.pid = 703;
   header.magic = bast::watch::magic;

@@ -21,7 +21,7 @@ std::uint64_t place_of(std::uint32_t pool, std::uint32_t index) {
   return std::uint64_t{pool} << 32 | index;
 }
 
-/// A record of what the deepest stack looked like whose numbers a reader can compute with.
+/// A record of a deepest stack, reduced to numbers that are safe to compute with.
 deepest_stack checked(const deepest_stack& raw) {
   deepest_stack good = raw;
   if (good.count > bast::watch::return_count || good.first > good.count || good.depth > good.top ||
@@ -58,7 +58,7 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
   if (pool_id != 0) made.pools.push_back(pool_id);
   made.raw = checked(entry.deepest);
   made.overflows = entry.overflows;
-  // A use that did not end yet, or never will, is known by how it grew.
+  // The growths of a use that has not ended show its depth.
   if (made.raw.depth > made.max) {
     note_depth(made, made.raw.depth, made.limit);
     made.max_age_ns = age_of(made.raw.depth, made.raw.at_ns);
@@ -70,7 +70,7 @@ site site_from(const site_entry& entry, std::uint64_t pool_id, std::uint64_t now
 
 namespace {
 
-/// Keeps these sites, in this order, and no others; no live stack is of one of the others.
+/// Keeps these sites, in this order; no live stack belongs to another.
 void reorder(snapshot& all, std::vector<std::size_t> order) {
   std::vector<std::size_t> place(all.sites.size());
   std::vector<site> sorted;
@@ -122,7 +122,7 @@ std::uint64_t site_index::enter(const site_entry& entry, std::uint64_t pool_id,
   const std::uint64_t max = made.max;
   const std::size_t index = enter(std::move(made));
   if (pool_id != 0) by_place_.insert_or_assign(place_of(entry.pool, entry.index), index);
-  // Pools that are gone were not all there at one time.
+  // Destroyed pools did not all exist at one time.
   held& most = held_max_[index];
   if (entry.state == static_cast<std::uint32_t>(bast::watch::entry_state::closed)) {
     most.gone = std::max(most.gone, entry.held_max);

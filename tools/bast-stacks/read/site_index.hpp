@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `site_index`: a target has a record for each site of each pool; a reader wants one line for each
-// place in the source. The book adds them up, and knows which line a slot's (pool, index) means.
+// `site_index`: a target has a record per site and pool; users want one line per place in the
+// source. The index adds them up, and maps a slot's (pool, index) to its line.
 #pragma once
 
 #include <map>
@@ -14,7 +14,7 @@
 
 namespace bast_stacks {
 
-/// What identifies a site for a user.
+/// The identity of a site for a user.
 using site_identity =
     std::tuple<std::string, std::uint32_t, std::uint32_t, bast::watch::site_kind, bool>;
 inline site_identity identity_of(const site& each) {
@@ -23,25 +23,24 @@ inline site_identity identity_of(const site& each) {
 
 /// Sorts sites by where, line, column, and renumbers live stacks accordingly.
 void sort_sites(snapshot& all);
-/// Each pool has a record for what has no site; it is a site where something ran.
+/// Drops the record that each pool has for stacks without a site, unless it was used.
 void drop_unused_other(snapshot& all);
 
 class site_index {
  public:
-  /// Enters sites into `all`, which must live as long as the book.
+  /// Enters sites into `all`, which must outlive the index.
   explicit site_index(snapshot& all);
 
-  /// Enters a line that another snapshot has. Returns its index.
+  /// Enters a line of another snapshot. Returns its index.
   std::size_t enter(site entered);
 
-  /// Enters what a registry says. `pool_id` is 0 for a site of pools that are gone.
-  /// `now_ns` is the target's CLOCK_MONOTONIC, or 0 when not known. Returns how deep it was in that
-  /// pool.
+  /// Enters an entry of a registry. `pool_id` is 0 for a site of destroyed pools. `now_ns` is the
+  /// target's CLOCK_MONOTONIC, or 0 if not known. Returns its depth in that pool.
   std::uint64_t enter(const bast::watch::site_entry& entry, std::uint64_t pool_id,
                       std::uint64_t now_ns);
 
-  /// Sees to it that each site holds at least the most that the registry counted: slots tell of
-  /// this moment, and nothing when their pools are gone.
+  /// Raises each site's held to at least the registry's maximum: slots show only the present, and
+  /// nothing once their pools are gone.
   void raise_held();
 
   /// The line of a slot's site; made, as "(other)", when the registry has no record of it.
@@ -54,7 +53,7 @@ class site_index {
   snapshot& all_;
   std::map<site_identity, std::size_t> by_identity_;
   std::unordered_map<std::uint64_t, std::size_t> by_place_;
-  /// The most stacks: of pools that are there together, and of one that is gone.
+  /// The most stacks: of pools that exist together, and of one destroyed pool.
   struct held {
     std::uint64_t open = 0;
     std::uint64_t gone = 0;

@@ -16,8 +16,8 @@ using bast::watch::site_entry;
 
 constexpr std::uint32_t batch = 64;  // entries, a page each
 constexpr int tries_max = 20;
-// A writer needs a microsecond, if it runs. All tries of all sites together wait this often at
-// most, so that a target that was stopped costs no more than a tenth of a second.
+// A writer needs a microsecond, if it runs. All retries of all sites together wait at most this
+// often, so that a stopped target costs at most a tenth of a second.
 constexpr int waits_max = 1000;
 constexpr timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
 
@@ -57,8 +57,8 @@ class site_table_reader {
  private:
   bool present(std::uint32_t i) const { return pieces_[2 * batch + i].present; }
 
-  /// Copies entries [first, first + count) to the front of entries_; before and after that, the
-  /// words that guard them.
+  /// Copies entries [first, first + count) to the front of entries_; before and after that, their
+  /// guard words.
   void copy(std::uint32_t first, std::uint32_t count, std::uint32_t into = 0) {
     constexpr std::uint64_t deepest = offsetof(site_entry, deepest);
     const auto word = [](std::uint32_t& each) {
@@ -73,7 +73,7 @@ class site_table_reader {
       pieces_[3 * batch + i] = {.address = at, .into = word(after_[i].numbers)};
       pieces_[4 * batch + i] = {.address = at + deepest, .into = word(after_[i].deepest)};
     }
-    // Three reads, one after the other: the words before, the entries, the words after.
+    // Three reads in order: the words before, the entries, the words after.
     target_.read(std::span(pieces_).subspan(into, count));
     target_.read(std::span(pieces_).subspan(batch + into, count));
     target_.read(std::span(pieces_).subspan(2 * batch + into, count));
@@ -87,7 +87,7 @@ class site_table_reader {
   bool numbers_whole(std::uint32_t i) const { return whole(before_[i].numbers, after_[i].numbers); }
   bool deepest_whole(std::uint32_t i) const { return whole(before_[i].deepest, after_[i].deepest); }
 
-  /// Copies entry i of the batch until nobody wrote it meanwhile.
+  /// Copies entry i of the batch until it was not written during the copy.
   void settle(std::uint32_t first, std::uint32_t i) {
     for (int tries = 0; tries < tries_max && waits_ < waits_max; ++tries) {
       if (!present(i) || target_.broken() || (numbers_whole(i) && deepest_whole(i))) break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sites are a page each and are written all the time: how many are read at once, and what is
-// believed of one that changes between the reads.
+// Sites take a page each and are written all the time: how many one read takes, and the result if
+// one changes between the reads.
 #include "read/site_reader.hpp"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ site_entry open_site(std::uint32_t i) {
   return made;
 }
 
-/// "lines depths unread torn torn_deepest" of what was read.
+/// "lines depths unread torn torn_deepest" of the result.
 struct site_reading {
   std::vector<std::uint32_t> lines;
   std::vector<std::uint64_t> depths;
@@ -151,16 +151,16 @@ TEST(SiteReader, TwentyTimesAndThenItSaysSo) {
   EXPECT_EQ(last.lines[1], 1021U);
   EXPECT_EQ(last.lost.torn, 0U);
   const auto never = while_written(2, 1, 21, true);
-  EXPECT_EQ(never.lines[1], 1022U);  // Numbers are told, and that they may be apart.
+  EXPECT_EQ(never.lines[1], 1022U);  // Numbers are kept, and reported as torn.
   EXPECT_EQ(never.depths[1], 2022U);
   EXPECT_EQ(never.lost.torn, 1U);
   EXPECT_EQ(never.lost.torn_deepest, 0U);
   const auto deepest = while_written(2, 1, 21, false);
   EXPECT_EQ(deepest.lines[1], 1022U);
-  EXPECT_EQ(deepest.depths[1], 0U);  // A stack that belongs together or none.
+  EXPECT_EQ(deepest.depths[1], 0U);  // A consistent stack or none.
   EXPECT_EQ(deepest.lost.torn, 0U);
   EXPECT_EQ(deepest.lost.torn_deepest, 1U);
-  // An odd number says that it is being written, even where it stays.
+  // An odd number means a write in progress, even if it does not change.
   EXPECT_EQ(while_written(2, 1, 0, true, 3).lost.torn, 1U);
   EXPECT_EQ(while_written(2, 1, 0, false, 3).lost.torn_deepest, 1U);
 }

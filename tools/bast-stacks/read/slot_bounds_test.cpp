@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Slots: chunks, bounds of each number, and what of a record each count is made of.
+// Slots: chunks, bounds of each number, and the record fields behind each count.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -85,7 +85,7 @@ TEST(SlotBounds, SlotsAreReadWhateverTheirNumber) {
     slot_reading of(opened);
     scripted_memory target;
     target.zeros_elsewhere = true;
-    // The first, the last and what lies behind it.
+    // The first, the last and the one after it.
     std::vector<std::uint32_t> live;
     if (opened > 1) live = {0, opened - 1};
     for (std::uint32_t i : {0U, opened == 0 ? 0 : opened - 1, opened}) {
@@ -220,7 +220,7 @@ TEST(SlotBounds, CountsWhatItCouldNotRead) {
   of.read(target);
   EXPECT_EQ(of.lost.unread, slots_at_once + 5);
   EXPECT_EQ(target.reads.size(), 2U);
-  // Of more slots than are looked at, those behind are not asked for.
+  // Slots beyond the maximum are not read.
   slot_reading many(static_cast<std::uint32_t>(slots_max) + 9);
   many.all.slabs[0].entry.base = 0;
   many.all.slabs[0].entry.stride = 4096;
@@ -229,7 +229,7 @@ TEST(SlotBounds, CountsWhatItCouldNotRead) {
   many.read(target);
   EXPECT_EQ(many.lost.unread, slots_max + 9);
   EXPECT_EQ(target.reads.size(), slots_max / slots_at_once);
-  // A target that ends is not asked again, for this slab or for the next.
+  // A target that has ended is not read again, for this slab or the next.
   slot_reading ended(static_cast<std::uint32_t>(2 * slots_at_once) + 1);
   ended.all.slabs.push_back(ended.all.slabs[0]);
   target.reads.clear();

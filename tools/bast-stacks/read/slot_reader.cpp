@@ -15,7 +15,7 @@ using bast::watch::slot_layout;
 using bast::watch::slot_sampling;
 using bast::watch::slot_state;
 
-/// A slot's record as it was at one moment, or nearly.
+/// A slot's record, nearly as of one moment.
 struct slot_record {
   std::uint64_t name;
   std::uint64_t top;
@@ -38,17 +38,17 @@ struct slot_record {
         state(field<slot_state>(from, at.state)),
         sampled(field<slot_sampling>(from, at.sampled)) {}
 
-  /// Another one for each use of the slot, as long as nobody counts to 65,536 meanwhile.
+  /// Differs for each use of the slot, up to 65,536 uses.
   std::uint64_t use() const {
     return site | std::uint64_t{countdown} << 16 | std::uint64_t{period} << 32 |
            static_cast<std::uint64_t>(state) << 48;
   }
 
-  /// True where earlier uses left their bytes, whether they are counted or not.
+  /// True if earlier uses left their bytes, counted or not.
   bool is_shared() const { return pending() != 0 || sampled == slot_sampling::told; }
 
-  /// Uses since it was measured. The words are read one by one: a measurement between them shows
-  /// as a countdown above the period.
+  /// Uses since it was measured. The words are read separately: a measurement in between shows as a
+  /// countdown above the period.
   std::uint64_t pending() const {
     return countdown <= period ? static_cast<std::uint64_t>(period - countdown) : 0;
   }
@@ -120,7 +120,7 @@ class slot_table_reader {
     used_by.uses += pending;
     used_by.grows += record.grows;
     const bool live = record.state == slot_state::live;
-    // A fresh stack is kept for nobody: it waits at record 0, which means "(other)".
+    // A fresh stack is kept for no site: it stays at record 0, which means "(other)".
     if (live || record.site != 0 || pending != 0) ++used_by.held;
     if (!live) return;
     ++used_by.live;

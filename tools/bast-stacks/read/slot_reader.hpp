@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Slots, the library's records of single stacks: they say who is live, and what was used but not
-// measured yet.
+// Slots, the library's records of single stacks: which are live, and which uses are not measured
+// yet.
 #pragma once
 
 #include <vector>
@@ -11,19 +11,19 @@
 
 namespace bast_stacks {
 
-/// What only the reading path wants to know of a live stack; the rest is in snapshot::stacks, at
-/// the same index less the first of this registry.
+/// The data of a live stack that only the reader needs; the rest is in snapshot::stacks, at the
+/// same index less the first of this registry.
 struct slot_place {
   std::uint64_t record = 0;  // address
   extent slot;               // with its guard
   std::uint64_t name = 0;    // address, or 0
   bool poisoned = false;     // its pool fills released stacks with `poison_byte`
-  std::uint64_t use = 0;     // tells one use of the slot from the next, mostly
+  std::uint64_t use = 0;     // mostly distinguishes one use of the slot from the next
 };
 
 struct slot_losses {
-  std::uint64_t unread = 0;     // slots whose records are not there
-  std::uint64_t damaged = 0;    // records that contradict themselves or were being written
+  std::uint64_t unread = 0;     // slots with absent records
+  std::uint64_t damaged = 0;    // inconsistent records, or torn by a write
   std::uint64_t not_kept = 0;   // live stacks beyond stacks_max
   std::uint64_t bad_slabs = 0;  // slabs with impossible numbers
 };
@@ -34,13 +34,13 @@ inline constexpr std::size_t chunk_bytes = 1 << 20;
 /// Live stacks of a snapshot, at most.
 inline constexpr std::size_t stacks_max = std::size_t{1} << 22;
 
-/// Forgets the depths of stacks that went to another use while they were scanned: the process runs
-/// on, and what was read may be anybody's. Returns how many.
+/// Forgets the depths of stacks that went to another use during the scan: the process runs on, and
+/// the bytes may be those of another use. Returns their number.
 std::uint64_t forget_reused(memory& target, const bast::watch::slot_layout& layout,
                             std::span<live_stack> stacks, std::span<const slot_place> places);
 
 /// Reads all slots of a registry. Adds to snapshot::stacks, to the sites' live, held and pending
-/// uses, and to the pools' numbers; `first_pool` is where this registry's pools begin in
+/// uses, and to the pools' numbers; `first_pool` is the start of this registry's pools in
 /// snapshot::pools, which are in the order of registry::pools.
 slot_losses read_slots(memory& target, const registry& all, std::size_t first_pool, snapshot& into,
                        site_index& sites, std::vector<slot_place>& places);

@@ -42,7 +42,7 @@ slot_layout layout() {
 }
 
 TEST(SlotReader, ADepthOfAStackThatWentToAnotherUseIsForgotten) {
-  // The process runs on while its stacks are scanned: what changes in a slot by then tells.
+  // The process runs on while its stacks are scanned: a change in the slot shows that.
   std::array<record, 4> slots{};
   std::array<live_stack, 4> stacks{};
   std::array<slot_place, 4> places{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Each system call of the readers when it is interrupted, fails, or does a part of its work; and
-// as many pages, pieces and bytes as its buffers hold, and one more.
+// one page, piece or byte more than its buffers hold.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -22,7 +22,7 @@ using testing::faulty_call;
 
 constexpr std::uint64_t page_size = 4096;
 
-/// Memory of which a test chooses the pages that are there.
+/// Memory whose present pages a test chooses.
 struct own_pages {
   std::uint64_t count;
   std::byte* at;
@@ -39,7 +39,7 @@ struct own_pages {
     *const_cast<volatile std::byte*>(at + page * page_size) = std::byte{1};
   }
   std::uint64_t low() const { return reinterpret_cast<std::uint64_t>(at); }
-  /// "page+pages" of what is said to be there.
+  /// "page+pages" of the result.
   std::string text(const std::vector<resident_extent>& found) const {
     std::string all;
     for (const resident_extent& each : found)
@@ -57,7 +57,7 @@ std::string pages_of(const own_pages& pages, asked ask) {
       {.where = {.low = pages.low() - 7 * page_size, .high = pages.low() - 5 * page_size}}};
   const bool known = ask(
       pagemap.get(), {.low = pages.low(), .high = pages.low() + pages.count * page_size}, found);
-  // What was found before stays as it is.
+  // Earlier results stay unchanged.
   EXPECT_EQ(found.at(0).where.bytes(), 2 * page_size);
   found.erase(found.begin());
   return (known ? "" : "not known ") + pages.text(found);
@@ -158,7 +158,7 @@ TEST(Source, AFileIsReadWholeInWhateverParts) {
     EXPECT_EQ(parts.calls(), 4);
   }
   {
-    // No more than was asked for, whatever came first.
+    // At most the request, whatever arrived first.
     const faulty_call parts(called::pread, {.times = 1, .most = 2});
     std::string text(10, '?');
     const auto into = std::as_writable_bytes(std::span(text)).first(5);

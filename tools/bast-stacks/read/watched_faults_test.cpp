@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The page faults of a process, of a kernel that a test plays: which count, and what is said of
-// those that do not.
+// The page faults of a process, on a scripted kernel: which count, and how the others are reported.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -42,7 +41,7 @@ class WatchedFaults : public ::testing::Test {
   std::expected<page_faults, problem> watch() { return page_faults::watch(::getpid(), 62); }
 
   std::uint64_t top(std::size_t slot) { return reinterpret_cast<std::uint64_t>(fake_.top(slot)); }
-  /// A touch whose words, a return address, are still there.
+  /// A touch whose words, including a return address, are still present.
   fault_sample touched(std::size_t slot, std::uint64_t depth, std::uint64_t pc = own_code()) {
     std::memcpy(fake_.top(slot) - depth, &pc, sizeof pc);
     fault_sample made{.pid = static_cast<std::uint32_t>(::getpid()),
@@ -59,7 +58,7 @@ class WatchedFaults : public ::testing::Test {
     ring_.emplace(fake_perf::ring_bytes);
     return error_text(faults.look());
   }
-  /// What a site named "worker" gets, and what is said.
+  /// The data of a site named "worker", and the reports.
   static snapshot told(const page_faults& faults) {
     snapshot seen;
     seen.sites.resize(1);
@@ -112,8 +111,7 @@ TEST_F(WatchedFaults, WhatWasNotSeenIsSaid) {
   ring_->add_lost(7);
   EXPECT_EQ(look(*faults), "fine");
   const std::string unsure =
-      "Page faults on stacks that had gone on by the time they were looked at: 1; they are left "
-      "out.";
+      "Page faults on stacks that had changed before they were read: 1; they are left out.";
   EXPECT_THAT(told(*faults).not_seen,
               ElementsAre(seen_faults(1, 1), unsure,
                           "Page faults that came faster than they could be read: 12.", of_kernel));
@@ -147,7 +145,7 @@ TEST_F(WatchedFaults, CodeThatIsLoadedMeanwhileIsFound) {
   ring_->add(touched(0, 3000), 8);
   EXPECT_EQ(look(*faults), "fine");
   EXPECT_THAT(files.opened, ::testing::Not(::testing::Contains(maps)));
-  // Elsewhere, and where only data are.
+  // Elsewhere, and in data only.
   constexpr std::uint64_t loaded = 0x1234'5000;
   files.texts[maps] =
       "12345000-12346000 r-xp 00000000 fe:00 1 /lib/new\n"
@@ -163,7 +161,7 @@ TEST_F(WatchedFaults, CodeThatIsLoadedMeanwhileIsFound) {
   EXPECT_EQ(look(*faults), "fine");
   EXPECT_EQ(std::ranges::count(files.opened, maps), 2);
   EXPECT_EQ(told(*faults).sites[0].raw.count, 0U);
-  // A process that is at its end has no code; what was known is kept.
+  // A process at its end has no code; the known ranges are kept.
   for (const bool refused : {false, true}) {
     files.texts[maps] = "";
     if (refused) files.errors[maps] = EACCES;

@@ -48,7 +48,7 @@ std::string advice_text(const snapshot& of, const recommend_options& options) {
   return text;
 }
 
-constexpr stack_reserves reserved{.signal_frame = 1776};  // 8368 bytes in all
+constexpr stack_reserves reserved{.signal_frame = 1776};  // 8368 bytes in total
 
 recommend_options options_of(std::vector<std::optional<std::uint64_t>> bounds = {}) {
   return {.reserves = reserved, .static_bounds = std::move(bounds)};
@@ -68,7 +68,7 @@ snapshot one_use(std::uint64_t uses, std::uint64_t max, std::uint64_t limit = 25
 TEST(WholeAdvice, DepthsAroundEveryBound) {
   std::string text;
   const std::uint64_t sum = reserved.sum();
-  // In whole pages: at one, and where a limit of 256 KiB is near, is raised, is the most.
+  // In whole pages: at one; and where a limit of 256 KiB is near, is raised, is the maximum.
   for (const std::uint64_t size :
        {16U << 10, 20U << 10, 220U << 10, 224U << 10, 256U << 10, 64U << 20}) {
     for (const std::uint64_t max : {size - sum - 1, size - sum, size - sum + 1}) {

@@ -15,7 +15,7 @@
 namespace bast_stacks {
 namespace {
 
-// The longest cycle of functions that is looked for: a regular expression's has eight.
+// The longest cycle of functions that is searched for: std::regex has cycles of eight.
 constexpr std::size_t period_max = 16;
 
 /// Frames [from, from + period * times): the same `period` functions, `times` times.
@@ -30,7 +30,7 @@ bool same_function(const frame& a, const frame& b) {
          a.module == b.module;
 }
 
-/// What repeats from frame `from` on, before `end`: the run that covers most frames.
+/// The repetition from frame `from` on, before `end`: the run that covers most frames.
 run run_at(const backtrace& of, std::size_t from, std::size_t end) {
   const auto same = [&](std::size_t a, std::size_t b) {
     return same_function(of.frames[a], of.frames[b]);
@@ -40,7 +40,7 @@ run run_at(const backtrace& of, std::size_t from, std::size_t end) {
     std::size_t last = from;
     while (last + period < end && same(last, last + period)) ++last;
     const std::size_t times = (last - from) / period + 1;
-    // A cycle that is there twice explains less than its head takes.
+    // A cycle that occurs twice saves less than its head takes.
     if (times < (period == 1 ? 2U : 3U)) continue;
     if (period * times > best.period * best.times) best = {period, times};
   }
@@ -53,7 +53,7 @@ class writer {
 
   std::string text() {
     for (std::size_t at = 0; at < of_.frames.size();) {
-      // What lies before the missing frames and what lies behind them are folded apart.
+      // The frames before the missing ones and those after them are folded separately.
       const std::size_t end = at < of_.inner ? of_.inner : of_.frames.size();
       const run found = run_at(of_, at, std::min(end, of_.frames.size()));
       repetition(at, found);
@@ -93,8 +93,8 @@ class writer {
   std::string out_;
 };
 
-/// How often a function that is there `times` times before the missing frames is in those, if they
-/// are like what is before them.
+/// The estimated occurrences of a function among the missing frames, if those are like the frames
+/// before them, where it occurs `times` times.
 std::uint64_t estimate(const backtrace& of, std::string_view function) {
   std::uint64_t times = 0;
   std::uint64_t bytes = 0;
@@ -106,8 +106,8 @@ std::uint64_t estimate(const backtrace& of, std::string_view function) {
   return of.omitted_bytes / std::max<std::uint64_t>(1, bytes / times);
 }
 
-/// Bytes of the frames from behind one call of `function` up to and with the next. Where frames are
-/// missing in between nothing can be said.
+/// Bytes of the frames after one call of `function` up to and including the next. 0 if frames in
+/// between are missing.
 std::uint64_t round_of(const backtrace& of, std::string_view function) {
   std::uint64_t most = 0;
   std::uint64_t bytes = 0;
@@ -149,7 +149,7 @@ recursion recursion_of(const backtrace& of, std::uint64_t least) {
       most = {.function = found->first, .times = found->second};
   }
   if (most.times < least) return {};
-  // A word that was left behind by an earlier call makes two of one.
+  // A leftover word of an earlier call can make two of one.
   if (most.times == 2 && !all_confirmed(of, most.function)) return {};
   most.round_bytes = round_of(of, most.function);
   if (const std::uint64_t more = estimate(of, most.function); more != 0) {
@@ -167,7 +167,7 @@ std::string recursion_text(const recursion& found) {
   if (const std::size_t scope = name.rfind("::"); scope != name.npos) name.erase(0, scope + 2);
   name = cut_end(name, 20);
   if (!found.estimated) return fmt::format("recursion {} x{}", name, found.times);
-  // Two digits are as much as an estimate can promise.
+  // An estimate is good for at most two digits.
   std::uint64_t unit = 1;
   while (found.times / unit >= 100) unit *= 10;
   return fmt::format("recursion {} x~{}", name, found.times / unit * unit);

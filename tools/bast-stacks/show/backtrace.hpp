@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Deepest backtraces for readers: repetitions folded, recursion named.
+// Deepest backtraces as text: repetitions folded, recursion named.
 #pragma once
 
 #include <cstdint>
@@ -10,25 +10,25 @@
 
 namespace bast_stacks {
 
-/// What names a frame's function: its name, or in a stripped program where it begins,
-/// "server+0x1120"; empty when that is not known either.
+/// The name of a frame's function, or in a stripped program its start, "server+0x1120"; empty if
+/// that is not known either.
 std::string function_of(const frame& of);
 
-/// A line a frame, deepest first, with its bytes; each line is indented by two spaces. What repeats
-/// is there once, with how often: "x37" behind a function, or a head above a cycle of functions.
-/// "?" stands behind frames that the unwind tables do not confirm.
+/// One line per frame, deepest first, with its bytes; each line is indented by two spaces.
+/// Repetitions appear once, with their count: "x37" after a function, or a head above a cycle of
+/// functions. "?" follows frames that the unwind tables do not confirm.
 std::string backtrace_text(const backtrace& of, bool exact);
 
-/// A function that is on a backtrace more than once.
+/// A function that occurs more than once on a backtrace.
 struct recursion {
   std::string function;
   std::uint64_t times = 0;
-  bool estimated = false;  // frames are missing: from the bytes they took
-  /// Bytes from one call of it to the next, the most that was seen.
+  bool estimated = false;  // frames are missing: estimated from their bytes
+  /// The most bytes from one call of it to the next.
   std::uint64_t round_bytes = 0;
 };
-/// The one that is there most often, of several the outermost; `times` is 0 when none is there
-/// three times or more. Twice is enough with `least` 2, where the unwind tables confirm both.
+/// The most frequent one, of several the outermost; `times` is 0 if none occurs three times or
+/// more. With `least` 2, twice is enough if the unwind tables confirm both.
 recursion recursion_of(const backtrace& of, std::uint64_t least = 3);
 /// "recursion json_value x37", "recursion dfs x~16000", or empty.
 std::string recursion_text(const backtrace& of);

@@ -66,7 +66,7 @@ TEST(Backtrace, EstimatesTheDepthOfARecursionWhoseFramesAreMissing) {
   b.inner = 15;
   b.omitted_bytes = 160'000;
   EXPECT_EQ(recursion_text(b), "recursion dfs x~1600");
-  b.inner = 0;  // nothing to go by
+  b.inner = 0;  // nothing to estimate from
   EXPECT_EQ(recursion_text(b), "recursion dfs x20");
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Columns, patterns and folded backtraces at each of their bounds and one beside it.
+// Columns, patterns and folded backtraces at each of their bounds and next to it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -123,7 +123,7 @@ TEST(Glob, SitesAreNamedFromAnyDirectoryOn) {
 
 // --- backtraces ----------------------------------------------------------------------------------
 
-/// A frame for each letter, the deepest first; '-' has no name.
+/// One frame per letter, the deepest first; '-' has no name.
 backtrace of_letters(std::string_view letters) {
   backtrace all;
   std::uint64_t bytes = 1;

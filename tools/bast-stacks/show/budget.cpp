@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t text_bytes_max = 16 << 20;
 constexpr std::size_t budgets_max = 4096;
 
-/// Something in the file that is not as it must be; caught by parse_budgets.
+/// A mistake in the file; caught by parse_budgets.
 struct mistake {
   toml::source_region where;
   std::string what;
@@ -83,7 +83,7 @@ std::vector<budget> read_all(const toml::table& document) {
   return result;
 }
 
-/// The comment and empty lines that a text begins with.
+/// The comment and empty lines at the start of a text.
 std::string heading_of(std::string_view text) {
   std::size_t end = 0;
   while (end < text.size() && (text[end] == '#' || text[end] == '\n')) {
@@ -94,7 +94,7 @@ std::string heading_of(std::string_view text) {
   return std::string(text.substr(0, end));
 }
 
-/// A basic string of TOML. Text that was parsed is UTF-8, and so is what site_name gives.
+/// A basic string of TOML. Parsed text is UTF-8, and so is the result of site_name.
 std::string toml_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -110,7 +110,7 @@ std::string toml_string(std::string_view text) {
   return out + '"';
 }
 
-/// The shortest spelling that reads back as the same number.
+/// The shortest spelling that parses to the same number.
 std::string exact_size(std::uint64_t bytes) {
   if (bytes != 0 && bytes % (1 << 20) == 0) return fmt::format("\"{} MiB\"", bytes >> 20);
   if (bytes != 0 && bytes % 1024 == 0) return fmt::format("\"{} KiB\"", bytes >> 10);
@@ -121,9 +121,9 @@ std::string exact_size(std::uint64_t bytes) {
 
 std::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
   const auto wrong = [&] {
-    return std::unexpected(
-        fmt::format("\"{}\" is no size: expected a number and B, KiB, MiB or GiB, as in \"12 KiB\"",
-                    cut_end(clean_text(text), 40)));
+    return std::unexpected(fmt::format(
+        "\"{}\" is not a size: expected a number and B, KiB, MiB or GiB, as in \"12 KiB\"",
+        cut_end(clean_text(text), 40)));
   };
   const std::size_t digits = text.find_first_not_of("0123456789.");
   if (digits == 0 || digits == text.npos) return wrong();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Budgets: what a team allows each spawn site, in a file that is kept with the source.
+// Budgets: the stack that a team allows each spawn site, in a file kept with the source.
 //
 //   [[budget]]
 //   site = "server.cpp:*"   # "file:line" or a label, see glob.hpp
 //   max = "12 KiB"          # of all uses
 //   p99 = "8 KiB"           # of the samples
-//   uses_min = 1000         # fewer prove nothing
+//   uses_min = 1000         # fewer uses fail
 #pragma once
 
 #include <cstdint>
@@ -31,15 +31,15 @@ struct budget {
 
 struct budget_file {
   std::string name;
-  std::string heading;  // the comment lines that it begins with
+  std::string heading;  // its leading comment lines
   std::vector<budget> budgets;
 };
 
-/// A size as people write it: "12 KiB", "1.5 MiB", "300 B". No unit and "12K" are errors: the text
-/// returned says what is expected.
+/// A size as people write it: "12 KiB", "1.5 MiB", "300 B". No unit and "12K" are errors: the
+/// returned text names the expected form.
 std::expected<std::uint64_t, std::string> parse_size(std::string_view text);
 
-/// Reads a file's text. Errors begin with "name:line:column: ".
+/// Parses a file's text. Errors begin with "name:line:column: ".
 std::expected<budget_file, problem> parse_budgets(std::string_view text, std::string_view name);
 
 /// The text of a file: the heading, then each budget in the canonical layout, in order.

@@ -82,7 +82,8 @@ TEST(Budget, SizesHaveAUnit) {
         "12 KiB ", "99999999999999999999 B", "18446744073709551615 KiB", ". KiB"}) {
     EXPECT_FALSE(parse_size(wrong).has_value()) << wrong;
   }
-  EXPECT_THAT(parse_size("12K").error(), HasSubstr("\"12K\" is no size: expected a number and B"));
+  EXPECT_THAT(parse_size("12K").error(),
+              HasSubstr("\"12K\" is not a size: expected a number and B"));
 }
 
 TEST(Budget, ReadsWhatItIsGiven) {
@@ -111,7 +112,7 @@ TEST(Budget, ErrorsNameLineAndColumn) {
   EXPECT_THAT(error_of("[[budget]]\nsite = \"a\"\nmx = \"1 KiB\"\n"),
               StartsWith("stack.toml:3:1: unknown key \"mx\": there are site, max, p99 and"));
   EXPECT_THAT(error_of("[[budget]]\nsite = \"a\"\nmax = \"12K\"\n"),
-              StartsWith("stack.toml:3:7: \"12K\" is no size"));
+              StartsWith("stack.toml:3:7: \"12K\" is not a size"));
   EXPECT_THAT(error_of("[[budget]]\nsite = \"a\"\nmax = 12\n"),
               StartsWith("stack.toml:3:7: a size has a unit: \"12 B\""));
   EXPECT_THAT(error_of("[[budget]]\nsite = \"a\"\nuses_min = -1\n"),

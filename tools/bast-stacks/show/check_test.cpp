@@ -42,7 +42,7 @@ TEST(Check, ABudgetIsKeptByItsLastByteAndBrokenByTheNext) {
   EXPECT_TRUE(check(s, budgets)[0].kept);
   s.sites[2].max = 12289;
   EXPECT_FALSE(check(s, budgets)[0].kept);
-  // Rounded, the two would read the same.
+  // Rounded, the two would look equal.
   EXPECT_THAT(outcome(s, budgets, check_format::text), HasSubstr("max 12289 B, 12288 B allowed"));
 }
 
@@ -110,7 +110,7 @@ TEST(Check, AnOverflowIsNeverKept) {
   const auto& result = sarif["runs"][0]["results"][0];
   EXPECT_EQ(result["ruleId"], "stack-overflow");
   EXPECT_EQ(result["locations"][0]["physicalLocation"]["region"]["startLine"], 40);
-  s.sites[0].kind = bast::watch::site_kind::label;  // Then the file of budgets is all there is.
+  s.sites[0].kind = bast::watch::site_kind::label;  // Only the file of budgets is left to point to.
   EXPECT_THAT(outcome(s, of_another, check_format::github),
               StartsWith("::error file=stack.toml,line=1,title="));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The outcome of a check as text, JUnit, SARIF and GitHub's workflow commands.
+// The result of a check as text, JUnit, SARIF and GitHub's workflow commands.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,24 +30,24 @@ const char* word(budget_kind kind) {
   return "?";
 }
 
-/// Where in the file of budgets a verdict comes from.
+/// The line of a verdict in the file of budgets.
 std::uint32_t line_of(const budget_file& budgets, const verdict_of_budget& v) {
   return v.budget.has_value() ? budgets.budgets[*v.budget].line : 1;
 }
 
-/// What it is about: a site, or the budget that matches none.
+/// The subject: a site, or the budget that matches none.
 std::string subject(const snapshot& of, const budget_file& budgets, const verdict_of_budget& v) {
   if (v.site.has_value()) return site_name(of.sites[*v.site]);
   return fmt::format("\"{}\"", clean_text(budgets.budgets[*v.budget].site));
 }
 
-/// The backtrace that went there, where there is one to show.
+/// The backtrace of the deepest use, if there is one.
 std::string deepest_text(const snapshot& of, const verdict_of_budget& v) {
   if (!v.site.has_value() || v.kind == budget_kind::uses) return {};
   return backtrace_text(of.sites[*v.site].deepest, false);
 }
 
-/// The file and line that a reviewer is led to: of the site, where that is in a source.
+/// The file and line for a reviewer: of the site, if that is in a source.
 struct source_line {
   std::string file;
   std::uint32_t line = 1;
@@ -67,7 +67,7 @@ std::string judgement(const budget_file& budgets, const verdict_of_budget& v) {
   if (v.kind == budget_kind::uses)
     return fmt::format("{} seen, {} needed ({})", counted(v.seen, "use"), count_text(v.allowed),
                        where);
-  // Exact where rounding would make both the same.
+  // Exact if rounding would make both equal.
   const bool exact = size_text(v.seen) == size_text(v.allowed) && v.seen != v.allowed;
   return fmt::format("{} {}, {} allowed ({})", word(v.kind), size_text(v.seen, exact),
                      size_text(v.allowed, exact), where);
@@ -104,7 +104,7 @@ std::string plain_text(const snapshot& of, const budget_file& budgets,
   return out;
 }
 
-/// As many lines as the backtrace has: XML text may hold them.
+/// With all lines of the backtrace, which XML text allows.
 std::string markup_lines(std::string_view text) {
   std::string out;
   while (!text.empty()) out += markup(take_line(text)) + '\n';
@@ -128,7 +128,7 @@ std::string junit(const snapshot& of, const budget_file& budgets,
   return out + "</testsuite>\n</testsuites>\n";
 }
 
-/// A path as a URI reference: what is not plain in one is escaped.
+/// A path as a URI reference, with special characters escaped.
 std::string uri_of(std::string_view path) {
   constexpr std::string_view plain = "-._~/!$&'()*+,;=@";  // RFC 3986: pchar without ':', and '/'
   std::string out;
@@ -183,7 +183,7 @@ std::string sarif(const snapshot& of, const budget_file& budgets,
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }
 
-/// The escapes of GitHub's workflow commands; `property`: of a value before the "::".
+/// The escapes of GitHub's workflow commands; `property`: for a value before the "::".
 std::string workflow(std::string_view text, bool property) {
   std::string out;
   for (const char c : text) {

@@ -37,7 +37,7 @@ std::size_t width_of(char32_t code) noexcept {
   return within(code, wide) ? 2 : 1;
 }
 
-/// The part of a text that has at most `columns` columns, from its start.
+/// The longest prefix of a text with at most `columns` columns.
 std::string_view start_of(std::string_view text, std::size_t columns) noexcept {
   std::size_t bytes = 0;
   std::size_t used = 0;
@@ -49,7 +49,7 @@ std::string_view start_of(std::string_view text, std::size_t columns) noexcept {
   return text.substr(0, bytes);
 }
 
-/// And to its end.
+/// The longest suffix.
 std::string_view end_of(std::string_view text, std::size_t columns) noexcept {
   for (std::size_t left = columns_of(text); left > columns;) {
     const character each = first_character(text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text in columns: how wide it is, and shortened to what there is room for. For clean text, see
-// model/clean_text.hpp. A column is a cell of a terminal, or the width of a fixed-width font.
+// Text in columns: its width, and cutting it to a width. For clean text, see model/clean_text.hpp.
+// A column is a cell of a terminal, or the width of a fixed-width font.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,12 @@ inline constexpr std::size_t line_width = 100;
 
 std::size_t columns_of(std::string_view text) noexcept;
 
-/// What stands for what was cut: in reports, which are read in logs and by anything, and in
-/// pictures, where it must be narrow.
+/// Marks for cut text: ASCII in reports, which end up in logs, and narrow in pictures.
 inline constexpr std::string_view dots = "...";
 inline constexpr std::string_view ellipsis = "\u2026";
 
-/// At most `columns` columns of `text`: its start, or its end, gives way to `mark`. The end of a
-/// path says most, and the start of a sentence.
+/// At most `columns` columns of `text`: `mark` replaces its start, or its end. The end of a path
+/// matters most, and the start of a sentence.
 std::string cut_start(std::string_view text, std::size_t columns, std::string_view mark = dots);
 std::string cut_end(std::string_view text, std::size_t columns, std::string_view mark = dots);
 

@@ -27,7 +27,7 @@ int direction(std::uint64_t before, std::uint64_t after) {
 }
 
 change change_of(const site& before, const site& after) {
-  // The maximum decides, because it is what a limit must hold; then the 99th percentile.
+  // The maximum decides, because a limit must cover it; then the 99th percentile.
   int way = direction(before.max, after.max);
   if (way == 0) way = direction(quantile(before, 0.99), quantile(after, 0.99));
   return way > 0 ? change::grew : way < 0 ? change::shrank : change::same;
@@ -37,7 +37,7 @@ using place = std::tuple<bast::watch::site_kind, std::string, std::uint32_t, std
 
 place place_of(const site& s) { return {s.kind, s.where, s.line, s.column}; }
 
-/// A site that only moved: alone in its file among what is left over before, and after.
+/// Pairs a site that only moved: the only unmatched one of its file, before and after.
 void pair_moved(const snapshot& before, const snapshot& after, std::vector<site_change>& sites) {
   std::map<std::string, std::pair<std::vector<std::size_t>, std::vector<std::size_t>>> left;
   for (std::size_t i = 0; i < sites.size(); ++i) {
@@ -77,7 +77,7 @@ std::vector<std::string> incomparable(const snapshot& before, const snapshot& af
   return result;
 }
 
-/// How many bytes deeper; 0 for what is not on both sides.
+/// The growth in bytes; 0 if it is missing on one side.
 std::uint64_t growth(const snapshot& before, const snapshot& after, const site_change& c) {
   if (!c.before.has_value() || !c.after.has_value()) return 0;
   const std::uint64_t a = before.sites[*c.before].max;

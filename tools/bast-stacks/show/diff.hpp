@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two snapshots of one program, site by site: what is new, what is gone, what got deeper. A change
-// inside one bucket of the histogram is no change: that is as exact as a depth is recorded.
+// Two snapshots of one program, site by site: new sites, vanished sites, deeper sites. A change
+// inside one bucket of the histogram does not count: that is the precision of recorded depths.
 #pragma once
 
 #include <cstddef>
@@ -25,18 +25,18 @@ struct site_change {
 
 struct difference {
   std::vector<site_change> sites;         // grew most first, then appeared, shrank, vanished, same
-  std::vector<std::string> incomparable;  // why the two are not alike, a sentence each
+  std::vector<std::string> incomparable;  // why the two are not comparable, a sentence each
 };
 
-/// Sites are the same when kind and name are, and the line is: a site that moved within its file is
-/// the same if it is the only one of that file that is left over on both sides.
+/// Sites are the same if kind, name and line are equal. A site that moved within its file is the
+/// same if it is the only unmatched one of that file on both sides.
 difference compare(const snapshot& before, const snapshot& after);
 
-/// Whether a site that was there before got deeper.
+/// Whether a site that existed before got deeper.
 bool grew(const difference& d) noexcept;
 
 struct diff_options {
-  bool all = false;  // also what did not change
+  bool all = false;  // also unchanged sites
   bool exact_bytes = false;
 };
 std::string diff_text(const snapshot& before, const snapshot& after,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One site in full: the part of report.hpp that answers "why this number".
+// One site in full: the part of report.hpp that explains a recommendation.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t bar_width = 50;
 
-/// A line an octave, from the first that has samples to the last; the bar is as long as its share.
+/// One line per octave, from the first with samples to the last; the bar's length is its share.
 std::string histogram_text(const site& s, bool exact) {
   struct line {
     std::uint64_t low = 0;
@@ -40,7 +40,7 @@ std::string histogram_text(const site& s, bool exact) {
   for (const line& each : lines) {
     const double share = static_cast<double>(each.count) / static_cast<double>(total);
     std::size_t length = static_cast<std::size_t>(share * bar_width);
-    // What happened is seen, however rare.
+    // Rare depths are visible, too.
     if (each.count != 0) length = std::clamp<std::size_t>(length, 1, bar_width);
     out += fmt::format("  from {:>9}  {:>11}  {}\n", size_text(each.low, exact),
                        count_text(each.count), std::string(length, '#'));
@@ -48,7 +48,7 @@ std::string histogram_text(const site& s, bool exact) {
   return out;
 }
 
-/// What to set, what is kept for a recursion, and what the code says.
+/// The size to set, the reserve for a recursion, and the static bound.
 std::string advice_text(const site_advice& a, const site_bound* bound, bool exact) {
   std::string out;
   if (a.what != verdict::unused) out += fmt::format("\n  recommended: {}\n", verdict_text(a));
@@ -70,7 +70,7 @@ std::string explain(const snapshot& of, std::size_t index, const site_advice* ad
   if (s.overflows != 0)
     out += fmt::format("  !! overflowed {}: it needs more than {}\n", counted(s.overflows, "time"),
                        size(s.limit));
-  // In pools of one limit it may have been deeper, in those of another closer to the end.
+  // Other pools may have deeper uses; in this one they came closest to the limit.
   if (s.max_in_limit != 0) out += fmt::format("  deepest {} of all its pools\n", size(s.max));
   out += fmt::format("  deepest {} of {}", size(s.max_in_limit == 0 ? s.max : s.max_in_limit),
                      size(s.limit));

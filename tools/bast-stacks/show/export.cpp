@@ -36,7 +36,7 @@ std::string label(std::string_view text) {
   return out;
 }
 
-/// The labels of every site. Two sites must not share them: a series may be there only once.
+/// The labels of every site. Two sites must not share them: a series may occur only once.
 std::vector<std::string> labels_of(const snapshot& of) {
   std::vector<std::string> result;
   std::set<std::string> taken;
@@ -53,8 +53,8 @@ std::vector<std::string> labels_of(const snapshot& of) {
   return result;
 }
 
-// Where the cumulative counts are given: all programs must agree on these for their histograms to
-// be added up. Every one is the end of a bucket of the registry, so the counts are exact.
+// The bounds of the cumulative counts: all programs must use the same, so that their histograms can
+// be added up. Each is the end of a bucket of the registry, so the counts are exact.
 constexpr std::array<std::uint64_t, 13> bounds = {
     1 << 10,   2 << 10,   4 << 10,   8 << 10, 16 << 10, 32 << 10, 64 << 10,
     128 << 10, 256 << 10, 512 << 10, 1 << 20, 4 << 20,  16 << 20};
@@ -69,8 +69,8 @@ std::uint64_t samples_below(const site& s, std::uint64_t bound) {
   return sum;
 }
 
-/// Each sample counted as the middle of its bucket, so far as anything was that deep: exact to 32
-/// bytes up to 4 KiB and to 1.6 % above. Never less for more samples, as scrapers expect of a sum.
+/// Each sample counts as the middle of its bucket, up to the maximum: exact to 32 bytes up to 4 KiB
+/// and to 1.6 % above. Monotonic in the samples, as scrapers expect of a sum.
 std::uint64_t sum_of_samples(const site& s) {
   std::uint64_t sum = 0;
   for (const bucket& b : s.histogram) {

@@ -65,7 +65,7 @@ TEST(ExportPrometheus, TheSumIsOfTheMiddlesOfBucketsAndNoDeeperThanTheDeepest) {
   EXPECT_EQ(sum_of({}), "0");
   EXPECT_EQ(sum_of({{100, 1}}), "82");               // of 64 to 100
   EXPECT_EQ(sum_of({{100, 5}, {5000, 1}}), "5471");  // 5 * 95 of 64 to 127, 4996 of 4992 to 5000
-  EXPECT_EQ(sum_of({{std::uint64_t{1} << 40, 1}}), "549788844032");  // of a bucket without an end
+  EXPECT_EQ(sum_of({{std::uint64_t{1} << 40, 1}}), "549788844032");  // in the unbounded bucket
 }
 
 TEST(ExportPrometheus, IsAnExpositionWhateverThingsAreCalled) {
@@ -81,7 +81,7 @@ TEST(ExportPrometheus, IsAnExpositionWhateverThingsAreCalled) {
     EXPECT_EQ(exposition_check::run(export_prometheus(test::random_snapshot(random))), "");
 }
 
-/// The checker must find what it looks for.
+/// The checker must detect each violation.
 TEST(ExportPrometheus, TheCheckFindsWhatIsWrong) {
   const std::string good = export_prometheus(test::sample_server());
   const auto found = [&](const std::string& was, const std::string& is) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The fuzzer's way into budget files.
+// The fuzz target for budget files.
 #pragma once
 
 #include <cstddef>

@@ -9,7 +9,7 @@ namespace bast_stacks {
 bool glob_match(std::string_view pattern, std::string_view text) noexcept {
   std::size_t p = 0;
   std::size_t t = 0;
-  // Where to go on when something after the last star does not match: the star takes one more.
+  // Where to retry after a mismatch behind the last star: the star takes one more character.
   std::size_t star = pattern.npos;
   std::size_t star_text = 0;
   while (t < text.size()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How budgets and options name sites: "server.cpp:*", "app/*.cpp:88", "accept".
+// Patterns for sites in budgets and options: "server.cpp:*", "app/*.cpp:88", "accept".
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@
 
 namespace bast_stacks {
 
-/// Whether all of `text` matches: `*` is any characters, `?` is one byte, `\` takes the next
-/// literally. Time is at most the product of the lengths.
+/// Whether all of `text` matches: `*` is any characters, `?` is one byte, `\` quotes the next.
+/// Takes at most the product of the lengths.
 bool glob_match(std::string_view pattern, std::string_view text) noexcept;
 
-/// Whether a site is named: a label by all of it, a place in the source as "file:line", where any
-/// number of leading directories may be left out.
+/// Whether the pattern matches a site: a label as a whole, a place in the source as "file:line"
+/// with any number of leading directories left out.
 bool site_matches(std::string_view pattern, const site& of);
 
 /// The pattern that matches only this text.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a target called its things, in XML, SVG and HTML.
+// Names from a target, in XML, SVG and HTML.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace bast_stacks {
 
-/// Clean text that is harmless between tags and in a quoted attribute.
+/// Clean text that is safe between tags and in a quoted attribute.
 std::string markup(std::string_view text);
 
 }  // namespace bast_stacks

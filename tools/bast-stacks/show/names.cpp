@@ -34,12 +34,12 @@ std::string name_with(const site& of, std::size_t directories) {
   return end.size() == of.where.size() ? site_name(of) : with_line(of, end);
 }
 
-/// Skips what brackets hold. Returns the index behind the bracket that closes the one at `at`.
+/// Skips a bracketed part. Returns the index after the bracket that closes the one at `at`.
 std::size_t behind_brackets(std::string_view text, std::size_t at) {
   std::size_t depth = 0;
   for (; at < text.size(); ++at) {
     const char c = text[at];
-    // The arrow of a return type closes nothing.
+    // The arrow of a return type does not close a bracket.
     const bool arrow = c == '>' && at != 0 && text[at - 1] == '-';
     if (c == '<' || c == '(' || c == '{' || c == '[') ++depth;
     if ((c == '>' && !arrow) || c == ')' || c == '}' || c == ']') {
@@ -50,7 +50,7 @@ std::size_t behind_brackets(std::string_view text, std::size_t at) {
   return text.size();
 }
 
-/// Whether these words behind a bracket are not part of a name: its qualifiers.
+/// Whether these words after a bracket are the function's qualifiers and not part of its name.
 bool ends_function(std::string_view rest) {
   return rest.empty() || rest.starts_with(" const") || rest.starts_with(" volatile") ||
          rest.starts_with(" &") || rest.starts_with(" [");
@@ -69,7 +69,7 @@ std::string site_name(const site& of) {
 std::string short_site_name(const site& of) { return name_with(of, 0); }
 
 std::vector<std::string> short_site_names(const std::vector<site>& sites) {
-  // Sites whose names are still the same get one more directory, until nothing changes any more.
+  // Sites with equal names get one more directory, until nothing changes.
   std::vector<std::string> names(sites.size());
   std::vector<std::size_t> open(sites.size());
   for (std::size_t i = 0; i < sites.size(); ++i) {
@@ -88,7 +88,7 @@ std::vector<std::string> short_site_names(const std::vector<site>& sites) {
 std::string short_function_name(std::string_view demangled) {
   constexpr std::string_view unnamed = "(anonymous namespace)::";
   constexpr std::string_view overload = "operator";
-  // "(start of the stack)" and the like are no functions.
+  // "(start of the stack)" and the like are not functions.
   if (demangled.starts_with('(') && !demangled.starts_with(unnamed)) return clean_text(demangled);
   std::string out;
   for (std::size_t at = 0; at < demangled.size();) {
@@ -97,7 +97,7 @@ std::string short_function_name(std::string_view demangled) {
     if (rest.starts_with(unnamed)) {
       at += unnamed.size();
     } else if (begins && rest.starts_with(overload)) {
-      // The symbols of an operator are part of its name, also when they are brackets.
+      // The symbols of an operator are part of its name, even if they are brackets.
       std::size_t end = std::min(rest.find('(', overload.size()), rest.size());
       if (rest.substr(end).starts_with("()")) end += 2;
       out += rest.substr(0, end);
@@ -109,7 +109,7 @@ std::string short_function_name(std::string_view demangled) {
       at = behind_brackets(demangled, at);
       if (rest.starts_with('(') && ends_function(demangled.substr(at))) break;
     } else if (rest.starts_with(' ')) {
-      out.clear();  // so far it was the type of the result
+      out.clear();  // it was the return type so far
       ++at;
     } else {
       out += rest.front();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sites, frames and backtraces as a reader sees them. All that is returned is clean text.
+// The displayed names of sites, frames and backtraces. All results are clean text.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,15 @@ namespace bast_stacks {
 std::string site_name(const site& of);
 /// Without the directories: "server.cpp:88".
 std::string short_site_name(const site& of);
-/// The name of each site, without as many directories as all can do without.
+/// The names of all sites, each with as few directories as distinguish it.
 std::vector<std::string> short_site_names(const std::vector<site>& sites);
 
-/// A function of C++ without its parameters, template arguments and unnamed namespaces:
-/// "std::vector::push_back". Other names as they are.
+/// A C++ function without its parameters, template arguments and unnamed namespaces:
+/// "std::vector::push_back". Other names are returned unchanged.
 std::string short_function_name(std::string_view demangled);
 
-/// Where a frame is: "read_request (in.cpp:7)", "memcpy (libc.so.6+0x1234)", "0x401234".
+/// A frame's function and place: "read_request (in.cpp:7)", "memcpy (libc.so.6+0x1234)",
+/// "0x401234".
 std::string frame_name(const frame& of);
 
 }  // namespace bast_stacks

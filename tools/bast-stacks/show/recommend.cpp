@@ -18,13 +18,13 @@
 namespace bast_stacks {
 namespace {
 
-// What stack_geometry::make accepts.
+// The minimum of stack_geometry::make.
 constexpr std::uint64_t limit_least = 16 << 10;
 constexpr std::uint64_t limit_most = 64 << 20;
 
 // Not AT_MINSIGSTKSZ of <sys/auxv.h>: older headers lack it. Linux 5.14, x86-64 and aarch64.
 constexpr unsigned long minimum_signal_stack = 51;
-constexpr std::uint64_t minimum_signal_stack_once = 2048;  // MINSIGSTKSZ where the kernel is silent
+constexpr std::uint64_t minimum_signal_stack_once = 2048;  // MINSIGSTKSZ, if the kernel gives none
 
 constexpr std::uint64_t distorting =
     bast::watch::built_address_sanitizer | bast::watch::built_thread_sanitizer |
@@ -47,7 +47,7 @@ std::uint64_t acceptable(std::uint64_t bytes, std::uint64_t page) noexcept {
   return std::clamp(pages, limit_least, limit_most);
 }
 
-/// The largest sound bound of a site; 0 when there is none.
+/// The largest sound bound of a site; 0 if there is none.
 std::uint64_t bound_of(std::size_t index, const recommend_options& options) {
   std::uint64_t bytes = 0;
   if (index < options.static_bounds.size()) bytes = options.static_bounds[index].value_or(0);
@@ -66,13 +66,13 @@ recursion_reserve rounds_of(const site& s, const site_bound* code) {
     return kept;
   }
   recursion seen = recursion_of(s.deepest, 2);
-  // Of calls that are never recorded whole nobody knows what a round takes.
+  // Without one complete round its size is not known.
   if (seen.round_bytes == 0) seen = {};
   const bool only_in_code = seen.times == 0 && code != nullptr && !code->circle.empty();
   if (only_in_code)
     seen = {.function = code->circle, .times = 1, .round_bytes = code->circle_bytes};
   if (seen.times == 0) return kept;
-  // The last growth went as far as a page of what was open; the use went on.
+  // The last growth reached within a page of the open end; the use continued below it.
   if (!only_in_code && s.max > s.deepest.depth) {
     const std::uint64_t more = (s.max - s.deepest.depth) / seen.round_bytes;
     seen.times = add(seen.times, more);
@@ -86,10 +86,10 @@ recursion_reserve rounds_of(const site& s, const site_bound* code) {
   return kept;
 }
 
-/// Live stacks of a site whose depth is known.
+/// The live stacks of a site with a known depth.
 struct running_stacks {
   std::uint64_t count = 0;
-  std::uint64_t deepest = 0;  // bytes that one of them may have used
+  std::uint64_t deepest = 0;  // the most bytes that one of them may have used
 };
 
 std::vector<running_stacks> running_of(const snapshot& of) {
@@ -103,13 +103,13 @@ std::vector<running_stacks> running_of(const snapshot& of) {
   return result;
 }
 
-/// How many uses must have been seen.
+/// The number of uses that a lower limit requires.
 std::uint64_t least_uses(const recommend_options& options) {
   if (BAST_STACKS_MUTANT(lowered_without_evidence)) return 0;
   return runs_needed(options.quantile.value_or(least_quantile), options.confidence);
 }
 
-/// How much longer the process must be seen, where it goes on and nobody said otherwise.
+/// How much longer the process must be watched, if it continues and the user gave no quantile.
 std::uint64_t time_missing(const snapshot& of, bool alive, const recommend_options& options) {
   constexpr std::uint64_t hour_ns = 3'600'000'000'000;
   if (!alive || options.quantile.has_value() || of.runtime_ns == 0) return 0;
@@ -121,7 +121,7 @@ bool came_late(const snapshot& of, const site& s) noexcept {
   return s.max_age_ns != 0 && s.max_age_ns < of.runtime_ns / late_part;
 }
 
-/// `alive`: the process goes on.
+/// `alive`: the process continues.
 site_advice advise(const snapshot& of, bool alive, std::size_t index, const running_stacks& running,
                    const recommend_options& options) {
   const site& s = of.sites[index];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Advice for programs that go on, and for pools that several sites share.
+// Advice for programs that continue, and for pools that several sites share.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +43,7 @@ TEST(RecommendLive, WhileAProgramGoesOnAnHourMustHaveBeenSeen) {
   EXPECT_EQ(recommend(s, advised).sites[0].what, verdict::lower) << "it is not known";
 }
 
-/// `number` live stacks of the site, `depth` deep at least and two pages more at most.
+/// `number` live stacks of the site, at least `depth` deep and at most two pages more.
 snapshot with_live(snapshot s, std::uint64_t number, std::uint64_t depth) {
   live_stack one;
   one.pool = 1;

@@ -12,7 +12,7 @@
 namespace bast_stacks::internal {
 namespace {
 
-/// A place's pools and the sites that ran on them, while advice is collected.
+/// The pools of a place and their sites, while advice is collected.
 class places {
  public:
   places(const snapshot& of, const advice& all) : of_(of), all_(all) {
@@ -21,7 +21,7 @@ class places {
       pool_advice& group = at(p.where, p.limit, p.window);
       group.pools.push_back(i);
       group.count = add(group.count, std::max<std::uint64_t>(1, p.gone));
-      // Pools that are gone and those that are there had their stacks at different times.
+      // Destroyed and existing pools had their stacks at different times.
       if (p.gone == 0) {
         there_[&group] = add(there_[&group], p.stacks);
       } else {
@@ -70,7 +70,7 @@ class places {
   void consider(pool_advice& group, std::size_t index) {
     const site_advice& site = all_.sites[index];
     group.sites.push_back(index);
-    // A site may be in several pools; `keep` is about this one's limit.
+    // A site may be in several pools; `keep` concerns this pool's limit.
     if (site.what == verdict::overflowed && group.old_limit <= of_.sites[index].limit) {
       group.what = verdict::overflowed;
       group.decides = index;
@@ -81,7 +81,7 @@ class places {
     group.window = std::max(group.window, keep ? group.old_window : site.window);
     if (group.decides.has_value()) {
       const site_advice& so_far = all_.sites[*group.decides];
-      // Of those that lack runs, the one that lacks most: until then the limit stays.
+      // Of the sites that lack runs, the one that lacks most: until then the limit stays.
       if (limit < group.limit) return;
       if (limit == group.limit && site.runs_missing <= so_far.runs_missing) return;
     }
@@ -104,14 +104,14 @@ class places {
     if (group.decides.has_value()) find_blocking(group);
   }
 
-  /// A site for which the limit stays as it is. One that overflowed in a smaller pool lacks a run
-  /// to its end.
+  /// A site that keeps the limit as it is. One that overflowed in a smaller pool lacks a complete
+  /// run.
   bool holds(std::size_t index) const {
     const verdict what = all_.sites[index].what;
     return what == verdict::keep || what == verdict::overflowed;
   }
 
-  /// The sites without which the limit would be lower by more than an eighth, and what it would be.
+  /// The sites without which the limit would be lower by more than an eighth, and that limit.
   void find_blocking(pool_advice& group) const {
     const bool held = holds(*group.decides);
     for (const std::size_t index : group.sites) {
@@ -134,7 +134,7 @@ class places {
   const advice& all_;
   std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, pool_advice> groups_;
   std::unordered_map<std::uint64_t, pool_advice*> by_id_;
-  std::map<pool_advice*, std::uint64_t> there_;  // stacks of pools that are not gone
+  std::map<pool_advice*, std::uint64_t> there_;  // stacks of existing pools
 };
 
 }  // namespace

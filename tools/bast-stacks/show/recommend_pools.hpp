@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From what is recommended for sites to what is recommended for the pools that they share. Part of
-// recommend.cpp.
+// Derives the recommendations for shared pools from those for sites. Part of recommend.cpp.
 #pragma once
 
 #include <vector>
@@ -10,8 +9,8 @@
 
 namespace bast_stacks::internal {
 
-/// A limit that is lowered by less than an eighth saves nothing worth a change, and takes the last
-/// margin of a site that comes near its limit.
+/// A reduction of less than an eighth saves too little, and takes the last margin of a site that
+/// comes near its limit.
 inline bool is_near(std::uint64_t wanted, std::uint64_t limit) noexcept {
   return wanted <= limit && wanted >= limit - limit / 8;
 }

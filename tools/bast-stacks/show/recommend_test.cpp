@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 using testing::one_site;
 
-// Reserves of a machine that does not depend on where the test runs: 7.9 KiB in all.
+// Reserves that do not depend on the test machine: 7.9 KiB in total.
 constexpr stack_reserves fixed{.signal_frame = 1776};
 
 recommend_options fixed_options() { return {.reserves = fixed}; }
@@ -109,7 +109,7 @@ TEST(Recommend, OfAStackThatNeverGrewARecursionCouldNotBeSeen) {
               HasSubstr("\nOf 1 site no backtrace was recorded, so a recursion could not be seen: "
                         "an eighth of the depth\nis kept for it. bast-stacks run --deepest sees "
                         "it.\n"));
-  // The code says that there is none, or which.
+  // The code shows that there is no recursion, or which.
   recommend_options options = fixed_options();
   options.code = {.file = "server", .sites = {{.root = "start", .bytes = 100}}};
   EXPECT_FALSE(recommend(s, options).sites[0].recursion.blind);
@@ -135,7 +135,7 @@ TEST(Recommend, ARoundReachesFromACallToTheNext) {
     s.sites[0].deepest.frames.push_back(test::make_frame("value", 100));
   }
   EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 130u);
-  // Where frames are missing between two calls their distance is no round.
+  // If frames between two calls are missing, their distance is not a round.
   s.sites[0].deepest.inner = 3;
   s.sites[0].deepest.omitted_bytes = 100;
   EXPECT_EQ(recommend(s, fixed_options()).sites[0].recursion.bytes, 120u);
@@ -158,7 +158,7 @@ TEST(Recommend, ACircleOfTheCallGraphThatIsOnTheStackIsARecursion) {
   EXPECT_EQ(once.recursion.bytes, 3000u);
   EXPECT_EQ(once.recursion.words, "recursion value x1 (by the call graph)");
   EXPECT_EQ(once.limit, 24576u);  // 9300 + 8368 + 3000 = 20668
-  // What was seen to repeat is known better.
+  // An observed repetition is better evidence.
   s.sites[0].deepest.depth = 9300;
   s.sites[0].deepest.frames.assign(8, test::make_frame("other", 100));
   EXPECT_EQ(recommend(s, options).sites[0].recursion.bytes, 100u);
@@ -243,7 +243,7 @@ TEST(Recommend, WhereAStackOverflowedNoLimitFollows) {
   EXPECT_THAT(text, HasSubstr("pool server.cpp:20, 100 stacks; decided by x.cpp:5\n"
                               "  !! it overflowed: how much it needs is not known. Measure with\n"
                               "  .limit = 4096_KiB, and ask again\n"));
-  // In a larger pool it did not overflow, but did not run to its end either.
+  // In a larger pool it did not overflow, but has no complete run either.
   s.pools.push_back(s.pools[0]);
   s.pools[1].id = 2;
   s.pools[1].where = "/src/large.cpp:1";
@@ -262,7 +262,7 @@ TEST(Recommend, PoolsThatAreGoneAreKnownByTheirSites) {
   s.pools.clear();
   s.sites[0].pools.clear();
   s.sites.push_back(test::make_site("/src/y.cpp", 9, {{30000, 4000}}));
-  s.sites[1].pools = {77};  // of no pool that is left
+  s.sites[1].pools = {77};  // its pool is gone
   s.sites[1].held = 10;
   const advice a = recommend(s, fixed_options());
   ASSERT_EQ(a.pools.size(), 1u);

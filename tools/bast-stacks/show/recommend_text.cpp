@@ -18,8 +18,8 @@
 namespace bast_stacks {
 namespace {
 
-/// How many uses of a site go beyond its `q`-quantile: "1 in 13,000", rounded to what says no more
-/// than is known.
+/// The share of a site's uses beyond its `q`-quantile: "1 in 13,000", rounded to the known
+/// precision.
 std::string rate_text(double q) {
   constexpr double rounding = 1 + 1e-9;  // 1 - 0.999 is not quite a thousandth
   auto uses = static_cast<std::uint64_t>(std::min(rounding / (1 - std::min(q, 1 - 1e-15)), 1e15));
@@ -53,7 +53,7 @@ std::string reason(const site& s, const site_advice& a, const recommend_options&
   return {};
 }
 
-/// "3": of as many uses as were seen, how many are expected to go deeper than the deepest of them.
+/// "3": of as many uses again, the number that is expected to go deeper than the deepest so far.
 double deeper_again(const recommend_options& options) {
   return std::ceil(-std::log1p(-std::min(options.confidence, 1 - 1e-15)));
 }
@@ -105,7 +105,7 @@ std::string sites_text(const snapshot& of, const advice& all, const recommend_op
   return sites.empty() ? "No site has run yet.\n" : sites.text();
 }
 
-/// What is kept for recursions, a line a site.
+/// The reserves for recursions, one line per site.
 std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
   std::string out;
   std::uint64_t blind = 0;
@@ -132,7 +132,7 @@ std::string recursions_text(const snapshot& of, const advice& all, bool exact) {
   return out;
 }
 
-/// Why some of what is recommended is not promised.
+/// Why parts of the recommendation are not guaranteed.
 std::string so_far_text(const advice& all) {
   std::uint64_t running = 0;
   std::uint64_t late = 0;

@@ -19,7 +19,7 @@ namespace bast_stacks {
 namespace {
 
 constexpr std::size_t lines_most = 15;
-// What is always there: title, empty, head of the table, empty, what could be given back.
+// Lines that are always there: title, empty, head of the table, empty, savings.
 constexpr std::size_t lines_fixed = 5;
 constexpr std::size_t code_lines = 4;
 constexpr std::size_t reservation_lines = 2;
@@ -35,7 +35,7 @@ std::string program_of(const snapshot& of) {
   return text;
 }
 
-/// Stacks that overflowed; and in a core file, what was on the stack that a signal stopped.
+/// Stacks that overflowed; and in a core file, the stack on which a signal stopped a thread.
 std::vector<std::string> crashes(const snapshot& of) {
   std::vector<std::string> lines;
   for (const site& s : of.sites) {
@@ -75,7 +75,7 @@ std::string waste_line(const snapshot& of, const advice& all, bool exact) {
   return line;
 }
 
-/// What to paste for one place that makes pools.
+/// The code to paste for one place that creates pools.
 std::string code_line(const snapshot& of, const advice& all, const pool_advice& each) {
   const std::string site =
       each.decides.has_value() ? short_site_name(of.sites[*each.decides]) : std::string();
@@ -94,9 +94,8 @@ std::string code_line(const snapshot& of, const advice& all, const pool_advice& 
                             : "was seen for " + missing_text(its) + " more");
 }
 
-/// The code for all places: first limits that must be raised, then those that can be lowered, then
-/// what pools could be without the sites that block them. With `all_sites` also for each site
-/// alone.
+/// The code for all places: first limits to raise, then those to lower, then those that pools could
+/// have without the sites that block them. With `all_sites` also for each site alone.
 std::vector<std::string> code(const snapshot& of, const advice& all, bool all_sites) {
   if (!all.refused.empty()) return {all.refused};
   std::vector<std::string> lines;
@@ -117,7 +116,7 @@ std::vector<std::string> code(const snapshot& of, const advice& all, bool all_si
   return lines;
 }
 
-/// The first `most` of `lines`; the last of them says how many there are more.
+/// Appends the first `most` of `lines`; the last of them gives the number of the others.
 void append(std::string& out, const std::vector<std::string>& lines, std::size_t most,
             std::string_view rest) {
   const std::size_t shown = lines.size() <= most ? lines.size() : most - 1;

@@ -31,7 +31,7 @@ enum class report_order { margin, max, uses, waste, site };
 struct report_options {
   report_rows by = report_rows::sites;
   report_order sort = report_order::margin;
-  std::optional<std::size_t> top{};  // rows; as many as fit on fifteen lines when not given
+  std::optional<std::size_t> top{};  // rows; by default as many as fit on fifteen lines
   bool all = false;                  // every row, the code of every pool and site, all reservations
   bool exact_bytes = false;
   bool colour = false;
@@ -40,8 +40,8 @@ struct report_options {
 
 std::string report_text(const snapshot& of, const report_options& options = {});
 
-/// All that is known of the sites whose name matches: numbers, histogram, deepest backtrace,
-/// recommendation. `pattern` as in a budget, see glob.hpp. Empty when none matches.
+/// Everything known about the sites whose name matches: numbers, histogram, deepest backtrace,
+/// recommendation. `pattern` as in a budget, see glob.hpp. Empty if none matches.
 std::string explain_text(const snapshot& of, std::string_view pattern,
                          const report_options& options = {});
 

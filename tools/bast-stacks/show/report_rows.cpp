@@ -17,7 +17,7 @@
 namespace bast_stacks::internal {
 namespace {
 
-/// One row, with what it can be sorted by.
+/// One row, with its sort keys.
 struct row {
   std::string name;
   double margin = 1;
@@ -58,13 +58,13 @@ std::string percent_of(double margin, std::uint64_t limit) {
   return limit == 0 ? "?" : percent_text(margin);
 }
 
-/// What can be said of a site in one column: the size to set, and why it is so deep.
+/// A site's remark in one column: the size to set, and why it is so deep.
 std::string remark(const site& s, const site_advice* a) {
   const std::string recursion = recursion_text(s.deepest);
   if (s.overflows != 0) return recursion.empty() ? "overflowed" : "overflowed, " + recursion;
   if (a == nullptr || a->what == verdict::unused) return recursion;
   if (recursion.empty()) return verdict_text(*a);
-  // Both at length would be cut.
+  // Both in full would be cut.
   return (a->what == verdict::keep ? "keep" : verdict_text(*a)) + ", " + recursion;
 }
 
@@ -93,7 +93,7 @@ std::vector<row> site_rows(const snapshot& of, const advice& all, const report_o
   return rows;
 }
 
-/// "6.0 (<= 8.0)": the deepest byte that is not zero, and how much deeper it may have been.
+/// "6.0 (<= 8.0)": the deepest nonzero byte, and the deepest that may have been used.
 std::string interval(const live_stack& s, bool exact) {
   if (!s.scanned) return s.depth == 0 ? "?" : ">= " + size_number(s.depth, exact);
   const std::string least = size_number(s.depth, exact);
@@ -143,8 +143,8 @@ std::string pool_verdict_text(const pool_advice& a) {
   return size_text(a.limit);
 }
 
-/// How deep the stacks of a pool went. A recording of an earlier version knows only how deep its
-/// sites went, over all of their pools: then it is not exact, and no deeper than that.
+/// The deepest use of a pool's stacks. A recording of an earlier version has only the depths of its
+/// sites, over all of their pools: then this is an upper bound.
 struct pool_depth {
   std::uint64_t most = 0;  // bytes
   bool exact = true;

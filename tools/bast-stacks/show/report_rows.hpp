@@ -13,7 +13,7 @@
 namespace bast_stacks::internal {
 
 /// The table with the first `most` rows of `of` in the order of the options; `hidden` gets the
-/// number of the others. Sites on which nothing has run are no rows.
+/// number of the others. Sites without a use have no row.
 table rows_of(const snapshot& of, const advice& all, const report_options& options,
               std::size_t most, std::size_t& hidden);
 

@@ -41,7 +41,7 @@ snapshot crowded(std::size_t count) {
   return s;
 }
 
-/// With reserves that do not depend on where the test runs.
+/// With reserves that do not depend on the test machine.
 report_options fixed_report() { return {.recommend = {.reserves = {.signal_frame = 1776}}}; }
 
 TEST(Report, OfPoolsThatAreAllGoneTheSpaceIsWhatTheyHad) {

@@ -9,7 +9,7 @@ namespace bast_stacks {
 namespace {
 
 constexpr std::size_t gap = 2;           // spaces between two columns
-constexpr std::size_t width_least = 14;  // of the column that gives way
+constexpr std::size_t width_least = 14;  // of the column that is cut
 
 }  // namespace
 

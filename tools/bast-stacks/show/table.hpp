@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A table of text: columns as wide as their content, numbers to the right, names to the left. When
-// a line would be longer than `line_width`, the column that gives way is cut at its beginning.
+// A table of text: columns as wide as their content, numbers to the right, names to the left. If a
+// line would be longer than `line_width`, the column that gives way is cut at its beginning.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +21,10 @@ class table {
 
   explicit table(std::vector<column> columns) : columns_(std::move(columns)) {}
 
-  /// One cell a column. `mark` stands before the line: "!!" or nothing.
+  /// One cell per column. `mark` precedes the line: "!!" or nothing.
   void add(std::vector<std::string> cells, std::string mark = {});
   bool empty() const noexcept { return rows_.empty(); }
-  /// The head and the rows, a line each; with `colour` those with a mark are bold and red.
+  /// The head and the rows, one line each; with `colour` marked rows are bold and red.
   std::string text(bool colour = false) const;
 
  private:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Texts compared whole: a column in another place, an order reversed, a sum that doubles show in no
-// single word.
+// Whole texts: a misplaced column, a reversed order or a doubled sum shows in no single word.
 #include <gtest/gtest.h>
 
 #include "show/export.hpp"

@@ -7,7 +7,7 @@
 namespace bast_stacks {
 namespace {
 
-/// Whether something that begins with a bracket is a table's head with a key behind the brackets.
+/// Whether a text that begins with a bracket is a table's head with a key after the brackets.
 bool is_good_head(std::string_view rest) {
   const auto skip_blanks = [&] {
     rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
@@ -27,8 +27,8 @@ bool is_control(char c) {
   return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f;
 }
 
-/// The length of the string or comment that `text` begins with; 0 when it begins with neither. A
-/// string that its line does not end ends there: toml++ reads no further.
+/// The length of the string or comment at the start of `text`; 0 if there is neither. An
+/// unterminated string ends with its line: toml++ reads no further.
 std::size_t quoted_length(std::string_view text) {
   const char quote = text.front();
   if (quote == '#') return std::min(text.find_first_of("\r\n"), text.size());
@@ -67,8 +67,8 @@ std::optional<toml_flaw> find_toml_flaw(std::string_view text) {
     if (static_cast<unsigned char>(c) >= 0x80) return flaw("expected a key in ASCII, or quotes");
     if (text.starts_with("\"\"\"") || text.starts_with("'''"))
       return flaw("expected a string on one line");
-    // Within a word a quote begins no string, and what follows would not be in one. A point parts
-    // the words of a key, and is within a number.
+    // Within a word a quote does not begin a string, and the text after it would not be in one. A
+    // point separates the words of a key, and may be inside a number.
     const std::string_view parts = has_value ? "= \t\r\n" : "[. \t\r\n";
     if ((c == '"' || c == '\'') && parts.find(before) == parts.npos)
       return flaw("expected a string or a number");

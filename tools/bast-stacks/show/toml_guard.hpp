@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What toml++ 3.3 takes for granted, looked at before it reads a hostile file. In optimised builds
-// it assumes, without a look, that a key follows the brackets of a table's head and that arrays and
-// inline tables go on with a value; and its tests for white space are undefined for letters beyond
-// ASCII outside of strings and comments. So there are only heads, numbers, strings of one line.
+// Checks the assumptions of toml++ 3.3 before it parses a hostile file. In optimised builds it
+// assumes, unchecked, that a key follows the brackets of a table's head and that arrays and inline
+// tables continue with a value; and its tests for white space are undefined for non-ASCII letters
+// outside of strings and comments. So only heads, numbers and single-line strings are allowed.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct toml_flaw {
   const char* what = "";
 };
 
-/// The first such thing in `text`, which no budget file needs.
+/// The first violation in `text`; budget files need none.
 std::optional<toml_flaw> find_toml_flaw(std::string_view text);
 
 }  // namespace bast_stacks

@@ -14,7 +14,7 @@ std::string flaw_in(std::string_view text) {
   return found ? fmt::format("{}:{} {}", found->line, found->column, found->what) : "none";
 }
 
-/// The bytes of 0..255 that `make` makes no flaw of: "20-7e".
+/// The bytes of 0..255 for which `make` gives no flaw: "20-7e".
 template <class Make>
 std::string accepted(Make make) {
   std::string text;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether advice keeps what its words promise: users are simulated who measure, set what they are
-// told, and run on. The true depths follow laws that the advice does not know.
+// Checks that advice keeps its guarantees: simulated users measure, apply the advice, and run on.
+// The advice does not know the laws of the true depths.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,16 +20,16 @@ namespace {
 constexpr std::uint64_t limit_before = 1 << 20;
 constexpr std::uint64_t round_bytes = 320;
 
-/// How deep the next use goes; `time` runs from 0 through measuring to 1 and on to 2.
+/// The depth of the next use; `time` runs from 0 through measuring to 1 and on to 2.
 using law = std::function<double(double u, double time)>;
 
 struct named_law {
   const char* name;
   law depth;
-  bool recursive = false;  // the depth is of rounds of `round_bytes`
+  bool recursive = false;  // the depth consists of rounds of `round_bytes`
 };
 
-/// Depths that have an end, and depths that have none; both rise by `part` over the time.
+/// Bounded and unbounded depths; both rise by `part` over the time.
 law rising(double part) {
   return [=](double u, double time) { return (50'000 + 100'000 * u) * (1 + part * time); };
 }
@@ -64,7 +64,7 @@ snapshot measured(const named_law& of, std::uint64_t uses, std::mt19937_64& rand
   site& it = s.sites[0];
   it.limit = limit_before;
   it.max = 0;
-  it.live = 1;  // it goes on, so that what comes after may be deeper
+  it.live = 1;  // it continues, so later uses may be deeper
   for (std::uint64_t i = 0; i < uses; ++i) {
     const double time = static_cast<double>(i) / static_cast<double>(uses);
     const auto depth =
@@ -73,7 +73,7 @@ snapshot measured(const named_law& of, std::uint64_t uses, std::mt19937_64& rand
     it.max = depth;
     it.max_age_ns = static_cast<std::uint64_t>((1 - time) * static_cast<double>(s.runtime_ns));
   }
-  // A stack grows by doubling, so that the last growth is at half of the depth or above.
+  // A stack grows by doubling, so the last growth is at half of the depth or above.
   constexpr std::uint64_t window = 32 << 10;
   std::uint64_t open = window;
   while (it.max > open) {
@@ -89,7 +89,7 @@ snapshot measured(const named_law& of, std::uint64_t uses, std::mt19937_64& rand
   return s;
 }
 
-/// How many of a thousand further uses need more than what the advice was.
+/// How many of a thousand further uses need more than the advised limit.
 int overflows(const named_law& of, std::uint64_t limit, std::mt19937_64& random) {
   std::uniform_real_distribution<double> chance(0, 1);
   int over = 0;
@@ -103,8 +103,8 @@ int overflows(const named_law& of, std::uint64_t limit, std::mt19937_64& random)
 /// Of 100 worlds.
 struct tally {
   int kept = 0;     // a thousand uses overflowed once at most
-  int lowered = 0;  // advice that changes nothing keeps every word
-  int late = 0;     // no rate was promised
+  int lowered = 0;  // advice that changes nothing cannot fail
+  int late = 0;     // no rate was guaranteed
   int true_words = 0;
 };
 
@@ -124,7 +124,7 @@ tally worlds_of(const named_law& of) {
 }
 
 /// "With 95 % confidence, at most 1 in 1,000": in 95 of 100 worlds a thousand uses overflow once at
-/// most. That depths may be rising is said of one in twenty where they are not.
+/// most. Constant depths are reported as rising in one of twenty worlds.
 TEST(Trust, AdviceKeepsItsWordIn95Of100Worlds) {
   for (const named_law& of : laws) {
     const tally all = worlds_of(of);
@@ -135,7 +135,7 @@ TEST(Trust, AdviceKeepsItsWordIn95Of100Worlds) {
   }
 }
 
-/// Advice for a depth that rises so does not hold, and the words do not promise it.
+/// Advice for a depth that rises this much does not hold, and does not claim to.
 TEST(Trust, OfADepthThatRisesByAThirdNoRateIsPromised) {
   for (const double part : {1.0 / 3, 0.5, 1.0, 2.0}) {
     const tally all = worlds_of({"rising", rising(part)});
@@ -144,13 +144,13 @@ TEST(Trust, OfADepthThatRisesByAThirdNoRateIsPromised) {
   }
 }
 
-/// What began halfway was seen often enough, or is rarer than what is promised.
+/// A path that began halfway was observed often enough, or is rarer than the guarantee.
 TEST(Trust, ADeepPathThatBeginsHalfwayIsSeen) {
   for (const double every : {100.0, 300.0, 5000.0})
     EXPECT_GE(worlds_of({"halfway", deep_path_from(0.5, every)}).true_words, 95) << every;
 }
 
-/// docs/inspector.md, "What is not seen", with the numbers of there.
+/// docs/inspector.md, "What is not seen", with its numbers.
 TEST(Trust, SomeDriftIsNotSeen) {
   const auto about = [](int number, const law& depth) {
     const int kept_or_said = worlds_of({"drift", depth}).true_words;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Coroutines that use what bast has for them: each is a root whose reasons, if there are any, must
-// be this program's own.
+// Coroutines that use bast's features: each is a root of the static analysis whose reasons, if any,
+// must be this program's own.
 #include <bast/cancel.hpp>
 #include <bast/coro.hpp>
 #include <bast/process.hpp>

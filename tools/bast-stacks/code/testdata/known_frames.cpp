@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functions of known shape for the static analysis: what it must find in each is in
-// static_test.cpp. They have C names, so that they are the same whoever compiles them.
+// Functions of known shape for the static analysis: static_test.cpp has the expected results. They
+// have C names, so that these do not depend on the compiler.
 #include <alloca.h>
 
 #include "known_library.hpp"
@@ -27,7 +27,7 @@ BAST_APART int switch_root(int seed);
 BAST_APART int aligned_root(int seed);
 BAST_APART int untabled_root(int seed);
 
-// Used after each call, so that no call becomes a jump; not zeroed, which memset could do.
+// Used after each call, so that no call becomes a jump; not zeroed, to avoid a call of memset.
 #define BAST_ROOM(bytes)     \
   volatile char room[bytes]; \
   room[seed & 63] = static_cast<char>(seed)

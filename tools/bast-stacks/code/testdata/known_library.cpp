@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "known_library.hpp"
 
-// As bast's own class is called, so that its entry is found; this file knows nothing of bast.
+// Named like bast's own class, so that its entry is found; this file does not use bast.
 namespace bast::internal {
 template <class Callable, class Return>
 class activation {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A list of instructions, a line each: bytes in hex, a space, what the assembler calls it.
+// A list of instructions, one per line: bytes in hex, a space, assembler syntax.
 #pragma once
 
 #include <charconv>
@@ -20,8 +20,8 @@ inline std::vector<std::uint8_t> bytes_of_hex(std::string_view hex) {
   return bytes;
 }
 
-/// The list with the record of each behind it. An instruction is decoded at 0x1000, alone and once
-/// more with bytes behind it by an engine that has decoded others: both must be the same.
+/// The list with the record of each appended. An instruction is decoded at 0x1000, alone and again
+/// followed by other bytes, by an engine that has decoded others: both results must be equal.
 inline std::string decoded_forms(std::uint16_t machine, std::string_view list) {
   decoder used(machine);
   std::string text;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything that is read of a file, as text.
+// Everything read from a file, as text.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `made_elf`: a small program or library that a test makes section by section, with any header, so
-// that each thing that is checked can be wrong alone.
+// `made_elf`: a small program or library that a test builds section by section, with any header, so
+// that each checked value can be wrong alone.
 #pragma once
 
 #include <elf.h>
@@ -88,7 +88,7 @@ struct made_elf {
   }
 };
 
-/// Texts with a zero behind each, the first empty; and where each begins.
+/// Texts, each terminated by a zero, the first empty; and the start of each.
 class made_texts {
  public:
   std::uint32_t add(std::string_view text) {

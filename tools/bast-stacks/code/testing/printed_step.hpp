@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A decoded instruction as text, with every field of its record that is not as in an empty one.
+// A decoded instruction as text, with every field that differs from an empty record.
 #pragma once
 
 #include <capstone.h>

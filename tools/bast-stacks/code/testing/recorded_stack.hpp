@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `recorded_stack`: the record of a fault that a test makes of its own stack, as the library makes
-// it, and beside it the frames as the unwinder that exceptions use sees them.
+// `recorded_stack`: a fault record that a test makes of its own stack, in the library's format, and
+// the frames by the unwinder for exceptions.
 //
 //   recorded_stack out{.all = this_process()};
 //   start([&](std::uint64_t top) { some_calls_that_end_in_record(out, top); });
@@ -123,11 +123,11 @@ __attribute__((noinline, no_sanitize("address"))) inline void record(recorded_st
   out.raw.depth = out.raw.sp_depth;
   record_words(out.all, sp, out.raw);
   _Unwind_Backtrace(add_frame, &out.truth);
-  asm volatile("");  // or the call would be a jump, and this frame gone
+  asm volatile("");  // keeps the call from becoming a jump, which would remove this frame
 }
 
 /// Calls `work` with the top of a stack that begins here.
-// Of a size that is known: with AddressSanitizer it would be dynamic.
+// Of constant size: with AddressSanitizer it would be dynamic.
 template <class Work>
 __attribute__((noinline, no_sanitize("address"))) void start(const Work& work) {
   volatile char room[64];

@@ -10,7 +10,7 @@
 
 namespace bast_stacks {
 
-/// A file for the time of a test.
+/// A file for the duration of a test.
 class temporary_file {
  public:
   explicit temporary_file(const std::string& text)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Is a text well-formed, for tests: every tag closed in order, every attribute quoted, every
-// ampersand an entity, no control characters. Knows XML as far as our pictures and pages use it,
-// and the void elements of HTML.
+// Checks that a text is well-formed: every tag closed in order, every attribute quoted, every
+// ampersand an entity, no control characters. Supports the subset of XML that our pictures and
+// pages use, and the void elements of HTML.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace bast_stacks::sample {
 
-/// What is wrong, or empty.
+/// Returns what is wrong, or empty.
 inline std::string malformed(std::string_view text) {
   constexpr std::array<std::string_view, 4> empty_elements{"meta", "br", "link", "hr"};
   constexpr std::array<std::string_view, 5> entities{"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
@@ -51,7 +51,7 @@ inline std::string malformed(std::string_view text) {
     } else if (text[end - 1] != '/' &&
                std::ranges::find(empty_elements, name) == empty_elements.end()) {
       open.push_back(name);
-      if (name == "script" || name == "style") {  // what is in them is not markup
+      if (name == "script" || name == "style") {  // their content is not markup
         const std::size_t close = text.find(std::string("</").append(name), end);
         if (close == std::string_view::npos) return "not closed: " + near(begin);
         i = close - 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A server with what pictures must show: deep recursion, calls without a name, in libraries, not
-// confirmed or not recorded, a label, a site of few uses. And one whose names are an attack.
+// A server with every feature of pictures: a deep recursion; calls without a name, in libraries,
+// not confirmed, not recorded; a label; a site of few uses. And one with hostile names.
 #pragma once
 
 #include <string>
@@ -120,7 +120,7 @@ inline snapshot server() {
   return made;
 }
 
-/// What a target could call its things to break a page, a picture or a terminal.
+/// Names that a target could choose to break a page, a picture or a terminal.
 inline snapshot hostile() {
   snapshot made = server();
   made.program = "/tmp/<script>alert(1)</script>";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Is a document what https://www.speedscope.app reads, for tests. The facts, from the types of its
-// file format (src/lib/file-format-spec.ts of jlfwong/speedscope), as far as they concern sampled
-// profiles, the only ones that we write:
+// Checks that https://www.speedscope.app can read a document, by the types of its file format
+// (src/lib/file-format-spec.ts of jlfwong/speedscope), limited to sampled profiles, the only kind
+// that we write:
 //
 //   file      $schema is exactly the URL below; shared.frames and profiles are arrays; name and
 //             exporter are text, activeProfileIndex is an index of profiles; these three may be
@@ -13,8 +13,8 @@
 //             weights one of numbers, of the same length
 //   stack     an array of indices of shared.frames, the outermost first
 //
-// Of weights the format says only that they are numbers; the viewer puts them one behind the other
-// from startValue on, so none is negative and they end where endValue says.
+// For weights the format requires only numbers; the viewer lays them end to end from startValue, so
+// none may be negative and their end must equal endValue.
 #pragma once
 
 #include <algorithm>
@@ -85,7 +85,7 @@ inline std::string wrong_in_profile(const json& profile, std::size_t frames) {
 
 }  // namespace speedscope_facts
 
-/// What is wrong, or empty.
+/// Returns what is wrong, or empty.
 inline std::string wrong_in_speedscope(const nlohmann::json& document) {
   using namespace speedscope_facts;
   if (!document.is_object()) return "no object";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Starts the test program and ends it, as far as tests of the reader need it.
+// Starts and ends the test program for tests of the reader.
 #pragma once
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@ inline std::vector<std::string> test_program(std::vector<std::string> arguments)
 
 class child {
  public:
-  /// `before` runs in the child before the program does.
+  /// `before` runs in the child before the program starts.
   template <class F>
   child(const std::vector<std::string>& argv, F before) {
     int input[2] = {-1, -1};
@@ -53,12 +53,12 @@ class child {
   }
 
   pid_t pid() const { return pid_; }
-  /// Waits until it said something.
+  /// Waits for its first output.
   bool ready() const {
     char text[16] = {};
     return ::read(output_, text, sizeof text) > 0;
   }
-  /// Lets it go on: a line of its input.
+  /// Lets it continue: a line of input.
   bool go_on() const { return ::write(input_, "\n", 1) == 1; }
   /// Ends its input and waits for it. Returns the wait status.
   int wait() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What was understood of a core file, as text.
+// The parsed contents of a core file, as text.
 #pragma once
 
 #include <cstring>
@@ -20,7 +20,7 @@ inline std::expected<core_file, problem> parsed_core(const core_bytes& bytes) {
   return parse_core(std::make_shared<buffer_source>(bytes));
 }
 
-/// All that was understood of a core.
+/// Everything parsed from a core.
 inline std::string core_text(const core_file& core) {
   std::string text =
       fmt::format("pid={} name={} fault={:#x} headers={:#x} truncated={}", core.pid,

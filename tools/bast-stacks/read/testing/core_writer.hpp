@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes core files, as far as the reader looks: for tests that need to know every byte of one.
+// Writes core files with the parts that the reader uses, for tests that control every byte.
 #pragma once
 
 #include <elf.h>
@@ -17,8 +17,8 @@ namespace bast_stacks::testing {
 class core_writer {
  public:
   void add_memory(const void* from, std::uint64_t bytes) { add_memory(from, bytes, bytes); }
-  /// Memory of which the core holds only the first bytes, as the kernel writes a mapping whose
-  /// pages it leaves out.
+  /// Memory of which the core contains only the first bytes, as the kernel writes a mapping whose
+  /// pages it omits.
   void add_memory(const void* from, std::uint64_t bytes, std::uint64_t held) {
     loads_.push_back({static_cast<const std::byte*>(from), bytes, held});
   }

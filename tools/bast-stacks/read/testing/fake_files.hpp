@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fake_files`: files with texts that a test chooses, such as those of /proc, and errors of opening
-// them. All others are as they are.
+// `fake_files`: files with scripted contents, such as those of /proc, and errors of opening them.
+// All other files are real.
 #pragma once
 
 #include <fcntl.h>
@@ -19,7 +19,7 @@ namespace bast_stacks::testing {
 struct fake_files {
   std::map<std::string, std::string> texts;
   std::map<std::string, int> errors;
-  std::vector<std::string> opened;  // all of them, the others as well
+  std::vector<std::string> opened;  // all of them, including the real ones
 
   answered_call opens{called::open, [this](const auto& given) -> std::optional<long> {
                         opened.emplace_back(reinterpret_cast<const char*>(given[0]));

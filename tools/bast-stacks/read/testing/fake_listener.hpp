@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fake_listener`: a socket that answers one visitor with what a test chooses.
+// `fake_listener`: a socket with scripted replies to one visitor.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ inline std::string fake_listener_path() {
   return ::testing::TempDir() + "bast-listener-" + std::to_string(::getpid());
 }
 
-/// A process that answers one visitor with these words and this descriptor, so many times.
+/// A process that replies to one visitor with these words and this descriptor, so many times.
 class fake_listener {
  public:
   fake_listener(std::string_view greeting, int fd, std::string path = fake_listener_path(),
@@ -53,7 +53,7 @@ class fake_listener {
     if (words.empty()) return;
     iovec from{.iov_base = words.data(), .iov_len = words.size()};
     const std::size_t bytes = fds.size() * sizeof(int);
-    std::vector<char> control(CMSG_SPACE(bytes));  // aligned as what operator new gives
+    std::vector<char> control(CMSG_SPACE(bytes));  // aligned by operator new
     msghdr message{};
     message.msg_iov = &from;
     message.msg_iovlen = 1;

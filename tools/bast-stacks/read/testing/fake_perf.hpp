@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fake_perf`: a kernel's perf events, played by a test: which it refuses, what it was asked for,
-// and what it writes into the rings. An event is a file in memory, which maps as a ring does.
+// `fake_perf`: scripted perf events of a kernel: its refusals, the requests it received, and its
+// writes into the rings. An event is a file in memory, which maps as a ring does.
 #pragma once
 
 #include <fcntl.h>
@@ -37,16 +37,16 @@ class fake_perf {
 
   /// CPUs that the machine has.
   long cpus = 2;
-  /// Errno of an event, or 0; called for each that is asked for.
+  /// Errno of an event, or 0; called for each request.
   std::function<int(const event& wanted)> refusal;
   /// Errno of PERF_EVENT_IOC_SET_OUTPUT, or 0.
   int output_error = 0;
 
-  std::vector<event> events;              // those that were not refused
-  std::vector<std::string> said;          // what was asked for, in its order
-  std::vector<unsigned long> open_flags;  // of all that was asked for
+  std::vector<event> events;              // the accepted ones
+  std::vector<std::string> said;          // the requests, in order
+  std::vector<unsigned long> open_flags;  // of all requests
 
-  /// The event of a thread on a CPU; -1 when there is none.
+  /// The event of a thread on a CPU; -1 if there is none.
   int fd_of(pid_t thread, int cpu) const {
     for (const event& each : events) {
       if (each.thread == thread && each.cpu == cpu) return each.fd;
@@ -54,7 +54,7 @@ class fake_perf {
     return -1;
   }
 
-  /// Writes a ring as its kernel does: the bytes of `part`, and its counters.
+  /// Writes a ring as the kernel does: the bytes of `part`, and its counters.
   static void write_ring(int fd, const ring_part& part) {
     perf_event_mmap_page control{};
     control.data_offset = page;
@@ -110,7 +110,7 @@ class fake_perf {
                         }};
 };
 
-/// The error of who wants to watch this process and may not.
+/// The error when this process may not be watched.
 inline std::string cannot_watch(const std::string& why) {
   return fmt::format("3 cannot watch the page faults of process {}: {}", ::getpid(), why);
 }

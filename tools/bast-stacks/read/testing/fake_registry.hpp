@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fake_registry`: a registry with slots, control blocks and stacks in the test's own memory, made
-// from abi.hpp alone. What a test writes into it is what a reader must find, in this process, in a
-// forked child, in a core, in a memory_image.
+// `fake_registry`: a registry with slots, control blocks and stacks in the test's own memory, built
+// from abi.hpp alone. A reader must find what a test writes into it: in this process, in a forked
+// child, in a core, in a memory_image.
 #pragma once
 
 #include <sys/mman.h>
@@ -19,7 +19,7 @@
 
 namespace bast_stacks::testing {
 
-/// The anchor that the ELF note of the test program leads to (fake_note_test.cpp).
+/// The anchor that the ELF note of the test program points to (fake_note_test.cpp).
 extern "C" bast::watch::anchor bast_stacks_fake_anchor;
 
 struct fake_slot {
@@ -64,8 +64,8 @@ class fake_registry {
   static constexpr std::uint64_t bytes = (1 + 1 + 1 + sites) * page;
   static constexpr std::uint32_t head_every = 64;
 
-  /// One pool, one slab whose slots are all idle and fresh, site 0 "(other)" and, of label kind,
-  /// site 1 "worker"; a control block for each slot. Found through the ELF note from now on.
+  /// One pool, one slab whose slots are all idle and fresh, site 0 "(other)" and site 1 "worker", a
+  /// label; a control block for each slot. The ELF note leads to it from now on.
   explicit fake_registry(const fake_shape& shape = {})
       : shape_(shape),
         registry_(map(bytes)),
@@ -107,7 +107,7 @@ class fake_registry {
     return at<bast::watch::site_entry>(registry_, 3 * page)[i];
   }
   fake_slot& slot(std::size_t i) { return at<fake_slot>(slots_, 0)[i]; }
-  /// Of slot i: behind the head of its group.
+  /// Of slot i: after the head of its group.
   fake_block& block(std::size_t i) {
     return at<fake_block>(blocks_, 0)[i / (head_every - 1) * head_every + i % (head_every - 1) + 1];
   }
@@ -163,7 +163,7 @@ class fake_registry {
     if (with_stacks) parts.emplace_back(stacks_, shape_.slots * shape_.stride);
     return memory_image_of(parts);
   }
-  /// The same of these parts of memory, and the anchor.
+  /// The same for these parts of memory, and the anchor.
   static std::vector<std::byte> memory_image_of(std::span<const std::span<const std::byte>> parts) {
     std::vector<std::byte> all;
     append(all, memory_image_header{.magic = memory_image_magic,
@@ -179,7 +179,7 @@ class fake_registry {
   static std::byte* map(std::uint64_t size) {
     void* const at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    // A page of its own each, as bast asks for.
+    // A separate page each, as bast requests.
     (void)::madvise(at, size, MADV_NOHUGEPAGE);
     return static_cast<std::byte*>(at);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fake_time`: the monotonic clock of this thread, which a test sets. It stands still, but for the
-// step that it takes whenever it is asked.
+// `fake_time`: the monotonic clock of this thread, set by a test. It stands still, except for a
+// step at each query.
 #pragma once
 
 #include <time.h>

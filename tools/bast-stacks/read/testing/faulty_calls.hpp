@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `faulty_call`: a function of libc that fails, or does less than it was asked to, when a test says
-// so: the errors that a kernel gives once in a thousand years. `answered_call`: one that a test
-// answers itself, for what the kernel of the test's machine never says. The test program's own
-// definitions of these functions (faulty_calls_test.cpp) are those that the readers call.
+// `faulty_call`: a function of libc that fails, or does only a part, on request: the rarest errors
+// of a kernel. `answered_call`: one whose result a test supplies, for results that the kernel of
+// the test's machine never gives. The readers call the test program's own definitions of these
+// functions (faulty_calls_test.cpp).
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ enum class called {
   getsockopt,
   ioctl,
   kill,
-  mmap,  // not with AddressSanitizer, which has to see all of these itself
+  mmap,  // not with AddressSanitizer, which must see all of them
   open,
   poll,
   ppoll,
@@ -37,9 +37,9 @@ enum class called {
   count
 };
 
-/// While it lives, the next calls of this thread of one function: `after` of them are as always,
-/// then `times` (none: they are only counted) fail with `error`, or, where `error` is 0, are asked
-/// for `most` bytes at most.
+/// While it exists, affects this thread's next calls of one function: `after` of them are
+/// unchanged, then `times` (none: they are only counted) fail with `error` or, if `error` is 0, are
+/// limited to `most` bytes.
 class faulty_call {
  public:
   struct fault {
@@ -53,16 +53,16 @@ class faulty_call {
   faulty_call(const faulty_call&) = delete;
   faulty_call& operator=(const faulty_call&) = delete;
 
-  /// How often it was called meanwhile.
+  /// The number of calls since its construction.
   int calls() const;
 
  private:
   called which_;
 };
 
-/// While it lives, `by` answers this thread's calls of one function, told their arguments as words:
-/// with a result, or with the negative of an errno; or with nothing, and the kernel is asked. What
-/// it calls itself goes to the kernel.
+/// While it exists, `by` replaces this thread's calls of one function and receives their arguments
+/// as words: it returns a result, the negative of an errno, or nothing to call the kernel. Its own
+/// calls go to the kernel.
 class answered_call {
  public:
   using arguments = long[6];

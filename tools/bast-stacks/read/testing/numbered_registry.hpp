@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A fake registry whose fields have a number of its own each, and what `collect` makes of it.
+// A fake registry with a distinct value in each field, and the result of `collect` for it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,12 +25,12 @@ inline snapshot collected(own_memory& target, const std::vector<std::uint64_t>& 
   return into;
 }
 
-/// What record_text makes of its deepest stack.
+/// The record_text of its deepest stack.
 inline constexpr std::string_view numbered_raw =
     " raw={depth=2012 sp=2011 pc=0x7de fp=0x7df top=0x7dc at=2013 first=1 omitted=2016 "
     "[0x7e1@2019 0x7e2@2020]}";
 
-/// A registry with a number of its own in every field.
+/// A registry with a distinct value in every field.
 struct numbered_registry {
   fake_registry fake{fake_shape{.slots = 4, .stride = 64 << 10, .guard = 8192, .window = 16 << 10}};
 
@@ -52,7 +52,7 @@ struct numbered_registry {
     pool.scrub = 1;
     pool.growth = 1;
     pool.measured = 1;
-    pool.gone = 1005;  // Of a pool that is there, these two say nothing.
+    pool.gone = 1005;  // Ignored for an existing pool, both.
     pool.stacks_max = 1006;
     std::string_view("/src/pool.cpp:12").copy(pool.where, sizeof pool.where);
     auto& site = fake.add_site(2, bast::watch::site_kind::source, "/src/a.cpp");

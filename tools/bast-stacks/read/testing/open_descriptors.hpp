@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many descriptors this process has, for tests of what must not lose one.
+// The number of descriptors of this process, for leak tests.
 #pragma once
 
 #include <filesystem>

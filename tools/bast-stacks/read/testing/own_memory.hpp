@@ -13,7 +13,7 @@
 
 namespace bast_stacks::testing {
 
-/// This process's own memory, but for one range. All of a stack is resident.
+/// This process's own memory, except for one range. All of a stack is resident.
 class own_memory final : public memory {
  public:
   extent absent{};
@@ -29,7 +29,7 @@ class own_memory final : public memory {
       const std::uint64_t end = each.address + each.into.size();
       each.present = end <= absent.low || each.address >= absent.high;
       if (!each.present) continue;
-      // By the kernel: a sanitizer would count what lies beyond the end of a shorter object.
+      // By the kernel: a sanitizer would report reads beyond the end of a shorter object.
       const iovec to{.iov_base = each.into.data(), .iov_len = each.into.size()};
       const iovec from{.iov_base = reinterpret_cast<void*>(each.address),
                        .iov_len = each.into.size()};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program that the reader's tests read: built with bast, and nothing else.
+// The program that the reader's tests read: it uses only bast.
 //
 //   program depths N...   a suspended coroutine for each N, used to exactly N bytes; says "ready",
 //                         ends with its standard input
@@ -44,7 +44,7 @@ using namespace bast::literals;
 
 namespace {
 
-/// Leaves a byte that is not zero at exactly this distance from the stack's top.
+/// Leaves a nonzero byte at exactly this distance from the stack's top.
 [[gnu::noinline]] void use_to(std::size_t depth) {
   const bast::stack_view here = bast::find_stack(__builtin_frame_address(0));
   if (!bast::ensure_stack(bast::bytes{depth})) std::abort();
@@ -75,7 +75,7 @@ int depths(std::span<char*> sizes) {
   return 0;
 }
 
-/// Nothing but the byte at `depth` is on these, so depths may be small.
+/// Only the byte at `depth` is on these stacks, so depths may be small.
 int stacks(std::span<char*> sizes, bool wait) {
   bast::stack_pool pool;
   if (!pool.init({.limit = 8_MiB}, sizes.size())) return 1;
@@ -90,8 +90,8 @@ int stacks(std::span<char*> sizes, bool wait) {
   return 0;
 }
 
-/// Takes room down to the page that lies `depth` below the top, and not to the one below it, so
-/// that this is the function that touches it first; the page above was touched just before.
+/// Extends down to the page that lies `depth` below the top, and no further, so that this function
+/// touches it first; the page above was touched just before.
 [[gnu::noinline, gnu::no_sanitize_address]] int lowest_call(std::size_t depth) {
   constexpr std::uintptr_t page = 4096;
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
@@ -106,7 +106,7 @@ int stacks(std::span<char*> sizes, bool wait) {
 }
 
 [[gnu::noinline]] int middle_call(std::size_t depth) {
-  volatile int kept = lowest_call(depth);  // or the call would be a jump
+  volatile int kept = lowest_call(depth);  // keeps the call from becoming a jump
   return kept;
 }
 
@@ -169,7 +169,7 @@ int forks(std::size_t children, std::size_t count, std::size_t depth) {
 int family(std::size_t count) {
   auto pool = make_pool();
   (void)pool.acquire().value().start("before", [] { use_to(5000); });
-  // A child is one to a reader when its half of the fork is done.
+  // A reader counts a child as such once its half of the fork is done.
   int begun[2];
   if (::pipe(begun) != 0) return 1;
   std::vector<pid_t> children;
@@ -217,7 +217,7 @@ int crash(std::size_t depth) {
   return 1;
 }
 
-// Not a tail call: the frame is needed when it returns.
+// Not a tail call: the frame must exist when it returns.
 [[gnu::noinline]] int recurse(int level) {
   if (level < 0) return 0;
   volatile char frame[512] = {};
@@ -268,7 +268,7 @@ int main(int count, char** words) {
   if (what == "recurse") return recurse_and_end(number(1));
   if (what == "none") return 3;
   if (what == "listen") {
-    // To change the user makes a process undumpable as well.
+    // Changing the user also makes a process undumpable.
     if (::geteuid() == 0 && ::setresuid(65'534, 65'534, 65'534) != 0) return 1;
     if (::prctl(PR_SET_DUMPABLE, 0) != 0) return 1;
     const auto listening = bast::watch::listener::create();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What several tests of the readers ask.
+// Shared by several tests of the readers.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -21,7 +21,7 @@ class ring_writer {
                        std::uint64_t start = 0)
       : ring_(bytes), registers_(registers), tail_(start), head_(start) {}
 
-  /// A sample in which `reserved` bytes were kept for the stack: a multiple of 8.
+  /// A sample with `reserved` bytes for the stack: a multiple of 8.
   void add(const fault_sample& what, std::size_t reserved) {
     std::vector<std::uint64_t> words = {std::uint64_t{what.thread} << 32 | what.pid, what.address,
                                         2, what.fp};
@@ -44,7 +44,7 @@ class ring_writer {
 
   ring_part part() const { return {.ring = ring_, .tail = tail_, .head = head_}; }
 
-  /// What fuzz_perf_ring takes.
+  /// The input format of fuzz_perf_ring.
   std::vector<std::byte> fuzzer_input() const {
     const std::uint64_t counters[] = {tail_, head_};
     const auto raw = std::as_bytes(std::span(counters));

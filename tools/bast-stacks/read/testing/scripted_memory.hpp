@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `scripted_memory`: a target whose every byte, page and moment a test chooses. What was asked of
-// it is kept, so that a test sees how much was read, and in which steps.
+// `scripted_memory`: a target whose bytes, pages and changes a test chooses. Records all requests,
+// so that a test can check how much was read, and in which steps.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace bast_stacks::testing {
 
 class scripted_memory final : public memory {
  public:
-  /// Bytes from an address on. What was put there before is hidden.
+  /// Sets the bytes from an address on, over earlier ones.
   template <class T>
   void put(std::uint64_t address, const T& value) {
     put_bytes(address, std::as_bytes(std::span(&value, 1)));
@@ -31,14 +31,14 @@ class scripted_memory final : public memory {
     put_bytes(address, std::as_bytes(std::span(text)));
   }
 
-  /// What `residency` answers, cut to what is asked; nothing of it when `knows_pages` is false.
+  /// The result of `residency`, cut to the request; unused if `knows_pages` is false.
   std::vector<resident_extent> pages;
   bool knows_pages = true;
-  /// Zeros wherever nothing was put.
+  /// Zeros wherever nothing was set.
   bool zeros_elsewhere = false;
   /// Called before each piece is read.
   std::function<void(std::uint64_t address, std::size_t bytes)> before_each;
-  /// What was read, and what was asked about pages, as (address, bytes).
+  /// The reads, and the queries about pages, as (address, bytes).
   std::vector<std::pair<std::uint64_t, std::uint64_t>> reads;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> questions;
   void end(const std::string& why) { set_broken({.what = why, .remedy = {}}); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A thread of the test, for what watches threads.
+// A thread of the test, for code that watches threads.
 #pragma once
 
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 namespace bast_stacks::testing {
 
-/// A thread that waits until it may go.
+/// A thread that waits for its release.
 class waiting_thread {
  public:
   waiting_thread()

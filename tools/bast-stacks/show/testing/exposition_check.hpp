@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Is a text what Prometheus scrapes, for tests. The facts, from the text exposition format 0.0.4
-// (prometheus.io/docs/instrumenting/exposition_formats), as far as they concern gauges, counters
-// and histograms without timestamps:
+// Checks that Prometheus can scrape a text, by the text exposition format 0.0.4
+// (prometheus.io/docs/instrumenting/exposition_formats), limited to gauges, counters and histograms
+// without timestamps:
 //
 //   text     lines that end in '\n', the last one too
 //   family   at most one HELP and one TYPE line, before its samples; all of its lines are together
 //   HELP     "# HELP name words", where '\' is only in "\\" and "\n"
 //   sample   name{label="value",...} number; a name is [a-zA-Z_:][a-zA-Z0-9_:]*, that of a label
-//            has no ':'; '\' in a value is only in "\\", "\"" and "\n"; no label is there twice
-//   series   name and labels are there once
+//            has no ':'; '\' in a value is only in "\\", "\"" and "\n"; no label occurs twice
+//   series   name and labels occur once
 //   histogram  name_bucket with le, ascending, whose counts never fall; the last is "+Inf" and
-//            equals name_count of the same other labels; name_sum is there
+//            equals name_count of the same other labels; name_sum exists
 #pragma once
 
 #include <charconv>
@@ -25,7 +25,7 @@ namespace bast_stacks::testing {
 
 class exposition_check {
  public:
-  /// What is wrong, with the line; or empty.
+  /// Returns what is wrong, with the line; or empty.
   static std::string run(std::string_view text) {
     exposition_check all;
     while (!text.empty()) {
@@ -145,7 +145,7 @@ class exposition_check {
     return value;
   }
 
-  /// From behind "{" to behind "} ".
+  /// From after "{" to after "} ".
   static bool take_labels(std::string_view& line, labels& into) {
     while (!line.starts_with("} ")) {
       const std::size_t equals = line.find("=\"");

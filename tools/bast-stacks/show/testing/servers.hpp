@@ -6,7 +6,7 @@
 
 namespace bast_stacks::testing {
 
-/// The sample server, with a number of its own in every column.
+/// The sample server, with a distinct value in every column.
 inline snapshot server() {
   snapshot s = test::sample_server();
   s.pools[1].resident = 3 << 20;
@@ -44,7 +44,7 @@ inline snapshot one_site(std::uint64_t uses, std::uint64_t max) {
   return s;
 }
 
-/// With reserves that do not depend on where the test runs.
+/// With reserves that do not depend on the test machine.
 inline const recommend_options advised{.reserves = {.signal_frame = 1776}};
 
 }  // namespace bast_stacks::testing
