@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The libFuzzer entry of one target, chosen by BAST_FUZZ_TARGET. Everything else is in the model.
+// The libFuzzer entry of one target, selected by BAST_FUZZ_TARGET. Everything else is in the model.
 #include <unistd.h>
 
 #include <csignal>
@@ -29,8 +29,8 @@ const model::target& chosen = *model::find_target(BAST_STRING(BAST_FUZZ_TARGET))
 
 }  // namespace
 
-/// libFuzzer installs its handlers for these without SA_ONSTACK, and keeps the flag when the action
-/// that it replaces has it. Its alarm would otherwise be delivered onto whatever small stack runs.
+/// libFuzzer installs its handlers without SA_ONSTACK, and keeps the flag if the replaced action
+/// has it. Its alarm would otherwise be delivered on any small stack that runs.
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   for (const int number : {SIGALRM, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ, SIGABRT}) {
     struct sigaction action{};
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto p = model::decode({data, size}, chosen.words);
-  if (!p) return -1;  // Not to be kept in a corpus.
+  if (!p) return -1;  // Keeps it out of the corpus.
   static test::input_watch watch;
   watch.begin();
   const model::run_result out = chosen.run(*p, {});

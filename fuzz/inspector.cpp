@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The libFuzzer entry of what bast-stacks reads: BAST_FUZZ_FUNCTION of BAST_FUZZ_HEADER. An input
-// is the bytes of a file that somebody else may have made.
+// The libFuzzer entry for inputs of bast-stacks: BAST_FUZZ_FUNCTION of BAST_FUZZ_HEADER. An input
+// is the bytes of an untrusted file.
 #include BAST_FUZZ_HEADER
 
 #include <cstddef>

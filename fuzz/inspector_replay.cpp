@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bast_stacks_replay: gives files to the inspector's fuzz targets, without libFuzzer and under any
+// bast_stacks_replay: runs the inspector's fuzz targets on files, without libFuzzer and under any
 // compiler and sanitizer. A target that finds something ends the program.
 //
 //   bast_stacks_replay TARGET PATH...
@@ -71,7 +71,7 @@ int main(int count, char** values) {
     std::ifstream file(path, std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(file), {}};
     if (!file) die("cannot read '" + path.string() + "'");
-    // Said before, so that the last line names the input that ended it.
+    // Printed first, so that the last line names the failing input.
     std::printf("%s\n", path.c_str());
     std::fflush(stdout);
     chosen->run(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());

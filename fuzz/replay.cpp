@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bast_replay: runs programs without libFuzzer, under any compiler and sanitizer, and translates
-// them between bytes and text. `bast_replay --help` says how.
+// bast_replay: runs programs without libFuzzer, under any compiler and sanitizer, and converts them
+// between bytes and text. See `bast_replay --help`.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -76,13 +76,13 @@ model::program load(const files::path& path, const model::target& t) {
 }
 
 class player {
-  /// Programs of more calls are left out of the pairs: their number is the square.
+  /// Programs with more calls are left out of the pairs: their number is quadratic.
   static constexpr std::uint64_t pairs_up_to = 48;
 
  public:
   explicit player(const model::target& t) : target_(t) {}
 
-  /// Runs with a plan or without, and compares what the process holds.
+  /// Runs with or without a plan, and compares the resources of the process.
   model::run_result once(const files::path& path, const model::program& p,
                          const std::optional<os::fault_plan>& plan, const std::string& how) {
     const test::leak_baseline before;
@@ -98,9 +98,9 @@ class player {
     return out;
   }
 
-  /// Each call fails once, and from then on. Returns how many calls there are.
+  /// Each call fails once, and from then on. Returns the number of calls.
   std::uint64_t faults(const files::path& path, const model::program& p) {
-    // Warm up: what is made once for the process is no leak.
+    // Warm up: what is created once per process is not a leak.
     (void)target_.run(p, {.plan = os::fault_plan{}});
     const std::uint64_t calls = once(path, p, os::fault_plan{}, ", counting").calls;
     for (std::uint64_t nth = 1; nth <= calls; ++nth) {
@@ -114,7 +114,7 @@ class player {
     return calls;
   }
 
-  /// Two calls fail: the second one often while the first is cleaned up.
+  /// Two calls fail: the second one often during the cleanup after the first.
   void pairs(const files::path& path, const model::program& p) {
     const std::uint64_t calls = faults(path, p);
     if (calls > pairs_up_to) return;

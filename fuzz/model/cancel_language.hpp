@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The language of `cancel_order` programs: trees of cancellation, callbacks that do everything that
-// a callback may, shields, deadlines on a clock of the program's own. Subjects are places for
-// sources, for joined tokens and for callbacks, sixteen of each.
+// The language of `cancel_order` programs: trees of cancellation, callbacks with every legal
+// action, shields, deadlines on a simulated clock. Subjects are places for sources, for joined
+// tokens and for callbacks, sixteen of each.
 #pragma once
 
 #include "model/program.hpp"
@@ -10,20 +10,20 @@
 namespace bast::model {
 
 enum class cancel_op : std::uint8_t {
-  root,      // a source on its own in place who, unless one is there
+  root,      // a separate source in place who, unless one exists
   child,     // value: below the source in which place, and whether shielded
-  enlist,    // a callback in place who; value: on what, and what it does when it runs
+  enlist,    // a callback in place who; value: on what, and its action
   delist,    //
   cancel,    // value: the code
-  drop,      // the source goes; what it holds for others stays
+  drop,      // destroys the source; its nodes for others stay
   shield,    // value: on or off
   deadline,  // value: at which time; the last one: never
-  advance,   // value: by how much the clock goes on, and is told to every tree
+  advance,   // value: advances the clock, in every tree
   join,      // value: any_of of two sources or joined tokens, in place who
-  forget,    // a joined token goes
+  forget,    // destroys a joined token
   fault,     // value: which allocation fails from here on
   mend,      //
-  check,     // every question that can be asked
+  check,     // every query
 };
 inline constexpr std::size_t cancel_op_kinds = static_cast<std::size_t>(cancel_op::check) + 1;
 
@@ -33,15 +33,15 @@ inline constexpr std::uint32_t cancel_faults = mask_of(cancel_op::fault) | mask_
 extern const language cancel_language;
 
 inline constexpr std::size_t cancel_places = 16;
-/// Time is counted in these, so that deadlines and steps of the clock meet.
+/// The unit of time, so that deadlines and steps of the clock meet.
 inline constexpr long cancel_time_max = 63;
 
-/// What a callback does when it runs, on the place `argument`.
+/// The action of a callback when it runs, on the place `argument`.
 enum class cancel_deed : std::uint8_t {
   nothing,
-  cancel,    // a source, perhaps the one that is being cancelled
-  delist,    // a callback, perhaps itself
-  enlist,    // a callback that does nothing, on what it is itself registered with
+  cancel,    // a source, possibly the one being cancelled
+  delist,    // a callback, possibly itself
+  enlist,    // a callback without an action, with the token of this one
   drop,      // a source
   child,     // of the source in its own place
   unshield,  // a source

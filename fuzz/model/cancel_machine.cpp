@@ -95,7 +95,7 @@ void cancel_machine::make_source(std::size_t place, const cancel_source* parent,
 
 void cancel_machine::enlist(std::size_t place, cancel_token token, const cancel_plan& plan) {
   if (callbacks_[place] || !token.can_be_cancelled()) return;
-  // In its place before it is registered: it may run at once, and be ended by what it does.
+  // Stored in its place before its registration: it may run at once, and its action may destroy it.
   auto* const memory = static_cast<callback*>(::operator new(sizeof(callback)));
   callbacks_[place].reset(memory);
   ::new (memory) callback(token, function{this, static_cast<int>(place), token, plan});
@@ -116,7 +116,7 @@ void cancel_machine::join(std::size_t place, const cancel_pair& of) {
 }
 
 void cancel_machine::function::operator()(const cancel_reason& why) noexcept {
-  // What it does may end it.
+  // Its action may destroy it.
   cancel_machine& self = *machine;
   const cancel_plan mine = plan;
   const cancel_token registered = token;

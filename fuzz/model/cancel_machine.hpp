@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs the operations of `cancel_order` on real sources, tokens and callbacks, and notes what the
-// callbacks were told.
+// Runs the operations of `cancel_order` on real sources, tokens and callbacks, and records the
+// callbacks' arguments.
 #pragma once
 
 #include <array>
@@ -25,13 +25,13 @@ class cancel_machine {
   cancel_machine& operator=(const cancel_machine&) = delete;
   ~cancel_machine() { end(); }
 
-  /// Performs an operation; returns how its allocations went.
+  /// Performs an operation; returns the results of its allocations.
   std::deque<bool> perform(const op& o);
-  /// The first thing that differs; empty when nothing does.
+  /// The first difference; empty if there is none.
   std::string compare(const cancel_model& expected);
-  /// What can be seen, by numbers that begin anew with each machine: see lives.hpp.
+  /// The visible state, with numbers that restart in each machine: see lives.hpp.
   std::string seen() const;
-  /// Everything goes, in an order that programs do not choose.
+  /// Destroys everything, in an order that programs do not choose.
   void end();
 
  private:

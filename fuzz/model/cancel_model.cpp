@@ -127,7 +127,7 @@ void cancel_model::join(std::size_t place, const cancel_pair& of) {
     if (n < 0) continue;
     live[count++] = n;
     if (!at(n)->marked) continue;
-    joined_[place] = n;  // C-19: of one that fired, it is that one.
+    joined_[place] = n;  // C-19: if one fired, it is that one.
     return;
   }
   if (count == 0) return void(joined_[place] = -1);
@@ -154,8 +154,8 @@ void cancel_model::mark(int n, const told& why, fresh& marked) {
   }
 }
 
-/// Runs the callbacks of what was just marked: what is below a node before it, the newest child
-/// first; within a node the newest registration first (C-5).
+/// Runs the callbacks of the newly marked nodes: those below a node before its own, the newest
+/// child first; within a node the newest registration first (C-5).
 void cancel_model::run_marked(int top, const fresh& marked) {
   for (int child = static_cast<int>(nodes_.size()); child-- > top + 1;) {
     if (at(child)->parent == top) run_marked(child, marked);
@@ -262,7 +262,7 @@ bool cancel_model::is_below(int number, int top) const {
 }
 
 long cancel_model::deadline_of(int number) const {
-  // Whatever a node is below, or joins, is older. So each is looked at once.
+  // Everything that a node is below, or joins, is older. So each is visited once.
   std::vector<long> earliest;
   for (int i = 0; i <= number; ++i) {
     const node& n = *at(i);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the laws C-1 .. C-19 say about a program of cancellation: nodes, marks and callbacks in
-// plain vectors, searched from end to end. It knows nothing of lists, locks or memory; what it is
-// told is whether an allocation succeeded.
+// The laws C-1 .. C-19 for a cancellation program: nodes, marks and callbacks in plain vectors,
+// searched linearly. It knows nothing of lists, locks or memory; its only input is whether an
+// allocation succeeded.
 #pragma once
 
 #include <array>
@@ -45,21 +45,21 @@ class cancel_model {
     told why{};
     long deadline = model_never;
     unsigned refused = 0;
-    std::array<int, 2> joins{-1, -1};  // what a joined token is of
-    // A root's: the time that the tree knows, and whether a source with a deadline is gone.
+    std::array<int, 2> joins{-1, -1};  // the parts of a joined token
+    // Of a root: the tree's time, and whether a source with a deadline is gone.
     long now = std::numeric_limits<long>::min();
     bool lost_sight = false;
   };
 
-  /// Follows an operation. `allocations` says how those that the real one made went, in order.
+  /// Follows an operation. `allocations` are the results of those that the real one made, in order.
   void perform(const op& o, std::deque<bool> allocations);
 
   const node* source(std::size_t place) const { return at(sources_[place]); }
   const node* joined(std::size_t place) const { return at(joined_[place]); }
   bool has_callback(std::size_t place) const { return callbacks_[place] >= 0; }
-  /// The earliest deadline of its own and its unshielded ancestors (C-14), or of what it joins.
+  /// The earliest deadline of its own and its unshielded ancestors (C-14), or of its joined parts.
   long deadline_of(int number) const;
-  /// The earliest of the source there, in effect, and of all below it; nothing is known once
+  /// The earliest deadline in effect of that source and of all below it; not known once
   /// `lost_sight`.
   long next_deadline(std::size_t place) const;
   bool lost_sight(std::size_t place) const;
@@ -68,9 +68,9 @@ class cancel_model {
   std::vector<int> created;          // sources of the latest operation, by number
   int cancels_won = 0;               // of the latest operation's own cancel
 
-  // Its parts, for a model that contains this one. All of them may be called by `ran`.
+  // Parts for a model that contains this one. `ran` may call all of them.
 
-  /// Called with the place of each callback when it runs, and what the callback does is done then.
+  /// Called with the place of each callback when it runs; performs the callback's action.
   std::function<void(int place, const told& why)> ran;
   /// The number of the node in that place, or -1.
   int number_of(std::size_t place) const { return sources_[place]; }
@@ -108,7 +108,7 @@ class cancel_model {
 
   std::vector<node> nodes_;
   std::vector<record> records_;  // in the order of their registration
-  // What is in each place: the number of a node or record, or -1.
+  // The contents of each place: the number of a node or record, or -1.
   std::vector<int> sources_ = std::vector<int>(cancel_places, -1);
   std::vector<int> joined_ = std::vector<int>(cancel_places, -1);
   std::vector<int> callbacks_ = std::vector<int>(cancel_places, -1);

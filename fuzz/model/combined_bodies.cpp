@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What runs on the stacks of a `combined` program. Nothing on them owns memory while they are
-// suspended, so that abandoning them leaks what F-12 says and no more.
+// The bodies on the stacks of a `combined` program. They own no memory while suspended, so
+// abandoning them leaks only what F-12 permits.
 #include <cstring>
 
 #include "bast/process/run.hpp"
@@ -18,10 +18,10 @@ struct planned_end {
 #endif
 
 constexpr std::size_t deep_bytes = 12 << 10;
-/// Enough for the frames of a body, what it writes down, and the unwinder below them.
+/// Enough for the frames of a body, its records, and the unwinder below them.
 constexpr std::size_t combined_frames_bytes = 24 << 10;
 
-/// Bytes between a body and what it calls, which nobody else may change.
+/// Checks the bytes between a body and its callees, which no other code may change.
 [[gnu::noinline]] bool untouched(const unsigned char* mine, unsigned char pattern) {
   return mine[0] == pattern && std::memcmp(mine, mine + 1, deep_bytes - 1) == 0;
 }
@@ -82,7 +82,7 @@ int combined_machine::run_body(std::size_t place, const combined_script& does,
 }
 
 int combined_machine::play(std::size_t place, const combined_script& does, yielder<int, int>& out) {
-  // Asked for rather than faulted where there may be too little: what cannot grow ends the process.
+  // Requested and not faulted if there may be too little: failed growth ends the process.
   const bool room = ensure_stack(bytes{combined_frames_bytes}).has_value();
   if (!room && !faults_.is_rough()) complain("no room where there must be some");
   const bool deep =
@@ -91,7 +91,7 @@ int combined_machine::play(std::size_t place, const combined_script& does, yield
   const auto pattern = static_cast<unsigned char>(place + 1);
   if (deep) std::memset(mine, pattern, deep_bytes);
 
-  // What governs it, if anything does.
+  // The token that governs it, if any.
   std::optional<cancel_binding> bound;
   if (does.bound && sources_[does.source]) {
     bound.emplace(sources_[does.source]->token());
@@ -124,7 +124,7 @@ int combined_machine::play(std::size_t place, const combined_script& does, yield
   return combined_return(place, stopped);
 }
 
-/// Yields until it is resumed without being asked for anything. False when the checkpoint failed.
+/// Yields until it is resumed without a request. False if the checkpoint failed.
 bool combined_machine::yield(int value, bool cancellable, yielder<int, int>& out) {
   if (cancellable) {
     const auto got = cancellable_yield(out, value);
@@ -171,7 +171,7 @@ std::string combined_machine::take(std::size_t place) {
     const auto taken = coros_[place].returned();
     return taken ? "returned " + std::to_string(*taken) : refusal(taken);
   } catch (const planned_end& end) {
-    if (end.place != place) complain("F-6: somebody else's exception");
+    if (end.place != place) complain("F-6: another coroutine's exception");
     return "threw";
   }
 #else

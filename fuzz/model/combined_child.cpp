@@ -84,8 +84,8 @@ void combined_child::terminate(std::int64_t now) {
   if (!stubborn_) die(SIGTERM);
 }
 
-/// P-14: whoever is left of its group has the grace as well. The driver looks for them when time
-/// has passed.
+/// P-14: the remaining members of its group have the grace as well. The driver checks for them when
+/// time has passed.
 bool combined_child::keeps_leader(std::int64_t now) {
   if (!terminating_ || !start_.own_group || start_.kill_group_on_exit || stolen_) return false;
   if (now >= grace_at_) {
@@ -97,7 +97,7 @@ bool combined_child::keeps_leader(std::int64_t now) {
   return true;
 }
 
-/// P-14: asked, terminated, killed; P-15: an exit that came first is its own; P-13: what is left
+/// P-14: asked, terminated, killed; P-15: an earlier exit is its own; P-13: the remaining members
 /// of its group may hold the pipes for so long.
 bool combined_child::settle(std::int64_t now) {
   if (ended_) return false;
@@ -120,7 +120,7 @@ bool combined_child::settle(std::int64_t now) {
     drain_at_ = now + start_.drain_grace.count();
   }
   drained_ = grandchild_ && now >= drain_at_;
-  // A stream for which there was no memory was closed then.
+  // A stream without memory was closed then.
   const bool open = !lacks_[0] || (captures(1) && !lacks_[1]);
   ended_ = !grandchild_ || drained_ || !open;
   return ended_;
@@ -141,7 +141,7 @@ bool combined_child::exceeded() const {
 
 std::size_t combined_child::descriptors() const {
   if (ended_) return 0;
-  // A leader that is kept for its group may have nobody left who writes.
+  // A leader that is kept for its group may have no writer left.
   const bool has_writer = !exited_ || grandchild_;
   return (gone_ ? 0U : 1U) + (has_writer ? 1U + (errors_ ? 1U : 0U) : 0U);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the laws P-11 .. P-16 say of one process of a `combined` program: what it did, who ended it,
-// how, and what is left of its output. Nothing happens by itself but in `settle`.
+// The laws P-11 .. P-16 for one process of a `combined` program: its actions, who ended it, how,
+// and its output. Only `settle` changes state spontaneously.
 #pragma once
 
 #include <array>
@@ -13,19 +13,19 @@
 
 namespace bast::model {
 
-/// In one line, whole: "exited 0 by exited, output 12+0 none, errors 0+0 none".
+/// In one line, complete: "exited 0 by exited, output 12+0 none, errors 0+0 none".
 std::string describe(process_ending by, const exit_status& status,
                      const std::array<std::string, 2>& streams);
-/// "12+3 limit": bytes that were kept, bytes that were not, and why.
+/// "12+3 limit": bytes kept, bytes discarded, and why.
 std::string describe_stream(std::uint64_t kept, std::uint64_t discarded, truncation why);
-/// What stands for a stream for which there was no memory.
+/// Stands for a stream without memory.
 inline const std::string stream_lacked = "lacked";
 
 class combined_child {
  public:
   combined_child(const combined_order& asked, std::size_t owner, std::int64_t now);
 
-  // What the child does.
+  // The child's actions.
   void write(std::size_t stream, std::uint64_t count);
   void exit(int status, bool by_signal, bool stolen);
   void hold() { grandchild_ |= !exited_; }
@@ -33,14 +33,14 @@ class combined_child {
   void become_stubborn() { stubborn_ = true; }
   /// There was no memory for what it wrote.
   void lack(std::size_t stream) { lacks_[stream] = true; }
-  /// The same of the end of a stream; decided when it has ended.
+  /// The same for the end of a stream; decided when it has ended.
   void lack_at_the_end(std::array<bool, 2> which);
 
-  /// It is to be stopped, when the driver looks next.
+  /// Requests its end, at the driver's next look.
   void ask(process_ending why) {
     if (asked_ == process_ending::exited) asked_ = why;
   }
-  /// The driver does what there is to do at that time. True when the end was told just now.
+  /// Performs the driver's work at that time. True if the end was reported just now.
   bool settle(std::int64_t now);
 
   std::size_t owner() const { return owner_; }
@@ -52,7 +52,7 @@ class combined_child {
   bool captures(std::size_t stream) const { return stream == 0 || errors_; }
   unsigned signals() const { return signals_; }
   const exit_status& status() const { return status_; }
-  /// Descriptors of ours that are open for it.
+  /// Our open descriptors for it.
   std::size_t descriptors() const;
   std::string result() const;
 
@@ -84,7 +84,7 @@ class combined_child {
   bool exited_ = false;
   bool stolen_ = false;
   bool gone_ = false;
-  bool drained_ = false;  // its streams were given up
+  bool drained_ = false;  // its streams were abandoned
   bool ended_ = false;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a `combined` program shows, compared with the model, whole.
+// Compares everything that a `combined` program shows with the model.
 #include <algorithm>
 
 #include "model/combined_machine.hpp"
@@ -150,7 +150,7 @@ std::string combined_machine::compare_processes(const combined_model& expected) 
         .same("P-21: started", stats.started, expected.started())
         .same("P-21: finished", stats.finished, expected.started() - expected.live_children());
   }
-  // A stream for which there was no memory was closed early.
+  // A stream without memory was closed early.
   if (!faults_.was_rough()) check.same("D6: descriptors", loop_.open_descriptors(), descriptors);
   return check.text();
 }

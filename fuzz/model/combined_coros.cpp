@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of the `combined` model that is about coroutines.
+// The part of the `combined` model for coroutines.
 #include <string>
 
 #include "model/combined_model.hpp"
@@ -69,7 +69,7 @@ std::string combined_model::go_on(std::size_t place) {
   return "finished";
 }
 
-/// True when it waits.
+/// True if it waits.
 bool combined_model::run(std::size_t place) {
   coroutine& c = coros_[place];
   const combined_order& order = orders_[place];
@@ -120,7 +120,7 @@ std::string combined_model::peek(std::size_t place) const {
   }
 }
 
-/// C-8, F-12: the process that it waited for is to end (P-14).
+/// C-8, F-12: requests the end of the process that it waited for (P-14).
 void combined_model::end_what_is_linked(std::size_t place) {
   const coroutine& c = coros_[place];
   if (c.waits_for >= 0) {
@@ -129,7 +129,7 @@ void combined_model::end_what_is_linked(std::size_t place) {
   cancel_.delist(static_cast<std::size_t>(hook_places) + place);
 }
 
-/// F-9: what lived on the stack is gone.
+/// F-9: destroys the locals on the stack.
 void combined_model::unwind(std::size_t place) {
   const coroutine& c = coros_[place];
   end_what_is_linked(place);

@@ -41,8 +41,8 @@ constexpr option_field combined_fields[] = {
     {"ticks", 1}, {"few", 1}, {"order", 2}, {"slow", 1}, {"scrub", 1},
 };
 
-/// What may be done from inside a running coroutine: nothing that ends its pool or its driver, and
-/// no further nesting. Time passes outside.
+/// Operations inside a running coroutine: none that destroys its pool or its driver, and no further
+/// nesting. Time passes outside.
 constexpr combined_op combined_inner_kinds[] = {
     combined_op::cancel,  combined_op::release, combined_op::start,  combined_op::resume,
     combined_op::abandon, combined_op::exit,    combined_op::source, combined_op::listen,
@@ -75,7 +75,7 @@ combined_order combined_order::of(std::uint16_t value) {
                       .policy = out.start.output.policy};
   out.start.timeout = timeouts[value >> 3 & 3];
   out.start.grace = units((value >> 5 & 1) != 0 ? 0 : 2);
-  // Never at once: which of an end of a stream and the end of that time comes first is no law.
+  // Never zero: no law orders the end of a stream and the end of that time.
   out.start.drain_grace = units((value >> 6 & 1) != 0 ? 3 : 1);
   out.start.own_group = (value >> 7 & 1) != 0;
   out.start.kill_group_on_exit = (value >> 8 & 1) != 0;

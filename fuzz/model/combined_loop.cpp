@@ -72,7 +72,7 @@ result<process_id> combined_loop::start(std::size_t owner, const combined_order&
   child.finished = [](void* context, process_id id, process_result&& result) noexcept {
     auto& ended = *static_cast<followed*>(context);
     combined_loop& self = *ended.loop;
-    if (ended.ended) self.world_.complain("D1: an end is told twice");
+    if (ended.ended) self.world_.complain("D1: an end is reported twice");
     ended.ended = true;
     ended.result = self.describe_result(result, ended);
     self.lacked[ended.owner].push_back({is_lacking(result.output), is_lacking(result.errors)});
@@ -82,11 +82,11 @@ result<process_id> combined_loop::start(std::size_t owner, const combined_order&
   return test::follow(*driver_, child);
 }
 
-// --- what the driver and the world do ------------------------------------------------------------
+// --- actions of the driver and the world ---------------------------------------------------------
 
 void combined_loop::settle() {
   if (!driver_) return;
-  // Where the event could not be set, time makes the machine peek.
+  // If the event could not be set, time makes the machine check.
   if (faults_.is_rough()) driver_->tick(world_.now());
   // More rounds than all of them need together.
   for (int round = 0; round < 100'000; ++round) {
@@ -98,7 +98,7 @@ void combined_loop::settle() {
   world_.complain("D6: the machine does not come to rest");
 }
 
-/// True when something was.
+/// True if one was.
 bool combined_loop::hand_over() {
   process_machine& machine = driver_->machine();
   bool any = false;
@@ -120,7 +120,7 @@ bool combined_loop::hand_over() {
   return any;
 }
 
-/// True when something completed.
+/// True if one completed.
 bool combined_loop::complete_one() {
   const std::size_t count = world_.in_flight();
   ++turn_;
@@ -182,7 +182,7 @@ void combined_loop::end_children() {
     process_world::drop_grandchild(*each.child);
   }
   settle();
-  // Groups that were stopped are looked at, and waited for, at intervals.
+  // Stopped groups are checked, and waited for, at intervals.
   constexpr std::int64_t a_while_ns = 64'000'000;
   constexpr int rounds_max = 2000;
   for (int round = 0; !driver_->machine().idle() && round < rounds_max; ++round) {
@@ -192,7 +192,7 @@ void combined_loop::end_children() {
   }
 }
 
-// --- what can be seen ----------------------------------------------------------------------------
+// --- visible state ------------------------------------------------------------------------------
 
 bool combined_loop::all_is_read(const followed& who, std::size_t stream) {
   if (who.pipes[stream] < 0) return true;
@@ -219,7 +219,7 @@ std::string combined_loop::describe_result(const process_result& seen, const fol
     if (stream.error_number != 0) return "a stream that failed";
     streams[i] = describe_stream(bytes.size(), stream.discarded, stream.truncated);
   }
-  if (seen.pid != who.child->pid) return "somebody else's end";
+  if (seen.pid != who.child->pid) return "another child's end";
   if (seen.signal_error != 0) return "a signal that failed";
   return describe(seen.ended_by, seen.status, streams);
 }

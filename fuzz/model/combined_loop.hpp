@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `combined_loop`: a real process_driver whose processes and kernel are made up, so that what
-// coroutines wait for happens when the program says, and in the order that its options choose. Its
-// eventfd is real, and so is the time at which the driver's own functions tick: the world's is far
-// in the future, where theirs is ignored.
+// `combined_loop`: a real process_driver with simulated processes and a simulated kernel, so that
+// events happen when the program chooses, and in the order of its options. Its eventfd is real, and
+// so is the clock of the driver's own functions: the world's clock is far in the future, where
+// theirs is ignored.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ namespace bast::model {
 
 class combined_loop {
  public:
-  /// A process of the world: what became of it.
+  /// A process of the world, and its result.
   struct followed {
     combined_loop* loop = nullptr;
     world_child* child = nullptr;
@@ -39,26 +39,27 @@ class combined_loop {
   combined_loop& operator=(const combined_loop&) = delete;
   ~combined_loop() { leak_when_at_work(); }
 
-  /// Ours, or why there is none.
+  /// Creates the driver, or returns why that failed.
   result<void> open();
-  /// It must be idle.
+  /// Requires that it is idle.
   void close();
   bool is_open() const { return driver_ != nullptr; }
   process_driver& driver() { return *driver_; }
 
-  /// A process_starter's work: makes a process of `owner` up and has it followed.
+  /// Acts as a process_starter: creates a simulated process of `owner` and supervises it.
   result<process_id> start(std::size_t owner, const combined_order& order,
                            process_finished finished, void* state);
-  /// Everything that can happen without the time passing, in some order.
+  /// Performs everything that can happen without time passing, in some order.
   void settle();
   void pass(std::int64_t duration_ns);
   void act(followed& who, const op& o);
   void shut_down() { driver_->machine().shut_down(); }
-  /// Every child that still runs exits, and no pipe is held; then all comes to rest.
+  /// All running children exit, and no pipe is held; then everything settles.
   void end_children();
-  /// All that it wrote to a captured stream was read.
+  /// Whether everything that it wrote to a captured stream was read.
   static bool all_is_read(const followed& who, std::size_t stream);
-  /// In words, as the model's combined_child::result; what was read must be what `who` wrote.
+  /// As text, like the model's combined_child::result; the bytes read must be those that `who`
+  /// wrote.
   std::string describe_result(const process_result& seen, const followed& who);
 
   std::deque<followed>& processes() { return processes_; }
@@ -71,8 +72,7 @@ class combined_loop {
   /// Of the latest operation: see combined_memory.
   std::array<std::deque<std::array<bool, 2>>, coro_places> lacked;
 
-  /// What cannot be right whatever the program is: of the world's rules, and of a driver whose
-  /// world tells no lies.
+  /// Errors in any program: violations of the world's rules, and of a driver whose world is honest.
   std::string complaint() const;
   std::size_t open_descriptors() const { return world_.open_descriptors() - (is_open() ? 1 : 0); }
 
@@ -90,7 +90,7 @@ class combined_loop {
       made->awake_.emplace(made->ready());
       return made;
     }
-    /// As a loop does after what it told the machine.
+    /// As a loop does after it has notified the machine.
     void complete(std::uint64_t user_data, std::int64_t status) {
       machine_.complete(user_data, status);
       ready().run();
@@ -105,7 +105,7 @@ class combined_loop {
     std::optional<attended> awake_;
   };
 
-  /// Its destructor would end the process; the complaint is more to the point.
+  /// Its destructor would end the process; the complaint is more specific.
   void leak_when_at_work();
   bool hand_over();
   bool complete_one();
@@ -117,7 +117,7 @@ class combined_loop {
   process_world world_;
   std::unique_ptr<bare_driver> driver_;
   int event_ = -1;       // in the world
-  int real_event_ = -1;  // as the machine calls it
+  int real_event_ = -1;  // the machine's
   unsigned turn_ = 0;
   std::deque<followed> processes_;  // of all times
   std::array<std::vector<followed*>, coro_places> by_owner_;

@@ -137,7 +137,7 @@ void combined_machine::listen(std::size_t place, std::uint16_t value) {
   const combined_deed deed = combined_deed::of(value);
   if (callbacks_[place] || !sources_[deed.on]) return;
   const cancel_token token = sources_[deed.on]->token();
-  // In its place before it is registered: it may run at once, and be ended by what it does.
+  // Stored in its place before its registration: it may run at once, and its action may destroy it.
   auto* const memory = static_cast<callback*>(::operator new(sizeof(callback)));
   callbacks_[place].reset(memory);
   ::new (memory) callback(token, function{this, place, deed});
@@ -155,7 +155,7 @@ std::string combined_machine::heard(std::size_t callback_place, const cancel_rea
 }
 
 void combined_machine::function::operator()(const cancel_reason& why) noexcept {
-  // What it does may end it.
+  // Its action may destroy it.
   combined_machine& self = *machine;
   const combined_deed mine = deed;
   self.say(self.heard(place, why));
@@ -247,7 +247,7 @@ void combined_machine::end() {
     loop_.settle();
     loop_.shut_down();
     loop_.end_children();
-    if (complaint().empty() && loop_.live() != 0) complain("D1: an end was never told");
+    if (complaint().empty() && loop_.live() != 0) complain("D1: an end was never reported");
     if (complaint().empty()) {
       if (loop_.open_descriptors() != 0) complain("D6: a descriptor is left");
       loop_.close();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `combined_machine`: performs the operations of `combined` on a real pool, real sources of
-// cancellation and a real process driver in a made-up world, and notes what is seen.
+// `combined_machine`: performs the operations of `combined` on a real pool, real cancel sources and
+// a real process driver in a simulated world, and records the visible results.
 #pragma once
 
 #include <array>
@@ -25,16 +25,16 @@ class combined_machine {
   combined_machine& operator=(const combined_machine&) = delete;
   ~combined_machine() { end(); }
 
-  /// False when pool or driver could not be made.
+  /// False if pool or driver could not be created.
   bool ready() const { return pool_.has_value() && loop_.is_open(); }
-  /// Performs an operation; returns what there was memory for.
+  /// Performs an operation; returns which memory was available.
   combined_memory perform(const op& o);
-  /// The first thing that differs; empty when nothing does.
+  /// The first difference; empty if there is none.
   std::string compare(const combined_model& expected);
-  /// Everything goes: the pool first, with all that waits in it.
+  /// Destroys everything: the pool first, with all that waits in it.
   void end();
 
-  /// Adds what is seen: see lives.hpp.
+  /// Adds the visible state: see lives.hpp.
   void trace(std::vector<std::string>& out);
   std::string complaint() const { return complaint_.empty() ? loop_.complaint() : complaint_; }
 
@@ -103,7 +103,7 @@ class combined_machine {
   combined_memory memory_;
   combined_notes notes_;
   std::size_t sunk_ = 0;    // exceptions that the pool's sink took
-  std::size_t bodies_ = 0;  // that began and whose locals live
+  std::size_t bodies_ = 0;  // started, with live locals
   std::size_t leaked_ = 0;  // of them, abandoned ones
   std::string complaint_;
 };

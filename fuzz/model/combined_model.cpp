@@ -131,7 +131,7 @@ void combined_model::heard(int place, const told& why) {
   }
 }
 
-/// What children do.
+/// The children's actions.
 void combined_model::act(std::size_t place, const op& o) {
   if (by_owner_[place].empty()) return;
   combined_child& child = children_[by_owner_[place].back()];
@@ -149,16 +149,16 @@ void combined_model::act(std::size_t place, const op& o) {
   }
 }
 
-// --- what happens by itself ----------------------------------------------------------------------
+// --- spontaneous events -------------------------------------------------------------------------
 
-/// First the trees of cancellation learn the time, then the driver.
+/// The trees of cancellation learn the time first, then the driver.
 void combined_model::tick() {
   ++clock_;
   for (std::size_t place = 0; place < cancel_places; ++place) {
     const int source = cancel_.number_of(place);
     if (source >= 0) cancel_.advance(source, clock_);
   }
-  // Those that were cancelled are asked to end before their own time has come.
+  // Cancelled processes are asked to end before their own deadlines.
   --clock_;
   settle();
   ++clock_;
@@ -206,7 +206,7 @@ void combined_model::restart() {
   swallowed_ = abandoned_ = unhandled_ = 0;
 }
 
-/// Everything is told to end, and ends.
+/// Requests the end of everything, and performs it.
 void combined_model::reboot() {
   shut_down_ = true;
   for (combined_child& child : children_) child.ask(process_ending::cancelled);
@@ -216,7 +216,7 @@ void combined_model::reboot() {
     child.let_go();
   }
   settle();
-  settle(1);  // Groups that were stopped are looked at again.
+  settle(1);  // Stopped groups are checked again.
   shut_down_ = false;
   started_ = 0;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `combined_model`: what must come of a `combined` program, by the laws of four layers at once:
-// what each coroutine sees and how it ends (F-1 .. F-17), which callbacks run, in which order
-// (C-4 .. C-11), how each process ends and what is left of it (P-11 .. P-16). It is told only what
-// there was no memory for.
+// `combined_model`: the required results of a `combined` program, by the laws of four layers at
+// once: the results of each coroutine and its end (F-1 .. F-17), which callbacks run, in which
+// order (C-4 .. C-11), the end of each process and what remains of it (P-11 .. P-16). Its only
+// input is which memory was not available.
 //
-// Abandoning a coroutine leaks what of the user's lives on its stack, and ends what the library has
-// linked there (F-12): its binding's hook does not run any more, and the process that it waited for
-// is asked to end, as when it is unwound.
+// Abandoning a coroutine leaks the user's objects on its stack, and ends the library's links there
+// (F-12): its binding's hook no longer runs, and the process that it waited for is asked to end, as
+// by unwinding.
 #pragma once
 
 #include <array>
@@ -20,17 +20,17 @@
 
 namespace bast::model {
 
-/// What the real thing had memory for during one operation, by place where that matters: processes
-/// end in any order.
+/// The memory that the real objects got during one operation, by place where that matters:
+/// processes end in any order.
 struct combined_memory {
   bool made = true;      // the source or coroutine
-  bool read_all = true;  // what was written
+  bool read_all = true;  // the bytes written
   std::array<std::deque<bool>, coro_places> ran;
   std::array<std::deque<std::array<bool, 2>>, coro_places> lacked;  // streams, at each end
 };
 
-/// What is to be seen. `main` has answers, callbacks and unwindings in their order; what a
-/// coroutine sees is its own.
+/// The visible results. `main` has results, callbacks and unwindings in order; each coroutine has
+/// its own.
 struct combined_notes {
   std::vector<std::string> main;
   std::array<std::vector<std::string>, coro_places> coros;
@@ -43,13 +43,13 @@ class combined_model {
   combined_model& operator=(const combined_model&) = delete;
   ~combined_model() = default;
 
-  /// False for what would make too many processes.
+  /// False for operations that would create too many processes.
   bool permits(const op& o) const;
-  /// Follows an operation, to the point where nothing more happens by itself.
+  /// Follows an operation, until nothing more happens spontaneously.
   void perform(const op& o, combined_memory memory);
 
   combined_notes notes;  // of the latest operation
-  // What can be seen at any time.
+  // Visible at any time.
   coro_state state_of(std::size_t place) const { return coros_[place].state; }
   std::size_t count(coro_state state) const;
   const cancel_model& cancellation() const { return cancel_; }
@@ -61,7 +61,7 @@ class combined_model {
   std::uint64_t swallowed() const { return swallowed_; }
   std::uint64_t abandoned() const { return abandoned_; }
   std::uint64_t unhandled() const { return unhandled_; }
-  /// Since the driver was made.
+  /// Since the driver was created.
   std::uint64_t started() const { return started_; }
 
  private:
@@ -75,7 +75,7 @@ class combined_model {
     unsigned yielded = 0;     // since its latest process
     unsigned handed_out = 0;  // values, ever
     unsigned processes = 0;
-    std::string latest = {};  // that it yielded
+    std::string latest = {};  // its latest yielded value
     bool has_outcome = false;
     bool stopped = false;  // at a checkpoint
     std::uint64_t sequence = 0;
@@ -120,7 +120,7 @@ class combined_model {
   bool shut_down_ = false;
 };
 
-/// "refused: ..." by the error's kind.
+/// "refused: ..." with the error's kind.
 std::string refusal_text(errc kind);
 
 }  // namespace bast::model

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The `combined` model knows what it should of single programs, and programs live more than once.
+// The `combined` model is right about single programs, and programs run more than once.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -19,7 +19,7 @@ program combined_program(const std::string& lines) {
   return parse("bast-ops 1 combined\n" + lines, combined_language).value();
 }
 
-/// What a program shows, without the lines that count.
+/// The visible results of a program, without the lines that count.
 std::vector<std::string> seen_of(const std::string& lines) {
   std::vector<std::string> all;
   run_settings how;
@@ -42,7 +42,7 @@ TEST(Combined, P14_WhatIsReleasedOrAbandonedEndsItsProcess) {
     EXPECT_EQ(seen_of("start 0" + waiter + "release 0\n"), (texts{"parked", "unwound 0", "done"}));
   }
   EXPECT_EQ(seen_of("start 0" + waiter + "abandon 0\n"), (texts{"parked", "done"}));
-  // Its place is used again, and the end of the process wakes nobody there.
+  // Its place is used again, and the end of the process wakes no coroutine there.
   EXPECT_EQ(seen_of("start 0" + waiter + "abandon 0\nstart 1" + waiter + "exit 0 3\nexit 1 4\n"),
             (texts{"parked", "done", "parked",
                    "run: exited 4 by exited, output 0+0 none, errors 0+0 none"}));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `follow`: reads what a started child writes and waits for its end, by kernel calls of its own, so
-// that the fault_schedule of a program is the library's alone.
+// `follow`: reads the output of a started child and waits for its end, by its own kernel calls, so
+// that a program's fault_schedule affects only the library.
 #pragma once
 
 #include <string>

@@ -17,15 +17,15 @@ namespace bast::model {
 
 namespace {
 
-// A little more than a string may have.
+// A little more than the limit of a string.
 constexpr std::size_t string_bytes_max = 132 << 10;
-// Far below what execve takes in sum, which depends on the limits of this process.
+// Far below execve's limit for the sum, which depends on the limits of this process.
 constexpr std::size_t command_bytes_max = 1 << 20;
 constexpr std::size_t our_entry_bytes_max = 1000;
 constexpr std::size_t our_entries_max = 64;
 
-/// True if the dynamic linker or the C library of the child would read it: no program of ours may
-/// have it set by chance.
+/// True if the dynamic linker or the C library of the child would read it: programs must not set it
+/// by chance.
 bool is_dangerous(const std::string& name) {
   return name.starts_with("LD_") || name.starts_with("GLIBC_") || name.starts_with("MALLOC_");
 }
@@ -195,7 +195,7 @@ void command_harness::move(std::uint8_t from, std::uint8_t to) {
   } else {
     places_[to].emplace(std::move(source));
   }
-  // What is left has nothing to run, and says so.
+  // A moved-from command has nothing to run and fails.
   if (was_usable && source.real.verify().has_value()) complain("P-3: two commands came of one");
   if (internal::spawn(source.real)) complain("P-3: what was moved away was started");
   places_[from].reset();
@@ -206,7 +206,7 @@ void command_harness::move(std::uint8_t from, std::uint8_t to) {
 
 void command_harness::compare(place& at) {
   const auto seen = at.real.verify();
-  // Then the setter that had no memory is the first that failed.
+  // Then the first failure is that of the setter without memory.
   if (faults_.is_rough() && !seen && seen.error() == errc::no_memory) at.expected.no_memory();
   const auto wanted = at.expected.problem();
   if (seen.has_value() != wanted.has_value() && (seen || seen.error() == *wanted)) {
@@ -269,7 +269,7 @@ void command_harness::start(place& at) {
   }
   if (!at.real.started()) complain("P-3: a command that runs was not started");
   if (!told.ended_well) complain("P-8: the child did not end as it should");
-  if (told.output != report_of(at)) complain("P-1: the child tells another story");
+  if (told.output != report_of(at)) complain("P-1: the child reports something else");
 }
 
 void command_harness::compare_failure(place& at, const error& seen, const spawn_failure& wanted) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `command_harness`: real commands beside their models. After each operation, what would be
-// executed is compared with what the model says; what is started must tell the same of itself.
+// `command_harness`: real commands beside their models. After each operation the resulting execve
+// is compared with the model; a started child must report the same about itself.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@
 
 namespace bast::model {
 
-/// The environment of this process, in other words, while it lives. Not thread-safe.
+/// Replaces the environment of this process while it exists. Not thread-safe.
 class our_environment {
  public:
   our_environment();
@@ -25,7 +25,7 @@ class our_environment {
   our_environment& operator=(const our_environment&) = delete;
   ~our_environment();
 
-  /// Entries may be anything: without a name, without '=', there already.
+  /// Entries may be anything: without a name, without '=', duplicates.
   void add(std::string entry);
   void clear();
   const strings& entries() const { return entries_; }
@@ -42,10 +42,10 @@ class command_harness {
   explicit command_harness(fault_schedule& faults) : faults_(faults) {}
 
   void perform(const op& o);
-  /// What would be executed in every place.
+  /// Compares the execve of every place.
   void compare_all();
   const std::string& complaint() const { return complaint_; }
-  /// What can be seen of that place: see lives.hpp.
+  /// The visible state of that place: see lives.hpp.
   std::string seen(std::size_t at) const {
     if (!places_[at]) return "nothing";
     const command& real = places_[at]->real;
@@ -60,7 +60,7 @@ class command_harness {
     command real;
     command_model expected;
     program_choice chosen;
-    bool safe = true;  // to be executed
+    bool safe = true;  // to execute
   };
 
   void complain(std::string what) {

@@ -15,17 +15,17 @@ enum class command_op : std::uint8_t {
   argument,   // takes it
   env,        // takes it as the value; value: which name
   start,      // runs who to its end, the first starts_max times
-  repeat,     // value: by so many copies of itself the string in hand grows
+  repeat,     // value: the string in hand grows by so many copies of itself
   unset_env,  // value: which name
   clear_env,  //
   cwd,        // value: which directory
-  path,       // value: PATH is set to which directories
+  path,       // value: the directories of PATH
   stdin_is,   // takes the string in hand
-  ours,       // value: the environment of this process gets an entry, or is emptied
-  move,       // the command goes to place value, and who is empty
+  ours,       // value: adds an entry to this process's environment, or clears it
+  move,       // moves the command to place value; who is empty then
   fault,      // value: which kernel call fails from here on
   mend,       //
-  check,      // what would be executed in every place
+  check,      // the execve of every place
 };
 inline constexpr std::size_t command_op_kinds = static_cast<std::size_t>(command_op::check) + 1;
 
@@ -41,7 +41,7 @@ inline constexpr int starts_max = 2;
 /// The value of `program`.
 struct program_choice {
   std::size_t program;  // see command_fixture::program
-  bool tells_cwd;       // what the child writes, in this order; the arguments always
+  bool tells_cwd;       // the child's output, in this order; always the arguments
   bool tells_environment;
   bool copies_input;
 

@@ -14,7 +14,7 @@ namespace {
 // One string of execve, with its NUL (MAX_ARG_STRLEN).
 constexpr std::size_t model_string_bytes_max = 131072;
 
-/// 0 when execve would take the file, or the errno.
+/// 0 if execve would accept the file, or the errno.
 int refusal_of_program(const std::string& path) {
   struct stat found{};
   if (::stat(path.c_str(), &found) != 0) return errno;
@@ -33,7 +33,7 @@ std::string name_of_entry(const std::string& entry) { return entry.substr(0, ent
 
 }  // namespace
 
-// --- what is asked for ---------------------------------------------------------------------------
+// --- requests -----------------------------------------------------------------------------------
 
 bool command_model::accept(const std::string& string, std::size_t more) {
   if (started_ || problem_) return false;
@@ -84,7 +84,7 @@ void command_model::stdin_bytes(const std::string& contents) {
   input_ = contents;
 }
 
-// --- what comes of it ----------------------------------------------------------------------------
+// --- results ------------------------------------------------------------------------------------
 
 std::optional<errc> command_model::problem() const {
   if (started_) return errc::bad_state;  // P-3

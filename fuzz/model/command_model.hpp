@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `command_model`: what laws P-1 .. P-3 and P-8 say of one command: whether it is refused, what it
-// executes, in which environment, and why it cannot. It knows nothing of how the library does it,
-// and asks the kernel about files only.
+// `command_model`: the laws P-1 .. P-3 and P-8 for one command: whether it is refused, what it
+// executes, in which environment, and why it cannot. Independent of the library's implementation;
+// it queries the kernel about files only.
 #pragma once
 
 #include <expected>
@@ -27,26 +27,26 @@ class command_model {
   void cwd(const std::string& directory);
   void stdin_bytes(const std::string& contents);
 
-  /// What every start answers first.
+  /// The first result of every start.
   std::optional<errc> problem() const;
-  /// The first problem was this one, or a start was the last thing that was legal.
+  /// Records the first problem, or that a start was the last legal operation.
   void refuse(errc kind) { problem_ = problem_.value_or(kind); }
   void no_memory() { problem_ = errc::no_memory; }
   void start() { started_ = true; }
   bool started() const { return started_; }
 
   const strings& arguments() const { return arguments_; }
-  /// In order, when our own is `ours`.
+  /// In order, if our own is `ours`.
   strings environment(const strings& ours) const;
   /// A path to the file that is executed, or the errno of the search.
   std::expected<std::string, int> program(const strings& ours) const;
-  /// Where the search leads nowhere, the directory cannot be entered, or the file is no program:
-  /// the stage at which a start fails, and the errno.
+  /// If the search fails, the directory cannot be entered, or the file is not a program: the stage
+  /// at which a start fails, and the errno.
   spawn_failure failure(const strings& ours) const;
 
   const std::optional<std::string>& directory() const { return directory_; }
   const std::string& input() const { return input_; }
-  /// How many bytes all its strings have.
+  /// The number of bytes in all its strings.
   std::size_t size() const { return size_; }
 
  private:
@@ -55,7 +55,7 @@ class command_model {
   void edit(const std::string& name, std::optional<std::string> value);
 
   strings arguments_;
-  /// The last word about each name, in the order of these words.
+  /// The last change of each name, in the order of these changes.
   std::vector<std::pair<std::string, std::optional<std::string>>> edits_;
   bool inherits_ = true;
   std::optional<std::string> directory_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fault_schedule`: what a program makes the kernel do to the library. Either the program's own `fault`
-// operations decide, or whoever runs it: the fault loops fail one call after the other.
+// `fault_schedule`: the kernel failures of a program. They are chosen by the program's own `fault`
+// operations or by its runner: the fault loops fail one call after the other.
 #pragma once
 
 #include <cerrno>
@@ -15,7 +15,7 @@ namespace bast::model {
 
 class fault_schedule {
  public:
-  /// With a plan, it rules the whole run, and the program's own operations are ignored.
+  /// With a plan, that applies to the whole run, and the program's own operations are ignored.
   explicit fault_schedule(const std::optional<os::fault_plan>& imposed)
       : imposed_(imposed.has_value()) {
     if (imposed) scope_.emplace(*imposed);
@@ -43,21 +43,21 @@ class fault_schedule {
     const std::size_t more = tight_ ? (pages - 1U) * os::page_bytes() : 0;
     budget.set_limit(tight_ ? bytes{budget.open().count + more} : unlimited_bytes);
   }
-  /// A new pool begins: without a limit, and with no failure of the program's own.
+  /// A new pool begins: without a limit, and without failures by the program.
   void clear_up() {
     tight_ = false;
     mend();
   }
-  /// Nothing fails any more, whoever decided it. The counts stay.
+  /// Ends all failures, of either origin. The counts stay.
   void end() {
     if (!scope_) return;
     seen_ = scope_->seen();
     injected_ = scope_->injected();
     scope_.reset();
   }
-  /// True while there may be too little memory, or room.
+  /// True while memory or room may be short.
   bool is_rough() const { return scope_.has_value() || tight_; }
-  /// The same of any time since the beginning.
+  /// The same for any time since the beginning.
   bool was_rough() const { return was_rough_; }
   std::uint64_t seen() const { return scope_ ? scope_->seen() : seen_; }
   std::uint64_t injected() const { return scope_ ? scope_->injected() : injected_; }

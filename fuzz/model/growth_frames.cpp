@@ -16,19 +16,19 @@ namespace bast::model {
 
 namespace {
 
-/// What a command's own frames and the unwinder below them need beyond what the command uses.
+/// What a command's own frames and the unwinder below them need beyond the command's own use.
 constexpr std::size_t margin = 24 << 10;
-/// A frame of `descend` and `throw_deep` besides its buffer, sanitizers' red zones included.
+/// A frame of `descend` and `throw_deep` besides its buffer, including sanitizers' red zones.
 constexpr std::size_t frame_overhead = 1024;
-/// What a signal's frame may need: AVX-512 state is 2.7 KiB, AMX about 11 KiB.
+/// The most that a signal's frame needs: AVX-512 state is 2.7 KiB, AMX about 11 KiB.
 constexpr std::size_t signal_frame = 16 << 10;
 
-/// Of this thread: its signals are its own, whatever other threads do.
+/// Of this thread: its signals are its own, independent of other threads.
 thread_local volatile std::sig_atomic_t signals_taken = 0;
 void count_signal(int) { signals_taken = signals_taken + 1; }
 
 /// A signal whose handler runs on the alternate stack, and one whose handler does not. Two, and
-/// installed once, because dispositions are the process's and other threads run programs too.
+/// installed once, because dispositions belong to the process and other threads run programs too.
 struct test_signals {
   int on_alternate = SIGRTMIN;
   int on_this = SIGRTMIN + 1;
@@ -50,7 +50,7 @@ struct thrown_through {};
   if (count == 0) throw thrown_through{};
 #endif
   if (count != 0) throw_deep(count - 1);
-  here = here + 1;  // Keeps the frame: this is no tail call.
+  here = here + 1;  // Keeps the frame: prevents a tail call.
 }
 
 int zeros() {
@@ -81,8 +81,8 @@ int growth_machine::body(fiber& f, commands& out) {
   return 0;
 }
 
-/// Obeys until told to go back. Suspends only here, with room for what comes later: where memory is
-/// short, what cannot grow ends the process.
+/// Obeys until told to return. Suspends only here, with room for later needs: if memory is short,
+/// failed growth ends the process.
 void growth_machine::obey(fiber& f, commands& out) {
   if (!lacks() && !ensure_stack(bytes{margin})) complain("no room where there must be some");
   for (;;) {
@@ -118,7 +118,7 @@ void growth_machine::obey(fiber& f, commands& out) {
   }
 }
 
-/// True when `wanted` bytes and the margin fit. Where memory is short they are opened ahead.
+/// True if `wanted` bytes and the margin fit. If memory is short they are opened ahead.
 bool growth_machine::has_room(std::size_t wanted) const {
   if (this_coro::stack_left().count < wanted + 2 * margin) return false;
   return !lacks() || ensure_stack(bytes{wanted + margin}).has_value();
@@ -128,7 +128,7 @@ void growth_machine::wrote(fiber& f, const void* lowest) {
   f.deepest = std::min(f.deepest, static_cast<const std::byte*>(lowest));
 }
 
-/// G1: each frame writes its own pattern and looks at it when it is the last one again.
+/// G1: each frame writes its own pattern and checks it when it is the innermost again.
 [[gnu::noinline]] void growth_machine::descend(fiber& f, commands& out, unsigned count,
                                                std::size_t size) {
   const counted_frame counted(f);
@@ -141,7 +141,7 @@ void growth_machine::wrote(fiber& f, const void* lowest) {
   } else {
     obey(f, out);
   }
-  // Equal to itself one byte on, hence the same byte all over.
+  // Equal to itself shifted by one byte, hence one byte value throughout.
   if (mine[0] != pattern || std::memcmp(mine, mine + 1, size - 1) != 0) {
     complain("G1: a frame was changed");
   }
@@ -157,12 +157,13 @@ void growth_machine::wrote(fiber& f, const void* lowest) {
   wrote(f, const_cast<const unsigned char*>(mine));
 }
 
-/// G5: the kernel gets no EFAULT, because whoever called it pushed something below the buffer.
+/// G5: the kernel gets no EFAULT, because the function that called it pushed something below the
+/// buffer.
 [[gnu::noinline]] void growth_machine::read(fiber& f, std::size_t size) {
   auto* const mine = static_cast<unsigned char*>(__builtin_alloca(size));
   std::size_t filled = 0;
   ssize_t got = 1;
-  // In parts, when a signal arrives meanwhile.
+  // In parts, if a signal arrives meanwhile.
   for (; filled < size && got > 0; filled += static_cast<std::size_t>(std::max<ssize_t>(got, 0))) {
     got = ::read(zeros(), mine + filled, size - filled);
   }
@@ -185,7 +186,7 @@ void growth_machine::throw_through(fiber& f, unsigned count) {
 }
 
 void growth_machine::take_signal(bool on_this_stack) {
-  // Where the frame goes onto this stack the kernel writes it, and the kernel does not grow stacks.
+  // The kernel writes a signal's frame onto this stack, and the kernel does not grow stacks.
   if (on_this_stack && !ensure_stack(bytes{signal_frame + margin})) return;
   static const test_signals signals;
   const auto taken = signals_taken;
@@ -193,7 +194,7 @@ void growth_machine::take_signal(bool on_this_stack) {
   if (signals_taken == taken) complain("a signal was lost");
 }
 
-/// F-5: another thread has a pool of its own and shares nothing with this one.
+/// F-5: another thread has its own pool and shares nothing with this one.
 void growth_machine::hop(unsigned count) {
   bool fine = false;
   on_other_thread([&] {

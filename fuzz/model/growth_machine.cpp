@@ -10,8 +10,8 @@ namespace bast::model {
 
 namespace {
 
-/// A hole would end the process here, as the pages are not near the stack pointer. What a sanitizer
-/// thinks of frames that lie there does not matter.
+/// A hole would end the process here, as the pages are not near the stack pointer. A sanitizer's
+/// view of frames that lie there does not matter.
 [[gnu::no_sanitize_address]] void read_pages(const std::byte* low, const std::byte* high,
                                              std::size_t page) {
   for (; low < high; low += page) (void)*static_cast<const volatile std::byte*>(low);
@@ -115,7 +115,7 @@ void growth_machine::release(fiber& f, bool unwinding) {
   forget(f);
 }
 
-/// G2, G4, without asking the kernel.
+/// G2, G4, without a kernel call.
 void growth_machine::look_at(fiber& f) {
   if (f.stack == nullptr) return;
   const std::byte* const open_low = slab::of(*f.stack).open_low(*f.stack);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `growth_machine`: coroutines that grow on command, and what must be true of their stacks after
-// every command:
+// `growth_machine`: coroutines that grow on command, and the invariants of their stacks after every
+// command:
 //
-//   G1  What a coroutine wrote is there when it looks again, whatever the others did meanwhile.
+//   G1  What a coroutine wrote is unchanged when it checks, whatever the others did meanwhile.
 //   G2  The open part reaches from the top down without a hole, past the deepest byte in use.
 //   G3  Nothing below it is accessible; the guard never is.
 //   G4  The open part of a live stack never shrinks.
-//   G5  A fault leaves errno alone, and the kernel can write to whatever a function was handed.
+//   G5  A fault preserves errno, and the kernel can write to any buffer that a function received.
 //   G6  Locals are destroyed exactly once, unless they were abandoned.
-//   G7  What is measured is at least as deep as what was seen, and each use that ended is counted
-//       once, whatever runs on its stack by now.
+//   G7  A measurement is at least as deep as the observation, and each use that ended is counted
+//       once, even if another use has its stack by now.
 #pragma once
 
 #include <array>
@@ -30,12 +30,12 @@ class growth_machine {
   growth_machine(const growth_machine&) = delete;
   growth_machine& operator=(const growth_machine&) = delete;
 
-  /// False when the pool could not be made.
+  /// False if the pool could not be created.
   bool ready() const { return pool_.has_value(); }
   void perform(const op& o);
   void end();
   const std::string& complaint() const { return complaint_; }
-  /// What can be seen, but for addresses: see lives.hpp.
+  /// The visible state, without addresses: see lives.hpp.
   std::string seen();
 
  private:
@@ -52,7 +52,7 @@ class growth_machine {
     unsigned recursions = 0;  // held
     std::size_t frames = 0;   // alive on its stack
     slot* stack = nullptr;
-    const std::byte* deepest = nullptr;   // lowest byte that it is known to have written
+    const std::byte* deepest = nullptr;   // lowest byte known to be written
     const std::byte* open_low = nullptr;  // as last seen
   };
   class counted_frame;
@@ -87,7 +87,7 @@ class growth_machine {
   fault_schedule& faults_;
   std::optional<coro_pool> pool_;
   std::array<fiber, subjects_max> fibers_;
-  // Of the uses that ended since the pool was made.
+  // Of the uses that ended since the pool was created.
   std::size_t known_depth_ = 0;
   std::uint64_t known_uses_ = 0;
   std::string complaint_;

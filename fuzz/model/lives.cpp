@@ -15,7 +15,7 @@ namespace bast::model {
 
 namespace {
 
-/// The entries of a table that somebody has.
+/// The entries of a table that are taken.
 template <class Entry>
 std::size_t taken(const watch::header& all, const watch::table& of) {
   std::size_t count = 0;
@@ -38,7 +38,7 @@ std::string difference(const std::vector<std::string>& one, const std::vector<st
   return {};
 }
 
-/// Children that nobody reaped, of any kind.
+/// Unreaped children, of any kind.
 bool has_children() { return ::waitid(P_ALL, 0, nullptr, WEXITED | WNOHANG | WNOWAIT) == 0; }
 
 struct one_life {
@@ -57,7 +57,7 @@ std::string run_life(const target& t, const program& p, bool counting, bool firs
   out.after = table_places::now();
   if (!ran.complaint.empty()) return ran.complaint;
   if (has_children()) return "a child is left";
-  // Looked at in any case: what the kernel refused to unmap is tried again then.
+  // Called in any case: it retries what the kernel refused to unmap.
   const std::string left = before.differences();
   return first ? std::string() : left;
 }
@@ -101,9 +101,9 @@ std::string live(const target& t, const program& p, unsigned lives) {
       std::string wrong = run_life(t, p, counting, first, life);
       if (n > 1 && wrong.empty()) wrong = difference(before.seen, life.seen);
       if (n > 1 && wrong.empty()) wrong = before.after.differences(life.after);
-      // The kernel chooses which pages of a stack are resident, and a measurement asks for them:
-      // one life may differ from the others by chance. A fault that adds up makes each differ.
-      // Under TSan, which touches pages of its own, they all may.
+      // The kernel chooses which pages of a stack are resident, and a measurement queries them: one
+      // life may differ from the others by chance. An accumulating error makes each differ. Under
+      // TSan, which touches pages of its own, they all may.
       calls.insert(life.calls);
       if (BAST_WITH_TSAN == 0 && n > 2 && n == lives && wrong.empty() && calls.size() == lives) {
         wrong = "each life made another number of kernel calls, " + std::to_string(before.calls) +

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `on_other_thread(f)`: runs `f` on another thread and waits for it, so that the program stays
-// deterministic. It is the same thread each time: making one would cost more than all the rest of a
+// deterministic. It is the same thread each time: creating one would cost more than the rest of a
 // program. Not reentrant; threads that run programs at the same time take turns.
 #pragma once
 

@@ -37,8 +37,7 @@ constexpr option_field pool_fields[] = {
     {"limit", 2}, {"retain", 1},     {"float", 1},   {"max", 2},
 };
 
-/// What may be done from inside a running coroutine without contradiction: not to destroy the pool
-/// that it runs in, and no further nesting.
+/// Operations inside a running coroutine: none that destroys its pool, and no further nesting.
 constexpr pool_op inner_kinds[] = {
     pool_op::acquire,  pool_op::start,    pool_op::resume, pool_op::take,
     pool_op::release,  pool_op::abandon,  pool_op::adopt,  pool_op::shrink,

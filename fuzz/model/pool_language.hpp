@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The language of `pool` programs: everything a user can do with a coroutine pool and its handles,
+// The language of `pool` programs: all operations of a user on a coroutine pool and its handles,
 // legal or not. Subjects are handles; two may refer to one coroutine, and most become stale.
 #pragma once
 
@@ -10,9 +10,9 @@
 namespace bast::model {
 
 enum class pool_op : std::uint8_t {
-  acquire,     // who = a new coroutine; what the handle referred to lives on in the pool
+  acquire,     // who = a new coroutine; the handle's earlier coroutine lives on in the pool
   start,       // value: the script of its body
-  resume,      // value: what it is resumed with
+  resume,      // value: the value passed to it
   take,        //
   release,     //
   abandon,     //
@@ -29,7 +29,7 @@ enum class pool_op : std::uint8_t {
   fault,       // value: which kernel call fails from here on
   mend,        // no call fails any more
   budget,      // value: how many pages the pool may still open; 0: all
-  restart,     // the pool is destroyed, with all that it holds, and made again
+  restart,     // destroys the pool with its contents, and creates it again
   check,       // every invariant of the pool
 };
 inline constexpr std::size_t pool_op_kinds = static_cast<std::size_t>(pool_op::check) + 1;
@@ -40,12 +40,12 @@ inline constexpr std::uint32_t pool_faults =
 
 extern const language pool_language;
 
-/// What a coroutine does, packed into the value of `start`.
+/// The actions of a coroutine, packed into the value of `start`.
 struct script {
   unsigned yields;  // 0 .. 3
   bool throws;      // it ends with an exception instead of a value
   enum class when_unwound : std::uint8_t { pass_on, swallow, replace } unwound;
-  std::size_t depth;  // bytes of stack that it uses before its first yield
+  std::size_t depth;  // bytes of stack used before its first yield
   bool labelled;      // started under a label, which becomes its name
 
   static script of(std::uint16_t value);
@@ -54,14 +54,14 @@ struct script {
 /// The operation that `inside` performs, packed into its value.
 op inner_op(std::uint16_t value);
 
-/// What the option bits choose for the pool.
+/// The pool's options from the option bits.
 coro_pool_options pool_options(std::uint16_t options);
 
-// Compared by address, and a literal may have another one in each translation unit.
+// Compared by address, and a literal may have different ones in different translation units.
 extern const char* const names[4];
 extern const char* const label;
 
-/// What the n-th yield of coroutine `id` hands out, and what it returns.
+/// The value of the n-th yield of coroutine `id`, and its return value.
 constexpr int yielded_value(int id, unsigned n) { return id * 8 + static_cast<int>(n); }
 constexpr int returned_value(int id) { return id * 8 + 7; }
 

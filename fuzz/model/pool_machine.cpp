@@ -16,7 +16,7 @@ struct planned_failure {
 /// Enough for the frames of a body that goes no deeper, and for the unwinder below them.
 constexpr std::size_t frames_bytes = 24 << 10;
 
-/// What a user can act on: it names the operation and the cause.
+/// Whether a user can act on it: it names the operation and the cause.
 bool is_clear(const error& e) { return e.operation() != nullptr && e.detail() != nullptr; }
 
 }  // namespace
@@ -75,7 +75,7 @@ void pool_machine::end() {
 
 void pool_machine::release_everything() {
   for (handle& h : acquired_) {
-    // A stale handle is no complaint: the program released that coroutine itself.
+    // A stale handle is legal: the program released that coroutine itself.
     const auto released = h.release();
     if (!released && released.error().kind() != errc::stale_handle) {
       complain("release: " + released.error().message());
@@ -92,7 +92,7 @@ void pool_machine::restart() {
   acquired_.clear();
   taken_by_sink_ = 0;
   faults_.clear_up();
-  // Where the faults are imposed from outside, the pool may be lost; the run then ends.
+  // With faults from outside, the pool may be lost; the run then ends.
   make();
 }
 
@@ -178,7 +178,7 @@ reply pool_machine::resume(std::size_t who, int value) {
   return describe(resumed.resume(value));
 }
 
-/// F-18: what is taken is a value, good whatever becomes of the coroutine.
+/// F-18: a taken value stays valid after the end of the coroutine.
 reply pool_machine::take(std::size_t who) {
   const int id = ids_[who];
 #if BAST_EXCEPTIONS
@@ -186,7 +186,7 @@ reply pool_machine::take(std::size_t who) {
     const auto taken = handles_[who].returned();
     return taken ? reply::of(*taken) : describe(taken);
   } catch (const planned_failure& failure) {
-    if (failure.id != id) complain("F-6: somebody else's exception");
+    if (failure.id != id) complain("F-6: another coroutine's exception");
     return reply::of(thrown_value);
   }
 #else
@@ -224,7 +224,7 @@ reply pool_machine::wrong_pool(std::size_t who) {
 
 int pool_machine::run_body(const script& does, int id, yielder<int, int>& out) {
   const body counted(*this, id);
-  // Asked for rather than faulted when there may be too little: what cannot grow ends the process.
+  // Requested and not faulted if there may be too little: failed growth ends the process.
   std::size_t depth = does.depth;
   if (lacks() && !ensure_stack(bytes{depth + frames_bytes})) depth = 0;
 #if BAST_EXCEPTIONS
@@ -245,7 +245,7 @@ int pool_machine::run_body(const script& does, int id, yielder<int, int>& out) {
 #endif
 }
 
-/// Plays with `depth` bytes of its own between it and its caller, which nobody else may change.
+/// Uses `depth` bytes between it and its caller, which no other code may change.
 [[gnu::noinline]] int pool_machine::use_stack(const script& does, int id, yielder<int, int>& out,
                                               std::size_t depth) {
   if (depth == 0) return play(does, id, out);
@@ -253,7 +253,7 @@ int pool_machine::run_body(const script& does, int id, yielder<int, int>& out) {
   const auto pattern = static_cast<unsigned char>(id + 1);
   std::memset(mine, pattern, depth);
   const int came = play(does, id, out);
-  // Equal to itself one byte on, hence the same byte all over.
+  // Equal to itself shifted by one byte, hence one byte value throughout.
   if (mine[0] != pattern || std::memcmp(mine, mine + 1, depth - 1) != 0) {
     complain("a suspended coroutine's stack was changed");
   }
@@ -261,7 +261,7 @@ int pool_machine::run_body(const script& does, int id, yielder<int, int>& out) {
 }
 
 int pool_machine::play(const script& does, int id, yielder<int, int>& out) {
-  // Room for what happens here later, when there may be too little memory.
+  // Room for later needs here, if memory may be short.
   if (!lacks() && !ensure_stack(bytes{frames_bytes})) complain("no room where there must be some");
   for (unsigned n = 0; n < does.yields; ++n) yield_in_play(yielded_value(id, n), out);
 #if BAST_EXCEPTIONS
@@ -270,7 +270,7 @@ int pool_machine::play(const script& does, int id, yielder<int, int>& out) {
   return returned_value(id);
 }
 
-/// Yields until it is resumed without being asked for anything.
+/// Yields until it is resumed without a request.
 void pool_machine::yield_in_play(int value, yielder<int, int>& out) {
   for (;;) {
     const int got = out.yield(value);
@@ -284,7 +284,7 @@ void pool_machine::yield_in_play(int value, yielder<int, int>& out) {
   }
 }
 
-// --- what can be seen ----------------------------------------------------------------------------
+// --- visible state ------------------------------------------------------------------------------
 
 void pool_machine::compare_handles(const pool_model& expected) {
   for (std::size_t i = 0; i < handles_.size(); ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `pool_machine`: performs pool operations on the real thing and says what came of them.
+// `pool_machine`: performs pool operations on a real pool and returns their results.
 #pragma once
 
 #include <array>
@@ -24,17 +24,17 @@ class pool_machine {
   pool_machine(const pool_machine&) = delete;
   pool_machine& operator=(const pool_machine&) = delete;
 
-  /// False when the pool could not even be made; `complaint` tells when it should have been.
+  /// False if the pool could not be created; `complaint` is set if that is an error.
   bool ready() const { return pool_.has_value(); }
   answer perform(const op& o);
-  /// Compares what can be seen of the pool with the model. Cheap.
+  /// Compares the visible state of the pool with the model. Cheap.
   void compare(const pool_model& expected);
-  /// The part of it that concerns the handles, without the counts of what happened before.
+  /// The part of it that concerns the handles, without the counts of earlier events.
   void compare_handles(const pool_model& expected);
-  /// Releases every coroutine, those without a handle too, and forgets the handles: the next
-  /// program finds the pool as if it were new, but for its counts and its memory.
+  /// Releases every coroutine, those without a handle too, and forgets the handles: for the next
+  /// program the pool is like new, except for its counts and its memory.
   void release_everything();
-  /// Only when ready.
+  /// Requires ready().
   coro_pool& pool() { return *pool_; }
   /// True while the pool may lack memory or room.
   bool lacks() const { return faults_.is_rough(); }

@@ -13,7 +13,8 @@ pool_op kind_of(const op& o) { return static_cast<pool_op>(o.kind); }
 
 bool started(coro_state s) { return s == coro_state::running || s == coro_state::suspended; }
 
-/// Column by column of table F-1: what a live coroutine answers to an operation it does not allow.
+/// Column by column of table F-1: the result of an operation that a coroutine's state does not
+/// allow.
 reply refusal_of_resume(coro_state s) {
   switch (s) {
     case coro_state::running: return reply::refusal(errc::busy);
@@ -39,7 +40,7 @@ std::string to_text(const answer& a) {
   return to_text(a.outer) + (a.inner ? " (inside: " + to_text(*a.inner) + ")" : "");
 }
 
-// --- what must come ------------------------------------------------------------------------------
+// --- expected results ---------------------------------------------------------------------------
 
 answer pool_model::expect(const op& o) const {
   if (kind_of(o) != pool_op::inside) return {.outer = expect_one(o), .inner = {}};
@@ -116,7 +117,7 @@ bool pool_model::may_lack(const op& o) {
   }
 }
 
-// --- what came -----------------------------------------------------------------------------------
+// --- actual results -----------------------------------------------------------------------------
 
 void pool_model::follow(const op& o, const answer& seen) {
   if (kind_of(o) == pool_op::inside && seen.outer.done && seen.inner) {
@@ -174,7 +175,7 @@ void pool_model::follow_one(const op& o, const reply& seen) {
     case pool_op::abandon:
       if (at(who).state == coro_state::suspended) {
         ++abandoned_;
-        free(at(who));  // Its locals are leaked: their bodies count for ever.
+        free(at(who));  // Its locals are leaked: their bodies stay counted.
       } else {
         end(at(who));
       }
@@ -184,7 +185,7 @@ void pool_model::follow_one(const op& o, const reply& seen) {
     case pool_op::copy: handles_[o.value] = handles_[who]; break;
     case pool_op::forget: handles_[who] = nobody; break;
     case pool_op::restart: {
-      // F-17: newest first. Without unwinding, what is suspended is abandoned.
+      // F-17: newest first. Without unwinding, suspended ones are abandoned.
       for (std::size_t i = all_.size(); i-- > 0;) {
         if (all_[i].state != coro_state::free) end(all_[i]);
       }
@@ -195,7 +196,7 @@ void pool_model::follow_one(const op& o, const reply& seen) {
   }
 }
 
-// --- what can be seen ----------------------------------------------------------------------------
+// --- visible state ------------------------------------------------------------------------------
 
 coro_state pool_model::state_of(std::size_t handle) const {
   return stale(handle) ? coro_state::free : at(handle).state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `pool_model`: what a pool of coroutines is according to the laws F-1 .. F-18, in a few lines and
-// without a stack. It says what the answer to every operation must be. A plain value: it can be
-// copied, compared and thrown away.
+// `pool_model`: a pool of coroutines by the laws F-1 .. F-18, in a few lines and without stacks. It
+// gives the required result of every operation. A plain value: it can be copied, compared and
+// discarded.
 #pragma once
 
 #include <array>
@@ -13,10 +13,10 @@
 
 namespace bast::model {
 
-/// What came of one operation. `value` is what was yielded or taken.
+/// The result of one operation. `value` was yielded or taken.
 struct reply {
   bool done = false;
-  errc refused = errc::invalid;  // when not done
+  errc refused = errc::invalid;  // if not done
   int value = 0;
 
   static reply of(int value) { return {.done = true, .value = value}; }
@@ -25,13 +25,13 @@ struct reply {
 };
 std::string to_text(const reply& r);
 
-/// In place of a value: it finished; it rethrew; it yielded from an `inside`; nothing to tell.
+/// Instead of a value: it finished; it rethrew; it yielded from an `inside`; nothing.
 inline constexpr int finished_value = -1;
 inline constexpr int thrown_value = -2;
 inline constexpr int inside_value = -3;
 inline constexpr int no_value = -4;
 
-/// The answer to an operation, and to the one that it performed inside a coroutine, if it did.
+/// The result of an operation, and of the one that it performed inside a coroutine, if any.
 struct answer {
   reply outer;
   std::optional<reply> inner;
@@ -43,14 +43,14 @@ class pool_model {
  public:
   explicit pool_model(const coro_pool_options& options) : max_(options.max_coros) {}
 
-  /// What must come of `o`, were nothing to fail. Changes nothing.
+  /// The required result of `o`, if nothing fails. Changes nothing.
   answer expect(const op& o) const;
-  /// Takes over what did come of it. An answer that no run may give is the caller's to refuse.
+  /// Follows the actual result. The caller refuses results that are never legal.
   void follow(const op& o, const answer& seen);
-  /// May `o` fail for want of memory or room, when there is too little of either?
+  /// Whether `o` may fail when memory or room is short.
   static bool may_lack(const op& o);
 
-  // What can be compared with a real pool at any time.
+  // Comparable with a real pool at any time.
   coro_state state_of(std::size_t handle) const;
   int id_of(std::size_t handle) const { return handles_[handle]; }
   const char* name_of(std::size_t handle) const;
@@ -101,11 +101,11 @@ class pool_model {
   std::uint64_t unhandled_ = 0;
 };
 
-/// One more law, for those who want to see whether a broken one is found: null when it holds.
+/// An additional law, to test whether a violation is found: null if it holds.
 using pool_law = const char* (*)(const pool_model& state);
 inline const char* no_further_law(const pool_model&) { return nullptr; }
-/// A wrong one: never are three coroutines suspended while two are finished. Whoever looks for bugs
-/// must find that they can be.
+/// A wrong law: three coroutines are never suspended while two are finished. A working harness
+/// finds a violation.
 const char* canary_law(const pool_model& state);
 
 }  // namespace bast::model

@@ -8,7 +8,7 @@ namespace bast::model {
 
 namespace {
 
-/// What a lack of memory or room may turn an answer into.
+/// The results that a lack of memory or room may cause.
 bool is_lack(const reply& r) {
   return !r.done &&
          (r.refused == errc::no_memory || r.refused == errc::limit || r.refused == errc::invalid);

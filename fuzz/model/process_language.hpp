@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The language of `process_driver` programs: what children do, what the kernel says of it and in
-// which order, and what it says wrongly. Subjects are children.
+// The language of `process_driver` programs: the actions of children, the kernel's reports about
+// them, their order, and false reports. Subjects are children.
 #pragma once
 
 #include "bast/process.hpp"
@@ -10,21 +10,21 @@
 namespace bast::model {
 
 enum class process_op : std::uint8_t {
-  start,      // value: see process_choice; nothing if who is followed
+  start,      // value: see process_choice; nothing if who is supervised
   write,      // value: who writes that many bytes, to standard error if odd
   exit,       // value: an exit code, or from 256 on a signal
   hold,       // a grandchild of who keeps the pipes when who exits
   drop,       // that grandchild ends
   stubborn,   // who ignores SIGTERM from here on
-  steal,      // somebody else reaps who
-  pump,       // value: so many operations, and one, are handed over
+  steal,      // other code reaps who
+  pump,       // value: so many operations, plus one, are handed over
   full,       // the queue has no room for the next one
   complete,   // value: which operation in flight completes; nothing if it is not ready
   shorten,    // value: the same, but a read brings one byte
-  lie,        // value: the same, but wrongly: see process_world::lie
-  stale,      // value: which completion of the past comes once more
-  unknown,    // value: a completion of something that never was
-  tick,       // value: so many times 0.1 ms pass
+  lie,        // value: the same, but with a false result: see process_world::lie
+  stale,      // value: which earlier completion is repeated
+  unknown,    // value: a completion of an operation that never existed
+  tick,       // value: in units of 0.1 ms
   cancel,     // who is cancelled
   request,    // the same by another thread
   take,       // value: so many bytes of who's output are taken
@@ -41,9 +41,9 @@ inline constexpr std::uint32_t process_faults =
 
 extern const language process_language;
 
-/// What a start's value asks for; descriptors and pid are the world's to give.
+/// A start's options from its value; the world supplies descriptors and pid.
 process_start process_choice(std::uint16_t value);
-/// Which streams it captures: bit 0 output, bit 1 errors.
+/// The captured streams: bit 0 output, bit 1 errors.
 unsigned captured_streams(std::uint16_t value);
 
 process_machine_options process_options(std::uint16_t options);

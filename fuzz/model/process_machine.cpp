@@ -55,7 +55,7 @@ void process_harness::start(std::uint8_t who, std::uint16_t value) {
   child.context = &f;
   child.finished = [](void* context, process_id id, process_result&& result) noexcept {
     auto& self = *static_cast<follower*>(context);
-    if (self.id != id) self.harness->complain("D1: an end is told of somebody else");
+    if (self.id != id) self.harness->complain("D1: the end of another child is reported");
     self.harness->finished(self, std::move(result));
   };
   const auto id = machine_->start(child);
@@ -66,7 +66,7 @@ void process_harness::start(std::uint8_t who, std::uint16_t value) {
   }
   const bool is_full = id.error() == errc::limit;
   if (!is_full && !(shut_down_ && id.error() == errc::shutdown)) complain("start failed");
-  // The descriptors stayed ours.
+  // The descriptors are still ours.
   f.ended = true;
   for (const int fd : {child.pidfd, child.output_pipe, child.errors_pipe}) {
     if (fd < 0) continue;
@@ -129,7 +129,7 @@ void process_harness::perform(const op& o) {
       if (const auto old = world_.past(o.value)) ignore(old->what.user_data, old->status);
       break;
     case process_op::unknown:
-      // Another magic, a slot that is not there, a role that does not exist, a generation of old.
+      // Another magic, a slot that does not exist, a role that does not exist, an old generation.
       ignore(std::uint64_t{(o.value & 1) != 0 ? 0xBAU : 0xABU} << 56 |
                  std::uint64_t{o.value >> 1 & 31U} << 48 | std::uint64_t{o.value >> 6 & 3U} << 32 |
                  0xFFFF'FF00U | (o.value >> 8),
@@ -187,19 +187,19 @@ void process_harness::deliver(const std::optional<process_world::completion>& do
   }
 }
 
-/// The machine knows that there is no child any more, or may believe it.
+/// The machine knows that the child is gone, or has reason to believe it.
 bool process_harness::is_gone(const world_child& child) {
   return child.reaped || child.stolen || child.was_lied_to;
 }
 
-/// D2: what a read brought is kept, up to the limit.
+/// D2: bytes that were read are kept, up to the limit.
 void process_harness::fed(const process_world::completion& done) {
   if (done.what.kind != operation_kind::read || done.status <= 0) return;
   if (done.status > done.what.length || done.what.fd == wake_fd_) return;
   for (follower& f : followers_) {
     if (f.ended) continue;
     for (std::size_t i = 0; i < 2; ++i) {
-      // The stream is found by what the role of the operation's name says.
+      // The role in the operation's name identifies the stream.
       const auto name = bast::internal::decode(done.what.user_data);
       if (name.slot != f.id.slot || name.what != i) continue;
       kept_stream& s = f.streams[i];
@@ -243,7 +243,7 @@ void process_harness::compare(const kept_stream& expected, const captured_output
                               const world_child& child, std::size_t which) {
   if (!std::ranges::equal(expected.bytes, seen.bytes.span())) complain("D2: other bytes than read");
   if (expected.discarded != seen.discarded) complain("D2: discarded more, or less");
-  // Under backpressure nothing is thrown away: what is not read is not discarded.
+  // Under backpressure nothing is discarded.
   const bool full =
       expected.policy == on_limit::backpressure && seen.bytes.size() >= expected.kept_max(true);
   const bool limited = seen.truncated == truncation::limit;
@@ -258,10 +258,10 @@ void process_harness::compare(const kept_stream& expected, const captured_output
 }
 
 void process_harness::finished(follower& f, process_result&& result) {
-  if (f.ended) return complain("D1: an end is told twice");
+  if (f.ended) return complain("D1: an end is reported twice");
   f.ended = true;
   const world_child& child = *f.child;
-  if (result.pid != child.pid) complain("D1: an end is told of somebody else");
+  if (result.pid != child.pid) complain("D1: the end of another child is reported");
   compare(f.streams[0], result.output, child, 0);
   compare(f.streams[1], result.errors, child, 1);
 
@@ -288,23 +288,23 @@ void process_harness::finished(follower& f, process_result&& result) {
   const bool was_stopped = child.signals != 0;
   if (was_stopped && child.own_group && child.has_grandchild && !child.stolen &&
       !child.was_lied_to) {
-    complain("D7: somebody of its group is left");
+    complain("D7: a process of its group is left");
   }
   switch (result.ended_by) {
     case process_ending::exited:
-      if (over_limit) complain("D4: it wrote too much, and nobody says so");
+      if (over_limit) complain("D4: it wrote too much, which is not reported");
       break;
     case process_ending::timed_out:
       if (f.timeout_at == never_ns) complain("D4: it has no timeout");
       break;
     case process_ending::cancelled:
-      if (!f.was_cancelled) complain("D4: nobody cancelled it");
+      if (!f.was_cancelled) complain("D4: it was not cancelled");
       break;
     case process_ending::limit:
       if (!over_limit) complain("D4: it did not write too much");
       break;
   }
-  // The slot is free: the next one may take its place, from in here.
+  // The slot is free: the next start may take it, from inside this call.
   if (chained_ > 0 && !ended_ && !shut_down_) {
     --chained_;
     start(static_cast<std::uint8_t>(std::ranges::find(current_, &f) - current_.begin()),
@@ -319,7 +319,7 @@ void process_harness::end() {
   if (!ready_) return machine_.reset();
   for (follower& f : followers_) f.was_cancelled |= !f.ended;
   machine_->shut_down();
-  // More rounds than any of them needs: every retry, every cancel, and every byte.
+  // More rounds than needed for every retry, every cancel, and every byte.
   for (int round = 0; !machine_->idle() && complaint().empty(); ++round) {
     if (round > 2000) {
       complain("D6: the machine does not come to rest");
@@ -327,7 +327,7 @@ void process_harness::end() {
     }
     pump(1000);
     for (follower& f : followers_) {
-      // Whoever was told to end ends; whoever holds a pipe drops it, by and by.
+      // Processes that were told to end do so; pipes that are held are dropped, one by one.
       if (round > 20 && !f.ended) process_world::exit(*f.child, CLD_EXITED, 0);
       if (round > 50 && !f.ended) process_world::drop_grandchild(*f.child);
     }
@@ -338,12 +338,12 @@ void process_harness::end() {
     machine_->check_invariants();
   }
   if (!complaint().empty()) {
-    // Its destructor would have a word too; this one is more to the point.
+    // Its destructor would also report this; the complaint is more specific.
     (void)machine_.release();
     return;
   }
   for (const follower& f : followers_) {
-    if (!f.ended) complain("D1: an end was never told");
+    if (!f.ended) complain("D1: an end was never reported");
   }
   if (world_.open_descriptors() != (wake_fd_ >= 0 ? 1U : 0U)) complain("D6: a descriptor is left");
   machine_.reset();

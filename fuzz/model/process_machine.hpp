@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `process_harness`: a process machine in a made-up world (process_world.hpp), and what must come
+// `process_harness`: a process machine in a simulated world (process_world.hpp), and the invariants
 // of each child:
 //
-//   D1  Its end is told exactly once, and before the machine is idle.
+//   D1  Its end is reported exactly once, and before the machine is idle.
 //   D2  Every byte that was read is in its result, was taken, or was discarded beyond the limit, in
 //       this order.
-//   D3  The status is the child's own, or lost; lost only if somebody else reaped it, or the world
-//       lied.
-//   D4  Who ended it had a reason.
+//   D3  The status is the child's own, or lost; lost only if other code reaped it, or the world
+//       gave a false result.
+//   D4  Its end has a valid reason.
 //   D5  What is ignored changes nothing (P-22).
-//   D6  When all is honest again, the machine becomes idle, and every descriptor is closed.
-//   D7  Of a group that was stopped nobody is left when the end is told (P-14).
-//   D8  What is said to be whole is all that was written (P-16), and a grandchild is blamed only
-//   for
-//       what there was room for.
+//   D6  When all results are true again, the machine becomes idle, and every descriptor is closed.
+//   D7  No process of a stopped group is left when the end is reported (P-14).
+//   D8  A stream reported as complete has all bytes written (P-16), and a grandchild is blamed only
+//       for bytes that there was room for.
 #pragma once
 
 #include <array>
@@ -35,10 +34,10 @@ class process_harness {
   process_harness& operator=(const process_harness&) = delete;
   ~process_harness() { end(); }
 
-  /// False when the machine could not be made.
+  /// False if the machine could not be created.
   bool ready() const { return ready_; }
   void perform(const op& o);
-  /// What can be seen: see lives.hpp.
+  /// The visible state: see lives.hpp.
   std::string seen() const {
     const process_machine_stats& stats = machine_->stats();
     return std::to_string(machine_->digest()) + " " + std::to_string(stats.peak) + " " +
@@ -46,7 +45,7 @@ class process_harness {
            " " + std::to_string(stats.ignored_stale) + " " + std::to_string(stats.refusals) + " " +
            std::to_string(stats.unreaped);
   }
-  /// Everything is honest from here on: the machine must become idle.
+  /// All results are true from here on: the machine must become idle.
   void end();
   const std::string& complaint() const {
     return complaint_.empty() ? world_.complaint() : complaint_;
@@ -59,14 +58,14 @@ class process_harness {
     on_limit policy = on_limit::error_and_kill;
     std::deque<std::byte> bytes;
     std::uint64_t discarded = 0;
-    /// The most that is kept: under backpressure what a pipe holds more, once the child is gone.
+    /// The most that is kept: under backpressure a pipe's capacity more, once the child is gone.
     std::size_t kept_max(bool gone) const {
       constexpr std::size_t pipe_bytes = 65'536;
       const bool more = gone && policy == on_limit::backpressure;
       return more && limit < SIZE_MAX - pipe_bytes ? limit + pipe_bytes : limit;
     }
   };
-  /// What the laws say of one followed child.
+  /// The required results of one supervised child.
   struct follower {
     process_harness* harness = nullptr;
     world_child* child = nullptr;
@@ -100,7 +99,7 @@ class process_harness {
   std::deque<follower> followers_;  // of all times
   std::array<follower*, subjects_max> current_ = {};
   int wake_fd_ = -1;
-  int chained_ = 0;  // starts from inside ends, that are left
+  int chained_ = 0;  // remaining starts from inside end callbacks
   bool ready_ = false;
   bool shut_down_ = false;
   bool ended_ = false;

@@ -12,7 +12,7 @@ namespace bast::model {
 
 namespace {
 
-// Far from every real one, in case somebody used it for real.
+// Far from every real one, in case it is used by mistake.
 constexpr int first_fd = 100'000;
 constexpr std::size_t past_max = 64;
 
@@ -25,7 +25,7 @@ std::byte stream_byte(std::uint64_t serial, std::size_t stream, std::uint64_t at
 // ---- Descriptors.
 
 int process_world::open(const descriptor& what) {
-  // The lowest free number, as kernels do: whoever uses a closed one gets somebody else's.
+  // The lowest free number, as in kernels: using a closed one hits another descriptor.
   for (std::size_t i = 0; i < descriptors_.size(); ++i) {
     if (descriptors_[i].what != descriptor::kind::closed) continue;
     descriptors_[i] = what;
@@ -84,7 +84,7 @@ void process_world::drop_grandchild(world_child& child) {
   for (world_stream& s : child.streams) s.has_writer = false;
 }
 
-// ---- What waits.
+// ---- Pending operations.
 
 void process_world::submit(const operation& wanted) {
   if (!names_.insert(wanted.user_data).second) complain("W4: a name is used twice");
@@ -125,7 +125,7 @@ bool process_world::is_readable(const descriptor& d) const {
   return false;
 }
 
-/// What a poll of it completes with, if anything.
+/// The result of a poll on it, if it is ready.
 std::optional<std::int64_t> process_world::events(const descriptor& d) const {
   if (!is_readable(d)) return std::nullopt;
   if (d.what != descriptor::kind::pipe) return POLLIN;
@@ -196,7 +196,7 @@ std::optional<process_world::completion> process_world::complete(std::size_t whi
 
 std::optional<process_world::completion> process_world::lie(std::size_t which, unsigned how) {
   constexpr int errnos[] = {EINTR, EAGAIN, ECANCELED, ENOMEM, EIO, EBADF, EALREADY};
-  // The next looks at the child fail.
+  // The next queries about the child fail.
   lies_to_wait_ = static_cast<int>(how >> 3);
   if (flying_.empty()) return std::nullopt;
   which %= flying_.size();
@@ -222,7 +222,7 @@ std::optional<process_world::completion> process_world::past(std::size_t which) 
   return past_[which % past_.size()];
 }
 
-// ---- What is done on the spot.
+// ---- Immediate operations.
 
 std::int64_t process_world::wait(const operation& wanted, world_child& child) {
   if (lies_to_wait_ > 0) {
@@ -233,7 +233,7 @@ std::int64_t process_world::wait(const operation& wanted, world_child& child) {
   if (child.stolen) return -ECHILD;
   if (!child.exited) return 0;
   if (wanted.kind == operation_kind::reap) {
-    if (!child.observed) complain("W2: a child is reaped whose exit nobody observed");
+    if (!child.observed) complain("W2: a child is reaped whose exit was not observed");
     if (child.reaped) complain("W2: a child is reaped twice");
     child.reaped = true;
   }
@@ -243,9 +243,9 @@ std::int64_t process_world::wait(const operation& wanted, world_child& child) {
 }
 
 std::int64_t process_world::signal(const operation& wanted, world_child& child) {
-  if (wanted.signal != SIGTERM && wanted.signal != SIGKILL) complain("a signal nobody wanted");
+  if (wanted.signal != SIGTERM && wanted.signal != SIGKILL) complain("an unexpected signal");
   if (child.reaped) complain("W3: a reaped child is signalled");
-  if (wanted.group != (child.own_group ? child.pid : 0)) complain("W3: somebody else's group");
+  if (wanted.group != (child.own_group ? child.pid : 0)) complain("W3: another group");
   if (child.stolen) return -ESRCH;
   ++child.signals;
   const bool kills = wanted.signal == SIGKILL || !child.stubborn;
@@ -255,8 +255,8 @@ std::int64_t process_world::signal(const operation& wanted, world_child& child) 
 }
 
 std::int64_t process_world::members(const operation& wanted, world_child& child) {
-  if (child.reaped || !child.exited) complain("W3: a group without a leader is looked at");
-  if (wanted.group != child.pid || !child.own_group) complain("W3: somebody else's group");
+  if (child.reaped || !child.exited) complain("W3: a group without a leader is checked");
+  if (wanted.group != child.pid || !child.own_group) complain("W3: another group");
   if (lies_to_wait_ > 0) {
     --lies_to_wait_;
     child.was_lied_to = true;
@@ -278,7 +278,7 @@ std::int64_t process_world::perform(const operation& wanted) {
     case operation_kind::signal:
     case operation_kind::members:
       if (d->what != descriptor::kind::pidfd) {
-        complain("W1: somebody else's descriptor");
+        complain("W1: another owner's descriptor");
         return -EBADF;
       }
       if (wanted.kind == operation_kind::members) return members(wanted, *d->child);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `process_world`: a kernel and its processes, made up: what a process machine is told comes from
-// here, and what it wants is done here. It complains when the machine wants what no kernel would
-// forgive:
+// `process_world`: a simulated kernel and its processes: it performs the operations of a process
+// machine and supplies its completions. It complains about operations that no kernel would forgive:
 //
-//   W1  A descriptor is closed once, by whoever has it, and with nothing in flight on it.
+//   W1  A descriptor is closed once, by its owner, and with nothing in flight on it.
 //   W2  A child is reaped once, and only after its exit was observed.
 //   W3  A process group is signalled only while its leader is not reaped.
 //   W4  At most one operation of a name is in flight, and no name is used twice.
@@ -22,7 +21,7 @@
 
 namespace bast::model {
 
-/// Byte number `at` of a stream: nearly every loss, doubling or exchange of bytes shows.
+/// Byte number `at` of a stream: nearly every loss, doubling or exchange of bytes is detected.
 std::byte stream_byte(std::uint64_t serial, std::size_t stream, std::uint64_t at);
 
 struct world_stream {
@@ -40,7 +39,7 @@ struct world_child {
   bool exited = false;
   bool observed = false;  // by us
   bool reaped = false;
-  bool stolen = false;  // reaped by somebody else
+  bool stolen = false;  // reaped by other code
   bool was_lied_to = false;
   unsigned signals = 0;  // sent by us
   child_exit end = {};
@@ -54,7 +53,7 @@ class process_world {
     std::int64_t status;
   };
 
-  /// The children stay where they are.
+  /// References to children stay valid.
   world_child& fork(bool own_group);
   int open_pipe(world_child& child, std::size_t stream);
   int open_pidfd(world_child& child);
@@ -65,7 +64,7 @@ class process_world {
     names_.clear();
   }
 
-  // What children do.
+  // Actions of children.
   static void write(world_child& child, std::size_t stream, std::uint64_t count);
   static void exit(world_child& child, int code, int status);
   static void drop_grandchild(world_child& child);
@@ -73,15 +72,15 @@ class process_world {
   void pass(std::int64_t duration_ns) { now_ += duration_ns; }
   std::int64_t now() const { return now_; }
 
-  // What the machine wants.
+  // Requests of the machine.
   void submit(const operation& wanted);
   std::int64_t perform(const operation& wanted);
   std::size_t in_flight() const { return flying_.size(); }
-  /// Completes the operation `which`, if it is ready. A read brings `bytes_max` bytes at most.
+  /// Completes the operation `which`, if it is ready. A read returns `bytes_max` bytes at most.
   std::optional<completion> complete(std::size_t which, std::uint64_t bytes_max = UINT64_MAX);
-  /// Completes it in a way that it has not earned; `how` chooses.
+  /// Completes it with a false result; `how` chooses.
   std::optional<completion> lie(std::size_t which, unsigned how);
-  /// A completion that was there before, or nothing.
+  /// An earlier completion, or nothing.
   std::optional<completion> past(std::size_t which) const;
 
   std::size_t open_descriptors() const;

@@ -20,7 +20,7 @@ void put(std::vector<std::uint8_t>& out, std::uint32_t value, int size) {
   for (int i = 0; i < size; ++i) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
 
-/// Takes the first word off `line`.
+/// Removes the first word from `line`.
 std::string_view next_word(std::string_view& line) {
   const auto begin = line.find_first_not_of(" \t\r");
   if (begin == line.npos) return line = {};

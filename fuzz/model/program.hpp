@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Programs: what the fuzzers, the properties, the stress tests and the fault loops all run. A
-// program is a short list of operations on the library, four bytes each, and some option bits. A
-// `language` gives the bytes their names, so that every input, found by whatever means, prints as a
-// text that a person can read, change and run again:
+// Programs, as run by the fuzzers, the properties, the stress tests and the fault loops. A program
+// is a short list of operations on the library, four bytes each, and some option bits. A `language`
+// gives the bytes their names, so that every input prints as a text that a person can read, change
+// and run again:
 //
 //   bast-ops 1 pool
 //   options scrub=2 max=1
@@ -12,8 +12,8 @@
 //   release 3
 //
 // Bytes: version, swarm mask (4), options (2), then the operations; little-endian. Every byte
-// string is a program: what is out of range is reduced, what is left over is ignored. Operations
-// are of fixed width, so that cutting and splicing inputs keeps their meaning.
+// string is a program: values out of range are reduced, excess bytes are ignored. Operations have a
+// fixed width, so that cutting and splicing inputs keeps their meaning.
 #pragma once
 
 #include <cstddef>
@@ -58,8 +58,8 @@ struct language {
   const char* name;
   std::span<const word> words;  // at most 32
   std::span<const option_field> options;
-  /// The kinds that let calls fail or memory run out: an answer is then no longer determined by the
-  /// program, and what fails does so for the whole process.
+  /// The kinds that let calls fail or memory run out: results are then no longer determined by the
+  /// program, and failures affect the whole process.
   std::uint32_t faults;
 
   /// The value of the option field called `field`, which must exist.
@@ -67,8 +67,8 @@ struct language {
 };
 
 struct program {
-  /// Swarm testing: the kinds that this input may use at all. Inputs that lack a kind reach states
-  /// that an even mixture never does. 0 allows everything.
+  /// Swarm testing: the kinds that this input may use. Inputs without a kind reach states that an
+  /// even mixture never does. 0 allows everything.
   std::uint32_t allowed = 0;
   std::uint16_t options = 0;
   std::vector<op> ops;
@@ -79,8 +79,8 @@ struct program {
 /// Brings an operation into the language's range.
 op reduced(op raw, const language& words);
 
-/// Reads bytes; operations that the mask does not allow are left out. Empty programs are programs.
-/// Nothing when the version is another: a corpus of another format must not pass silently.
+/// Parses bytes; drops operations that the mask does not allow. Empty programs are valid. Fails for
+/// another version: a corpus of another format must not pass silently.
 std::expected<program, std::string> decode(std::span<const std::uint8_t> bytes,
                                            const language& words);
 std::vector<std::uint8_t> encode(const program& p);
@@ -89,21 +89,21 @@ std::string print(const program& p, const language& words);
 /// The complaint names the line.
 std::expected<program, std::string> parse(std::string_view text, const language& words);
 
-/// Takes away the operations whose kinds are in `kinds`, a mask like `allowed`: for those who run
-/// programs where some operation has no meaning.
+/// Removes the operations whose kinds are in `kinds`, a mask like `allowed`: for runners where they
+/// have no meaning.
 void leave_out(program& p, std::uint32_t kinds);
 template <class Kind>
 constexpr std::uint32_t mask_of(Kind kind) {
   return std::uint32_t{1} << static_cast<unsigned>(kind);
 }
 
-/// A random program of `count` operations, with a swarm mask of its own. `random` returns 64 random
-/// bits at each call.
+/// A random program of `count` operations, with its own swarm mask. `random` returns 64 random bits
+/// at each call.
 template <class Random>
 program generate(Random&& random, const language& words, std::size_t count) {
   program p;
   p.options = static_cast<std::uint16_t>(random());
-  // Half of the kinds, on the average; an empty mask means all.
+  // Half of the kinds, on average; an empty mask means all.
   p.allowed = static_cast<std::uint32_t>(random());
   while (p.ops.size() < count) {
     const std::uint64_t bits = random();

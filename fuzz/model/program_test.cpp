@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Programs survive being written and read in both forms, and every byte string is one.
+// Programs survive writing and parsing in both forms, and every byte string is one.
 #include "model/program.hpp"
 
 #include <gtest/gtest.h>

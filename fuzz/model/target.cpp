@@ -39,7 +39,8 @@ const target* find_target(std::string_view name) {
 }
 
 void warm_up() {
-  // The heap of brk(2) grows once and stays: under qemu its end and its mapping part by some pages.
+  // The heap of brk(2) grows once and stays: under qemu its end and its mapping differ by some
+  // pages.
   ::mallopt(M_TOP_PAD, 8 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
   std::free(std::malloc(100 << 10));
@@ -73,7 +74,7 @@ std::string describe_pool(coro_pool& pool) {
   }
   pool.for_each_site([&](const site_stats& site) {
     out += "; site";
-    // Depths depend on which bytes are zero, and some are of addresses.
+    // Depths depend on which bytes are zero, and some bytes are of addresses.
     for (const std::uint64_t count : {site.uses, site.samples, site.grows}) {
       out += " " + std::to_string(count);
     }

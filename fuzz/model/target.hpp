@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `target`: something that runs programs. The fuzzers, the replay of corpora, the fault loops, the
-// properties and the stress tests differ only in where the programs come from.
+// `target`: runs programs. The fuzzers, the replay of corpora, the fault loops, the properties and
+// the stress tests differ only in the source of the programs.
 #pragma once
 
 #include <cstdint>
@@ -20,27 +20,27 @@ namespace bast::model {
 struct run_settings {
   /// Makes the kernel fail, by this plan alone: the program's own `fault` is ignored.
   std::optional<os::fault_plan> plan;
-  /// Nobody else in the process uses bast meanwhile, so its totals must be what they were.
+  /// No other code in the process uses bast meanwhile, so its totals must be unchanged.
   bool alone = true;
-  /// What is seen after each operation is written here, without addresses: see lives.hpp.
+  /// Gets the visible state after each operation, without addresses: see lives.hpp.
   std::vector<std::string>* trace = nullptr;
 };
 
 struct run_result {
-  std::string complaint;       // empty: every answer and every invariant was right
-  std::uint64_t calls = 0;     // kernel calls, when a plan was imposed
-  std::uint64_t injected = 0;  // of them, how many were made to fail
+  std::string complaint;       // empty: all results and invariants were right
+  std::uint64_t calls = 0;     // kernel calls, if there was a plan
+  std::uint64_t injected = 0;  // of them, the number that failed by plan
 };
 
 /// Runs a program from a fresh start to an empty end, and leaves nothing behind. Thread-safe for
-/// programs without `fault` and settings without a plan, as one plan rules the process.
+/// programs without `fault` and settings without a plan, as one plan applies to the process.
 using runner = run_result (*)(const program& p, const run_settings& how);
 
 run_result run_pool(const program& p, const run_settings& how);
 run_result run_growth(const program& p, const run_settings& how);
 run_result run_process_driver(const program& p, const run_settings& how);
 run_result run_cancel_order(const program& p, const run_settings& how);
-/// Not thread-safe: the environment is the process's.
+/// Not thread-safe: the environment belongs to the process.
 run_result run_command_argv_env(const program& p, const run_settings& how);
 run_result run_combined(const program& p, const run_settings& how);
 /// The same as run_pool with canary_law.
@@ -52,14 +52,14 @@ struct target {
   runner run;
 };
 std::span<const target> targets();
-/// Null when there is none of that name.
+/// Null if there is none of that name.
 const target* find_target(std::string_view name);
 
-/// Makes whatever is made once for the process: handlers, a thread's arena, descriptors. Call it
-/// before the first leak baseline.
+/// Creates everything that exists once per process: handlers, a thread's arena, descriptors. Call
+/// it before the first leak baseline.
 void warm_up();
 
-/// All that a pool tells of itself, but for addresses.
+/// All public data of a pool, without addresses.
 std::string describe_pool(coro_pool& pool);
 
 /// "operation 3 (release): what"
