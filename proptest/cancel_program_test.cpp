@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Laws about cancellation: of whole programs, of a forest that is cancelled here and there, and of
-// tokens that are joined again and again.
+// Laws about cancellation: of whole programs, of a forest with several cancels, and of tokens that
+// are joined repeatedly.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -47,7 +47,7 @@ class forest {
     }
   }
 
-  /// All that can be seen of it, without the number of refused reasons.
+  /// Its visible state, without the number of refused reasons.
   struct look {
     std::vector<int> runs;
     std::vector<std::optional<std::pair<cancel_code, std::uint64_t>>> reasons;
@@ -97,7 +97,7 @@ RC_GTEST_PROP(Cancel, C19_ATokenOfTokensFiresIffOneOfThemDoes, ()) {
   std::vector<cancel_source> sources;
   std::vector<cancel_token> tokens;     // of the sources, then joined ones
   std::vector<std::uint32_t> inputs;    // which sources can fire each
-  std::vector<std::uint64_t> first_of;  // the id of the one that did first, or 0
+  std::vector<std::uint64_t> first_of;  // the id of the first that fired, or 0
   for (std::size_t i = 0; i < size; ++i) {
     sources.push_back(std::move(*cancel_source::create()));
     tokens.push_back(sources.back().token());

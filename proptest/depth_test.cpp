@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The histogram of depths against the sorted list of them.
+// The histogram of depths against their sorted list.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
@@ -13,7 +13,7 @@
 namespace bast {
 namespace {
 
-/// As many of each size: a depth is 2^n and something, up to what a stack can be.
+/// Equally many of each size: a depth is 2^n plus a rest, up to the maximum of a stack.
 rc::Gen<std::size_t> depths() {
   return rc::gen::resize(
       rc::kNominalSize,
@@ -31,7 +31,7 @@ RC_GTEST_PROP(DepthHistogram, QuantilesAreThoseOfTheSortedListToA31st, ()) {
   std::ranges::sort(list);
   RC_ASSERT(histogram.entry.samples == list.size());
   RC_ASSERT(histogram.entry.max == list.back());
-  // In 64ths, whose products with a count are exact: no rounding decides a rank.
+  // In 64ths, whose products with a count are exact: rounding decides no rank.
   const auto part = *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<std::size_t>(1, 65));
   const std::size_t rank = (part * list.size() + 63) / 64;
   const std::size_t exact = list[rank - 1];

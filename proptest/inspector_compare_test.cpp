@@ -59,7 +59,7 @@ RC_GTEST_PROP(InspectorDiff, BackwardsSaysTheOpposite,
               "has sites in common");
 }
 
-// Oracle: the buckets themselves. What stays within those of a site's numbers is no change.
+// Oracle: the buckets themselves. Changes within the buckets of a site's numbers do not count.
 RC_GTEST_PROP(InspectorDiff, AChangeWithinABucketIsNone, (const likely_snapshot& s)) {
   snapshot after = s.it;
   for (site& each : after.sites) {
@@ -80,7 +80,7 @@ RC_GTEST_PROP(InspectorCheck, AnUpdatedBudgetIsKeptAndOneByteLessIsNot,
   for (const verdict_of_budget& each : kept) RC_ASSERT(each.kept);
   if (budgets.budgets.empty()) return;
 
-  // The deepest that a budget is about, less one byte: that one, and nothing else, is found.
+  // The deepest value with a budget, less one byte: that one, and nothing else, is found.
   const std::size_t chosen = *below(budgets.budgets.size());
   std::uint64_t deepest = 0;
   for (const verdict_of_budget& each : kept)
@@ -103,7 +103,7 @@ RC_GTEST_PROP(InspectorCheck, EverySiteThatRanHasABudgetAfterAnUpdate, (const li
 
 // --- glob ----------------------------------------------------------------------------------------
 
-/// What a pattern means, as its definition says and in exponential time.
+/// The meaning of a pattern, by definition and in exponential time.
 bool matches(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return text.empty();
   if (pattern[0] == '*')
@@ -126,7 +126,7 @@ RC_GTEST_PROP(InspectorGlob, MatchesWhatItsDefinitionSays, ()) {
   RC_CLASSIFY(matches(pattern, text), "matches");
 }
 
-// Most pairs do not match; these do, unless a piece says otherwise.
+// Most pairs do not match; these do, unless a piece prevents it.
 RC_GTEST_PROP(InspectorGlob, AStarStandsForAnything, ()) {
   const std::string before = *words("ab");
   const std::string between = *words("abc");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pictures of stacks add up: in pixels, and in the formats that other viewers read.
+// Pictures of stacks add up: in pixels, and in the formats of other viewers.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -44,8 +44,8 @@ RC_GTEST_PROP(InspectorFlame, ABarIsWithinItsCallersAndAsWideAsItsBytes,
     double left = 0;
     for (const draw::flame_bar& bar : panel.bars) {
       RC_ASSERT(bar.left >= left);
-      // All end at the deepest byte, so a bar that begins further right is narrower. One that would
-      // be invisible has a pixel.
+      // All end at the deepest byte, so a bar that begins further right is narrower. The minimum
+      // width is a pixel.
       RC_ASSERT(bar.right <= std::max(panel.path_right, bar.left + 1));
       const double own = panel.x_of(bar.step.begin + bar.step.bytes) - bar.left;
       RC_ASSERT(std::abs(bar.own_right - bar.left - std::max(own, 1.0)) < 1e-6);
@@ -91,7 +91,7 @@ RC_GTEST_PROP(InspectorFlame, FoldedAndSpeedscopeTellTheSame, (const likely_snap
       for (std::size_t j = 0; j < stack.size(); ++j) {
         std::string name = frames[stack[j].get<std::size_t>()]["name"];
         std::ranges::replace(name, ';', ':');
-        // Functions of one name are told apart.
+        // Functions of one name are distinguished.
         const std::string& told = line->names[j + 1];
         RC_ASSERT(told == name || told.starts_with(name + " ["));
       }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is exported, read by a small parser of each format: names and numbers come back.
+// Exported texts, parsed by a small parser of each format: names and numbers survive.
 #include "show/export.hpp"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ namespace {
 
 using record = std::vector<std::string>;
 
-/// RFC 4180, and nothing that it does not allow.
+/// RFC 4180, strictly.
 std::optional<std::vector<record>> parse_csv(std::string_view text) {
   std::vector<record> all;
   while (!text.empty()) {
@@ -65,7 +65,7 @@ RC_GTEST_PROP(InspectorExport, CsvComesBack, (const likely_snapshot& s)) {
     const record& fields = (*read)[i + 1];
     RC_ASSERT(fields.size() == read->front().size());
     std::string name = fields[0];
-    // No spreadsheet may take a name for a formula.
+    // No spreadsheet may interpret a name as a formula.
     RC_ASSERT(name.empty() || std::string_view("=+-@").find(name[0]) == std::string_view::npos);
     if (name.starts_with('\'') && name != site_name(of)) name.erase(0, 1);
     RC_ASSERT(name == site_name(of));
@@ -143,7 +143,7 @@ RC_GTEST_PROP(InspectorExport, PrometheusComesBack, (const likely_snapshot& s)) 
     }
     RC_ASSERT(all[next - 1].label("le") == "+Inf");
     RC_ASSERT(before == sampled(of));
-    // Between what all samples had at least, and what they had at most.
+    // Between the lower bounds and the upper bounds of all samples.
     RC_ASSERT(all[next].name == "bast_stack_used_bytes_sum");
     const std::uint64_t sum = std::stoull(all[next++].value);
     std::uint64_t least = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading: how deep live stacks are, against what was written to them; and several looks as one.
+// Reading: the depths of live stacks, against the bytes written to them; and combining looks.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <sys/mman.h>
@@ -15,7 +15,7 @@
 #include "read/process_memory.hpp"
 #include "read/testing/fake_registry.hpp"
 
-// No note leads to it: these tests say where their registry is.
+// No note leads to it: these tests pass their registry's address.
 extern "C" bast::watch::anchor bast_stacks_fake_anchor;
 bast::watch::anchor bast_stacks_fake_anchor{};
 
@@ -29,7 +29,7 @@ constexpr std::uint64_t stride = 256 << 10;
 constexpr std::uint64_t usable = stride - (64 << 10);  // without the guard
 constexpr std::uint64_t page = testing::fake_registry::page;
 
-/// A byte of a stack that somebody wrote, `down` bytes from its top.
+/// A written byte of a stack, `down` bytes from its top.
 struct written {
   std::uint64_t down = 1;
   std::uint8_t value = 0;
@@ -40,15 +40,15 @@ rc::Gen<written> writes() {
   return rc::gen::exec([] {
     const std::uint64_t any = 1 + *below(usable);
     const std::uint64_t near_a_page = std::min(usable, 1 + any / page * page + *below(2));
-    // Zeros are written too: they make a page resident and say nothing of the depth.
+    // Zeros are written too: they make a page resident and do not show in the depth.
     return written{.down = *rc::gen::element(any, near_a_page),
                    .value = *rc::gen::element<std::uint8_t>(0, 0, 1, 0x5a, 0xfb, 0xff)};
   });
 }
 
-/// What is true of a stack, as far as its memory can tell.
+/// The true depth of a stack, as far as its memory can show.
 struct truth {
-  std::uint64_t least = 0;  // to the deepest byte that is not zero
+  std::uint64_t least = 0;  // to the deepest nonzero byte
   std::uint64_t most = 0;   // to the end of the lowest page that was written
 };
 
@@ -58,18 +58,18 @@ std::vector<unsigned char> resident_pages(testing::fake_registry& fake) {
   return pages;
 }
 
-// Oracle: what this test wrote itself, and the kernel's own list of pages (mincore).
+// Oracle: the test's own writes, and the kernel's list of pages (mincore).
 RC_GTEST_PROP(InspectorDepths, TheTruthIsInTheIntervalAndNoPageIsTouched, ()) {
   testing::fake_registry fake({.slots = slots, .stride = stride});
   std::vector<truth> expected(slots);
   for (std::size_t i = 0; i < slots; ++i) {
     fake.use(i, 1, 0);
-    fake.slot(i).frontier = (stride - usable) / page;  // open as far as it goes
+    fake.slot(i).frontier = (stride - usable) / page;  // fully open
     for (const written& each : list_of(writes())) {
       *const_cast<volatile std::byte*>(fake.top(i) - each.down) = std::byte{each.value};
       expected[i].most = std::max(expected[i].most, (each.down + page - 1) / page * page);
     }
-    // A later write may have put a zero where there was something.
+    // A later write may have replaced a nonzero byte by zero.
     for (std::uint64_t down = expected[i].most; down != 0 && expected[i].least == 0; --down)
       if (*(fake.top(i) - down) != std::byte{0}) expected[i].least = down;
   }
@@ -85,7 +85,7 @@ RC_GTEST_PROP(InspectorDepths, TheTruthIsInTheIntervalAndNoPageIsTouched, ()) {
     RC_ASSERT(seen.stacks[i].depth_at_most == expected[i].most);
     RC_ASSERT(seen.stacks[i].resident <= usable);
   }
-  // Searching for the least above read pages that were there, and touched none that was not.
+  // The search for the least above read present pages, and touched no absent one.
   RC_ASSERT(before == after);
 }
 
@@ -99,7 +99,7 @@ const site* find(const snapshot& in, const site& wanted) {
   return found == in.sites.end() ? nullptr : &*found;
 }
 
-// Oracle: the largest of all looks, taken by hand; in whatever order they came.
+// Oracle: the largest of all looks, computed separately; in any order.
 RC_GTEST_PROP(InspectorAccumulate, TheLargestOfAllLooksIsKept, ()) {
   std::vector<likely_snapshot> looks = list_of(rc::gen::arbitrary<likely_snapshot>(), 3);
   looks.push_back(*rc::gen::arbitrary<likely_snapshot>());

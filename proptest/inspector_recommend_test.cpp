@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is recommended, against what a user relies on: that it holds what was seen, that more
-// evidence for depth never makes it smaller, and that who follows it is asked for nothing more.
+// Recommendations against the guarantees to users: they cover the deepest use, more evidence for
+// depth never lowers them, and a user who follows them gets no further advice.
 #include "show/recommend.hpp"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 namespace bast_stacks::test {
 namespace {
 
-constexpr std::uint64_t limit_most = 64 << 20;  // of what stack_options takes
+constexpr std::uint64_t limit_most = 64 << 20;  // the maximum of stack_options
 constexpr stack_reserves reserves{.signal_frame = 1776};
 
 recommend_options asked(double confidence = 0.95, double quantile = 0.999) {
@@ -70,7 +70,7 @@ RC_GTEST_PROP(InspectorRecommend, WhatIsRecommendedIsWholePages, (const likely_s
   }
 }
 
-// A pool's limit is the largest of its sites', so that one pool for all is never worse off.
+// A pool's limit is the largest of its sites', so one pool for all is never worse off.
 RC_GTEST_PROP(InspectorRecommend, APoolHoldsAllItsSites, (const likely_snapshot& s)) {
   const advice made = recommend(s.it, asked());
   for (const pool_advice& group : made.pools) {
@@ -98,7 +98,7 @@ RC_GTEST_PROP(InspectorRecommend, MoreConfidenceNeverMakesALimitSmaller,
   }
 }
 
-// Not for `keep`: the use that was missing may be the one that lets the limit be lowered.
+// Not for `keep`: the missing use may be the one that permits a lower limit.
 RC_GTEST_PROP(InspectorRecommend, ADeeperUseNeverMakesALimitSmaller, (const likely_snapshot& s)) {
   const advice before = recommend(s.it, asked());
   snapshot deeper = s.it;
@@ -116,7 +116,7 @@ RC_GTEST_PROP(InspectorRecommend, ADeeperUseNeverMakesALimitSmaller, (const like
 
 RC_GTEST_PROP(InspectorRecommend, WhoFollowsItIsAskedForNothingMore, (const likely_snapshot& s)) {
   snapshot followed = s.it;
-  // One place each, so that the advice of a pool can be told from its neighbour's.
+  // Separate places, so that the advice of a pool differs from its neighbour's.
   for (pool& each : followed.pools) each.where = "/src/pool.cpp:" + std::to_string(each.id);
   const advice first = recommend(followed, asked());
   for (const pool_advice& group : first.pools) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Recordings give back what went in. The oracle is the list of all members that stands here, beside
-// the one that writer and reader share: a member that both forget is missed by no other test.
+// Recordings preserve their contents. The oracle is the list of all members here, separate from the
+// one that writer and reader share: no other test detects a member that both forget.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -130,7 +130,7 @@ auto members(const live_stack& s) {
                   s.resident, s.shared_with_earlier, s.scanned, s.sp, s.pc, s.fp, s.coro, s.state,
                   s.parked, s.crashed);
 }
-// What has lists is compared in two parts.
+// Records with lists are compared in two parts.
 auto members(const site& s) {
   return std::tie(s.kind, s.where, s.where_is_cut, s.line, s.column, s.uses, s.pending, s.samples,
                   s.grows, s.max, s.max_age_ns, s.live, s.held, s.limit, s.window, s.pools,

@@ -91,7 +91,7 @@ namespace {
 rc::Gen<site> likely_sites(const std::vector<pool>& pools) {
   return rc::gen::exec([pools] {
     const std::uint64_t times = *rc::gen::element<std::uint64_t>(1, 10, 1000, 100'000);
-    // Without an end of its own, nearly every site of many uses would have some of megabytes.
+    // Without its own bound, nearly every site of many uses would have one of megabytes.
     const std::uint64_t most = std::uint64_t{256} << *below(18);
     std::vector<std::uint64_t> uses = list_of(depths(), 30);
     for (std::uint64_t& depth : uses) depth %= most;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Statistics against the sorted list of what they are of.
+// Statistics against the sorted list of their samples.
 #include "model/statistics.hpp"
 
 #include <gtest/gtest.h>
@@ -22,17 +22,17 @@ bool same_histogram(const site& a, const site& b) {
   });
 }
 
-/// The least confidence and quantile that a number can be told apart at.
+/// The smallest difference of confidence and quantile that matters.
 rc::Gen<double> parts() {
   return rc::gen::map(below(9998), [](std::uint64_t n) { return double(n + 1) / 10'000; });
 }
 
-// Oracle: the sorted list. A quantile is of the sample's own bucket, and never below the sample.
+// Oracle: the sorted list. A quantile is in the sample's own bucket, and never below the sample.
 RC_GTEST_PROP(InspectorStatistics, AQuantileIsInTheBucketOfItsSample, ()) {
   auto list = *rc::gen::nonEmpty(rc::gen::container<std::vector<std::uint64_t>>(depths()));
   const site of = site_of(list);
   std::ranges::sort(list);
-  // In 64ths, whose products with a count are exact: no rounding decides a rank.
+  // In 64ths, whose products with a count are exact: rounding decides no rank.
   const std::uint64_t part = 1 + *below(64);
   const std::uint64_t exact = list[(part * list.size() + 63) / 64 - 1];
   const std::uint64_t told = quantile(of, static_cast<double>(part) / 64);
@@ -41,7 +41,7 @@ RC_GTEST_PROP(InspectorStatistics, AQuantileIsInTheBucketOfItsSample, ()) {
   RC_ASSERT(told <= list.back());
 }
 
-// Oracle: the histogram of the two lists as one, whichever comes first.
+// Oracle: the histogram of both lists together, in either order.
 RC_GTEST_PROP(InspectorStatistics, MergedIsTheHistogramOfAll, ()) {
   const auto some = *rc::gen::container<std::vector<std::uint64_t>>(depths());
   const auto more = *rc::gen::container<std::vector<std::uint64_t>>(depths());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many programs each property tries, and which: the same ones in every run, so that a failure
-// repeats. BAST_PROPERTY_RUNS asks for more, BAST_SEED for others; RC_PARAMS, rapidcheck's own
-// variable, overrules both. The line that repeats a test is printed when it starts.
+// The number of programs of each property, and their seed: the same in every run, so that a failure
+// repeats. BAST_PROPERTY_RUNS sets the number, BAST_SEED the seed; RC_PARAMS, rapidcheck's own
+// variable, overrides both. The line that repeats a test is printed when it starts.
 #include <gtest/gtest.h>
 #include <bast/config.hpp>
 
@@ -17,10 +17,10 @@ std::string environment(const char* name, const char* otherwise) {
   return value == nullptr ? otherwise : value;
 }
 
-// Under a sanitizer a program takes ten times as long, and each is looked at more closely.
+// Under a sanitizer a program takes ten times as long, and is checked more closely.
 constexpr const char* runs = BAST_WITH_ASAN || BAST_WITH_TSAN ? "100" : "300";
 
-/// What rapidcheck will read: the user's parameters, and ours where the user said nothing.
+/// The parameters for rapidcheck: the user's, with ours as defaults.
 std::string parameters() {
   std::string all = environment("RC_PARAMS", "");
   const auto add = [&](const char* key, const std::string& value) {

@@ -12,7 +12,7 @@ namespace {
 
 using kinds = std::vector<std::pair<std::size_t, pool_op>>;  // with weights
 
-/// What a coroutine in `state` allows (table F-1).
+/// The operations that a coroutine in `state` allows (table F-1).
 kinds allowed_by(coro_state state) {
   switch (state) {
     case coro_state::ready: return {{8, pool_op::start}, {1, pool_op::release}};
@@ -29,7 +29,7 @@ op make(pool_op kind, std::uint8_t who, std::uint16_t value) {
                  pool_language);
 }
 
-/// Everything but what lets calls fail; restart rarely, as it ends all that there was.
+/// All kinds except those that let calls fail; restart rarely, as it ends everything.
 kinds all_kinds() {
   kinds all;
   for (std::size_t i = 0; i < pool_op_kinds; ++i) {
@@ -56,7 +56,7 @@ op command_for(const std::array<coro_state, subjects_max>& states) {
   for (std::size_t i = 0; i < states.size(); ++i) {
     if (states[i] != coro_state::free) alive.push_back(static_cast<std::uint8_t>(i));
   }
-  // A quarter of the subjects is drawn from all, so that the first ones come to live.
+  // A quarter of the subjects is drawn from all, to create the first live ones.
   const bool any_subject = alive.empty() || *anything<std::uint8_t>() % 4 == 0;
   const std::uint8_t who = any_subject
                                ? static_cast<std::uint8_t>(*anything<std::uint8_t>() % subjects_max)

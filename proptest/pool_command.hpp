@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One pool operation as a command of rapidcheck's state machines: pool_model says what must come of
-// it, pool_machine what did. Commands run on the test's thread and on no coroutine: what an
-// assertion throws never passes through one.
+// One pool operation as a command of rapidcheck's state machines: pool_model gives the required
+// result, pool_machine the actual one. Commands run on the test's thread and never on a coroutine:
+// exceptions of assertions never pass through one.
 #pragma once
 
 #include <rapidcheck.h>
@@ -18,13 +18,13 @@
 
 namespace bast::model {
 
-/// The system under test, and what has happened to it.
+/// The system under test, and its history.
 struct pool_under_test {
   explicit pool_under_test(const coro_pool_options& options) : machine(options, faults) {}
 
   fault_schedule faults{{}};
   pool_machine machine;
-  std::array<std::size_t, pool_op_kinds> performed{};  // operations that were not refused
+  std::array<std::size_t, pool_op_kinds> performed{};  // accepted operations
 };
 
 class pool_command : public rc::state::Command<pool_model, pool_under_test> {
@@ -60,11 +60,11 @@ class pool_command : public rc::state::Command<pool_model, pool_under_test> {
 
 using any_command = std::shared_ptr<const rc::state::Command<pool_model, pool_under_test>>;
 
-/// Commands that suit the state: mostly an operation that its subject allows, often on a subject
-/// that lives; the rest is anything at all.
+/// Commands that fit the state: mostly an operation that its subject allows, often on a live
+/// subject; the rest is arbitrary.
 rc::Gen<any_command> commands_for(const pool_model& state, pool_law beyond);
 
-/// Runs a random list of commands on a pool with these options, from its making to its end.
+/// Runs a random list of commands on a pool with these options, from its creation to its end.
 /// Asserts.
 void check_commands(std::uint16_t options, pool_law beyond);
 

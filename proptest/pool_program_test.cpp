@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Laws about whole pool programs: what cancels out, what may be done twice, what a pool remembers.
+// Laws about whole pool programs: operations that cancel out, that may be repeated, that leave a
+// trace in a pool.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -16,7 +17,7 @@
 namespace bast::model {
 namespace {
 
-/// What a user can see of a pool. Blocks that are free are of no interest: they cost nothing.
+/// The visible state of a pool. Free blocks do not matter: they cost nothing.
 struct observation {
   std::size_t ready, running, suspended, finished, retired;
   std::uint64_t swallowed, abandoned, unhandled;
@@ -49,7 +50,7 @@ op pool_operation(pool_op kind, std::uint8_t who = 0, std::uint16_t value = 0) {
   return {.kind = static_cast<std::uint8_t>(kind), .who = who, .value = value};
 }
 
-/// A pool and its model, fed with the same operations.
+/// A pool and its model, with the same operations.
 class pair {
  public:
   explicit pair(std::uint16_t options)
@@ -66,7 +67,7 @@ class pair {
     for (const op& o : p.ops) perform(o);
     RC_ASSERT(machine.complaint() == "");
   }
-  /// What is visible after the program so far.
+  /// The visible state after the program so far.
   observation look() { return observation::of(machine); }
   void end() {
     machine.end();
@@ -96,7 +97,7 @@ RC_GTEST_PROP(PoolProgram, AcquireAndReleaseLeaveNoTrace, (const calm_pool_progr
   run.end();
 }
 
-/// A life that was lived once finds all it needs the second time.
+/// The second life of a kind finds everything allocated by the first.
 RC_GTEST_PROP(PoolProgram, TheSecondLifeOfAKindCostsNothing,
               (const calm_pool_program& p, std::uint16_t script_bits)) {
   pair run(p.it.options);
@@ -117,7 +118,7 @@ RC_GTEST_PROP(PoolProgram, TheSecondLifeOfAKindCostsNothing,
   run.end();
 }
 
-/// F-13: nobody can tell a coroutine's or a pool's second user from its first.
+/// F-13: the second user of a coroutine or pool cannot be distinguished from the first.
 RC_GTEST_PROP(PoolProgram, F13_AUsedPoolAnswersLikeANewOne,
               (const calm_pool_program& first, const calm_pool_program& second)) {
   pair used(first.it.options);
@@ -147,7 +148,7 @@ RC_GTEST_PROP(PoolProgram, TheSameProgramGivesTheSameAnswersAndCounts,
   }
 }
 
-/// Every byte that the process's budget is charged with is some stack's, after every operation.
+/// After every operation, each byte charged to the process's budget belongs to a stack.
 RC_GTEST_PROP(PoolProgram, TheBudgetIsWhatTheStacksHaveOpen, (const calm_pool_program& p)) {
   const std::size_t before = process_stack_budget().open().count;
   {

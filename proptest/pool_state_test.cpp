@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The pool as a state machine, one command after the other, and the proof that a broken law is
-// found and shrunk.
+// The pool as a state machine, command by command, and the proof that a broken law is found and
+// shrunk.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -17,10 +17,10 @@ RC_GTEST_PROP(PoolState, EveryAnswerIsTheModels, ()) {
   check_commands(*anything<std::uint16_t>(), no_further_law);
 }
 
-#if !BAST_WITH_TSAN  // Where shrinking takes a while and shows nothing else.
+#if !BAST_WITH_TSAN  // There shrinking takes long and shows nothing else.
 
-/// How many commands of the latest run broke it. Five coroutines need an acquire and a start each,
-/// and nothing else need be.
+/// The number of commands in the latest run that broke it. Five coroutines need an acquire and a
+/// start each, and nothing else.
 std::size_t commands_until_broken = 0;
 std::size_t commands_run = 0;
 

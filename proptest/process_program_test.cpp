@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Laws about whole programs of processes: those that are followed (P-10 .. P-22), and those that
-// are about to be (P-1 .. P-3).
+// Laws about whole process programs: supervised processes (P-10 .. P-22), and commands (P-1 ..
+// P-3).
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -35,7 +35,7 @@ rc::Gen<std::string> verbatim() {
   });
 }
 
-/// From a few names, so that they meet.
+/// From a few names, so that they collide.
 rc::Gen<std::string> names() {
   return rc::gen::element<std::string>("A", "AB", "B", "PATH", "\xff", "A B\n");
 }

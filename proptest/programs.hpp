@@ -4,9 +4,9 @@
 //
 //   RC_GTEST_PROP(Pool, Something, (const calm_pool_program& p)) { ... p.it.ops ... }
 //
-// The raw operations go through the fuzzers' own decoder, so that what a property finds is a
-// program that bast_replay runs, and it is printed as one. Operations are shrunk one by one, and
-// lists of them by leaving some out.
+// The raw operations pass through the fuzzers' decoder, so a property's finding is a program for
+// bast_replay, and is printed as one. Operations are shrunk one by one, and lists of them by
+// leaving some out.
 #pragma once
 
 #include <rapidcheck.h>
@@ -39,7 +39,7 @@ using any_cancel_program = random_program<cancel_language>;
 using calm_cancel_program = random_program<cancel_language, cancel_faults>;
 using any_process_program = random_program<process_language>;
 using calm_process_program = random_program<process_language, process_faults>;
-/// Nothing is started: what would be is compared.
+/// Nothing is started: the resulting execve is compared.
 using any_command_program = random_program<command_language, mask_of(command_op::start)>;
 using calm_command_program =
     random_program<command_language, mask_of(command_op::start) | command_faults>;
@@ -49,7 +49,7 @@ void showValue(const random_program<Words, LeftOut>& p, std::ostream& out) {
   out << print(p.it, Words);
 }
 
-/// Of any size the whole range: a kind is no better for being small.
+/// The whole range at any size: a kind is no better for being small.
 template <class T>
 rc::Gen<T> anything() {
   return rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<T>());
@@ -64,21 +64,21 @@ inline rc::Gen<op> raw_operations() {
       });
 }
 
-/// Every language begins with its five commonest kinds, without which little happens.
+/// Every language begins with its five most common kinds, without which little happens.
 inline constexpr unsigned common_kinds = 5;
 
-/// How a program's raw operations are bent before they are decoded.
+/// How a program's raw operations are adjusted before they are decoded.
 struct habits {
   bool swarm;             // only some kinds, and the common ones
   std::uint32_t allowed;  // which, if swarm
-  std::uint8_t subjects;  // few meet more often
+  std::uint8_t subjects;  // fewer collide more often
 };
 
 inline program bend(std::vector<op> ops, std::uint16_t options, const habits& of_program) {
   constexpr std::uint32_t common = (std::uint32_t{1} << common_kinds) - 1;
   for (op& o : ops) {
     o.who = static_cast<std::uint8_t>(o.who % (1 + of_program.subjects % subjects_max));
-    // The upper half of the range is as good as the lower one; it becomes the common kinds.
+    // The upper half of the range is not needed; it becomes the common kinds.
     if (o.kind >= 128) o.kind = static_cast<std::uint8_t>(o.kind % common_kinds);
   }
   return {.allowed = of_program.swarm ? of_program.allowed | common : 0,
