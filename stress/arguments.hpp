@@ -12,11 +12,11 @@
 
 namespace bast::stress {
 
-/// The whole of `text` as a number that is not negative, or nothing.
+/// All of `text` as a nonnegative number, or nothing.
 template <class Number>
 std::optional<Number> number(std::string_view text) {
   if constexpr (std::floating_point<Number>) {
-    // libc++ before 20 has from_chars for integers alone.
+    // libc++ before 20 has from_chars for integers only.
     if (text.empty() || text.find_first_of("0123456789.") != 0) return std::nullopt;
     if (text.find_first_not_of("0123456789.e+-") != text.npos) return std::nullopt;
     const std::string all(text);

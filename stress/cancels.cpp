@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One thread cancels while another registers, unregisters, makes children and joins tokens, round
-// after round, both let go at the same moment (C-7, C-8).
+// One thread cancels while another registers, unregisters, creates children and joins tokens, round
+// after round, both released at the same moment (C-7, C-8).
 #include <atomic>
 #include <optional>
 #include <thread>
@@ -14,7 +14,7 @@ namespace bast::stress {
 
 namespace {
 
-/// Lets two threads go at once, again and again. Spins, because waking takes longer than a round.
+/// Releases two threads at once, repeatedly. Spins, because waking takes longer than a round.
 class gate {
  public:
   void pass() {
@@ -71,12 +71,12 @@ class rounds {
     for (;;) {
       gate_.pass();
       if (over_) return;
-      if (!source_->cancel()) run_.fail("C-2: nobody else cancels, and cancel lost");
+      if (!source_->cancel()) run_.fail("C-2: the only cancel lost");
       gate_.pass();
     }
   }
 
-  /// Waits for the cancel of this round to have returned.
+  /// Waits until the cancel of this round has returned.
   void finish() { gate_.pass(); }
 
   void one_round(std::uint64_t choice) {
@@ -101,7 +101,7 @@ class rounds {
         expect(ran <= 1 && seen.ran == ran, "C-8: a callback ran after it was unregistered");
         return;
       }
-      case 2: {  // A child is cancelled, whether it came before or after.
+      case 2: {  // A child is cancelled, created before or after.
         const cancel_source child = source_->child().value();
         const cancel_callback callback(child.token(), testify{&seen});
         finish();
@@ -110,7 +110,7 @@ class rounds {
       }
       default: {
         auto joined = cancel_token::any_of(source_->token(), second_->token());
-        if (choice % 8 >= 4) joined = cancel_token();  // Gone while it may be firing.
+        if (choice % 8 >= 4) joined = cancel_token();  // Destroyed while it may be firing.
         finish();
         expect(choice % 8 >= 4 || joined->is_cancelled(), "C-19: a joined token did not fire");
       }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fork(2) while other threads grow stacks, from a thread and from a coroutine. The child has one
-// thread and its own copy of the forking thread's coroutines, which it lets go on, grow deeper and
-// end. What it must not do is make pools: another thread may have held their locks at the fork.
+// thread and its own copies of the forking thread's coroutines, which it continues, grows and ends.
+// It must not create pools: another thread may have held their locks at the fork.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ constexpr unsigned child_seconds_max = 60;
 
 using handle = coro_ref<>;
 
-/// A coroutine that suspends twice, the second time deeper, and says whether its frames survived.
+/// A coroutine that suspends twice, the second time deeper, and checks its frames.
 struct grower {
   handle coroutine;
   unsigned char* local = nullptr;  // in a suspended frame
@@ -50,7 +50,7 @@ bool start(coro_pool& pool, grower& g, unsigned frames) {
   return !g.coroutine.start([&g, frames](yielder<>& out) { g.body(out, frames); }).failed();
 }
 
-/// What a child does: every coroutine goes on to its end, but the last one, which is unwound.
+/// The child: every coroutine continues to its end, except the last one, which is unwound.
 int live_on(std::vector<grower>& all) {
   for (grower& g : all) {
     if (&g == &all.back()) {
@@ -77,7 +77,7 @@ void wait_for(run& r, pid_t child) {
   if (WEXITSTATUS(status) != child_fine) r.fail("a child's coroutine was refused something");
 }
 
-/// One fork; `inside` a coroutine that is then the child's only stack.
+/// One fork; `inside` a coroutine, whose stack is then the child's only one.
 void fork_once(run& r, std::mt19937_64& random, bool inside) {
   auto pool = coro_pool::create({.stack = {.limit = bytes{1 << 20}}});
   if (!pool) return r.fail("create: " + pool.error().message());
@@ -91,7 +91,7 @@ void fork_once(run& r, std::mt19937_64& random, bool inside) {
     if (child != 0) return;
     ::alarm(child_seconds_max);
     if (r.planted("frame")) *all.front().local = 0;
-    // Without the ends of the parent's objects, which belong to the parent.
+    // Without destroying the parent's objects.
     ::_exit(live_on(all));
   };
   if (inside) {
@@ -101,7 +101,7 @@ void fork_once(run& r, std::mt19937_64& random, bool inside) {
     fork_here();
   }
   wait_for(r, child);
-  // The parent's own are where they were.
+  // The parent's coroutines are unchanged.
   if (live_on(all) != child_fine) r.fail("a coroutine of the parent was changed by a fork");
 }
 

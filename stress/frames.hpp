@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `descend`: frames that know what they should look like.
+// `descend`: frames that know their expected contents.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ struct descent {
   unsigned char pattern;  // of the outermost frame; the next one's is one more
 };
 
-/// Recurses, fills every frame, calls `bottom`, and looks at every frame on the way back. False
-/// when one was changed.
+/// Recurses, fills every frame, calls `bottom`, and checks every frame on the way back. False if
+/// one was changed.
 bool descend_to(const descent& how, void (*bottom)(void* context), void* context);
 
 template <class F>

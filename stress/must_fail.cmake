@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs `command` (words separated by |), which has a planted bug: it must end with status 1, and not
-# by a crash, and say `words`.
+# by a crash, and print `words`.
 
 string(REPLACE "|" ";" command "${command}")
 execute_process(COMMAND ${command} RESULT_VARIABLE status OUTPUT_VARIABLE said ERROR_VARIABLE said)

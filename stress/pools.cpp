@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads that each run pool programs on pools of their own. What they share is the registry, the
-// directory, the process's budget and the fault handler.
+// Threads that each run pool programs on their own pools. They share the registry, the directory,
+// the process's budget and the fault handler.
 #include <atomic>
 
 #include "bast/testing/joined_thread.hpp"

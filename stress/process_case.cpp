@@ -29,15 +29,15 @@ milliseconds soon(std::mt19937_64& random) {
   return milliseconds(1 + static_cast<int>(up_to(random, 40)));
 }
 
-/// Where `text` first differs from what bast_test_child writes, or its size.
+/// The first difference between `text` and the output of bast_test_child, or its size.
 std::size_t first_difference(std::string_view text) {
   std::size_t at = 0;
   while (at < text.size() && text[at] == static_cast<char>('a' + at % 26)) ++at;
   return at;
 }
 
-/// What is left of a process group whose leader was reaped: a grandchild. The scenarios inherit it
-/// (PR_SET_CHILD_SUBREAPER), so that it keeps the number of the group until it is reaped here.
+/// Ends the rest of a process group whose leader was reaped: a grandchild. The scenarios inherit it
+/// (PR_SET_CHILD_SUBREAPER), so it keeps the number of the group until it is reaped here.
 void end_group(pid_t group) {
   if (group <= 1) return;
   while (::waitpid(-group, nullptr, WNOHANG) == 0) {
@@ -61,9 +61,8 @@ process_case::process_case(std::mt19937_64& random, faults w) : faults_(w) {
 void process_case::steps(std::vector<std::string> words) {
   work_.emplace(command::argv({BAST_TEST_CHILD}));
   for (const std::string& word : words) work_->arg(word);
-  work_->timeout(std::chrono::seconds(60));  // Nothing outlives its scenario by more.
-  // A loop that is kept from its work for the default takes what it has not read for a
-  // grandchild's.
+  work_->timeout(std::chrono::seconds(60));  // The most by which a process outlives its scenario.
+  // A loop that is delayed for the default time takes its unread bytes for a grandchild's.
   work_->drain_grace(std::chrono::seconds(20));
   work_->out(to::capture{}).err(to::capture{});
 }
@@ -126,7 +125,7 @@ void process_case::is_truncated(std::mt19937_64& random) {
   statuses_ = {exit_code(7)};
 }
 
-/// Nobody takes what was captured, so that a child that writes more than fits waits for ever.
+/// Captured bytes are not taken, so a child that writes more than fits waits permanently.
 void process_case::is_held_back(std::mt19937_64& random) {
   name_ = "limit, backpressure";
   constexpr std::uint64_t pipe_bytes = 1 << 20;  // at most, by default
@@ -137,7 +136,7 @@ void process_case::is_held_back(std::mt19937_64& random) {
   work_->out(to::capture{.limit = bytes{output_.limit}, .policy = on_limit::backpressure});
   statuses_ = {exit_code(5)};
   if (fits) return;
-  output_.limit += 64 << 10;  // What is left in the pipe comes when the child is gone.
+  output_.limit += 64 << 10;  // The rest of the pipe comes when the child is gone.
   output_.whole = false;
   work_->timeout(soon(random)).drain_grace(soon(random));
   statuses_ = {by_signal(SIGTERM)};
@@ -151,7 +150,7 @@ void process_case::times_out(std::mt19937_64& random) {
   std::vector<std::string> words = {"out", std::to_string(output_.size), "hang"};
   statuses_ = {by_signal(SIGTERM)};
   if (random() % 2 == 0) {
-    // Early enough to be ignored or not, as it happens.
+    // Early enough to be ignored or not, by chance.
     words.insert(words.begin(), {"ignore", std::to_string(SIGTERM)});
     statuses_.push_back(by_signal(SIGKILL));
   }
@@ -195,7 +194,7 @@ void process_case::leaves_a_grandchild(std::mt19937_64& random) {
   has_grandchild_ = true;
   output_.size = up_to(random, 2'000);
   output_.whole = false;
-  errors_.captured = false;  // It tells the pid there, which nobody knows before.
+  errors_.captured = false;  // It prints its pid there, which is not known before.
   steps({"grandchild", "out", std::to_string(output_.size), "exit", "9"});
   work_->drain_grace(soon(random));
   statuses_ = {exit_code(9)};
@@ -218,7 +217,7 @@ std::string process_case::compare(const captured_output& got, const expected_str
   if (!same) return wrong("a byte of its output is another one (P-16)");
   if (text.size() > kept) return wrong("there are more bytes than it wrote, or than its limit");
   if (got.error_number != 0) {
-    if (faults_ == faults::injected) return "";  // What is told may have cost bytes.
+    if (faults_ == faults::injected) return "";  // A reported error may have cost bytes.
     return wrong("errno " + std::to_string(got.error_number));
   }
   if (!whole || !expected.whole) return "";
@@ -228,7 +227,7 @@ std::string process_case::compare(const captured_output& got, const expected_str
                  " (P-16)");
   }
   const bool cut = got.truncated == truncation::limit;
-  if (cut != (written > expected.limit)) return wrong("truncation is told wrongly (P-16)");
+  if (cut != (written > expected.limit)) return wrong("truncation is reported wrongly (P-16)");
   return "";
 }
 
@@ -237,8 +236,8 @@ bool process_case::ended_as_expected(const process_result& ended) const {
   return ended.ended_by == ended_by_ && std::ranges::any_of(statuses_, fits);
 }
 
-/// Whose output cannot be read any more dies of that, or hangs without exceeding its limit; and
-/// SIGKILL comes instead of a SIGTERM that could not be sent.
+/// A child whose output cannot be read any more dies of that, or hangs without exceeding its limit;
+/// and SIGKILL replaces a SIGTERM that could not be sent.
 bool process_case::ended_by_a_fault(const process_result& ended) const {
   if (faults_ != faults::injected) return false;
   const bool failed = ended.output.error_number != 0 || ended.errors.error_number != 0;
@@ -262,7 +261,7 @@ std::string process_case::judge(const process_result& ended) const {
     return complaint;
   const bool told = ended.output.truncated == truncation::grandchild;
   if (grandchild_holds_ && !told && ended.output.error_number == 0) {
-    return wrong("it holds the pipe, and nobody says so (P-13)");
+    return wrong("it holds the pipe, which is not reported (P-13)");
   }
   return "";
 }
@@ -279,7 +278,7 @@ std::string process_case::judge(const error& failed) const {
 std::string children_left() {
   for (;;) {
     siginfo_t info{};
-    // Waits: what was killed may still be dying.
+    // Waits: a killed process may still be dying.
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == -1) return "";
     // A grandchild, killed with the group of a child whose start had failed, and inherited.
     const bool inherited = info.si_code == CLD_KILLED && info.si_status == SIGKILL &&

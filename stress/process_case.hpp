@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `process_case`: one process to run, chosen at random, and what must come of it: its status, who ended
-// it, and every byte. Children are bast_test_child with some steps.
+// `process_case`: one random process to run, and its required result: its status, what ended it,
+// and every byte. Children are bast_test_child with some steps.
 //
 //   process_case e(random);
 //   auto ended = e.work().run();
@@ -23,34 +23,34 @@ namespace bast::stress {
 class process_case {
  public:
   enum class faults {
-    none,      // whatever is not as expected is wrong
-    injected,  // kernel calls fail: a stream may end early if it says why
+    none,      // every difference is an error
+    injected,  // kernel calls fail: a stream may end early if it reports why
   };
 
   explicit process_case(std::mt19937_64& random, faults w = faults::none);
 
   command& work() { return *work_; }
   const char* name() const { return name_; }
-  /// It hangs until somebody cancels it.
+  /// It hangs until it is cancelled.
   bool wants_cancel() const { return ended_by_ == process_ending::cancelled; }
   /// The start is refused, always.
   bool wants_failure() const { return start_errno_ != 0; }
 
-  /// What was wrong with its end, or nothing. Ends and reaps what the process left behind.
+  /// What was wrong with its end, or empty. Ends and reaps what the process left behind.
   std::string judge(const process_result& ended) const;
-  /// The same of a start that failed, or of a `run` that was cancelled before.
+  /// The same for a start that failed, or a `run` that was cancelled before.
   std::string judge(const error& failed) const;
-  /// The bytes that were compared.
+  /// The number of compared bytes.
   static std::uint64_t bytes_of(const process_result& ended) {
     return ended.output.bytes.size() + ended.errors.bytes.size();
   }
 
  private:
   struct expected_stream {
-    std::uint64_t size = 0;  // what the child writes, as "abc..z" over and over
+    std::uint64_t size = 0;  // the child's output, as "abc..z" repeated
     std::string instead;     // or this
     std::uint64_t limit = UINT64_MAX;
-    bool whole = true;  // false: any beginning of it is fine
+    bool whole = true;  // false: any prefix of it is valid
     bool captured = true;
   };
 
@@ -67,7 +67,7 @@ class process_case {
   void is_refused(std::mt19937_64& random);
   void leaves_a_grandchild(std::mt19937_64& random);
 
-  /// Unless `whole`, what the child wrote may have been cut short anywhere.
+  /// Unless `whole`, the child's output may have been cut anywhere.
   std::string compare(const captured_output& got, const expected_stream& expected,
                       bool whole) const;
   bool ended_as_expected(const process_result& ended) const;
@@ -87,7 +87,7 @@ class process_case {
   bool grandchild_holds_ = false;  // the pipes, until drain_grace is over
 };
 
-/// A child that nobody reaped, in words; "" if there is none. For the end of a scenario.
+/// An unreaped child, in words; "" if there is none. For the end of a scenario.
 std::string children_left();
 
 }  // namespace bast::stress

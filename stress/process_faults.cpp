@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Many children at a time on one thread, while random kernel calls of the library fail: one, two
-// close together, or all of them for a few turns. Whatever fails is told, and nothing stays behind:
-// no zombie, no descriptor, no memory, and no byte is lost that was not said to be (P-9, X-6).
+// close together, or all of them for a few turns. Every failure is reported, and nothing stays
+// behind: no zombie, no descriptor, no memory, and no byte is lost without a report (P-9, X-6).
 //
-// One thread, and no coroutine: a plan of failures is the whole process's, and a stack could not
+// One thread, and no coroutine: a plan of failures affects the whole process, and a stack could not
 // grow.
 #include <malloc.h>
 #include <sys/prctl.h>
@@ -24,11 +24,11 @@ namespace bast::stress {
 namespace {
 
 constexpr std::size_t at_once = 64;
-// All end now and then, so that what is held can be compared; by the second number of processes
-// everything is as large as it becomes.
+// At intervals all end, so that resources can be compared; after the second number of processes
+// everything has reached its final size.
 constexpr std::uint64_t between_samples = 1000;
 constexpr std::uint64_t settled_after = 2000;
-// Of resident memory, in pages: the free blocks of the heap lie differently each time.
+// Of resident memory, in pages: the free blocks of the heap differ each time.
 constexpr double pages_more = 256;
 constexpr unsigned starts_max = 5;
 
@@ -40,8 +40,8 @@ class rough_faults {
   void go_on() {
     if (scope_ && (burst_ ? turns_left_-- > 0 : scope_->injected() < wanted_)) return;
     clear();
-    // EAGAIN is left out: where nothing waits it is an answer. And EINTR from a burst: nothing is
-    // interrupted for ever.
+    // Without EAGAIN: in a call that does not wait it is a valid result. And without EINTR in a
+    // burst: no call is interrupted permanently.
     constexpr int errnos[] = {ENOMEM, EINVAL, EMFILE, EIO, EINTR};
     burst_ = random_() % 8 == 0;
     const std::size_t kinds = std::size(errnos) - (burst_ ? 1 : 0);
@@ -109,7 +109,7 @@ class fleet {
   }
 
   void turn(std::chrono::nanoseconds most) {
-    (void)loop_.turn(most);  // Nothing is lost when it fails.
+    (void)loop_.turn(most);  // A failure loses nothing.
   }
 
   void cancel_one() {
@@ -131,7 +131,7 @@ class fleet {
         return;
       }
       const std::string complaint = what.judge(id.error());
-      if (complaint.empty()) return;  // It was to be refused.
+      if (complaint.empty()) return;  // It had to be refused.
       ++refused_;
       if (!what.work().verify()) return;  // A setter had no memory, or it was started and ended.
       if (tries > starts_max) return run_.fail("P-9: without injected faults too, " + complaint);
@@ -153,7 +153,7 @@ class fleet {
   }
 
   void compare_memory() {
-    (void)::malloc_trim(0);  // What is free is nobody's.
+    (void)::malloc_trim(0);  // Returns free memory.
     const double pages = sample::now(0).pages;
     if (ended_ < settled_after) return;
     if (settled_pages_ == 0) settled_pages_ = pages;
@@ -191,7 +191,7 @@ class fleet {
 }  // namespace
 
 std::string process_faults(run& r) {
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // What a child leaves behind is ours to reap.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // Makes us reap what a child leaves behind.
   const books before;
   std::string done = fleet(r).sail();
   before.balance(r);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Threads, each with a loop and coroutines that run children of every kind, one after the other,
-// while one more thread cancels those that wait for it.
+// while one more thread cancels those that expect it.
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -22,7 +22,7 @@ namespace {
 
 constexpr unsigned processes_at_once = 64;  // all threads together, or a few more
 
-/// A thread that cancels whatever it is given, sooner or later.
+/// A thread that cancels each process that it gets, sooner or later.
 class canceller {
  public:
   canceller() = default;
@@ -120,7 +120,7 @@ void work(run& r, unsigned number, canceller& other, progress& done) {
 }  // namespace
 
 std::string processes(run& r) {
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // What a child leaves behind is ours to reap.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // Makes us reap what a child leaves behind.
   const books before;
   progress done;
   {

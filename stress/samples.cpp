@@ -11,8 +11,8 @@ namespace bast::stress {
 
 namespace {
 
-/// 0 under a sanitizer: it keeps what was freed for a while, and the fake stacks and histories of
-/// what was abandoned for ever.
+/// 0 under a sanitizer: it keeps freed memory for a while, and the fake stacks and histories of
+/// abandoned ones permanently.
 double resident_pages() {
   if (!test::mappings::counted) return 0;
   long total = 0;
@@ -31,8 +31,8 @@ double mean_of(const std::vector<double>& of) {
 struct quantity {
   const char* name;
   double sample::* field;
-  double share;  // of the mean, that it may rise
-  double more;   // and so much beyond
+  double share;  // of the mean: permitted rise
+  double more;   // permitted rise beyond that
 };
 
 constexpr quantity quantities[] = {

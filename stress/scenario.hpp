@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `scenario`: something that goes on for some seconds on several threads and must leave the process
-// as it was. What threads do when is the scheduler's choice: a seed repeats the programs, not their
-// interleaving.
+// `scenario`: runs for some seconds on several threads and must leave the process unchanged. The
+// scheduler chooses the timing: a seed repeats the programs, not their interleaving.
 #pragma once
 
 #include <atomic>
@@ -31,9 +30,9 @@ class run {
              std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                  std::chrono::duration<double>(chosen.seconds))) {}
 
-  /// False when the time is over or something was wrong.
+  /// False if the time is over or something was wrong.
   bool goes_on() const { return !failed() && std::chrono::steady_clock::now() < end_; }
-  /// Says what was wrong and how to repeat it. Only the first failure is of interest.
+  /// Reports what was wrong and how to repeat it. Only the first failure counts.
   void fail(const std::string& what);
   bool failed() const { return failed_.load(); }
   bool planted(std::string_view bug) const { return options_.plant == bug; }
@@ -52,9 +51,9 @@ class run {
 
 struct scenario {
   const char* name;
-  /// Runs until the time is over; says in a few words how much was done.
+  /// Runs until the time is over; returns a short summary of the work.
   std::string (*perform)(run& r);
-  /// Why it cannot run in this build; null when it can.
+  /// Why it cannot run in this build; null if it can.
   const char* impossible;
 };
 std::span<const scenario> scenarios();

@@ -2,7 +2,7 @@
 //
 // Threads that grow and switch, while another one sends them signals: in the middle of switches, of
 // faults, of unwinding, and on the alternate stack of the fault handler. The handler runs on the
-// alternate stack (SA_ONSTACK), as the library asks of everybody's.
+// alternate stack (SA_ONSTACK), as the library requires of all handlers.
 #include <pthread.h>
 #include <signal.h>
 
@@ -33,7 +33,7 @@ void on_signal(int) {
   errno = spoil_errno ? EDOM : kept;
 }
 
-/// What an ordinary handler does not interrupt for good: SA_RESTART.
+/// Like an ordinary handler, it restarts interrupted calls: SA_RESTART.
 class handler {
  public:
   handler() {
@@ -50,8 +50,8 @@ class handler {
   struct sigaction before_{};
 };
 
-/// A coroutine that grows and switches, and whose errno must be what it was afterwards: a growth
-/// leaves it alone, and a handler restores it. Most of this is time in which a signal may arrive.
+/// A coroutine that grows and switches, whose errno must be unchanged afterwards: a growth
+/// preserves it, and a handler restores it. Signals mostly arrive during this.
 void keep_errno(run& r) {
   constexpr int unusual = EXDEV;
   auto pool = coro_pool::create({.stack = {.limit = bytes{512 << 10}}});
@@ -72,12 +72,12 @@ void keep_errno(run& r) {
   if (step.failed()) r.fail("resume: " + step.error().message());
 }
 
-/// To one thread after the other, with pauses of all lengths up to 100 us.
+/// To one thread after the other, with pauses of up to 100 us.
 std::uint64_t bombard(const run& r, std::vector<test::joined_thread>& targets,
                       std::mt19937_64 random) {
   std::uint64_t sent = 0;
   while (r.goes_on()) {
-    // Of the C library, on the thread's id: tgkill(2).
+    // The C library's call, which uses the thread's id: tgkill(2).
     const int refused = ::pthread_kill(targets[random() % targets.size()].native_handle(), SIGUSR2);
     if (refused == 0) ++sent;
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 100));
@@ -98,7 +98,7 @@ std::string signals(run& r) {
   {
     const handler installed;
     const unsigned count = thread_count();
-    // A thread that has ended must not be sent anything, so they wait for each other.
+    // An ended thread must not receive signals, so they wait for each other.
     std::latch ready(count + 1);
     std::latch over(1);
     std::vector<test::joined_thread> workers;
@@ -120,7 +120,7 @@ std::string signals(run& r) {
     sent = bombard(r, workers, r.random(count));
     over.count_down();
   }
-  // TSan delivers signals late, at its own calls, and on whatever stack these are made.
+  // TSan delivers signals late, at its own calls, and on the stack of these calls.
   if (off_the_alternate_stack != 0 && !BAST_WITH_TSAN) {
     r.fail("a handler ran off the alternate stack");
   }

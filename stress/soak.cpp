@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // bast_soak: ten thousand coroutines on two threads that grow, are unwound, abandoned and used
-// again, for as long as one likes; and whether what the process holds rises meanwhile.
-// `bast_soak --help` says how.
+// again, for a chosen time; and whether the process's resources rise meanwhile. See `bast_soak
+// --help`.
 #include <unistd.h>
 
 #include <atomic>
@@ -42,7 +42,7 @@ struct arguments {
   std::string plant;
 };
 
-/// What both threads and the sampler share.
+/// Shared by both threads and the sampler.
 struct state {
   explicit state(const arguments& chosen) : asked(chosen) {}
 
@@ -67,7 +67,7 @@ class worker {
          .max_coros = all_.size()});
     if (!made) return give_up("the pool could not be made");
     coro_pool pool = std::move(*made);
-    // What is resident stops rising when every stack has been used as deep as it may be kept.
+    // Resident memory stops rising when every stack has been used as deep as it may be kept.
     for (handle& c : all_) begin(pool, c, deepest);
     for (handle& c : all_) end(c);
     shared_.warm.arrive_and_wait();
@@ -98,7 +98,7 @@ class worker {
         }
         break;
       case coro_state::free:
-        // One in sixteen goes deep; most stay within what is open.
+        // One in sixteen goes deep; most stay within the open part.
         begin(pool, c, random_() % 16 == 0 ? deepest : 1 + static_cast<unsigned>(random_() % 12));
         break;
       default: end(c); break;
@@ -123,7 +123,7 @@ class worker {
     if (!fine) shared_.complain("a coroutine's frame was changed");
   }
 
-  /// Unwound where it is suspended; one in a hundred is abandoned instead.
+  /// Unwound while suspended; one in a hundred is abandoned instead.
   void end(handle& c) {
     if (c.state() == coro_state::free) return;
     const bool leave = random_() % 100 == 0 || !BAST_EXCEPTIONS;
@@ -141,7 +141,7 @@ class worker {
       const auto leaked = os::map(2 * os::page_bytes());
       if (leaked) (void)os::protect(*leaked, os::page_bytes(), os::access::none);
     } else if (plant == "descriptors" && std::chrono::steady_clock::now() >= next_leak_) {
-      // As many a second on a fast machine as on a slow one, and fewer than there may be.
+      // Equally many a second on fast and slow machines, and fewer than possible.
       next_leak_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
       [[maybe_unused]] const int lost = ::dup(STDOUT_FILENO);
     } else if (plant == "threads" && ++threads_leaked_ <= 100) {
@@ -185,7 +185,7 @@ arguments read_arguments(int count, char** values) {
     } else if (word == "--seed") {
       read(out.seed);
     } else if (word == "--plant") {
-      // For the tests of this program alone: what it must see rise.
+      // For the tests of this program: the rise that it must detect.
       out.plant = value;
     } else {
       die("unknown option '" + word + "'");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tree of cancellation (lib/bast/cancel/tree.hpp) in every order of its accesses: registration,
-// cancellation and unregistration at once.
+// The tree of cancellation (lib/bast/cancel/tree.hpp) in every order of its accesses: concurrent
+// registration, cancellation and unregistration.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -19,13 +19,13 @@ using tree_type = bast::internal::cancel_tree<model_atomics>;
 using node_type = bast::internal::cancel_node<model_atomics>;
 using record_type = bast::internal::cancel_record<model_atomics>;
 
-/// As os::make, which the tree is freed like, for constructors that may be interrupted.
+/// Like os::make, whose memory the tree frees, for constructors that may be interrupted.
 template <class T>
 T* made() {
   return ::new (os::allocate(sizeof(T))) T;
 }
 
-/// A tree of one root, held by the test.
+/// A tree of one root, owned by the test.
 class planted {
  public:
   planted() : tree_(made<tree_type>()) { operations::plant(*tree_, 1); }
@@ -44,7 +44,7 @@ class planted {
   tree_type* tree_;
 };
 
-/// Counts its runs in data that nothing protects but the order that the laws promise.
+/// Counts its runs in data that only the laws' order protects.
 struct counting : record_type {
   counting() : record_type(count) {}
   model_atomics::plain<int> ran{0};
@@ -75,7 +75,7 @@ TEST(CancelOrders, C8_UnregisteringAgainstCancelling) {
     operations::enlist(*callback, tree.root());
     w.spawn([&] {
       operations::delist(*callback);
-      // Nobody else touches it any more: a run that is not over would race with this.
+      // No other thread may use it any more: an unfinished run would race with this.
       w.check(callback->ran <= 1, "C-6: at most once");
       callback.reset();
     });
@@ -117,7 +117,7 @@ TEST(CancelOrders, C2_OneOfTwoCancelsWins) {
   }));
 }
 
-/// Looks at a node below when it is told.
+/// Checks a node below when it is notified.
 struct looking : record_type {
   explicit looking(world& in, node_type& at) : record_type(look), w(in), below(at) {}
   world& w;
@@ -166,8 +166,8 @@ TEST(CancelOrders, C4_ACancelGoesThroughWhatAnotherMarked) {
   }));
 }
 
-/// Who tells the time goes through nodes that nobody has marked yet, and says of none that all
-/// below it is marked.
+/// advance() passes through nodes that are not marked yet, and must not record any of them as
+/// completely marked.
 TEST(CancelOrders, C4_TellingTheTimeCompletesNothing) {
   expect_exhausted(explore({.preemption_bound = 2}, [](world& w) {
     planted tree;
@@ -225,7 +225,7 @@ TEST(CancelOrders, C14_AnAncestorsDeadlineIsSetWhileTheTimeIsTold) {
   }));
 }
 
-/// While a shield is lifted nobody counts on what was complete with it.
+/// While a shield is lifted no thread relies on the completeness of its node.
 TEST(CancelOrders, C13_WhoeverIsToldSeesWhatALiftedShieldKeptOut) {
   expect_exhausted(explore({.preemption_bound = 2}, [](world& w) {
     planted tree;
@@ -309,10 +309,10 @@ TEST(CancelOrders, C9_TwoCancelsOfOneTreeUnregisterEachOthersCallbacks) {
   }));
 }
 
-/// As joined tokens are: a tree that a callback of another one cancels, and whose end unregisters
+/// Like joined tokens: a tree that a callback of another tree cancels, and whose end unregisters
 /// that callback.
 struct joined_tree {
-  tree_type tree;  // first: its end is given it
+  tree_type tree;  // first: its end receives it
   struct input_record : record_type {
     input_record() : record_type(run) {}
     tree_type* joined = nullptr;
@@ -370,7 +370,7 @@ TEST(CancelOrders, C19_UnregisteringTheLastThatHoldsWhatIsJoined) {
     w.spawn([&] {
       operations::drop(&joined->tree.root);
       operations::delist(callback);
-      callback.ran = callback.ran + 1;  // C-8: nobody else uses it any more
+      callback.ran = callback.ran + 1;  // C-8: no other thread uses it any more
     });
     w.run();
   }));

@@ -42,7 +42,7 @@ cell::~cell() {
     used(*m, death, true);
     m->remember(label_, death, 0, 0);
   }
-  // Volatile: this is the last word about the object, which a compiler may drop otherwise.
+  // Volatile: this is the last access of the object, which a compiler may drop otherwise.
   *const_cast<volatile std::uint64_t*>(&schedule_) = ended;
 }
 
@@ -99,7 +99,7 @@ void atomic_cell::begin(const access& a) const {
   used(*m, a, false);
 }
 
-// Pairs with the release that published_ was taken at.
+// Pairs with the release at which published_ was taken.
 void atomic_cell::acquire(machine& m, const access& a) const {
   virtual_thread& me = m.me();
   (acquires(a.order) ? me.seen : me.acquired).join(published_);
@@ -115,7 +115,7 @@ void atomic_cell::loaded(const access& a, std::uint64_t value) const {
 void atomic_cell::stored(const access& a, std::uint64_t before, std::uint64_t after) const {
   machine* const m = machine::current();
   if (m == nullptr || !m->watches()) return;
-  // A plain store ends every release sequence there was (C++20 has none of the same thread's).
+  // A plain store ends all release sequences (C++20 has none by the same thread).
   published_ = releases(a.order) ? m->me().seen : m->me().released;
   m->tick();
   if (before != after) m->changed();
@@ -126,14 +126,14 @@ void atomic_cell::exchanged(const access& a, std::uint64_t before, std::uint64_t
   machine* const m = machine::current();
   if (m == nullptr || !m->watches()) return;
   acquire(*m, a);
-  // A read-modify-write goes on with the release sequence, whatever its own order.
+  // A read-modify-write continues the release sequence, whatever its own order.
   published_.join(releases(a.order) ? m->me().seen : m->me().released);
   m->tick();
   if (before != after) m->changed();
   m->remember(label_, a, before, after);
 }
 
-// Orders nothing: a futex does not.
+// Without ordering, like a futex.
 void atomic_cell::wait(const std::uint32_t& value, std::uint32_t expected,
                        const place& where) const {
   const access a = {operation::wait, std::memory_order::relaxed, where};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `cell`: what the checker remembers of a shared object, apart from its value: who used it last, as
-// seen by vector clocks. Two uses of plain data, one of them a write, race unless one happens
-// before the other; so do an object's birth and its death with any use.
+// `cell`: the checker's record of a shared object, without its value: its last uses, by vector
+// clocks. Two uses of plain data, one of them a write, race unless one happens before the other; so
+// do an object's construction and destruction with any use.
 //
-// Outside a schedule nothing is looked at and a cell is inert.
+// Outside a schedule nothing is checked and a cell is inert.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +33,10 @@ class cell {
   cell(const char* kind, const place& where);
   ~cell();
 
-  /// The running schedule's machine when there is something to watch. Fails the schedule when this
+  /// The running schedule's machine if there is something to watch. Fails the schedule if this
   /// object is not alive in it.
   machine* watching(const access& a) const;
-  /// Checks a use against all uses that exclude it, and remembers it.
+  /// Checks a use against all uses that exclude it, and records it.
   void used(machine& m, const access& a, bool exclusive) const;
 
   label label_;
@@ -45,14 +45,14 @@ class cell {
   void conflict(machine& m, const access& a, unsigned thread, const use& other,
                 bool other_writes) const;
 
-  std::uint64_t schedule_ = 0;  // in which it lives; 0: in none
+  std::uint64_t schedule_ = 0;  // of its lifetime; 0: none
   mutable std::uint8_t writer_ = 0;
   mutable use written_;  // For an atomic: its construction.
   mutable use shared_[threads_max];
 };
 
-/// An access of an atomic is a place to switch, then takes effect at once, then orders. Values are
-/// the template's business: `before` and `after` are for the trace.
+/// An access of an atomic may switch, then takes effect at once, then orders. The template stores
+/// the values: `before` and `after` are for the trace.
 class atomic_cell : public cell {
  protected:
   explicit atomic_cell(const place& where) : cell("atomic", where) {}
@@ -62,16 +62,16 @@ class atomic_cell : public cell {
   void loaded(const access& a, std::uint64_t value) const;
   void stored(const access& a, std::uint64_t before, std::uint64_t after) const;
   void exchanged(const access& a, std::uint64_t before, std::uint64_t after) const;
-  /// Sleeps when `value`, the word's, is as expected.
+  /// Sleeps if `value`, the word's, is as expected.
   void wait(const std::uint32_t& value, std::uint32_t expected, const place& where) const;
 
  private:
   void acquire(machine& m, const access& a) const;
 
-  mutable clock published_;  // What an acquire of the present value sees: its release sequence.
+  mutable clock published_;  // What an acquire of the present value gets: its release sequence.
 };
 
-/// Data that something else has to order.
+/// Data that must be ordered by other means.
 class plain_cell : public cell {
  protected:
   explicit plain_cell(const place& where) : cell("plain", where) {}

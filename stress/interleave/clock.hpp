@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `clock`: how much of each thread's past a thread, or a value that it published, has seen. What
-// happens before what is asked of these. Lamport 1978; Fidge and Mattern 1988.
+// `clock`: a vector clock: how far in each thread's past a thread, or a value that it published,
+// has seen. It decides happens-before. Lamport 1978; Fidge and Mattern 1988.
 #pragma once
 
 #include <cstdint>

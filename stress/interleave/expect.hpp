@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What tests expect of an exploration.
+// Expectations about an exploration.
 //
 //   expect_exhausted(explore({}, correct));
 //   expect_failure(explore(quietly, broken), "a data race on");
@@ -14,11 +14,11 @@
 
 namespace bast::interleave {
 
-/// For failures that are wanted.
+/// For expected failures.
 inline const options quietly = {.quiet = true};
 
 inline const options every_order = {.preemption_bound = unbounded};
-/// Where that would take seconds: what three preemptions reach, and most bugs need two.
+/// If all schedules would take seconds: three preemptions, and most bugs need two.
 inline const options three_preemptions = {.preemption_bound = 3};
 
 /// Every schedule was run, and none failed.
@@ -27,7 +27,7 @@ inline void expect_exhausted(const result& r) {
   EXPECT_TRUE(r.exhausted) << r.schedules << " schedules were not all";
 }
 
-/// A schedule failed for the reason that the words name.
+/// A schedule failed for the reason in the words.
 inline void expect_failure(const result& r, const char* words) {
   EXPECT_NE(r.failure.find(words), std::string::npos) << r.failure << "\n" << r.trace;
   EXPECT_FALSE(r.exhausted);

@@ -23,8 +23,8 @@ using internal::machine;
 std::terminate_handler terminate_before = nullptr;
 violation_handler violation_before = nullptr;
 
-// Either the code under test throws where it must not, or it is being unwound through a noexcept
-// function: in both cases the process is well, and only this stack cannot go on.
+// The code under test throws where it must not, or it is being unwound through a noexcept function:
+// in both cases the process is intact, and only this stack cannot continue.
 [[noreturn]] void on_terminate() {
   machine* const m = machine::current();
   if (m != nullptr && m->is_inside()) m->lose("std::terminate was called");
@@ -40,7 +40,8 @@ void on_violation(const char* diagnostic) noexcept {
   (void)!::write(STDERR_FILENO, diagnostic, std::strlen(diagnostic));
 }
 
-// What abandoned stacks own is theirs for ever: nobody may destroy it, and it is no leak.
+// Abandoned stacks keep their objects permanently: nothing may destroy them, and they are not
+// leaks.
 void keep(coro_pool pool) {
   static std::mutex one_at_a_time;
   static auto& kept = *new std::vector<coro_pool>;
@@ -75,7 +76,7 @@ result search(machine& m, const options& chosen, const std::function<void(world&
       out.exhausted = out.failure.empty() && chosen.replay.empty();
       break;
     }
-    // Asking for the time costs more than a small schedule.
+    // Reading the clock costs more than a small schedule.
     if (out.schedules % 64 == 0 && clock::now() >= end) break;
   }
   return out;

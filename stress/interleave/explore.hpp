@@ -6,7 +6,7 @@
 //   const auto r = bast::interleave::explore({}, [](bast::interleave::world& w) {
 //     mailbox<model_atomics> box;
 //     w.spawn([&] { box.put(7); });
-//     w.spawn([&] { w.check(box.take() != 8, "nobody put 8"); });
+//     w.spawn([&] { w.check(box.take() != 8, "8 was never put"); });
 //     w.run();
 //     w.check(box.empty(), "what was put was taken");
 //   });
@@ -38,8 +38,8 @@ inline constexpr unsigned unbounded = UINT_MAX;
 
 struct options {
   interleave::strategy strategy = strategy::exhaustive;
-  /// How often a schedule may take the turn from a thread that could go on. Most bugs need two:
-  /// Musuvathi and Qadeer, PLDI 2007. Exhaustive search only.
+  /// The number of times that a schedule may take the turn from a thread that could continue. Most
+  /// bugs need two: Musuvathi and Qadeer, PLDI 2007. Exhaustive search only.
   unsigned preemption_bound = 2;
   /// The number of ordering constraints that a bug may need. PCT only.
   unsigned depth = 3;
@@ -47,23 +47,23 @@ struct options {
   /// Ends after so many schedules or seconds, whichever comes first.
   std::uint64_t schedules = 1'000'000;
   double seconds = 60;
-  /// A schedule with more accesses than this is a failure: a loop without relax(), a livelock.
+  /// A schedule with more accesses fails: a loop without relax(), a livelock.
   std::uint64_t steps = 10'000;
-  /// Choices of a failure, to run that schedule and no other. Any strategy's.
+  /// The choices of a failure, to run that schedule only. Of any strategy.
   std::string replay = {};
-  /// Failures are written to standard error as they happen, unless they are wanted.
+  /// Failures are written to standard error as they happen, unless they are expected.
   bool quiet = false;
 };
 
 struct result {
   std::uint64_t schedules = 0;
-  /// Every schedule within the bound was run, and none failed.
+  /// All schedules within the bound were run, and none failed.
   bool exhausted = false;
-  /// What was wrong; empty when nothing was.
+  /// The reason of the failure; empty if there was none.
   std::string failure;
   /// For options::replay.
   std::string choices;
-  /// The last accesses before the failure, a line each.
+  /// The last accesses before the failure, one per line.
   std::string trace;
 };
 
@@ -71,18 +71,18 @@ namespace internal {
 class machine;
 }
 
-/// What a test talks to. Only inside the test and its threads.
+/// The interface of a test. Only inside the test and its threads.
 class world {
  public:
   /// Adds a thread, which starts with run(). At most eight in a schedule, by the test itself.
   void spawn(std::function<void()> body);
-  /// Runs the spawned threads until all have ended. What they did happens before its return. Does
+  /// Runs the spawned threads until all have ended. Their actions happen before its return. Does
   /// not return from a schedule that fails: the test is unwound.
   void run();
-  /// Fails the schedule unless `holds`; then it does not return.
+  /// Fails the schedule unless `holds`, and does not return then.
   void check(bool holds, const char* what,
              std::source_location where = std::source_location::current());
-  /// What reports call `object`; static lifetime.
+  /// The name of `object` in reports; static lifetime.
   void name(internal::cell& object, const char* text) noexcept { object.set_name(text); }
   /// The running thread: 0 in the test itself, then in the order of spawn.
   unsigned thread() const noexcept;
@@ -94,7 +94,7 @@ class world {
 };
 
 /// Runs `test` until a schedule fails, all have been run, or the budget is spent. Not reentrant;
-/// several OS threads may each explore something.
+/// several OS threads may explore separately.
 result explore(const options& chosen, const std::function<void(world&)>& test);
 
 }  // namespace bast::interleave

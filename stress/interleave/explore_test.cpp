@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The explorer: which schedules it runs, how it repeats one, who waits for whom.
+// The explorer: its schedules, replay, and waiting.
 #include "interleave/explore.hpp"
 
 #include <gtest/gtest.h>
@@ -66,7 +66,7 @@ TEST(Explore, RunsEachInterleavingOnce) {
 
 TEST(Explore, StaysWithinThePreemptionBound) {
   EXPECT_EQ((explore({.preemption_bound = 0}, counters<3, 4>).schedules), 6U);  // 3!
-  // Who comes first, and after which of its accesses but the last it is interrupted.
+  // Which thread comes first, and after which of its accesses except the last it is interrupted.
   EXPECT_EQ((explore({.preemption_bound = 1}, counters<2, 4>).schedules), 2U * (1 + 3));
   EXPECT_EQ(explore({.preemption_bound = 2}, needs_three).failure, "");
   expect_failure(explore({.preemption_bound = unbounded, .quiet = true}, needs_three),
@@ -196,7 +196,7 @@ TEST(Explore, SpinsThatWaitForEachOtherAreReported) {
   expect_failure(explore(quietly, spins), "thread 1 spins at");
 }
 
-// Waits a while and then does it itself; only the second of them has nobody to wait for.
+// Spins a while and then acts itself; only the second spin has no thread to wait for.
 TEST(Explore, ABoundedSpinGetsToItsEnd) {
   const auto spins = [](world& w) {
     atomic<int> done{0};
@@ -210,7 +210,7 @@ TEST(Explore, ABoundedSpinGetsToItsEnd) {
   EXPECT_EQ(explore({}, spins).failure, "");
 }
 
-// Who was woken may come before whatever the other one does next.
+// A woken thread may come before the next action of the other.
 TEST(Explore, AThreadThatWakesAnotherCanBeOvertaken) {
   int overtaken[2] = {};
   const result r = explore({}, [&](world& w) {

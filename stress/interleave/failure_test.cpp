@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What ends a schedule, and what a failed one leaves behind: nothing.
+// The ends of schedules; a failed one leaves nothing behind.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -29,7 +29,7 @@ struct counted {
 };
 
 TEST(Failure, WhatThreadsHoldIsReleasedAfterAFailure) {
-  // One that is asleep for ever, one in the middle, one that has not started, and the test itself.
+  // One asleep permanently, one in the middle, one not started, and the test itself.
   const auto stuck = [](world& w) {
     const auto held = std::make_unique<counted>();
     atomic<std::uint32_t> word{0};
@@ -44,14 +44,14 @@ TEST(Failure, WhatThreadsHoldIsReleasedAfterAFailure) {
     });
     w.spawn([&, by_value] { const auto mine = std::make_unique<counted>(); });
     w.run();
-    ADD_FAILURE() << "a schedule that failed goes on";
+    ADD_FAILURE() << "a failed schedule continues";
   };
   const result r = explore(quietly, stuck);
   expect_failure(r, "thread 2: fails (interleave/failure_test.cpp:");
   EXPECT_EQ(counted::alive, 0);
 }
 
-// Nothing can be thrown through it, so it has to return by itself.
+// No exception can pass through it, so it has to return by itself.
 TEST(Failure, ANoexceptFunctionThatCanGoOnReturnsAfterAFailure) {
   const auto interrupts = [](world& w) {
     atomic<int> stage{0};
@@ -69,14 +69,14 @@ TEST(Failure, ANoexceptFunctionThatCanGoOnReturnsAfterAFailure) {
   EXPECT_EQ(counted::alive, 0);
 }
 
-// Nothing can be thrown through lock(); its stack is left, and the process lives.
+// No exception can pass through lock(); its stack is abandoned, and the process lives.
 TEST(Failure, ANoexceptFunctionIsAbandoned) {
   const auto twice = [](world& w) {
     os::basic_lock<model_atomics> lock;
     w.spawn([&] {
       const auto mine = std::make_unique<int>(7);
-      // Where a sanitizer keeps locals elsewhere, nothing leads there from a stack that is left.
-      // Not destroyed, so that what it leads to is no leak at the end either.
+      // If a sanitizer keeps locals elsewhere, an abandoned stack has no reference to them. Not
+      // destroyed, so that they are not leaks at the end either.
       static auto* const reachable = new std::vector<const int*>;
       reachable->push_back(mine.get());
       lock.lock();
@@ -85,7 +85,7 @@ TEST(Failure, ANoexceptFunctionIsAbandoned) {
     });
     w.run();
   };
-  for (int i = 0; i < 3; ++i) expect_failure(explore(quietly, twice), "nobody can go on");
+  for (int i = 0; i < 3; ++i) expect_failure(explore(quietly, twice), "no thread can continue");
 }
 
 TEST(Failure, ADestructorThatWaitsForEverIsAbandoned) {
@@ -117,7 +117,7 @@ TEST(Failure, TerminateIsAFailure) {
     w.spawn([]() noexcept { (void)std::string().at(1); });
     w.run();
   };
-  expect_failure(explore(quietly, dies), "thread 1 cannot go on: std::terminate was called");
+  expect_failure(explore(quietly, dies), "thread 1 cannot continue: std::terminate was called");
 }
 
 TEST(Failure, AViolatedContractIsAFailure) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Litmus tests of values and orders: classic mistakes, each of which must be found, beside their
-// correct forms, which must be exhausted without a complaint.
+// Litmus tests of values and orders: classic mistakes, each of which must be found, and their
+// correct forms, which must be exhausted without a failure.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -93,7 +93,7 @@ TEST(Litmus, AReleaseOrdersNothingThatFollowsIt) {
                  "a data race");
 }
 
-// A release sequence: what a read-modify-write leaves still carries what the store released.
+// A release sequence: the result of a read-modify-write still carries what the store released.
 template <bool Rmw>
 void passed_on(world& w) {
   plain<int> text = 0;
@@ -145,7 +145,7 @@ TEST(Litmus, FencesOrderRelaxedAccesses) {
   expect_failure(explore(quietly, published_by_fences<false>), "a data race");
 }
 
-// Double-checked initialisation: the first look is outside the lock.
+// Double-checked initialisation: the first check is outside the lock.
 struct double_checked {
   memory_order look;
   memory_order set;

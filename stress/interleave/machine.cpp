@@ -11,10 +11,10 @@ namespace bast::interleave::internal {
 
 namespace {
 
-// Rounds of threads that all relax and change nothing, before that is called a livelock.
+// Rounds in which all threads relax and change nothing, before that counts as a livelock.
 constexpr std::uint64_t idle_rounds_max = 1000;
 
-// Schedules are numbered across the process, so that an object of an earlier one is told apart.
+// Schedules are numbered across the process, to recognise an object of an earlier one.
 std::atomic<std::uint64_t> schedules_so_far = 0;
 constinit thread_local machine* of_this_thread = nullptr;
 
@@ -121,7 +121,7 @@ void machine::resume(unsigned thread) {
   BAST_CHECK(!went.failed(), "a virtual thread can always continue");
 }
 
-// A coroutine's life: one thread of one schedule after the other.
+// The body of a coroutine: one thread of one schedule after the other.
 void machine::serve(unsigned thread, yielder<>& out) {
   virtual_thread& t = threads_[thread];
   t.out = &out;
@@ -187,12 +187,12 @@ std::uint32_t machine::able_to_go_on() const noexcept {
   return able;
 }
 
-// Picks next_. `leaving`: the running thread gives its turn away, so that taking it is no
+// Picks next_. `leaving`: the running thread gives its turn away, so that taking it is not a
 // preemption.
 void machine::pass_on(bool leaving) {
   std::uint32_t able = able_to_go_on();
   if (able == 0 && relaxing_ != 0) {
-    // Whoever spins a bounded number of times must get to the end of that. In turns, unexplored:
+    // A thread that spins a bounded number of times must reach the end. In turns, unexplored:
     // nothing changes meanwhile.
     if (idle_since_ != changes_) idle_rounds_ = 0;
     idle_since_ = changes_;
@@ -202,7 +202,7 @@ void machine::pass_on(bool leaving) {
       able = bit(static_cast<unsigned>(std::countr_zero(from)));
     }
   }
-  if (able == 0) return record("nobody can go on: " + who_waits());
+  if (able == 0) return record("no thread can continue: " + who_waits());
 
   BAST_ASSERT(failure_.empty());  // I2
   std::array<std::uint8_t, threads_max> order;
@@ -232,7 +232,7 @@ void machine::give_way() {
   if (next_ != running_) rest();
 }
 
-// Leaves the turn to the hub. Throws when nothing but unwinding ends this thread.
+// Gives the turn to the hub. Throws if this thread can only end by unwinding.
 void machine::rest() {
   me().out->yield();
   if (mode_ == mode::unwinding) throw stopped{};
@@ -274,8 +274,8 @@ void machine::wake(const void* word, bool everybody) {
   }
 }
 
-// A thread that looks again before anybody changed anything sees the same. So it waits until
-// somebody did since it began to look.
+// A thread that checks again before any change gets the same result. So it waits for a change since
+// it began to check.
 void machine::relax(const place& where) {
   if (mode_ != mode::exploring) return step_after_failure();
   if (goes_on_too_long()) return;

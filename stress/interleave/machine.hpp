@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `machine`: virtual threads, and who has the turn. Thread 0 is the test itself.
+// `machine`: virtual threads and the turn. Thread 0 is the test itself.
 //
 //   hub: resumes next_ ──> thread runs to its next access ──> pass_on() picks next_
 //     ^                                                            │ itself: it goes on, no switch
 //     └──────────────────────── yields ────────────────────────────┘ another one
 //
-//   I1  Exactly the threads in ready_ can go on; those in relaxing_ when something has changed.
+//   I1  Exactly the threads in ready_ can continue; those in relaxing_ when something has changed.
 //   I2  Once a schedule has failed, no thread makes another choice.
 //
-// A failed schedule leaves threads in the middle of things. They are brought to an end in two
-// steps: first each goes on, unwatched, as long as it can, because returning is how code ends best;
-// what then still waits is unwound with an exception. Where a noexcept function is in its way, or
-// it waits in a destructor, its stack is abandoned: kept, with all it owns, until the process ends.
+// A failed schedule leaves threads unfinished. They are ended in two steps: first each continues,
+// unwatched, as long as it can, because returning is the best end; then those that still wait are
+// unwound with an exception. If a noexcept function is in its way, or it waits in a destructor, its
+// stack is abandoned: kept, with all that it owns, until the process ends.
 #pragma once
 
 #include <array>
@@ -38,7 +38,7 @@ enum class life : std::uint8_t {
   asleep,    // in wait()
   relaxing,  // until something has changed
   joining,   // in run()
-  refusing,  // its check failed: it does not go on
+  refusing,  // its check failed: it does not continue
   finished,
   lost,  // its stack is abandoned
 };
@@ -49,19 +49,19 @@ struct virtual_thread {
   std::function<void()> work;
   life state = life::unused;
   bool started = false;
-  // It was given the turn and has done nothing with it: its next access need not ask again.
+  // It was given the turn and has not used it: its next access need not ask again.
   bool has_turn = false;
 
   clock seen;      // what happens before its next step
   clock released;  // the same at its last release fence
   clock acquired;  // what an acquire fence would add
 
-  // Where it waits.
+  // The object that it waits for.
   const void* asleep_on = nullptr;
   label word;
   place waits_at;
 
-  // Changes by others, as counted when it last began to look; and its own.
+  // Changes by others, as counted when it last began to check; and its own.
   std::uint64_t looked_at = 0;
   std::uint64_t own_changes = 0;
 };
@@ -76,31 +76,31 @@ class machine {
   /// The machine whose schedule runs on this OS thread, or null.
   static machine* current() noexcept;
 
-  /// Runs one schedule. False when it failed.
+  /// Runs one schedule. False if it failed.
   bool run_schedule(const std::function<void(interleave::world&)>& test);
   schedule& choices() noexcept { return schedule_; }
   const std::string& failure() const noexcept { return failure_; }
   const trace& accesses() const noexcept { return trace_; }
 
-  // What a test and its threads ask for.
+  // Requests of a test and its threads.
   void spawn(std::function<void()> work);
   void run();
   void check(bool holds, const char* what, const place& where);
   unsigned running() const noexcept { return running_; }
 
-  // What cells and atomics ask for.
+  // Requests of cells and atomics.
   bool watches() const noexcept { return mode_ == mode::exploring; }
   std::uint64_t schedule_number() const noexcept { return number_; }
   std::uint32_t next_object() noexcept { return ++objects_; }
   virtual_thread& me() noexcept { return threads_[running_]; }
-  /// A place where another thread may get the turn.
+  /// A point where another thread may get the turn.
   void step();
   void sleep(const cell& word, const place& where);
   void wake(const void* word, bool everybody);
   void relax(const place& where);
-  /// After what others may have seen: what this thread does next is news again.
+  /// Separates what others may have seen from this thread's next actions.
   void tick() noexcept { ++me().seen.at[running_]; }
-  /// Something that another thread may be waiting for is different now.
+  /// A value that another thread may be waiting for has changed.
   void changed() noexcept {
     ++changes_;
     ++me().own_changes;
@@ -109,13 +109,13 @@ class machine {
                 std::uint64_t after) noexcept {
     trace_.add({running_, object, done, before, after});
   }
-  /// Ends the schedule with a failure. Returns when the thread is to go on, unwatched.
+  /// Ends the schedule with a failure. Returns if the thread is to continue, unwatched.
   void fail(const std::string& what);
-  /// The same for the running thread, when it cannot even be unwound. The caller must own nothing.
+  /// The same for a running thread that cannot be unwound. The caller must own nothing.
   [[noreturn]] void lose(const char* what);
   /// True on the stack of a virtual thread.
   bool is_inside() const noexcept { return inside_; }
-  /// True when the pool holds an abandoned stack, which must stay where it is.
+  /// True if the pool holds an abandoned stack, which must not move.
   bool lost_a_thread() const noexcept { return lost_a_thread_; }
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a schedule fails, and how what it leaves behind is wound up: the second half of `machine`.
+// The failure of a schedule and its cleanup: the second half of `machine`.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -26,14 +26,14 @@ void machine::fail(const std::string& what) {
 
 void machine::lose(const char* what) {
   if (mode_ == mode::exploring) {
-    record("thread " + std::to_string(running_) + " cannot go on: " + what);
+    record("thread " + std::to_string(running_) + " cannot continue: " + what);
   }
   me().state = life::lost;
   me().out->yield();
-  std::abort();  // Nobody resumes it.
+  std::abort();  // It is never resumed.
 }
 
-// Before anything is wound up: should that crash, the choices are known.
+// Before the cleanup, so that the choices are known if that crashes.
 void machine::record(const std::string& what) {
   next_ = nobody;
   if (mode_ != mode::exploring || !failure_.empty()) return;
@@ -61,7 +61,7 @@ std::string machine::who_waits() const {
 void machine::step_after_failure() {
   if (mode_ == mode::finishing) return rest();
   if (std::uncaught_exceptions() == 0) throw stopped{};
-  // A destructor, on the way out. It may look at things, but not for ever.
+  // A destructor, on the way out. Its checks are bounded.
   if (++steps_ > options_.steps) lose("it waits in a destructor");
 }
 

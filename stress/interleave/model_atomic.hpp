@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `model_atomic`: std::atomic, each access of which is a place to switch to another thread.
+// `model_atomic`: std::atomic in which each access may switch to another thread.
 #pragma once
 
 #include <atomic>
@@ -33,8 +33,8 @@ constexpr std::memory_order order_of_failure(std::memory_order order) noexcept {
 
 }  // namespace internal
 
-/// std::atomic's interface, as far as concurrent structures use it. compare_exchange_weak does not
-/// fail for no reason.
+/// The subset of std::atomic's interface that concurrent structures use. compare_exchange_weak has
+/// no spurious failures.
 template <class T>
 class model_atomic : public internal::atomic_cell {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -110,7 +110,7 @@ class model_atomic : public internal::atomic_cell {
                   [&](T was) { return static_cast<T>(was ^ with); });
   }
 
-  // An operator is not told where it is used, but can look up who called it.
+  // An operator does not receive its place of use, but can look up its caller.
   [[gnu::noinline]] operator T() const {
     return load_at(seq_cst, place(__builtin_return_address(0)));
   }

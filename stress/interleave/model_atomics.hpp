@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `model_atomics`: what bast::os::real_atomics is to production, for the checker. A structure that
-// is a template over the one runs on the other, access by access:
+// `model_atomics`: the checker's counterpart of bast::os::real_atomics. A structure that is a
+// template over it runs on either, access by access:
 //
 //   template <class Atomics>
 //   class mailbox { typename Atomics::template atomic<std::uint32_t> state_{0}; ... };
 //   mailbox<bast::interleave::model_atomics> box;   // in a test that explore() runs
 //
-// Nothing here is noexcept: a schedule that failed is unwound by an exception.
+// Nothing here is noexcept: a failed schedule is unwound by an exception.
 #pragma once
 
 #include <atomic>
@@ -26,8 +26,8 @@ struct model_atomics {
   template <class T>
   using plain = model_plain<T>;
 
-  /// A futex's: sleeps when `word` is `expected`, until woken. Never returns for no reason, and
-  /// orders nothing.
+  /// Like a futex: sleeps if `word` is `expected`, until woken. Without spurious wake-ups, and
+  /// without ordering.
   static void wait(const atomic<std::uint32_t>& word, std::uint32_t expected,
                    std::source_location where = std::source_location::current()) {
     word.wait(word.value_, expected, where);
@@ -36,7 +36,7 @@ struct model_atomics {
                        std::source_location where = std::source_location::current()) {
     internal::wake(word, operation::wake_all, where);
   }
-  /// Which sleeper it is, is a choice.
+  /// The woken sleeper is a choice.
   static void wake_one(const atomic<std::uint32_t>* word,
                        std::source_location where = std::source_location::current()) {
     internal::wake(word, operation::wake_one, where);
@@ -44,8 +44,8 @@ struct model_atomics {
 
   static std::uintptr_t self() noexcept { return internal::self(); }
 
-  /// Gives the turn away until somebody has changed something since this thread began to look, or
-  /// nobody else can go on.
+  /// Gives the turn away until a value has changed since this thread began to check, or no other
+  /// thread can continue.
   static void relax(unsigned /*round*/ = 0,
                     std::source_location where = std::source_location::current()) {
     internal::relax(where);

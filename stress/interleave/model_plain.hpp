@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `model_plain`: shared data that is not atomic, each use of which is looked at.
+// `model_plain`: shared non-atomic data, each use of which is checked.
 //
-//   model_plain<letter*> first = nullptr;   // used like the letter* that it is in production
+//   model_plain<letter*> first = nullptr;   // used like the letter* of production code
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace bast::interleave {
 
-/// Shared data that is not atomic. Reads as a T and is assigned from one; both are looked at.
+/// Shared non-atomic data. Reads as a T and is assigned from one; both are checked.
 template <class T>
 class model_plain : public internal::plain_cell {
   using location = std::source_location;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The model types: values as std::atomic has them, what they order, how long they live.
+// The model types: their values, as of std::atomic, their orders, their lifetimes.
 #include "interleave/model_atomics.hpp"
 
 #include <gtest/gtest.h>
@@ -107,8 +107,8 @@ TEST(Model, ThreadsAreToldApart) {
       });
     }
     w.run();
-    w.check(who[0] != 0 && who[1] != 0 && who[2] != 0, "nobody is 0");
-    w.check(who[0] != who[1] && who[1] != who[2] && who[0] != who[2], "nobody is somebody else");
+    w.check(who[0] != 0 && who[1] != 0 && who[2] != 0, "no id is 0");
+    w.check(who[0] != who[1] && who[1] != who[2] && who[0] != who[2], "ids are distinct");
   }));
 }
 
@@ -133,7 +133,7 @@ TEST(Model, TwoReadersAreNoRaceAndAWriterIs) {
   expect_failure(explore(quietly, uses(true)), "neither happens before the other");
 }
 
-// The first reader is forgotten by nobody, though others read later.
+// The first reader is remembered, though others read later.
 TEST(Model, AWriteRacesWithAnyEarlierReader) {
   expect_failure(explore(quietly,
                          [](world& w) {
@@ -243,7 +243,7 @@ TEST(Model, AnObjectThatIsPublishedTooEarlyRacesWithItsBirth) {
   expect_failure(explore(quietly, publishes(relaxed)), "a data race on atomic 2");
 }
 
-// Who frees an object must have seen that everybody is done with it.
+// The thread that frees an object must have seen that all others have finished with it.
 TEST(Model, AnObjectThatIsFreedTooEarlyRacesWithItsUse) {
   const auto frees = [](memory_order order) {
     return [order](world& w) {
@@ -277,7 +277,7 @@ TEST(Model, UseAfterTheEndIsFound) {
                  "uses an object after its end");
 }
 
-// A wake-up is given an address and looks at nothing.
+// A wake-up uses only an address and reads nothing.
 TEST(Model, AWakeUpMayComeAfterTheEnd) {
   expect_exhausted(explore({.preemption_bound = unbounded}, [](world& w) {
     auto done = std::make_unique<atomic<std::uint32_t>>(0);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The explorer against an oracle: for small random programs, everything that can come out of any
-// interleaving is found, and nothing else is. The oracle is a search of states that knows no
-// coroutines, no turns and no clocks.
+// The explorer against an oracle: for small random programs, exactly the results of all
+// interleavings are found. The oracle is a search of states without coroutines, turns and clocks.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -54,7 +53,7 @@ std::string print(const program& p) {
   return out;
 }
 
-/// What came of a program: the words, and what each thread saw. Or a deadlock.
+/// The results of a program: the words, and what each thread read. Or a deadlock.
 using outcomes = std::set<std::string>;
 
 struct state {
@@ -170,7 +169,7 @@ TEST(Oracle, ExhaustiveSearchFindsWhatCanHappenAndNothingElse) {
     const result r = explore({.preemption_bound = unbounded, .quiet = true}, test);
     if (expected.contains("deadlock")) {
       ++deadlocks;
-      EXPECT_NE(r.failure.find("nobody can go on"), std::string::npos) << print(p);
+      EXPECT_NE(r.failure.find("no thread can continue"), std::string::npos) << print(p);
       for (const std::string& one : found) EXPECT_TRUE(expected.contains(one)) << print(p) << one;
     } else {
       EXPECT_TRUE(r.exhausted) << r.failure << "\n" << print(p);

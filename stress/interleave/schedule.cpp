@@ -27,7 +27,7 @@ void schedule::read_replay() {
     if (after == end) break;
     at = after + 1;
   }
-  // Printing leaves out the zeros at the end, except for a single one.
+  // Printing leaves out trailing zeros, except for a single one.
   while (!path_.empty() && path_.back().taken == 0) path_.pop_back();
   given_ = path_.size();
 }
@@ -62,7 +62,7 @@ std::size_t schedule::choose_thread(std::span<const std::uint8_t> threads, bool 
 
 std::size_t schedule::choose(std::size_t count) { return decide(count, count, count); }
 
-// `fresh` is what to take where nothing is given; `count` leaves it to the strategy.
+// `fresh` is the choice if none is given; `count` leaves it to the strategy.
 std::size_t schedule::decide(std::size_t count, std::size_t allowed, std::size_t fresh) {
   BAST_ASSERT(position_ <= path_.size());  // I1
   if (position_ < given_) {

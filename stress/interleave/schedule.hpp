@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `schedule`: who answers when there is a choice. It knows nothing of threads but their numbers.
+// `schedule`: decides each choice. It knows threads only by number.
 //
-//   I1  path_ up to position_ is what was chosen so far in this schedule.
-//   I2  Depth first: the schedule begins as path_ says, and goes on with the first option each
-//   time.
+//   I1  path_ up to position_ is the list of choices so far in this schedule.
+//   I2  Depth first: the schedule begins with path_, and continues with the first option each time.
 //
-// Choice strings name the option taken at each place where there was more than one, counted among
-// all of them, whatever the bound allows. So they mean the same under every strategy.
+// Choice strings give the option taken at each point with more than one, counted among all of them,
+// whatever the bound allows. So they mean the same under every strategy.
 #pragma once
 
 #include <array>
@@ -28,16 +27,16 @@ class schedule {
 
   /// The next schedule starts.
   void begin();
-  /// One of two or more threads. The first is the running one when `preempts`: any other choice
-  /// then takes its turn away. `step` counts the accesses of this schedule.
+  /// One of two or more threads. If `preempts`, the first is the running one: any other choice then
+  /// takes its turn away. `step` counts the accesses of this schedule.
   std::size_t choose_thread(std::span<const std::uint8_t> threads, bool preempts,
                             std::uint64_t step);
   /// One of two or more alternatives that do not differ in preemptions.
   std::size_t choose(std::size_t count);
-  /// The schedule is over. False when there is none left.
+  /// Ends the schedule. False if there is none left.
   bool advance();
 
-  /// Not empty when the test took another course than before: it is not deterministic, or a replay
+  /// Not empty if the test took another course than before: it is not deterministic, or a replay
   /// belongs to another test.
   const std::string& complaint() const noexcept { return complaint_; }
   std::string print() const;
@@ -58,7 +57,7 @@ class schedule {
   const options& options_;
   std::vector<choice> path_;
   std::size_t position_ = 0;
-  std::size_t given_ = 0;  // The beginning of path_ that this schedule has to follow.
+  std::size_t given_ = 0;  // The part of path_ that this schedule has to follow.
   unsigned preemptions_ = 0;
   std::string complaint_;
 

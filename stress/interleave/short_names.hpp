@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Short names for litmus tests, in which orders and atomics are most of the text.
+// Short names for litmus tests, which consist mostly of orders and atomics.
 #pragma once
 
 #include <atomic>

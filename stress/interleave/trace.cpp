@@ -11,7 +11,7 @@ namespace bast::interleave::internal {
 
 namespace {
 
-// The file and the folder that it is in.
+// The file and its folder.
 std::string_view short_name(std::string_view path) {
   const std::size_t last = path.rfind('/');
   if (last == std::string_view::npos || last == 0) return path;
@@ -38,7 +38,7 @@ std::string print(const place& where) {
            std::to_string(where.where.line());
   }
   if (where.pc == nullptr) return "an unknown place";
-  // What addr2line wants: the offset into the file, of the call and not of what follows it.
+  // The input of addr2line: the offset into the file, of the call and not of the next instruction.
   Dl_info found = {};
   const char* const pc = static_cast<const char*>(where.pc) - 1;
   char offset[32];

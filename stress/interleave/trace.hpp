@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `trace`: the last accesses of a schedule, for whoever reads the report of a failure.
+// `trace`: the last accesses of a schedule, for the report of a failure.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@
 
 namespace bast::interleave {
 
-/// Where an access is in the program: a source location, or for operators, which can be handed
-/// none, the address that the call returns to.
+/// The place of an access in the program: a source location, or for operators, which cannot receive
+/// one, the address that the call returns to.
 struct place {
   std::source_location where = {};
   const void* pc = nullptr;
@@ -45,7 +45,7 @@ enum class operation : std::uint8_t {
   relax,
 };
 
-/// What a report calls an object.
+/// The name of an object in reports.
 struct label {
   const char* kind = "";  // "atomic", "plain"
   const char* name = nullptr;
@@ -69,7 +69,7 @@ struct event {
 
 namespace internal {
 
-/// A value as the trace shows it; larger ones as a hash, which tells them apart.
+/// A value as the trace prints it; larger ones as a hash, which distinguishes them.
 template <class T>
 std::uint64_t bits_of(const T& value) noexcept {
   std::uint64_t out = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whoever waits (lib/bast/coro/waiter.hpp), the loop that continues coroutines (ready_queue.hpp),
-// and those who wait for a group (cancel/wait_list.hpp), in every order of their accesses.
+// Waiters (lib/bast/coro/waiter.hpp), the loop that resumes coroutines (ready_queue.hpp), and those
+// that wait for a group (cancel/wait_list.hpp), in every order of their accesses.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace {
 using bast::internal::arm_cancelled;
 using bast::internal::arm_first;
 
-/// A loop of one thread: what is woken comes through its list.
+/// A loop of one thread: woken waiters arrive through its list.
 struct loop {
   struct process_mark {
     static process_mark here() { return {}; }
@@ -32,7 +32,7 @@ struct loop {
   void wake(list::link& who) {
     if (ready.push(who)) ++told;
   }
-  /// As a coroutine's: nobody else runs on this thread meanwhile, and the loop looks again.
+  /// Like a coroutine's: no other one runs on this thread meanwhile, and the loop checks again.
   void park(list::link& who) {
     for (;; model_atomics::relax()) {
       ready.collect();
@@ -56,7 +56,7 @@ struct one_wait {
   waiter::armed_word armed;
 };
 
-/// Of two committers one hands over its value, which the owner finds; then all of it goes.
+/// Of two committers one hands over its value, which the owner finds; then everything is destroyed.
 void two_committers(world& w, bool has_loop) {
   loop home;
   auto wait = std::make_unique<one_wait>(has_loop ? &home : nullptr);
@@ -71,7 +71,7 @@ void two_committers(world& w, bool has_loop) {
       at->who.wake();
     });
   }
-  // It lives until both have looked, which an object's lock sees to elsewhere.
+  // It lives until both have checked; elsewhere an object's lock ensures that.
   w.spawn([&] {
     const int arm = wait->who.wait();
     w.check(value == 10 * arm, "what the committer did is seen");
@@ -88,7 +88,7 @@ TEST(WaiterOrders, OneOfTwoCommittersEndsTheWaitOfACoroutine) {
   expect_exhausted(explore(three_preemptions, [](world& w) { two_committers(w, true); }));
 }
 
-/// I3: after wait() or withdraw() nobody touches it.
+/// I3: after wait() or withdraw() no other thread touches it.
 void only_committer(world& w, bool has_loop, bool withdraws) {
   auto home = std::make_unique<loop>();
   auto wait = std::make_unique<one_wait>(has_loop ? home.get() : nullptr);
@@ -101,7 +101,7 @@ void only_committer(world& w, bool has_loop, bool withdraws) {
     if (withdraws) {
       const std::uint16_t arm = wait->who.withdraw();
       w.check(arm == (committed ? 5 : arm_cancelled), "what it took back");
-      // Its address is the committer's until that has looked, as under an object's lock.
+      // Its address belongs to the committer until its check, as under an object's lock.
       if (!committed) return;
     } else {
       w.check(wait->who.wait() == 5, "the committer's arm");
@@ -144,7 +144,7 @@ TEST(ReadyListOrders, WhatIsPushedArrivesOnceAndTheLoopIsTold) {
     });
     w.run();
     const bool has_all = seen[0] + seen[1] == 2;
-    w.check(told == (has_all ? 0 : 1), "one knows that the loop has to look again");
+    w.check(told == (has_all ? 0 : 1), "one knows that the loop must check again");
     look();
     w.check(seen[0] == 1 && seen[1] == 1, "each once");
   }));
@@ -206,7 +206,7 @@ TEST(InboxOrders, WhatIsFreedElsewhereArrivesOnceWithWhatWasWrittenToIt) {
   }));
 }
 
-/// One wait for a group, as wait_group's.
+/// One wait for a group, like wait_group's.
 struct group_wait {
   explicit group_wait(wait_list& group, loop* home)
       : members(group), who(home, nullptr), node{.who = &who, .armed = who.arm(1)} {}
@@ -214,7 +214,7 @@ struct group_wait {
   waiter who;
   wait_list::node node;
 
-  /// True when it was released, after which the group is not touched.
+  /// True if it was released; then the group is not touched any more.
   bool wait() {
     if (!members.enlist(node)) {
       (void)who.withdraw();
@@ -284,7 +284,7 @@ TEST(WaitListOrders, Y11_EverybodyWhoWaitsAtZeroIsReleased) {
     }
     w.spawn([&] {
       group.done();
-      group.begin();  // The next cycle keeps nobody of this one.
+      group.begin();  // The next cycle keeps no waiter of this one.
       group.done();
     });
     w.run();
@@ -301,10 +301,10 @@ TEST(WaitListOrders, C11_TheLastMemberAgainstACancel) {
       std::unique_ptr<group_wait> waits =
           std::make_unique<group_wait>(*group, has_loop ? &home : nullptr);
       w.spawn([&] { group->done(); });
-      w.spawn([&] { waits->cancel(); });  // A registration's end would wait for it.
+      w.spawn([&] { waits->cancel(); });  // The end of a registration would wait for it.
       w.spawn([&] { (void)waits->wait(); });
       w.run();
-      w.check(group->active() == 0, "nobody is at work");
+      w.check(group->active() == 0, "no member is active");
       waits.reset();
       group.reset();
     }));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Litmus tests of what waits: futexes, locks, spins; and of a lock-free stack. Each mistake stands
-// beside its correct form.
+// Litmus tests of waiting: futexes, locks, spins; and of a lock-free stack. Each mistake is beside
+// its correct form.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -16,7 +16,7 @@
 namespace bast::interleave {
 namespace {
 
-// The look and the sleep must be one: wait() compares again.
+// Check and sleep must be atomic: wait() compares again.
 template <bool Compares>
 void sleeps_until_set(world& w) {
   atomic<std::uint32_t> flag{0};
@@ -33,7 +33,7 @@ void sleeps_until_set(world& w) {
 
 TEST(Waiting, ALostWakeUpIsFound) {
   const result r = explore(quietly, sleeps_until_set<false>);
-  expect_failure(r, "nobody can go on: thread 0 joins; thread 1 sleeps on atomic 2");
+  expect_failure(r, "no thread can continue: thread 0 joins; thread 1 sleeps on atomic 2");
 }
 TEST(Waiting, AWaitThatComparesLosesNone) {
   expect_exhausted(explore({.preemption_bound = unbounded}, sleeps_until_set<true>));
@@ -71,7 +71,8 @@ TEST(Waiting, WhichSleeperWakesIsAChoice) {
       });
     }
     w.spawn([&] {
-      // Until nothing changes any more: then relax() returns only because nobody else can go on.
+      // Until nothing changes any more: then relax() returns only because no other thread can
+      // continue.
       const auto settle = [] {
         for (int i = 0; i < 3; ++i) model_atomics::relax();
       };
@@ -104,13 +105,13 @@ void two_locks(world& w) {
 }
 
 TEST(Waiting, ADeadlockOfTwoLocksIsFound) {
-  expect_failure(explore(quietly, two_locks<false>), "nobody can go on");
+  expect_failure(explore(quietly, two_locks<false>), "no thread can continue");
   expect_exhausted(explore({.preemption_bound = unbounded}, two_locks<true>));
 }
 
 // --- structures ----------------------------------------------------------------------------------
 
-// Treiber, 1986. With a count beside the pointer a stale top is told from a new one.
+// Treiber, 1986. A count beside the pointer distinguishes a stale top from a new one.
 template <bool Counted>
 class stack {
  public:
@@ -167,8 +168,8 @@ TEST(Waiting, AbaOnAStackIsFound) {
   expect_exhausted(explore({.preemption_bound = 3}, pops_and_pushes<true>));
 }
 
-// Peterson, 1981. Its orders are out of scope, because loads here see the latest store: with
-// relaxed ones it still excludes. That the section is not ordered by them is found all the same.
+// Peterson, 1981. Its orders are out of scope, because loads here get the latest store: with
+// relaxed ones it still excludes. The missing ordering of the section is found all the same.
 struct peterson {
   memory_order set;
   memory_order look;
@@ -219,7 +220,7 @@ TEST(Waiting, TheLockExcludesTwo) {
 }
 TEST(Waiting, TheLockExcludesThree) { expect_exhausted(explore({}, excludes<3>)); }
 
-// A lock that forgets that somebody may sleep: the wake-up after contention is lost.
+// A lock that forgets possible sleepers: the wake-up after contention is lost.
 class forgetful_lock {
  public:
   void lock() {
@@ -250,7 +251,7 @@ TEST(Waiting, AForgetfulLockLosesAThread) {
                            }
                            w.run();
                          }),
-                 "nobody can go on");
+                 "no thread can continue");
 }
 
 }  // namespace
