@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cancellation against libstdc++'s <stop_token>: registering, looking, and cancelling sources with
+// Cancellation against libstdc++'s <stop_token>: registering, checking, and cancelling sources with
 // many callbacks, flat and as a tree.
 #include <bast/cancel.hpp>
 #include <memory>
@@ -16,7 +16,7 @@ struct count_one {
   void operator()() const noexcept { ++*counter; }
 };
 
-// What both sides of a comparison need, so that one template measures them alike.
+// The needs of both sides of a comparison, so that one template measures both.
 struct bast_side {
   using source = bast::cancel_source;
   using callback = bast::cancel_callback<count_one>;
@@ -76,7 +76,7 @@ void look(benchmark::State& state) {
 template <class Make, class Cancel>
 void cancelling(benchmark::State& state, Make make, Cancel cancel) {
   const auto count = static_cast<std::size_t>(state.range(0));
-  // Small ones are done many at a time: the clock would be measured otherwise.
+  // Small ones are done many at a time: otherwise the clock would dominate.
   const std::size_t copies = std::max<std::size_t>(1, 2000 / count);
   for (auto _ : state) {
     std::size_t counter = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Do two threads disturb each other that make and end children of different parents in one tree?
-// The "time" of each benchmark is a number: how long two threads take, each of which does as much
-// as one alone does in the time that it is divided by. 1 is perfect, 2 is no gain at all. What the
-// machine allows is the number of a loop on private memory.
+// Do two threads slow each other down when they create and end children of different parents in one
+// tree? The "time" of each benchmark is a number: the time of two threads, each doing the work of
+// one, divided by the time of one alone. 1 is perfect, 2 is no gain at all. A loop on private
+// memory gives the machine's own limit.
 #include <sched.h>
 
 #include <array>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int times = 400'000;
 
-/// Seconds until each of so many threads has done `work(thread)`.
+/// Seconds until each thread has done `work(thread)`.
 template <class Work>
 double seconds_of(int threads, Work work) {
   std::barrier ready(threads + 1);
@@ -74,7 +74,7 @@ int main(int count, char** words) {
   cpu_set_t all;
   CPU_ZERO(&all);
   for (std::size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
-  (void)::sched_setaffinity(0, sizeof all, &all);  // Refused, both take twice as long.
+  (void)::sched_setaffinity(0, sizeof all, &all);  // If refused, both take twice as long.
   benchmark::Initialize(&count, words);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

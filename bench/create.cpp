@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A coroutine's whole life on a warm pool: acquire, start, finish, release. Written as a user would
-// write it, and Boost's as its documentation does.
+// A coroutine's whole life on a warm pool: acquire, start, finish, release. Written as user code,
+// and Boost's as in its documentation.
 #include <boost/context/fiber.hpp>
 #include <boost/context/pooled_fixedsize_stack.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
@@ -32,7 +32,7 @@ void bast_life_zero_used(benchmark::State& state) {
 }
 BENCHMARK(bast_life_zero_used);
 
-/// Without a run: what the handle and the control block cost.
+/// Without a run: the cost of the handle and the control block.
 void bast_acquire_release(benchmark::State& state) {
   auto pool = bench::must(bast::coro_pool::create(), "create");
   bench::repeat(state, [&pool] {
@@ -43,7 +43,7 @@ void bast_acquire_release(benchmark::State& state) {
 }
 BENCHMARK(bast_acquire_release);
 
-/// Only the stack: what measuring, guarding and recycling it costs.
+/// Only the stack: the cost of measuring, guarding and recycling it.
 void bast_stack_acquire_release(benchmark::State& state) {
   bast::stack_pool pool;
   bench::must(pool.init({}, 64), "init");
@@ -70,7 +70,7 @@ void boost_life_pooled(benchmark::State& state) {
 }
 BENCHMARK(boost_life_pooled);
 
-/// A mapping and a guard page for each fiber: what Boost offers for safety.
+/// A mapping and a guard page for each fiber: Boost's safe variant.
 void boost_life_protected(benchmark::State& state) {
   boost_life(state, boost::context::protected_fixedsize_stack(bench::slot_bytes));
 }

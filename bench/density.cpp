@@ -2,9 +2,9 @@
 //
 //   bast_bench_density COUNT
 //
-// How much memory and how many mappings COUNT suspended coroutines take, each with one page of its
-// stack touched, under the default options; and whether making the last of them is as cheap as
-// making the first. A process of its own: it prints one JSON object and leaves without cleaning up.
+// The memory and mappings of COUNT suspended coroutines, each with one page of its stack touched,
+// under the default options; and whether creating the last of them is as cheap as creating the
+// first. A separate process: it prints one JSON object and exits without cleanup.
 #include <cinttypes>
 #include <cstring>
 #include <fstream>
@@ -48,9 +48,9 @@ void suspend_many(bast::coro_pool& pool, std::size_t count) {
 }
 
 /// Processor time of `sample` coroutines, and of as many pages of plain fresh memory, a slot apart.
-/// The two take turns in small portions, so that both draw pages from the same supply: under a
+/// The two alternate in small portions, so that both draw pages from the same supply: under a
 /// hypervisor a page that this machine has not used lately costs several times as much as any
-/// other, and then everything, plain memory too, looks slower towards its end.
+/// other, and then everything, including plain memory, gets slower towards its end.
 struct creation {
   static constexpr std::size_t sample = 100'000;
   double coroutines = 0;
@@ -95,5 +95,5 @@ int main(int argc, char** argv) {
       before.maps, after.maps, stats.stacks.slabs, first.coroutines / sample * 1e9,
       last.coroutines / sample * 1e9, first.plain / sample * 1e9, last.plain / sample * 1e9);
   std::fflush(stdout);
-  std::_Exit(0);  // Unwinding a million coroutines is not what is measured.
+  std::_Exit(0);  // Unwinding a million coroutines is not measured.
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first run of a coroutine on a stack that nobody has used before: it uses 10 KiB, which is
-// three pages, all within the window that is open from the start. The floor is the kernel: the same
-// three pages of plain fresh memory, a slot apart like the stacks, descending like a stack.
+// The first run of a coroutine on an unused stack: it uses 10 KiB, which is three pages, all within
+// the initially open window. The floor is the kernel: the same three pages of plain fresh memory, a
+// slot apart like the stacks, descending like a stack.
 //
-// The page tables are in the same condition on both sides: installing a slot's guard has made
-// them, so the plain memory has one page of each slot touched beforehand. What is timed on the
-// plain side is then three faults on demand-zero pages and nothing else.
+// The page tables are in the same state on both sides: installing a slot's guard has created them,
+// so the plain memory has one page of each slot touched beforehand. The timed plain side is then
+// three faults on demand-zero pages and nothing else.
 #include "support.hpp"
 
 namespace {
@@ -15,7 +15,7 @@ constexpr std::size_t stacks = 512;
 constexpr std::size_t pages_used = 3;
 
 /// Uses 10 KiB of stack. The window's top page also holds the coroutine's frames, and up to 960
-/// bytes of colour, so that the three pages are the same for every slot.
+/// bytes of colour, so the three pages are the same for every slot.
 [[gnu::noinline]] void use_ten_kib() {
   std::byte frame[10 << 10];
   for (std::size_t at = sizeof frame; at >= bench::page; at -= bench::page) {

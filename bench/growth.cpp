@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One growth of a stack: a touch below the open part, the handler, the pages. The argument is how
-// many of the pages that the growth opened (eight: 32 KiB) are then touched.
+// One growth of a stack: a touch below the open part, the handler, the pages. The argument is the
+// number of pages touched afterwards, of the eight (32 KiB) that the growth opened.
 //
-// The floor has two parts, measured apart and added: a SIGSEGV that is delivered to an empty
+// The floor has two parts, measured separately and added: a SIGSEGV that is delivered to an empty
 // handler on an alternate stack and returned from, and the same number of demand-zero faults in
-// plain memory whose page tables exist.
+// plain memory with existing page tables.
 #include <signal.h>
 #include <ucontext.h>
 
@@ -89,7 +89,7 @@ inline void fault_once(std::byte* where) {
 #endif
 }
 
-/// Handles SIGSEGV in its own way while it lives, on the alternate stack that a pool prepares.
+/// Handles SIGSEGV by itself while it exists, on the alternate stack that a pool prepares.
 class own_handler {
  public:
   explicit own_handler(void (*handler)(int, siginfo_t*, void*)) {
@@ -107,7 +107,7 @@ class own_handler {
   struct sigaction before_{};
 };
 
-/// The page is inaccessible by mprotect: the cheapest fault that there is.
+/// The page is inaccessible by mprotect: the cheapest possible fault.
 void bare_sigsegv(benchmark::State& state) {
   const own_handler handler(step_over);
   const bench::fresh_memory memory(bench::page);
@@ -120,7 +120,7 @@ BENCHMARK(bare_sigsegv);
 constexpr int guard_install = 102;
 constexpr int guard_remove = 103;
 
-/// The least that a handler can do to grow a stack: one system call, without asking whose it is.
+/// The minimal handler that grows a stack: one system call, without a lookup of the owner.
 void remove_guard(int, siginfo_t* info, void*) {
   constexpr std::size_t grown = 32 << 10;
   const auto fault = reinterpret_cast<std::uintptr_t>(info->si_addr);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The context switch with much to save: six integers and four doubles are live across each switch,
-// on both sides. The inline form makes the compiler save what is live; a callee-saved form saves
-// the same registers always and leaves the doubles to the compiler. One iteration is two switches.
+// on both sides. The inline form makes the compiler save live values; a callee-saved form always
+// saves the same registers and leaves the doubles to the compiler. One iteration is two switches.
 #include <bast/arch.hpp>
 #include <boost/context/fiber.hpp>
 
@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t stack_bytes = 64 << 10;
 
-/// Keeps ten values in use across `hand_over`, for as long as `more()` says.
+/// Keeps ten values in use across `hand_over`, while `more()` is true.
 template <class More, class HandOver>
 [[gnu::noinline]] void loop_with_ten_live(More more, HandOver hand_over) {
   std::uint64_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Does the fault handler get slower with the number of stacks? The cost of one growth with ten live
-// stacks and with a million. Both grow the same ten stacks again and again, so that caches and page
-// tables are equally warm; only what the handler has to search differs. The ten are spread over
-// the million, hence over all slabs.
+// stacks and with a million. Both grow the same ten stacks repeatedly, so that caches and page
+// tables are equally warm; only the handler's search differs. The ten are spread over the million,
+// hence over all slabs.
 //
-// The stacks are live but never ran: what is not touched costs no memory, and the directory does
-// not care.
+// The stacks are live but never ran: untouched memory costs nothing, and the directory does not
+// depend on it.
 #include <bast/arch.hpp>
 
 #include "support.hpp"
@@ -36,7 +36,7 @@ void grow(benchmark::State& state) {
   // Prepares the thread: its alternate signal stack.
   const auto preparation = bench::must(bast::coro_pool::create(), "create");
   bast::stack_pool pool;
-  // A stack that is released is cut back to its window, so that it grows again.
+  // A released stack is trimmed to its window, so that it grows again.
   bench::must(pool.init({.retain = bast::bytes{32 << 10}}, live), "init");
   std::vector<bast::slot*> all;
   for (std::size_t i = 0; i < live; ++i) all.push_back(bench::must(pool.acquire(site), "acquire"));

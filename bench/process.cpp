@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::size_t output_bytes = std::size_t{1} << 20;
 
-/// What is run: a program that does nothing, its output discarded; or one that writes 1 MiB, which
+/// The program to run: one that does nothing, its output discarded; or one that writes 1 MiB, which
 /// is kept, with a second pipe for standard error.
 struct task {
   bool captures;
@@ -41,7 +41,7 @@ void check_end(bool exited_with_0, std::size_t size, const task& what) {
   if (size != (what.captures ? output_bytes : 0)) bench::give_up("capturing");
 }
 
-/// What the peers keep output in: doubled when full, as bast's buffers are.
+/// The peers' output buffer: doubled when full, like bast's.
 class sink {
  public:
   sink() = default;
@@ -137,7 +137,7 @@ class floor_side {
         if (size < 0) bench::give_up("read");
         sinks[i]->commit(static_cast<std::size_t>(size));
         if (size > 0) continue;
-        ::close(std::exchange(polled[i].fd, -1));  // Which poll passes over from here on.
+        ::close(std::exchange(polled[i].fd, -1));  // poll ignores it from here on.
         --open;
       }
     }
@@ -337,8 +337,8 @@ class uring_side {
 
 // ---- Timing.
 
-/// Time as the clock on the wall has it, since a process is work of other cores too. The median of
-/// some runs of as many processes at once as the benchmark's argument says.
+/// Wall time, since a process is work of other cores too. The median of some runs of as many
+/// processes at once as the benchmark's argument.
 template <class Side>
 void measure(benchmark::State& state, const task& what) {
   Side side;
@@ -389,7 +389,7 @@ void use_every_processor() {
   cpu_set_t all;
   CPU_ZERO(&all);
   for (std::size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
-  // The kernel keeps those that there are. Refused, all sides share what is left.
+  // The kernel drops CPUs that do not exist. If refused, all sides share the rest.
   (void)::sched_setaffinity(0, sizeof all, &all);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Deep recursion: 160 calls with frames of about 1 KiB, 44 pages of stack. Cold: on a stack never
-// used before, so that bast grows it three times (32, 64, 128, 192 KiB); the peer is the same
-// recursion on plain fresh memory of the same size, all of it open. Warm: the stack is there
-// already; the peer is the thread's own stack.
+// Deep recursion: 160 calls with frames of about 1 KiB, 44 pages of stack. Cold: on an unused
+// stack, so that bast grows it three times (32, 64, 128, 192 KiB); the peer is the same recursion
+// on plain fresh memory of the same size, all of it open. Warm: the stack has been used before; the
+// peer is the thread's own stack.
 #include <bast/arch.hpp>
 
 #include "support.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The coroutine as users see it: resume and yield, with everything the safe interface checks. One
+// The coroutine as users see it: resume and yield, with all checks of the safe interface. One
 // iteration is a pair: there and back.
 #include <boost/context/fiber.hpp>
 
@@ -61,7 +61,7 @@ void boost_fiber_pair(benchmark::State& state) {
 }
 BENCHMARK(boost_fiber_pair);
 
-/// Boost passes values through memory that both sides can see.
+/// Boost passes values through memory that both sides share.
 void boost_fiber_pair_values(benchmark::State& state) {
   using boost::context::fiber;
   bool stop = false;

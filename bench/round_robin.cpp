@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A scheduler in one line: K coroutines are resumed in turn, each yields at once. Shows what the
-// switch costs when stacks and control blocks fall out of the first caches. One iteration is one
-// pair of switches.
+// A minimal scheduler: K coroutines are resumed in turn, each yields at once. Shows the cost of the
+// switch when stacks and control blocks fall out of the first caches. One iteration is one pair of
+// switches.
 #include <boost/context/fiber.hpp>
 #include <boost/context/pooled_fixedsize_stack.hpp>
 #include <vector>
@@ -28,7 +28,7 @@ void bast_round_robin(benchmark::State& state) {
 }
 BENCHMARK(bast_round_robin)->Arg(8)->Arg(256)->Arg(4096);
 
-/// On 256 KiB stacks from Boost's own pool, which gives them no colours.
+/// On 256 KiB stacks from Boost's own pool, which does not colour them.
 void boost_round_robin(benchmark::State& state) {
   using boost::context::fiber;
   boost::context::pooled_fixedsize_stack stacks(bench::slot_bytes);

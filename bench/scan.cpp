@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What it costs to look at a live stack from outside: a thousand stacks of 256 KiB, of each of
-// which 6 KiB were used, in this process, which is read as a foreign one would be.
+// The cost of a look at a live stack from outside: a thousand stacks of 256 KiB with 6 KiB used
+// each, in this process, which is read like a foreign one.
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -53,7 +53,7 @@ void without_depths(benchmark::State& state) { look(state, false); }
 BENCHMARK(with_depths);
 BENCHMARK(without_depths);
 
-/// The floor of a depth: reading the two pages that were used, a thousand stacks in one call.
+/// The floor of a depth: reading the two used pages, a thousand stacks in one call.
 void two_pages_each(benchmark::State& state) {
   crowd held;
   std::vector<char> into(stacks * 8192);

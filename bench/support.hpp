@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the benchmarks share: loops, clocks, fresh memory, and pools that must exist.
+// Shared by the benchmarks: loops, clocks, fresh memory, and results that must have a value.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -47,7 +47,7 @@ inline double seconds_since(clock::time_point start) {
   return std::chrono::duration<double>(clock::now() - start).count();
 }
 
-/// Processor time of this thread: what other programs take does not count.
+/// Processor time of this thread, which excludes other programs.
 inline double processor_seconds() {
   timespec now{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -63,8 +63,8 @@ void timed(benchmark::State& state, std::size_t operations, F f) {
   state.SetIterationTime((processor_seconds() - start) / static_cast<double>(operations));
 }
 
-/// Operations timed one by one, because each needs a preparation that is not timed. The median, so
-/// that one interrupted by another program does not count. Reading the clock adds about 30 ns.
+/// Operations timed one by one, because each needs an untimed preparation. The median excludes
+/// those interrupted by another program. Reading the clock adds about 30 ns.
 class stopwatch {
  public:
   explicit stopwatch(std::size_t operations) { laps_.reserve(operations); }
@@ -86,11 +86,11 @@ class stopwatch {
   std::vector<double> laps_;
 };
 
-/// What a benchmark with a fixed number of iterations needs, where the preparation takes longer
-/// than what is timed and calibration would take for ever.
+/// Settings of a benchmark with a fixed number of iterations, whose preparation takes longer than
+/// the timed part, so that calibration would not end.
 inline void by_hand(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(8); }
 
-/// Fresh anonymous memory, small pages only, as bast's slabs are. Unmapped at the end.
+/// Fresh anonymous memory, small pages only, like bast's slabs. Unmapped at the end.
 class fresh_memory {
  public:
   explicit fresh_memory(std::size_t size) : size_(size) {
@@ -106,8 +106,8 @@ class fresh_memory {
 
   std::byte* base() const { return base_; }
 
-  /// Touches the lowest page of each stride, so that the page tables exist, as they do for a slot
-  /// whose guard is installed; what is touched later then costs page faults and nothing else.
+  /// Touches the lowest page of each stride, so that the page tables exist, as for a slot with an
+  /// installed guard; later touches then cost page faults and nothing else.
   void make_page_tables(std::size_t stride) {
     for (std::size_t at = 0; at < size_; at += stride) {
       *static_cast<volatile std::byte*>(base_ + at) = std::byte{1};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bare context switch, nothing live but a loop counter: two flows of control hand over to each
+// The bare context switch, with only a loop counter live: two flows of control switch to each
 // other. One iteration is two switches, there and back; bench/run divides by two.
 #include <ucontext.h>
 
@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t stack_bytes = 64 << 10;
 
 [[gnu::noinline]] void nothing() { asm volatile(""); }
-// Volatile: the compiler may not know where the call goes.
+// Volatile, so that the compiler does not know the target.
 void (*volatile call_target)() = nothing;
 
 void empty_indirect_call(benchmark::State& state) {
@@ -28,7 +28,7 @@ struct pair {
   bast::arch::context there;
 };
 
-// The entry function is given the address of `there`; the pair is static, so it needs no more.
+// The entry function receives the address of `there`; the pair is static, so it needs no more.
 pair inline_pair;
 pair out_of_line_pair;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What it costs that stacks are always recorded: lives and switches with recording on and off, and
-// a growth that has to remember its stack against one that has not.
+// The cost of always recording stacks: lives and switches with recording on and off, and a growth
+// that must remember its stack against one that need not.
 #include "support.hpp"
 
 namespace {
@@ -89,7 +89,7 @@ void grow_after(benchmark::State& state, const char* before) {
     state.ResumeTiming();
   }
 }
-/// The deepest of its site, so it is remembered; and one that is not, as it is no deeper.
+/// The deepest of its site, which is remembered; and one that is not deeper, which is not.
 void growth_remembered(benchmark::State& state) { grow_after(state, "other"); }
 void growth_known(benchmark::State& state) { grow_after(state, "timed"); }
 BENCHMARK(growth_remembered);

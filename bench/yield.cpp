@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one yield costs when so many coroutines take turns, each of which switches straight to the
-// next: the least that a scheduler can do, with tags kept. bench/go has the peer.
+// The cost of one yield when so many coroutines take turns, each switching straight to the next:
+// the minimum of a scheduler, with tags kept. bench/go has the peer.
 #include <bast/coro.hpp>
 #include <bast/coro/switch_to.hpp>
 #include <memory>
@@ -13,11 +13,11 @@ namespace {
 
 using namespace bast::internal;
 
-/// A first-in-first-out queue of coroutines that always has one.
+/// A first-in-first-out queue of coroutines that is never empty.
 class scheduler {
  public:
   struct record {
-    coro_block block;  // first: an entry function is given it
+    coro_block block;  // first: an entry function receives it
     record* next = nullptr;
     void (*body)(scheduler&) = nullptr;
     scheduler* owner = nullptr;
@@ -67,8 +67,9 @@ class scheduler {
   record& pop() {
     record& first = *head_;
     record* const second = head_ = first.next;
-    // Where many take turns, each has left the first cache by its own: the stack of the second and
-    // the record of the third are fetched meanwhile. A quarter of the time among a thousand.
+    // If many take turns, each has left the first cache by its turn: the stack of the second and
+    // the record of the third are prefetched meanwhile. Saves a quarter of the time among a
+    // thousand.
     if (second != tail_ && second != nullptr) {
       record* const third = second->next;
       __builtin_prefetch(second->block.context.sp);

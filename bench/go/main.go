@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The Go side of the benchmarks of the scheduler: what runtime.Gosched costs when so many goroutines
-// take turns on one processor. Writes what Google Benchmark would, as far as bench/run reads it; its
-// arguments are that library's, and are not needed here.
+// The Go side of the scheduler's benchmarks: the cost of runtime.Gosched when so many goroutines
+// take turns on one processor. Writes the subset of Google Benchmark's output that bench/run reads;
+// its arguments are for that library and ignored here.
 package main
 
 import (
