@@ -2,8 +2,8 @@
 //
 // bast_driver [SEED]: random lives of coroutines without GoogleTest, for sanitizers that need all
 // code to be instrumented. Coroutines grow, are resumed from the thread and from each other, end or
-// are abandoned, and hand their stacks to the next; the pool shrinks now and then. Silent when all
-// is well; what is not ends the process with the line that repeats it.
+// are abandoned, and pass their stacks to the next; the pool shrinks now and then. Silent on
+// success; a failure ends the process with the line that repeats it.
 #include <array>
 #include <bast/coro.hpp>
 #include <cstdint>
@@ -44,14 +44,14 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-/// What a coroutine is resumed with: how deep to go, and whether to let another one do it.
+/// The value of a resume: how deep to go, and whether another coroutine does it.
 struct order {
   int kib = 0;
   bool nested = false;
   bool last = false;
 };
 
-/// Fills a kibibyte of stack per level and finds it unchanged on the way back.
+/// Fills a kibibyte of stack per level and checks that it is unchanged on the way back.
 [[gnu::noinline]] int descend(int levels) {
   std::array<unsigned char, 1024> frame;
   const int mark = levels % 251;
@@ -93,7 +93,7 @@ class driver {
     }
   }
 
-  /// Most are shallow, as in life; a few grow several times.
+  /// Mostly shallow, as in practice; a few grow several times.
   int depth() {
     return static_cast<int>(random_.below(16) == 0 ? random_.below(deepest_kib)
                                                    : random_.below(16));
@@ -113,7 +113,7 @@ class driver {
     require(step.yielded() && step.value() == kib + 1, "a start went wrong");
   }
 
-  /// In a coroutine of its own, resumed by a coroutine.
+  /// In a separate coroutine, resumed by a coroutine.
   int descend_elsewhere(int kib) {
     auto inner = pool_.acquire<void, void, int>().value();
     const auto begun = inner.start([kib](bast::yielder<>& out) {

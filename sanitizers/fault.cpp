@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Faults: a stack's real end, growth, and wild writes, which must reach whoever they belong to with
-// their address intact.
+// Faults: a stack's real end, growth, and wild writes, which must reach the responsible handler
+// with their address intact.
 #include <bast/coro.hpp>
 #include <bast/os.hpp>
 #include <csignal>
@@ -25,8 +25,8 @@ constexpr int handled = 43;  // the exit status of a handler that saw the right 
 
 void write_wildly() { *reinterpret_cast<volatile char*>(wild) = 1; }
 
-/// Recurses until `deep` bytes of stack are in use. Without the address sanitizer's instrumentation
-/// which would keep the frames on a stack of its own.
+/// Recurses until `deep` bytes of stack are in use. Without the address sanitizer's
+/// instrumentation, which would keep the frames on a stack of its own.
 [[gnu::noinline, gnu::no_sanitize_address]] int recurse(const char* top, std::size_t deep) {
   volatile char frame[512];
   frame[0] = 1;
@@ -50,7 +50,7 @@ bool is_wild(const siginfo_t* info) {
   return info->si_addr == reinterpret_cast<void*>(wild) && info->si_code == SEGV_MAPERR;
 }
 
-/// In a child that its parent traces.
+/// In a child traced by its parent.
 [[noreturn]] void die_traced() {
   ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
   bast::coro_pool pool = make_pool();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Leaks. The leak sanitizer looks for pointers on the stacks of suspended coroutines, because the
-// library tells it of them, and not on idle ones.
+// Leaks. The leak sanitizer searches the stacks of suspended coroutines for pointers, because the
+// library registers them, and not idle ones.
 #include <bast/coro.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t block_bytes = 4711;
 
-/// Leaves the program, as std::exit() does anywhere, while `f` is suspended in a coroutine.
+/// Exits, like std::exit() anywhere, while `f` is suspended in a coroutine.
 template <class F>
 [[noreturn]] void exit_while_suspended(F f) {
   bast::coro_pool pool = bast::coro_pool::create().value();
@@ -34,7 +34,7 @@ template <class F>
 }  // namespace
 
 void leak_of_the_dead() {
-  // A static pointer to the pool, so that its stacks are there when leaks are looked for.
+  // A static pointer to the pool, so that its stacks exist during the leak check.
   static bast::coro_pool pool = bast::coro_pool::create().value();
   lose_a_block(pool);
   std::exit(0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bugs in memory that is a coroutine's stack. The sanitizers must call them what they would call
-// them on a thread's stack.
+// Bugs in memory that is a coroutine's stack. The sanitizers must report them as on a thread's
+// stack.
 #include <bast/coro.hpp>
 #include <cstdio>
 
@@ -12,8 +12,8 @@ namespace {
 
 using bast::yielder;
 
-/// A pointer whose origin the compiler can no longer see. A call and no asm statement: a function
-/// with one keeps its locals on its own stack, also while use after return is looked for.
+/// Hides a pointer's origin from the compiler. A call and not an asm statement: a function with one
+/// keeps its locals on its own stack, even with the check for use after return.
 template <class T>
 [[gnu::noinline]] T* launder(T* pointer) {
   static T* volatile kept;
@@ -56,7 +56,8 @@ void buffer_overflow() {
 
 void uninitialised_read() {
   bast::coro_pool pool = make_pool();
-  // The first user leaves initialised bytes; on its stack the second one's locals are new again.
+  // The first user leaves initialised bytes; on its stack the second one's locals are uninitialised
+  // again.
   run(pool, [] {
     volatile char all[2048];
     for (volatile char& byte : all) byte = 0x5a;

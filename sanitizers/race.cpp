@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Data races between coroutines, and what is none.
+// Data races between coroutines, and similar legal code.
 #include <bast/coro.hpp>
 #include <bast/testing/raw_fiber.hpp>
 #include <latch>
@@ -16,7 +16,7 @@ int shared = 0;
 }  // namespace
 
 void race_on_two_threads() {
-  // Between the latch and the increment nobody takes a lock, which would order the two.
+  // Between the latch and the increment no lock is taken, which would order the two.
   std::latch both(2);
   const auto increment = [&] {
     bast::coro_pool pool = bast::coro_pool::create().value();
