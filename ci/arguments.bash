@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# What each job of ci/run takes. Sourced by it, and asked before anything is installed or built, so
-# that a slip is answered at once.
+# The arguments of each job of ci/run. Sourced by it, and checked before anything is installed or
+# built, so that a mistake is reported at once.
 
-# usage JOB: what the list of jobs says of it.
+# usage JOB: its text in the list of jobs.
 usage() {
   job_help | awk -v job="$1" '
     /^  [^ ]/ { is_it = $1 == job }
     is_it { print }'
 }
 
-# names JOB: what it can be told to do, for jobs that have names for that.
+# names JOB: its valid names, for jobs that take names.
 names() {
   case "$1" in
     test) echo "${test_steps[@]}" ;;
     quick) echo "${core_layers[@]}" testing ;;
     labels) echo "${!step_labels[@]}" ;;
     preset)
-      # Of the first list, those that are not hidden.
+      # Of the first list, the ones that are not hidden.
       awk -F'"' '/"buildPresets"/ { exit }
         $2 == "name" { name[++n] = $4 }
         $2 == "hidden" { n-- }
@@ -28,8 +28,8 @@ names() {
   esac
 }
 
-# takes JOB: a regular expression over its arguments, each with a blank before it. What another
-# program of ours checks before it builds anything is left to that.
+# takes JOB: a regular expression for its arguments, each preceded by a blank. Checks that other
+# programs of ours make before they build anything are left to them.
 takes() {
   local number=' [0-9]+' real=' [0-9]+([.][0-9]+)?' name
   name="$(names "$1")"
@@ -59,7 +59,7 @@ takes() {
   esac
 }
 
-# check_arguments JOB ARGS...: ends with 2, and says what the job takes, where it does not take them.
+# check_arguments JOB ARGS...: ends with 2 and the job's usage if the job does not take them.
 check_arguments() {
   local job="$1" given='' argument
   shift
@@ -77,7 +77,7 @@ check_arguments() {
     exit 2
   fi
   case "$job" in
-    demo) [[ $# == 0 || -d "$1" ]] || die "demo: '$1' is no directory" 2 ;;
+    demo) [[ $# == 0 || -d "$1" ]] || die "demo: '$1' is not a directory" 2 ;;
     matrix) matrix_names | grep -qE -- "${1:-.}" || die "no row of the matrix matches '$1'" 2 ;;
   esac
 }

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The part of ci/run that proves: fuzzers, fault loops, properties, stress, mutants. Sourced by it.
+# The proving part of ci/run: fuzzers, fault loops, properties, stress, mutants. Sourced by it.
 
-# Those of the library, whose inputs are programs of a model; and those of the inspector, whose
-# inputs are what it reads.
+# The library's targets, whose inputs are programs of a model; and the inspector's, whose inputs are
+# files that it reads.
 library_targets=(pool growth cancel_order process_driver command_argv_env combined)
 inspector_targets=(registry core perf_ring elf_frames su_ci recording budget draw)
 fuzz_targets=("${library_targets[@]}" "${inspector_targets[@]}")
 
-# fuzzer TARGET [OPTION...]: locals stay on the stack, where growth is what is tested; the replay of
-# the corpora under the preset asan has them moved.
+# fuzzer TARGET [OPTION...]: locals stay on the stack, where growth is tested; the replay of the
+# corpora under the preset asan has them on fake stacks.
 fuzzer() {
   ASAN_OPTIONS=detect_stack_use_after_return=0 "build/fuzz/fuzz/bast_fuzz_$1" "${@:2}"
 }
@@ -34,8 +34,9 @@ fuzz_one() {
     "${inputs[@]}" >"$directory/log" 2>&1
 }
 
-# A harness that finds nothing must first show that it would: from this seed, within so many runs,
-# however slow the machine is. What it found must be found again when its input is run alone.
+# A harness without findings must first show that it can have one: from this seed, within so many
+# runs, independent of the machine's speed. The finding must be reproduced when its input is run
+# alone.
 fuzz_canary() {
   local log=build/fuzz/run/canary.log found=build/fuzz/run/canary.input start=$SECONDS
   local complaint='the canary: three are suspended'
@@ -48,12 +49,12 @@ fuzz_canary() {
   note "fuzz: the canary was found after $((SECONDS - start)) s"
 }
 
-# report_fuzzer TARGET STATUS: one line of what it did; more when it found something.
+# report_fuzzer TARGET STATUS: one line of results; more after a finding.
 report_fuzzer() {
   local log="build/fuzz/run/$1/log" result=ok
   if [[ "$2" != 0 ]]; then
     result=FOUND
-    # The program in words, and what the sanitizer says of it.
+    # The program as text, and the sanitizer's report.
     grep -A 40 -m 1 -E '^bast fuzz|ERROR: ' "$log" || tail -n 40 "$log"
     note "the input is kept in build/fuzz/run/$1/; fuzz/README.md says how to replay it"
   fi
@@ -62,15 +63,14 @@ report_fuzzer() {
     "$log"), $(find "build/fuzz/run/$1/corpus" -type f | wc -l) inputs kept"
 }
 
-# run_fuzzers SECONDS TARGET...: as many at a time as there are cores. Fails when one found
-# something.
+# run_fuzzers SECONDS TARGET...: as many at a time as there are cores. Fails if one found something.
 run_fuzzers() {
   local seconds="$1" target pid status found=0 cores
   local -A running=()
   cores="$(nproc)"
   shift
   for target in "$@" ''; do
-    # With every core taken, and after the last target, wait for one that ends.
+    # With every core taken, and after the last target, waits for one that ends.
     while ((${#running[@]} == cores || (${#running[@]} > 0 && ${#target} == 0))); do
       status=0
       wait -n -p pid || status=$?
@@ -110,13 +110,13 @@ job_fuzz() {
   run_fuzzers "$seconds" "${targets[@]}"
 }
 
-# merge_programs TARGET NEW DIRECTORY...: what covers something new, of programs.
+# merge_programs TARGET NEW DIRECTORY...: the programs with new coverage.
 merge_programs() {
   fuzzer "$1" -set_cover_merge=1 -max_len=2055 "${@:2}" >/dev/null 2>&1
 }
 
-# merge_files TARGET NEW DIRECTORY...: the same of files that cover what no seed does. Small ones, and
-# of many some of each size: at most 150, of at most 4 KiB each and 40 KiB together.
+# merge_files TARGET NEW DIRECTORY...: the same for files with coverage that no seed has. Small
+# ones, and of many some of each size: at most 150, of at most 4 KiB each and 40 KiB together.
 merge_files() {
   local target="$1" new="$2" small="build/fuzz/run/$1/small" covered="build/fuzz/run/$1/covered"
   local found size name i sum=0 step
@@ -193,7 +193,7 @@ job_flake() {
     --repeat "until-fail:${1:-20}"
 }
 
-# What proves something and is not in `test`, the quickest first.
+# Proving jobs that are not in `test`, the quickest first.
 nightly_jobs=('tidy --alone' 'consumers --all' 'fuzz --seconds 60' 'preset asan' 'preset tsan'
   'preset hardened' 'preset no-exceptions' 'preset ubsan' 'preset asan-gcc' 'preset asan-no-uar'
   'preset tsan-nosync' 'preset msan-core' 'preset libcxx' 'preset protection' 'preset aarch64'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A program for each layer of bast, in two of the sample projects. Those of the core link bast::core
-# alone, so that it is known to work without the rest.
+# only, to show that it works without the rest.
 
 foreach(layer IN ITEMS base arch os watch stack coro cancel process)
   add_executable(consumer_${layer} "${CMAKE_CURRENT_LIST_DIR}/programs/${layer}.cpp")

@@ -16,10 +16,10 @@ from clang import cindex
 
 from . import finder, operators
 
-# Helpers of tests and of fuzzers, what they look at, and what is compiled for the other CPU.
+# Helpers of tests and of fuzzers, their input, and code compiled for the other CPU.
 FOREIGN = {"testing", "testdata", "gdb", *({"x86_64", "aarch64"} - {platform.machine()})}
 SOURCES = (".hpp", ".cpp", ".inc")
-# -I, -D and the like; everything else is the other compiler's.
+# -I, -D and the like; everything else is for the other compiler.
 KEPT = re.compile(r"-(?:I|D|std=|isystem)")
 
 
@@ -30,7 +30,7 @@ def is_tested_code(name):
 
 
 def files_below(root, paths):
-    """What git would commit below the paths: {path: [names]}."""
+    """The files below the paths that git would commit: {path: [names]}."""
     found = {}
     for path in paths:
         command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--",
@@ -50,7 +50,7 @@ def layer_of(name):
 
 
 def target_of(name):
-    """The target that compiles a source, or would compile what a header says."""
+    """The target that compiles a source, or would compile the code of a header."""
     layer = layer_of(name)
     if layer.startswith("tools/"):
         return "bast_stacks" if name.endswith("/main.cpp") else f"bast_stacks_{layer[6:]}"
@@ -58,7 +58,7 @@ def target_of(name):
 
 
 class Commands:
-    """How the copy's build compiles, told as for the tree itself."""
+    """The build of the copy, in terms of the tree itself."""
 
     def __init__(self, root, tree, build):
         self.root, self.tree = root, tree

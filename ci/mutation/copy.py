@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The copy of the tree: written anew with the sampled faults, configured, built."""
+"""The copy of the tree: rewritten with the sampled faults, configured, built."""
 
 import os
 import re
@@ -28,14 +28,14 @@ class Copy:
         self.home = root / "build/mutate"
         self.tree, self.build = self.home / "tree", self.home / "build"
         self.script = self.home / "separate.cmake"
-        # Targets whose sources do not compile together, as the last run learned them.
+        # Targets whose sources do not compile together, as found by the last run.
         self.separate = set(re.findall(r"TARGET (\w+)", self.script.read_text())) \
             if self.script.exists() else set()
         self.writers = {}
         self.home.mkdir(parents=True, exist_ok=True)
 
     def write(self, name, content, mode):
-        """Only what differs, so that ninja builds no more than that."""
+        """Writes only changed files, so that ninja builds no more than that."""
         path = self.tree / name
         if path.exists() and path.read_bytes() == content:
             return
@@ -68,11 +68,11 @@ class Copy:
             header.write_bytes(content)
 
     def environment(self):
-        # What one checkout compiled serves the next: paths are hashed relative to this one.
+        # One checkout's cache entries serve the next: paths are hashed relative to this one.
         return dict(os.environ, CCACHE_BASEDIR=str(self.home), CCACHE_NOHASHDIR="1", LC_ALL="C")
 
     def configure(self):
-        # Read by project(); the targets are there when the last line of CMakeLists.txt was read.
+        # Read by project(); the targets exist after the last line of CMakeLists.txt.
         self.script.write_text("".join(
             f"cmake_language(DEFER CALL set_property TARGET {target} PROPERTY UNITY_BUILD OFF)\n"
             for target in sorted(self.separate)))
@@ -92,10 +92,10 @@ class Copy:
             raise NotBuilt(f"cannot configure {self.tree}\n{done.stdout}")
 
     def make(self, targets=()):
-        """Builds; returns the faults that the compiler refused, or raises with what else is wrong.
+        """Builds; returns the faults that the compiler refused, or raises with any other error.
 
-        Where the sources of a target do not compile together, returns nothing and adds it to
-        `separate`; the copy is then to be configured again."""
+        If the sources of a target do not compile together, returns nothing and adds it to
+        `separate`; the copy must then be configured again."""
         command = ["ninja", "-C", str(self.build), "-k", "0", "-j", "2", *targets]
         done = subprocess.run(command, env=self.environment(), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
@@ -117,7 +117,7 @@ class Copy:
         return refused
 
     def errors(self, output):
-        """The lines of each error: what leads to it, itself, and its notes."""
+        """The lines of each error: its context, itself, and its notes."""
         lines = output.splitlines()
         errors = [i for i, line in enumerate(lines) if ERROR.match(line)]
         for at, i in enumerate(errors):
@@ -130,7 +130,7 @@ class Copy:
             yield [lines[i], *lines[first:i][::-1], *lines[i + 1:last]]
 
     def blamed(self, message):
-        """The fault in which the compiler complains, or else those of the first line it names."""
+        """The fault at the compiler's error, or else those of the first line it names."""
         places = []
         for line in message:
             match = PLACE.match(line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that change nothing that a test could see, as ci/equivalent.toml lists them.
+"""Faults without an effect that a test could detect, as listed in ci/equivalent.toml.
 
     [[fault]]
     file = "lib/bast/base/text.cpp"
@@ -17,7 +17,7 @@ FIELDS = ("file", "function", "operator", "original", "fault", "reason")
 
 
 def read(file):
-    """{(file, function, operator, original, fault): reason} of what a second reader confirmed."""
+    """{(file, function, operator, original, fault): reason} of the confirmed entries."""
     if not file.exists():
         return {}
     listed = {}

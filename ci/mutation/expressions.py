@@ -15,7 +15,7 @@ INTEGERS = {cindex.TypeKind[name] for name in (
 
 
 class Expressions:
-    """What walks expressions; the walk of statements in statements.py builds on it."""
+    """Walks expressions; the walk of statements in statements.py builds on it."""
 
     def add(self, operator, start, end, text, kind="expression"):
         source, scope = self.source, self.scope

@@ -4,12 +4,12 @@
 //
 //   (bast_fault(17) ? (a <= b) : (a < b))
 //
-// The environment variable MUTATE_FAULT chooses one fault before any other constructor runs.
-// MUTATE_REACHED names a file of `bast_faults` bytes, shared with every process that inherits
-// it: byte 17 becomes 1 when switch 17 is reached. Everything is inline, so that each program has
-// one copy however it is linked. A switch only stores and compares: it may stand in a signal
-// handler and in a child that runs in its parent's memory. The variables do not begin with BAST_,
-// because tests count those that do.
+// The environment variable MUTATE_FAULT selects one fault before any other constructor runs.
+// MUTATE_REACHED names a file of `bast_faults` bytes, shared with every process that inherits it:
+// byte 17 becomes 1 when switch 17 is reached. Everything is inline, so that each program has one
+// copy in any linkage. A switch only stores and compares: it may be in a signal handler and in a
+// child that runs in its parent's memory. The variables do not begin with BAST_, because tests
+// count those that do.
 #pragma once
 
 #include <fcntl.h>
@@ -35,17 +35,17 @@ inline void bast_fault_start() noexcept {
   if (table != MAP_FAILED) bast_fault_reached = static_cast<unsigned char*>(table);
 }
 
-// In each source, because nothing else is sure to be linked; the first call does the work.
+// In each source, because nothing else is certain to be linked; the first call does the work.
 [[gnu::constructor(101)]] static void bast_fault_construct() { bast_fault_start(); }
 
-/// Outside of constexpr functions. What must be a constant refuses it, which is how ci/mutate
-/// learns that no switch can stand there.
+/// Outside of constexpr functions. A constant expression does not compile with it, so ci/mutate
+/// learns that no switch is possible there.
 [[gnu::no_instrument_function]] inline bool bast_fault(int number) noexcept {
   bast_fault_reached[number] = 1;
   return bast_fault_chosen == number;
 }
 
-/// Inside of constexpr functions: never a fault while the compiler evaluates.
+/// Inside of constexpr functions: never a fault at compile time.
 [[gnu::no_instrument_function]] constexpr bool bast_fault_constexpr(int number) noexcept {
   return !__builtin_is_constant_evaluated() && bast_fault(number);
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the places where a fault can stand, with libclang.
+"""Finds the places for faults, with libclang.
 
-Places inside macros, constants that the compiler needs and declarations are left out; what slips
-through does not compile and is dropped then.
+Skips places inside macros, constants that the compiler needs and declarations; any others of these
+do not compile and are dropped then.
 """
 
 import errno
@@ -45,12 +45,12 @@ class Source:
 
 
 class Finder:
-    """Walks translation units and collects faults; what several of them include counts once."""
+    """Walks translation units and collects faults; shared includes count once."""
 
     def __init__(self, root, wanted):
         self.root, self.wanted = root, wanted  # wanted: absolute name -> relative name
         self.faults = {}
-        self.done = set()  # declarations that were walked: (name, offset)
+        self.done = set()  # visited declarations: (name, offset)
         self.files = set()
 
     def walk(self, unit):
@@ -88,7 +88,7 @@ class Finder:
             if not file or file.name not in self.wanted:
                 return
             place = (file.name, cursor.extent.start.offset)
-            # What states the invariants is a test by itself.
+            # Code that states the invariants is itself a test.
             if place not in self.done and cursor.spelling != "check_invariants":
                 self.done.add(place)
                 FunctionFinder(self, self.source(file.name)).function(cursor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test programs of the copy: what there is, what reaches which fault, what notices it."""
+"""The test programs of the copy: which exist, which reach which fault, which detect it."""
 
 import ctypes
 import dataclasses
@@ -15,7 +15,7 @@ import tempfile
 import time
 
 LAYERS = ("base", "arch", "os", "watch", "stack", "coro", "cancel", "process")
-# In the order in which they are asked: the layers, then what uses all of them, the slow ones last.
+# In the order of their runs: the layers, then programs that use all of them, the slow ones last.
 LIBRARY = (*(f"bast_{layer}_test" for layer in LAYERS), "bast_testing_test",
            "bast_generation_wrap_variant_test", "bast_model_test", "bast_replay",
            "bast_property_test", "bast_interleave_test", "bast_stress")
@@ -23,11 +23,11 @@ PARTS = ("model", "read", "code", "show", "draw", "cli")
 TOOLS = (*(f"bast_stacks_{part}_test" for part in PARTS), "bast_stacks_replay",
          "bast_stacks_property_test")
 TABLE_BYTES = 1 << 16           # bast_faults of fault.hpp
-SHORTEST, SLOWER = 20, 10       # seconds that a run may take, and how much longer than without
-MEMORY = 4 << 30                # bytes that all processes of a run may use
+SHORTEST, SLOWER = 20, 10       # seconds of a run, and the factor over the run without a fault
+MEMORY = 4 << 30                # bytes for all processes of a run
 FILE = 512 << 20
 
-# Tests that hold in the tree and not in the copy, and why.
+# Tests that pass in the tree and not in the copy, and why.
 REWRITTEN = {}
 
 
@@ -86,7 +86,7 @@ def tests_of(harness):
 # ---- one run
 
 def become_subreaper():
-    """What a test leaves running becomes our child, and is ended."""
+    """Processes that a test leaves running become our children, and are ended."""
     prctl = ctypes.CDLL(None).prctl
     prctl(36, 1, 0, 0, 0)               # PR_SET_CHILD_SUBREAPER
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -142,7 +142,7 @@ def limit():
 
 def run(harness, seconds, fault=0, tests=None, record=None, fail_fast=True):
     """Returns (status, seconds, failed test or None, output): status is passed, failed, timeout or
-    memory. In a session and a directory of its own."""
+    memory. Runs in a separate session and directory."""
     command = list(harness.command)
     if harness.is_gtest:
         command += ["--gtest_color=no", "--gtest_brief=0"]
@@ -232,7 +232,7 @@ def baseline(harness):
 
 
 def reached(harness, test):
-    """The numbers of the switches that one test reaches, in whatever process."""
+    """The numbers of the switches that one test reaches, in any process."""
     with tempfile.NamedTemporaryFile(prefix="bm-reached-") as table:
         table.write(bytes(TABLE_BYTES))
         table.flush()
@@ -245,7 +245,7 @@ def reached(harness, test):
 
 def decide(number, plan):
     """plan: (harness, its tests or None, its seconds without a fault). Stops at the first that
-    notices. Returns (killed, by whom, how, seconds)."""
+    detects it. Returns (killed, by whom, how, seconds)."""
     start = time.monotonic()
     for harness, tests, seconds in plan:
         status, _, failed, _ = run(harness, max(SHORTEST, SLOWER * seconds), number, tests)
@@ -256,7 +256,7 @@ def decide(number, plan):
 
 
 def plan_of(layer, rows, reach, number):
-    """What is asked about a fault: its own layer, those above, those below.
+    """The tests for a fault: its own layer, those above, those below.
 
     rows: baselines in order; reach: {(harness name, test): numbers}."""
     program = f"bast_{layer.replace('tools/', 'stacks_')}_test"

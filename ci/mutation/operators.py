@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operators: what a fault is, and what stands in place of what."""
+"""The operators: the kinds of faults, and the replacement for each original."""
 
 import dataclasses
 import re
@@ -17,7 +17,7 @@ class Fault:
     start: int
     end: int
     operator: str
-    text: str       # stands in place of the original
+    text: str       # replaces the original
     kind: str       # expression, condition, statement or insertion: how it is rewritten
     constant: bool  # inside a constexpr function
     function: str
@@ -28,7 +28,7 @@ class Fault:
         return (self.path, self.start, self.end, self.operator, self.text)
 
 
-# Comments, and literals in which a comment may seem to begin.
+# Comments, and literals that may contain the start of a comment.
 TOKEN = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"([^\s()\\]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"'
     r"|(?<!\w)'(?:\\.|[^'\\\n])+'", re.DOTALL)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a source anew, with each fault behind a switch that the process reads when it starts.
+"""Rewrites a source, with each fault behind a switch that the process reads when it starts.
 
-Lines stay where they are. Where one fault stands inside another, the ordinary branch of the outer
-one carries the switch of the inner one and its other branch the plain text, so that text grows with
-the faults and not with their products.
+Lines keep their numbers. If one fault is inside another, the ordinary branch of the outer one
+carries the switch of the inner one and its other branch the plain text, so that the text grows with
+the number of faults and not with their products.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ class Node:
 
 
 def nest(numbered):
-    """Places as a list of trees. What crosses another place is left out, and named."""
+    """Places as a list of trees. Leaves out, and names, places that overlap another."""
     top, stack, crossing = [], [], []
     order = sorted(numbered, key=lambda row: (row[1].start, row[1].kind != "insertion",
                                               -row[1].end, row[1].kind != "statement", row[0]))
@@ -40,7 +40,7 @@ def nest(numbered):
 
 
 class Writer:
-    """Builds the text and notes which fault stands where in it, for the compiler's complaints."""
+    """Builds the text and records the place of each fault in it, for the compiler's errors."""
 
     def __init__(self, text, numbered):
         self.source, self.parts, self.length = text, [], 0
@@ -93,7 +93,7 @@ class Writer:
         return min(inside, key=lambda span: span[1] - span[0])[2] if inside else None
 
     def on(self, line):
-        """All faults that stand on a line of the new text."""
+        """All faults on a line of the new text."""
         begins = self.line_start(line)
         ends = self.line_start(line + 1)
         return [fault for start, end, fault in self.spans if start < ends and end > begins]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plants every operator in small sources: what is found, what is not, and what the copy does."""
+"""Plants every operator in small sources: which faults are found, and their effects in the copy."""
 
 import pathlib
 import re
@@ -13,7 +13,7 @@ from . import finder, operators, rewrite
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-# Functions, each with the faults that are to be found in it, "operator: original -> fault".
+# Functions, each with the faults to be found in it, "operator: original -> fault".
 CASES = [
     ("bool compare(int a, int b) { return a < b; }",
      ["comparison: a < b -> a <= b", "comparison: a < b -> a >= b"]),
@@ -107,7 +107,7 @@ void g3(int a, int b) { seen = a * 10 + b; }
 static_assert(EINTR == 4);
 """
 
-# What the functions answer, one digit or number each.
+# The results of the functions, one digit or number each.
 MAIN = """
 #include <cstdio>
 static_assert(twice(4) == 8);
@@ -127,7 +127,7 @@ int main() {
 }
 """
 SAID = "0 1 2 0 3 7 1 1 4 11 0 6 1 0 11 12 2 1 1 0 11 9 18 12 0 22 2 11"
-# Fault of the program, and what the program says with it.
+# Faults of the program, and its output with each.
 CHANGED = [
     ("compare", "a <= b", 0, "1"), ("both", "a || b", 3, "1"), ("number", "8", 5, "8"),
     ("step", "", 11, "5"), ("arguments", "g3(b, a)", 15, "21"), ("kind", "errc::closed", 18, "2"),

@@ -68,7 +68,7 @@ class FunctionFinder(Expressions):
         return cursor.spelling
 
     def early(self, cursor):
-        """No way leads out of a constructor, and none may out of what is declared noreturn."""
+        """A constructor has no return, and a function declared noreturn must not have one."""
         if cursor.kind == K.CONSTRUCTOR or any(
                 token.spelling == "noreturn" for child in cursor.get_children()
                 if child.kind == K.UNEXPOSED_ATTR for token in child.get_tokens()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says: a line for each fault, the table by layer, the survivors."""
+"""The output of a run: a line for each fault, the table by layer, the survivors."""
 
 from . import candidates, equivalent, harnesses, operators
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The smallest program that uses layer `coro`. Each program in this folder includes the face of one
-// layer alone and calls into the compiled library, so that it shows that the headers, the library
-// and the link belong together.
+// layer only and calls into the compiled library, to show that headers, library and link fit
+// together.
 
 #include <bast/coro.hpp>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What only bast::bast has. The ring is the caller's, and so is liburing.
+// Features of bast::bast only. The ring is the caller's, and so is liburing.
 
 #include <liburing.h>
 
