@@ -150,7 +150,7 @@ TEST(Trust, ADeepPathThatBeginsHalfwayIsSeen) {
     EXPECT_GE(worlds_of({"halfway", deep_path_from(0.5, every)}).true_words, 95) << every;
 }
 
-/// docs/inspector.md, "What is not seen", with its numbers.
+/// docs/inspector.md, "What is not measured", with its numbers.
 TEST(Trust, SomeDriftIsNotSeen) {
   const auto about = [](int number, const law& depth) {
     const int kept_or_said = worlds_of({"drift", depth}).true_words;

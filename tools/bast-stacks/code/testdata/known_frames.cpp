@@ -111,7 +111,7 @@ int switch_root(int seed) {
 }
 
 #ifdef __x86_64__
-// A function of which nothing but its section of stack sizes tells anything: no unwind table, no
+// A function that only its section of stack sizes describes: no unwind table, no
 // size. As clang writes it with -fstack-size-section.
 asm(R"(
   .pushsection .text

@@ -4,7 +4,7 @@
 //
 //   program depths N...   a suspended coroutine for each N, used to exactly N bytes; says "ready",
 //                         ends with its standard input
-//   program listen N...   the same with all ways in but one closed: nobody but root may read its
+//   program listen N...   the same with all ways in but one closed: only root may read its
 //                         memory, and a bast::watch::listener waits
 //   program stacks N...   the same of stacks without a coroutine, a site for each, called N
 //   program released N... the same, and gives them back instead of waiting
