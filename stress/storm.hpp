@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `storm`: random programs, one after the other, on the calling thread; and whether the process is
-// what it was when all are done.
+// unchanged when all are done.
 #pragma once
 
 #include <random>
@@ -17,7 +17,7 @@
 
 namespace bast::stress {
 
-/// One random program, without injected faults. False when it complained, which is then said.
+/// One random program, without injected faults. False if it complained; reports the complaint.
 inline bool one_program(run& r, const char* target, std::mt19937_64& random) {
   const model::target& t = *model::find_target(target);
   model::program p = model::generate(random, t.words, 1 + random() % 100);
@@ -35,7 +35,7 @@ inline std::uint64_t storm(run& r, const char* target, std::mt19937_64 random) {
   return programs;
 }
 
-/// What the process must hold again when a scenario is over. The counts of mappings are left out:
+/// The resources that the process must hold again after a scenario. Without the number of mappings:
 /// the C library keeps stacks and arenas of ended threads.
 class books {
  public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bast_stress: the library under load. `bast_stress --help` says how.
+// bast_stress: the library under load. See `bast_stress --help`.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -110,7 +110,7 @@ arguments read_arguments(int count, char** values) {
     } else if (word == "--seed") {
       read(out.seed);
     } else if (word == "--plant") {
-      // For the tests of this program alone: a bug that it must find.
+      // For the tests of this program: a bug that it must find.
       out.plant = value();
     } else if (word.starts_with("-")) {
       die("unknown option '" + word + "'");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads that come and go. Each runs a program on a pool of its own, and uses one pool that is
-// passed on from thread to thread. When it ends it must leave nothing: no mapping, no descriptor,
-// and the alternate signal stack that it found.
+// Threads that start and end. Each runs a program on its own pool, and uses one pool that is handed
+// over from thread to thread. When it ends it must leave nothing: no mapping, no descriptor, and
+// the alternate signal stack that it found.
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -33,7 +33,7 @@ bool same(const stack_t& a, const stack_t& b) {
   return none || (a.ss_sp == b.ss_sp && a.ss_size == b.ss_size);
 }
 
-/// Looks at the alternate stack when the library has taken its own down: in the same round of the
+/// Checks the alternate stack after the library has removed its own: in the same round of the
 /// destructors of keys (os/thread_end.cpp), by a key that is younger than the library's.
 class last_look {
  public:
@@ -45,7 +45,7 @@ class last_look {
   last_look(const last_look&) = delete;
   last_look& operator=(const last_look&) = delete;
 
-  /// To be called first of all on each thread.
+  /// Must be the first call on each thread.
   void begin() {
     ::pthread_setspecific(key_, new thread{.r = run_, .key = key_, .found = installed_now()});
   }
@@ -95,8 +95,8 @@ class own_alternate_stack {
   stack_t before_{};
 };
 
-/// The pool that is passed on: adopted, used, and left with one coroutine that has finished and one
-/// that never began, which the next thread ends.
+/// The pool that is handed over: adopted, used, and left with one coroutine that has finished and
+/// one that never began; the next thread ends them.
 void use_inherited(run& r, std::optional<coro_pool>& pool, std::vector<coro_ref<>>& left) {
   if (!pool) {
     auto made = coro_pool::create({.max_coros = 4});
@@ -136,15 +136,15 @@ void one_life(run& r, last_look& look, std::mt19937_64 random, std::optional<cor
     [[maybe_unused]] const int lost = ::dup(STDOUT_FILENO);
   }
   if (r.planted("alternate") && !own) {
-    // Kept for ever, as this thread's end will find it installed.
+    // Kept permanently, as the end of this thread will find it installed.
     static std::byte memory[128 << 10];
     const stack_t mine{.ss_sp = memory, .ss_flags = 0, .ss_size = sizeof memory};
     (void)::sigaltstack(&mine, nullptr);
   }
 }
 
-/// What the C library keeps of ended threads: stacks, and arenas of the heap. Both are bounded by
-/// the threads that were alive at the same time; what a life leaks is not.
+/// The C library's leftovers of ended threads: stacks, and arenas of the heap. Both are bounded by
+/// the number of threads alive at the same time; the leaks of a life are not.
 std::size_t mappings_kept() { return std::size_t{16} * thread_count(); }
 
 }  // namespace
@@ -164,7 +164,7 @@ std::string threads(run& r) {
         for (std::uint64_t life = 0; r.goes_on(); ++life, ++lives) {
           std::thread([&, life] { one_life(r, look, r.random(n, life), inherited, left); }).join();
         }
-        // The last owner is gone; whoever destroys a pool must own it.
+        // The last owner is gone; the destroyer of a pool must own it.
         if (inherited && !inherited->adopt()) r.fail("the last adoption was refused");
       });
     }

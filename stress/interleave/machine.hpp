@@ -3,7 +3,7 @@
 // `machine`: virtual threads and the turn. Thread 0 is the test itself.
 //
 //   hub: resumes next_ ──> thread runs to its next access ──> pass_on() picks next_
-//     ^                                                            │ itself: it goes on, no switch
+//     ^                                                            │ itself: continues, no switch
 //     └──────────────────────── yields ────────────────────────────┘ another one
 //
 //   I1  Exactly the threads in ready_ can continue; those in relaxing_ when something has changed.
