@@ -124,7 +124,7 @@ void append(std::string& out, const std::vector<std::string>& lines, std::size_t
   if (shown < lines.size()) out += fmt::format("... {} more{}\n", lines.size() - shown, rest);
 }
 
-/// A sentence over as many lines as it takes, the later ones indented.
+/// A sentence over as many lines as needed, the later ones indented.
 std::string wrapped(std::string_view text, std::size_t indent) {
   std::string out;
   while (columns_of(text) > line_width - (out.empty() ? 0 : indent)) {
@@ -146,7 +146,7 @@ std::vector<std::string> reservation_text(const snapshot& of, bool whole) {
   return lines;
 }
 
-/// The first line: what it is of, and what looking cost. As much of it as fits.
+/// The first line: the program, and the cost of the inspection. As much of it as fits.
 std::string headline(const snapshot& of, std::uint64_t sites, std::uint64_t live) {
   const std::string counts =
       fmt::format(": {}, {}", counted(sites, "site"), counted(live, "live stack"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The report: where stacks are nearly too small, where they are far too large, and what to set. By
-// default at most fifteen lines, which is what one look takes in.
+// The report: stacks that are nearly too small or far too large, and the limits to set. By default
+// at most fifteen lines, to be read at a glance.
 //
 //   server (pid 4711), bast 0.1.0, up 60 min: 3 sites, 577 live stacks
 //
