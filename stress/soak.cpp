@@ -29,9 +29,9 @@ using namespace bast;
 
 constexpr const char* help = R"(usage: bast_soak [--minutes N] [--coroutines N] [--every SECONDS]
                  [--seed S]
-Keeps N (10000) coroutines on two threads busy for N (10) minutes. Samples what the process holds
-every 5 seconds once every coroutine has been as deep as any, and exits with 1 when one of the
-quantities rises by more than its bound, or a coroutine found its stack changed.
+Keeps N (10000) coroutines on two threads busy for N (10) minutes. Samples the process's resources
+every 5 seconds once every coroutine has reached the maximum depth, and exits with 1 if one of the
+quantities rises by more than its bound, or a coroutine finds its stack changed.
 )";
 
 struct arguments {

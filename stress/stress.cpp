@@ -60,10 +60,10 @@ Runs each scenario, or all of them, for N seconds (5) with the programs of seed 
   growth   threads that each run random programs of growing stacks
   signals  the same, while another thread sends them signals
   fork     children that grow their copies of suspended coroutines, while other threads grow theirs
-  threads  threads that come and go, and pass a pool on from one to the next
+  threads  threads that start and end, and hand a pool over from one to the next
   cancels  a thread that cancels while another registers, unregisters and joins
   processes       threads whose coroutines run children of every kind, 64 at a time
-  process_faults  one thread that follows 64 children at a time while kernel calls fail
+  process_faults  one thread that supervises 64 children at a time while kernel calls fail
 
 Exit status: 0 all went well, 1 something was wrong, 2 bad usage, 77 nothing could run here.
 )";
