@@ -30,7 +30,7 @@ a program, as bytes or as text (*.ops), or a directory.
                     once more for each, with all later calls failing too
   --pairs           as --faults; programs of up to 48 calls also once for every pair of them
   --lives N         run each N times, and as often again to count its kernel calls; each life must
-                    be as the one before
+                    equal the one before
   --expect-failure  exit 0 if some program complains, and 1 if none does
   --print           print each program as text
   --bytes DIRECTORY write each program as bytes, for a fuzzer's corpus
