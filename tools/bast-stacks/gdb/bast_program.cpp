@@ -4,8 +4,7 @@
 // names the tests know. Ends with 0 when all of them were continued and behaved as expected.
 //
 //   bast_gdb_program          stops at the functions below, where gdb has breakpoints
-//   bast_gdb_program crash    writes to an unmapped address, in a coroutine that another one
-//   resumed
+//   bast_gdb_program crash    writes to an unmapped address, in a nested coroutine
 //   bast_gdb_program overflow overflows a coroutine's stack
 //   bast_gdb_program wait     prints "ready" and waits for a line while coroutines are suspended
 #include <bast/coro.hpp>

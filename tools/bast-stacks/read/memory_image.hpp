@@ -3,7 +3,8 @@
 // The memory_image: the data that a process sends through its socket, as parts of its memory, each
 // at its own address, so that the code that reads processes can read it.
 //
-//   memory_image_header, then `count` times: memory_image_part, its bytes, padding to a multiple of 8
+//   memory_image_header, then `count` times:
+//   memory_image_part, its bytes, padding to a multiple of 8
 #pragma once
 
 #include <expected>
