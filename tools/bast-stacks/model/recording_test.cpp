@@ -111,7 +111,7 @@ TEST(Recording, ErrorsNameThePlace) {
          [](json& d) { d["sites"][2]["deepest"]["inner"] = 4; });
   expect("x.json: stacks[1].site: there are only 3 sites",
          [](json& d) { d["stacks"][1]["site"] = 3; });
-  expect("x.json: built[0]: is no flag", [](json& d) { d["built"] = {"fast"}; });
+  expect("x.json: built[0]: is not a build flag", [](json& d) { d["built"] = {"fast"}; });
   expect("x.json: page_bytes: expected a power of two", [](json& d) { d["page_bytes"] = 0; });
 }
 
