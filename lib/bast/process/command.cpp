@@ -33,6 +33,7 @@ const char* name_of(spawn_stage stage) noexcept {
     case spawn_stage::parent_death: return "parent_death";
     case spawn_stage::chdir: return "chdir";
     case spawn_stage::exec: return "exec";
+    case spawn_stage::terminal: return "terminal";
   }
   return "unknown";
 }
@@ -42,6 +43,12 @@ command::command() noexcept { settings_.streams[0].to = internal::stream_setting
 command command::argv(std::span<const std::string_view> arguments) noexcept {
   command made;
   for (const auto argument : arguments) made.arg(argument);
+  return made;
+}
+
+command command::argv(std::span<const std::string> arguments) noexcept {
+  command made;
+  for (const std::string& each : arguments) made.arg(each);
   return made;
 }
 
@@ -85,6 +92,12 @@ command& command::arg(std::string_view argument) noexcept {
   } else {
     keep(settings_.arguments.add({argument}));
   }
+  return *this;
+}
+
+command& command::argv0(std::string_view name) noexcept {
+  if (!acceptable(name, "argv0: the name contains a NUL byte")) return *this;
+  keep(settings_.argv0.assign({name}));
   return *this;
 }
 
@@ -162,17 +175,35 @@ command& command::new_session() noexcept {
   if (changeable()) settings_.group = child_group::session;
   return *this;
 }
+command& command::controlling_terminal() noexcept {
+  if (changeable()) settings_.group = child_group::session_with_terminal;
+  return *this;
+}
+command& command::foreground() noexcept {
+  if (changeable()) settings_.group = child_group::foreground;
+  return *this;
+}
 command& command::kill_group_on_exit() noexcept {
   if (changeable()) settings_.policy.kill_group_on_exit = true;
   return *this;
 }
 
-command& command::parent_death_signal(int signal_number) noexcept {
-  if (!changeable()) return *this;
-  if (signal_number < 0 || signal_number > SIGRTMAX) {
-    refuse(errc::invalid, "parent_death_signal: there is no such signal");
-  } else {
-    settings_.parent_death_signal = signal_number;
+bool command::acceptable_signal(int number, int lowest, static_string detail) noexcept {
+  if (!changeable()) return false;
+  const bool exists = number >= lowest && number <= SIGRTMAX;
+  if (!exists) refuse(errc::invalid, detail);
+  return exists;
+}
+
+command& command::parent_death_signal(int number) noexcept {
+  if (acceptable_signal(number, 0, "parent_death_signal: there is no such signal")) {
+    settings_.parent_death_signal = number;
+  }
+  return *this;
+}
+command& command::stop_signal(int number) noexcept {
+  if (acceptable_signal(number, 1, "stop_signal: there is no such signal")) {
+    settings_.policy.stop_signal = number;
   }
   return *this;
 }

@@ -23,6 +23,7 @@
 #include <initializer_list>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "bast/base.hpp"
@@ -43,6 +44,7 @@ class command {
   /// is relative to our working directory, whatever `cwd` says (P-1, P-2).
   static command argv(std::initializer_list<std::string_view> arguments) noexcept;
   static command argv(std::span<const std::string_view> arguments) noexcept;
+  static command argv(std::span<const std::string> arguments) noexcept;
   /// Exactly `/bin/sh -c script`.
   static command shell(std::string_view script) noexcept;
 
@@ -53,6 +55,10 @@ class command {
   command& operator=(command&&) noexcept = default;
 
   command& arg(std::string_view argument) noexcept;
+  /// What the program sees as argv[0]; the program that runs is still the first argument.
+  command& argv0(std::string_view name) noexcept;
+  /// Entered as the new user. Sets PWD as well, unless the environment was edited to have another
+  /// one or to inherit nothing.
   command& cwd(std::string_view directory) noexcept;
 
   /// The last word about a name wins. The environment is read when the command starts, which must
@@ -78,6 +84,12 @@ class command {
   command& own_group() noexcept;
   command& same_group() noexcept;
   command& new_session() noexcept;
+  /// The same, and the terminal at the child's stdin becomes the controlling terminal of that
+  /// session: for a pseudoterminal's end, say.
+  command& controlling_terminal() noexcept;
+  /// A group of its own, which becomes the foreground group of the terminal at its stdin: it reads
+  /// that terminal, and ^C reaches it alone. The caller takes the terminal back by tcsetpgrp(3).
+  command& foreground() noexcept;
   /// Stragglers of its own group are killed when it ends.
   command& kill_group_on_exit() noexcept;
   /// Sent to it when the *thread* that starts it ends (prctl(2), PR_SET_PDEATHSIG).
@@ -91,9 +103,10 @@ class command {
   command& groups(std::span<const gid_t> ids) noexcept;
 
   // For whoever follows the process to its end. Negative durations are `invalid`.
-  /// Stopped after this long: SIGTERM, `grace` later SIGKILL. Default: never.
+  /// Stopped after this long: the stop signal, `grace` later SIGKILL. Default: never.
   command& timeout(std::chrono::nanoseconds duration) noexcept;
   command& grace(std::chrono::nanoseconds duration) noexcept;  // default 5 s
+  command& stop_signal(int number) noexcept;                   // default SIGTERM
   /// How long to wait, after the exit, for the end of captured output. Default 250 ms.
   command& drain_grace(std::chrono::nanoseconds duration) noexcept;
   /// Stopped when this fires, as by a timeout. For `run`, which also obeys the token that governs
@@ -139,6 +152,8 @@ class command {
   void refuse(errc kind, static_string detail) noexcept;
   /// False, and remembered, unless the command can still be changed.
   bool changeable() noexcept;
+  /// False, and remembered, unless it is a signal, or 0 where that is allowed.
+  bool acceptable_signal(int number, int lowest, static_string detail) noexcept;
   /// False, and remembered, unless `string` can be an argument of execve with `more` bytes.
   bool acceptable(std::string_view string, static_string nul_detail, std::size_t more = 0) noexcept;
   bool acceptable_name(std::string_view variable) noexcept;

@@ -65,6 +65,14 @@ TEST(CommandRefusals, P3_EachSaysExactlyWhatIsWrong) {
        "command: invalid argument: pass_fd: two descriptors cannot have one number"},
       {"signal -1", [&](command& c) { c.parent_death_signal(-1); }, bad_signal},
       {"signal 65", [&](command& c) { c.parent_death_signal(65); }, bad_signal},
+      {"stop 0", [&](command& c) { c.stop_signal(0); },
+       "command: invalid argument: stop_signal: there is no such signal"},
+      {"stop 65", [&](command& c) { c.stop_signal(65); },
+       "command: invalid argument: stop_signal: there is no such signal"},
+      {"argv0", [&](command& c) { c.argv0(nul); },
+       "command: invalid argument: argv0: the name contains a NUL byte"},
+      {"out", [&](command& c) { c.out(to::out{}); },
+       "command: invalid argument: out: it cannot lead to itself"},
       {"user", [&](command& c) { c.user(~0U); }, "command: invalid argument: user: -1 is no id"},
       {"group", [&](command& c) { c.group(~0U); }, "command: invalid argument: group: -1 is no id"},
       {"timeout", [&](command& c) { c.timeout(-1ns); }, negative},
@@ -134,10 +142,12 @@ TEST(CommandRefusals, X6_NoMemoryIsNamed) {
 
 TEST(CommandRefusals, P8_EachStageHasItsOwnWord) {
   std::string all;
-  for (int stage = 0; stage <= 10; ++stage) {
+  for (int stage = 0; stage <= 11; ++stage) {
     all += name_of(static_cast<spawn_stage>(stage)) + " "s;
   }
-  EXPECT_EQ(all, "none prepare fork descriptors group limits ids parent_death chdir exec unknown ");
+  EXPECT_EQ(
+      all,
+      "none prepare fork descriptors group limits ids parent_death chdir exec terminal unknown ");
 }
 
 TEST(CommandRefusals, P8_AFailureIsTold) {

@@ -43,8 +43,9 @@ std::string optional_word(const std::optional<T>& value) {
 /// Everything that a command remembers, one choice in each line.
 std::string record_of(const command& c) {
   const command_settings& s = settings_of(c);
-  std::string out = "argv " + joined(s.arguments) + "\ncwd " + joined(s.directory) + "\nenv " +
-                    joined(s.environment) + " inherit " + std::to_string(s.inherit_environment);
+  std::string out = "argv " + joined(s.arguments) + " as " + joined(s.argv0) + "\ncwd " +
+                    joined(s.directory) + "\nenv " + joined(s.environment) + " inherit " +
+                    std::to_string(s.inherit_environment);
   for (const auto& stream : s.streams) out += "\n" + words_of_stream(stream);
   out += "\npassed";
   for (const auto& move : s.passed.all()) {
@@ -64,8 +65,8 @@ std::string record_of(const command& c) {
   out +=
       "\nkill " + std::to_string(p.kill_group_on_exit) + " timeout " +
       (p.timeout != std::chrono::nanoseconds::max() ? std::to_string(p.timeout.count()) : "none") +
-      " grace " + std::to_string(p.grace.count()) + " drain " +
-      std::to_string(p.drain_grace.count()) + " captures";
+      " stop " + std::to_string(p.stop_signal) + " grace " + std::to_string(p.grace.count()) +
+      " drain " + std::to_string(p.drain_grace.count()) + " captures";
   for (const to::capture& capture : {p.output, p.errors}) {
     out += " " + std::to_string(capture.limit.count) + ":" +
            std::to_string(static_cast<int>(capture.policy));
@@ -74,12 +75,12 @@ std::string record_of(const command& c) {
 }
 
 constexpr const char* untouched =
-    "argv a,1\ncwd 0\nenv 0 inherit 1\n"
+    "argv a,1 as 0\ncwd 0\nenv 0 inherit 1\n"
     "kind 1 append 0 fd -1 path 0 bytes \n"
     "kind 0 append 0 fd -1 path 0 bytes \n"
     "kind 0 append 0 fd -1 path 0 bytes \n"
     "passed foreign 0\ngroup 1 death 0 umask none\nlimits\nids none none groups 0\n"
-    "kill 0 timeout none grace 5000000000 drain 250000000 captures 16777216:0 16777216:0";
+    "kill 0 timeout none stop 15 grace 5000000000 drain 250000000 captures 16777216:0 16777216:0";
 
 TEST(CommandSettings, P4_ANewCommandHasTheDefaults) {
   EXPECT_EQ(record_of(command::argv({"a"})), untouched);
@@ -89,7 +90,7 @@ void set_each(command& c, int round) {
   const std::string word = "w" + std::to_string(round);
   const auto number = static_cast<unsigned>(round);
   const gid_t groups[] = {number, number + 1};
-  c.arg(word).cwd(word).env("N", word).unset_env("U");
+  c.arg(word).argv0(word).stop_signal(round).cwd(word).env("N", word).unset_env("U");
   c.in(from::bytes{word}).out(to::path{word, round == 1}).err(to::fd{40 + round});
   c.pass_fd(round - 1, 2 + round).keep_foreign_fds().new_session().kill_group_on_exit();
   c.parent_death_signal(round).umask(number).limit(round, number, number + 1);
@@ -101,23 +102,23 @@ void set_each(command& c, int round) {
 TEST(CommandSettings, P3_ASetterThatIsCalledTwiceReplacesOrAdds) {
   auto c = command::argv({"a"});
   set_each(c, 1);
-  EXPECT_EQ(
-      record_of(c),
-      "argv a,w1,2\ncwd w1,1\nenv N=w1,U,2 inherit 1\n"
-      "kind 2 append 0 fd -1 path 0 bytes w1\n"
-      "kind 6 append 1 fd -1 path w1,1 bytes \n"
-      "kind 5 append 0 fd 41 path 0 bytes \n"
-      "passed 0>3 foreign 1\ngroup 2 death 1 umask 1\nlimits 1:1/2\n"
-      "ids 1 2 groups 1 1 2\nkill 1 timeout 1 grace 2 drain 3 captures 16777216:0 16777216:0");
+  EXPECT_EQ(record_of(c),
+            "argv a,w1,2 as w1,1\ncwd w1,1\nenv N=w1,U,2 inherit 1\n"
+            "kind 2 append 0 fd -1 path 0 bytes w1\n"
+            "kind 6 append 1 fd -1 path w1,1 bytes \n"
+            "kind 5 append 0 fd 41 path 0 bytes \n"
+            "passed 0>3 foreign 1\ngroup 2 death 1 umask 1\nlimits 1:1/2\n"
+            "ids 1 2 groups 1 1 2\nkill 1 timeout 1 stop 1 grace 2 drain 3 captures 16777216:0 "
+            "16777216:0");
   set_each(c, 2);
-  EXPECT_EQ(
-      record_of(c),
-      "argv a,w1,w2,3\ncwd w2,1\nenv N=w1,U,N=w2,U,4 inherit 1\n"
-      "kind 2 append 0 fd -1 path 0 bytes w2\n"
-      "kind 6 append 0 fd -1 path w2,1 bytes \n"
-      "kind 5 append 0 fd 42 path 0 bytes \n"
-      "passed 0>3 1>4 foreign 1\ngroup 2 death 2 umask 2\nlimits 1:1/2 2:2/3\n"
-      "ids 2 3 groups 1 2 3\nkill 1 timeout 2 grace 3 drain 4 captures 16777216:0 16777216:0");
+  EXPECT_EQ(record_of(c),
+            "argv a,w1,w2,3 as w2,1\ncwd w2,1\nenv N=w1,U,N=w2,U,4 inherit 1\n"
+            "kind 2 append 0 fd -1 path 0 bytes w2\n"
+            "kind 6 append 0 fd -1 path w2,1 bytes \n"
+            "kind 5 append 0 fd 42 path 0 bytes \n"
+            "passed 0>3 1>4 foreign 1\ngroup 2 death 2 umask 2\nlimits 1:1/2 2:2/3\n"
+            "ids 2 3 groups 1 2 3\nkill 1 timeout 2 stop 2 grace 3 drain 4 captures 16777216:0 "
+            "16777216:0");
   c.clear_env().own_group();
   EXPECT_NE(record_of(c).find("\nenv 0 inherit 0\n"), std::string::npos) << record_of(c);
   EXPECT_NE(record_of(c).find("\ngroup 1 "), std::string::npos) << record_of(c);

@@ -15,6 +15,8 @@ namespace {
 // What execvp of glibc searches where there is no PATH.
 constexpr const char* default_search_path = "/bin:/usr/bin";
 
+constexpr std::string_view directory_variable = "PWD";
+
 std::unexpected<error> out_of_memory() noexcept {
   return fail(errc::no_memory, "command.start", "there is no memory for arguments or environment");
 }
@@ -58,6 +60,7 @@ result<void> image::build_arguments(const command_settings& settings) noexcept {
   for (const char* s = from.first(); s != nullptr; s = from.next(s)) {
     if (!arguments_.add(as_argument(s))) return out_of_memory();
   }
+  if (!settings.argv0.empty()) arguments_.all().front() = as_argument(settings.argv0.first());
   BAST_ASSERT(arguments_.size() == from.count());
   return arguments_.add(nullptr) ? result<void>() : out_of_memory();
 }
@@ -84,11 +87,17 @@ result<void> image::build_environment(const command_settings& settings) noexcept
   const string_list& edits = settings.environment;
   environment_.clear();
   if (auto sorted = sort_edits(edits); !sorted) return sorted;
+  const bool sets_directory = settings.inherit_environment && !settings.directory.empty() &&
+                              last_edit_of(directory_variable) == nullptr;
   if (settings.inherit_environment && environ != nullptr) {
     for (char** entry = environ; *entry != nullptr; ++entry) {
       if (last_edit_of(name_in(*entry)) != nullptr) continue;
+      if (sets_directory && name_in(*entry) == directory_variable) continue;
       if (!environment_.add(*entry)) return out_of_memory();
     }
+  }
+  if (sets_directory) {
+    if (auto named = name_directory(settings.directory.first()); !named) return named;
   }
   std::size_t place = 0;
   for (const char* s = edits.first(); s != nullptr; s = edits.next(s), ++place) {
@@ -98,6 +107,17 @@ result<void> image::build_environment(const command_settings& settings) noexcept
     if (!environment_.add(as_argument(s))) return out_of_memory();
   }
   return environment_.add(nullptr) ? result<void>() : out_of_memory();
+}
+
+/// PWD, absolute: a relative directory is relative to ours.
+result<void> image::name_directory(std::string_view directory) noexcept {
+  char here[PATH_MAX] = "";
+  if (directory.empty() || directory.front() != '/') {
+    if (const auto known = os::working_directory(here); !known) return known;
+  }
+  const std::string_view slash = here[0] == '\0' ? "" : "/";
+  if (!directory_.assign({directory_variable, "=", here, slash, directory})) return out_of_memory();
+  return environment_.add(as_argument(directory_.first())) ? result<void>() : out_of_memory();
 }
 
 /// The PATH that the child will have.

@@ -29,6 +29,7 @@ class image {
   result<void> build_arguments(const command_settings& settings) noexcept;
   result<void> build_environment(const command_settings& settings) noexcept;
   result<void> find_program(const command_settings& settings) noexcept;
+  result<void> name_directory(std::string_view directory) noexcept;
   const char* search_path() const noexcept;
 
   /// An edit of the environment: its name, and its place in the order of the calls.
@@ -40,6 +41,7 @@ class image {
   const edit* last_edit_of(std::string_view name) const noexcept;
 
   string_list program_;
+  string_list directory_;  // "PWD=...", at most one
   list<char*> arguments_;
   list<char*> environment_;
   list<edit> edits_;  // sorted: the last edit of each name is where its names end

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <utility>
 
 #include "bast/os.hpp"
@@ -72,6 +73,9 @@ result<process_id> process_machine::start(const process_start& child) noexcept {
   }
   if (child.timeout < zero || child.grace < zero || child.drain_grace < zero) {
     return fail(errc::invalid, operation, "a duration is negative", child.pid);
+  }
+  if (child.stop_signal < 1 || child.stop_signal > SIGRTMAX) {
+    return fail(errc::invalid, operation, "the stop signal does not exist", child.stop_signal);
   }
   for (const to::capture& capture : {child.output, child.errors}) {
     if (capture.policy == on_limit::backpressure && capture.limit.count == 0) {

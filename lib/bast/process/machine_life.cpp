@@ -82,7 +82,7 @@ void process_machine::steer_stop(slot& s) noexcept {
     if (life.stop == stop_state::none && asked) {  // P-14
       life.stop = stop_state::terminating;
       life.ended_by = life.asked;
-      life.signal_wanted = SIGTERM;
+      life.signal_wanted = life.start.stop_signal;
       life.grace_at = later(now_, life.start.grace);
     }
     if (life.stop == stop_state::terminating && now_ >= life.grace_at) {
@@ -211,7 +211,9 @@ void process_machine::observed(slot& s, std::int64_t status) noexcept {
     life.tries = 0;
     life.retry_at = 0;
     // Early exit skips the kill. What its group was to hear it hears.
-    if (!life.start.own_group || life.signal_wanted != SIGTERM) life.signal_wanted = 0;
+    if (!life.start.own_group || life.signal_wanted != life.start.stop_signal) {
+      life.signal_wanted = 0;
+    }
     life.signal_tries = 0;
     return;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 
 #include "bast/base.hpp"
@@ -20,7 +21,8 @@ struct process_policy {
   to::capture errors;
   /// From the start on; nanoseconds::max() and whatever overflows is forever.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
-  std::chrono::nanoseconds grace = std::chrono::seconds(5);  // between SIGTERM and SIGKILL
+  int stop_signal = SIGTERM;  // the first that it is sent; SIGKILL after the grace
+  std::chrono::nanoseconds grace = std::chrono::seconds(5);
   std::chrono::nanoseconds drain_grace = std::chrono::milliseconds(250);  // P-13
 };
 

@@ -50,7 +50,7 @@ std::int64_t send_signal(const operation& wanted, int number) noexcept {
 std::int64_t send_signal(const operation& wanted) noexcept {
   const std::int64_t status = send_signal(wanted, wanted.signal);
   // What is stopped would hear of it when somebody continues it. Best effort: SIGKILL needs it not.
-  if (status == 0 && wanted.signal == SIGTERM) (void)send_signal(wanted, SIGCONT);
+  if (status == 0 && wanted.signal != SIGKILL) (void)send_signal(wanted, SIGCONT);
   return status;
 }
 

@@ -38,6 +38,7 @@ struct stream_settings {
 
 struct command_settings {
   string_list arguments;  // argv
+  string_list argv0;      // at most one
   string_list directory;  // at most one
 
   /// In the order of the calls: "NAME=VALUE" sets, "NAME" removes.

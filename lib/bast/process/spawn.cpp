@@ -43,6 +43,9 @@ stage_words words_of(spawn_stage stage) noexcept {
       return {"command.start (parent_death)", "parent_death_signal", "prctl refused the signal"};
     case spawn_stage::chdir:
       return {"command.start (chdir)", "cwd", "the working directory cannot be entered"};
+    case spawn_stage::terminal:
+      return {"command.start (terminal)", "controlling_terminal or foreground",
+              "stdin is not such a terminal"};
     case spawn_stage::exec:
       return {"command.start (exec)", nullptr, "the program cannot be executed"};
   }

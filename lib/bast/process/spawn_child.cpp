@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -135,9 +136,26 @@ void unblock_signals() noexcept {
 
 void set_group(const child_plan& plan) noexcept {
   long status = 0;
-  if (plan.group == child_group::own) status = kernel(SYS_setpgid, 0, 0);
-  if (plan.group == child_group::session) status = kernel(SYS_setsid);
+  switch (plan.group) {
+    case child_group::same: break;
+    case child_group::own:
+    case child_group::foreground: status = kernel(SYS_setpgid, 0, 0); break;
+    case child_group::session:
+    case child_group::session_with_terminal: status = kernel(SYS_setsid); break;
+  }
   require(plan, spawn_stage::group, status);
+}
+
+/// After the descriptors: the terminal is at the new stdin. SIGTTOU, which tcsetpgrp sends to a
+/// background group, is blocked.
+void take_terminal(const child_plan& plan) noexcept {
+  long status = 0;
+  if (plan.group == child_group::session_with_terminal) status = kernel(SYS_ioctl, 0, TIOCSCTTY, 0);
+  if (plan.group == child_group::foreground) {
+    const auto group = static_cast<pid_t>(kernel(SYS_getpid));
+    status = kernel(SYS_ioctl, 0, TIOCSPGRP, &group);
+  }
+  require(plan, spawn_stage::terminal, status);
 }
 
 void set_limits(const child_plan& plan) noexcept {
@@ -242,6 +260,7 @@ int child_main(void* argument) noexcept {
   set_group(plan);
   if (plan.has_umask) kernel(SYS_umask, plan.umask);
   arrange_descriptors(plan);
+  take_terminal(plan);
   mark_foreign(plan);
   set_limits(plan);  // After the descriptors: their own limit must not be in the way.
   set_ids(plan);     // After the limits: raising one may need the privilege.

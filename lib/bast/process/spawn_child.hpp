@@ -29,7 +29,13 @@ struct child_limit {
   rlimit64 value = {};
 };
 
-enum class child_group : std::uint8_t { same, own, session };
+enum class child_group : std::uint8_t {
+  same,                   // the parent's
+  own,                    // of which it is the leader
+  session,                // the same, in a session of its own
+  session_with_terminal,  // the same, and stdin is the session's controlling terminal
+  foreground,             // its own, and the foreground group of the terminal at stdin
+};
 
 /// Everything that the child does, decided by the parent. Pointers reach into the parent's memory.
 struct child_plan {

@@ -110,6 +110,32 @@ TEST_P(SpawnErrors, P8_ADirectoryThatCannotBeEntered) {
                  child_is_refused + "' (chdir): cwd '/etc/passwd': Not a directory");
 }
 
+TEST_P(SpawnErrors, P8_AStreamThatCannotBeOpenedIsNamedWithItsPath) {
+  auto c = child({"exit", "0"});
+  expect_failure(
+      c.in(from::path{"/nonexistent"}), spawn_stage::descriptors, ENOENT,
+      child_is_refused + "' (descriptors): in '/nonexistent': No such file or directory");
+  auto d = child({"exit", "0"});
+  expect_failure(d.err(to::path{"/"}), spawn_stage::descriptors, EISDIR,
+                 child_is_refused + "' (descriptors): err '/': Is a directory");
+  auto e = child({"exit", "0"});
+  expect_failure(e.out(to::fd{9999}), spawn_stage::descriptors, EBADF,
+                 child_is_refused + "' (descriptors): out: Bad file descriptor");
+  auto f = child({"exit", "0"});
+  expect_failure(f.pass_fd(9999, 3), spawn_stage::descriptors, EBADF,
+                 child_is_refused + "' (descriptors): pass_fd: Bad file descriptor");
+}
+
+TEST_P(SpawnErrors, P8_ASetterThatWasRefusedIsNamed) {
+  auto c = child({"exit", "0"});
+  const auto ended = run(c.argv0(std::string_view("\0", 1)));
+  ASSERT_TRUE(ended.failure);
+  EXPECT_EQ(c.failure().stage, spawn_stage::prepare);
+  text words;
+  c.describe_failure(words);
+  EXPECT_EQ(words.view(), child_is_refused + "' (prepare): argv0: the name contains a NUL byte");
+}
+
 TEST_P(SpawnErrors, P8_ANumberThatNoDescriptorCanHave) {
   auto c = child({"exit", "0"});
   expect_failure(c.pass_fd(1, 1 << 30), spawn_stage::descriptors, EBADF,

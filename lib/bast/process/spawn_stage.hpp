@@ -21,6 +21,7 @@ enum class spawn_stage : std::uint8_t {
   parent_death,  // the signal for the parent's death
   chdir,         // the working directory
   exec,          // finding and executing the program
+  terminal,      // the controlling terminal, or its foreground group
 };
 
 }  // namespace bast::inline BAST_ABI

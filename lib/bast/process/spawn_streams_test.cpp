@@ -55,6 +55,20 @@ TEST_P(SpawnStreams, P4_StdinIsEmptyUnlessAskedFor) {
   EXPECT_EQ(std::stoi(first.substr(2), nullptr, 16) & O_ACCMODE, O_RDONLY) << first;
 }
 
+TEST_P(SpawnStreams, P4_StdinMayBeAFile) {
+  const os::descriptor file(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  ASSERT_TRUE(file);
+  ASSERT_EQ(::write(file.get(), "of the file", 11), 11);
+  const std::string path =
+      "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file.get());
+  auto c = child({"cat"});
+  const auto ended = run(c.in(from::path{path}).out(to::pipe{}));
+  EXPECT_TRUE(ended.exited(0)) << ended;
+  EXPECT_EQ(ended.out, "of the file");
+  auto d = child({"change_stdin"});
+  EXPECT_TRUE(run(d.in(from::path{path})).exited(0)) << "opened for reading only";
+}
+
 TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
   char directory[] = "/tmp/bast-streams-XXXXXX";
   ASSERT_NE(::mkdtemp(directory), nullptr);
