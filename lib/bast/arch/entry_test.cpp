@@ -144,7 +144,7 @@ void enter_from(std::size_t below_top) {
   EXPECT_EQ(r.misaligned, 0U) << "every local is aligned";
 }
 
-TEST(entry, begins_as_after_a_call_by_nobody) {
+TEST(Entry, BeginsAsAfterACallByNobody) {
   // Tops that differ in every bit that matters to an alignment of up to 1 KiB.
   for (std::size_t below_top = 0; below_top <= 1024; below_top += stack_alignment) {
     enter_from<form::in_line>(below_top);

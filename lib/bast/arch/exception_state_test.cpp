@@ -21,7 +21,7 @@ using test::for_each_mixture;
 using test::form;
 using test::raw_fiber;
 
-TEST(exception_state, the_words_have_one_address_for_each_thread) {
+TEST(ExceptionState, TheWordsHaveOneAddressForEachThread) {
   exception_state* const mine = exception_state_of_thread();
   EXPECT_EQ(exception_state_of_thread(), mine);
   exception_state* others = nullptr;
@@ -32,7 +32,7 @@ TEST(exception_state, the_words_have_one_address_for_each_thread) {
   EXPECT_NE(others, mine);
 }
 
-TEST(exception_state, outside_of_exceptions_both_words_are_zero) {
+TEST(ExceptionState, OutsideOfExceptionsBothWordsAreZero) {
   EXPECT_TRUE(exception_state_of_thread()->empty());
   EXPECT_TRUE(exception_state{}.empty());
   EXPECT_FALSE((exception_state{.caught = nullptr, .uncaught = 1}).empty());
@@ -75,7 +75,7 @@ struct on_unwinding {
   F run;
 };
 
-TEST(exception_state, the_words_are_those_that_the_runtime_uses) {
+TEST(ExceptionState, TheWordsAreThoseThatTheRuntimeUses) {
   const exception_state& words = *exception_state_of_thread();
   try {
     const on_unwinding check([&] {
@@ -92,7 +92,7 @@ TEST(exception_state, the_words_are_those_that_the_runtime_uses) {
   EXPECT_TRUE(words.empty());
 }
 
-TEST(exception_state, F7_a_rethrow_after_a_switch_rethrows_its_own_exception) {
+TEST(ExceptionState, F7_ARethrowAfterASwitchRethrowsItsOwnException) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     std::vector<std::string> trace;
     const auto body = [&](const char* name) {
@@ -130,7 +130,7 @@ TEST(exception_state, F7_a_rethrow_after_a_switch_rethrows_its_own_exception) {
   });
 }
 
-TEST(exception_state, F7_suspending_in_a_destructor_while_unwinding_hides_the_count_from_others) {
+TEST(ExceptionState, F7_SuspendingInADestructorWhileUnwindingHidesTheCountFromOthers) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     std::vector<int> inside;
     raw_fiber fiber(Fiber, [&](raw_fiber& self) {
@@ -184,7 +184,7 @@ void wander(raw_fiber& self, test::random_numbers& random, int name, int depth, 
   }
 }
 
-TEST(exception_state, F7_many_interleaved_handlers_never_meet) {
+TEST(ExceptionState, F7_ManyInterleavedHandlersNeverMeet) {
   auto random = test::random_numbers::of_this_test();
   for_each_mixture([&]<form Resumer, form Fiber>() {
     constexpr int count = 6;

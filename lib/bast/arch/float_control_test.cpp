@@ -42,13 +42,13 @@ float_control rounding_up() {
   return third;
 }
 
-TEST(float_control, the_default_is_what_every_thread_starts_with) {
+TEST(FloatControl, TheDefaultIsWhatEveryThreadStartsWith) {
   bool fresh = false;
   std::thread([&] { fresh = float_control::read() == float_control{}; }).join();
   EXPECT_TRUE(fresh);
 }
 
-TEST(float_control, what_is_written_is_read_and_rules_the_arithmetic) {
+TEST(FloatControl, WhatIsWrittenIsReadAndRulesTheArithmetic) {
   if (test::under_valgrind) GTEST_SKIP() << "valgrind computes with control words of its own";
   const restore_at_end guard;
   const double nearest = one_third();
@@ -61,7 +61,7 @@ TEST(float_control, what_is_written_is_read_and_rules_the_arithmetic) {
 }
 
 #if defined(__x86_64__)
-TEST(float_control, the_sticky_flags_are_results_and_not_control) {
+TEST(FloatControl, TheStickyFlagsAreResultsAndNotControl) {
   if (test::under_valgrind) GTEST_SKIP() << "valgrind computes with control words of its own";
   const restore_at_end guard;
   float_control{}.write();
@@ -82,7 +82,7 @@ TEST(float_control, the_sticky_flags_are_results_and_not_control) {
 }
 #endif
 
-TEST(float_control, F7_a_switch_leaves_the_control_words_alone) {
+TEST(FloatControl, F7_ASwitchLeavesTheControlWordsAlone) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     const restore_at_end guard;
     raw_fiber fiber(Fiber, [](raw_fiber& self) {
@@ -99,7 +99,7 @@ TEST(float_control, F7_a_switch_leaves_the_control_words_alone) {
   });
 }
 
-TEST(float_control, F7_set_aside_by_hand_they_travel_with_their_context) {
+TEST(FloatControl, F7_SetAsideByHandTheyTravelWithTheirContext) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     const restore_at_end guard;
     raw_fiber fiber(Fiber, [](raw_fiber& self) {

@@ -57,7 +57,7 @@ std::string gdb_says(const std::string& commands) {
       "-ex 'set startup-with-shell off' -ex 'set width 0' "
       "-ex 'break bast_test_breakpoint' -ex run " +
       commands + " -ex kill --args '" + this_program() +
-      "' --gtest_filter=gdb.the_program_that_gdb_looks_at </dev/null 2>&1");
+      "' --gtest_filter=Gdb.TheProgramThatGdbLooksAt </dev/null 2>&1");
 }
 
 /// Why gdb cannot be used, or nothing.
@@ -90,7 +90,7 @@ void expect_clean_end(const std::string& output, const std::string& innermost) {
   EXPECT_EQ(output.find("main ("), std::string::npos) << "nothing of the resumer\n" << output;
 }
 
-TEST(gdb, the_program_that_gdb_looks_at) {
+TEST(Gdb, TheProgramThatGdbLooksAt) {
   raw_fiber fiber(form::in_line, [](raw_fiber& self) { bast_test_suspends_here(self); });
   fiber.resume<form::in_line>();
   bast_test_suspended = &fiber.own();
@@ -99,14 +99,14 @@ TEST(gdb, the_program_that_gdb_looks_at) {
   EXPECT_TRUE(fiber.finished());
 }
 
-TEST(gdb, a_backtrace_inside_a_context_ends_at_its_entry) {
+TEST(Gdb, ABacktraceInsideAContextEndsAtItsEntry) {
   if (const std::string why = obstacle(); !why.empty()) GTEST_SKIP() << why;
   const std::string output = gdb_says("-ex bt");
   if (tracing_is_forbidden(output)) GTEST_SKIP() << "ptrace is not permitted here";
   expect_clean_end(output, "bast_test_breakpoint");
 }
 
-TEST(gdb, a_backtrace_of_a_suspended_context_starts_where_it_suspended) {
+TEST(Gdb, ABacktraceOfASuspendedContextStartsWhereItSuspended) {
   if (const std::string why = obstacle(); !why.empty()) GTEST_SKIP() << why;
 #if defined(__x86_64__)
   const std::string frame_pointer = "rbp";

@@ -90,13 +90,13 @@ std::uint64_t oracle(std::uint64_t seed) {
   return chain(seed, []() {});
 }
 
-TEST(live_values, the_oracle_tells_chains_apart) {
+TEST(LiveValues, TheOracleTellsChainsApart) {
   EXPECT_NE(oracle(1), oracle(2));
   EXPECT_EQ(oracle(1), oracle(1));
   EXPECT_NE(oracle(1), 0U);
 }
 
-TEST(live_values, D13_everything_live_survives_on_both_sides) {
+TEST(LiveValues, D13_EverythingLiveSurvivesOnBothSides) {
   auto random = random_numbers::of_this_test();
   for_each_mixture([&]<form Resumer, form Fiber>() {
     for (int trial = 0; trial < 250; ++trial) {
@@ -116,7 +116,7 @@ TEST(live_values, D13_everything_live_survives_on_both_sides) {
   });
 }
 
-TEST(live_values, D13_a_chain_may_meet_another_peer_at_each_switch) {
+TEST(LiveValues, D13_AChainMayMeetAnotherPeerAtEachSwitch) {
   auto random = random_numbers::of_this_test();
   std::uint64_t digests[3] = {};
   raw_fiber first(form::in_line, [&](raw_fiber& self) {

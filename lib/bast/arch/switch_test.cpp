@@ -21,7 +21,7 @@ using test::for_each_mixture;
 using test::form;
 using test::raw_fiber;
 
-TEST(switch_contract, nothing_runs_before_the_first_switch) {
+TEST(SwitchContract, NothingRunsBeforeTheFirstSwitch) {
   bool ran = false;
   const raw_fiber fiber(form::in_line, [&](raw_fiber&) { ran = true; });
   EXPECT_FALSE(ran);
@@ -49,7 +49,7 @@ std::vector<std::string> trace_of_a_script() {
   return trace;
 }
 
-TEST(switch_contract, D13_both_forms_and_all_mixtures_leave_the_same_trace) {
+TEST(SwitchContract, D13_BothFormsAndAllMixturesLeaveTheSameTrace) {
   const auto expected = trace_of_a_script<form::out_of_line, form::out_of_line>();
   EXPECT_EQ(expected.size(), 17U);
   EXPECT_EQ(expected.front(), "entered 1");
@@ -60,7 +60,7 @@ TEST(switch_contract, D13_both_forms_and_all_mixtures_leave_the_same_trace) {
   });
 }
 
-TEST(switch_contract, D13_each_switch_may_take_another_form) {
+TEST(SwitchContract, D13_EachSwitchMayTakeAnotherForm) {
   auto random = test::random_numbers::of_this_test();
   int inside = 0;
   raw_fiber fiber(form::in_line, [&](raw_fiber& self) {
@@ -84,7 +84,7 @@ TEST(switch_contract, D13_each_switch_may_take_another_form) {
   EXPECT_TRUE(fiber.finished());
 }
 
-TEST(switch_contract, a_suspended_context_lies_on_its_own_stack_and_the_stack_does_not_creep) {
+TEST(SwitchContract, ASuspendedContextLiesOnItsOwnStackAndTheStackDoesNotCreep) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     raw_fiber fiber(Fiber, [](raw_fiber& self) {
       for (;;) self.suspend<Fiber>();
@@ -105,7 +105,7 @@ TEST(switch_contract, a_suspended_context_lies_on_its_own_stack_and_the_stack_do
   });
 }
 
-TEST(switch_contract, contexts_may_be_nested_deeply) {
+TEST(SwitchContract, ContextsMayBeNestedDeeply) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     constexpr int depth = 100;
     std::vector<std::unique_ptr<raw_fiber>> fibers;
@@ -160,7 +160,7 @@ void run_in_ring(context* self) noexcept {
   __builtin_unreachable();
 }
 
-TEST(switch_contract, a_switch_need_not_go_back_to_the_resumer) {
+TEST(SwitchContract, ASwitchNeedNotGoBackToTheResumer) {
   ring r;
   ring_in_test = &r;
   for (std::size_t i = 0; i < ring::size; ++i) {
@@ -177,7 +177,7 @@ TEST(switch_contract, a_switch_need_not_go_back_to_the_resumer) {
   for (fiber_hooks& each : r.hooks) each.ended();
 }
 
-TEST(switch_contract, a_context_may_continue_on_another_thread) {
+TEST(SwitchContract, AContextMayContinueOnAnotherThread) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     std::vector<std::thread::id> seen;
     // Outside the lambda, so that the compiler cannot cache the thread's identity over a switch.
@@ -197,7 +197,7 @@ TEST(switch_contract, a_context_may_continue_on_another_thread) {
   });
 }
 
-TEST(switch_contract, the_words_of_a_fresh_context_lie_below_its_top) {
+TEST(SwitchContract, TheWordsOfAFreshContextLieBelowItsTop) {
   alignas(stack_alignment) std::byte stack[4 * entry_frame_bytes] = {};
   context fresh;
   fresh.fp = stack;  // as after an earlier suspension
@@ -215,7 +215,7 @@ TEST(switch_contract, the_words_of_a_fresh_context_lie_below_its_top) {
 }
 
 #if BAST_ASSERTIONS
-TEST(switch_contract_death, a_misaligned_stack_is_refused) {
+TEST(SwitchContractDeathTest, AMisalignedStackIsRefused) {
   alignas(stack_alignment) std::byte stack[64] = {};
   context fresh;
   EXPECT_DEATH(prepare(fresh, stack + 40, [](context*) noexcept {}),

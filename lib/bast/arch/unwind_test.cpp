@@ -68,7 +68,7 @@ void expect_clean_stop(const walk& seen, std::size_t depth) {
   EXPECT_LE(seen.frames.size(), depth + 25) << "no frame of the resumer";
 }
 
-TEST(arch_unwind, the_unwinder_stops_at_the_entry) {
+TEST(ArchUnwind, TheUnwinderStopsAtTheEntry) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     std::vector<walk> walks;
     raw_fiber fiber(Fiber, [&](raw_fiber& self) {
@@ -93,7 +93,7 @@ TEST(arch_unwind, the_unwinder_stops_at_the_entry) {
   });
 }
 
-TEST(arch_unwind, backtrace_stops_at_the_entry) {
+TEST(ArchUnwind, BacktraceStopsAtTheEntry) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     raw_fiber fiber(Fiber, [](raw_fiber& self) {
       for (int round = 0; round < 2; ++round) {
@@ -110,7 +110,7 @@ TEST(arch_unwind, backtrace_stops_at_the_entry) {
   });
 }
 
-TEST(arch_unwind, the_resumers_own_walk_is_complete_after_a_switch) {
+TEST(ArchUnwind, TheResumersOwnWalkIsCompleteAfterASwitch) {
   // The frames of the stack that the switch returns to must survive, too.
   for_each_mixture([]<form Resumer, form Fiber>() {
     const std::size_t before = walk_with_the_unwinder().frames.size();
@@ -158,7 +158,7 @@ void enter_with_frame(context*) noexcept {
   __builtin_unreachable();
 }
 
-TEST(arch_unwind, a_walk_along_frame_pointers_ends_at_zero) {
+TEST(ArchUnwind, AWalkAlongFramePointersEndsAtZero) {
   const test::raw_stack stack;
   fp_walk test;
   test.stack = &stack;
@@ -184,7 +184,7 @@ struct counted {
   int& alive_;
 };
 
-TEST(arch_unwind, F9_an_exception_unwinds_the_frames_of_its_own_context) {
+TEST(ArchUnwind, F9_AnExceptionUnwindsTheFramesOfItsOwnContext) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     int alive = 0;
     int caught = 0;
@@ -212,7 +212,7 @@ TEST(arch_unwind, F9_an_exception_unwinds_the_frames_of_its_own_context) {
   });
 }
 
-TEST(arch_unwind, an_exception_of_a_nested_context_does_not_reach_the_outer_one) {
+TEST(ArchUnwind, AnExceptionOfANestedContextDoesNotReachTheOuterOne) {
   for_each_mixture([]<form Resumer, form Fiber>() {
     std::vector<int> trace;
     raw_fiber inner(Fiber, [&](raw_fiber&) {
@@ -236,7 +236,7 @@ TEST(arch_unwind, an_exception_of_a_nested_context_does_not_reach_the_outer_one)
   });
 }
 
-TEST(arch_unwind_death, an_exception_that_leaves_the_entry_function_terminates) {
+TEST(ArchUnwindDeathTest, AnExceptionThatLeavesTheEntryFunctionTerminates) {
   const auto child = [] {
     test::announce_terminate();
     raw_fiber fiber(form::out_of_line, [](raw_fiber&) { throw std::runtime_error("escaped"); });

@@ -8,14 +8,14 @@
 namespace bast {
 namespace {
 
-TEST(bytes, a_number_is_never_taken_for_a_size) {
+TEST(Bytes, ANumberIsNeverTakenForASize) {
   static_assert(!std::is_convertible_v<bytes, std::size_t>);
   static_assert(!std::is_convertible_v<std::size_t, bytes>);
   static_assert(std::is_trivially_copyable_v<bytes>);
   EXPECT_EQ(bytes{}.count, 0U);
 }
 
-TEST(bytes, literals_are_binary_multiples) {
+TEST(Bytes, LiteralsAreBinaryMultiples) {
   static_assert((17_B).count == 17);
   static_assert((1_KiB).count == 1024);
   static_assert((1_MiB).count == 1024 * 1024);
@@ -24,7 +24,7 @@ TEST(bytes, literals_are_binary_multiples) {
   static_assert(1024_MiB == 1_GiB);
 }
 
-TEST(bytes, arithmetic_and_order_are_those_of_the_counts) {
+TEST(Bytes, ArithmeticAndOrderAreThoseOfTheCounts) {
   static_assert(16_KiB + 16_KiB == 32_KiB);
   static_assert(16_KiB - 1_B == 16383_B);
   static_assert(4 * 16_KiB == 64_KiB);
@@ -34,12 +34,12 @@ TEST(bytes, arithmetic_and_order_are_those_of_the_counts) {
   static_assert(0_B - 1_B == unlimited_bytes);
 }
 
-TEST(bytes, unlimited_is_larger_than_any_size) {
+TEST(Bytes, UnlimitedIsLargerThanAnySize) {
   static_assert(unlimited_bytes.count == static_cast<std::size_t>(-1));
   static_assert(unlimited_bytes >= 16'000'000_GiB);
 }
 
-TEST(bytes, zero_is_no_power_of_two_and_every_single_bit_is) {
+TEST(Bytes, ZeroIsNoPowerOfTwoAndEverySingleBitIs) {
   static_assert(!internal::is_power_of_two(0));
   for (int bit = 0; bit < 64; ++bit) {
     const std::size_t power = std::size_t{1} << bit;
@@ -51,7 +51,7 @@ TEST(bytes, zero_is_no_power_of_two_and_every_single_bit_is) {
   }
 }
 
-TEST(bytes, rounding_gives_the_nearest_multiple_on_its_side) {
+TEST(Bytes, RoundingGivesTheNearestMultipleOnItsSide) {
   for (std::size_t unit : {1U, 2U, 16U, 4096U, 65536U}) {
     for (std::size_t n = 0; n < 3 * unit; n += unit < 16 ? 1 : unit / 16) {
       const std::size_t up = internal::round_up(n, unit);

@@ -14,23 +14,23 @@ constexpr int evaluations_of_an_assertion() {
   return evaluated;
 }
 
-TEST(check_off, an_assertion_that_is_off_is_not_evaluated) {
+TEST(CheckOff, AnAssertionThatIsOffIsNotEvaluated) {
   static_assert(evaluations_of_an_assertion() == 0);
 }
 
-TEST(check_off, an_assertion_that_is_off_uses_its_variables) {
+TEST(CheckOff, AnAssertionThatIsOffUsesItsVariables) {
   // If the macro dropped the name, this variable would be unused, which -Werror rejects.
   const bool only_asserted = false;
   BAST_ASSERT_OFF(only_asserted);
 }
 
-TEST(check_off, the_build_decides_whether_an_assertion_is_evaluated) {
+TEST(CheckOff, TheBuildDecidesWhetherAnAssertionIsEvaluated) {
   int evaluated = 0;
   BAST_ASSERT(++evaluated == 1);
   EXPECT_EQ(evaluated, BAST_ASSERTIONS);
 }
 
-TEST(check_off_death, a_check_stays_on) {
+TEST(CheckOffDeathTest, ACheckStaysOn) {
   EXPECT_DEATH(BAST_CHECK(1 + 1 == 3, "arithmetic"),
                "bast: arithmetic: check failed: 1 \\+ 1 == 3");
 }

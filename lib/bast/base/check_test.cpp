@@ -12,14 +12,14 @@
 namespace bast {
 namespace {
 
-TEST(check, a_check_that_holds_does_nothing_and_evaluates_once) {
+TEST(Check, ACheckThatHoldsDoesNothingAndEvaluatesOnce) {
   int evaluated = 0;
   BAST_CHECK(++evaluated == 1, "the expression is evaluated once");
   BAST_ASSERT_ON(++evaluated == 2);
   EXPECT_EQ(evaluated, 2);
 }
 
-TEST(check, is_one_statement) {
+TEST(Check, IsOneStatement) {
   bool reached_else = false;
   if (reached_else)
     BAST_CHECK(true, "an `else` after a check belongs to the `if` before it");
@@ -28,7 +28,7 @@ TEST(check, is_one_statement) {
   EXPECT_TRUE(reached_else);
 }
 
-TEST(check_death, X5_the_diagnostic_names_the_reason_the_expression_and_the_site) {
+TEST(CheckDeathTest, X5_TheDiagnosticNamesTheReasonTheExpressionAndTheSite) {
   const int owners = 2;
   EXPECT_EXIT(BAST_CHECK(owners == 1, "a coroutine has one owner"),
               testing::KilledBySignal(SIGABRT),
@@ -36,7 +36,7 @@ TEST(check_death, X5_the_diagnostic_names_the_reason_the_expression_and_the_site
               "at .*check_test\\.cpp:[0-9]+\n");
 }
 
-TEST(check_death, an_assertion_says_that_an_invariant_is_broken) {
+TEST(CheckDeathTest, AnAssertionSaysThatAnInvariantIsBroken) {
   const bool linked = false;
   EXPECT_EXIT(BAST_ASSERT_ON(linked), testing::KilledBySignal(SIGABRT),
               "bast: an invariant of bast does not hold: check failed: linked, "
@@ -45,7 +45,7 @@ TEST(check_death, an_assertion_says_that_an_invariant_is_broken) {
 
 void append_name(text& out) noexcept { out << ", in coroutine 'walker'"; }
 
-TEST(check_death, the_diagnostic_names_who_runs) {
+TEST(CheckDeathTest, TheDiagnosticNamesWhoRuns) {
   EXPECT_EXIT(
       {
         internal::set_check_context(append_name);
@@ -54,7 +54,7 @@ TEST(check_death, the_diagnostic_names_who_runs) {
       testing::KilledBySignal(SIGABRT), "check_test\\.cpp:[0-9]+, in coroutine 'walker'\n");
 }
 
-TEST(check, the_context_is_empty_until_a_layer_sets_it) {
+TEST(Check, TheContextIsEmptyUntilALayerSetsIt) {
   text line;
   internal::append_check_context(line);
   EXPECT_EQ(line.view(), "");
@@ -75,7 +75,7 @@ void log_and_return(const char* diagnostic) noexcept {
   (void)!write(STDERR_FILENO, diagnostic, std::strlen(diagnostic));
 }
 
-TEST(check_death, X5_the_violation_handler_gets_the_diagnostic) {
+TEST(CheckDeathTest, X5_TheViolationHandlerGetsTheDiagnostic) {
   EXPECT_EXIT(
       {
         set_violation_handler(leave_with_7);
@@ -84,7 +84,7 @@ TEST(check_death, X5_the_violation_handler_gets_the_diagnostic) {
       testing::ExitedWithCode(7), "");
 }
 
-TEST(check_death, X5_the_process_aborts_when_the_handler_returns) {
+TEST(CheckDeathTest, X5_TheProcessAbortsWhenTheHandlerReturns) {
   const auto fail_with_handler = [] {
     set_violation_handler(log_and_return);
     BAST_CHECK(false, "why");
@@ -93,14 +93,14 @@ TEST(check_death, X5_the_process_aborts_when_the_handler_returns) {
               "the handler saw: bast: why: check failed");
 }
 
-TEST(check, installing_a_handler_returns_the_one_before) {
+TEST(Check, InstallingAHandlerReturnsTheOneBefore) {
   EXPECT_EQ(set_violation_handler(leave_with_7), nullptr);
   EXPECT_EQ(set_violation_handler(log_and_return), &leave_with_7);
   EXPECT_EQ(set_violation_handler(nullptr), &log_and_return);
   EXPECT_EQ(set_violation_handler(nullptr), nullptr);
 }
 
-TEST(check_death, a_check_may_fail_where_standard_error_is_closed) {
+TEST(CheckDeathTest, ACheckMayFailWhereStandardErrorIsClosed) {
   const auto fail_silently = [] {
     close(STDERR_FILENO);
     BAST_CHECK(false, "no output is possible");
@@ -108,7 +108,7 @@ TEST(check_death, a_check_may_fail_where_standard_error_is_closed) {
   EXPECT_EXIT(fail_silently(), testing::KilledBySignal(SIGABRT), "");
 }
 
-TEST(check_death, a_diagnostic_too_long_is_cut_and_still_ends_the_process) {
+TEST(CheckDeathTest, ADiagnosticTooLongIsCutAndStillEndsTheProcess) {
   static char why[2 * text::capacity] = {};
   std::memset(why, 'w', sizeof why - 1);
   EXPECT_EXIT(BAST_CHECK(false, why), testing::KilledBySignal(SIGABRT), "bast: www.*w\\.\\.\\.");

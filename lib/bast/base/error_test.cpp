@@ -38,14 +38,14 @@ constexpr int errc_first = static_cast<int>(errc::cancelled);
 constexpr int errc_last = static_cast<int>(errc::failed_exit);
 constexpr int errno_last = 133;  // EHWPOISON, the last of <asm-generic/errno.h>
 
-TEST(error, X1_is_trivially_copyable_and_small) {
+TEST(Error, X1_IsTriviallyCopyableAndSmall) {
   static_assert(std::is_trivially_copyable_v<error>);
   static_assert(std::is_trivially_destructible_v<error>);
   static_assert(std::is_nothrow_move_constructible_v<result<int>>);
   static_assert(sizeof(error) <= 40);
 }
 
-TEST(error, X1_making_copying_and_describing_one_allocates_nothing) {
+TEST(Error, X1_MakingCopyingAndDescribingOneAllocatesNothing) {
   (void)bast_category();  // The first use may register its destructor.
   const std::size_t before = allocations;
   const error own(errc::limit, "spawn", "max_fibers reached", 64);
@@ -60,7 +60,7 @@ TEST(error, X1_making_copying_and_describing_one_allocates_nothing) {
   EXPECT_TRUE(same);
 }
 
-TEST(error, the_allocation_counter_of_this_test_counts) {
+TEST(Error, TheAllocationCounterOfThisTestCounts) {
   if (!COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer or valgrind owns operator new";
   const std::size_t before = allocations;
   const std::string message =
@@ -78,7 +78,7 @@ const std::map<int, errc> errno_table = {
     {ECONNRESET, errc::closed},   {EBUSY, errc::busy},         {EDEADLK, errc::deadlock},
 };
 
-TEST(error, X2_each_errno_maps_to_exactly_one_code) {
+TEST(Error, X2_EachErrnoMapsToExactlyOneCode) {
   for (int number = 1; number <= errno_last; ++number) {
     const auto row = errno_table.find(number);
     const errc expected = row == errno_table.end() ? errc::io : row->second;
@@ -90,7 +90,7 @@ TEST(error, X2_each_errno_maps_to_exactly_one_code) {
   }
 }
 
-TEST(error, X2_eagain_is_a_limit_where_something_is_created) {
+TEST(Error, X2_EagainIsALimitWhereSomethingIsCreated) {
   const auto of = [](int number) {
     return error::from_errno(number, "fork", "refused", error::no_value, errc::limit).kind();
   };
@@ -99,7 +99,7 @@ TEST(error, X2_eagain_is_a_limit_where_something_is_created) {
   EXPECT_EQ(error::from_errno(EAGAIN, "read", "refused").kind(), errc::would_block);
 }
 
-TEST(error, X1_the_number_is_there_when_there_is_one) {
+TEST(Error, X1_TheNumberIsThereWhenThereIsOne) {
   EXPECT_EQ(error(errc::limit, "spawn", "refused", 64).value(), 64);
   EXPECT_EQ(error(errc::limit, "spawn", "refused", 0).value(), 0);
   EXPECT_EQ(error(errc::limit, "spawn", "refused").value(), std::nullopt);
@@ -107,13 +107,13 @@ TEST(error, X1_the_number_is_there_when_there_is_one) {
 }
 
 // A string whose life is unknown does not convert; `promise` is explicit.
-TEST(error, X1_only_literals_convert) {
+TEST(Error, X1_OnlyLiteralsConvert) {
   static_assert(!std::is_convertible_v<std::string, static_string>);
   const std::string owner = "a table's";
   EXPECT_STREQ(error(errc::io, "x", static_string::promise(owner.c_str())).detail(), "a table's");
 }
 
-TEST(error, X2_the_mapping_is_total) {
+TEST(Error, X2_TheMappingIsTotal) {
   for (int number : {0, -1, errno_last + 1, 4095, std::numeric_limits<int>::min(),
                      std::numeric_limits<int>::max()}) {
     EXPECT_EQ(errc_of_errno(number), errc::io) << number;
@@ -123,7 +123,7 @@ TEST(error, X2_the_mapping_is_total) {
   EXPECT_EQ(nothing.code(), make_error_code(errc::io));
 }
 
-TEST(error, X2_every_code_has_words_of_its_own) {
+TEST(Error, X2_EveryCodeHasWordsOfItsOwn) {
   std::set<std::string> seen;
   for (int value = errc_first; value <= errc_last; ++value) {
     const std::string words = bast_category().message(value);
@@ -136,7 +136,7 @@ TEST(error, X2_every_code_has_words_of_its_own) {
   EXPECT_STREQ(bast_category().name(), "bast");
 }
 
-TEST(error, X2_conditions_hold_only_where_they_are_true) {
+TEST(Error, X2_ConditionsHoldOnlyWhereTheyAreTrue) {
   const std::map<errc, std::errc> table = {
       {errc::cancelled, std::errc::operation_canceled},
       {errc::timed_out, std::errc::timed_out},
@@ -155,7 +155,7 @@ TEST(error, X2_conditions_hold_only_where_they_are_true) {
   EXPECT_FALSE(std::error_code(errc::limit) == std::errc::not_enough_memory);
 }
 
-TEST(error, X3_cancelled_timed_out_and_closed_are_three_things) {
+TEST(Error, X3_CancelledTimedOutAndClosedAreThreeThings) {
   const errc three[] = {errc::cancelled, errc::timed_out, errc::closed};
   for (const errc a : three) {
     for (const errc b : three) {
@@ -166,7 +166,7 @@ TEST(error, X3_cancelled_timed_out_and_closed_are_three_things) {
   }
 }
 
-TEST(error, X3_a_cancellation_by_the_kernel_is_not_ours) {
+TEST(Error, X3_ACancellationByTheKernelIsNotOurs) {
   const error e = error::from_errno(ECANCELED, "io.read", "the request was cancelled");
   EXPECT_EQ(e.kind(), errc::io);
   EXPECT_NE(e.code(), make_error_code(errc::cancelled));
@@ -175,7 +175,7 @@ TEST(error, X3_a_cancellation_by_the_kernel_is_not_ours) {
   }
 }
 
-TEST(error, a_message_names_the_operation_the_kind_the_detail_and_the_number) {
+TEST(Error, AMessageNamesTheOperationTheKindTheDetailAndTheNumber) {
   EXPECT_EQ(error(errc::invalid, "coro_pool.create", "max_coros must be at least 1").message(),
             "coro_pool.create: invalid argument: max_coros must be at least 1");
   EXPECT_EQ(error(errc::limit, "spawn", "fibers", 64).message(),
@@ -187,7 +187,7 @@ TEST(error, a_message_names_the_operation_the_kind_the_detail_and_the_number) {
   EXPECT_EQ(error(static_cast<errc>(99), nullptr, nullptr).message(), "?: unknown error: ?");
 }
 
-TEST(error, a_long_message_is_cut_and_marked) {
+TEST(Error, ALongMessageIsCutAndMarked) {
   const std::string detail(2000, 'd');
   const std::string message =
       error(errc::io, "operation", static_string::promise(detail.c_str())).message();
@@ -196,7 +196,7 @@ TEST(error, a_long_message_is_cut_and_marked) {
   EXPECT_TRUE(message.ends_with("d..."));
 }
 
-TEST(error, fail_is_the_failing_branch_of_any_result) {
+TEST(Error, FailIsTheFailingBranchOfAnyResult) {
   const result<int> number = fail(errc::busy, "release", "the coroutine runs", 7);
   const result<void> nothing = fail(errc::busy, "release", "the coroutine runs");
   ASSERT_FALSE(number);

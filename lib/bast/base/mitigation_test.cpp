@@ -6,7 +6,7 @@
 namespace bast {
 namespace {
 
-TEST(mitigation, a_hardened_build_has_all_of_them_and_another_none) {
+TEST(Mitigation, AHardenedBuildHasAllOfThemAndAnotherNone) {
   EXPECT_EQ(mitigation::hardened, BAST_HARDENED != 0);
   EXPECT_EQ(mitigation::zero_used_by_default, BAST_HARDENED != 0);
   EXPECT_EQ(mitigation::seal_quarantined, BAST_HARDENED != 0);

@@ -25,27 +25,27 @@ std::string written(T value) {
   return std::string(t.view());
 }
 
-TEST(text, starts_empty_and_terminated) {
+TEST(Text, StartsEmptyAndTerminated) {
   const text t;
   check_invariants(t);
   EXPECT_EQ(t.view(), "");
 }
 
-TEST(text, appends_in_order) {
+TEST(Text, AppendsInOrder) {
   text t;
   t << "a " << 'b' << std::string_view(" c") << ' ' << std::uint32_t{7} << ' ' << std::int32_t{-7};
   check_invariants(t);
   EXPECT_EQ(t.view(), "a b c 7 -7");
 }
 
-TEST(text, a_null_string_is_a_question_mark_and_an_empty_view_is_nothing) {
+TEST(Text, ANullStringIsAQuestionMarkAndAnEmptyViewIsNothing) {
   text t;
   t << static_cast<const char*>(nullptr) << std::string_view();
   check_invariants(t);
   EXPECT_EQ(t.view(), "?");
 }
 
-TEST(text, writes_every_integer_at_its_limits) {
+TEST(Text, WritesEveryIntegerAtItsLimits) {
   EXPECT_EQ(written(std::uint64_t{0}), "0");
   EXPECT_EQ(written(std::int64_t{0}), "0");
   EXPECT_EQ(written(std::int64_t{-1}), "-1");
@@ -57,7 +57,7 @@ TEST(text, writes_every_integer_at_its_limits) {
   EXPECT_EQ(written(std::numeric_limits<std::uint32_t>::max()), "4294967295");
 }
 
-TEST(text, hexadecimal_is_lower_case_and_without_leading_zeros) {
+TEST(Text, HexadecimalIsLowerCaseAndWithoutLeadingZeros) {
   text t;
   t.hex(0) << ' ';
   t.hex(0xabcdef0123) << ' ';
@@ -66,7 +66,7 @@ TEST(text, hexadecimal_is_lower_case_and_without_leading_zeros) {
   EXPECT_EQ(t.view(), "0x0 0xabcdef0123 0xffffffffffffffff");
 }
 
-TEST(text, a_size_has_one_truncated_decimal_and_the_largest_unit_that_fits) {
+TEST(Text, ASizeHasOneTruncatedDecimalAndTheLargestUnitThatFits) {
   const auto size = [](std::size_t n) {
     text t;
     t.size(n);
@@ -89,7 +89,7 @@ TEST(text, a_size_has_one_truncated_decimal_and_the_largest_unit_that_fits) {
   EXPECT_EQ(size(std::numeric_limits<std::size_t>::max()), "16777215.9 TiB");
 }
 
-TEST(text, exactly_full_is_not_cut) {
+TEST(Text, ExactlyFullIsNotCut) {
   static_assert(sizeof(text) > sizeof(std::size_t) + text::capacity, "a place for the NUL");
   text t;
   t << std::string(text::capacity, 'x');
@@ -99,7 +99,7 @@ TEST(text, exactly_full_is_not_cut) {
   EXPECT_EQ(t.view().back(), 'x') << "nothing was cut, so nothing is marked";
 }
 
-TEST(text, what_does_not_fit_is_cut_and_the_cut_is_marked) {
+TEST(Text, WhatDoesNotFitIsCutAndTheCutIsMarked) {
   // All combinations near the end: characters present before, characters appended.
   for (std::size_t before = text::capacity - 8; before <= text::capacity; ++before) {
     for (std::size_t more = 0; more < 12; ++more) {
@@ -114,7 +114,7 @@ TEST(text, what_does_not_fit_is_cut_and_the_cut_is_marked) {
   }
 }
 
-TEST(text, a_cut_text_stays_cut) {
+TEST(Text, ACutTextStaysCut) {
   text t;
   t << std::string(2 * text::capacity, 'x');
   const std::string cut(t.view());

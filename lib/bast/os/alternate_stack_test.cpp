@@ -107,7 +107,7 @@ void expect_nothing_left(const observation& seen) {
   EXPECT_EQ(seen.after, seen.before);
 }
 
-TEST(alternate_stack, I2_is_guarded_below_and_sized_for_this_cpu) {
+TEST(AlternateStack, I2_IsGuardedBelowAndSizedForThisCpu) {
   expect_nothing_left(on_a_bare_thread([] {
     ASSERT_TRUE(ensure_alternate_stack());
     const stack_t ours = installed_now();
@@ -125,13 +125,13 @@ TEST(alternate_stack, I2_is_guarded_below_and_sized_for_this_cpu) {
   }));
 }
 
-TEST(alternate_stack, the_minimum_holds_a_signal_frame_and_the_handler) {
+TEST(AlternateStack, TheMinimumHoldsASignalFrameAndTheHandler) {
   // x86-64 kernels before 5.14 report no frame size; it is 2 KiB then.
   const std::size_t frame = std::max<std::size_t>(getauxval(AT_MINSIGSTKSZ), 2048);
   EXPECT_EQ(alternate_stack_bytes_min(), frame + 4096);
 }
 
-TEST(alternate_stack, is_installed_once) {
+TEST(AlternateStack, IsInstalledOnce) {
   expect_nothing_left(on_a_bare_thread([] {
     ASSERT_TRUE(ensure_alternate_stack());
     const stack_t first = installed_now();
@@ -144,7 +144,7 @@ TEST(alternate_stack, is_installed_once) {
   }));
 }
 
-TEST(alternate_stack, I3_is_there_until_the_last_thread_local_is_destroyed) {
+TEST(AlternateStack, I3_IsThereUntilTheLastThreadLocalIsDestroyed) {
   stack_t ours{};
   const observation seen = on_a_bare_thread([&] {
     ASSERT_TRUE(ensure_alternate_stack());
@@ -155,7 +155,7 @@ TEST(alternate_stack, I3_is_there_until_the_last_thread_local_is_destroyed) {
   expect_nothing_left(seen);
 }
 
-TEST(alternate_stack, I3_is_taken_down_with_its_memory_before_each_thread_ends) {
+TEST(AlternateStack, I3_IsTakenDownWithItsMemoryBeforeEachThreadEnds) {
   for (int round = 0; round < 20; ++round) {
     expect_nothing_left(on_a_bare_thread([] { ASSERT_TRUE(ensure_alternate_stack()); }));
   }
@@ -181,7 +181,7 @@ class own_stack {
   std::vector<std::byte> memory_;
 };
 
-TEST(alternate_stack, I1_an_applications_own_stack_is_used_and_never_replaced) {
+TEST(AlternateStack, I1_AnApplicationsOwnStackIsUsedAndNeverReplaced) {
   own_stack* theirs = nullptr;
   const observation seen = on_a_bare_thread([&] {
     theirs = new own_stack(alternate_stack_bytes_min());
@@ -192,7 +192,7 @@ TEST(alternate_stack, I1_an_applications_own_stack_is_used_and_never_replaced) {
   delete theirs;
 }
 
-TEST(alternate_stack, I1_a_stack_that_is_too_small_is_refused_with_the_bytes_needed) {
+TEST(AlternateStack, I1_AStackThatIsTooSmallIsRefusedWithTheBytesNeeded) {
   (void)on_a_bare_thread([] {
     const own_stack theirs(alternate_stack_bytes_min() - 1);
     const fault_scope scope({.kind = call::map});
@@ -209,7 +209,7 @@ TEST(alternate_stack, I1_a_stack_that_is_too_small_is_refused_with_the_bytes_nee
   });
 }
 
-TEST(alternate_stack, I1_a_stack_installed_over_ours_stays_when_the_thread_ends) {
+TEST(AlternateStack, I1_AStackInstalledOverOursStaysWhenTheThreadEnds) {
   own_stack* theirs = nullptr;
   const observation seen = on_a_bare_thread([&] {
     ASSERT_TRUE(ensure_alternate_stack());
@@ -219,7 +219,7 @@ TEST(alternate_stack, I1_a_stack_installed_over_ours_stays_when_the_thread_ends)
   delete theirs;
 }
 
-TEST(alternate_stack, ours_is_installed_again_and_not_mapped_again_when_somebody_disabled_it) {
+TEST(AlternateStack, OursIsInstalledAgainAndNotMappedAgainWhenSomebodyDisabledIt) {
   expect_nothing_left(on_a_bare_thread([] {
     ASSERT_TRUE(ensure_alternate_stack());
     const stack_t first = installed_now();
@@ -231,7 +231,7 @@ TEST(alternate_stack, ours_is_installed_again_and_not_mapped_again_when_somebody
   }));
 }
 
-TEST(alternate_stack, each_refused_call_leaves_nothing_behind_and_a_later_attempt_succeeds) {
+TEST(AlternateStack, EachRefusedCallLeavesNothingBehindAndALaterAttemptSucceeds) {
   const fault_plan plans[] = {
       {.kind = call::map, .nth = 1, .error_number = ENOMEM},
       {.kind = call::protect, .nth = 1, .error_number = ENOMEM},
@@ -257,7 +257,7 @@ TEST(alternate_stack, each_refused_call_leaves_nothing_behind_and_a_later_attemp
   }
 }
 
-TEST(alternate_stack, one_that_is_refused_when_it_is_installed_again_is_given_back) {
+TEST(AlternateStack, OneThatIsRefusedWhenItIsInstalledAgainIsGivenBack) {
   expect_nothing_left(on_a_bare_thread([] {
     const mappings before = mappings::now();
     for (int life = 0; life < 2; ++life) {
@@ -278,7 +278,7 @@ TEST(alternate_stack, one_that_is_refused_when_it_is_installed_again_is_given_ba
   }));
 }
 
-TEST(alternate_stack, each_errno_of_its_calls_is_kept) {
+TEST(AlternateStack, EachErrnoOfItsCallsIsKept) {
   expect_nothing_left(on_a_bare_thread([] {
     for (const int error_number : {EPERM, EINVAL, ENOMEM}) {
       for (std::uint64_t nth = 1; nth <= 2; ++nth) {
@@ -294,7 +294,7 @@ TEST(alternate_stack, each_errno_of_its_calls_is_kept) {
   }));
 }
 
-TEST(alternate_stack, X6_when_even_giving_back_is_refused_it_is_retried) {
+TEST(AlternateStack, X6_WhenEvenGivingBackIsRefusedItIsRetried) {
   expect_nothing_left(on_a_bare_thread([] {
     const mappings before = mappings::now();
     {
@@ -319,7 +319,7 @@ bool look_where_we_run(siginfo_t*, void*) noexcept {
   return page_of_a_thread->open();
 }
 
-TEST(alternate_stack_death, D3_the_fault_handler_runs_on_it) {
+TEST(AlternateStackDeathTest, D3_TheFaultHandlerRunsOnIt) {
   const auto child = [] {
     test::start_from_default_action();
     test::require(install_fault_filter(look_where_we_run).has_value(), "installed");

@@ -23,13 +23,13 @@ struct stand_in {
   }
 };
 
-TEST(fault_injection, unarmed_it_lets_everything_through) {
+TEST(FaultInjection, UnarmedItLetsEverythingThrough) {
   stand_in kernel;
   for (int kind = 0; kind < call_kinds; ++kind) EXPECT_EQ(kernel(static_cast<call>(kind)), 7);
   EXPECT_EQ(kernel.made, call_kinds);
 }
 
-TEST(fault_injection, a_scope_without_a_plan_only_counts) {
+TEST(FaultInjection, AScopeWithoutAPlanOnlyCounts) {
   stand_in kernel;
   const fault_scope scope;
   EXPECT_EQ(kernel(call::map), 7);
@@ -39,7 +39,7 @@ TEST(fault_injection, a_scope_without_a_plan_only_counts) {
   EXPECT_EQ(kernel.made, 2);
 }
 
-TEST(fault_injection, D12_the_nth_call_fails_once) {
+TEST(FaultInjection, D12_TheNthCallFailsOnce) {
   for (std::uint64_t nth = 1; nth <= 5; ++nth) {
     stand_in kernel;
     const fault_scope fault({.kind = call::protect, .nth = nth, .error_number = ENOMEM});
@@ -54,7 +54,7 @@ TEST(fault_injection, D12_the_nth_call_fails_once) {
   }
 }
 
-TEST(fault_injection, D12_a_persistent_fault_fails_from_the_nth_call_on) {
+TEST(FaultInjection, D12_APersistentFaultFailsFromTheNthCallOn) {
   stand_in kernel;
   const fault_scope fault({.kind = call::map, .nth = 3, .persistent = true});
   for (int i = 1; i <= 6; ++i) EXPECT_EQ(kernel(call::map), i < 3 ? 7 : -1);
@@ -62,7 +62,7 @@ TEST(fault_injection, D12_a_persistent_fault_fails_from_the_nth_call_on) {
   EXPECT_EQ(kernel.made, 2);
 }
 
-TEST(fault_injection, D12_the_errno_is_the_plans) {
+TEST(FaultInjection, D12_TheErrnoIsThePlans) {
   for (const int error_number : {EINVAL, EAGAIN, EPERM, 1, 133}) {
     stand_in kernel;
     const fault_scope fault({.kind = call::advise, .nth = 1, .error_number = error_number});
@@ -71,7 +71,7 @@ TEST(fault_injection, D12_the_errno_is_the_plans) {
   }
 }
 
-TEST(fault_injection, a_plan_for_one_kind_neither_counts_nor_fails_another) {
+TEST(FaultInjection, APlanForOneKindNeitherCountsNorFailsAnother) {
   for (int planned = 0; planned < call_kinds; ++planned) {
     stand_in kernel;
     const fault_scope fault({.kind = static_cast<call>(planned), .nth = 1, .persistent = true});
@@ -84,7 +84,7 @@ TEST(fault_injection, a_plan_for_one_kind_neither_counts_nor_fails_another) {
   }
 }
 
-TEST(fault_injection, any_counts_calls_of_every_kind) {
+TEST(FaultInjection, AnyCountsCallsOfEveryKind) {
   stand_in kernel;
   const fault_scope fault({.kind = call::any, .nth = 4});
   for (int kind = 0; kind < call_kinds; ++kind) {
@@ -93,7 +93,7 @@ TEST(fault_injection, any_counts_calls_of_every_kind) {
   EXPECT_EQ(fault.seen(), static_cast<std::uint64_t>(call_kinds));
 }
 
-TEST(fault_injection, the_end_of_a_scope_disarms_and_the_next_starts_at_zero) {
+TEST(FaultInjection, TheEndOfAScopeDisarmsAndTheNextStartsAtZero) {
   stand_in kernel;
   for (int round = 0; round < 3; ++round) {
     {
@@ -106,7 +106,7 @@ TEST(fault_injection, the_end_of_a_scope_disarms_and_the_next_starts_at_zero) {
   }
 }
 
-TEST(fault_injection, two_threads_are_counted_exactly) {
+TEST(FaultInjection, TwoThreadsAreCountedExactly) {
   constexpr int calls_each = 20'000;
   constexpr std::uint64_t nth = 9'999;
   const fault_scope fault({.kind = call::map, .nth = nth, .persistent = true});
@@ -124,7 +124,7 @@ TEST(fault_injection, two_threads_are_counted_exactly) {
   EXPECT_EQ(static_cast<std::uint64_t>(failed.load()), fault.injected());
 }
 
-TEST(fault_injection, of_two_racing_threads_exactly_one_gets_the_single_fault) {
+TEST(FaultInjection, OfTwoRacingThreadsExactlyOneGetsTheSingleFault) {
   const fault_scope fault({.kind = call::map, .nth = 5'000});
   std::atomic<int> failed{0};
   const auto work = [&] {
@@ -138,7 +138,7 @@ TEST(fault_injection, of_two_racing_threads_exactly_one_gets_the_single_fault) {
   EXPECT_EQ(fault.injected(), 1U);
 }
 
-TEST(fault_injection, every_kind_has_a_name_of_its_own) {
+TEST(FaultInjection, EveryKindHasANameOfItsOwn) {
   std::set<std::string> names;
   for (int kind = 0; kind <= call_kinds; ++kind) names.insert(name_of(static_cast<call>(kind)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(call_kinds) + 1);
@@ -173,7 +173,7 @@ TEST(fault_injection, every_kind_has_a_name_of_its_own) {
   for (const auto& [kind, name] : all) EXPECT_STREQ(name_of(kind), name);
 }
 
-TEST(fault_injection, D12_a_second_fault_is_one_more_and_may_come_first) {
+TEST(FaultInjection, D12_ASecondFaultIsOneMoreAndMayComeFirst) {
   for (const auto& [nth, also] : {std::pair{1, 3}, std::pair{3, 1}, std::pair{2, 2}}) {
     stand_in kernel;
     const fault_scope fault(
@@ -185,7 +185,7 @@ TEST(fault_injection, D12_a_second_fault_is_one_more_and_may_come_first) {
   }
 }
 
-TEST(fault_injection, a_plan_that_says_nothing_else_fails_any_call_once_with_no_memory) {
+TEST(FaultInjection, APlanThatSaysNothingElseFailsAnyCallOnceWithNoMemory) {
   stand_in kernel;
   const fault_scope fault({.nth = 2});
   EXPECT_EQ(kernel(call::read), 7);
@@ -195,7 +195,7 @@ TEST(fault_injection, a_plan_that_says_nothing_else_fails_any_call_once_with_no_
   EXPECT_EQ(fault.injected(), 1U);
 }
 
-TEST(fault_injection, without_a_first_fault_there_is_no_second) {
+TEST(FaultInjection, WithoutAFirstFaultThereIsNoSecond) {
   stand_in kernel;
   const fault_scope fault({.also_nth = 1, .persistent = true});
   EXPECT_EQ(kernel(call::map), 7);
@@ -203,7 +203,7 @@ TEST(fault_injection, without_a_first_fault_there_is_no_second) {
   EXPECT_EQ(fault.injected(), 0U);
 }
 
-TEST(door_death, X5_two_scopes_at_once_are_a_violation) {
+TEST(DoorDeathTest, X5_TwoScopesAtOnceAreAViolation) {
   const fault_scope first;
   EXPECT_DEATH(fault_scope{}, "only one fault_scope may be alive at a time");
 }

@@ -21,7 +21,7 @@ using bast::test::mappings;
 
 constexpr std::size_t wide_alignment = std::size_t{1} << 20;
 
-TEST(memory_failure, a_refused_reservation_leaves_nothing) {
+TEST(MemoryFailure, ARefusedReservationLeavesNothing) {
   const mappings before = mappings::now();
   const fault_scope fault({.kind = call::map, .nth = 1, .error_number = ENOMEM});
   const auto reserved = reserve(4 * page_bytes(), wide_alignment);
@@ -35,7 +35,7 @@ TEST(memory_failure, a_refused_reservation_leaves_nothing) {
   EXPECT_EQ(mappings::now(), before);
 }
 
-TEST(memory_failure, X6_a_reservation_whose_ends_cannot_be_unmapped_succeeds_and_loses_nothing) {
+TEST(MemoryFailure, X6_AReservationWhoseEndsCannotBeUnmappedSucceedsAndLosesNothing) {
   const std::size_t size = 4 * page_bytes();
   const mappings before = mappings::now();
   std::byte* base = nullptr;
@@ -54,7 +54,7 @@ TEST(memory_failure, X6_a_reservation_whose_ends_cannot_be_unmapped_succeeds_and
   EXPECT_EQ(mappings::now(), before);
 }
 
-TEST(memory_failure, X6_a_refused_release_gives_the_memory_back_and_is_retried_by_the_next) {
+TEST(MemoryFailure, X6_ARefusedReleaseGivesTheMemoryBackAndIsRetriedByTheNext) {
   const std::size_t size = 4 * page_bytes();
   const mappings before = mappings::now();
   const auto first = map(size);
@@ -76,7 +76,7 @@ TEST(memory_failure, X6_a_refused_release_gives_the_memory_back_and_is_retried_b
   EXPECT_EQ(retry_pending_releases(), 0U);
 }
 
-TEST(memory_failure, X6_every_remembered_region_is_unmapped_in_the_end) {
+TEST(MemoryFailure, X6_EveryRememberedRegionIsUnmappedInTheEnd) {
   constexpr std::size_t regions = 256;  // what pending_releases can hold
   std::vector<std::byte*> bases(regions);
   const mappings before = mappings::now();
@@ -96,7 +96,7 @@ TEST(memory_failure, X6_every_remembered_region_is_unmapped_in_the_end) {
   test::expect_grown_by(before, 0);
 }
 
-TEST(memory_failure, X6_past_the_bound_the_memory_goes_back_and_only_the_addresses_are_lost) {
+TEST(MemoryFailure, X6_PastTheBoundTheMemoryGoesBackAndOnlyTheAddressesAreLost) {
   constexpr std::size_t bound = 256;
   EXPECT_EQ(test::in_child([] {
               std::byte* bases[bound + 2];
@@ -122,7 +122,7 @@ TEST(memory_failure, X6_past_the_bound_the_memory_goes_back_and_only_the_address
             0);
 }
 
-TEST(memory_failure, X6_a_release_that_is_refused_for_any_reason_is_remembered) {
+TEST(MemoryFailure, X6_AReleaseThatIsRefusedForAnyReasonIsRemembered) {
   for (const int error_number : {ENOMEM, EINVAL, EPERM, EAGAIN}) {
     const mappings before = mappings::now();
     std::byte* const base = map(page_bytes()).value();
@@ -135,7 +135,7 @@ TEST(memory_failure, X6_a_release_that_is_refused_for_any_reason_is_remembered) 
   }
 }
 
-TEST(memory_failure, X6_what_is_pending_is_unmapped_with_its_own_size) {
+TEST(MemoryFailure, X6_WhatIsPendingIsUnmappedWithItsOwnSize) {
   // Three regions of different sizes; the middle one is refused once more.
   const mappings before = mappings::now();
   std::byte* bases[3];
@@ -153,7 +153,7 @@ TEST(memory_failure, X6_what_is_pending_is_unmapped_with_its_own_size) {
   EXPECT_EQ(mappings::now(), before);
 }
 
-TEST(memory_failure, X6_two_threads_may_release_while_releases_are_refused) {
+TEST(MemoryFailure, X6_TwoThreadsMayReleaseWhileReleasesAreRefused) {
   constexpr int rounds = 60;
   std::thread([] {}).join();  // The C library keeps one stack and one arena for the next thread.
   const mappings before = mappings::now();
@@ -193,7 +193,7 @@ const refusal refusals[] = {
      }},
 };
 
-TEST(memory_failure, each_refused_call_is_one_clear_error_and_changes_nothing) {
+TEST(MemoryFailure, EachRefusedCallIsOneClearErrorAndChangesNothing) {
   const std::size_t size = 2 * page_bytes();
   const auto mapped = map(size);
   ASSERT_TRUE(mapped);
@@ -216,7 +216,7 @@ TEST(memory_failure, each_refused_call_is_one_clear_error_and_changes_nothing) {
   release(*mapped, size);
 }
 
-TEST(memory_failure, a_refused_map_names_the_bytes) {
+TEST(MemoryFailure, ARefusedMapNamesTheBytes) {
   const fault_scope fault({.kind = call::map, .nth = 1, .error_number = ENOMEM});
   const auto refused = map(page_bytes());
   ASSERT_FALSE(refused);
@@ -224,7 +224,7 @@ TEST(memory_failure, a_refused_map_names_the_bytes) {
                                            std::to_string(page_bytes()) + ") [errno 12]");
 }
 
-TEST(memory_failure, advice_on_huge_pages_is_best_effort) {
+TEST(MemoryFailure, AdviceOnHugePagesIsBestEffort) {
   const auto mapped = map(page_bytes());
   ASSERT_TRUE(mapped);
   {

@@ -71,13 +71,13 @@ bool guard_markers_work() {
          !kernel_can_write(memory.base());
 }
 
-TEST(memory, a_page_is_a_power_of_two_of_at_least_4096_bytes) {
+TEST(Memory, APageIsAPowerOfTwoOfAtLeast4096Bytes) {
   EXPECT_TRUE(bast::internal::is_power_of_two(page_bytes()));
   EXPECT_GE(page_bytes(), 4096U);
   EXPECT_EQ(page_bytes(), static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
 }
 
-TEST(memory, a_reservation_is_aligned_inaccessible_and_leaves_nothing_beside_it) {
+TEST(Memory, AReservationIsAlignedInaccessibleAndLeavesNothingBesideIt) {
   for (const std::size_t pages : {std::size_t{1}, std::size_t{7}, std::size_t{64}}) {
     for (std::size_t alignment = page_bytes(); alignment <= (std::size_t{64} << 20);
          alignment *= 4) {
@@ -95,7 +95,7 @@ TEST(memory, a_reservation_is_aligned_inaccessible_and_leaves_nothing_beside_it)
   }
 }
 
-TEST(memory, more_than_the_address_space_is_an_error_that_names_the_call) {
+TEST(Memory, MoreThanTheAddressSpaceIsAnErrorThatNamesTheCall) {
   if (test::under_valgrind)
     GTEST_SKIP() << "valgrind fails with EINVAL where the kernel fails with ENOMEM";
   const mappings before = mappings::now();
@@ -121,14 +121,14 @@ TEST(memory, more_than_the_address_space_is_an_error_that_names_the_call) {
   EXPECT_EQ(mappings::now(), before);
 }
 
-TEST(memory, mapped_memory_is_zero_and_writable) {
+TEST(Memory, MappedMemoryIsZeroAndWritable) {
   const mapped_pages memory(3);
   for (std::size_t i = 0; i < memory.size(); ++i) ASSERT_EQ(memory.base()[i], std::byte{0});
   std::memset(memory.base(), 0xff, memory.size());
   EXPECT_TRUE(kernel_can_write(memory.base()));
 }
 
-TEST(memory_death, protect_none_ends_access_and_read_write_restores_it_with_the_contents) {
+TEST(MemoryDeathTest, ProtectNoneEndsAccessAndReadWriteRestoresItWithTheContents) {
   const mapped_pages memory(3);
   touch(memory.page(1));
   ASSERT_TRUE(protect(memory.page(1), page_bytes(), access::none));
@@ -141,7 +141,7 @@ TEST(memory_death, protect_none_ends_access_and_read_write_restores_it_with_the_
   touch(memory.page(1));
 }
 
-TEST(memory, a_part_of_a_reservation_can_be_opened) {
+TEST(Memory, APartOfAReservationCanBeOpened) {
   const std::size_t size = 8 * page_bytes();
   const auto reserved = reserve(size, page_bytes());
   ASSERT_TRUE(reserved);
@@ -151,7 +151,7 @@ TEST(memory, a_part_of_a_reservation_can_be_opened) {
   release(*reserved, size);
 }
 
-TEST(memory, a_protection_of_unmapped_memory_is_refused) {
+TEST(Memory, AProtectionOfUnmappedMemoryIsRefused) {
   const auto gone = map(page_bytes());
   ASSERT_TRUE(gone);
   release(*gone, page_bytes());
@@ -165,7 +165,7 @@ TEST(memory, a_protection_of_unmapped_memory_is_refused) {
   EXPECT_EQ(unseen.error().kind(), errc::no_memory);
 }
 
-TEST(memory_death, D2_a_guard_marker_stops_the_kernel_and_the_program_until_removed) {
+TEST(MemoryDeathTest, D2_AGuardMarkerStopsTheKernelAndTheProgramUntilRemoved) {
   if (!guard_markers_work()) GTEST_SKIP() << "this kernel or emulator has no guard markers";
   const mapped_pages memory(4);
   std::memset(memory.base(), 0x11, memory.size());
@@ -185,7 +185,7 @@ TEST(memory_death, D2_a_guard_marker_stops_the_kernel_and_the_program_until_remo
   EXPECT_EQ(*memory.page(3), std::byte{0x11}) << "removing keeps resident pages";
 }
 
-TEST(memory, D2_guard_markers_survive_a_discard) {
+TEST(Memory, D2_GuardMarkersSurviveADiscard) {
   if (!guard_markers_work()) GTEST_SKIP() << "this kernel or emulator has no guard markers";
   const mapped_pages memory(3);
   std::memset(memory.base(), 0x22, memory.size());
@@ -195,7 +195,7 @@ TEST(memory, D2_guard_markers_survive_a_discard) {
   EXPECT_EQ(*memory.page(1), std::byte{0});
 }
 
-TEST(memory, discarded_pages_read_as_zero_and_are_not_resident) {
+TEST(Memory, DiscardedPagesReadAsZeroAndAreNotResident) {
   const mapped_pages memory(4);
   std::memset(memory.base(), 0x33, memory.size());
   ASSERT_TRUE(discard(memory.page(1), 2 * page_bytes()));
@@ -206,7 +206,7 @@ TEST(memory, discarded_pages_read_as_zero_and_are_not_resident) {
   }
 }
 
-TEST(memory, residency_tells_touched_pages_and_makes_none_resident) {
+TEST(Memory, ResidencyTellsTouchedPagesAndMakesNoneResident) {
   const mapped_pages memory(8);
   EXPECT_EQ(memory.resident(), "--------");
   touch(memory.page(3));
@@ -215,14 +215,14 @@ TEST(memory, residency_tells_touched_pages_and_makes_none_resident) {
   EXPECT_EQ(memory.resident(), "---R---R") << "reading residency loads no page";
 }
 
-TEST(memory, a_large_touched_mapping_stays_small_without_huge_pages) {
+TEST(Memory, ALargeTouchedMappingStaysSmallWithoutHugePages) {
   const mapped_pages memory((std::size_t{4} << 20) / page_bytes());
   touch(memory.page(memory.size() / page_bytes() / 2));
   const std::string letters = memory.resident();
   EXPECT_EQ(std::count(letters.begin(), letters.end(), 'R'), 1);
 }
 
-TEST(memory, the_kernel_write_probe_writes_at_most_sixteen_bytes) {
+TEST(Memory, TheKernelWriteProbeWritesAtMostSixteenBytes) {
   const mapped_pages memory(1);
   std::memset(memory.base(), 0x44, page_bytes());
   EXPECT_TRUE(kernel_can_write(memory.base() + 64));
@@ -253,7 +253,7 @@ bool kernel_overcommits() {
   return mode != '2';
 }
 
-TEST(memory, what_is_mapped_counts_for_nothing_until_it_is_used) {
+TEST(Memory, WhatIsMappedCountsForNothingUntilItIsUsed) {
   if (test::emulated || test::under_valgrind) GTEST_SKIP() << "not the kernel's own mappings";
   if (!kernel_overcommits()) GTEST_SKIP() << "vm.overcommit_memory is 2: all memory is accounted";
   const std::size_t size = 4 * page_bytes();

@@ -62,7 +62,7 @@ void fault_through(Install install) {
   _exit(0);
 }
 
-TEST(signal_circle_death, D3_a_reporter_installed_before_and_again_after_us_ends_by_the_fault) {
+TEST(SignalCircleDeathTest, D3_AReporterInstalledBeforeAndAgainAfterUsEndsByTheFault) {
   const auto child = [] {
     fault_through([] {
       test::install_application_handler(handler_with_context(pass_on, SA_ONSTACK));
@@ -73,7 +73,7 @@ TEST(signal_circle_death, D3_a_reporter_installed_before_and_again_after_us_ends
   EXPECT_EXIT(child(), testing::KilledBySignal(SIGSEGV), test::killed_silently);
 }
 
-TEST(signal_circle_death, D3_a_circle_of_two_that_keep_what_was_there_ends_by_the_fault) {
+TEST(SignalCircleDeathTest, D3_ACircleOfTwoThatKeepWhatWasThereEndsByTheFault) {
   // A, then ours, then B which keeps ours, then A again, which keeps B.
   const auto child = [] {
     fault_through([] {
@@ -88,7 +88,7 @@ TEST(signal_circle_death, D3_a_circle_of_two_that_keep_what_was_there_ends_by_th
   EXPECT_EXIT(child(), testing::KilledBySignal(SIGSEGV), test::killed_silently);
 }
 
-TEST(signal_circle_death, D3_a_sent_signal_in_a_circle_kills) {
+TEST(SignalCircleDeathTest, D3_ASentSignalInACircleKills) {
   const auto child = [] {
     test::start_from_default_action();
     test::install_application_handler(handler_with_context(pass_on, 0));
@@ -115,7 +115,7 @@ bool open_the_second_page(siginfo_t* info, void*) noexcept {
   return info->si_addr == page_of_ours->address() && page_of_ours->open();
 }
 
-TEST(signal_circle_death, D3_a_later_handler_may_ask_and_recover_again_and_again) {
+TEST(SignalCircleDeathTest, D3_ALaterHandlerMayAskAndRecoverAgainAndAgain) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page wild;
@@ -142,7 +142,7 @@ void recover_below_us(int, siginfo_t*, void*) {
   siglongjmp(recovered, 1);
 }
 
-TEST(signal_circle_death, D3_who_leaves_by_a_jump_is_asked_the_next_time_too) {
+TEST(SignalCircleDeathTest, D3_WhoLeavesByAJumpIsAskedTheNextTimeToo) {
   // The kernel puts each signal's frame at the same place: the previous mark must be gone.
   const auto child = [] {
     test::start_from_default_action();

@@ -39,7 +39,7 @@ struct sigaction three_arguments(void (*handler)(int, siginfo_t*, void*), int fl
   return action;
 }
 
-TEST(signal_forward_death, a_wild_fault_dies_as_without_us) {
+TEST(SignalForwardDeathTest, AWildFaultDiesAsWithoutUs) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -50,7 +50,7 @@ TEST(signal_forward_death, a_wild_fault_dies_as_without_us) {
   EXPECT_EXIT(child(), testing::KilledBySignal(SIGSEGV), "");
 }
 
-TEST(signal_forward_death, a_sent_signal_dies_as_without_us) {
+TEST(SignalForwardDeathTest, ASentSignalDiesAsWithoutUs) {
   const auto child = [] {
     test::start_from_default_action();
     install_ours();
@@ -69,7 +69,7 @@ void cure_through_the_context(int number, siginfo_t* info, void* context) {
   test::redirect_load(context, &a_good_word);
 }
 
-TEST(signal_forward_death, a_handler_gets_the_original_siginfo_and_context) {
+TEST(SignalForwardDeathTest, AHandlerGetsTheOriginalSiginfoAndContext) {
   const auto child = [] {
     const forbidden_page page;
     expected_address = page.address();
@@ -88,7 +88,7 @@ TEST(signal_forward_death, a_handler_gets_the_original_siginfo_and_context) {
 
 void leave_with_7(int number) { _exit(number == SIGSEGV ? 7 : 8); }
 
-TEST(signal_forward_death, a_handler_of_one_argument_is_called) {
+TEST(SignalForwardDeathTest, AHandlerOfOneArgumentIsCalled) {
   const auto child = [] {
     const forbidden_page page;
     test::install_application_handler(one_argument(leave_with_7, 0));
@@ -99,7 +99,7 @@ TEST(signal_forward_death, a_handler_of_one_argument_is_called) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(7), "");
 }
 
-TEST(signal_forward_death, an_ignored_sent_signal_is_ignored) {
+TEST(SignalForwardDeathTest, AnIgnoredSentSignalIsIgnored) {
   const auto child = [] {
     test::install_application_handler(one_argument(SIG_IGN, 0));
     install_ours();
@@ -110,7 +110,7 @@ TEST(signal_forward_death, an_ignored_sent_signal_is_ignored) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-TEST(signal_forward_death, a_genuine_fault_cannot_be_ignored) {
+TEST(SignalForwardDeathTest, AGenuineFaultCannotBeIgnored) {
   const auto child = [] {
     const forbidden_page page;
     test::install_application_handler(one_argument(SIG_IGN, 0));
@@ -126,7 +126,7 @@ void report_and_return(int) {
   write_diagnostic(report, sizeof report - 1);
 }
 
-TEST(signal_forward_death, a_handler_for_one_signal_is_called_once) {
+TEST(SignalForwardDeathTest, AHandlerForOneSignalIsCalledOnce) {
   // SA_RESETHAND: the reporter returns and expects the repeated fault to kill.
   const auto child = [] {
     const forbidden_page page;
@@ -153,7 +153,7 @@ void look_at_the_mask(int, siginfo_t*, void* context) {
   test::redirect_load(context, &a_good_word);
 }
 
-TEST(signal_forward_death, a_handler_runs_under_the_mask_it_asked_for) {
+TEST(SignalForwardDeathTest, AHandlerRunsUnderTheMaskItAskedFor) {
   if (BAST_WITH_TSAN != 0) {
     GTEST_SKIP() << "the thread sanitizer blocks every signal while a handler runs";
   }
@@ -182,7 +182,7 @@ void ask_bast_first(int number, siginfo_t* info, void* context) {
   handle_fault(number, info, context);
 }
 
-TEST(signal_forward_death, a_handler_installed_later_can_call_ours) {
+TEST(SignalForwardDeathTest, AHandlerInstalledLaterCanCallOurs) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -196,7 +196,7 @@ TEST(signal_forward_death, a_handler_installed_later_can_call_ours) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-TEST(signal_forward_death, what_such_a_handler_passes_on_still_dies) {
+TEST(SignalForwardDeathTest, WhatSuchAHandlerPassesOnStillDies) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;

@@ -44,7 +44,7 @@ bool second_filter(siginfo_t*, void*) noexcept {
   return false;
 }
 
-TEST(signal_death, D3_a_cured_fault_runs_the_instruction_again_and_keeps_errno) {
+TEST(SignalDeathTest, D3_ACuredFaultRunsTheInstructionAgainAndKeepsErrno) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -59,7 +59,7 @@ TEST(signal_death, D3_a_cured_fault_runs_the_instruction_again_and_keeps_errno) 
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-TEST(signal_death, installing_is_idempotent_and_the_first_filter_stays) {
+TEST(SignalDeathTest, InstallingIsIdempotentAndTheFirstFilterStays) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -76,7 +76,7 @@ TEST(signal_death, installing_is_idempotent_and_the_first_filter_stays) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-TEST(signal_death, threads_that_install_at_once_agree) {
+TEST(SignalDeathTest, ThreadsThatInstallAtOnceAgree) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -101,7 +101,7 @@ bool fault_inside(siginfo_t* info, void*) noexcept {
   return false;
 }
 
-TEST(signal_death, D3_a_fault_inside_the_handler_kills_at_once) {
+TEST(SignalDeathTest, D3_AFaultInsideTheHandlerKillsAtOnce) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -122,7 +122,7 @@ bool look_at_registers(siginfo_t* info, void* context) noexcept {
   return open_the_page(info, context);
 }
 
-TEST(signal_death, the_context_tells_the_interrupted_registers) {
+TEST(SignalDeathTest, TheContextTellsTheInterruptedRegisters) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -138,7 +138,7 @@ TEST(signal_death, the_context_tells_the_interrupted_registers) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "");
 }
 
-TEST(signal_death, a_refused_sigaction_is_an_error_and_installs_nothing) {
+TEST(SignalDeathTest, ARefusedSigactionIsAnErrorAndInstallsNothing) {
   const auto child = [] {
     test::start_from_default_action();
     const forbidden_page page;
@@ -180,7 +180,7 @@ bool swallow_installations() {
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-TEST(signal_death, D3_a_swallowed_installation_is_refused) {
+TEST(SignalDeathTest, D3_ASwallowedInstallationIsRefused) {
   if (test::under_valgrind) GTEST_SKIP() << "valgrind uses its own table, not the kernel's";
   if (BAST_WITH_TSAN != 0) {
     GTEST_SKIP() << "the thread sanitizer uses its own table, not the kernel's";
@@ -206,7 +206,7 @@ TEST(signal_death, D3_a_swallowed_installation_is_refused) {
   EXPECT_EXIT(child(), fine_or_without, "");
 }
 
-TEST(signal_death, a_diagnostic_reaches_standard_error_whole) {
+TEST(SignalDeathTest, ADiagnosticReachesStandardErrorWhole) {
   const auto child = [] {
     text line;
     line << std::string_view("a line of diagnostics") << '\n';
@@ -219,7 +219,7 @@ TEST(signal_death, a_diagnostic_reaches_standard_error_whole) {
   EXPECT_EXIT(child(), testing::ExitedWithCode(0), "^a line of diagnostics\n$");
 }
 
-TEST(signal_death, a_backtrace_has_one_frame_a_line) {
+TEST(SignalDeathTest, ABacktraceHasOneFrameALine) {
   const auto child = [] {
     require(install_fault_filter(second_filter).has_value(), "installed");
     write_backtrace();

@@ -34,7 +34,7 @@ std::string events_of_a_thread(void (*body)()) {
   return all;
 }
 
-TEST(thread_end, each_task_runs_once_after_the_thread_locals_the_last_first) {
+TEST(ThreadEnd, EachTaskRunsOnceAfterTheThreadLocalsTheLastFirst) {
   for (int life = 0; life < 3; ++life) {
     EXPECT_EQ(events_of_a_thread([] {
                 EXPECT_TRUE(at_thread_end(first));
@@ -48,7 +48,7 @@ TEST(thread_end, each_task_runs_once_after_the_thread_locals_the_last_first) {
   EXPECT_EQ(events_of_a_thread([] {}), "") << "a thread without tasks";
 }
 
-TEST(thread_end, comes_after_the_values_of_other_pthread_keys) {
+TEST(ThreadEnd, ComesAfterTheValuesOfOtherPthreadKeys) {
   static const pthread_key_t key = [] {
     pthread_key_t made{};
     EXPECT_EQ(pthread_key_create(&made, [](void*) { *events += "value "; }), 0);
@@ -61,7 +61,7 @@ TEST(thread_end, comes_after_the_values_of_other_pthread_keys) {
             "value first ");
 }
 
-TEST(thread_end, what_is_registered_in_a_destructor_runs_too) {
+TEST(ThreadEnd, WhatIsRegisteredInADestructorRunsToo) {
   static const pthread_key_t key = [] {
     pthread_key_t made{};
     EXPECT_EQ(
@@ -73,7 +73,7 @@ TEST(thread_end, what_is_registered_in_a_destructor_runs_too) {
             "value first ");
 }
 
-TEST(thread_end, without_a_key_there_is_an_error_and_later_there_is_one) {
+TEST(ThreadEnd, WithoutAKeyThereIsAnErrorAndLaterThereIsOne) {
   // In a new process, because this one may have the key already.
   if (BAST_EMULATED || BAST_WITH_VALGRIND) GTEST_SKIP() << "here a program cannot execute itself";
   test::expect_in_fresh_process([] {

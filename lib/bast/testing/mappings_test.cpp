@@ -9,7 +9,7 @@
 namespace bast::test {
 namespace {
 
-TEST(mappings, looking_twice_sees_the_same) {
+TEST(Mappings, LookingTwiceSeesTheSame) {
   if (!mappings::counted) GTEST_SKIP() << "the sanitizer's own mappings come and go";
   (void)mappings::now();
   const mappings before = mappings::now();
@@ -17,7 +17,7 @@ TEST(mappings, looking_twice_sees_the_same) {
   EXPECT_EQ(mappings::now(), before);
 }
 
-TEST(mappings, a_leak_of_one_page_is_seen) {
+TEST(Mappings, ALeakOfOnePageIsSeen) {
   if (!mappings::counted) GTEST_SKIP() << "the sanitizer's own mappings come and go";
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   (void)mappings::now();
@@ -48,7 +48,7 @@ mappings counted_by_stdio() {
   return seen;
 }
 
-TEST(mappings, are_all_lines_however_many_reads_they_take) {
+TEST(Mappings, AreAllLinesHoweverManyReadsTheyTake) {
   if (!mappings::counted) GTEST_SKIP() << "the sanitizer's own mappings come and go";
   (void)counted_by_stdio();  // stdio allocates on first use.
   EXPECT_EQ(mappings::now(), counted_by_stdio());
@@ -68,7 +68,7 @@ TEST(mappings, are_all_lines_however_many_reads_they_take) {
   munmap(base, pages * page);
 }
 
-TEST(mappings, are_told_in_words) {
+TEST(Mappings, AreToldInWords) {
   std::ostringstream out;
   out << mappings{.count = 3, .byte_count = 4096};
   EXPECT_EQ(out.str(), "3 mappings of 4096 bytes");

@@ -85,7 +85,7 @@ void expect_no_caller_between_stacks() {
   EXPECT_TRUE(fiber.finished());
 }
 
-TEST(arch_between_stacks, D13_a_walk_finds_no_caller) {
+TEST(ArchBetweenStacks, D13_AWalkFindsNoCaller) {
   if (test::hooks_needed) GTEST_SKIP() << "the inline form is not used under this sanitizer";
   struct sigaction action{};
   action.sa_sigaction = walk_from_the_plan;

@@ -166,17 +166,17 @@ std::string register_file::lost(const register_file& others) const {
   return list;
 }
 
-TEST(registers, D13_callee_saved_registers_survive_and_control_words_are_untouched) {
+TEST(Registers, D13_CalleeSavedRegistersSurviveAndControlWordsAreUntouched) {
   test::expect_registers_preserved<register_file>();
 }
 
-TEST(registers, D13_live_values_and_the_red_zone_survive_a_peer_that_fills_every_register) {
+TEST(Registers, D13_LiveValuesAndTheRedZoneSurviveAPeerThatFillsEveryRegister) {
   if (test::hooks_needed) GTEST_SKIP() << "the inline form is not used under this sanitizer";
   test::expect_live_values_preserved<register_file, test::form::in_line>();
   test::expect_live_values_preserved<register_file, test::form::out_of_line>();
 }
 
-TEST(registers, the_property_reports_each_register_that_differs) {
+TEST(Registers, ThePropertyReportsEachRegisterThatDiffers) {
   test::random_numbers random(1);
   register_file file;
   register_file others;

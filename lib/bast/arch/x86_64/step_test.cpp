@@ -153,7 +153,7 @@ void expect_each_step_to_be_known() {
   }
 }
 
-TEST(arch_step, D13_a_walk_from_any_instruction_of_a_switch_ends_or_stops_there) {
+TEST(ArchStep, D13_AWalkFromAnyInstructionOfASwitchEndsOrStopsThere) {
   if (test::hooks_needed) GTEST_SKIP() << "the inline form is not used under this sanitizer";
   if (test::under_valgrind) GTEST_SKIP() << "valgrind executes no single instruction";
   ASSERT_TRUE(libgcc.find()) << ::dlerror();
