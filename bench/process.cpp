@@ -37,8 +37,7 @@ struct task {
 };
 
 void check_end(bool exited_with_0, std::size_t size, const task& what) {
-  if (!exited_with_0) bench::give_up("running a program");
-  if (size != (what.captures ? output_bytes : 0)) bench::give_up("capturing");
+  if (!exited_with_0 || size != (what.captures ? output_bytes : 0)) bench::give_up("running");
 }
 
 /// The peers' output buffer: doubled when full, like bast's.
@@ -47,8 +46,6 @@ class sink {
   sink() = default;
   ~sink() { std::free(bytes_); }
   sink(const sink&) = delete;
-  sink& operator=(const sink&) = delete;
-
   char* tail() {
     if (size_ == capacity_) {
       capacity_ = std::max(std::size_t{1} << 16, 2 * capacity_);
@@ -304,7 +301,6 @@ class uring_side {
     ::io_uring_queue_exit(&ring_);
   }
   uring_side(const uring_side&) = delete;
-  uring_side& operator=(const uring_side&) = delete;
 
   bool works() const { return status_ == 0; }
   void run(std::size_t count, const task& what) {

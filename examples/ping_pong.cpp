@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Values in both directions: coro<Yield, Resume, Return> yields one type, is resumed with another,
-// and returns a third. Here a player guesses numbers, receives a hint for each, and returns how many
-// guesses it took. The first resume passes the function's first argument: here, nothing yet.
+// and returns a third. Here a player guesses numbers, receives a hint for each, and returns how
+// many guesses it took. The first resume passes the function's first argument: here, nothing yet.
 
 #include <bast/coro.hpp>
 #include <cstdio>

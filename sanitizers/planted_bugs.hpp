@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The planted bugs: one function each, run by `bast_planted_bugs NAME`. A function that returns did so
-// without being reported. None needs exceptions or the instrumented half of the C++ runtime, so
+// The planted bugs: one function each, run by `bast_planted_bugs NAME`. A function that returns was
+// not reported. None needs exceptions or the instrumented half of the C++ runtime, so
 // that all of them build under every sanitizer.
 #pragma once
 

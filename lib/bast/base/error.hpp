@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Errors are values: `result<T>` is std::expected<T, bast::error>. An error names the operation that
-// failed, the cause, and the number that was wrong. The library itself throws in two places only:
-// `forced_unwind` from a suspension whose coroutine is released, and what user code threw, where it
-// is documented (`coro::returned` rethrows what left the coroutine). `result::value()` of the
-// standard library throws `std::bad_expected_access<bast::error>`.
+// Errors are values: `result<T>` is std::expected<T, bast::error>. An error names the operation
+// that failed, the cause, and the number that was wrong. The library itself throws in two places
+// only: `forced_unwind` from a suspension whose coroutine is released, and what user code threw,
+// where it is documented (`coro::returned` rethrows what left the coroutine). `result::value()` of
+// the standard library throws `std::bad_expected_access<bast::error>`.
 //
 //   bast::result<bast::coro_pool> pool = bast::coro_pool::create({.max_coros = 0});
 //   pool.error().message()  ->  "coro_pool.create: invalid argument: max_coros must be at least 1"

@@ -263,3 +263,4 @@ class cancel_operations {
 }  // namespace bast::internal
 
 #include "bast/cancel/tree.inc"
+#include "bast/cancel/tree_time.inc"

@@ -92,7 +92,7 @@ TEST(Abandonable, F12_NotWhatHasEndedNorACopyNorWhatLiesElsewhere) {
                    .failed());
   ASSERT_FALSE(c->start([&] {
                   std::optional<linked> gone(std::in_place, ended, 4);
-                  // At distances that differ in many bits: each copy has another address than its mark says.
+                  // Each copy has another address than its mark says.
                   alignas(linked) unsigned char copies[256][sizeof(linked)];
                   for (auto& copy : copies) std::memcpy(copy, &*gone, sizeof copy);
                   gone.reset();

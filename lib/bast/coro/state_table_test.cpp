@@ -137,7 +137,7 @@ TEST(StateTable, F1_ANestedCoroutineIsRunningToo) {
                    ->start([&] {
                      ASSERT_FALSE(inner
                                       ->start([&] {
-                                        // Both are running: the inner one here, the outer one further up.
+                                        // Both are running.
                                         EXPECT_EQ(outer->state(), coro_state::running);
                                         EXPECT_EQ(kind_of(outer->resume()), errc::busy);
                                         EXPECT_EQ(kind_of(outer->ref::release()), errc::busy);

@@ -123,8 +123,8 @@ class command {
   /// The same with the driver of this thread. Errors: bad_state when there is none.
   [[nodiscard]] result<process_result> run();
 
-  /// Starts it, and returns once the program executes: for what needs its pid, a signal or its pipes
-  /// meanwhile. Errors: cancelled, when its token fired before; those of `start`.
+  /// Starts it, and returns once the program executes: for its pid, signals and pipes meanwhile.
+  /// Errors: cancelled, when its token fired before; those of `start`.
   [[nodiscard]] result<child_process> spawn(process_driver& driver) noexcept;
 
   /// Starts it for `driver` to follow, and returns once the program executes: for loops without

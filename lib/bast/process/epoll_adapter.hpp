@@ -50,8 +50,8 @@ class epoll_adapter final : public process_driver {
   /// Readable when a turn has something to do, deadlines apart. Level-triggered: an edge may come
   /// while a turn is going on.
   int fd() const noexcept { return poller_.get(); }
-  /// When the next turn is due, or `never`; an instant of the past when a turn has something to do at
-  /// once, such as coroutines that can continue.
+  /// When the next turn is due, or `never`; in the past when a turn has something to do at once,
+  /// such as coroutines that can continue.
   time_point next_deadline() const noexcept { return internal::time_of(next_deadline_ns()); }
   /// Follows no process, and no coroutine waits that this loop would continue; or a forked child.
   /// Ends the process on a wrong thread.

@@ -38,8 +38,8 @@ auto word(T argument) noexcept {
 /// A raw kernel call: its value, or minus its errno.
 template <class... Arguments>
 long kernel(long number, Arguments... arguments) noexcept {
-  const long status = ::syscall(
-      number, word(arguments)...);  // NOLINT(bast-syscall): no fault injection in the child
+  // NOLINTNEXTLINE(bast-syscall): no fault injection in the child
+  const long status = ::syscall(number, word(arguments)...);
   return status == -1 ? -errno : status;
 }
 

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "bast/process.hpp"
+
 namespace bast::test {
 
 struct real_child {
@@ -66,6 +68,27 @@ inline real_child start_real_child(const char* program, const std::vector<std::s
   ::close(errors[1]);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
+  return out;
+}
+
+/// What the child writes: "abc..z" over and over.
+inline std::string pattern(std::size_t size) {
+  std::string out(size, ' ');
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>('a' + i % 26);
+  return out;
+}
+
+inline real_child child_of(const std::vector<std::string>& steps) {
+  return start_real_child(BAST_TEST_CHILD, steps);
+}
+
+inline process_start start_of(const real_child& child) {
+  process_start out;
+  out.pid = child.pid;
+  out.pidfd = child.pidfd;
+  out.output_pipe = child.output;
+  out.errors_pipe = child.errors;
+  out.own_group = true;
   return out;
 }
 

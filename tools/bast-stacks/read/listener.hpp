@@ -2,8 +2,8 @@
 //
 // The opt-in socket of a process that called bast::watch::listener::create(): a unix stream socket
 // at $XDG_RUNTIME_DIR/bast-stacks/PID.sock, else /tmp/bast-stacks-UID/PID.sock. On connecting it
-// sends the eight bytes "BASTWTCH" and with them the descriptor of a sealed file, a memory_image. It
-// also allows the other end to trace it, as far as Yama is concerned.
+// sends the eight bytes "BASTWTCH" and with them the descriptor of a sealed file, a memory
+// image. It also allows the other end to trace it, as far as Yama is concerned.
 #pragma once
 
 #include <sys/types.h>
