@@ -25,6 +25,7 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/lib/bast"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc"
   PATTERN "testing" EXCLUDE
+  PATTERN "mutant.hpp" EXCLUDE
   PATTERN "${other_cpus}" EXCLUDE
   PATTERN "*_test.hpp" EXCLUDE)
 install(FILES "${PROJECT_BINARY_DIR}/lib/generated/bast_core/bast/config.hpp"

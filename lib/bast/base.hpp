@@ -11,6 +11,5 @@
 #include "bast/base/error.hpp"
 #include "bast/base/linked_list.hpp"
 #include "bast/base/mitigation.hpp"
-#include "bast/base/mutant.hpp"
 #include "bast/base/text.hpp"
 #include "bast/base/time.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/base/mutant.hpp"
+#include <bast/config.hpp>
 
 #if BAST_MUTANTS
 

@@ -5,9 +5,10 @@
 //   if (BAST_MUTANT(budget_leak)) return;
 //
 // A build with -DBAST_MUTANTS=ON contains all of them; the environment variable BAST_MUTANT selects
-// one at process start. In every other build BAST_MUTANT(...) is the constant false and no mutant
-// code exists (`ci/run mutants` checks). ci/mutants.toml describes each and names the harness that
-// must detect it.
+// one at process start. config.hpp includes this header in that build alone, and it is not
+// installed: in every other build BAST_MUTANT(...) is the constant false and no mutant code exists
+// (`ci/run mutants` checks). ci/mutants.toml describes each and names the harness that must detect
+// it.
 #pragma once
 
 #include <bast/config.hpp>
@@ -89,8 +90,6 @@
   X(started_though_cancelled)    \
   X(foreign_descriptor_kept)
 
-#if BAST_MUTANTS
-
 namespace bast::internal {
 
 enum class mutant {
@@ -104,7 +103,3 @@ extern constinit mutant chosen_mutant;
 }  // namespace bast::internal
 
 #define BAST_MUTANT(name) (::bast::internal::chosen_mutant == ::bast::internal::mutant::name)
-
-#else
-#define BAST_MUTANT(name) false
-#endif

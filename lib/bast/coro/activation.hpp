@@ -41,11 +41,7 @@ class activation : public outcome<Return> {
       sizeof(coro_attachment*) + sizeof(activation) + alignof(activation);
 
   /// For one that may never run: what is to be destroyed then is the callable.
-  void defer() noexcept {
-    this->destroy_value = [](outcome_base& self) noexcept {
-      static_cast<activation&>(self).callable_.~F();
-    };
-  }
+  void defer() noexcept { this->destroy_value = destroy_callable; }
 
   /// The entry function: what arch::prepare starts. `self` is the block's context.
   static void enter(arch::context* self) noexcept {
@@ -58,6 +54,10 @@ class activation : public outcome<Return> {
   }
 
  private:
+  static void destroy_callable(outcome_base& self) noexcept {
+    static_cast<activation&>(self).callable_.~F();
+  }
+
   // What a normal return leaves: a value, unless there is none.
   static constexpr coro_tag returned = std::is_void_v<Return> ? 0 : flag_has_outcome;
 

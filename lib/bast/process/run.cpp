@@ -25,6 +25,17 @@ bool leads_to_a_pipe(const command_settings& settings) noexcept {
          leads_to(settings, 2, stream_kind::pipe);
 }
 
+struct starting {
+  command& self;
+  process_pipes pipes;
+};
+
+result<process_id> start_with_pipes(void* context, process_driver& driver,
+                                    process_finished finished, void* state) {
+  auto& asked = *static_cast<starting*>(context);
+  return asked.self.start(driver, finished, state, &asked.pipes);
+}
+
 result<process_id> start_command(void* self, process_driver& driver, process_finished finished,
                                  void* state) {
   return static_cast<command*>(self)->start(driver, finished, state);
@@ -73,18 +84,9 @@ result<process_id> command::start(process_driver& driver, process_finished finis
 }
 
 result<child_process> command::spawn(process_driver& driver) noexcept {
-  struct starting {
-    command& self;
-    process_pipes pipes;
-  } starting{*this, {}};
-  auto child = internal::begin_child(
-      driver, settings_.token,
-      [](void* context, process_driver& by, process_finished finished, void* state) {
-        auto& asked = *static_cast<struct starting*>(context);
-        return asked.self.start(by, finished, state, &asked.pipes);
-      },
-      &starting);
-  if (child) child->pipes = std::move(starting.pipes);
+  starting asked{*this, {}};
+  auto child = internal::begin_child(driver, settings_.token, start_with_pipes, &asked);
+  if (child) child->pipes = std::move(asked.pipes);
   return child;
 }
 
