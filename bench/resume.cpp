@@ -30,7 +30,7 @@ void bast_resume_yield_values(benchmark::State& state) {
   int sum = 0;
   bench::repeat(state, [&] {
     auto step = other.resume(sum);
-    sum += step->value();
+    sum += step.value();
   });
   benchmark::DoNotOptimize(sum);
 }

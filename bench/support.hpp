@@ -32,6 +32,12 @@ T must(bast::result<T> given, const char* what) {
   if constexpr (!std::is_void_v<T>) return std::move(*given);
 }
 
+/// The same of a step that must not have failed.
+template <class Yield>
+void must(const bast::step<Yield>& made, const char* what) {
+  if (made.failed()) give_up(what);
+}
+
 /// Runs `f` in batches, so that Google Benchmark's own loop costs nothing even beside 1 ns.
 template <class F>
 void repeat(benchmark::State& state, F f) {
