@@ -26,7 +26,9 @@ fuzz_one() {
     inputs+=("fuzz/seeds/$target")
     length=131072
   fi
-  for kept in "fuzz/corpus/$target" "fuzz/regressions/$target"; do
+  rm -rf "$directory/kept"
+  ci/corpus unpack "$target" "$directory/kept"
+  for kept in "$directory/kept" "fuzz/regressions/$target"; do
     [[ ! -d "$kept" ]] || inputs+=("$kept")
   done
   fuzzer "$target" -max_total_time="$seconds" -max_len="$length" -timeout=60 \
@@ -140,16 +142,20 @@ job_corpus() {
   build_preset fuzz --target "${fuzz_targets[@]/#/bast_fuzz_}"
   local target merge
   for target in "${fuzz_targets[@]}"; do
-    local old="fuzz/corpus/$target" new="build/fuzz/run/$target/merged"
-    rm -rf "$new"
-    mkdir -p "$new" "$old" "build/fuzz/run/$target/corpus"
+    local old="build/fuzz/run/$target/kept" new="build/fuzz/run/$target/merged"
+    rm -rf "$new" "$old"
+    ci/corpus unpack "$target" "$old"
+    mkdir -p "$new" "build/fuzz/run/$target/corpus"
     merge=merge_programs
     [[ " ${library_targets[*]} " == *" $target "* ]] || merge=merge_files
     "$merge" "$target" "$new" "$old" "build/fuzz/run/$target/corpus"
-    rm -rf "$old"
-    mv "$new" "$old"
-    note "corpus $target: $(find "$old" -type f | wc -l) inputs, $(du -sh --apparent-size "$old" |
-      cut -f1)"
+    # Into an empty directory: the control file has the features of each input.
+    rm -rf "$new.again" "$new.control"
+    mkdir "$new.again"
+    fuzzer "$target" -merge=1 -merge_control_file="$new.control" "$new.again" "$new" \
+      >"$new.log" 2>&1 || true
+    ci/corpus pack "$target" "$new" "$new.control"
+    note "corpus $target: $(wc -l <"fuzz/corpus/$target.txt") inputs"
   done
 }
 
@@ -158,7 +164,7 @@ job_faults() {
   local target
   for target in "${library_targets[@]}"; do
     (cd fuzz && ../build/dev/fuzz/bast_replay --pairs "$target" "seeds/$target")
-    (cd fuzz && ../build/dev/fuzz/bast_replay --faults "$target" "corpus/$target")
+    (cd fuzz && ../build/dev/fuzz/bast_replay --faults "$target" "../build/dev/fuzz/corpus/$target")
   done
 }
 

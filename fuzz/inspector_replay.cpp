@@ -15,13 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "code/fuzz_elf_frames.hpp"
-#include "code/fuzz_su_ci.hpp"
-#include "draw/fuzz_draw.hpp"
-#include "model/fuzz_recording.hpp"
-#include "read/fuzz_perf_ring.hpp"
-#include "read/fuzz_registry.hpp"
-#include "show/fuzz_budget.hpp"
+#include "inspector/targets.hpp"
 
 namespace {
 

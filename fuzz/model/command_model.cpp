@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 namespace bast::model {
 
@@ -95,10 +96,17 @@ std::optional<errc> command_model::problem() const {
 
 strings command_model::environment(const strings& ours) const {
   strings all;
+  bool names_directory = inherits_ && directory_;
+  for (const auto& [name, value] : edits_) names_directory &= name != "PWD";
   for (const std::string& entry : ours) {
-    bool edited = !inherits_;
+    bool edited = !inherits_ || (names_directory && name_of_entry(entry) == "PWD");
     for (const auto& [name, value] : edits_) edited |= name == name_of_entry(entry);
     if (!edited) all.push_back(entry);
+  }
+  if (names_directory) {
+    const bool absolute = directory_->starts_with('/');
+    const std::string here = std::filesystem::current_path().string() + "/";
+    all.push_back("PWD=" + (absolute ? "" : here) + *directory_);
   }
   for (const auto& [name, value] : edits_) {
     if (value) all.push_back(name + "=" + *value);

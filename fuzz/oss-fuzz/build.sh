@@ -53,7 +53,7 @@ for target in "${targets[@]}"; do
   else
     cp "$SRC/bast/fuzz/seeds/$target"/* "$seeds"
   fi
-  for directory in "$SRC/bast/fuzz/corpus/$target" "$SRC/bast/fuzz/regressions/$target"; do
+  for directory in "$WORK/bast/fuzz/corpus/$target" "$SRC/bast/fuzz/regressions/$target"; do
     [[ ! -d "$directory" ]] || cp "$directory"/* "$seeds"
   done
   (cd "$seeds" && cmake -E tar cf "$OUT/bast_fuzz_${target}_seed_corpus.zip" --format=zip .)
