@@ -10,8 +10,8 @@
 //   for (auto step = numbers.resume(); step.yielded(); step = numbers.resume()) use(step.value());
 //   int total = numbers.returned().value();
 //
-// coro/README.md has its promises: the state table F-1, stale handles that are errors, exceptions
-// that are carried out, unwinding that destroys every local.
+// coro/README.md states its guarantees: the state table F-1, errors for stale handles, exceptions
+// carried to the owner, unwinding that destroys every local.
 #pragma once
 
 #include <bast/config.hpp>

@@ -15,7 +15,7 @@ constinit shared_word<std::uintptr_t> abandonable::secret = 0;
 
 namespace {
 
-/// What a coroutine that runs no more has left there.
+/// Reads one word of an abandoned stack.
 std::uintptr_t abandoned_word(const std::byte* at) noexcept {
   return os::word_at(reinterpret_cast<std::uintptr_t>(at));
 }
@@ -23,8 +23,9 @@ std::uintptr_t abandoned_word(const std::byte* at) noexcept {
 }  // namespace
 
 void abandonable::choose_secret() noexcept {
-  // The kernel gives each program 16 random bytes (getauxval(3), AT_RANDOM). The C library makes
-  // its canary of the first eight; ours are of all, so that neither tells the other.
+  // The kernel gives each program 16 random bytes (getauxval(3), AT_RANDOM). The C library derives
+  // its stack canary from the first eight. This secret uses all 16, so that neither reveals the
+  // other.
   const auto* const random = reinterpret_cast<const std::byte*>(::getauxval(AT_RANDOM));
   if (random == nullptr) return;
   std::uint64_t words[2];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-12: what others point to is found on a stack that is abandoned, wherever on it, and nothing
-// else is.
+// F-12: every object on an abandoned stack that others point to is found, wherever it lies, and
+// nothing else is.
 #include "bast/coro/abandonable.hpp"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@
 namespace bast {
 namespace {
 
-/// Writes down who was ended.
+/// Records which object was ended.
 struct linked : internal::abandonable {
   std::vector<int>* ended;
   int number;
@@ -69,7 +69,7 @@ TEST(Abandonable, F12_IsEndedOnceWhereverItLies) {
     std::vector<int> wanted;
     for (int depth = 0; depth <= 20; ++depth) wanted.push_back(depth);
     wanted.push_back(100);
-    if (!BAST_WITH_ASAN) {  // It keeps frames in an order of its own.
+    if (!BAST_WITH_ASAN) {  // It orders frames differently.
       EXPECT_EQ(ended, wanted) << "innermost first";
     }
     EXPECT_EQ(ended.size(), wanted.size());
@@ -108,7 +108,7 @@ TEST(Abandonable, F12_NotWhatHasEndedNorACopyNorWhatLiesElsewhere) {
   EXPECT_EQ(ended, std::vector{3});
 }
 
-/// Whatever the secret is: addresses that differ in any bit or bits have marks that differ.
+/// For every secret, addresses that differ in any bits have different marks.
 TEST(Abandonable, F12_NoCopyIsEndedAtAnyDistance) {
   const coro_pool pool = *coro_pool::create();  // chooses the secret
   constexpr std::size_t size = 1 << 20;
@@ -160,7 +160,7 @@ TEST(Abandonable, F12_WhatACoroutineEndsItselfIsNotEndedAgain) {
   EXPECT_TRUE(ended.empty());
 }
 
-/// What ends it may ask about the coroutine, and finds it running.
+/// The function that ends it may query the coroutine, which is running.
 TEST(Abandonable, F1_ItsEndFindsTheCoroutineRunning) {
   static coro_ref<> own;
   static coro_state seen;

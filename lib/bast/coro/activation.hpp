@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `activation`: one run of a callable on a coroutine's stack. It sits at the top of that stack, so
-// that starting allocates nothing: the callable, then its outcome, then the frames.
+// `activation`: one run of a callable on a coroutine's stack. It lies at the top of that stack, so
+// that starting allocates nothing: callable, outcome, then the frames.
 //
 //   top of the stack ->  [ activation: callable, outcome ]
 //                        [ entry frame                   ]  arch::prepare
@@ -30,20 +30,20 @@ class activation : public outcome<Return> {
   activation(const activation&) = delete;
   activation& operator=(const activation&) = delete;
 
-  /// Where it lies on a stack that ends at `top`: below the attachment (block.hpp).
+  /// Its address on a stack that ends at `top`: below the attachment (block.hpp).
   static std::byte* place_at(std::byte* top) noexcept {
     const auto ceiling =
         reinterpret_cast<std::uintptr_t>(top) - sizeof(coro_attachment*) - sizeof(activation);
     return top - sizeof(coro_attachment*) - sizeof(activation) - ceiling % alignof(activation);
   }
-  /// No more than this is above the entry frame.
+  /// The maximum size above the entry frame.
   static constexpr std::size_t room =
       sizeof(coro_attachment*) + sizeof(activation) + alignof(activation);
 
   /// For one that may never run: what is to be destroyed then is the callable.
   void defer() noexcept { this->destroy_value = destroy_callable; }
 
-  /// The entry function: what arch::prepare starts. `self` is the block's context.
+  /// The entry function that arch::prepare starts. `self` is the block's context.
   static void enter(arch::context* self) noexcept {
     coro_block& block = *reinterpret_cast<coro_block*>(self);
     block.hooks.arrive(&block);
@@ -61,8 +61,8 @@ class activation : public outcome<Return> {
   // What a normal return leaves: a value, unless there is none.
   static constexpr coro_tag returned = std::is_void_v<Return> ? 0 : flag_has_outcome;
 
-  // Whatever leaves the callable stays here: an exception never crosses a switch (F-6). Returns
-  // what the tag has to say about it.
+  // Keeps every exception that leaves the callable: an exception never crosses a switch (F-6).
+  // Returns the flags for the tag.
   coro_tag run_to_the_end(coro_block& block) noexcept {
     coro_tag flags = returned;
 #if BAST_EXCEPTIONS
@@ -102,7 +102,7 @@ class activation : public outcome<Return> {
   };
 };
 
-/// The alignment that an activation may ask for: a page would not fit a small window.
+/// The largest alignment of an activation: a page would not fit in a small window.
 inline constexpr std::size_t activation_alignment_max = 1024;
 
 }  // namespace bast::internal

@@ -2,8 +2,8 @@
 //
 // `coro_block`: the control block of a coroutine, one cache line, far away from its stack (D1).
 //
-// The tag is the whole truth about a coroutine in one word, so that one comparison answers "is this
-// handle current, is this the right thread, is it in the right state":
+// The tag holds the complete state of a coroutine in one word. One comparison checks whether a
+// handle is current, the thread is right and the state is right:
 //
 //   63        32 31      16 15     8 7      0
 //   [ generation | thread    | flags  | state ]
@@ -23,7 +23,7 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Where a coroutine is in its life. See coro/README.md for the table of legal operations.
+/// The life of a coroutine. See coro/README.md for the legal operations.
 enum class coro_state : std::uint8_t { free, ready, running, suspended, finished, retired };
 
 const char* name_of(coro_state state) noexcept;
@@ -66,9 +66,9 @@ constexpr coro_tag with_state(coro_tag tag, coro_state state) noexcept {
   return (tag & ~tag_state_mask) | static_cast<coro_tag>(state);
 }
 
-/// A word that any thread may read: a stale handle leads to a block, and a block to a chunk, that
-/// may be another thread's by then (F-16). No order is needed, because nobody goes on from what
-/// another thread wrote: the thread and the generation in a tag tell that it is not one's own.
+/// A word that any thread may read. A stale handle leads to a block, and a block to a chunk, that
+/// may belong to another thread (F-16). Needs no ordering: a reader does not act on another
+/// thread's data, because the thread and generation in the tag show that it is not the reader's.
 template <class T>
 class shared_word {
  public:
@@ -88,29 +88,29 @@ class shared_word {
 };
 static_assert(sizeof(shared_word<coro_tag>) == sizeof(coro_tag));
 
-/// What a coroutine leaves in its block for as long as it has resumed another, so that debuggers
-/// find where it did: addresses of what is saved of whoever resumed.
+/// Stored in a coroutine's block while it has another one resumed, for debuggers: the addresses of
+/// the saved contexts of the resumers.
 struct resumer_links {
-  const arch::context* newest;  // the thread's: of the one that resumed what runs
-  const arch::context* outer;   // on this coroutine's stack: of the one that resumed this one
+  const arch::context* newest;  // the thread's: of the resumer of the running coroutine
+  const arch::context* outer;   // on this coroutine's stack: of its own resumer
 };
 
 struct alignas(64) coro_block {
-  // Where it continues, unless it is running. First, so that the entry function, which is given the
-  // context's address, is given the block's.
+  // The suspended context. First, so that the context's address, which the entry function receives,
+  // is the block's.
   union {
     arch::context context = {};
     resumer_links links;  // while it is running and has resumed another
   };
   shared_word<coro_tag> tag = 0;
-  // What crosses the next switch: the value at yield and resume; the outcome once finished, and,
-  // where there is a callable to destroy instead, while unstarted.
+  // The data of the next switch: the value at yield and resume; the outcome once finished; the
+  // callable to destroy while unstarted.
   void* transfer = nullptr;
   slot* stack = nullptr;  // from start to release
   void* user_data = nullptr;
   union {
     coro_block* next = nullptr;  // free: in the pool's list
-    std::uint64_t sequence;      // else: of its acquisition; pools unwind newest first (F-17)
+    std::uint64_t sequence;      // else: order of acquisition; pools unwind newest first (F-17)
   };
   [[no_unique_address]] arch::fiber_hooks hooks;
 };
@@ -120,9 +120,8 @@ static_assert(sizeof(resumer_links) <= sizeof(arch::context));
 static_assert(sizeof(coro_block) == 64);  // the context's 24 bytes and five words
 #endif
 
-/// One word for the layers above, which know more about coroutines than this one does: null at
-/// start, gone at release. It is the highest word of the coroutine's own stack, beside the callable
-/// and above every frame, so that it costs nothing per coroutine. From start to release.
+/// One word for the layers above: null at start, invalid after release. It is the highest word of
+/// the coroutine's own stack, above the callable and every frame, so it needs no memory of its own.
 struct coro_attachment;
 inline coro_attachment*& attachment_of(const coro_block& block) noexcept {
   return *(reinterpret_cast<coro_attachment**>(block.stack->top) - 1);

@@ -9,9 +9,9 @@
 
 namespace bast::inline BAST_ABI {
 
-/// The owner of a coroutine: releases it when destroyed. Where release is refused (it is running,
-/// or this is another thread, or this build cannot unwind), the coroutine stays with its pool,
-/// which releases it at its own end.
+/// Owns a coroutine and releases it when destroyed. If release fails (the coroutine is running,
+/// belongs to another thread, or this build cannot unwind), the pool keeps it and releases it at
+/// its own end.
 template <class Yield = void, class Resume = void, class Return = void>
 class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
  public:
@@ -23,7 +23,7 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
   coro& operator=(const coro&) = delete;
   coro(coro&& other) noexcept : ref(std::exchange(static_cast<ref&>(other), ref())) {}
   coro& operator=(coro&& other) noexcept {
-    // Released last: what its destructors do may reach both of these, or destroy them.
+    // Released last: its destructors may access or destroy both of these.
     const coro before(std::exchange(static_cast<ref&>(*this), other.detach()));
     return *this;
   }
@@ -32,8 +32,8 @@ class [[nodiscard]] coro : public coro_ref<Yield, Resume, Return> {
       (void)this->release();  // A stale handle has nothing to release.
   }
 
-  /// As coro_ref::release; unless it is refused this handle refers to nothing, from before the
-  /// first destructor runs: what is released may own this object.
+  /// As coro_ref::release. Unless that fails, this handle is empty before the first destructor
+  /// runs, because the released coroutine may own this object.
   [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
     if (!this->release_quietly()) [[unlikely]]
       return release_detached();

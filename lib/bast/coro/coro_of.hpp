@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `coro_of<F>`: the type of the coroutine that a function makes, from its parameters and result.
+// `coro_of<F>`: the coroutine type that a function's parameters and result determine.
 //
 //   T()                                       coro<void, void, T>
 //   T(bast::yielder<Yield>&)                  coro<Yield, void, T>
 //   T(Resume, bast::yielder<Yield, Resume>&)  coro<Yield, Resume, T>: the first resume passes the
-//                                             first argument, as each later one answers a yield
+//                                             first argument; each later one passes the result of
+//                                             a yield
 #pragma once
 
 #include <type_traits>
@@ -34,8 +35,8 @@ struct coro_for<Result, Resume, yielder<Yield, Resume>&> {
   using type = coro<Yield, Resume, Result>;
 };
 
-/// Deduced from the function's one call operator: a generic or overloaded one has no signature, and
-/// needs coro_pool::acquire with the types spelled out.
+/// Deduced from the function's only call operator. A generic or overloaded function has no single
+/// signature and needs coro_pool::acquire with explicit types.
 template <class F>
 struct coro_of_function : coro_of_function<decltype(&F::operator())> {};
 template <class R, class... P>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `coro_ref`: the handle of a coroutine. Owns nothing; coro.hpp has the owner.
+// `coro_ref`: a handle that does not own its coroutine. The owner is in coro.hpp.
 //
-// A handle is a place in the registry and a generation. Every operation first compares the
-// generation, the calling thread and the state in one step, and answers with the error of table F-1
-// if anything differs; nothing is changed then. No operation here allocates from the heap.
+// A handle is an index into the registry and a generation. Every operation first compares the
+// generation, the calling thread and the state in one step. If one differs, it fails with the error
+// of table F-1 and changes nothing. No operation here allocates from the heap.
 //
-// Where an operation calls the user's code in its middle, to convert or to move a value, say, the
-// coroutine counts as running until that returns (held.hpp).
+// While an operation runs user code, for example a value's conversion or move, the coroutine counts
+// as running (held.hpp).
 #pragma once
 
 #include <exception>
@@ -28,32 +28,32 @@ class coro_pool;
 template <class Yield, class Resume, class Return>
 class coro;
 
-/// A coroutine that yields `Yield`, is resumed with `Resume` and returns `Return`. Copyable, 16
-/// bytes, owns nothing; harmless when stale. Use on the pool's thread.
+/// A handle of a coroutine that yields `Yield`, is resumed with `Resume` and returns `Return`.
+/// Copyable, 16 bytes; safe to use when stale. Use on the pool's thread.
 template <class Yield = void, class Resume = void, class Return = void>
 class coro_ref {
  public:
-  /// Refers to nothing: every operation answers stale_handle.
+  /// An empty handle: every operation fails with stale_handle.
   coro_ref() = default;
 
-  /// Runs `callable` on a stack of its own until it first suspends or finishes. It is called as
-  /// callable(yielder<Yield, Resume>&) or callable(), is stored on the new stack, and is destroyed
-  /// there when it returns. Its depth is recorded under the caller's source location.
-  /// Errors: table F-1; `limit` and no_memory when there is no stack, the coroutine then stays
-  /// ready. What the callable's constructor throws passes through, likewise.
+  /// Runs `callable` on its own stack until it first suspends or finishes. Calls
+  /// callable(yielder<Yield, Resume>&) or callable(). The callable is stored on the new stack and
+  /// destroyed there when it returns. Its depth is recorded under the caller's source location.
+  /// Errors: table F-1; `limit` and no_memory if there is no stack: the coroutine then stays ready,
+  /// also if the callable's constructor throws, which propagates.
   template <class F>
   step<Yield> start(F&& callable, std::source_location where = std::source_location::current()) {
     return start_at(site_key::at(where), std::forward<F>(callable), nullptr);
   }
-  /// The same, recorded under a label, which also becomes the name.
+  /// The same, recorded under a label that also becomes the name.
   template <class F>
   step<Yield> start(static_string label, F&& callable) {
     return start_at(site_key::labelled(label.c_str()), std::forward<F>(callable), label.c_str());
   }
 
   /// Continues a suspended coroutine, or begins one from coro_pool::make, and passes `value` to it,
-  /// until it suspends again or finishes. Errors: table F-1; the value is then still the caller's.
-  /// What its conversion throws passes through, and the coroutine stays suspended.
+  /// until it suspends again or finishes. Errors: table F-1; the caller then still has the value.
+  /// If the value's conversion throws, that propagates and the coroutine stays suspended.
   template <class V = Resume>
     requires(!std::is_void_v<Resume> && std::is_convertible_v<V, Resume>)
   [[gnu::always_inline]] step<Yield> resume(V&& value) {
@@ -77,8 +77,8 @@ class coro_ref {
     return resume_with(nullptr);
   }
 
-  /// The step that the latest run led to, for a coroutine that its executor continues. A yielded
-  /// value is moved out. Errors: table F-1; busy, bad_state.
+  /// The step of the latest run, for a coroutine that its executor resumes. Moves a yielded value
+  /// out. Errors: table F-1; busy, bad_state.
   step<Yield> peek() noexcept {
     const auto found = find(internal::coro_op::peek);
     if (!found) return std::unexpected(found.error());
@@ -91,37 +91,34 @@ class coro_ref {
     return latest_step();
   }
 
-  /// Moves out what a finished coroutine returned, once. Rethrows the exception that left it.
-  /// Errors: table F-1; bad_state when it was moved out before.
+  /// Moves the result of a finished coroutine out, once. Rethrows the exception that ended it.
+  /// Errors: table F-1; bad_state after the result was moved out.
   [[nodiscard]] result<Return> returned();
 
-  /// Ends the coroutine and gives its stack back: a suspended one is unwound first, an outcome that
-  /// nobody took is disposed of (F-6). Errors: busy while it runs; stale_handle, wrong_thread.
+  /// Ends the coroutine and returns its stack. Unwinds a suspended coroutine first; disposes of an
+  /// outcome that was not taken (F-6). Errors: busy while it runs; stale_handle, wrong_thread.
   [[nodiscard, gnu::always_inline]] result<void> release() noexcept {
     if (release_quietly()) [[likely]]
       return {};
     return release_slow();
   }
-  /// The same without unwinding: locals of a suspended coroutine are leaked, by request (F-12). See
-  /// `abandon_t`.
+  /// The same without unwinding: leaks the locals of a suspended coroutine (F-12). See `abandon_t`.
   [[nodiscard]] result<void> release(abandon_t) noexcept {
     const auto found = find(internal::coro_op::release);
     if (!found) return std::unexpected(found.error());
     return pool().release_abandoning(**found);
   }
 
-  /// The state, `free` for a stale handle. Any thread may ask; only the owner can rely on it.
+  /// The state; `free` for a stale handle. Any thread may call it; only the owner can rely on it.
   coro_state state() const noexcept {
     const internal::coro_tag tag = block_->tag;
     const coro_state now = internal::state_of(tag);
-    // A block that was retired keeps the generation of its last handle, which is stale all the
-    // same.
+    // A retired block keeps the generation of its last handle, which is stale all the same.
     const bool is_current = (tag & internal::tag_generation_mask) == generation_;
     return is_current && now != coro_state::retired ? now : coro_state::free;
   }
 
-  /// A name for reports. From start to release. Errors: table F-1, bad_state
-  /// before start.
+  /// A name for reports, from start to release. Errors: table F-1; bad_state before start.
   [[nodiscard]] result<void> set_name(static_string name) noexcept {
     const auto found = find(internal::coro_op::describe);
     if (!found) return std::unexpected(found.error());
@@ -135,8 +132,7 @@ class coro_ref {
     return found && (*found)->stack != nullptr ? (*found)->stack->name : nullptr;
   }
 
-  /// A pointer of the user's, null at acquire and again after release. Errors: stale_handle,
-  /// wrong_thread, busy.
+  /// A user pointer: null at acquire and after release. Errors: stale_handle, wrong_thread, busy.
   [[nodiscard]] result<void> set_user_data(void* data) noexcept {
     const auto found = find(internal::coro_op::describe);
     if (!found) return std::unexpected(found.error());
@@ -156,8 +152,8 @@ class coro_ref {
   explicit coro_ref(internal::coro_block& block) noexcept
       : block_(&block), generation_(block.tag & internal::tag_generation_mask) {}
 
-  /// Releases a coroutine that has finished and has nothing to dispose of: no code of the user's
-  /// runs. False, and nothing is changed, for any other.
+  /// Releases a finished coroutine whose release runs no user code. For any other, returns false
+  /// and changes nothing.
   [[gnu::always_inline]] bool release_quietly() noexcept {
     internal::coro_tag flags = usual_flags;
     if (!is(coro_state::finished, flags) || flags != usual_flags) [[unlikely]]
@@ -167,7 +163,7 @@ class coro_ref {
   }
   bool refers_to_nothing() const noexcept { return block_ == &internal::never_valid; }
 
-  /// The tag of this handle's coroutine, were it on this thread and in `state`.
+  /// The tag that this handle's coroutine has on this thread in `state`.
   internal::coro_tag tag_in(coro_state state) const noexcept {
     return generation_ | internal::this_thread.tag | static_cast<internal::coro_tag>(state);
   }
@@ -177,8 +173,8 @@ class coro_ref {
   static constexpr internal::coro_tag usual_flags =
       std::is_void_v<Yield> && std::is_void_v<Resume> ? internal::flag_untyped : 0;
 
-  /// Current, on this thread, and in `state`: one comparison when the flags are the usual ones.
-  /// Otherwise `flags` becomes what they are.
+  /// Returns true if the handle is current, on this thread, and in `state`: one comparison for the
+  /// usual flags. Otherwise sets `flags` to the actual ones.
   [[gnu::always_inline]] bool is(coro_state state, internal::coro_tag& flags) const noexcept {
     const internal::coro_tag tag = block_->tag;
     const internal::coro_tag wanted = tag_in(state);
@@ -216,17 +212,17 @@ class coro_ref {
 
   template <class F>
   step<Yield> start_at(site_key site, F&& callable, const char* name);
-  /// Takes a stack and stores the callable at its top, so that the first run calls it. Errors:
-  /// `limit`, no_memory; the coroutine then stays ready.
+  /// Acquires a stack and stores the callable at its top; the first run calls it. Errors: `limit`,
+  /// no_memory; the coroutine then stays ready.
   template <class F>
   result<void> load(site_key site, F&& callable, const char* name);
-  /// The same for a ready coroutine of coro_pool::make, which is suspended then.
+  /// The same for a ready coroutine of coro_pool::make, which becomes suspended.
   template <class F>
   result<void> defer(site_key site, F&& callable, const char* name);
 
-  /// Runs a suspended coroutine, to which `value` crosses unless Resume is void.
+  /// Runs a suspended coroutine and passes `value` to it unless Resume is void.
   [[gnu::always_inline]] step<Yield> resume_with([[maybe_unused]] void* value) {
-    // With the usual flags one comparison is all, and yields the tag of what comes.
+    // With the usual flags one comparison suffices and yields the next tag.
     constexpr auto to_running = static_cast<internal::coro_tag>(coro_state::suspended) ^
                                 static_cast<internal::coro_tag>(coro_state::running);
     const internal::coro_tag usual = tag_in(coro_state::suspended) | usual_flags;
@@ -268,7 +264,7 @@ class coro_ref {
   }
 
   internal::coro_block* block_ = &internal::never_valid;
-  internal::coro_tag generation_ = 0;  // in its place in the tag
+  internal::coro_tag generation_ = 0;  // at its position in the tag
 };
 
 // --- implementation ------------------------------------------------------------------------------
@@ -308,7 +304,7 @@ result<void> coro_ref<Yield, Resume, Return>::load(site_key site, F&& callable, 
   // The attachment at the top, the activation below it, then the entry frame.
   constexpr std::size_t room = activation::room + arch::stack_alignment + arch::entry_frame_bytes;
   slot& home = **stack;
-  if constexpr (room > 4096) {  // The smallest page, hence the smallest window.
+  if constexpr (room > 4096) {  // The smallest page, and so the smallest window.
     if (auto open = ensure_open(home, home.top - room); !open) {
       pool().stacks().release(home);
       return std::unexpected(open.error());

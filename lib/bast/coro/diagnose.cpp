@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The words of table F-1: why an operation is refused.
+// The error messages of table F-1.
 #include "bast/coro/pool_core.hpp"
 
 namespace bast::internal {
 
 error pool_core::elsewhere(static_string operation, static_string whose) const noexcept {
   if (process_.is_forked()) {
-    return {errc::forked, operation, "its thread did not fork along into this process"};
+    return {errc::forked, operation, "its thread does not exist in this process"};
   }
   return {errc::wrong_thread, operation, whose};
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Circumstances that a library meets in somebody else's process: fork, locked memory, little
-// address space, kernels without markers. Each runs in a child process, which tells by its exit
-// status.
+// Conditions of the host process: fork, locked memory, a small address space, kernels without
+// markers. Each test runs in a child process and reports by its exit status.
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -40,13 +39,13 @@ int status_of_child(F f) {
   return levels == 0 ? 0 : recurse(levels - 1) + frame[0];
 }
 
-/// False where it is not allowed, or where a sanitizer intercepts it and does nothing.
+/// Returns false if it is not permitted, or if a sanitizer intercepts it and does nothing.
 bool lock_future_memory() {
   const bool markers_worked = *probe_guard_markers();
   return ::mlockall(MCL_FUTURE) == 0 && !(markers_worked && *probe_guard_markers());
 }
 
-/// Uses a pool in every ordinary way; 0 when all went well.
+/// Uses a pool in every ordinary way; returns 0 on success.
 int use(coro_pool& pool) {
   std::vector<coro<>> several;
   for (int i = 0; i < 10; ++i) {
@@ -71,8 +70,8 @@ int use(coro_pool& pool) {
 }
 
 TEST(Environment, AfterForkTheChildsCopyWorksAndGrows) {
-  // To TSan a coroutine is a thread, and after a fork with threads it follows no synchronisation:
-  // it reports a race between the two sides of a switch.
+  // To TSan a coroutine is a thread. After a fork with threads it tracks no synchronisation and
+  // reports a race between the two sides of a switch.
   if (BAST_WITH_TSAN) GTEST_SKIP() << "TSan does not follow fibers across fork";
   coro_pool pool = *coro_pool::create();
   auto before = pool.acquire<void, void, int>();
@@ -84,7 +83,7 @@ TEST(Environment, AfterForkTheChildsCopyWorksAndGrows) {
                    })
                    .failed());
   EXPECT_EQ(status_of_child([&] {
-              // The coroutine that was suspended at fork goes on in the child, and grows there.
+              // The coroutine that was suspended at the fork continues and grows in the child.
               const auto step = before->resume();
               if (step.failed() || !step.finished()) return 1;
               if (*before->returned() != 160) return 2;
@@ -124,7 +123,7 @@ TEST(Environment, LockedMemoryRefusesDemandedMarkersWithAnError) {
   const int status = status_of_child([] {
     if (!lock_future_memory()) return 77;
     auto pool = coro_pool::create({.stack = {.tier = stack_tier::guard_markers}});
-    // Refused right here when nothing was probed before, else by the first slab.
+    // Fails here if the markers were not probed before, otherwise at the first slab.
     if (!pool) return pool.error() == errc::unsupported ? succeeded : 1;
     auto c = pool->acquire();
     const auto step = c->start([] {});
@@ -142,7 +141,7 @@ TEST(Environment, MemoryLockedLaterMovesNewStacksToProtection) {
     if (!pool) return 1;
     if (const int failed = use(*pool); failed != succeeded) return failed;
     if (!lock_future_memory()) return 77;
-    // More stacks than the first slab has.
+    // More stacks than the first slab holds.
     std::vector<coro<>> many;
     for (int i = 0; i < 40; ++i) {
       auto c = pool->acquire();
@@ -164,7 +163,7 @@ TEST(Environment, LittleAddressSpaceIsAClearErrorAndNothingIsLost) {
   if (test::emulated) GTEST_SKIP() << "qemu does not serve RLIMIT_AS";
   if (BAST_WITH_VALGRIND) GTEST_SKIP() << "valgrind's own memory counts as well";
   EXPECT_EQ(status_of_child([] {
-              // 128 MiB more than what the tests before this one took.
+              // 128 MiB more than the earlier tests used.
               std::size_t pages = 0;
               std::ifstream("/proc/self/statm") >> pages;
               const rlim_t limit = pages * os::page_bytes() + (128 << 20);

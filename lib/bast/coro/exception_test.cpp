@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-6, F-7: what a coroutine throws is carried out of it, and what belongs to one flow of control
-// does not leak into another.
+// F-6, F-7: exceptions of a coroutine reach its owner, and the exception state of one flow of
+// control does not leak into another.
 #include <bast/config.hpp>
 #if BAST_EXCEPTIONS
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ TEST(Exception, F6_IsCarriedToWhoeverTakesTheResult) {
     EXPECT_STREQ(e.what(), "from inside");
   }
   ASSERT_TRUE(c->release());
-  EXPECT_TRUE(sink.texts.empty());  // It was taken: nobody else hears of it.
+  EXPECT_TRUE(sink.texts.empty());  // It was taken, so the sink is not called.
 }
 
 TEST(Exception, F6_AnOutcomeThatNobodyTookReachesTheSinkOnce) {
@@ -69,7 +69,7 @@ TEST(Exception, F6_TheDefaultSinkWritesOneLine) {
   testing::internal::CaptureStderr();
   ASSERT_TRUE(c->release());
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "bast: nobody took the exception that left coroutine loud: unheard\n");
+            "bast: unhandled exception left coroutine loud: unheard\n");
 }
 
 TEST(Exception, F6_TheDefaultSinkKnowsNothingOfWhatIsNoException) {
@@ -79,7 +79,7 @@ TEST(Exception, F6_TheDefaultSinkKnowsNothingOfWhatIsNoException) {
   testing::internal::CaptureStderr();
   ASSERT_TRUE(c->release());
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "bast: nobody took the exception that left coroutine (unnamed): "
+            "bast: unhandled exception left coroutine (unnamed): "
             "not a std::exception\n");
 }
 
@@ -109,7 +109,7 @@ TEST(Exception, F7_ASuspensionInsideAHandlerKeepsItsOwnException) {
       } catch (...) {
         out.yield();
         try {
-          throw;  // Rethrows this coroutine's exception, not the one that the other handles.
+          throw;  // Rethrows this coroutine's exception, not the one handled by the other.
         } catch (const std::runtime_error& e) {
           return e.what();
         }

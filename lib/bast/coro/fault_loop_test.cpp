@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// X-6, D12: every kernel call of a pool's life fails once, and from then on. What must work without
-// memory (release, unwinding, the pool's death) works; what may fail says so clearly; nothing is
-// lost; and afterwards the pool is as good as new.
+// X-6, D12: every kernel call in a pool's life fails once, and from then on. Operations that must
+// work without memory (release, unwinding, the pool's end) succeed. All others fail with a clear
+// error. Nothing is lost, and afterwards the pool works fully.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -23,14 +23,14 @@ bool is_clear(const error& e) {
   return about_memory && e.operation() != nullptr && e.detail() != nullptr;
 }
 
-/// Coroutines that run, suspend deep, and end in every way. Returns a complaint, or nothing.
+/// Coroutines that run, suspend deep, and end in every way. Returns an error text or an empty one.
 std::string use(coro_pool& pool, int count) {
   std::vector<coro<>> held;
   for (int i = 0; i < count; ++i) {
     auto c = pool.acquire();
     if (!c) return is_clear(c.error()) ? "" : "acquire: " + c.error().message();
     const auto step = c->start("user", [i](yielder<>& out) {
-      // Asked for, not faulted: a fault that the kernel refuses to cure ends the process.
+      // An explicit request: a page fault that the kernel refuses to resolve ends the process.
       if (i % 3 == 0 && !ensure_stack(100_KiB)) return;
       out.yield();
     });
@@ -60,7 +60,7 @@ std::string life(const coro_pool_options& options, test::injection& faults) {
   (void)pool->shrink();
   if (std::string wrong = use(*pool, 3); !wrong.empty()) return wrong;
   faults.end();
-  // Nothing fails any more: the pool must work.
+  // No call fails any more: the pool must work.
   auto c = pool->acquire();
   if (!c) return "after the faults, acquire: " + c.error().message();
   const auto step = c->start([] {});
@@ -95,7 +95,7 @@ TEST(FaultLoopThread, X6_PreparingAThreadWithEachCallFailed) {
       if (!pool && !is_clear(pool.error())) wrong = "create: " + pool.error().message();
       if (pool) wrong = use(*pool, 2);
       faults.end();
-      // The thread can still be prepared.
+      // Preparing the thread still works.
       pool = coro_pool::create();
       if (!pool) wrong = "after the faults, create: " + pool.error().message();
     }).join();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IO-15: in a forked child the pools of the forking thread go on, and those of threads that did not
-// fork along answer `forked`.
+// IO-15: in a forked child the pools of the forking thread continue; operations on those of other
+// threads fail with `forked`.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -48,7 +48,7 @@ struct peopled_pool {
   }
 };
 
-/// Calls `f` while another thread has its peopled pool and waits.
+/// Calls `f` while another thread waits with its populated pool.
 template <class F>
 void beside_another_thread(F f) {
   peopled_pool theirs;
@@ -80,11 +80,11 @@ TEST(ForkedPool, IO15_OneWhoseThreadDidNotForkAlongAnswersForked) {
                 if (test::kind_of(theirs.ready->start([] {})) != errc::forked) return 5;
                 if (test::kind_of(theirs.finished->returned()) != errc::forked) return 6;
                 if (test::words_of(theirs.ready->start([] {})) !=
-                    "start: belongs to the process before fork: its thread did not fork along "
-                    "into this process") {
+                    "start: belongs to the process before fork: its thread does not exist in this "
+                    "process") {
                   return 7;
                 }
-                theirs.end();  // As the destructors of an exit do.
+                theirs.end();  // As the destructors at exit do.
                 if (theirs.unwound != 0) return 8;
                 const auto own = coro_pool::create();
                 if (!own) return 9;

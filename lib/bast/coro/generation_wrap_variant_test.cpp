@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // F-3 with three bits of generation: a block whose generation would wrap is retired, never reused.
-// Built against a core of its own, configured with BAST_GENERATION_BITS=3.
+// Built against a separate core, configured with BAST_GENERATION_BITS=3.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -23,7 +23,7 @@ TEST(GenerationWrap, F3_ABlockIsRetiredBeforeItsGenerationRepeats) {
     ASSERT_FALSE(c->start([] {}).failed());
     stale.push_back(*c);
     ASSERT_TRUE(c->release());
-    // No handle ever given out is current again, whatever was acquired since.
+    // No earlier handle becomes current again, whatever was acquired since.
     for (coro_ref<>& old : stale) EXPECT_EQ(test::kind_of(old.resume()), errc::stale_handle);
   }
   const coro_pool_stats stats = pool.stats();
@@ -83,7 +83,7 @@ TEST(GenerationWrap, F15_RetiredBlocksCountTowardsTheMaximum) {
   pool.check_invariants();
 }
 
-// What earlier pools used up is taken from no later pool's maximum.
+// Blocks retired by earlier pools do not count towards a later pool's maximum.
 TEST(GenerationWrap, F15_BlocksThatAnEarlierPoolRetiredDoNotCount) {
   for (int life = 0; life < 3; ++life) {
     coro_pool pool = *coro_pool::create({.max_coros = 2});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Growth by the fault handler (D2, D3), with real frames, on both tiers: how deep, from where,
-// under which circumstances. The arithmetic of slots and budgets is tested in the stack layer.
+// under which conditions. The stack layer tests the arithmetic of slots and budgets.
 #include <gtest/gtest.h>
 
 #include <unistd.h>
@@ -36,7 +36,7 @@ class Growth : public testing::TestWithParam<stack_tier> {
   coro_pool make_pool(bytes limit) {
     return *coro_pool::create({.stack = {.limit = limit, .tier = GetParam()}});
   }
-  /// Runs `f` on a stack of its own, and returns what was recorded about it.
+  /// Runs `f` on its own stack and returns its site's record.
   template <class F>
   site_stats run(F f, bytes limit = 1_MiB) {
     coro_pool pool = make_pool(limit);
@@ -59,9 +59,9 @@ INSTANTIATE_TEST_SUITE_P(Tiers, Growth,
                                                                           : "protection";
                          });
 
-/// Recurses until `deep` bytes of stack are used, touching all of them, and checks them on the way
-/// back: growth must not disturb what was there. Without instrumentation by the address sanitizer,
-/// which would keep the frames on a fake stack of its own.
+/// Recurses until `deep` bytes of stack are used, touches all of them, and checks them on return:
+/// growth must not disturb them. Not instrumented by the address sanitizer, which would place the
+/// frames on its own fake stack.
 [[gnu::noinline, gnu::no_sanitize_address]] int recurse(const std::byte* top, std::size_t deep) {
   std::array<unsigned char, 700> frame;
   const auto* const here = reinterpret_cast<const std::byte*>(frame.data());
@@ -79,8 +79,8 @@ int recurse_to(std::size_t deep) {
   return recurse(static_cast<const std::byte*>(__builtin_frame_address(0)), deep);
 }
 
-/// Uses `deep` bytes of stack and asks for more from there. The kernel's part of asking needs some
-/// stack itself: where too little is left open for it, it faults in the middle of growing.
+/// Uses `deep` bytes of stack and requests more from there. The request itself needs stack: if too
+/// little is open, it faults during growth.
 [[gnu::noinline, gnu::no_sanitize_address]] bool ask_from(std::size_t deep, bytes more) {
   auto* const used = static_cast<volatile char*>(__builtin_alloca(deep));
   used[0] = 1;
@@ -92,7 +92,7 @@ TEST_P(Growth, GrowingWhileGrowingIsChargedOnce) {
       {.stack = {.limit = 256_KiB, .window = 32_KiB, .retain = 32_KiB, .tier = GetParam()},
        .max_coros = 1});
   const std::size_t page = os::page_bytes();
-  // From two pages above the end of the window to its very end, in the smallest steps there are.
+  // From two pages above the end of the window to its end, in the smallest possible steps.
   for (std::size_t deep = (32 << 10) - 2 * page; deep < (32 << 10); deep += 16) {
     auto c = pool.acquire();
     bool fine = false;
@@ -118,8 +118,8 @@ TEST_P(Growth, GrowingWhileGrowingIsChargedOnce) {
   return ran;
 }
 
-// The last words that are pushed before a switch belong to who switches, though the other one is
-// named as running already.
+// The last pushes before a switch are on the leaving coroutine's stack, though the other one is
+// already recorded as running.
 TEST_P(Growth, AStackGrowsWhileItsCoroutineHandsOver) {
   coro_pool pool = *coro_pool::create(
       {.stack = {.limit = 256_KiB, .window = 32_KiB, .retain = 32_KiB, .tier = GetParam()},
@@ -172,7 +172,7 @@ TEST_P(Growth, EveryDepthUpToTheLimitWorks) {
 
 TEST_P(Growth, OneHugeFrameOpensEverythingAboveIt) {
   run([] {
-    // One frame of 400 KiB, first touched at its low end: no hole may stay above.
+    // One frame of 400 KiB, first touched at its low end: no hole may remain above.
     volatile char frame[400 << 10];
     frame[0] = 1;
     std::size_t sum = 0;
@@ -232,7 +232,7 @@ TEST_P(Growth, ANestedCoroutineAndItsResumerBothGrow) {
 
 TEST_P(Growth, TheKernelIsHandedOnlyOpenMemory) {
   // A call pushes its return address below every live buffer, so the caller faults before the
-  // kernel would have to: read(2) into an untouched large buffer works.
+  // kernel accesses the buffer: read(2) into an untouched large buffer works.
   run([] {
     int pipe_ends[2];
     ASSERT_EQ(::pipe(pipe_ends), 0);
@@ -263,7 +263,7 @@ TEST_P(Growth, EnsureStackOpensAheadOfUse) {
     EXPECT_GT(this_coro::stack_used(), 0_B);
   });
   EXPECT_EQ(site.grows, 1U);
-  EXPECT_TRUE(ensure_stack(1_GiB));  // On a thread's own stack there is nothing to ensure.
+  EXPECT_TRUE(ensure_stack(1_GiB));  // On a thread's own stack there is nothing to do.
   EXPECT_EQ(this_coro::stack_left(), 0_B);
 }
 
@@ -290,7 +290,7 @@ TEST_P(Growth, WhileASignalHandlerRunsOnTheAlternateStack) {
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-// Every library parses nested groups by recursion; only some match the text by it too.
+// Every library parses nested groups by recursion; only some also match the text by recursion.
 TEST_P(Growth, RegexGoesDeep) {
   const site_stats site = run(
       [] {
@@ -342,7 +342,7 @@ template <std::size_t Bytes>
   return !came.failed() ? frame[0] : 0;
 }
 
-/// What resuming writes to the resumer's own stack may be the first that touches a page of it.
+/// Resuming may be the first to write to a page of the resumer's own stack.
 template <std::size_t... Bytes>
 void expect_resumes_from_frames_of(std::index_sequence<Bytes...>) {
   const auto resume_from = [](int (*frame)(coro_ref<>&)) {

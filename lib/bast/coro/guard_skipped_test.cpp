@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// D3: only the stack that runs on the faulting thread grows. A frame that skips a guard is in
-// another coroutine's stack, which must stay closed; the report names the coroutine that skipped.
+// D3: only the stack that runs on the faulting thread grows. A frame that skips a guard lands in
+// another coroutine's stack, which must stay closed. The report names the coroutine that skipped.
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,8 +18,8 @@ namespace {
 
 using namespace bast::literals;
 
-/// What a frame does that is larger than the rest of its stack and the guard, in code without
-/// -fstack-clash-protection: the stack pointer is in the slot below, and that is written.
+/// Simulates a frame larger than the rest of its stack and the guard, in code without
+/// -fstack-clash-protection: the stack pointer is in the slot below and is written through.
 void skip_the_guard(const slot& running) {
   const arch::stack_bounds below = stack_pool::bounds_of(*(const_cast<slot*>(&running) - 1));
   const auto* const sp = below.base + 8192;  // not open
@@ -113,7 +113,7 @@ TEST(SkippedGuardDeath, D3_AStackThatAnotherThreadRunsIsNotOpened) {
 TEST(GrowthAfterFork, D3_TheRunningCoroutineGrows) {
   if (test::under_valgrind) GTEST_SKIP() << "in this build a stack is open from the start";
   if (BAST_WITH_TSAN) GTEST_SKIP() << "no threads after a fork";
-  // By the C library, and without it: the child's thread has another id, and the same stack.
+  // By the C library, and without it: the child's thread has a different id and the same stack.
   coro_pool pool = *coro_pool::create({.stack = {.limit = 1_MiB}});
   auto c = *pool.acquire();
   int statuses[2] = {-1, -1};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-3, F-16: a handle that is no longer current is an error for ever, and never somebody else's.
+// F-3, F-16: a stale handle fails permanently and never refers to another coroutine.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -55,8 +55,7 @@ TEST(Handle, F16_DoubleReleaseIsAnError) {
   pool.check_invariants();
 }
 
-/// Places in the registry are used again by whoever comes next. TSan sees here whether looking at
-/// one is a data race.
+/// Later pools reuse the places in the registry. TSan checks here that reading one is no data race.
 TEST(Handle, F16_AStaleHandleMayBeAskedWhileAnotherThreadUsesItsPlace) {
   coro_ref<> stale;
   {
@@ -105,7 +104,7 @@ TEST(Handle, F16_UseAfterThePoolsDeathIsAnError) {
   }
   EXPECT_EQ(test::kind_of(survivor.resume()), errc::stale_handle);
   EXPECT_EQ(test::kind_of(survivor.release()), errc::stale_handle);
-  // The next pool takes over the same control blocks; the old handle stays dead.
+  // The next pool takes over the same control blocks; the old handle stays stale.
   coro_pool next = *coro_pool::create();
   auto fresh = next.acquire();
   EXPECT_EQ(test::kind_of(survivor.resume()), errc::stale_handle);
@@ -162,7 +161,7 @@ TEST(Handle, AnOwnerWhoseReleaseIsRefusedOwnsItStill) {
   EXPECT_EQ(pool.stats().free, 1U);
   auto next = *pool.acquire();
   EXPECT_TRUE(next.release(abandon));
-  EXPECT_EQ(test::kind_of(next.release(abandon)), errc::stale_handle) << "it refers to nothing";
+  EXPECT_EQ(test::kind_of(next.release(abandon)), errc::stale_handle) << "the handle is empty";
 }
 
 TEST(Handle, UserDataAndNameBelongToOneLife) {
@@ -221,7 +220,7 @@ TEST(Handle, MovingACoroutineOrAPoolOntoItselfKeepsIt) {
   EXPECT_TRUE(c.start([] {}).finished());
   coro_pool other = *coro_pool::create();
   c = coro<>();
-  other = std::move(pool);  // What it held is gone, and it is the moved one now.
+  other = std::move(pool);  // Releases its contents and takes over those of `pool`.
   EXPECT_TRUE(other.acquire().has_value());
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `held`: what protects an operation on a coroutine from the user's code that it calls in its
-// middle: a value's conversion or move, the callable's, the destructor of a result, the sink. That
-// code may use every handle, this coroutine's too. Meanwhile the coroutine counts as running, so
-// that nobody can start, continue, take or release it, and its pool cannot be adopted or destroyed
-// (F-1): when the operation goes on, everything that it has looked at still is what it was.
+// `held`: protects an operation on a coroutine from the user code that it calls: the conversion or
+// move of a value or callable, the destructor of a result, the sink. That code may use every
+// handle, including this coroutine's. Meanwhile the coroutine counts as running: no code can start,
+// resume, take or release it, or adopt or destroy its pool (F-1). So everything that the operation
+// has checked still holds when it continues.
 #pragma once
 
 #include <type_traits>
@@ -19,7 +19,7 @@ class held {
     if (BAST_MUTANT(not_held)) return;
     block.tag = with_state(block.tag, coro_state::running);
   }
-  // Flags that were set meanwhile stay.
+  // Keeps flags that were set meanwhile.
   ~held() { block_.tag = with_state(block_.tag, state_); }
   held(const held&) = delete;
   held& operator=(const held&) = delete;
@@ -29,7 +29,7 @@ class held {
   coro_state state_;
 };
 
-/// Where the type alone says that no code of the user's runs.
+/// For types that run no user code.
 struct not_needed {
   explicit not_needed(coro_block&) noexcept {}
 };

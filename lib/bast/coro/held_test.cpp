@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-1 in the middle of an operation: the user's code that an operation calls, a conversion, a move,
-// a destructor, the sink, finds the coroutine running, whatever it tries, and the operation goes on
-// with what it began.
+// F-1 during an operation: user code that the operation calls (a conversion, a move, a destructor,
+// the sink) finds the coroutine running whatever it tries, and the operation completes.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -21,7 +20,7 @@ namespace {
 
 using test::kind_of;
 
-/// What each operation answers to code that runs in the middle of another one.
+/// The result of each operation when called during another one.
 template <class Ref>
 std::string tried_on(Ref handle) {
   std::string answers;
@@ -46,7 +45,7 @@ std::string all_refused() {
   return answers;
 }
 
-/// What runs in the middle; set for as long as it is to be called.
+/// The code to run during an operation; set while it is to be called.
 std::function<void()> in_the_middle;
 
 void call() {
@@ -93,7 +92,7 @@ TEST(Held, F1_WhileAResultThatNobodyTookIsDestroyed) {
   EXPECT_FALSE(static_cast<const coro_ref<>&>(*one) == static_cast<const coro_ref<>&>(*other));
 }
 
-/// The session goes with the result, and its owner of the coroutine with the session.
+/// The session is destroyed with the result, and the owner of the coroutine with the session.
 TEST(Held, F16_AResultMayOwnTheOwnerOfItsCoroutine) {
   struct session {
     coro<void, void, std::shared_ptr<session>> worker;
@@ -115,7 +114,7 @@ TEST(Held, F16_AResultMayOwnTheOwnerOfItsCoroutine) {
   EXPECT_EQ(pool.stats().free, 2U) << "the new one went with the session too";
   pool.check_invariants();
   make();
-  // Its pool's end is the session's.
+  // The pool ends with the session.
 }
 
 TEST(Held, F1_WhileAValueIsConvertedForAResume) {

@@ -51,7 +51,7 @@ TEST(Inbox, GivesAllOfItTheNewestFirstAndSaysWhenItWasEmpty) {
     EXPECT_FALSE(in.push(all[3]));
     EXPECT_EQ(numbers_of(in.take()), "4 2 3 1");
   }
-  EXPECT_TRUE(in.push(all[4])) << "what was taken may come again";
+  EXPECT_TRUE(in.push(all[4])) << "a taken node may be pushed again";
   EXPECT_EQ(numbers_of(in.take()), "5");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// coro_pool::make: the types that it deduces, and the life of a coroutine that is suspended before
-// its first statement.
+// coro_pool::make: the types that it deduces, and coroutines that are suspended before their first
+// statement.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -98,8 +98,8 @@ TEST(Make, F11_ThisCoroYieldWorksInACoroutineWithoutValues) {
   EXPECT_TRUE(made->resume().finished());
 }
 
-// Each way in which a coroutine that never ran can end: its function is destroyed, once, and the
-// stack returned.
+// Each way to end a coroutine that never ran: its function is destroyed once and its stack
+// returned.
 TEST(Make, F6_AFunctionThatIsNeverCalledIsDestroyed) {
   enum class end { release, owner, abandon, pool, moved };
   for (const end how : {end::release, end::owner, end::abandon, end::pool, end::moved}) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A pool or a handle that was moved from answers every call.
+// Every call on a moved-from pool or handle is valid.
 #include <gtest/gtest.h>
 
 #include <utility>
@@ -42,7 +42,7 @@ TEST(MovedFrom, APoolAnswersBadState) {
     EXPECT_EQ(test::kind_of(pool.release(*c)), errc::stale_handle);
     EXPECT_EQ(test::kind_of(pool.release(nothing)), errc::stale_handle);
     EXPECT_TRUE(other.owns(*c));
-    pool = std::move(other);  // And it is one again.
+    pool = std::move(other);  // Now it is a pool again.
     expect_empty(other);
     EXPECT_TRUE(pool.acquire());
   }

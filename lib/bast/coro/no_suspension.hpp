@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `no_suspension`: a stretch of code that may not suspend, a cancellation callback say (C-9). It
-// stands in for the running coroutine: yielding there answers bad_state, or ends the process where
-// a yielder is used, and costs a yield elsewhere nothing. Other coroutines may be resumed.
+// `no_suspension`: a scope that may not suspend, for example a cancellation callback (C-9). It
+// replaces the running coroutine by a stand-in: yielding there fails with bad_state, or ends the
+// process if a yielder is used. Yields elsewhere pay nothing. Other coroutines may be resumed.
 #pragma once
 
 #include <new>
@@ -11,13 +11,13 @@
 
 namespace bast::internal {
 
-/// Stand-ins have no generation and no context; only their tag, stack and user data are looked at,
-/// and `transfer`, which is the coroutine that they stand in for.
+/// Stand-ins have no generation and no context. Only their tag, stack, user data and `transfer` are
+/// read; `transfer` is the coroutine that they replace.
 inline constexpr coro_tag stand_in_tag = static_cast<coro_tag>(coro_state::running);
 
 inline bool is_stand_in(const coro_block& block) noexcept { return block.tag == stand_in_tag; }
 
-/// The running coroutine itself, also where something stands in for it; null outside any.
+/// The running coroutine itself, also behind a stand-in; null outside a coroutine.
 inline coro_block* coroutine_here() noexcept {
   coro_block* const running = this_thread.current;
   if (running == nullptr || !is_stand_in(*running)) return running;

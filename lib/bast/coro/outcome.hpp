@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a coroutine leaves behind: a value or an exception, at the top of its own stack until
-// somebody takes it or the coroutine is released.
+// The outcome of a coroutine: a value or an exception, at the top of its own stack until it is
+// taken or the coroutine is released.
 #pragma once
 
 #include <bast/config.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-19, D3: what happens at the end of a stack, and that every fault that is not ours still reaches
-// whoever it belongs to.
+// F-19, D3: behaviour at the end of a stack; every fault that is not ours still reaches its
+// handler.
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -20,8 +20,8 @@ namespace {
 
 using namespace bast::literals;
 
-// A sanitizer reports the death in its own words after ours and exits instead of dying by signal.
-// Clang's runtime for undefined behaviour does so too.
+// A sanitizer appends its own report and exits instead of dying by the signal. Clang's runtime for
+// undefined behaviour does the same.
 #if defined(__has_feature)
 #if __has_feature(undefined_behavior_sanitizer)
 #define BAST_TEST_WITH_UBSAN 1
@@ -33,7 +33,7 @@ using namespace bast::literals;
 constexpr bool sanitized =
     BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN || BAST_TEST_WITH_UBSAN;
 
-volatile bool stop = false;  // Never set; the compiler must not know.
+volatile bool stop = false;  // Never set; unknown to the compiler.
 
 [[gnu::noinline]] int endless(int depth) {
   volatile char frame[512];
@@ -84,7 +84,7 @@ TEST(OverflowDeath, F19_TheProcessDiesAtTheFaultingInstruction) {
 
 TEST(OverflowDeath, D11_ASpentBudgetIsNamed) {
   if (test::under_valgrind) GTEST_SKIP() << "in this build a stack is open from the start";
-  // The window fits the budget, the first growth does not.
+  // The window fits the budget; the first growth does not.
   EXPECT_DEATH(overflow({.stack = {.budget = 40_KiB}}),
                "the pool's budget of open stack bytes is spent");
   EXPECT_DEATH(
@@ -126,7 +126,7 @@ TEST(OverflowDeath, F19_TheHookSeesItFirst) {
 
 TEST(OverflowDeath, D3_AWildWriteIntoTheClosedPartOfAStackIsNoWishToGrow) {
   if (test::under_valgrind) GTEST_SKIP() << "in this build a stack is open from the start";
-  // Far below the stack pointer: must die as a wild write, with no report of ours.
+  // Far below the stack pointer: must die as a wild write, without our report.
   EXPECT_EXIT(
       {
         std::signal(SIGSEGV, [](int) { ::_exit(42); });
@@ -211,15 +211,15 @@ TEST(OverflowDeath, D3_ALostSignalIsExplained) {
   EXPECT_DEATH(
       {
         std::signal(SIGUSR1, [](int) {});  // No SA_ONSTACK.
-        // Bound and asked ahead: lazy binding of a function needs kilobytes of stack.
+        // Bound and queried first: lazy binding of a function needs kilobytes of stack.
         const long process = ::syscall(SYS_getpid);
         const long thread = ::syscall(SYS_gettid);
         coro_pool pool = *coro_pool::create({.stack = {.limit = 64_KiB, .window = 4_KiB}});
         auto c = pool.acquire();
         (void)c->start([process, thread] {
-          // Use up the window but for less than the kernel's frame needs (a kilobyte and more),
-          // then have a signal delivered here. syscall() itself needs a few bytes only.
-          // From the stack pointer, as the frame above it may be large where much was inlined.
+          // Uses up the window except for less than the kernel's frame needs (a kilobyte and more),
+          // then has a signal delivered here. syscall() itself needs only a few bytes. Measured
+          // from the stack pointer, because the frame above may be large after inlining.
           auto* const here = static_cast<std::byte*>(__builtin_alloca(16));
           *here = std::byte{0};
           const auto left = static_cast<std::size_t>(here - find_stack(here).open_low);

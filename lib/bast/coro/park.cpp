@@ -8,7 +8,8 @@ namespace bast::internal {
 void park() {
   coro_block* const block = this_thread.current;
   BAST_CHECK(block != nullptr && !is_stand_in(*block), "parked outside a coroutine");
-  BAST_CHECK((block->tag & flag_scheduled) == 0, "a scheduled coroutine waits by its scheduler");
+  BAST_CHECK((block->tag & flag_scheduled) == 0,
+             "a scheduled coroutine must wait with its scheduler");
   block->tag = block->tag | flag_parked;
   suspend_self(*block);
 }

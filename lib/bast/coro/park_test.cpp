@@ -13,14 +13,14 @@ using internal::coro_block;
 
 coro_block* self() { return internal::this_thread.current; }
 
-/// False when it cannot be continued.
+/// Returns false if it cannot be continued.
 bool wake(coro_block* waiting) {
   if (!internal::is_parked(*waiting)) return false;
   internal::continue_parked(*waiting);
   return true;
 }
 
-/// "yielded finished parked", as far as they hold.
+/// The names of the predicates that hold.
 template <class Yield>
 std::string words_of(const step<Yield>& of) {
   return std::string(of.yielded() ? "yielded " : "") + (of.finished() ? "finished " : "") +
@@ -129,7 +129,7 @@ TEST(NoSuspension, C9_YieldingAnswersBadState) {
                    EXPECT_TRUE(this_coro::exists());
                    EXPECT_STREQ(this_coro::name(), "outer");
                    EXPECT_GT(this_coro::stack_left().count, 0U);
-                   // Another coroutine may run there, and suspend.
+                   // Another coroutine may run and suspend here.
                    ASSERT_TRUE(other
                                    ->start([&] {
                                      ++seen;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A plug-in may contain the library, or be it, and be closed. What the process keeps of it, the
-// signal handler and the end of its threads, is code that must stay.
+// A plug-in may contain the library, or be it, and be closed. Code that the process still refers
+// to, the signal handler and thread cleanup, must stay loaded.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -32,8 +32,8 @@ class Plugin : public testing::Test {
   }
 };
 
-/// The host's own handler gets a fault after the plug-in was closed. It runs on a thread that ends,
-/// whose thread_locals would keep it loaded otherwise.
+/// The host's own handler receives a fault after the plug-in was closed. It runs on a thread that
+/// ends, whose thread_locals would otherwise keep the plug-in loaded.
 int close_and_fault(int lives) {
   struct sigaction own{};
   own.sa_handler = ends_with_42;
@@ -78,7 +78,7 @@ TEST_F(Plugin, TwoCopiesOfTheLibraryGrowTheirOwnStacks) {
               void* const plugin = load_plugin();
               if (!pool || plugin == nullptr) return 1;
               auto c = pool->acquire<void, void, int>();
-              // Within a coroutine of ours one of the plug-in's, on the same thread.
+              // In one of our coroutines, one of the plug-in's, on the same thread.
               if (c->start("host", [&] { return run_plugin(plugin); }).failed()) return 2;
               return c->returned().value_or(0) == 101 ? 0 : 3;
             }),

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `coro_pool`: where coroutines come from and where their stacks are kept.
+// `coro_pool`: creates coroutines and keeps their stacks.
 //
 //   auto pool = bast::coro_pool::create({.stack = {.limit = 1_MiB}, .max_coros = 10'000});
 //   if (!pool) return pool.error();
 //   auto numbers = pool->make([](bast::yielder<int>& out) { out.yield(1); });
 //
-// A pool and its coroutines belong to the thread that made it; other threads are answered with
-// wrong_thread. Threads that each have a pool share nothing but the process's budgets.
+// A pool and its coroutines belong to the thread that created the pool; calls on other threads fail
+// with wrong_thread. The pools of different threads share only the process's budgets.
 //
-// A pool that was moved from has no coroutines and answers bad_state to whoever wants one.
+// A moved-from pool has no coroutines; creating one fails with bad_state.
 #pragma once
 
 #include <utility>
@@ -21,9 +21,9 @@ namespace bast::inline BAST_ABI {
 
 class coro_pool {
  public:
-  /// Makes a pool for the calling thread and prepares the thread (alternate signal stack) and the
-  /// process (fault handler). Errors: `invalid`, naming the option; no_memory; unsupported.
-  /// `where` names the pool to the inspector.
+  /// Creates a pool for the calling thread and prepares the thread (alternate signal stack) and the
+  /// process (fault handler). `where` names the pool to the inspector. Errors: `invalid`, naming
+  /// the option; no_memory; unsupported.
   [[nodiscard]] static result<coro_pool> create(
       const coro_pool_options& options = {},
       const std::source_location& where = std::source_location::current()) noexcept {
@@ -35,40 +35,41 @@ class coro_pool {
   coro_pool(const coro_pool&) = delete;
   coro_pool& operator=(const coro_pool&) = delete;
   coro_pool(coro_pool&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
-  /// What this pool held ends as in the destructor.
+  /// The contents of this pool end as in the destructor.
   coro_pool& operator=(coro_pool&& other) noexcept {
-    // Destroyed last: what its coroutines' destructors do may reach both of these.
+    // Destroyed last: the destructors in its coroutines may access or destroy both of these.
     const coro_pool before(std::exchange(core_, std::exchange(other.core_, nullptr)));
     return *this;
   }
-  /// Unwinds what is suspended, newest acquired first (F-17), and gives everything back; in a build
-  /// without exceptions it abandons what is suspended (F-12). Ends the process when a coroutine of
-  /// this pool is running, or on another thread than the pool's. In a child that was forked without
-  /// the pool's thread it does nothing (IO-15).
+  /// Unwinds suspended coroutines, newest acquired first (F-17), and frees everything. A build
+  /// without exceptions abandons them (F-12). Ends the process if a coroutine of this pool is
+  /// running, or on a thread other than the pool's. Does nothing in a child that was forked without
+  /// the pool's thread (IO-15).
   ~coro_pool() {
     if (core_ != nullptr) internal::pool_core::destroy(core_);
   }
 
-  /// A coroutine that calls `function`, suspended before its first statement: `resume` begins it.
-  /// Its types are those of the function (coro_of). The function is stored on the coroutine's stack
-  /// and destroyed there, when it has returned or when the coroutine is released before. Depths are
-  /// recorded under the caller's source location. Never blocks. Errors: those of acquire; `limit`
-  /// and no_memory where there is no stack. What the function's copy or move throws passes through.
+  /// Creates a coroutine that calls `function`, suspended before its first statement: `resume`
+  /// begins it. Its types are those of the function (coro_of). The function is stored on the
+  /// coroutine's stack and destroyed there when it has returned, or when the coroutine is released
+  /// earlier. Depths are recorded under the caller's source location. Never blocks. If the
+  /// function's copy or move throws, that propagates. Errors: those of acquire; `limit` and
+  /// no_memory if there is no stack.
   template <class F>
   [[nodiscard]] result<coro_of<F>> make(
       F&& function, std::source_location where = std::source_location::current()) {
     return make_at<coro_of<F>>(site_key::at(where), std::forward<F>(function), nullptr);
   }
-  /// The same, recorded under a label, which also becomes the name.
+  /// The same, recorded under a label that also becomes the name.
   template <class F>
   [[nodiscard]] result<coro_of<F>> make(static_string label, F&& function) {
     return make_at<coro_of<F>>(site_key::labelled(label.c_str()), std::forward<F>(function),
                                label.c_str());
   }
 
-  /// The same in two steps, with the types spelled out: a coroutine that is ready to be started and
-  /// has no stack until then (`start` runs it at once). Never blocks, never throws.
-  /// Errors: wrong_thread, forked, bad_state, `limit` (max_coros), no_memory.
+  /// The same in two steps, with explicit types: creates a ready coroutine, which has no stack
+  /// until `start` runs it. Never blocks or throws. Errors: wrong_thread, forked, bad_state,
+  /// `limit` (max_coros), no_memory.
   template <class Yield = void, class Resume = void, class Return = void>
   [[nodiscard]] result<coro<Yield, Resume, Return>> acquire() noexcept {
     using ref = coro_ref<Yield, Resume, Return>;
@@ -80,12 +81,12 @@ class coro_pool {
     return coro<Yield, Resume, Return>(ref(**block));
   }
 
-  /// True when `handle` came from this pool; it may be stale.
+  /// Returns true if `handle` came from this pool; it may be stale.
   template <class Yield, class Resume, class Return>
   bool owns(const coro_ref<Yield, Resume, Return>& handle) const noexcept {
     return core_ != nullptr && internal::chunk::of(*handle.block_).owner == core_;
   }
-  /// handle.release(), refused with stale_handle when the coroutine is another pool's (F-16).
+  /// handle.release(); fails with stale_handle if the coroutine belongs to another pool (F-16).
   template <class Yield, class Resume, class Return>
   [[nodiscard]] result<void> release(coro_ref<Yield, Resume, Return>& handle) noexcept {
     if (!owns(handle)) {
@@ -94,8 +95,8 @@ class coro_pool {
     return handle.release();
   }
 
-  /// Makes the calling thread the owner. Errors: busy when a coroutine has started and has not
-  /// finished: it never changes its thread; bad_state.
+  /// Makes the calling thread the owner. Errors: busy if a coroutine has started and not finished,
+  /// because it never changes its thread; bad_state.
   [[nodiscard]] result<void> adopt() noexcept {
     if (core_ == nullptr) return moved_from("coro_pool.adopt");
     return core_->adopt();
@@ -107,15 +108,15 @@ class coro_pool {
     if (core_ == nullptr) return moved_from("coro_pool.reserve");
     return core_->reserve(count);
   }
-  /// Gives back the memory of idle stacks, and whole slabs where nothing is live. Returns the bytes
-  /// of address space unmapped: none while for_each_stack or for_each_site visits. Never fails.
+  /// Frees the memory of idle stacks, and unmaps slabs without live stacks, but none during
+  /// for_each_stack or for_each_site. Returns the bytes of address space unmapped. Never fails.
   bytes shrink() noexcept { return core_ != nullptr ? core_->shrink() : bytes{}; }
 
   /// O(coroutines + stacks).
   coro_pool_stats stats() const noexcept {
     return core_ != nullptr ? core_->stats() : coro_pool_stats{};
   }
-  /// Calls `f(const site_stats&)` for every spawn site that had a stack released. `f` may use the
+  /// Calls `f(const site_stats&)` for each spawn site that had a stack released. `f` may use the
   /// pool, but not destroy it.
   template <class F>
   void for_each_site(F f) {
@@ -127,7 +128,7 @@ class coro_pool {
       if (sites.entry_of(i).uses != 0) f(sites.stats(i));
     }
   }
-  /// Calls `f(const stack_view&)` for every stack of the pool, live or idle. `f` may use the pool,
+  /// Calls `f(const stack_view&)` for each stack of the pool, live or idle. `f` may use the pool,
   /// but not destroy it.
   template <class F>
   void for_each_stack(F f) {
@@ -137,14 +138,14 @@ class coro_pool {
       f(stack_view{&s, home.low(s) + home.geometry.guard, home.open_low(s), s.top});
     });
   }
-  /// The pool's budget of open stack bytes; its limit may be changed at any time. Of a pool that
-  /// was moved from, one that no stack is charged to.
+  /// The pool's budget of open stack bytes; its limit may be changed at any time. For a moved-from
+  /// pool, a budget that no stack is charged to.
   stack_budget& budget() noexcept {
     return core_ != nullptr ? core_->stacks().budget() : internal::budget_of_nothing;
   }
 
-  /// Verifies every invariant of the pool and its stacks; ends the process where one fails.
-  /// O(everything). For tests and fuzzers.
+  /// Checks every invariant of the pool and its stacks; ends the process if one fails. O(coroutines
+  /// + stacks). For tests and fuzzers.
   void check_invariants() noexcept {
     if (core_ != nullptr) core_->check_invariants();
   }

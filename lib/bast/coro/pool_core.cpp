@@ -25,8 +25,8 @@ namespace {
 #if BAST_EXCEPTIONS
 void report_unhandled(void*, std::exception_ptr failure, const char* name) noexcept {
   text line;
-  line << "bast: nobody took the exception that left coroutine "
-       << (name != nullptr ? name : "(unnamed)") << ": ";
+  line << "bast: unhandled exception left coroutine " << (name != nullptr ? name : "(unnamed)")
+       << ": ";
   try {
     std::rethrow_exception(std::move(failure));
   } catch (const std::exception& e) {
@@ -40,9 +40,9 @@ void report_unhandled(void*, std::exception_ptr failure, const char* name) noexc
 #endif
 
 /// Processors forward a store to a load by the low twelve bits of their addresses. A pool, its
-/// slots and its control blocks are used together and each would begin at a page: kept apart within
-/// it, a life from acquire to release takes a quarter less time (bench: create). Slabs have their
-/// own.
+/// slots and its control blocks are used together, and each would begin at a page boundary. With
+/// different offsets in the page, a life from acquire to release takes a quarter less time (bench:
+/// create). Slabs have their own offset.
 constexpr std::size_t offset_in_page = 0x200;
 
 std::size_t mapping_bytes() noexcept {
@@ -65,8 +65,8 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
   if (!memory) return std::unexpected(memory.error());
   auto* const pool = new (*memory + offset_in_page) pool_core;
   stack_options stack = options.stack;
-  // Valgrind moves the stack pointer before a push faults, and runs the push again afterwards: the
-  // stack would be off by a word. So nothing there may depend on growth.
+  // Valgrind moves the stack pointer before a push faults, and then repeats the push: the stack
+  // would be off by a word. So nothing may depend on growth.
   if constexpr (BAST_WITH_VALGRIND != 0) stack.growth = stack_growth::demand;
   if (auto ready = pool->stacks_.init(stack, options.max_coros, where); !ready) {
     pool->~pool_core();
@@ -87,12 +87,12 @@ result<pool_core*> pool_core::create(const coro_pool_options& options, site_key 
 
 void pool_core::destroy(pool_core* dead) noexcept {
   if (dead->thread_ != this_thread.tag && dead->process_.is_forked()) {
-    // The thread whose it is did not fork along, and nothing here may run what it left suspended.
-    // The memory is this process's own copy, and goes when it ends.
+    // The pool's thread does not exist in this child, and its suspended coroutines cannot run here.
+    // The memory is the child's own copy and is freed when the child ends.
     return;
   }
   BAST_CHECK(dead->thread_ == this_thread.tag, "a coro_pool was destroyed on another thread");
-  BAST_CHECK(dead->visits_ == 0, "a coro_pool was destroyed by what for_each_... calls");
+  BAST_CHECK(dead->visits_ == 0, "a coro_pool was destroyed during for_each_...");
   dead->release_everything();
   for (chunk* next = nullptr; dead->chunks_ != nullptr; dead->chunks_ = next) {
     next = dead->chunks_->next;
@@ -120,7 +120,7 @@ result<void> pool_core::refill() noexcept {
       next_fresh_ = 1;
     }
     coro_block& block = chunks_->block(next_fresh_++);
-    // Retired by an earlier pool: no coroutine of this one, so it takes no part in its maximum.
+    // Retired by an earlier pool, so it does not count towards this pool's maximum.
     if (state_of(block.tag) == coro_state::retired) {
       ++inherited_;
       continue;
@@ -177,11 +177,11 @@ result<void> pool_core::release_abandoning(coro_block& block) noexcept {
 }
 
 void pool_core::unwind(coro_block& block) noexcept {
-  // What it waits for is told by the destructors on its stack.
+  // The destructors on its stack end its wait.
   const coro_tag tag = (block.tag & ~flag_parked) | flag_unwinding;
   block.transfer = nullptr;  // see refuse_suspension
   run(block, this_thread, with_state(tag, coro_state::running));
-  // F-10: while unwinding nothing suspends, so the only way back is the end.
+  // F-10: unwinding cannot suspend, so it returns here only at the end.
   BAST_ASSERT(state_of(block.tag) == coro_state::finished);
 }
 

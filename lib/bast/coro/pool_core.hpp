@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `pool_core`: what a coroutine pool is, without templates. Lives in a mapping of its own and never
-// moves; coro_pool is the handle that users hold.
+// `pool_core`: a coroutine pool without templates. Lives in a mapping of its own and never moves;
+// coro_pool is the user's handle.
 //
 //   I1  created = free + ready + running + suspended + finished + retired <= max   (F-15)
 //   I2  Every block of this pool carries this pool's thread in its tag.
 //   I3  A block has a stack exactly from start to release (D14).
 //
-// Owner's thread only; calls from another thread are answered with wrong_thread.
+// Owner's thread only; calls from other threads fail with wrong_thread.
 #pragma once
 
 #include <cstdint>
@@ -18,18 +18,18 @@
 
 namespace bast::internal {
 
-/// Which operation a diagnosis is about: a row of table F-1.
+/// The operation in a diagnosis: a row of table F-1.
 enum class coro_op : std::uint8_t { start, resume, release, returned, peek, describe };
 
 class pool_core {
  public:
   [[nodiscard]] static result<pool_core*> create(const coro_pool_options& options,
                                                  site_key where) noexcept;
-  /// Unwinds what is suspended, newest first (F-17). Ends the process when one is running. Does
-  /// nothing in a forked child that has not the pool's thread (IO-15).
+  /// Unwinds suspended coroutines, newest first (F-17). Ends the process if one is running. Does
+  /// nothing in a child that was forked without the pool's thread (IO-15).
   static void destroy(pool_core* dead) noexcept;
 
-  /// A ready coroutine. Errors: wrong_thread, `limit`, no_memory.
+  /// Acquires a ready coroutine. Errors: wrong_thread, `limit`, no_memory.
   [[nodiscard]] result<coro_block*> acquire() noexcept {
     if (thread_ != this_thread.tag || free_ == nullptr) [[unlikely]] {
       if (auto filled = refill(); !filled) return std::unexpected(filled.error());
@@ -41,14 +41,14 @@ class pool_core {
     return block;
   }
 
-  /// Releases a coroutine whose tag was just compared with the caller's handle, in any state.
-  /// Errors: busy.
+  /// Releases a coroutine in any state. Its tag was just compared with the caller's handle. Errors:
+  /// busy.
   [[nodiscard]] result<void> release(coro_block& block) noexcept;
   /// Frees a suspended coroutine's stack without unwinding it (F-12). Errors: busy.
   [[nodiscard]] result<void> release_abandoning(coro_block& block) noexcept;
 
-  /// Frees a block that has nothing more to say: it is finished and its outcome was taken, or it
-  /// never ran. `generation` is its tag's, in place.
+  /// Frees a block that never ran, or whose outcome was taken. `generation` is that of its tag, in
+  /// place.
   void recycle(coro_block& block, coro_tag generation) noexcept {
     if (block.stack != nullptr) {
       block.hooks.ended();
@@ -60,7 +60,7 @@ class pool_core {
       block.tag = generation | thread_ | static_cast<coro_tag>(coro_state::retired);
       return;
     }
-    // One generation on, and free, which is 0.
+    // The next generation, and `free`, which is 0.
     static_assert(static_cast<coro_tag>(coro_state::free) == 0);
     if (BAST_MUTANT(generation_not_bumped)) generation -= coro_tag{1} << tag_generation_shift;
     const coro_tag kept = BAST_MUTANT(parked_flag_kept) ? block.tag & flag_parked : 0;
@@ -68,9 +68,10 @@ class pool_core {
     block.next = free_;
     free_ = &block;
   }
-  /// Before the first run of a coroutine that is unstarted.
+  /// Called before the first run of an unstarted coroutine.
   static void begin(coro_block& block) noexcept;
-  /// After its outcome was moved or rethrown. Runs the value's destructor: the block is held.
+  /// Called after its outcome was moved or rethrown. Destroys the value, which is user code: the
+  /// block is held.
   static void forget_outcome(coro_block& block) noexcept;
 
   [[nodiscard]] result<void> adopt() noexcept;
@@ -80,7 +81,7 @@ class pool_core {
   void check_invariants() noexcept;
 
   stack_pool& stacks() noexcept { return stacks_; }
-  /// While one lives, the user's code is shown stacks and sites: they stay where they are.
+  /// While one exists, user code visits stacks and sites: they stay in place.
   class visit {
    public:
     explicit visit(pool_core& home) noexcept : home_(home) { ++home_.visits_; }
@@ -91,12 +92,12 @@ class pool_core {
    private:
     pool_core& home_;
   };
-  /// Where a coroutine that has a stack was started.
+  /// The spawn site of a coroutine that has a stack.
   const site_key& site_of(const coro_block& block) noexcept {
     return stacks_.sites()[block.stack->site].key;
   }
 
-  /// Says why `block`, reached through a handle of `generation`, does not allow `op` here.
+  /// The error of `op` on `block`, reached through a handle of `generation`.
   [[gnu::cold]] static error diagnose(const coro_block& block, std::uint32_t generation,
                                       coro_op op) noexcept;
 
@@ -105,8 +106,8 @@ class pool_core {
   ~pool_core() = default;
 
   [[nodiscard]] result<void> refill() noexcept;
-  /// What answers on a thread that is not the pool's: wrong_thread, in the words of `whose`, or
-  /// forked.
+  /// The error of a call on a thread other than the pool's: wrong_thread with the detail `whose`,
+  /// or forked.
   [[gnu::cold]] error elsewhere(static_string operation, static_string whose) const noexcept;
   void unwind(coro_block& block) noexcept;
   void dispose_outcome(coro_block& block) noexcept;
@@ -115,7 +116,7 @@ class pool_core {
 
   template <class F>
   void for_each_block(F f) const noexcept {
-    std::size_t end = next_fresh_;  // The newest chunk is used up to here, older ones in full.
+    std::size_t end = next_fresh_;  // The newest chunk is used up to here, older ones entirely.
     for (chunk* at = chunks_; at != nullptr; at = at->next) {
       for (std::size_t i = 1; i < end; ++i) f(at->block(i));
       end = chunk_blocks;
@@ -124,14 +125,14 @@ class pool_core {
 
   coro_block* free_ = nullptr;  // LIFO
   coro_tag thread_ = 0;
-  os::fork_mark process_;  // in which it became that thread's
+  os::fork_mark process_;  // in which that thread became the owner
   coro_tag flags_ = 0;
   std::uint64_t sequence_ = 0;
   stack_pool stacks_;
 
   std::size_t max_ = 0;
   std::size_t created_ = 0;
-  std::size_t inherited_ = 0;              // retired by an earlier pool, in chunks of this one
+  std::size_t inherited_ = 0;              // retired by an earlier pool, in this pool's chunks
   chunk* chunks_ = nullptr;                // newest first
   std::size_t next_fresh_ = chunk_blocks;  // within the newest; chunk_blocks: none left
   std::uint64_t swallowed_unwinds_ = 0;
@@ -141,7 +142,7 @@ class pool_core {
   unhandled_sink sink_;
 };
 
-/// Of a pool that was moved from.
+/// The budget of a moved-from pool.
 extern constinit stack_budget budget_of_nothing;
 
 }  // namespace bast::internal

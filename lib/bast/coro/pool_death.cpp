@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The end of a pool: everything that is still held is released, newest first (F-17).
+// The end of a pool: releases everything that it still holds, newest first (F-17).
 #include <algorithm>
 
 #include "bast/coro/pool_core.hpp"
@@ -32,12 +32,12 @@ void pool_core::release_at_death(coro_block& block) noexcept {
                << (is_scheduled ? "scheduled" : "running") << '\n';
     violation(diagnostic);
   }
-  // Without exceptions there is no unwinding; what is suspended is abandoned, and counted.
+  // Without exceptions there is no unwinding: suspended coroutines are abandoned, and counted.
   if (!release(block)) (void)release_abandoning(block);
 }
 
-/// Newest first (F-17). Unwinding runs destructors that may release, acquire and start in this very
-/// pool, so the order is written down first and every entry is looked at again.
+/// Newest first (F-17). Unwinding runs destructors that may release, acquire and start in this
+/// pool. So the order is recorded first, and every entry is checked again.
 void pool_core::release_everything() noexcept {
   std::size_t held = 0;
   for_each_block([&](const coro_block& block) { held += is_held(block) ? 1U : 0U; });
@@ -58,7 +58,7 @@ void pool_core::release_everything() noexcept {
     }
     os::release(*memory, size);
   }
-  // What the destructors started meanwhile; or everything, slowly, when there was no memory.
+  // Coroutines that the destructors started meanwhile; or all of them, slowly, if memory was short.
   for (;;) {
     coro_block* newest = nullptr;
     for_each_block([&](coro_block& block) {

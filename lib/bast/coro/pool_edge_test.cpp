@@ -32,7 +32,7 @@ TEST(PoolEdge, ReserveAnswersExactlyAtTheMaximum) {
 }
 
 #if BAST_EXCEPTIONS
-/// More than a page of the list in which the end of a pool writes them down.
+/// More than a page of the list in which the end of a pool records them.
 TEST(PoolEdge, F17_AmongManyTheNewestIsUnwoundFirst) {
   std::vector<int> order;
   struct writes {
@@ -43,7 +43,7 @@ TEST(PoolEdge, F17_AmongManyTheNewestIsUnwoundFirst) {
   const auto live = [&] {
     coro_pool pool = *coro_pool::create({.max_coros = 20'000});
     for (int i = 0; i < 20'000; ++i) {
-      auto c = pool.acquire()->detach();  // Ready, but for one in a thousand.
+      auto c = pool.acquire()->detach();  // Ready, except for one in a thousand.
       if (i % 1000 != 0) continue;
       const auto step = c.start([&order, i](yielder<>& out) {
         const writes local{order, i};
@@ -52,7 +52,7 @@ TEST(PoolEdge, F17_AmongManyTheNewestIsUnwoundFirst) {
       EXPECT_TRUE(step.yielded());
     }
   };
-  live();  // What the process makes once and keeps.
+  live();  // Allocates what the process keeps permanently.
   order.clear();
   const test::leak_baseline before;
   live();
@@ -62,7 +62,7 @@ TEST(PoolEdge, F17_AmongManyTheNewestIsUnwoundFirst) {
   EXPECT_EQ(order, wanted);
 }
 
-/// What destructors acquire at the end of a pool ends after all that was there before.
+/// Coroutines that destructors acquire at the end of a pool end after all earlier ones.
 TEST(PoolEdge, F17_WhatBeginsMeanwhileEndsLast) {
   std::vector<int> order;
   {
@@ -92,7 +92,7 @@ TEST(PoolEdge, F17_WhatBeginsMeanwhileEndsLast) {
   EXPECT_EQ(order, (std::vector{2, 1, 0, 100, 101, 102}));
 }
 
-/// A destructor may release what is still to be released, and its place may be taken again.
+/// A destructor may release a coroutine that is still to be released, and its place may be reused.
 TEST(PoolEdge, F17_APlaceThatWasTakenAgainWaitsForItsTurn) {
   struct writes {
     std::vector<int>& order;
@@ -141,7 +141,7 @@ TEST(PoolEdge, F17_AlsoWithoutMemoryTheNewestIsUnwoundFirst) {
   order.reserve(200);
   {
     coro_pool pool = *coro_pool::create();
-    // Taken and given back in another order first, so that places do not tell ages.
+    // Acquired and released in another order first, so that places do not reveal ages.
     std::vector<coro<>> shuffled;
     for (int i = 0; i < 150; ++i) shuffled.push_back(*pool.acquire());
     for (std::size_t i = 0; i < shuffled.size(); i += 2) ASSERT_TRUE(shuffled[i].release());
@@ -184,7 +184,7 @@ TEST(PoolEdge, WhatIsLeftAndWhatIsUsedAreTheStack) {
                   const std::size_t left = this_coro::stack_left().count;
                   EXPECT_GT(used, 0U);
                   EXPECT_LT(used, (16_KiB).count);
-                  // Each measures from its own frame, and both frames are small.
+                  // Each measures from its own frame; both frames are small.
                   EXPECT_GT(used + left, (127_KiB).count);
                   EXPECT_LT(used + left, (129_KiB).count);
                 }).failed());
@@ -220,7 +220,7 @@ TEST(PoolEdge, EveryStackIsShownAsItIs) {
   for (auto& c : all) ASSERT_TRUE(c.resume().finished());
 }
 
-/// Sites for which there is no room share a record, which is shown with the others.
+/// Sites for which there is no room share a record, which is visited with the others.
 TEST(PoolEdge, X6_SitesWithoutARecordAreShownAsOne) {
   coro_pool pool = *coro_pool::create();
   ASSERT_TRUE(pool.reserve(1));
@@ -269,7 +269,7 @@ TEST(PoolEdge, WhatIsShownAPoolsStacksMayUseThePool) {
   std::size_t shown = 0;
   pool.for_each_stack([&](const stack_view&) {
     ++shown;
-    EXPECT_EQ(pool.shrink(), 0_B) << "what is shown stays";
+    EXPECT_EQ(pool.shrink(), 0_B) << "visited slabs stay mapped";
     auto c = pool.acquire();
     EXPECT_TRUE(c->start([] {}).finished());
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-15 and what goes with it: every counter of a pool, whole, through second uses, failures, a
-// change of thread and the pool's end.
+// F-15 and related laws: every counter of a pool, through reuse, failures, a change of thread and
+// the pool's end.
 #include <gtest/gtest.h>
 
 #include <cfenv>
@@ -90,10 +90,10 @@ TEST(PoolLife, F12_AbandoningIsCountedWhereThereWasSomethingToUnwind) {
   coro_pool pool = *coro_pool::create();
   for (std::uint64_t round = 1; round <= 3; ++round) {
     auto c = pool.acquire();
-    ASSERT_TRUE(c->release(abandon));  // It never ran.
+    ASSERT_TRUE(c->release(abandon));  // never ran
     c = pool.acquire();
     ASSERT_FALSE(c->start([] {}).failed());
-    ASSERT_TRUE(c->release(abandon));  // It is finished.
+    ASSERT_TRUE(c->release(abandon));  // finished
     c = pool.acquire();
     ASSERT_FALSE(c->start([] { (void)this_coro::yield(); }).failed());
     ASSERT_TRUE(c->release(abandon));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a pool says of the places that its coroutines were started from.
+// A pool's records of spawn sites.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -45,14 +45,14 @@ TEST(PoolSite, EverySiteIsRecordedUnderItsOwnName) {
   EXPECT_EQ(sites, 2U);
 }
 
-/// Of the stack itself, where a sanitizer has another place for locals.
+/// Uses the stack itself, even if a sanitizer keeps locals elsewhere.
 [[gnu::noinline]] void use_stack(std::size_t size) {
   void* const local = std::memset(__builtin_alloca(size), 1, size);
-  asm volatile("" : : "r"(local) : "memory");  // It escapes: nobody may leave it out.
+  asm volatile("" : : "r"(local) : "memory");  // It escapes: the compiler must keep it.
 }
 
-/// Coroutines one after the other share a stack. One of them asks, and somebody else while it is
-/// suspended, and it asks again when its stack has grown.
+/// Successive coroutines share a stack. One of them queries the sites; another coroutine does so
+/// while it is suspended; it queries again after its stack has grown.
 TEST(PoolSite, D4_AQueryWhileAStackIsInUseKnowsWhoRanThereBefore) {
   coro_pool pool = *coro_pool::create({.max_coros = 1});
   const auto deepest = [&](std::uint64_t uses) {

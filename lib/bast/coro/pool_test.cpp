@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-5, F-13, F-14, F-15: the pool's bookkeeping, its limits, its thread, and that a recycled
-// coroutine is a fresh one.
+// F-5, F-13, F-14, F-15: the pool's counters, its limits, its thread; a recycled coroutine has no
+// state of the earlier one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -121,7 +121,7 @@ TEST(Pool, F14_UnderZeroUsedNothingIsLeftToRead) {
       volatile char buffer[8000];
       int longest = 0;
       int found = 0;
-      // Reading indeterminate bytes is the point: they are what the former user left.
+      // Reading indeterminate bytes is the point: they are the previous coroutine's.
       for (volatile char& byte : buffer) {
         found = byte == 0x5a ? found + 1 : 0;
         longest = std::max(longest, found);
@@ -151,7 +151,7 @@ TEST(Pool, F5_AnotherThreadIsRefused) {
     EXPECT_EQ(test::kind_of(there.start([] {})), errc::wrong_thread);
     EXPECT_EQ(test::kind_of(pool.acquire()), errc::wrong_thread);
     EXPECT_EQ(test::kind_of(pool.reserve(1)), errc::wrong_thread);
-    // A thread that has a pool of its own is no better.
+    // Having its own pool makes no difference.
     coro_pool own = *coro_pool::create();
     EXPECT_EQ(test::kind_of(there.resume()), errc::wrong_thread);
   }).join();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A sampling profiler: signals at any instruction of threads that switch, start, unwind and grow,
-// and in the handler an unwinder. The processor's trap flag takes a sample at each instruction
-// until there are enough, so that no timer and no second thread decides what is seen.
-// arch/x86_64/step_test.cpp says what a walk must find; here the whole library is around a switch.
+// with an unwinder in the handler. The processor's trap flag takes a sample at each instruction
+// until there are enough, so the result does not depend on a timer or a second thread.
+// arch/x86_64/step_test.cpp defines what a walk must find; here the whole library surrounds a
+// switch.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <gtest/gtest.h>
@@ -28,8 +29,8 @@ constinit std::atomic<int> samples{0};
 constinit std::atomic<int> endless_walks{0};
 constinit int samples_wanted = 0;
 
-/// True in libgcc: while it installs the context that an exception goes on in, its own frames are
-/// of neither the one nor the other.
+/// Returns true in libgcc: while it installs the context in which an exception continues, its own
+/// frames belong to neither context.
 bool is_in_the_unwinder([[maybe_unused]] void* context) {
 #if defined(__x86_64__)
   const auto pc = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
@@ -51,14 +52,14 @@ void sample([[maybe_unused]] int signal_number, siginfo_t*, [[maybe_unused]] voi
   }
   [[maybe_unused]] const bool go_on = samples.fetch_add(1) + 1 < samples_wanted;
 #if defined(__x86_64__)
-  if (signal_number != SIGTRAP) return;  // Whoever sends it decides when.
+  if (signal_number != SIGTRAP) return;  // Otherwise the sender decides when.
   constexpr greg_t trap_flag = 0x100;
   greg_t& flags = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_EFL];
   flags = go_on ? flags | trap_flag : flags & ~trap_flag;
 #endif
 }
 
-/// `sample` as the handler of a signal while it lives.
+/// Installs `sample` as a signal handler during its lifetime.
 class sampled_by {
  public:
   sampled_by(int signal_number, int flags, int wanted) : signal_number_(signal_number) {
@@ -84,7 +85,7 @@ class sampled_by {
   struct sigaction before_{};
 };
 
-/// Why a program cannot be sampled here, or nothing.
+/// The reason why a program cannot be sampled here, or null.
 const char* obstacle_to_sampling() {
   if (BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN) {
     return "the sanitizer's own code is interrupted, and cannot be walked";
@@ -99,7 +100,7 @@ const char* obstacle_to_sampling() {
 /// Repeats `body`, sampled at each instruction, until there are enough samples.
 template <class Body>
 void sample_while(int flags, Body body) {
-  body();  // What the dynamic linker binds, it binds here.
+  body();  // Lazy binding happens here.
   const sampled_by handler(SIGTRAP, flags, 20'000);
   ::raise(SIGTRAP);  // The first sample; it makes the next instruction the second.
   while (samples.load() < samples_wanted) body();
@@ -130,7 +131,7 @@ TEST_P(Profiled, D13_AThreadThatSwitches) {
 }
 
 TEST_P(Profiled, D13_AThreadThatStartsNestsAndUnwinds) {
-  // A handler on the coroutine's own stack finds room there: what is open does not grow for it.
+  // A handler on the coroutine's own stack needs room: the open part does not grow for it.
   coro_pool pool = *coro_pool::create({.stack = {.limit = 512_KiB, .window = 256_KiB}});
   int unwound = 0;
   struct counts_up {
@@ -166,7 +167,7 @@ TEST_P(Profiled, D13_AThreadThatStartsNestsAndUnwinds) {
 
 TEST(ProfiledGrowth, D3_AThreadThatGrows) {
   if (obstacle_to_sampling() != nullptr) GTEST_SKIP() << obstacle_to_sampling();
-  // On the alternate stack: some samples are of the fault handler, and begin below its frame.
+  // On the alternate stack: some samples are in the fault handler and start below its frame.
   const sampled_by handler(SIGPROF, SA_ONSTACK, 300);
   coro_pool pool = *coro_pool::create({.stack = {.limit = 1_MiB}});
   const pthread_t target = ::pthread_self();

@@ -57,7 +57,7 @@ void ready_queue::end() noexcept {
   }
   if (is_forked()) return;
   BAST_CHECK(waiting_ == 0, "a ready_queue was destroyed while a coroutine waits to be continued");
-  BAST_CHECK(!running_, "a ready_queue was destroyed by a coroutine that it continues");
+  BAST_CHECK(!running_, "a ready_queue was destroyed by a coroutine that it resumed");
   // Acquire: pairs with the release at the end of wake().
   for (unsigned round = 0; wakers_.load(std::memory_order_acquire) != 0;) {
     os::real_atomics::relax(round++);
@@ -79,7 +79,7 @@ bool ready_queue::has_ready() const noexcept {
 }
 
 std::size_t ready_queue::run() noexcept {
-  BAST_CHECK(is_of_this_thread(), "a ready_queue is run by another thread than its own");
+  BAST_CHECK(is_of_this_thread(), "a ready_queue is run on a thread other than its own");
   if (is_forked()) return 0;
   ready_.collect();
   std::size_t continued = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which queue a thread has, and how queues end: in order, early, on another thread, after a fork.
+// Which queue a thread uses, and how queues end: in order, early, on another thread, after a fork.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -33,7 +33,7 @@ TEST(ReadyQueueOfAThread, F4_WhoNobodyWouldContinueMayNotWait) {
                  const internal::no_suspension guard;
                  EXPECT_EQ(test::kind_of(waiter::check("test")), errc::bad_state);
                }).finished());
-  EXPECT_TRUE(waiter::check("test")) << "a thread may";
+  EXPECT_TRUE(waiter::check("test")) << "a thread may wait";
   const internal::no_suspension guard;
   EXPECT_TRUE(waiter::check("test"));
 }
@@ -80,7 +80,7 @@ TEST(ReadyQueueOfAThread, Y14_ItsEndWaitsForAWakerThatIsWithinTheHook) {
   waits a(pool, order);
   const test::joined_thread waker([&] { a.at->set(); });
   while (!gate.entered) std::this_thread::yield();
-  EXPECT_EQ(ready->run(), 1U) << "the coroutine goes on meanwhile";
+  EXPECT_EQ(ready->run(), 1U) << "the coroutine continues meanwhile";
   const std::uint32_t here = os::thread_id();
   const test::joined_thread opens([&] {
     test::wait_until_asleep(here);
@@ -112,7 +112,7 @@ TEST(ReadyQueueOfAThread, IO15_InAForkedChildItIsEmptyAndMayEnd) {
             }),
             0);
   a.at->set();
-  EXPECT_EQ(ready->run(), 2U) << "the parent's is as it was";
+  EXPECT_EQ(ready->run(), 2U) << "the queue of the parent is unchanged";
 }
 
 TEST(ReadyQueueDeathTest, X5_EndingItBeforeItsWaitersEndsTheProcess) {
@@ -143,7 +143,7 @@ TEST(ReadyQueueDeathTest, X5_WhoItContinuesMayNotEndIt) {
         at->set();
         ready->run();
       },
-      "a ready_queue was destroyed by a coroutine that it continues");
+      "a ready_queue was destroyed by a coroutine that it resumed");
 }
 
 TEST(ReadyQueueDeathTest, F5_AnotherThreadMayNotEndItWhileItsOwnLives) {
@@ -180,7 +180,7 @@ TEST(ReadyQueueOfAThread, F12_OneOnAStackThatIsAbandonedIsTakenFromItsThread) {
 TEST(ReadyQueueDeathTest, F5_AnotherThreadMayNotRunIt) {
   ready_queue ready;
   EXPECT_DEATH(std::thread([&] { (void)ready.run(); }).join(),
-               "a ready_queue is run by another thread than its own");
+               "a ready_queue is run on a thread other than its own");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Coroutines that wait for something of the test's own, and the queue that continues them.
+// Coroutines that wait for an object of the test, and the queue that resumes them.
 #include "bast/coro/ready_queue.hpp"
 
 #include <gtest/gtest.h>
@@ -48,7 +48,7 @@ TEST_F(ReadyQueue, C18_TheWakerRunsNobodyAndTheLoopContinuesThemOldestFirst) {
   EXPECT_EQ(ready_.run(), 0U);
   EXPECT_TRUE(b.at->set());
   EXPECT_TRUE(a.at->set(7));
-  EXPECT_TRUE(order_.empty()) << "nobody runs inside the waker";
+  EXPECT_TRUE(order_.empty()) << "no coroutine runs inside the waker";
   EXPECT_TRUE(b.coroutine.peek().parked());
   EXPECT_TRUE(ready_.has_ready());
   EXPECT_EQ(bell_.rings, 1) << "once, until the queue is run";
@@ -78,7 +78,7 @@ TEST_F(ReadyQueue, F4_OfSeveralCommitsOneSucceedsAndTheWaitEndsOnce) {
 }
 
 TEST_F(ReadyQueue, WhatBecomesReadyMeanwhileIsForTheNextTime) {
-  // Each wakes the other for ever; the loop gets its turn all the same.
+  // Each wakes the other endlessly; the loop still gets its turn.
   event* at[2] = {};
   int turns[2] = {};
   bool over = false;
@@ -102,7 +102,7 @@ TEST_F(ReadyQueue, WhatBecomesReadyMeanwhileIsForTheNextTime) {
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(ready_.run(), 1U);
     EXPECT_EQ(turns[0] + turns[1], i + 1);
-    EXPECT_EQ(bell_.rings, i + 2) << "the loop is told that it has more to do";
+    EXPECT_EQ(bell_.rings, i + 2) << "the hook reports more work to the loop";
   }
   over = true;
   while (ready_.run() != 0) {
@@ -221,7 +221,7 @@ TEST_F(ReadyQueue, OtherThreadsWakeThemAndTellTheLoopFromThere) {
   });
   EXPECT_EQ(told.rings, 1);
   EXPECT_EQ(told.thread, waker);
-  EXPECT_EQ(bell_.rings, 0) << "the latest queue of the thread is the one";
+  EXPECT_EQ(bell_.rings, 0) << "the latest queue of the thread is used";
   EXPECT_EQ(ready_.run(), 0U);
   EXPECT_EQ(mine.run(), 2U);
   EXPECT_EQ(order_, (std::vector<waits*>{&a, &b}));

@@ -10,7 +10,7 @@
 namespace bast::internal {
 namespace {
 
-// The table is opened in steps: one mprotect for a thousand coroutines.
+// The table is opened in steps: one mprotect per thousand coroutines.
 constexpr std::size_t step_bytes = 16 * chunk_bytes;
 
 struct registry {
@@ -18,12 +18,12 @@ struct registry {
   std::byte* table = nullptr;
   std::size_t reserved = 0;  // bytes
   std::size_t opened = 0;    // bytes, from the low end
-  std::size_t used = 0;      // bytes ever given out
-  chunk* free = nullptr;     // chunks given back
+  std::size_t used = 0;      // bytes ever handed out
+  chunk* free = nullptr;     // returned chunks
 };
 constinit registry the;
 
-/// What a reader of the process's registry of stacks must know of our blocks.
+/// Describes the control blocks to readers of the stack registry.
 watch::coro_layout layout_of_blocks() noexcept {
   constexpr std::size_t context = offsetof(coro_block, context);
   watch::coro_layout layout{};
@@ -44,7 +44,7 @@ static_assert(flag_parked == watch::coro_flag_parked);
 
 result<void> reserve_table() noexcept {
   const std::size_t step = std::max(step_bytes, os::page_bytes());
-  // Less where the address space is limited (RLIMIT_AS): half, and half of that, down to one step.
+  // Where the address space is limited (RLIMIT_AS), halves the size down to one step.
   for (std::size_t size = registry_blocks_max * sizeof(coro_block);; size /= 2) {
     const auto table = os::reserve(size, step);
     if (table) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The registry is made by the first coroutine of a process: tests of that run in processes of their
-// own.
+// The first coroutine of a process creates the registry, so tests of that run in their own
+// processes.
 #include "bast/coro/registry.hpp"
 
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ TEST(CoroRegistry, X6_ARefusedTableIsNoMemoryAndTheNextAttemptSucceeds) {
     {
       const os::fault_scope all({.kind = os::call::map, .nth = 1, .persistent = true});
       if (test::kind_of(pool.acquire()) != errc::no_memory) return 1;
-      if (all.injected() != 17) return 2;  // 4 GiB, and half of it, down to one step of 64 KiB
+      if (all.injected() != 17) return 2;  // 4 GiB, then halves down to one step of 64 KiB
     }
     {
       const os::fault_scope opening({.kind = os::call::protect, .nth = 1});
@@ -83,7 +83,7 @@ TEST(CoroRegistry, WhenTheSmallerTableIsFullThatIsALimit) {
     if (::getrlimit(RLIMIT_AS, &before) != 0) return 1;
     std::size_t pages = 0;
     std::ifstream("/proc/self/statm") >> pages;
-    // Room for a table of that size and for its alignment, and not for twice as much.
+    // Room for a table of that size and its alignment, but not for twice as much.
     const rlim_t most = pages * os::page_bytes() + 2 * table_bytes;
     const rlimit little{.rlim_cur = most, .rlim_max = before.rlim_max};
     if (::setrlimit(RLIMIT_AS, &little) != 0) return 2;
@@ -103,7 +103,7 @@ TEST(CoroRegistry, WhenTheSmallerTableIsFullThatIsALimit) {
     coro_pool other = *coro_pool::create();
     if (test::kind_of(other.acquire()) != errc::limit) return 9;
     all.clear();
-    pool = *coro_pool::create();  // The one before gives all that it had to the next.
+    pool = *coro_pool::create();  // The previous pool returned everything to the registry.
     return other.acquire() ? 0 : 10;
   });
 }
@@ -126,7 +126,7 @@ TEST(CoroRegistry, TheTableIsOpenedStepByStep) {
 }
 
 TEST(CoroRegistry, ChunksOfPoolsThatAreGoneAreUsedAgain) {
-  // In a process of its own, where no chunk is free that another test left.
+  // In its own process, where no earlier test left a free chunk.
   test::expect_in_fresh_process([] {
     for (int round = 0; round < 4; ++round) {
       coro_pool pool = *coro_pool::create();
@@ -151,7 +151,7 @@ TEST(CoroRegistry, APoolsChunksAreItsOwnWhileItLives) {
   const coro_ref<> gone = *a;
   a = {};
   one = *coro_pool::create();
-  EXPECT_FALSE(one.owns(gone)) << "a chunk that nobody has is nobody's";
+  EXPECT_FALSE(one.owns(gone)) << "a free chunk has no owner";
   EXPECT_FALSE(other.owns(gone));
   EXPECT_FALSE(one.owns(coro_ref<>()));
 }

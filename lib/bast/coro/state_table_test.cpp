@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-1: every cell of the state table. An operation that is not legal returns its error and changes
-// nothing: not the state, not the counters, not the coroutine.
+// F-1: every cell of the state table. An operation that is not legal fails with its error and
+// changes nothing: state, counters, coroutine.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -33,8 +33,8 @@ class specimen {
     }
   }
 
-  /// Runs `operation(handle)` while the coroutine is in the chosen state and returns its error, or
-  /// nothing when it succeeded. Checks that a refusal changed nothing.
+  /// Runs `operation(handle)` while the coroutine is in the chosen state; returns its error, or
+  /// nothing if it succeeded. Checks that a failure changed nothing.
   template <class F>
   std::optional<errc> attempt(F operation) {
     std::optional<errc> refusal;
@@ -120,7 +120,7 @@ TEST(StateTable, F1_OneFromMakeIsSuspendedAndOnlyPeekDiffers) {
     SCOPED_TRACE(r.name);
     coro_pool pool = *coro_pool::create();
     coro<> made = *pool.make([] {});
-    // Without exceptions too: there is nothing to unwind.
+    // Also without exceptions: there is nothing to unwind.
     const bool is_release = r.operation == release;
     const cell expected = r.operation == peek ? errc::bad_state : is_release ? works : r.suspended;
     EXPECT_EQ(r.operation(made), expected);

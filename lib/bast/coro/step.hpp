@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `step`: what one run of a coroutine led to.
+// `step`: how one run of a coroutine ended.
 //
 //   for (auto step = numbers.resume(); step.yielded(); step = numbers.resume()) use(step.value());
 //
-// Exactly one of four questions is answered with true. There is no conversion to bool, which would
-// have to be read as one of them.
+// Exactly one of its four predicates is true. A conversion to bool would be ambiguous.
 #pragma once
 
 #include <bast/config.hpp>
@@ -46,16 +45,16 @@ class [[nodiscard]] step {
   = default;
   ~step() { clear(); }
 
-  /// It suspended itself; `value()` is what it yielded.
+  /// It suspended itself and yielded `value()`.
   bool yielded() const noexcept { return what_ == kind::yielded; }
-  /// It ran to its end; see `coro::returned`.
+  /// It finished; see `coro::returned`.
   bool finished() const noexcept { return what_ == kind::finished; }
-  /// It waits, for a process say. Only its executor continues it.
+  /// It waits, for example for a process. Only its executor resumes it.
   bool parked() const noexcept { return what_ == kind::parked; }
-  /// Nothing ran; `error()` says why.
+  /// It did not run; `error()` is the reason.
   bool failed() const noexcept { return what_ == kind::failed; }
 
-  /// What was yielded. Ends the process unless `yielded()`.
+  /// The yielded value. Ends the process unless `yielded()`.
   stored& value() & noexcept
     requires(!std::is_void_v<Yield>)
   {

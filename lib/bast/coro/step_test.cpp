@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `step`: one of four, and what each carries when it is moved.
+// `step`: its four kinds, and what each carries when moved.
 #include "bast/coro/step.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-10: code that swallows its unwinding and goes on for ever.
+// F-10: code that swallows its unwinding and never ends.
 #include <gtest/gtest.h>
 
 #include "bast/coro.hpp"
@@ -11,7 +11,7 @@
 namespace bast {
 namespace {
 
-/// Suspends `times` times, whatever comes of it.
+/// Tries to suspend `times` times and ignores the result.
 void suspend_stubbornly(long times) {
   while (times-- > 0) {
     try {
@@ -25,7 +25,7 @@ TEST(Swallow, F10_ManyRefusedSuspensionsEndAsFew) {
   coro_pool pool = *coro_pool::create();
   for (std::uint64_t life = 1; life <= 3; ++life) {  // Each unwinding has its own count.
     auto c = pool.acquire();
-    // The first suspends, and every later one is refused.
+    // The first suspends; every later one is refused.
     ASSERT_FALSE(c->start([] { suspend_stubbornly(1 + internal::refusals_max); }).failed());
     ASSERT_TRUE(c->release());
     EXPECT_EQ(pool.stats().swallowed_unwinds, life);

@@ -6,7 +6,7 @@ namespace bast::internal {
 void leave_slowly(coro_block* to, coro_tag running) noexcept {
   thread_state& thread = this_thread;
   coro_block& from = *thread.current;
-  BAST_CHECK(thread.suspension_forbidden == 0, "a coroutine waits in what may not suspend");
+  BAST_CHECK(thread.suspension_forbidden == 0, "a coroutine waits in code that may not suspend");
   if (to == &from) return;
   const arch::exception_state exceptions = *thread.exceptions;
   *thread.exceptions = {};
@@ -16,7 +16,7 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
   if (float_is_own) own_float = arch::float_control::read();
   hand_float_control_over(thread, (running & flag_own_float) != 0);
 
-  // I3: where the nest continues is kept here; the next one finds the thread as it was before.
+  // I3: the nest continues here; the next coroutine finds the thread as it was before.
   const resumer_state nest = thread.resumer;
   resumer_state* const outermost = thread.outermost;
   coro_block* const resumer = thread.resuming;
@@ -25,7 +25,7 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
     thread.resumer = *outermost;
   }
 
-  // I3: no handle may run or end what waits for its scheduler.
+  // I3: no handle may run or end a coroutine that waits for its scheduler.
   const coro_tag was_scheduled = from.tag & flag_scheduled;
   from.tag = with_state(from.tag, coro_state::suspended) | flag_parked |
              (resumer != nullptr ? flag_scheduled : 0);
@@ -45,7 +45,7 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
   complete_arrival(thread);
 
   if (resumer != nullptr) {
-    // Whoever runs all this may have come by another call, and is where the nest ends.
+    // The thread may have entered `run` by another call, and the nest must end there.
     *outermost = thread.resumer;
     thread.resumer = nest;
     thread.outermost = outermost;
@@ -54,7 +54,7 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
     from.tag = (from.tag & ~flag_scheduled) | was_scheduled;
   }
   if (float_is_own) {
-    // Where it has none of its own, but whoever is below it in the nest has.
+    // It has no control words of its own, but a coroutine below it in the nest has.
     if (!thread.float_is_own) thread.share_float();
     own_float.write();
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Switching straight on, for whoever schedules coroutines: one that waits or ends goes to the next,
-// and not by way of whoever resumed the first (docs/context-switch.md). The thread runs the first
-// with `run`, which comes back when one of them calls `park_for_resumer` or `finish_for_resumer`.
+// Direct switches between scheduled coroutines: one that waits or ends switches to the next without
+// returning to their common resumer (docs/context-switch.md). The thread runs the first one with
+// `run`, which returns when one of them calls `park_for_resumer` or `finish_for_resumer`.
 //
 //   thread           A                B                C
 //   run(A) ------->  ...
@@ -13,22 +13,23 @@
 //                    park_for_resumer()
 //   ...  <---------
 //
-//   I1  A coroutine that is scheduled suspends by these functions only, and its entry function
-//       begins with first_arrival: whoever is switched to completes what its predecessor could not
-//       do on its own stack.
-//   I2  The stack of one that ended is in use until the next one runs. So it is taken back there,
-//       by thread_state::recycle, which may settle or scrub it.
-//   I3  What runs nested, a raw coroutine that a scheduled one resumed, may wait as well. It is
-//       what is continued then, and counts as scheduled meanwhile; everything below it stays as it
-//       is: running, for every handle. The outermost of a nest is a scheduled one.
+//   I1  A scheduled coroutine suspends by these functions only, and its entry function begins with
+//       first_arrival: the target of a switch completes what its predecessor could not do on its
+//       own stack.
+//   I2  The stack of a finished coroutine is in use until the next one runs. So the next one
+//       returns it, by thread_state::recycle, which may settle or scrub it.
+//   I3  A raw coroutine that a scheduled one resumed runs nested and may wait too. It is then the
+//       one to be continued and counts as scheduled. Everything below it in the nest stays running
+//       for every handle. The outermost coroutine of a nest is a scheduled one.
 #pragma once
 
 #include "bast/coro/transfer.hpp"
 
 namespace bast::internal {
 
-/// Prepares `block` to run `entry` at its first switch or run, on `stack` below `top`: what is
-/// above is the caller's. Gives the block no thread: whoever runs it stamps its own (running_here).
+/// Prepares `block` to run `entry` at its first switch or run, on `stack` below `top`; the caller
+/// owns what is above. Gives the block no thread: the thread that runs it sets its own
+/// (running_here).
 inline void bind(coro_block& block, slot& stack, std::byte* top,
                  arch::entry_function entry) noexcept {
   block.stack = &stack;
@@ -37,13 +38,13 @@ inline void bind(coro_block& block, slot& stack, std::byte* top,
                 entry);
 }
 
-/// The tag of a coroutine that the calling thread is about to run, whether it ran before or not.
+/// The tag of a coroutine that the calling thread is about to run, started or not.
 inline coro_tag running_here(coro_tag tag) noexcept {
   constexpr coro_tag kept = ~(tag_thread_mask | tag_state_mask | flag_parked);
   return (tag & kept) | this_thread.tag | static_cast<coro_tag>(coro_state::running);
 }
 
-/// What an arriving coroutine does for the one that left.
+/// The arriving coroutine's work for the one that left.
 [[gnu::always_inline]] inline void complete_arrival(thread_state& thread) noexcept {
   thread.resuming = nullptr;
   if (coro_block* const gone = thread.ended) [[unlikely]] {
@@ -52,18 +53,19 @@ inline coro_tag running_here(coro_tag tag) noexcept {
   }
 }
 
-/// The first thing that the entry function of a scheduled coroutine does.
+/// Must be the first call of a scheduled coroutine's entry function.
 [[gnu::always_inline]] inline void first_arrival(coro_block& block) noexcept {
   block.hooks.arrive(&block);
   complete_arrival(this_thread);
 }
 
-/// Everything that is not the usual case. `to` is null: to whoever resumed the first.
+/// The unusual cases. `to` is null: switches to the resumer of the first coroutine.
 [[gnu::noinline]] void leave_slowly(coro_block* to, coro_tag running) noexcept;
 
-/// Parks what runs and runs `to`; returns when it is continued, at once where `to` is what runs.
-/// `running` is running_here() of the tag of `to`. In code that may not suspend it ends the process
-/// (thread_state::suspension_forbidden); whether what runs is being unwound the caller looks.
+/// Parks the running coroutine and runs `to`; returns when it is continued, at once if `to` is the
+/// running one. `running` is running_here() of the tag of `to`. Ends the process in code that may
+/// not suspend (thread_state::suspension_forbidden). The caller checks whether the running
+/// coroutine is being unwound.
 [[gnu::always_inline]] inline void switch_to(coro_block& to, coro_tag running) noexcept {
   thread_state& thread = this_thread;
   coro_block& from = *thread.current;
@@ -83,10 +85,10 @@ inline coro_tag running_here(coro_tag tag) noexcept {
   complete_arrival(thread);
 }
 
-/// Parks what runs and continues whoever resumed the first.
+/// Parks the running coroutine and continues the resumer of the first.
 inline void park_for_resumer() noexcept { leave_slowly(nullptr, 0); }
 
-/// Control words of its own end with a coroutine that leaves, and begin with one that comes.
+/// Own control words end with a coroutine that leaves and begin with one that arrives.
 [[gnu::always_inline]] inline void hand_float_control_over(thread_state& thread,
                                                            bool next_is_own) noexcept {
   if (thread.float_is_own) [[unlikely]] {
@@ -97,8 +99,8 @@ inline void park_for_resumer() noexcept { leave_slowly(nullptr, 0); }
   thread.float_is_own = next_is_own;
 }
 
-/// Ends what runs, which is not nested, and runs `to`: never returns. `flags` as of finish(). Its
-/// outcome is wherever its entry function put it; nothing of its stack is used again.
+/// Ends the running coroutine, which is not nested, and runs `to`: never returns. `flags` as for
+/// finish(). Its entry function has stored the outcome; its stack is not used again.
 [[noreturn, gnu::always_inline]] inline void finish_to(coro_block& to, coro_tag running,
                                                        coro_tag flags = 0) noexcept {
   thread_state& thread = this_thread;
@@ -115,7 +117,7 @@ inline void park_for_resumer() noexcept { leave_slowly(nullptr, 0); }
   arch::leave_for(to.context);
 }
 
-/// The same, to whoever resumed the first; that takes the stack back.
+/// The same, to the resumer of the first, which returns the stack.
 [[noreturn, gnu::always_inline]] inline void finish_for_resumer(coro_tag flags = 0) noexcept {
   thread_state& thread = this_thread;
   BAST_ASSERT(thread.resuming == nullptr);

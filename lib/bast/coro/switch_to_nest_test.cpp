@@ -17,7 +17,7 @@ namespace {
 
 using scheduler = minimal_scheduler;
 
-/// A raw coroutine that a scheduled one resumed waits, and with it whoever resumed it.
+/// A raw coroutine that a scheduled one resumed waits, and its resumer with it.
 TEST(SwitchTo, F4_ANestMayWaitAndGoesOnWhereItWas) {
   scheduler all;
   coro_pool pool = *coro_pool::create();
@@ -71,7 +71,7 @@ TEST(SwitchTo, F4_ANestMayWaitAndGoesOnWhereItWas) {
   pool.check_invariants();
 }
 
-/// A nest has the control words of whoever is below it, also while it waits.
+/// A nest uses the control words of the coroutine below it, also while it waits.
 TEST(SwitchTo, F7_ANestKeepsTheControlWordsItRanWith) {
   scheduler all;
   coro_pool pool = *coro_pool::create();
@@ -113,11 +113,11 @@ TEST(SwitchToDeath, C9_NothingWaitsWithinWhatMayNotSuspend) {
     });
     all.run();
   };
-  EXPECT_DEATH(wait_there(), "a coroutine waits in what may not suspend");
+  EXPECT_DEATH(wait_there(), "a coroutine waits in code that may not suspend");
 }
 
-/// Between two of its waits the thread comes to it by another call, from elsewhere, and is gone
-/// from where it was when the nest began.
+/// Between two of its waits the thread enters it by another call, from elsewhere, and has left the
+/// place where the nest began.
 TEST(SwitchTo, F4_ANestEndsAtWhoeverRunsItThen) {
   scheduler all;
   coro_pool pool = *coro_pool::create();
@@ -143,7 +143,7 @@ TEST(SwitchTo, F4_ANestEndsAtWhoeverRunsItThen) {
     frame[0] = 0;
     if (depth != 0) {
       self(self, depth - 1);
-      if (frame[0] != 0) rounds = -1;  // No call in tail position: each has a frame of its own.
+      if (frame[0] != 0) rounds = -1;  // No tail call: each call has its own frame.
       return;
     }
     all.ready.push_back(waits);

@@ -21,7 +21,7 @@ namespace {
 
 using scheduler = minimal_scheduler;
 
-/// The blocks of the pool of the coroutine whose block was taken first.
+/// The blocks of the pool that owns the first block taken.
 coro_block& block_of(const coro_ref<>& first, std::size_t index) {
   coro_block* self = nullptr;
   static_assert(std::is_trivially_copyable_v<coro_ref<>>);
@@ -58,7 +58,7 @@ TEST(SwitchTo, D14_AStackGoesBackWhenItsFunctionReturnsAndTheOutcomeStays) {
     }));
   }
   all.run();
-  EXPECT_EQ(most, 1U) << "each found the stack of the one before given back";
+  EXPECT_EQ(most, 1U) << "each found the previous stack returned";
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(made[static_cast<std::size_t>(i)]->value, i * i);
     EXPECT_EQ(made[static_cast<std::size_t>(i)]->block.stack, nullptr);
@@ -93,7 +93,7 @@ TEST(SwitchTo, TheThreadMayTakeOverInBetween) {
   EXPECT_EQ(order, "abababab");
 }
 
-/// Whoever is interrupted in the middle of growing goes on growing afterwards.
+/// A coroutine that is interrupted while it grows continues to grow afterwards.
 TEST(SwitchTo, D3_EachGrowsItsOwnStack) {
   scheduler all({.window = bytes{16 << 10}});
   const auto deep = [](const auto& self, int depth) -> int {
@@ -161,8 +161,8 @@ TEST(SwitchTo, F6_AnExceptionThatLeavesIsTheOutcome) {
 }
 #endif
 
-/// Those with control words of their own keep theirs, and no other sees them, whoever switches to
-/// whom, also at an end.
+/// Coroutines with own control words keep them and no other sees them, in every combination of
+/// switches, also at an end.
 TEST(SwitchTo, F7_ControlWordsStayWithTheirOwners) {
   const int before = std::fegetround();
   scheduler all;

@@ -9,13 +9,13 @@
 namespace bast::internal {
 namespace {
 
-/// Gives the id back when the thread ends, after its last pool.
+/// Returns the id when the thread ends, after its last pool.
 void give_id_back() noexcept;
 constinit thread_local os::thread_end_task id_at_end{.run = give_id_back};
 
-/// Where the fault handler finds what a thread runs, without its thread-locals: by its id. Written
-/// by the thread alone. The pointer to its state is followed by the thread alone too: `identity`
-/// says whether it is this one.
+/// Gives the fault handler, which must not use thread-locals, access to a thread's state by the
+/// thread's id. Only that thread writes it or follows the pointer: `identity` shows whether it is
+/// the current one.
 struct living_thread {
   std::atomic<const void*> identity{nullptr};
   std::atomic<const thread_state*> state{nullptr};
@@ -28,7 +28,7 @@ bool is_within(slot& s, const void* address) noexcept {
   return at >= bounds.base && at < bounds.base + bounds.size;
 }
 
-/// For diagnostics: who runs on this thread. Async-signal-safe.
+/// For diagnostics: names the running coroutine. Async-signal-safe.
 void describe_current(text& out) noexcept {
   const coro_block* const running = this_thread.current;
   if (running == nullptr || running->stack == nullptr) return;
@@ -57,7 +57,7 @@ void give_id_back() noexcept {
 }  // namespace
 
 result<void> prepare_thread() noexcept {
-  // Each time: it may have been taken down, or replaced by a small one.
+  // At each call: the stack may have been removed, or replaced by a small one.
   if (auto ready = os::ensure_alternate_stack(); !ready) return ready;
   if (this_thread.tag != 0) return {};
   const std::uint16_t id = thread_ids.take();
@@ -84,7 +84,7 @@ slot* running_stack_of(std::uint64_t user, slot& at) noexcept {
   const coro_block* const current = thread.current;
   if (current == nullptr) return nullptr;
   if (current->stack == &at) return &at;
-  // Handing over: `current` was named before its stack was switched to, or has left it already.
+  // During a handover, `current` was set before the switch to its stack, or has already left it.
   const coro_block* const resumer = thread.resuming;
   const bool has_left = state_of(current->tag) != coro_state::running;
   if (resumer != nullptr && resumer->stack == &at) {

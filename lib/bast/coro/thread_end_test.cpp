@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Pools of thread and static storage duration end in destructors, where coroutines are unwound and
-// may need to grow: what a thread has for them, its alternate signal stack first, must outlive
-// them. And a pool may begin on a thread that lost what it had. Each test is a process of its own.
+// may grow. So the thread's resources for them, first the alternate signal stack, must outlive
+// them. A pool may also begin on a thread that has lost its resources. Each test is its own
+// process.
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -40,8 +41,8 @@ struct grows_when_destroyed {
   ~grows_when_destroyed() { grown += deep_frames(60) == 61 ? 1 : 0; }
 };
 
-/// Leaves a coroutine suspended that grows when it is unwound; or, where nothing is unwound, one
-/// that grew. Either shows that the thread can.
+/// Leaves a suspended coroutine that grows when unwound; or, in builds without unwinding, one that
+/// has grown. Either shows that the thread supports growth.
 void use(std::optional<coro_pool>& pool) {
   if (!pool) pool.emplace(coro_pool::create().value());
   auto c = pool->acquire().value().detach();
@@ -55,7 +56,7 @@ void use(std::optional<coro_pool>& pool) {
 thread_local std::optional<coro_pool> pool_of_thread;
 std::optional<coro_pool> pool_of_program;
 
-/// After the thread_locals and static objects that are younger.
+/// Checked after the destructors of the younger thread_locals and static objects.
 struct said_last {
   int expected = 0;
   ~said_last() {
@@ -104,7 +105,7 @@ TEST(ThreadEndDeathTest, F17_APoolOfStaticStorageDurationIsUnwoundAfterMain) {
 #else
   constexpr const char* words = "";
 #endif
-  // exit() destroys this thread's thread_locals first, then what is static, which is older.
+  // exit() destroys this thread's thread_locals first, then the older static objects.
   EXPECT_EXIT(
       {
         static said_last last;

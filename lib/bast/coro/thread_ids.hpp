@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `id_allocator`: numbers for the living threads that have coroutines, 1 .. max. Ids of ended
-// threads are used again, the last first. A pool that outlives its thread may so be taken for the
-// new thread's own; nobody else is using it, and `adopt` is the declared way.
+// `id_allocator`: ids 1 .. max for the living threads that have coroutines. Ids of ended threads
+// are reused, latest first. So a new thread may be taken for the owner of a pool that outlived its
+// thread. No other thread uses that pool, and `adopt` is the documented way to take it over.
 #pragma once
 
 #include <bast/config.hpp>
@@ -11,14 +11,14 @@
 
 namespace bast::internal {
 
-inline constexpr std::uint32_t threads_max = UINT16_MAX;  // the tag has 16 bits for it
+inline constexpr std::uint32_t threads_max = UINT16_MAX;  // the tag has 16 bits for the id
 
 template <std::uint32_t Max>
 class id_allocator {
  public:
   constexpr id_allocator() = default;
 
-  /// An id that no living thread has, or 0 when all are taken. Thread-safe.
+  /// Returns an id that no living thread has, or 0 if all are taken. Thread-safe.
   std::uint16_t take() noexcept {
     const std::lock_guard guard(lock_);
     if (free_count_ != 0) return free_[--free_count_];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a thread has for its coroutines: an id while it lives, and its place in diagnostics.
+// The coroutine state of a thread: an id during its life, and its part of diagnostics.
 #include "bast/coro/thread.hpp"
 
 #include <gtest/gtest.h>
@@ -26,12 +26,12 @@ TEST(ThreadId, CountsFrom1AndIsUsedAgainAfterwards) {
   EXPECT_EQ(ids.take(), 1);
   EXPECT_EQ(ids.take(), 2);
   EXPECT_EQ(ids.take(), 3);
-  EXPECT_EQ(ids.take(), 0) << "all are taken";
+  EXPECT_EQ(ids.take(), 0) << "all ids are taken";
   EXPECT_EQ(ids.take(), 0);
   ids.give(2);
   ids.give(1);
   ids.give(3);
-  EXPECT_EQ(ids.take(), 3) << "the last first";
+  EXPECT_EQ(ids.take(), 3) << "the latest first";
   EXPECT_EQ(ids.take(), 1);
   ids.give(1);
   EXPECT_EQ(ids.take(), 1);
@@ -45,7 +45,7 @@ TEST(ThreadId, IsOfOneLivingThreadAndComesBackWhenItEnds) {
   EXPECT_NE(mine, 0U);
   EXPECT_EQ(mine & ~internal::tag_thread_mask, 0U);
   ASSERT_TRUE(internal::prepare_thread());
-  EXPECT_EQ(this_thread.tag, mine) << "once is enough";
+  EXPECT_EQ(this_thread.tag, mine) << "a second call changes nothing";
   internal::coro_tag first = 0;
   internal::coro_tag nested = 0;
   internal::coro_tag second = 0;
@@ -59,7 +59,7 @@ TEST(ThreadId, IsOfOneLivingThreadAndComesBackWhenItEnds) {
     std::thread([&] { nested = tag_of_this(); }).join();
   }).join();
   EXPECT_EQ((std::set{mine, first, nested, internal::coro_tag{0}}.size()), 4U);
-  // Both have ended, the nested one first; so the outer one's is the next.
+  // Both have ended, the nested one first; so the outer one's id is next.
   std::thread([&] { second = tag_of_this(); }).join();
   EXPECT_EQ(second, first);
 }

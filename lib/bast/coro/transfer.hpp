@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two halves of a switch as the coroutine layer sees it: everything that must be exchanged
-// besides the registers, on each side, in the order in which it must happen. Inlined into the
-// caller, because that is what makes the switch cheap; see docs/context-switch.md.
+// The two halves of a switch in the coroutine layer: all state besides the registers that each side
+// must exchange, in the required order. Inlined into the caller for speed; see
+// docs/context-switch.md.
 #pragma once
 
 #include "bast/coro/thread.hpp"
 
 namespace bast::internal {
 
-/// Runs `block` until it suspends or finishes. `running` is its tag with that state: handed in
-/// rather than computed from the block's, so that one switch does not wait for the tag stored by
-/// the last.
+/// Runs `block` until it suspends or finishes. `running` is its tag in state running: passed in
+/// rather than computed from the block's, so that a switch does not wait for the previous switch's
+/// store of the tag.
 [[gnu::always_inline]] inline void run_plainly(coro_block& block, thread_state& thread,
                                                coro_tag running) noexcept {
   block.tag = running;
@@ -28,7 +28,7 @@ namespace bast::internal {
     if (outer_resuming == nullptr) thread.outermost = &outer;
     thread.resuming = resumer;
     resumer->links = {.newest = &thread.resumer.context, .outer = &outer.context};
-    // Only when `resuming` is named: what was written to this stack until here may have grown it.
+    // Only after `resuming` is set: writes to this stack up to here may have grown it.
     std::atomic_signal_fence(std::memory_order_seq_cst);
     thread.current = &block;
     thread.resumer.hooks.leave(block.hooks, stack_pool::bounds_of(*block.stack), &block);
@@ -49,9 +49,9 @@ namespace bast::internal {
   block.hooks.arrive(&block);
 }
 
-/// What belongs to a flow of control but lives in the thread: the exception state, and, for a
-/// coroutine that asked for it, the floating-point control words. Each side sets its own aside
-/// before it leaves, leaves the thread's empty, and puts its own back when it returns (F-7).
+/// State that belongs to a flow of control but lives in the thread: the exception state and, for a
+/// coroutine that requested it, the floating-point control words. Each side saves its own before it
+/// leaves, leaves the thread's empty, and restores its own when it returns (F-7).
 class set_aside {
  public:
   set_aside(thread_state& thread, coro_tag tag) noexcept
@@ -64,8 +64,8 @@ class set_aside {
     if (own_float_ && !BAST_MUTANT(float_control_not_restored)) float_.write();
   }
   const arch::float_control& float_words() const noexcept { return float_; }
-  /// True when there is nothing to set aside, and no coroutine is being unwound: the usual case,
-  /// two loads and two branches.
+  /// Returns true if there is nothing to set aside and no coroutine is being unwound: the usual
+  /// case, two loads and two branches.
   [[gnu::always_inline]] static bool unnecessary(const thread_state& thread,
                                                  coro_tag tag) noexcept {
     const bool nothing_in_flight = thread.exceptions->empty();
@@ -79,12 +79,13 @@ class set_aside {
   arch::float_control float_;
 };
 
-/// The same with the above around it: for handlers, destructors and own_float_control.
+/// run_plainly() and suspend_plainly() inside a set_aside: for handlers, destructors and
+/// own_float_control.
 [[gnu::noinline]] void run_setting_aside(coro_block& block, thread_state& thread,
                                          coro_tag running) noexcept;
 [[gnu::noinline]] void suspend_setting_aside(coro_block& block, thread_state& thread) noexcept;
 
-/// The first for a coroutine whose tag has none of the flags that `unnecessary` looks for.
+/// run() for a coroutine whose tag has none of the flags that `unnecessary` checks.
 [[gnu::always_inline]] inline void run_usual(coro_block& block, thread_state& thread,
                                              coro_tag running) noexcept {
   if (thread.exceptions->empty() || BAST_MUTANT(exceptions_not_set_aside)) [[likely]] {
@@ -103,7 +104,7 @@ class set_aside {
   }
 }
 
-/// Ends the running `block`: never returns. `outcome` stays where it is until it is taken.
+/// Ends the running `block`: never returns. `outcome` stays in place until it is taken.
 [[noreturn, gnu::always_inline]] inline void finish(coro_block& block, void* outcome,
                                                     coro_tag flags) noexcept {
   block.transfer = outcome;

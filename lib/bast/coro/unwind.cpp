@@ -25,13 +25,13 @@ namespace {
 }
 
 #ifdef __GLIBCXX__
-// The streams of libstdc++ swallow every exception but abi::__forced_unwind, as which the C library
-// unwinds threads that are cancelled. That class cannot be a base, but a throw may say that it is
-// one: this is the type information of forced_unwind, with it as a base of no members. Whoever
-// catches it by that name, libstdc++ and handlers for cancelled threads, throws it again.
+// The streams of libstdc++ swallow every exception except abi::__forced_unwind, with which the C
+// library unwinds cancelled threads. That class cannot be a base, but a thrown type may claim it as
+// one: this is the type information of forced_unwind, with it as a base without members. Code that
+// catches it by that name, libstdc++ and handlers for cancelled threads, rethrows it.
 std::type_info* type_that_streams_let_pass() noexcept {
   using derived = abi::__si_class_type_info;
-  // Never destroyed: coroutines may be released by the last destructor of the program.
+  // Never destroyed: the last destructor of the program may release coroutines.
   alignas(derived) static std::byte place[sizeof(derived)];
   static std::type_info* const made = new (place)
       derived(typeid(forced_unwind).name(),
@@ -52,7 +52,7 @@ void throw_forced_unwind() {
 }
 
 void refuse_suspension(coro_block& unwinding) {
-  // Nothing crosses a switch while it is unwound, so the word for that holds the count.
+  // No value crosses a switch during unwinding, so the word for it holds the count.
   const auto refused = reinterpret_cast<std::uintptr_t>(unwinding.transfer) + 1;
   unwinding.transfer = reinterpret_cast<void*>(refused);
   if (refused > refusals_max) [[unlikely]]

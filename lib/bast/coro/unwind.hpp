@@ -14,18 +14,18 @@ namespace bast::inline BAST_ABI {
 namespace internal {
 struct coro_block;
 [[noreturn]] void throw_forced_unwind();
-/// The same for a suspension that is refused because its coroutine is being unwound. Code that
-/// swallows each of them and tries again would never end, so the process ends after `refusals_max`
-/// of them: far more than what swallows the unwinding and comes to its end.
+/// Throws forced_unwind for a suspension that is refused because its coroutine is being unwound.
+/// Code that swallows each of them and tries again would never end, so the process ends after
+/// `refusals_max`: far more than code needs that swallows the unwinding but does end.
 [[noreturn]] void refuse_suspension(coro_block& unwinding);
 inline constexpr unsigned refusals_max = 10'000;
 }  // namespace internal
 
-/// What travels through a coroutine that is being unwound. Not a std::exception: a handler for
-/// errors must not mistake it for one. The streams of libstdc++ let it pass; those of libc++, as of
-/// every exception, set `badbit` and swallow it. Catching it and going on is harmless: every later
-/// suspension throws it again (F-10). A loop that does so for ever ends the process after 10,000
-/// refused suspensions; see docs/stacks.md.
+/// The exception that unwinds a coroutine. Not a std::exception, so that error handlers do not
+/// catch it by mistake. The streams of libstdc++ let it pass; those of libc++ set `badbit` and
+/// swallow it, like every exception. Code may catch it and continue: every later suspension throws
+/// it again (F-10). A loop that does so endlessly ends the process after 10,000 refused
+/// suspensions; see docs/stacks.md.
 class forced_unwind {
  private:
   forced_unwind() = default;
@@ -34,12 +34,12 @@ class forced_unwind {
 
 #endif
 
-/// Passed to `release` to free a suspended coroutine's stack without running the destructors of
-/// what lives on it. What the library has linked there ends all the same: cancel_callbacks and
-/// cancel_bindings are unregistered, which may wait for a callback that runs on another thread;
-/// tickets are done; whoever waits is taken out of what it waits for, and a process that is waited
-/// for is told to end; a ready_queue or an adapter is taken from its thread. Whatever else leads
-/// there must be gone before. Costs time in proportion to the stack in use. The only way in a build
+/// Passed to `release` to free a suspended coroutine's stack without running the destructors on it.
+/// Library objects there are ended nevertheless: cancel_callbacks and cancel_bindings are
+/// unregistered, which may wait for a callback on another thread; tickets are done; waits are
+/// withdrawn, and a process that is waited for is terminated; a ready_queue or an adapter is
+/// detached from its thread. All other references to the stack must be gone before. Costs time
+/// proportional to the stack in use. The only way to release a suspended coroutine in a build
 /// without exceptions (F-12).
 struct abandon_t {
   explicit abandon_t() = default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-8 .. F-12, F-17: releasing a suspended coroutine destroys what lives on it, whatever the code
-// there does with the unwinding.
+// F-8 .. F-12, F-17: releasing a suspended coroutine destroys its locals, whatever its code does
+// with the unwinding.
 #include <gtest/gtest.h>
 
 #include <exception>
@@ -86,7 +86,7 @@ TEST(Unwind, F10_SwallowingItIsHarmlessAndCounted) {
                   for (int i = 0; i < 5; ++i) {
                     try {
                       out.yield();
-                    } catch (...) {  // What iostreams do.
+                    } catch (...) {  // As iostreams do.
                       ++attempts;
                     }
                   }

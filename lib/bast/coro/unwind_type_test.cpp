@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-10: what the unwinding is to those who catch it: streams, handlers for anything, handlers for
-// the unwinding of a cancelled thread.
+// F-10: how the unwinding appears to code that catches it: streams, catch-all handlers, handlers
+// for the unwinding of a cancelled thread.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,7 +31,7 @@ using passed_as = forced_unwind;
 constexpr bool streams_may_swallow = true;
 #endif
 
-/// A buffer that suspends whatever is asked of it.
+/// A buffer that suspends in every operation.
 struct suspending_buffer : std::streambuf {
   yielder<>& out;
   explicit suspending_buffer(yielder<>& y) : out(y) {}
@@ -57,7 +57,7 @@ TEST(Unwind, F10_StreamsLetItPassOrSwallowIt) {
         std::string line;
         std::getline(stream, line);
       },
-      // The last: asked to, every stream lets it pass.
+      // The last: on request, every stream lets it pass.
       [](std::iostream& stream) {
         stream.exceptions(std::ios::badbit);
         stream << "text";
@@ -86,7 +86,7 @@ TEST(Unwind, F10_StreamsLetItPassOrSwallowIt) {
     const bool may_swallow = streams_may_swallow && each != uses[std::size(uses) - 1];
     EXPECT_LE(after, may_swallow ? 1 : 0) << "use " << std::find(uses, std::end(uses), each) - uses;
     EXPECT_EQ(pool.stats().free, 1U);
-    // Not even then: the next suspension threw it again.
+    // Even then the next suspension threw it again.
     EXPECT_EQ(pool.stats().swallowed_unwinds, 0U);
   }
   EXPECT_EQ(std::uncaught_exceptions(), 0);

@@ -100,7 +100,7 @@ TEST(Values, F18_WhatWasTakenOutlivesTheCoroutineAndItsPool) {
   {
     coro_pool pool = *coro_pool::create({.stack = {.scrub = stack_scrub::poison}});
     auto c = pool.acquire<void, void, std::string>();
-    // Long enough to be on the heap, and short enough to be inside the object.
+    // Long enough for the heap, and short enough for the object.
     for (const std::string& word : {std::string(100, 'w'), std::string("short")}) {
       c = pool.acquire<void, void, std::string>();
       ASSERT_FALSE(c->start([&] { return word; }).failed());

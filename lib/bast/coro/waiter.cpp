@@ -14,8 +14,8 @@ result<void> waiter::check(static_string operation, const executor* home) noexce
   }
   if (home == nullptr) {
     return fail(errc::not_in_fiber, operation,
-                "nobody would continue this coroutine: make a ready_queue, an epoll_adapter or a "
-                "uring_adapter on its thread");
+                "no executor would resume this coroutine: create a ready_queue, an epoll_adapter "
+                "or a uring_adapter on its thread");
   }
   return {};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waits of threads, of coroutines one after the other, and of a scheduler's.
+// Waits of threads, of successive coroutines, and of a scheduler's coroutines.
 #include "bast/coro/waiter.hpp"
 
 #include <gtest/gtest.h>
@@ -76,7 +76,7 @@ TEST(Waiter, AThreadsWaitIsTakenBack) {
   }
 }
 
-/// A scheduler's coroutines wait by the very same words.
+/// A scheduler's coroutines use the same waiter.
 class scheduling final : public internal::minimal_scheduler, public internal::executor {
  public:
   scheduling() { internal::this_thread.scheduler = this; }

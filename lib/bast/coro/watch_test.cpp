@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the registry shows of coroutines.
+// The registry's view of coroutines.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -58,7 +58,7 @@ TEST(Watch, APoolTellsItsOptionsAndWhereItWasMade) {
   EXPECT_EQ(entry->state, static_cast<std::uint32_t>(watch::entry_state::open));
   EXPECT_EQ(entry->limit, (128_KiB).count);
   EXPECT_EQ(entry->guard, (64_KiB).count);
-  if (!BAST_WITH_VALGRIND) {  // under which stacks are open from the start
+  if (!BAST_WITH_VALGRIND) {  // whose stacks are open from the start
     EXPECT_EQ(entry->window, (8_KiB).count);
     EXPECT_EQ(entry->retain, (16_KiB).count);
   }
@@ -111,7 +111,7 @@ TEST(Watch, R2_UsesThatArePendingAreRecordedWhenThePoolDies) {
     ASSERT_FALSE(walker->start("pending", [i] { descend(i == uses - 1 ? 12'000 : 100); }).failed());
   }
   ASSERT_NE(open_site("pending"), nullptr);
-  // What pools of the tests before had is added up with it.
+  // Includes pools of earlier tests.
   const watch::site_entry* const before = site_in(watch::entry_state::closed, "pending");
   const std::uint64_t uses_before = before != nullptr ? before->uses : 0;
   pool = coro_pool::create();
@@ -166,8 +166,8 @@ TEST(Watch, SlotsAndBlocksAreWhereTheHeaderSays) {
   EXPECT_EQ(found, 1);
 }
 
-/// The stack pointers that the blocks tell of coroutines which resumed another. `mine`: an address
-/// on the stack that runs, whose block tells nothing.
+/// The stack pointers that the blocks record for coroutines that resumed another. `mine`: an
+/// address on the running stack, whose block records none.
 std::vector<std::uint64_t> resumed_at(std::uint64_t mine) {
   const watch::header& head = *watch::registry();
   const auto word = [](std::uint64_t address) {
@@ -195,7 +195,7 @@ TEST(Watch, WhereACoroutineResumedAnotherIsTold) {
   auto second = pool->acquire();
   auto third = pool->acquire();
   std::vector<std::uint64_t> told;
-  // The frames, on the stacks that resume, of what starts the next; those that resume are near.
+  // The frames, on the resumers' stacks, of the calls that start the next; resumers are near.
   std::uint64_t marks[2] = {};
   ASSERT_FALSE(
       first
@@ -245,7 +245,7 @@ TEST(Watch, R4_TheDeepestGrowthIsRemembered) {
   EXPECT_LE(seen.sp_depth, seen.depth);
   ASSERT_GT(seen.count, 10U);
   EXPECT_LE(seen.first, seen.count);
-  // The words are of this stack, deepest first, and most lead back into the recursion.
+  // The words are of this stack, deepest first; most lead back into the recursion.
   const auto code = reinterpret_cast<std::uintptr_t>(&descend);
   int of_descend = 0;
   for (std::uint32_t i = 0; i < seen.count; ++i) {

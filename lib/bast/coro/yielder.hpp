@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `yielder`: how a coroutine suspends itself. Each coroutine's function is handed its own.
+// `yielder`: suspends its coroutine. Each coroutine's function receives its own.
 #pragma once
 
 #include <type_traits>
@@ -13,9 +13,9 @@ namespace bast::inline BAST_ABI {
 
 namespace internal {
 
-/// Suspends the calling coroutine, which must be `block`: anything else would suspend somebody
-/// else's frames, so it ends the process. While the coroutine is unwound it never switches,
-/// it throws (F-10, F-11). `value` is for whoever resumed, where something crosses.
+/// Suspends the calling coroutine, which must be `block`: anything else would suspend another
+/// coroutine's frames and ends the process. During unwinding it throws and never switches
+/// (F-10, F-11). `value` is passed to the resumer if Crosses.
 template <bool Crosses = false>
 [[gnu::always_inline]] inline void suspend_self(coro_block& block, void* value = nullptr) {
   thread_state& thread = this_thread;
@@ -38,16 +38,16 @@ template <bool Crosses = false>
 #endif
 }
 
-/// A value crosses a switch by being moved once, from the frame of the one side to the other's.
+/// A value crosses a switch by one move, from one side's frame to the other's.
 template <class T>
 inline constexpr bool can_cross =
     std::is_void_v<T> || (std::is_object_v<T> && std::is_nothrow_move_constructible_v<T>);
 
 }  // namespace internal
 
-/// Yields values of type `Yield` and is answered with values of type `Resume`; either may be void.
-/// Belongs to one coroutine: using it anywhere else ends the process. Throws `forced_unwind` when
-/// the coroutine is released while suspended.
+/// Yields values of type `Yield` and receives values of type `Resume`; either may be void. Belongs
+/// to one coroutine: use anywhere else ends the process. Throws `forced_unwind` if the coroutine is
+/// released while suspended.
 template <class Yield = void, class Resume = void>
 class yielder {
   static_assert(internal::can_cross<Yield>, "values that are yielded must be nothrow movable");
@@ -59,7 +59,7 @@ class yielder {
   yielder& operator=(const yielder&) = delete;
   ~yielder() = default;
 
-  /// Suspends, handing `value` to whoever resumed; returns what it is resumed with.
+  /// Suspends and passes `value` to the resumer; returns the value of the next resume.
   template <class V = Yield>
     requires(!std::is_void_v<Yield> && std::is_convertible_v<V, Yield>)
   [[gnu::always_inline]] Resume yield(V&& value) {
