@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `cancel`: asking for an end, and being told.
+// The face of layer `cancel`: requesting cancellation, and responding to it.
 //
 //   auto source = bast::cancel_source::create().value();
 //   bast::cancel_callback wake(source.token(), []() noexcept { ... });
-//   source.cancel();     // marks first, then runs the callbacks, what is below first
+// marks first, then runs the callbacks, descendants first
 //
-// cancel/README.md says what it promises.
+// cancel/README.md states its guarantees.
 #pragma once
 
 #include <bast/config.hpp>

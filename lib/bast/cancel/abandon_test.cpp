@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-12: callbacks, bindings and tickets on a stack that is abandoned end with it.
+// F-12: callbacks, bindings and tickets on an abandoned stack end with it.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@
 namespace bast {
 namespace {
 
-/// The next user of a stack, who leaves nothing on it as it was.
+/// The next user of a stack, which overwrites all of it.
 void write_over_the_stack(coro_pool& pool) {
   auto next = pool.acquire();
   EXPECT_FALSE(next->start([] {
@@ -94,7 +94,7 @@ TEST(Abandon, F12_ABindingOnTheStackEnds) {
     source.cancel();
     EXPECT_FALSE(this_coro::cancellation().can_be_cancelled());
   }
-  EXPECT_EQ(before.differences(), "") << "what its tokens hold";
+  EXPECT_EQ(before.differences(), "") << "memory held by its tokens";
 }
 
 /// A binding need not lie on the stack of the coroutine that it governs.
@@ -156,7 +156,7 @@ TEST(Abandon, F12_ABindingThatOutlivesItsCoroutineEndsWithoutIt) {
   }
 }
 
-/// Made in a callback, where something stands in for the coroutine, and kept.
+/// Constructed in a callback, behind a stand-in for the coroutine, and kept.
 TEST(Abandon, ABindingOfACallbackGovernsItsCoroutine) {
   const cancel_source source = test::root_source();
   const cancel_source governs = test::root_source();

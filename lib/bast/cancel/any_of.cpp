@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cancel_token::any_of: a tree of its own, with a callback on each of the tokens that it joins.
+// cancel_token::any_of: a separate tree, with a callback on each of the tokens that it joins.
 #include <algorithm>
 
 #include "bast/cancel/callback.hpp"
@@ -11,13 +11,13 @@ namespace internal {
 
 /// Lives until the last token of its tree is gone. Its registrations follow it in memory.
 ///
-/// A callback of one input may run while another's runs elsewhere, and both would end the others'
-/// registrations: so they do not wait for each other there. The end of the object does, and cannot
-/// wait for long, because they wait for nobody.
+/// The callback of one input may run while another's runs on another thread, and each would
+/// unregister the other. So they do not wait for each other. The destructor does, and never for
+/// long, because the callbacks wait for no other thread.
 ///
-/// Joined tokens may join joined tokens, in chains longer than a stack is deep, and by more than
-/// one way. So nothing here goes from one to the next by calling it: neither cancelling
-/// (cancel_within), nor ending (cancel_tree::end), nor asking for the deadline.
+/// Joined tokens may join joined tokens, in chains longer than a stack is deep, and by several
+/// paths. So nothing here recurses along a chain: neither cancellation (cancel_within), nor
+/// destruction (cancel_tree::end), nor the query for the deadline.
 class joined_tokens {
  public:
   static result<cancel_token> create(std::span<const cancel_token> tokens,
@@ -35,21 +35,21 @@ class joined_tokens {
     for (std::size_t i = 0; i < live && !joined.is_cancelled(); ++i) {
       self->inputs()[i].registration.begin(self->inputs()[i].token);
     }
-    // One that fired on another thread meanwhile may have found the later ones not yet registered.
+    // A token that fired on another thread meanwhile may have missed registrations that came later.
     if (joined.is_cancelled()) self->forget_inputs();
     return joined;
   }
 
   ~joined_tokens() = default;
 
-  /// What a node is part of; null when it is a source's.
+  /// The object that a node belongs to; null for a source's node.
   static joined_tokens* of(const real_node& n) noexcept {
     return n.tree->end == end ? reinterpret_cast<joined_tokens*>(n.tree) : nullptr;
   }
 
   std::int64_t deadline() noexcept {
-    // One walk at a time, so that each can leave its traces in the objects: which it has been to,
-    // and where it goes next.
+    // One walk at a time, so that each can record in the objects which it has visited and the next
+    // one.
     static constinit os::lock walking;
     static constinit std::uint64_t walks = 0;
     walking.lock();
@@ -77,7 +77,7 @@ class joined_tokens {
  private:
   struct input {
     explicit input(joined_tokens& to) noexcept : registration(fired), owner(&to) {}
-    cancel_registration registration;  // first: `fired` is given its record
+    cancel_registration registration;  // first: `fired` receives its record
     joined_tokens* owner;
     cancel_token token;
   };
@@ -118,7 +118,7 @@ class joined_tokens {
 
   tree tree_;
   std::size_t count_ = 0;
-  // Of the walk that is going on, or was.
+  // The latest walk.
   std::uint64_t walk_ = 0;
   joined_tokens* next_ = nullptr;
 };

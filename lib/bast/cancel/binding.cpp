@@ -7,7 +7,7 @@ namespace internal {
 
 namespace {
 
-/// Where the binding of whatever runs here is kept.
+/// The place that holds the binding of the running coroutine or thread.
 coro_attachment*& attachment_here() noexcept {
   static constinit thread_local coro_attachment* of_thread = nullptr;
   const coro_block* const running = this_thread.current;
@@ -27,7 +27,7 @@ cancel_binding::cancel_binding(cancel_token governing) noexcept
   *place_ = this;
 }
 
-/// Its stack is somebody else's then, and the place with it.
+/// Then the stack that contains the place belongs to another coroutine.
 bool cancel_binding::coroutine_is_gone() const noexcept {
   if (coroutine_ == nullptr) return false;
   const internal::coro_tag tag = coroutine_->tag;
@@ -46,7 +46,7 @@ cancel_binding::~cancel_binding() {
 void cancel_binding::abandoned(internal::abandonable& place) noexcept {
   auto& self = static_cast<cancel_binding&>(place);
   if (!self.coroutine_is_gone()) {
-    // It may lie on another stack than those of the bindings around it.
+    // It may lie on a different stack than the bindings around it.
     for (internal::coro_attachment** at = self.place_; *at != nullptr; at = &(*at)->outer) {
       if (*at != &self) continue;
       *at = self.outer;

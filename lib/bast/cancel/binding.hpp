@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which token governs the running coroutine, and the places where it looks.
+// `cancel_binding`: the token that governs the running coroutine, and the checkpoints that test it.
 //
 //   coro.start([stop] {
 //     bast::cancel_binding bound(stop);
 //     while (work()) {
-//       if (!bast::this_coro::checkpoint()) return;   // deep inside, nobody passed a token there
+// deep inside, without passing a token
 //     }
 //   });
 #pragma once
@@ -19,7 +19,7 @@ namespace bast::inline BAST_ABI {
 
 namespace internal {
 
-/// What a coroutine's attachment is.
+/// The meaning of a coroutine's attachment.
 struct coro_attachment {
   cancel_token token;
   coro_attachment* outer = nullptr;
@@ -43,7 +43,7 @@ class [[nodiscard]] cancel_binding : private internal::abandonable,
   static void abandoned(internal::abandonable& place) noexcept;
   bool coroutine_is_gone() const noexcept;
 
-  // What it governs: a coroutine of that generation, or the thread when there is none.
+  // The governed coroutine, identified by generation; the thread if null.
   const internal::coro_block* coroutine_;
   internal::coro_tag generation_;
   internal::coro_attachment** place_;
@@ -51,21 +51,20 @@ class [[nodiscard]] cancel_binding : private internal::abandonable,
 
 namespace this_coro {
 
-/// The token that governs the running coroutine; one that never fires when none does.
+/// The token that governs the running coroutine or thread; one that never fires if there is none.
 cancel_token cancellation() noexcept;
 
-/// Fails with `cancelled` when the coroutine is to end: its token fired. Fails again each time
-/// (C-10). Never suspends.
+/// Fails with `cancelled` if the governing token has fired, at each call (C-10). Never suspends.
 [[nodiscard]] result<void> checkpoint() noexcept;
 
-/// this_coro::yield between two checkpoints: when the first fails, nothing is yielded.
+/// this_coro::yield between two checkpoints: if the first fails, yields nothing.
 [[nodiscard]] result<void> cancellable_yield();
 
 }  // namespace this_coro
 
-/// Yields `value` unless the coroutine is to end; then it fails with `cancelled`, and nothing was
-/// yielded. What it is resumed with is returned even if the cancellation came meanwhile: nothing
-/// that was handed over is lost, and the next checkpoint fails (C-11).
+/// Yields `value`; if the token has fired before, fails with `cancelled` and yields nothing.
+/// Returns the value of the next resume even if the token fires meanwhile: no value is lost, and
+/// the next checkpoint fails (C-11).
 template <class Yield, class Resume, class... Value>
 [[nodiscard]] result<Resume> cancellable_yield(yielder<Yield, Resume>& out, Value&&... value) {
   if (auto goes_on = this_coro::checkpoint(); !goes_on) return std::unexpected(goes_on.error());

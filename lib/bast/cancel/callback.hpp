@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `cancel_callback`: a function that runs when a token fires, for as long as the object lives.
+// `cancel_callback`: a function that runs when a token fires, during the object's lifetime.
 //
 //   bast::cancel_callback wake(token, [&]() noexcept { loop.wake(); });
 #pragma once
@@ -22,9 +22,9 @@ class cancel_registration {
       : record_(run), abandonable_(end_abandoned) {}
   cancel_registration(const cancel_registration&) = delete;
   cancel_registration& operator=(const cancel_registration&) = delete;
-  ~cancel_registration() = default;  // Whoever derives from it ends the registration first.
+  ~cancel_registration() = default;  // A derived class ends the registration first.
 
-  /// Runs here and now when the token has fired (C-6).
+  /// Runs the callback at once if the token has fired (C-6).
   void begin(const cancel_token& token) noexcept {
     if (!token.can_be_cancelled()) return;
     abandonable_.mark();
@@ -51,12 +51,12 @@ class cancel_registration {
 }  // namespace internal
 
 /// Calls `function()` or `function(const cancel_reason&)` at most once: when the token fires, on
-/// the thread that cancels; or in the constructor, when it has fired. Its destructor waits while
-/// the function runs on another thread, and only then (C-6 .. C-8). The function must be noexcept;
-/// it may not suspend (bad_state), nor wait for what another thread does while that thread
-/// unregisters; it may cancel, register, unregister this and others, and end the source (C-9).
-/// On a stack that is abandoned the registration ends likewise, and `F` is not destroyed (F-12).
-/// Allocates nothing.
+/// the cancelling thread; or in the constructor if it has fired. The destructor waits if the
+/// function is running on another thread, and only then (C-6 .. C-8). The function must be
+/// noexcept. It may cancel, register, unregister this and other callbacks, and end the source
+/// (C-9). It may not suspend (bad_state), and may not wait for a thread that is unregistering this
+/// callback. On an abandoned stack the registration ends in the same way, and `F` is not destroyed
+/// (F-12). Allocates nothing.
 template <class F>
 class [[nodiscard]] cancel_callback : private internal::cancel_registration {
   static_assert(std::is_nothrow_invocable_v<F&> ||

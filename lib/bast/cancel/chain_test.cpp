@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// C-19 of joined tokens that join joined tokens: as deep as one likes, and by as many ways.
+// C-19 for joined tokens that join joined tokens: at any depth, and by several paths.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -21,7 +21,7 @@ cancel_token joined(const cancel_token& a, const cancel_token& b) {
   return cancel_token::any_of(a, b).value();
 }
 
-/// A chain of so many joined tokens, each of the one before and of a source of its own.
+/// A chain of `count` joined tokens, each of the previous one and a separate source.
 struct chain {
   explicit chain(std::size_t links) {
     last = first.token();
@@ -35,7 +35,7 @@ struct chain {
   cancel_token last;
 };
 
-/// On a stack that holds a hundred frames, not these.
+/// On a stack with room for a hundred frames, but not for these.
 constexpr std::size_t many_links = 20'000;
 
 template <class Body>
@@ -69,7 +69,7 @@ TEST(Chain, C19_EndingALongOneNeedsNoStack) {
   on_a_small_stack([] {
     chain links(many_links);
     {
-      // The last that holds it is a callback, and it goes with that.
+      // Its last holder is a callback, and it is freed with that.
       const cancel_callback holds(links.last, []() noexcept {});
       links.last = {};
     }
@@ -95,7 +95,7 @@ TEST(Chain, C14_TheDeadlineIsTheEarliestOfAllThatAreJoined) {
   });
 }
 
-/// Each joins the one before twice: as many ways as 2 to the power of 60.
+/// Each joins the previous one twice: 2 to the power of 60 paths.
 TEST(Chain, C19_ByManyWays) {
   const cancel_source a = test::root_source();
   const cancel_source b = test::root_source();
@@ -111,7 +111,7 @@ TEST(Chain, C19_ByManyWays) {
   EXPECT_EQ(ran, 1);
 }
 
-/// What hangs on a joined token runs where that was registered, not after everything else.
+/// Callbacks on a joined token run where that was registered, not after everything else.
 TEST(Chain, C5_CallbacksRunInTheOrderOfACall) {
   const cancel_source a = test::root_source();
   const cancel_source b = test::root_source();
@@ -131,7 +131,7 @@ TEST(Chain, C5_CallbacksRunInTheOrderOfACall) {
   EXPECT_EQ(order, "fbdeca");
 }
 
-/// Callbacks in the middle of a chain end what comes after them, and before.
+/// Callbacks in the middle of a chain end earlier and later parts of it.
 TEST(Chain, C9_CallbacksMayEndTheChain) {
   for (const bool all : {false, true}) {
     chain links(50);

@@ -59,7 +59,7 @@ TEST(CancelDeadline, C14_TheEarliestDeadlineCounts) {
   EXPECT_EQ(top.next_deadline(), never);
 }
 
-/// Whatever holds a source's ancestors up goes with it: all of a chain, and its deadlines.
+/// A source keeps its ancestors alive: a whole chain and its deadlines end with it.
 TEST(CancelDeadline, C14_WhoIsGoneHasNoDeadline) {
   const cancel_source top = test::root_source();
   for (int length = 1; length < 5; ++length) {
@@ -86,7 +86,7 @@ TEST(CancelDeadline, C14_OneThatIsTakenBackNeverComes) {
   top.advance(never);
   EXPECT_FALSE(source.is_cancelled());
   source.set_deadline(never);
-  EXPECT_FALSE(source.is_cancelled()) << "nor does it lie in the past";
+  EXPECT_FALSE(source.is_cancelled()) << "`never` is not in the past";
 }
 
 TEST(CancelDeadline, C14_APastDeadlineCancelsAtOnce) {
@@ -123,7 +123,7 @@ TEST(CancelDeadline, C14_DueSourcesAreCancelledEarliestFirst) {
   const cancel_source other = top.child({.deadline = test::at_second(5)}).value();
   const cancel_source later = top.child({.deadline = test::at_second(50)}).value();
   top.advance(test::at_second(9));
-  EXPECT_EQ(child.reason()->code, cancel_code::deadline) << "its own came first";
+  EXPECT_EQ(child.reason()->code, cancel_code::deadline) << "its own deadline was first";
   EXPECT_EQ(parent.reason()->code, cancel_code::deadline);
   EXPECT_TRUE(other.is_cancelled());
   EXPECT_FALSE(later.is_cancelled());
@@ -143,7 +143,7 @@ TEST(CancelDeadline, C14_WhoeverIsToldTheTimeHearsOfItsAncestorsDeadlines) {
     const cancel_source held = middle->child().value();
     const std::uint64_t top_id = top->id();
     const std::uint64_t middle_id = middle->id();
-    middle.reset();  // Whoever drove it is gone; its deadline holds for what is below it.
+    middle.reset();  // Its source is destroyed; its deadline still holds for those below it.
     leaf.advance(test::at_second(5));
     EXPECT_FALSE(leaf.is_cancelled());
     EXPECT_FALSE(sibling.is_cancelled()) << "it is neither above nor below";
@@ -161,8 +161,8 @@ TEST(CancelDeadline, C14_WhoeverIsToldTheTimeHearsOfItsAncestorsDeadlines) {
   }
 }
 
-/// Of several deadlines on the way up, at one look at the time: the earliest, of equals the
-/// ancestor's.
+/// Of several deadlines on the way up that pass at one report of the time, the earliest counts; of
+/// equal ones, the ancestor's.
 TEST(CancelDeadline, C14_TheEarliestOnTheWayUpIsTheReason) {
   for (int above = 1; above <= 3; ++above) {
     for (int below = 1; below <= 3; ++below) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What was made is given back: the heap after many lives is as it was after some.
+// Memory is freed: the heap after many lives is as after some.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -24,7 +24,7 @@ TEST(CancelMemory, ASourceAndItsChildrenGoWithTheLastWhoHoldsThem) {
               for (int depth = 0; depth < 4; ++depth) at = at.child().value();
             }),
             heap_caches)
-      << "a chain, whose parents only children hold";
+      << "a chain in which only children hold parents";
   EXPECT_LT(heap_growth_of([] {
               const cancel_source above = test::root_source();
               const cancel_source first = above.child().value();
@@ -36,7 +36,7 @@ TEST(CancelMemory, ASourceAndItsChildrenGoWithTheLastWhoHoldsThem) {
               EXPECT_TRUE(kept.is_cancelled());
             }),
             heap_caches)
-      << "a token holds what its source has left";
+      << "a token keeps the state of its source alive";
 }
 
 TEST(CancelMemory, CallbacksHoldTheirNodeAndNoLonger) {
@@ -137,7 +137,7 @@ TEST(CancelRecord, C8_ASilencedOneDoesNotRunAndIsDelistedAllTheSame) {
   EXPECT_EQ(std::uint32_t{tree.root.records}, 0U);
 }
 
-/// From within one that runs: those that were found with it.
+/// Called from within a running callback, for those that were found with it.
 TEST(CancelRecord, C8_OneIsSilencedWhileAnotherRuns) {
   using operations = internal::cancel_tree_operations;
   internal::cancel_tree<os::real_atomics> tree;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What was moved from answers every call.
+// Every call on a moved-from object is valid.
 #include <gtest/gtest.h>
 
 #include <utility>

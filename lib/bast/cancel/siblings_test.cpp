@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Of several that hang on one source, some go: the others are reached, in the same order.
+// Some callbacks or children of one source are removed: the others are reached in the same order.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t siblings = 5;
 
-/// Every way in which some of the siblings are gone, the oldest or the newest of those first.
+/// Every choice of removed siblings, removed from the oldest or from the newest on.
 TEST(CancelSiblings, C4_WhoeverIsLeftIsReached) {
   const test::leak_baseline before;
   for (unsigned gone = 0; gone < 1U << siblings; ++gone) {
@@ -43,8 +43,8 @@ TEST(CancelSiblings, C4_WhoeverIsLeftIsReached) {
   EXPECT_EQ(before.differences(), "");
 }
 
-/// Callbacks on a parent and on its children, registered in turns, so that those of each node have
-/// others of every other node between them.
+/// Callbacks on a parent and its children, registered in alternation, so that each node's callbacks
+/// are interleaved with those of every other node.
 struct callbacks_in_turns {
   static constexpr std::size_t nodes = 4;
   static constexpr std::size_t count = 12;
@@ -80,7 +80,7 @@ TEST(CancelSiblings, C6_ACallbackEndsAnyTwoOfThoseThatWait) {
   callbacks_in_turns undisturbed;
   ASSERT_TRUE(undisturbed.sources[0].cancel());
   const std::vector<std::size_t> all = undisturbed.order;
-  // The newest child's, the others', their parent's; of each the newest first.
+  // The newest child's, the others', their parent's; within each the newest first.
   ASSERT_EQ(all, (std::vector<std::size_t>{9, 5, 1, 10, 6, 2, 11, 7, 3, 8, 4, 0}));
   for (std::size_t acts = 0; acts + 1 < count; ++acts) {
     for (std::size_t one = acts + 1; one < count; ++one) {

@@ -11,7 +11,7 @@ using internal::cancel_tree_operations;
 using internal::real_node;
 using real_tree = internal::cancel_tree<os::real_atomics>;
 
-/// Threads take blocks of them, so that they do not meet at a counter for each source. Never 0.
+/// Threads take ids in blocks, so that new sources do not contend for one counter. Never 0.
 std::uint64_t new_id() noexcept {
   constexpr std::uint64_t block = 1024;
   static constinit std::atomic<std::uint64_t> blocks{0};
@@ -33,8 +33,8 @@ const char* name_of(cancel_code code) noexcept {
     case cancel_code::sibling_failed: return "a sibling failed";
     case cancel_code::parent: return "its parent was cancelled";
     case cancel_code::shutdown: return "shutting down";
-    case cancel_code::linked_exit: return "what it is linked to ended";
-    case cancel_code::grace_expired: return "its time to clean up is over";
+    case cancel_code::linked_exit: return "a linked actor ended";
+    case cancel_code::grace_expired: return "cleanup took too long";
   }
   return "an unknown reason";
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `cancel_source`: where cancellation is asked for. Sources form a tree: cancelling one cancels all
-// below it.
+// `cancel_source`: requests cancellation. Sources form a tree: cancelling one cancels all below it.
 //
 //   auto server = bast::cancel_source::create().value();
 //   auto request = server.child({.deadline = now + 5s}).value();
 //   start(handler, request.token());
 //   ...
-//   server.cancel({.code = bast::cancel_code::shutdown});   // the request too
+// cancels the request too
 //
-// docs/cancellation.md draws the order in which everything happens.
+// docs/cancellation.md draws the order of all steps.
 #pragma once
 
 #include "bast/cancel/token.hpp"
@@ -17,22 +16,22 @@
 namespace bast::inline BAST_ABI {
 
 struct cancel_source_options {
-  /// What is cancelled above does not reach it, until the shield is lifted (C-13).
+  /// Blocks cancellation from ancestors until the shield is lifted (C-13).
   bool shielded = false;
-  /// When it is cancelled by itself. See cancel_source::advance.
+  /// When it cancels itself. See cancel_source::advance.
   time_point deadline = never;
 };
 
-/// Owns a node of the tree. Movable; moved from, it is never cancelled and has no children. Every
-/// function is thread-safe but moving and destruction, and none suspends. Ending a source cancels
-/// nothing: its tokens then never fire, unless an ancestor does.
+/// Owns a node of the tree. Movable; a moved-from source is never cancelled and has no children.
+/// All functions are thread-safe except moves and destruction; none suspends. Destroying a source
+/// does not cancel: its tokens then fire only if an ancestor does.
 class cancel_source {
  public:
-  /// A new tree. Allocates. Errors: no_memory.
+  /// Creates a tree. Allocates. Errors: no_memory.
   [[nodiscard]] static result<cancel_source> create(
       const cancel_source_options& options = {}) noexcept;
-  /// A source below this one; born cancelled when this one is (C-16). Allocates. Errors: no_memory;
-  /// bad_state when this source was moved from.
+  /// Creates a source below this one; already cancelled if this one is (C-16). Allocates. Errors:
+  /// no_memory; bad_state on a moved-from source.
   [[nodiscard]] result<cancel_source> child(
       const cancel_source_options& options = {}) const noexcept;
 
@@ -42,11 +41,11 @@ class cancel_source {
   cancel_source& operator=(const cancel_source&) = delete;
   ~cancel_source() = default;
 
-  /// Marks this source and all that is below it and not shielded (C-4); then runs their callbacks
-  /// on this thread, what is below a source before its own, newest first (C-5), and returns true
-  /// when all have ended. False, at once, when it is cancelled already: the first reason stays
-  /// (C-2). Where another thread cancels a part of it meanwhile, that thread runs the callbacks of
-  /// what it marked. Neither allocates nor fails.
+  /// Marks this source and all unshielded sources below it (C-4). Then runs their callbacks on this
+  /// thread, those of descendants before their ancestor's, newest first (C-5), and returns true
+  /// when all have ended. Returns false at once if it is already cancelled: the first reason stays
+  /// (C-2). If another thread cancels a part of the tree meanwhile, that thread runs the callbacks
+  /// of the nodes that it marked. Neither allocates nor fails.
   bool cancel(const cancel_reason& why = {}) const noexcept {
     return node_ && internal::cancel_tree_operations::cancel(*node_.get(), why);
   }
@@ -54,27 +53,26 @@ class cancel_source {
   cancel_token token() const noexcept { return cancel_token(node_); }
   bool is_cancelled() const noexcept { return token_view().is_cancelled(); }
   std::optional<cancel_reason> reason() const noexcept { return token_view().reason(); }
-  /// What `cancel_reason::origin` calls it. 0 when moved from.
+  /// Its id in `cancel_reason::origin`; 0 if moved from.
   std::uint64_t id() const noexcept { return node_ ? node_.get()->id : 0; }
-  /// How many reasons came too late (C-2).
+  /// The number of later reasons, which were ignored (C-2).
   std::uint64_t refused() const noexcept;
 
-  /// Lifting the shield below a cancelled source cancels this one, here and now.
+  /// Lifting the shield below a cancelled source cancels this one within the call.
   void set_shield(bool shielded) const noexcept;
-  /// Earlier or later than before, or `never`; a deadline at or before the time that the tree was
-  /// last told cancels here and now. Without effect once it is cancelled (C-14).
+  /// Sets the deadline, earlier or later than before, or `never`. A deadline not after the latest
+  /// time reported to the tree cancels within the call. No effect on a cancelled source (C-14).
   void set_deadline(time_point at) const noexcept;
-  /// Its own and its unshielded ancestors' earliest.
+  /// The earliest deadline of this source and its unshielded ancestors.
   time_point deadline() const noexcept { return token_view().deadline(); }
 
-  /// Time is data here: whoever drives a loop says what time it is, and what is due of this source
-  /// and of all below it is cancelled, and an unshielded ancestor whose deadline has passed, with
-  /// all below that. Of several deadlines that have passed the earliest is the reason. Time does
-  /// not go back: the latest that any source of the tree was told counts. O(ancestors and sources
-  /// below).
+  /// Reports the current time; the driver of a loop calls it. Cancels every source whose deadline
+  /// has passed: this one, those below it, and unshielded ancestors together with all below them.
+  /// If several deadlines have passed, the earliest is the reason. Time does not go back: the
+  /// latest time reported to any source of the tree counts. O(ancestors and sources below).
   void advance(time_point now) const noexcept;
-  /// When it should next be told: deadline(), or an earlier one below it. O(ancestors and sources
-  /// below).
+  /// When advance() should be called next: deadline(), or an earlier one below it. O(ancestors and
+  /// sources below).
   time_point next_deadline() const noexcept;
 
  private:

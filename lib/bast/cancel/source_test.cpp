@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Callbacks that write down their names.
+/// Callbacks that record their names.
 class diary {
  public:
   auto entry(char name) {
@@ -150,7 +150,7 @@ TEST(CancelSource, C5_ManyCallbacksInManyNodesStayInOrder) {
   EXPECT_EQ(order, expected);
 }
 
-/// More children than a sweep looks at with the parent's lock held, and one that has more of them.
+/// More children than a sweep visits under the parent's lock, one of which has more of them.
 TEST(CancelSource, C4_AThousandChildrenAreReached) {
   const cancel_source top = test::root_source();
   std::vector<cancel_source> nodes;

@@ -87,7 +87,7 @@ TEST(CancelThreads, C2_OneOfManyCancelsWins) {
   }
 }
 
-/// So many below `top`: one child, and below each two.
+/// `count` sources below `top`: one child, and below each two.
 std::vector<cancel_source> descendants_of(const cancel_source& top, std::size_t count) {
   std::vector<cancel_source> nodes;
   nodes.push_back(top.child().value());
@@ -95,7 +95,7 @@ std::vector<cancel_source> descendants_of(const cancel_source& top, std::size_t 
   return nodes;
 }
 
-/// By a callback that is registered while the sweep is under way, or that it runs.
+/// Cancelled by a callback that is registered during the sweep, or that it runs.
 TEST(CancelThreads, C4_WhoeverIsToldSeesTheDescendantsCancelled) {
   for (int round = 0; round < 500; ++round) {
     const cancel_source top = test::root_source();
@@ -114,7 +114,7 @@ TEST(CancelThreads, C4_WhoeverIsToldSeesTheDescendantsCancelled) {
     };
     const cancel_callback first(top.token(), look);
     if (nodes.back().is_cancelled()) {
-      EXPECT_TRUE(top.is_cancelled()) << "parents are marked before";
+      EXPECT_TRUE(top.is_cancelled()) << "parents are marked first";
     }
     const cancel_callback second(top.token(), look);
     canceller.reset();
@@ -122,7 +122,7 @@ TEST(CancelThreads, C4_WhoeverIsToldSeesTheDescendantsCancelled) {
   }
 }
 
-/// Each returns with everything below marked, whoever of them marked it.
+/// Each returns with everything below marked, whichever thread marked it.
 TEST(CancelThreads, C4_TwoCancelsThatOverlapLeaveNobodyOut) {
   for (int round = 0; round < 500; ++round) {
     const cancel_source top = test::root_source();
@@ -163,7 +163,7 @@ TEST(CancelThreads, SourcesComeAndGoWhileTheirParentIsCancelled) {
   }
 }
 
-/// Threads number their sources in blocks: more than one block each.
+/// Threads number their sources in blocks: this uses more than one block each.
 TEST(CancelThreads, C3_IdsOfSourcesAreUniqueWhoeverMakesThem) {
   constexpr std::size_t each = 2500;
   std::vector<std::uint64_t> ids(3 * each);
@@ -194,7 +194,7 @@ TEST(CancelThreads, C19_TwoInputsFireAtOnce) {
       b.cancel({.text = "b"});
     });
     ready.arrive_and_wait();
-    // Made while they fire, and gone while they may still run.
+    // Constructed while they fire, and destroyed while they may still run.
     const cancel_token joined = cancel_token::any_of(a.token(), b.token()).value();
     if (joined.is_cancelled()) {
       EXPECT_NE(joined.reason()->text, nullptr);

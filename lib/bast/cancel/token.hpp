@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `cancel_token`: watches a source of cancellation. Copyable, one word; holds the source's state
-// alive. What waits takes one by value.
+// `cancel_token`: observes a cancel_source. Copyable, one word; keeps the source's state alive.
+// Functions that wait take one by value.
 //
 //   bast::result<void> copy_all(bast::cancel_token stop) {
 //     while (more()) {
@@ -50,7 +50,7 @@ class node_handle {
   }
 
   real_node* get() const noexcept { return node_; }
-  /// The reference is the caller's.
+  /// Transfers the reference to the caller.
   real_node* release() noexcept { return std::exchange(node_, nullptr); }
   explicit operator bool() const noexcept { return node_ != nullptr; }
   friend bool operator==(const node_handle&, const node_handle&) = default;
@@ -61,25 +61,25 @@ class node_handle {
 
 }  // namespace internal
 
-/// Every function is thread-safe as std::shared_ptr's are: one object belongs to one thread at a
-/// time. None suspends; only any_of allocates.
+/// Thread-safe like std::shared_ptr: one object belongs to one thread at a time. No function
+/// suspends; only any_of allocates.
 class cancel_token {
  public:
-  /// Never fires, and costs nothing to register with (C-19).
+  /// Never fires; registering with it costs nothing (C-19).
   cancel_token() = default;
 
   /// One acquire load.
   bool is_cancelled() const noexcept {
     return node_ && internal::cancel_tree_operations::is_cancelled(*node_.get());
   }
-  /// False when it never fires.
+  /// Returns false if it can never fire.
   bool can_be_cancelled() const noexcept { return static_cast<bool>(node_); }
-  /// Why, once it is cancelled; the same for ever (C-2).
+  /// The reason, once it is cancelled; permanent (C-2).
   std::optional<cancel_reason> reason() const noexcept {
     if (!is_cancelled()) return std::nullopt;
     return internal::cancel_tree_operations::reason_of(*node_.get());
   }
-  /// Fails with errc::cancelled and the reason's words once it is cancelled.
+  /// Fails with errc::cancelled and the reason's text once it is cancelled.
   [[nodiscard]] result<void> check(static_string operation) const noexcept {
     if (!is_cancelled()) [[likely]]
       return {};
@@ -88,13 +88,13 @@ class cancel_token {
   }
 
   /// The earliest deadline of the source and its unshielded ancestors (C-14), or `never`. O(their
-  /// number). Of joined tokens, the earliest of all that they join, at that moment (C-19);
-  /// looks at each of them, one thread at a time.
+  /// number). For a joined token, the earliest current deadline of all tokens that it joins (C-19);
+  /// visits each of them, one thread at a time.
   time_point deadline() const noexcept;
 
-  /// A token that fires with the reason of the first of these to fire, and forgets the others then
-  /// (C-19). Of one, or of one that fired already, it is that one; of none, the token that never
-  /// fires. Otherwise it allocates. Errors: no_memory.
+  /// Returns a token that fires with the reason of the first of these to fire, and then unregisters
+  /// from the others (C-19). For one token, or if one has already fired, returns that one; for
+  /// none, the token that never fires. Otherwise it allocates. Errors: no_memory.
   [[nodiscard]] static result<cancel_token> any_of(std::span<const cancel_token> tokens) noexcept;
   template <class... Tokens>
     requires(std::is_same_v<Tokens, cancel_token> && ...)

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cancellation tree: nodes that are cancelled with all below them, and callbacks that run then.
-// A template over the atomics, so that the interleaving checker runs this very code; users see
-// cancel_source, cancel_token and cancel_callback.
+// The cancellation tree: nodes that are cancelled with all nodes below them, and the callbacks that
+// then run. A template over the atomics, so that the interleaving checker runs this code. The
+// user's types are cancel_source, cancel_token and cancel_callback.
 //
 // Each node has a lock. It protects the node's mark, its callbacks and the list of its children, so
-// that making and ending children of different parents never meet. Locks are taken downwards, a
-// parent's before a child's. No user code runs under one, and nothing here allocates.
+// that children of different parents are created and destroyed without contention. Locks are taken
+// downwards, a parent's before a child's. No user code runs under a lock, and nothing here
+// allocates.
 //
-// Cancelling a node takes two steps. The sweep goes through all that is below it, parents before
-// children, and marks it; then the callbacks of what it marked run, node by node, descendants
-// before their parent (C-4, C-5).
+// Cancelling a node takes two steps. The sweep visits all nodes below it, parents before children,
+// and marks them. Then the callbacks of the marked nodes run, node by node, descendants before
+// their parent (C-4, C-5).
 //
-//   I1  A node is marked once and never unmarked (C-1). What led to it is written before.
-//   I2  A node that is `complete` is marked, and so is every unshielded descendant, unless a shield
-//       is being lifted in the tree. A sweep goes through what another one marked, unless it is
-//       complete; so one that has returned leaves no unshielded descendant unmarked, whoever marked
-//       it (C-4).
-//   I3  Whoever marks a node runs its callbacks. Until then they stay in the node's list, where
-//       their owners can unregister them; nothing is added to a marked node's list.
+//   I1  A node is marked once and never unmarked (C-1). The reason is written before the mark.
+//   I2  A `complete` node is marked, and so is every unshielded descendant, unless a shield is
+//       being lifted in the tree. A sweep also visits nodes that another sweep marked, unless they
+//       are complete. So when a sweep has returned, every unshielded descendant is marked,
+//       whichever thread marked it (C-4).
+//   I3  The thread that marks a node runs its callbacks. Until then they stay in the node's list,
+//       where their owners can unregister them; a marked node's list only shrinks.
 //   I4  A child is in its parent's list from adoption until it is freed, and holds the parent.
-//   I5  Whoever holds a node, a token, a source or a child, is counted in `references`. What comes
-//       and goes under the node's lock, its records and those who are at work on it, is counted in
-//       `records`. The last of all of them frees the node.
+//   I5  `references` counts the holders of a node: tokens, a source and children. `records` counts
+//       those that come and go under the node's lock: its records and the threads that work on it.
+//       The last of all of them frees the node.
 #pragma once
 
 #include <cstdint>
@@ -38,21 +39,21 @@ struct cancel_node;
 template <class A>
 struct cancel_tree;
 
-/// Nodes whose callbacks are still to be run, by `next_run`. Each is held by a record's count.
+/// Nodes whose callbacks are still to run, linked by `next_run`. A record's count holds each.
 template <class A>
 struct cancel_list {
   cancel_node<A>* first = nullptr;
-  const void* record = nullptr;  // the first one's newest
+  const void* record = nullptr;  // the newest record of the first node
 };
 
-/// What of a cancel is still to be run, on the canceller's stack.
+/// The remaining work of a cancel, on the canceller's stack.
 template <class A>
 struct cancel_run {
-  cancel_list<A> nodes;  // the first one's callbacks run now
-  bool gone = false;     // the record that is running was unregistered from within
+  cancel_list<A> nodes;  // the first one's callbacks are running
+  bool gone = false;     // the running record was unregistered by its own callback
 };
 
-/// A registered callback, inside whoever registered it: in its node's list, running, or neither.
+/// A registered callback, inside its owner: in its node's list, running, or neither.
 template <class A>
 struct cancel_record {
   template <class T>
@@ -67,11 +68,11 @@ struct cancel_record {
 
   function run;
   cancel_node<A>* node = nullptr;  // since registration; null: it never fires
-  // The rest is the node's lock's, unless a comment says otherwise.
+  // The node's lock protects the rest unless a comment states otherwise.
   pointer next{nullptr};
-  plain<pointer*> link{nullptr};  // whichever pointer points here; null: in no list
+  plain<pointer*> link{nullptr};  // the pointer that points here; null: in no list
   typename A::template atomic<std::uintptr_t> runner{0};  // the thread that is in `run`, or 0
-  cancel_run<A>* turn = nullptr;                          // and its turn; that thread's alone
+  cancel_run<A>* turn = nullptr;                          // its turn, only for that thread
 };
 
 inline constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
@@ -85,47 +86,47 @@ struct cancel_node {
   template <class T>
   using atomic = typename A::template atomic<T>;
 
-  // First what a sweep and a run need, because they visit many: 64 bytes. Unless a comment says
-  // otherwise, the node's lock protects it.
+  // The fields of a sweep and a run come first, in 64 bytes, because both visit many nodes. The
+  // node's lock protects them unless a comment states otherwise.
   os::basic_lock<A> lock;
   atomic<bool> marked{false};       // written under the lock
   plain<bool> complete{false};      // I2
   atomic<bool> shielded{false};     // written under the parent's lock and the node's
   plain<bool> unreferenced{false};  // only records hold it
   plain<std::uint32_t> records{0};
-  pointer newer{nullptr};  // a ring of siblings: the newest one's is the oldest; the parent's lock
+  pointer newer{nullptr};  // a ring of siblings; after the newest the oldest; the parent's lock
   pointer newest_child{nullptr};
   typename cancel_record<A>::pointer callbacks{nullptr};  // newest first
-  plain<cancel_node*> cause{nullptr};  // itself or an ancestor, whose reason counts; once marked
-  pointer next_run{nullptr};           // the canceller's that marked it, and the next one
-  plain<const void*> next_record{nullptr};  // of next_run, as it was marked: to be fetched ahead
+  plain<cancel_node*> cause{nullptr};  // whose reason counts: its own or an ancestor; once marked
+  pointer next_run{nullptr};           // the next node of the canceller that marked it
+  plain<const void*> next_record{nullptr};  // of next_run when it was marked: to prefetch
 
   atomic<std::uint32_t> references{1};
   cancel_node* parent = nullptr;               // constant; null at the root
-  pointer older{nullptr};                      // the other way round the ring; the parent's lock
+  pointer older{nullptr};                      // the ring in the other direction; the parent's lock
   cancel_tree<A>* tree = nullptr;              // constant
   std::uint64_t id = 0;                        // constant
   atomic<std::int64_t> deadline{no_deadline};  // nanoseconds; written under the lock
-  plain<std::uint64_t> refused{0};             // reasons that came later (C-2)
-  plain<cancel_reason> why{};                  // where it is its own cause; constant once marked
+  plain<std::uint64_t> refused{0};             // later reasons, ignored (C-2)
+  plain<cancel_reason> why{};                  // if it is its own cause; constant once marked
 };
 
-/// What a root has besides.
+/// The additional state of a root.
 template <class A>
 struct cancel_tree {
-  /// The time that the tree was last told.
+  /// The latest reported time.
   typename A::template atomic<std::int64_t> now{no_time};
-  /// How many shields are being lifted: what they kept out is not marked yet. I2
+  /// The number of shields being lifted, whose nodes are not marked yet. I2
   typename A::template atomic<std::uint32_t> lifting{0};
-  /// Frees the tree, when it is part of something larger; null: it is of the heap. Trees that this
-  /// would end in turn are put before `ending` instead: the chain may be longer than a stack is
+  /// Frees a tree that is part of a larger object; null: it is on the heap. Trees that this would
+  /// end in turn are linked before `ending` instead, because a chain may be longer than a stack is
   /// deep.
   void (*end)(cancel_tree& self, cancel_tree*& ending) noexcept = nullptr;
   cancel_tree* next_ending = nullptr;
   cancel_node<A> root;
 };
 
-/// What is done with a tree. Every function is thread-safe.
+/// The operations of a tree. Every function is thread-safe.
 template <class A>
 class cancel_operations {
  public:
@@ -148,17 +149,17 @@ class cancel_operations {
     drop(n, ending);
     end_all(ending);
   }
-  /// The same, for what ends a tree: see cancel_tree::end.
+  /// The same, within cancel_tree::end.
   static void drop(node* n, tree*& ending) noexcept;
 
-  /// `child` is new. Born cancelled when its parent is, unless shielded (C-16).
+  /// `child` is new. Already cancelled if its parent is, unless shielded (C-16).
   static void adopt(node& parent, node& child, bool shielded, std::int64_t deadline) noexcept;
 
   static bool is_cancelled(const node& n) noexcept {
     // Acquire: pairs with the release in mark(), so that the reason can be read.
     return n.marked.load(std::memory_order_acquire);
   }
-  /// Of a cancelled node.
+  /// Requires that `n` is cancelled.
   static cancel_reason reason_of(const node& n) noexcept {
     const node* const cause = n.cause;
     cancel_reason why = cause->why;
@@ -166,12 +167,12 @@ class cancel_operations {
     return why;
   }
 
-  /// True when this call is the one that cancelled `n`, after all callbacks ended (C-2, C-9).
+  /// Returns true if this call cancelled `n`, after all callbacks have ended (C-2, C-9).
   static bool cancel(node& n, cancel_reason why) noexcept;
-  /// The same of a root without children from within `r`, which is running: its callbacks run when
-  /// `r` has ended, before whatever follows, and it is held until then. So a chain of them needs no
-  /// stack, and the order is that of a call. False also where nothing holds it any more, and its
-  /// end waits for `r`.
+  /// Cancels a root without children from within the running `r`. Its callbacks run right after `r`
+  /// has ended, and it is held until then. So a chain of roots needs no stack, and the order is
+  /// that of a direct call. Also returns false if nothing holds the root any more and its end waits
+  /// for `r`.
   static bool cancel_within(record& r, node& n, const cancel_reason& why) noexcept;
 
   /// Registers with a node that the caller holds.
@@ -181,24 +182,24 @@ class cancel_operations {
     delist(r, ending);
     end_all(ending);
   }
-  /// The same, for what ends a tree: see cancel_tree::end.
+  /// The same, within cancel_tree::end.
   static void delist(record& r, tree*& ending) noexcept;
-  /// Takes a record of that node out of its list, if it still is in one, for who may not wait: a
-  /// callback that is running goes on. The record remains to be delisted.
+  /// Removes a record from its node's list, if it still is in one, for a caller that may not wait:
+  /// a running callback continues. The record must still be delisted.
   static void silence(record& r, node& n) noexcept;
 
   static void set_shield(node& n, bool shielded) noexcept;
   static void set_deadline(node& n, std::int64_t at) noexcept;
-  /// The earliest of its own and its unshielded ancestors' (C-14).
+  /// The earliest deadline of `n` and its unshielded ancestors (C-14).
   static std::int64_t deadline_of(const node& n) noexcept;
-  /// Tells the tree the time, and cancels what is due: `n`, what is below it, and ancestors whose
-  /// deadline is its own in effect. Where several deadlines led to one mark, the earliest did.
+  /// Reports the time to the tree and cancels what is due: `n`, nodes below it, and ancestors whose
+  /// deadline applies to it. If several deadlines led to one mark, the earliest is its reason.
   static void advance(node& n, std::int64_t now) noexcept;
-  /// The earliest deadline of `n` in effect, and of all below it that is not cancelled.
+  /// The earliest deadline that applies to `n` or to a node below it that is not cancelled.
   static std::int64_t next_deadline(node& n) noexcept;
 
  private:
-  static bool is_marked(const node& n) noexcept {  // under its lock, where no order is needed
+  static bool is_marked(const node& n) noexcept {  // under its lock, which orders the access
     return n.marked.load(std::memory_order_relaxed);
   }
   /// Under its lock. I2
@@ -212,7 +213,7 @@ class cancel_operations {
   static bool is_shielded(const node& n) noexcept {
     return n.shielded.load(std::memory_order_relaxed);
   }
-  /// What a visit needs of a node lies in one cache line or in two.
+  /// A visit accesses one or two cache lines of a node.
   static void fetch_ahead(const node* n) noexcept {
     const auto address = reinterpret_cast<std::uintptr_t>(n);
     __builtin_prefetch(reinterpret_cast<const void*>(address));
@@ -243,7 +244,7 @@ class cancel_operations {
     end_all(ending);
   }
   static node* free(node& n, tree*& ending) noexcept;
-  /// Not inline: an analysis of stacks finds the call through the pointer in one place only
+  /// Not inlined: stack analysis then finds the call through the pointer in one place only
   /// (tools/bast-stacks/code/annotations.txt).
   [[gnu::noinline]] static void end_all(tree* ending) noexcept {
     while (ending != nullptr) {

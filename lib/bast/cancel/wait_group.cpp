@@ -23,8 +23,7 @@ struct wait_group_core {
     if (!is_forked()) members.settle();
     os::destroy(this);
   }
-  /// In a forked child the members do not exist, and the lock may be held by a thread of the
-  /// parent.
+  /// In a forked child there are no members, and a thread of the parent may have held the lock.
   bool is_forked() const noexcept { return process.is_forked(); }
 
   cancel_source source;
@@ -135,13 +134,13 @@ wait_group& wait_group::operator=(wait_group&& other) noexcept {
 }
 
 wait_group::~wait_group() {
-  BAST_CHECK(is_idle(), "a wait_group was destroyed while a member was at work: wait first");
+  BAST_CHECK(is_idle(), "a wait_group was destroyed with an active member: wait first");
   if (core_ != nullptr) core_->drop();
 }
 
 ticket wait_group::begin() const noexcept {
   if (core_ == nullptr || core_->is_forked()) return {};
-  BAST_CHECK(core_->members.begin() != UINT32_MAX, "a wait_group of four thousand million members");
+  BAST_CHECK(core_->members.begin() != UINT32_MAX, "a wait_group has 2^32 - 1 members");
   return ticket(*core_);
 }
 
@@ -161,8 +160,7 @@ result<void> wait_group::wait() const {
   if (auto may = internal::waiter::check(internal::wait_operation); !may) return may;
   if (core_ == nullptr) return this_coro::cancellation().check(internal::wait_operation);
   if (core_->is_forked()) {
-    return fail(errc::forked, internal::wait_operation,
-                "this is a forked child, and the members are of the parent");
+    return fail(errc::forked, internal::wait_operation, "the members belong to the parent process");
   }
   return internal::group_wait(*core_).wait();
 }

@@ -19,7 +19,7 @@
 namespace bast {
 namespace {
 
-/// Coroutines that wait, and what became of each: '-' while it waits.
+/// Waiting coroutines and their results: '-' while one waits.
 class WaitGroupOfCoroutines : public testing::Test {
  protected:
   using group_type = std::unique_ptr<wait_group>;
@@ -28,7 +28,7 @@ class WaitGroupOfCoroutines : public testing::Test {
     if (said_.size() <= place) said_.resize(place + 1, '-');
     said_[place] = '-';
     auto c = pool_.acquire().value();
-    // What is captured would be leaked with a stack that is abandoned.
+    // Captures would be leaked with an abandoned stack.
     tokens_.push_back(std::move(governing));
     ASSERT_FALSE(c.start([this, place, &governing = tokens_.back()] {
                     const cancel_binding bound(governing);
@@ -48,7 +48,7 @@ class WaitGroupOfCoroutines : public testing::Test {
 
 TEST_F(WaitGroupOfCoroutines, Y11_AtZeroAllThatWaitComeBackAndTheNextCycleBegins) {
   wait_in(0);
-  EXPECT_EQ(said_, "d") << "nobody is at work";
+  EXPECT_EQ(said_, "d") << "no member is active";
   EXPECT_EQ(ready_.waiting(), 0U);
   for (int cycle = 0; cycle < 3; ++cycle) {
     ticket first = members_->begin();
@@ -58,11 +58,11 @@ TEST_F(WaitGroupOfCoroutines, Y11_AtZeroAllThatWaitComeBackAndTheNextCycleBegins
     first.done();
     EXPECT_EQ(ready_.run(), 0U);
     last.done();
-    EXPECT_EQ(said_, "--") << "the last member runs nobody";
+    EXPECT_EQ(said_, "--") << "the last member runs no waiter";
     ticket next = members_->begin();
     wait_in(2);
     EXPECT_EQ(ready_.run(), 2U);
-    EXPECT_EQ(said_, "dd-") << "whatever begins afterwards";
+    EXPECT_EQ(said_, "dd-") << "new members do not matter";
     next.done();
     EXPECT_EQ(ready_.run(), 1U);
     EXPECT_EQ(said_, "ddd");
@@ -156,7 +156,7 @@ TEST_F(WaitGroupOfCoroutines, Y14_WhoeverWasReleasedMayDestroyIt) {
   EXPECT_EQ(members_, nullptr);
 }
 
-/// Whoever saw it idle may end it, and who was cancelled before that comes back later.
+/// A caller that saw it idle may destroy it; one that was cancelled earlier returns later.
 TEST_F(WaitGroupOfCoroutines, Y14_ACancelledWaiterOutlivesItsGroup) {
   const auto begin = [this](const cancel_source& source) {
     members_ = std::make_unique<wait_group>(wait_group::create().value());
@@ -198,7 +198,7 @@ TEST_F(WaitGroupOfCoroutines, IO15_InAForkedChildItIsDead) {
               member.done();
               source.cancel();
               if (ready_.has_ready() || ready_.run() != 0) return 4;
-              members_.reset();  // nobody is at work here
+              members_.reset();  // no member is active here
               for (coro<>& each : coroutines_) {
                 if (!each.release(abandon)) return 5;
               }
@@ -206,7 +206,7 @@ TEST_F(WaitGroupOfCoroutines, IO15_InAForkedChildItIsDead) {
             }),
             0);
   member.done();
-  EXPECT_EQ(ready_.run(), 2U) << "the parent's is as it was";
+  EXPECT_EQ(ready_.run(), 2U) << "the queue of the parent is unchanged";
   EXPECT_EQ(said_, "dc");
 }
 

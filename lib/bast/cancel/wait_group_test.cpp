@@ -49,7 +49,7 @@ TEST(WaitGroup, TheLastTicketWakesWhoeverWaits) {
   first.done();
   test::wait_until_asleep(waiter);
   EXPECT_FALSE(came_back);
-  last.done();  // or the thread is never joined
+  last.done();  // otherwise the thread is never joined
 }
 
 TEST(WaitGroup, ATicketIsDoneExactlyOnce) {
@@ -61,7 +61,7 @@ TEST(WaitGroup, ATicketIsDoneExactlyOnce) {
   a.done();
   EXPECT_EQ(members.active(), 1U);
   const ticket moved = std::move(b);
-  b.done();  // NOLINT(bugprone-use-after-move): a moved-from ticket is nobody's
+  b.done();  // NOLINT(bugprone-use-after-move): a moved-from ticket has no member
   EXPECT_EQ(members.active(), 1U);
   a = members.begin();
   a = members.begin();
@@ -131,7 +131,7 @@ TEST(WaitGroup, C18_ACancelEndsTheWaitOfAThread) {
 }
 
 TEST(WaitGroup, Y1_ThreadsAndCoroutinesWaitForOneGroup) {
-  // Members end on threads; each of several threads waits by itself and in a coroutine.
+  // Members end on threads; each of several threads waits, directly and in a coroutine.
   constexpr int rounds = 50;
   for (int round = 0; round < rounds; ++round) {
     auto members = std::make_unique<wait_group>(wait_group::create().value());
@@ -200,7 +200,7 @@ TEST(WaitGroup, IsAssignedWithItsMembersAndItsTokens) {
     EXPECT_FALSE(b.cancel());   // NOLINT(bugprone-use-after-move): the same
     EXPECT_TRUE(a.cancel());
     EXPECT_TRUE(of_b.is_cancelled());
-    EXPECT_FALSE(of_a.is_cancelled()) << "the group that was assigned over is gone";
+    EXPECT_FALSE(of_a.is_cancelled()) << "the overwritten group is gone";
     wait_group& same = a;
     a = std::move(same);
     EXPECT_EQ(a.active(), 1U);
@@ -235,7 +235,7 @@ TEST(WaitGroupDeathTest, X5_EndingAGroupBeforeItsMembersEndsTheProcess) {
         const ticket member = members->begin();
         members.reset();
       },
-      "a wait_group was destroyed while a member was at work");
+      "a wait_group was destroyed with an active member");
 }
 
 }  // namespace
