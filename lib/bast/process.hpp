@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `process`: running programs, and following them to their end.
-// process/README.md says what it promises. `uring_adapter` is part of bast::bast, everything else
+// The face of layer `process`: starting programs and supervising them to their end.
+// process/README.md states its guarantees. `uring_adapter` is part of bast::bast, everything else
 // of bast::core.
 //
 //   auto list = bast::command::argv({"ls", "-l"});

@@ -32,7 +32,7 @@ void byte_buffer::compact() noexcept {
 }
 
 void byte_buffer::commit(std::size_t count) noexcept {
-  BAST_CHECK(count <= capacity_ - end_, "more bytes are said to be there than fit");  // I1
+  BAST_CHECK(count <= capacity_ - end_, "more bytes are committed than there is room for");  // I1
   end_ += count;
 }
 

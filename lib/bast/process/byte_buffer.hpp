@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `byte_buffer`: bytes that were received, owned. It grows only when told to, says when there is no
-// memory, and never moves its contents by itself, so the kernel may write into its room meanwhile.
+// `byte_buffer`: an owned buffer for received bytes. It grows only on request, reports a lack of
+// memory, and never moves its contents otherwise, so the kernel may write into its room meanwhile.
 //
 //   if (!buffer.reserve(4096)) return no_memory;
 //   const ssize_t got = ::read(fd, buffer.room().data(), buffer.room().size());
@@ -48,19 +48,19 @@ class byte_buffer {
   /// The bytes of memory that it holds.
   std::size_t capacity() const noexcept { return capacity_; }
 
-  /// Sees to `capacity` bytes of memory; the content stays and may move. False when there is no
-  /// memory, and then nothing has changed.
+  /// Ensures `capacity` bytes of memory; keeps the content, which may move. Returns false if there
+  /// is no memory; nothing has then changed.
   [[nodiscard]] bool reserve(std::size_t capacity) noexcept;
-  /// Moves the content to the front, which makes room of what was taken.
+  /// Moves the content to the front, so that the room includes the space of the bytes taken.
   void compact() noexcept;
-  /// Where the next bytes go.
+  /// The memory for the next bytes.
   std::span<std::byte> room() noexcept { return {data_ + end_, capacity_ - end_}; }
-  /// `count` bytes of the room are content now.
+  /// Makes the first `count` bytes of the room content.
   void commit(std::size_t count) noexcept;
-  /// Forgets all but the first `size` bytes.
+  /// Removes all but the first `size` bytes.
   void truncate(std::size_t size) noexcept;
-  /// Moves the first bytes to `into`, as many as there are and fit; returns how many. The rest
-  /// stays where it is, and so does the room.
+  /// Moves the first bytes to `into`, as many as there are and fit; returns their number. The rest
+  /// stays in place, and so does the room.
   std::size_t take(std::span<std::byte> into) noexcept;
 
  private:

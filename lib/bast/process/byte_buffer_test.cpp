@@ -79,7 +79,7 @@ TEST(ByteBuffer, I1_RoomGrowsAndIsUsedToItsLastByte) {
   EXPECT_TRUE(buffer.room().empty());
   const os::fault_scope counted({.kind = os::call::allocate});
   ASSERT_TRUE(buffer.reserve(4));
-  EXPECT_EQ(counted.seen(), 0U) << "there is as much already";
+  EXPECT_EQ(counted.seen(), 0U) << "the capacity is sufficient already";
   ASSERT_TRUE(buffer.reserve(5));
   EXPECT_EQ(counted.seen(), 1U);
   EXPECT_EQ(buffer.text(), "abcd");
@@ -102,7 +102,7 @@ TEST(ByteBuffer, I1_RoomGrowsAndIsUsedToItsLastByte) {
 
 TEST(ByteBufferDeathTest, I1_MoreThanThereIsRoomForIsRefused) {
   byte_buffer buffer;
-  EXPECT_DEATH(buffer.commit(1), "more bytes are said to be there");
+  EXPECT_DEATH(buffer.commit(1), "more bytes are committed");
 }
 
 }  // namespace

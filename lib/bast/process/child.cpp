@@ -19,8 +19,8 @@ struct stop_child {
   }
 };
 
-/// On the heap, because its owner may end before the process does. The later of the two ends
-/// destroys it.
+/// On the heap, because its owner may end before the process does. The later of the two destroys
+/// it.
 struct awaited_child {
   explicit awaited_child(process_driver& of) noexcept : driver(of) {}
 
@@ -38,7 +38,7 @@ struct awaited_child {
   static void finished(void* context, process_id, process_result&& result) noexcept {
     auto* const self = static_cast<awaited_child*>(context);
     if (!self->has_owner) return os::destroy(self);
-    self->stop_own.reset();  // The driver may be gone when the token fires.
+    self->stop_own.reset();  // The driver may be destroyed when the token fires.
     self->ended.emplace(std::move(result));
     if (self->waits != nullptr && self->waits->commit(self->armed, arm_first)) self->waits->wake();
   }
@@ -46,7 +46,7 @@ struct awaited_child {
 
 namespace {
 
-/// The coroutine's side of a wait. On a stack that is abandoned it ends as in its destructor.
+/// The coroutine's side of a wait. On an abandoned stack it ends as in its destructor.
 class wait_for_end : private abandonable {
  public:
   wait_for_end(executor* home, awaited_child& state) noexcept
@@ -89,7 +89,7 @@ result<child_process> begin_child(process_driver& driver, const cancel_token& ow
     return std::unexpected(may.error());
   }
   auto* const state = os::make<awaited_child>(driver);
-  if (state == nullptr) return fail(errc::no_memory, operation, "no memory to wait with");
+  if (state == nullptr) return fail(errc::no_memory, operation, "no memory for the wait");
   const auto id = start(context, driver, awaited_child::finished, state);
   if (!id) {
     os::destroy(state);
@@ -112,7 +112,7 @@ result<process_result> run_and_wait(process_driver& driver, const cancel_token& 
   if (!this_coro::exists()) {
     return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
   }
-  // Before anything runs: a command that cannot be waited for is not used up (P-9).
+  // Checked before anything runs: a command that cannot be waited for stays usable (P-9).
   const auto home = driver.continues();
   if (!home) return std::unexpected(home.error());
   if (auto may = waiter::check(operation, *home); !may) return std::unexpected(may.error());
@@ -202,7 +202,7 @@ void child_process::leave() noexcept {
   if (state->ended || state->process.is_forked()) return os::destroy(state);
   BAST_CHECK(state->waits == nullptr, "a child_process ends while a coroutine waits for it");
   state->has_owner = false;
-  (void)state->driver.cancel(state->id);  // P-14; then its end destroys the state
+  (void)state->driver.cancel(state->id);  // P-14; the end of the process destroys the state
 }
 
 }  // namespace bast::inline BAST_ABI

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `child_process`: a program while it runs.
+// `child_process`: a running program and its owner.
 //
 //   auto server = bast::command::argv({"server"}).spawn(*loop).value();
 //   (void)server.signal(SIGHUP);              // reload
@@ -15,7 +15,7 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Our ends of the streams of a child that lead to pipes, non-blocking; the others are empty.
+/// Our non-blocking ends of the child's streams that lead to pipes; the others are empty.
 struct process_pipes {
   os::descriptor stdin_pipe;
   os::descriptor stdout_pipe;
@@ -27,9 +27,9 @@ struct awaited_child;
 struct child_access;
 }  // namespace internal
 
-/// Owns a running program. If the owner ends first, in whatever way (F-12), the program is stopped,
-/// and the loop reaps it. Movable; one that was moved from, waited for or detached refers to
-/// nothing. Belongs to the driver's thread.
+/// Owns a running program. If the owner ends first, in any way (F-12), the program is stopped, and
+/// the loop reaps it. Movable; empty once moved from, waited for or detached. Belongs to the
+/// driver's thread.
 class [[nodiscard]] child_process : private internal::abandonable {
  public:
   child_process() noexcept : abandonable(abandoned) {}
@@ -48,27 +48,27 @@ class [[nodiscard]] child_process : private internal::abandonable {
   child_process& operator=(const child_process&) = delete;
   ~child_process() { leave(); }
 
-  /// The number of the process, -1 when this refers to nothing. It stays reserved until the program
-  /// has ended and was reaped: use `signal`, which cannot reach another process of that number.
+  /// The process id; -1 if this is empty. It stays reserved until the program has ended and was
+  /// reaped. Use `signal`, which cannot reach another process that reuses the id.
   pid_t pid() const noexcept;
-  /// For the functions of the driver.
+  /// The process in the functions of the driver.
   process_id id() const noexcept;
-  /// It has ended: `wait` returns at once.
+  /// Returns true if it has ended: `wait` then returns at once.
   bool has_ended() const noexcept;
 
   /// Sends a signal to the process itself, not to its group. Errors: `invalid`, the number;
-  /// stale_handle when it has ended; wrong_thread, forked; io (EPERM).
+  /// stale_handle if it has ended; wrong_thread, forked; io (EPERM).
   [[nodiscard]] result<void> signal(int number) noexcept;
-  /// Ends it as a cancellation does (P-14), without waiting: the stop signal, and SIGKILL after the
-  /// grace. No effect once it has ended. Errors: stale_handle, wrong_thread, forked.
+  /// Stops it as a cancellation does (P-14), without waiting: the stop signal, and SIGKILL after
+  /// the grace. No effect after its end. Errors: stale_handle, wrong_thread, forked.
   [[nodiscard]] result<void> stop() noexcept;
 
-  /// Waits, from a coroutine, until the program has ended, and takes its result, once. A token that
-  /// governs the coroutine stops the program; the wait ends only when it is gone (P-13, C-12).
-  /// Throws forced_unwind if the coroutine is released. Errors: stale_handle; not_in_fiber;
-  /// wrong_thread, forked; bad_state (a cancellation callback).
+  /// Suspends the coroutine until the program has ended, and takes its result, once. If the token
+  /// that governs the coroutine fires, the program is stopped; the wait ends only when it is gone
+  /// (P-13, C-12). Throws forced_unwind if the coroutine is released. Errors: stale_handle;
+  /// not_in_fiber; wrong_thread, forked; bad_state (a cancellation callback).
   [[nodiscard]] result<process_result> wait();
-  /// Lets it run without an owner. The loop still reaps it, and is not idle before.
+  /// Lets it run without an owner. The loop still reaps it, and is not idle before that.
   void detach() noexcept;
 
   /// The streams that lead to pipes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `child_process`: a program's pid, signals, pipes and end while it runs, and who owns it.
+// `child_process`: a program's pid, signals, pipes and end, and its ownership.
 #include "bast/process/child.hpp"
 
 #include <gtest/gtest.h>
@@ -48,7 +48,7 @@ class ChildProcess : public testing::Test {
   void until_idle() {
     while (!loop_->idle()) ASSERT_TRUE(loop_->turn(1h));
   }
-  /// Reads our end of a pipe until a line is there.
+  /// Reads one line from our end of a pipe.
   static std::string line_of(const os::descriptor& fd) {
     std::string line;
     for (char c = 0;;) {
@@ -97,7 +97,7 @@ TEST_F(ChildProcess, P12_AfterTheEndASignalIsRefusedAndTheResultWaits) {
   EXPECT_EQ(kind_of(runs->signal(SIGTERM)), errc::stale_handle);
   EXPECT_TRUE(runs->stop());
   EXPECT_EQ(kind_of(loop_->signal(runs->id(), SIGTERM)), errc::stale_handle);
-  // Once it has ended, no coroutine is needed.
+  // After its end, no coroutine is needed.
   const auto ended = runs->wait();
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->status.code, 7);
@@ -112,7 +112,7 @@ TEST_F(ChildProcess, P14_StopEndsItAndTheSignalIsOfChoice) {
       auto runs = c.spawn(*loop_).value();
       EXPECT_EQ(line_of(runs.pipes.stdout_pipe), "ready");
       ASSERT_TRUE(runs.stop());
-      ASSERT_TRUE(runs.stop()) << "twice is as good as once";
+      ASSERT_TRUE(runs.stop()) << "a second call has no effect";
       const auto ended = runs.wait();
       ASSERT_TRUE(ended);
       EXPECT_EQ(ended->ended_by, process_ending::cancelled);
@@ -199,7 +199,7 @@ TEST_F(ChildProcess, C12_ATokenStopsItWhileNoCoroutineWaits) {
   source.cancel();
   until_idle();
   EXPECT_EQ(runs.wait()->ended_by, process_ending::cancelled);
-  // One that has fired before starts nothing.
+  // A token that has fired before starts nothing.
   auto late = child({"hang"});
   EXPECT_EQ(kind_of(late.cancelled_by(source.token()).spawn(*loop_)), errc::cancelled);
   EXPECT_FALSE(late.started());
@@ -275,8 +275,8 @@ TEST_F(ChildProcess, X5_WhatItCannotDoIsAnError) {
   EXPECT_EQ(kind_of(runs.wait()), errc::not_in_fiber);
   EXPECT_EQ(kind_of(runs.signal(65)), errc::invalid);
   EXPECT_EQ(kind_of(runs.signal(-1)), errc::invalid);
-  EXPECT_TRUE(runs.signal(0)) << "as kill(2): it is there";
-  EXPECT_EQ(kind_of(c.spawn(*loop_)), errc::bad_state) << "it was started";
+  EXPECT_TRUE(runs.signal(0)) << "as with kill(2): it exists";
+  EXPECT_EQ(kind_of(c.spawn(*loop_)), errc::bad_state) << "it was started before";
   auto missing = command::argv({"/nonexistent/program"});
   EXPECT_EQ(kind_of(missing.spawn(*loop_)), errc::io);
 }

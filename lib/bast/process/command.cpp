@@ -11,13 +11,13 @@ namespace {
 
 using internal::child_group;
 
-// MAX_ARG_STRLEN of <linux/binfmts.h>: 32 pages, and pages have 4 KiB at least. With the NUL.
+// MAX_ARG_STRLEN of <linux/binfmts.h>, including the NUL: 32 pages of at least 4 KiB.
 constexpr std::size_t string_bytes_max = std::size_t{128} << 10;
 
-// setresuid(2) and setresgid(2) take it for "leave it as it is".
+// setresuid(2) and setresgid(2) leave an id unchanged that has this value.
 constexpr unsigned unchanged_id = ~0U;
 
-constexpr std::size_t passed_max = 1024;  // keeps the child's search among them short
+constexpr std::size_t passed_max = 1024;  // limits the child's search among them
 
 }  // namespace
 
@@ -82,7 +82,7 @@ bool command::acceptable(std::string_view string, static_string nul_detail,
 }
 
 void command::keep(bool added) noexcept {
-  if (!added) refuse(errc::no_memory, "there is no memory for what a setter was given");
+  if (!added) refuse(errc::no_memory, "no memory for the argument of a setter");
 }
 
 command& command::arg(std::string_view argument) noexcept {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a setter refuses: the last value that is accepted, the first that is not, the words, and
-// what is told of a failure (P-1, P-3, P-8).
+// The errors of setters: the last accepted value, the first refused one, the message, and the
+// report of a failure (P-1, P-3, P-8).
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -107,7 +107,7 @@ TEST(CommandRefusals, P1_TheLargestValuesAreAccepted) {
   for (const auto& [name, value] :
        {std::pair{std::string("N"), fits.substr(1)}, std::pair{fits, std::string()}}) {
     auto d = command::argv({"a"});
-    EXPECT_FALSE(d.env(name, value).verify()) << "one byte more than execve takes";
+    EXPECT_FALSE(d.env(name, value).verify()) << "one byte more than execve accepts";
   }
 }
 
@@ -137,7 +137,7 @@ TEST(CommandRefusals, X6_NoMemoryIsNamed) {
   c.cwd("/");
   ASSERT_FALSE(c.verify());
   EXPECT_EQ(c.verify().error(), errc::no_memory);
-  EXPECT_EQ(c.verify().error().detail(), "there is no memory for what a setter was given"s);
+  EXPECT_EQ(c.verify().error().detail(), "no memory for the argument of a setter"s);
 }
 
 TEST(CommandRefusals, P8_EachStageHasItsOwnWord) {
@@ -161,7 +161,7 @@ TEST(CommandRefusals, P8_AFailureIsTold) {
     internal::command_access::succeed(c);
     text none;
     c.describe_failure(none);
-    EXPECT_EQ(none.view(), "") << "it succeeded in the end";
+    EXPECT_EQ(none.view(), "") << "the last start succeeded";
     return std::string(out.view());
   };
   EXPECT_EQ(words({}), "");

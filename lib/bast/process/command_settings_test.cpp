@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What each setter leaves in the settings, as a whole record: the first time, the second time, and
-// when it is refused (P-3, P-4).
+// The effect of each setter on the settings, as a whole record: the first time, the second time,
+// and on an error (P-3, P-4).
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -40,7 +40,7 @@ std::string optional_word(const std::optional<T>& value) {
   return value ? std::to_string(*value) : "none";
 }
 
-/// Everything that a command remembers, one choice in each line.
+/// All settings of a command, one per line.
 std::string record_of(const command& c) {
   const command_settings& s = settings_of(c);
   std::string out = "argv " + joined(s.arguments) + " as " + joined(s.argv0) + "\ncwd " +

@@ -28,7 +28,7 @@ TEST(Command, P3_NothingHappensUntilItStarts) {
 
 TEST(Command, P1_WhatNoExecveTakesIsRefused) {
   using namespace std::literals;
-  const std::string large(std::size_t{128} << 10, 'x');  // with its NUL one byte too many
+  const std::string large(std::size_t{128} << 10, 'x');  // one byte too many with its NUL
   const std::string_view fits = std::string_view(large).substr(1);
   const struct {
     const char* what;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Real children, followed through every loop that bast has (P-23).
+// Real children under every loop in bast (P-23).
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -119,7 +119,7 @@ TEST_P(Conformance, P19_AnExitCodeIsData) {
 
 TEST_P(Conformance, P12_ASignalIsToldWithItsCore) {
   for (const int number : {SIGKILL, SIGUSR1, SIGABRT}) {
-    // Whether there is a core depends on the machine: a child that nobody follows tells.
+    // Whether there is a core depends on the machine: an unsupervised child shows it.
     const real_child other = child_of({"signal", std::to_string(number)});
     siginfo_t info{};
     ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(other.pid), &info, WEXITED), 0);
@@ -192,7 +192,7 @@ TEST_P(Conformance, P16_UnderBackpressureNothingIsLost) {
 }
 
 TEST_P(Conformance, P16_UnderBackpressureTheLastBytesNeedNobody) {
-  // A buffer and a pipe that are both full, and nobody who takes anything.
+  // A full buffer and a full pipe, and no reader.
   for (const std::size_t size : {4096U, 4097U, 60'000U, 4096U + 65'536U}) {
     process_start start = start_of(child_of({"out", std::to_string(size), "exit", "0"}));
     start.output = {.limit = bytes{4096}, .policy = on_limit::backpressure};
@@ -258,7 +258,7 @@ TEST_P(Conformance, P13_AGrandchildThatKeepsThePipeDoesNotKeepUs) {
 TEST_P(Conformance, P11_StragglersAreKilledBeforeTheLeaderIsReaped) {
   process_start start = start_of(child_of({"say", "x", "grandchild", "exit", "7"}));
   start.kill_group_on_exit = true;
-  start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because they do.
+  start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because they end.
   const process_result r = run_it(start);
   EXPECT_EQ(r.status.code, 7);
   EXPECT_EQ(r.output.bytes.text(), "x\n");
@@ -283,7 +283,7 @@ TEST_P(Conformance, P14_AMemberThatOutlivesTheLeaderIsKilledAfterTheGrace) {
   process_start start = start_of(child);
   start.timeout = 1ms;
   start.grace = 1ms;
-  start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because it does.
+  start.drain_grace = std::chrono::nanoseconds::max();  // The pipe ends because it ends.
   const process_result r = run_it(start);
   EXPECT_EQ(r.ended_by, process_ending::timed_out);
   EXPECT_EQ(r.output.truncated, truncation::none);
@@ -306,13 +306,13 @@ TEST_P(Conformance, P12_AHostThatAdoptsOrphansReapsThoseOfTheGroup) {
   process_start start = start_of(child_of({"grandchild", "grandchild", "exit", "7"}));
   start.kill_group_on_exit = true;
   EXPECT_EQ(run_it(start).status.code, 7);
-  // What ends by itself is not waited for, and what left the group stays the host's.
+  // Members that end by themselves are not waited for; a process that left the group is the host's.
   const real_child child = child_of({"ready", "leaver", "exit", "3"});
   await_ready(child);
   EXPECT_EQ(run_it(start_of(child)).status.code, 3);
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
   siginfo_t info;
-  ASSERT_EQ(::waitid(P_ALL, 0, &info, WEXITED), 0) << "the one that left";
+  ASSERT_EQ(::waitid(P_ALL, 0, &info, WEXITED), 0) << "the process that left the group";
   EXPECT_EQ(info.si_status, 9);
 }
 
@@ -341,7 +341,7 @@ TEST_P(Conformance, IO9_AnotherThreadCancels) {
     run();
     other.join();
     EXPECT_EQ(results_[start.pid].ended_by, process_ending::cancelled);
-    // Whoever holds the stale id does no harm.
+    // A stale id does no harm.
     loop_->cancel_from_anywhere(id);
     EXPECT_TRUE(run({"exit", "0"}).check());
   }

@@ -7,7 +7,7 @@
 namespace bast::inline BAST_ABI {
 
 void process_driver::ring(void* self) noexcept {
-  // An eventfd that cannot be written to is full: the loop will wake.
+  // An eventfd that cannot be written to is full: the loop will wake anyway.
   (void)os::set_event(static_cast<process_driver*>(self)->wake_.get());
 }
 
@@ -21,19 +21,19 @@ process_driver* process_driver::of_this_thread() noexcept {
 result<void> process_driver::check_owner(static_string operation) const noexcept {
   if (is_forked()) return internal::failed_forked(operation);
   if (ready_.is_of_this_thread()) return {};
-  return fail(errc::wrong_thread, operation, "another thread created it, and runs it");
+  return fail(errc::wrong_thread, operation, "it belongs to another thread");
 }
 
 void process_driver::require_owner() const noexcept {
   BAST_CHECK(is_forked() || ready_.may_be_used_here(),
-             "a process driver is used by another thread than the one that created it");
+             "a process driver is used on a thread other than its own");
 }
 
 void process_driver::require_last_owner() const noexcept {
   if (is_forked()) return;
   BAST_CHECK(ready_.may_be_used_here(),
              "a process driver is destroyed by another thread while its own still runs");
-  BAST_CHECK(!is_within_loop(), "a process driver is destroyed by what its own loop called");
+  BAST_CHECK(!is_within_loop(), "a process driver is destroyed by code that its own loop called");
 }
 
 result<void> process_driver::has_room() const noexcept {
@@ -47,7 +47,7 @@ result<internal::executor*> process_driver::continues() noexcept {
   return scheduler != nullptr ? scheduler : &ready_;
 }
 
-// Not inline: an analysis of stacks finds the call through the pointer in one place only
+// Not inlined: stack analysis then finds the call through the pointer in one place only
 // (tools/bast-stacks/code/annotations.txt).
 [[gnu::noinline]] void process_driver::advance() noexcept { machine_changed(); }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `process_driver`: a process machine and the loop that runs it. The base of epoll_adapter and
-// uring_adapter, and all that starting a command needs to know of a loop.
+// uring_adapter; starting a command depends on no other part of a loop.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class process_driver {
   process_driver(const process_driver&) = delete;
   process_driver& operator=(const process_driver&) = delete;
 
-  /// Whether `start` would follow one more. Errors: those of `start` but `invalid`.
+  /// Fails if `start` has no room for another process. Errors: those of `start` except `invalid`.
   [[nodiscard]] result<void> has_room() const noexcept;
   /// process_machine::start, at the current time, of a child whose descriptors this driver closes.
   /// On an error `child` is unchanged. Errors: forked, wrong_thread; those of
@@ -36,10 +36,10 @@ class process_driver {
   /// process_machine::cancel.
   [[nodiscard]] result<void> cancel(process_id id) noexcept;
   /// Sends a signal to a process itself, not to its group. Errors: `invalid`, the number;
-  /// stale_handle when the process has ended; forked, wrong_thread; io (EPERM).
+  /// stale_handle if the process has ended; forked, wrong_thread; io (EPERM).
   [[nodiscard]] result<void> signal(process_id id, int number) noexcept;
-  /// Cancels from any thread; a process that has ended is left alone. Never fails: a thread that
-  /// cannot wake this one leaves the request for the next time that this one looks.
+  /// Cancels from any thread; no effect after the process has ended. Never fails: if the thread
+  /// cannot wake this one, the request is handled when this one next checks.
   void cancel_from_anywhere(process_id id) noexcept;
 
   /// The executor of coroutines that wait for a process of this driver: the scheduler that runs the
@@ -55,8 +55,7 @@ class process_driver {
     return machine_;
   }
 
-  /// The driver of the calling thread: the latest that was created on it and still lives. Null
-  /// when there is none.
+  /// The driver of the calling thread: the latest that was created on it and still exists, or null.
   static process_driver* of_this_thread() noexcept;
 
  protected:
@@ -64,19 +63,19 @@ class process_driver {
   explicit process_driver(os::descriptor wake) noexcept
       : wake_(std::move(wake)), ready_(wake_hook{.wake = ring, .context = this}) {}
   ~process_driver() { require_last_owner(); }
-  /// Once, before anything else. Errors: `invalid`, no_memory.
+  /// Must be called once, first. Errors: `invalid`, no_memory.
   [[nodiscard]] result<void> begin(process_machine_options options) noexcept {
     options.wake_fd = wake_.get();
     return machine_.init(options);
   }
-  /// What keeps the caller from using it. Errors: forked, wrong_thread.
+  /// Fails if the caller may not use the driver. Errors: forked, wrong_thread.
   [[nodiscard]] result<void> check_owner(static_string operation) const noexcept;
-  /// The same for what has no result: ends the process on a wrong thread.
+  /// For functions without a result: ends the process on a wrong thread.
   void require_owner() const noexcept;
-  /// The first thing in the destructor of a driver: ends the process on a wrong thread.
+  /// Called first in a driver's destructor: ends the process on a wrong thread.
   void require_last_owner() const noexcept;
   bool is_forked() const noexcept { return ready_.is_forked(); }
-  /// The machine may want something.
+  /// Called when the machine may request operations.
   virtual void machine_changed() noexcept = 0;
   /// The ready coroutines, for the loop to run.
   ready_queue& ready() noexcept { return ready_; }
@@ -99,7 +98,7 @@ class process_driver {
   void advance() noexcept;
 
   os::descriptor wake_;
-  // Knows the thread, the process, and the other drivers of the thread.
+  // Identifies the thread, the process, and the other drivers of the thread.
   ready_queue ready_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IO-16: a driver is its thread's. Whoever else uses it is answered `wrong_thread`, or ends the
-// process where there is no answer to give; a driver whose thread has ended may be destroyed.
+// IO-16: a driver belongs to its thread. On any other its functions fail with `wrong_thread`, or
+// end the process if they have no result. A driver whose thread has ended may be destroyed.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -28,7 +28,7 @@ void on_another_thread(F body) {
   std::thread(body).join();
 }
 
-constexpr const char* used = "used by another thread than the one that created it";
+constexpr const char* used = "used on a thread other than its own";
 constexpr const char* destroyed = "destroyed by another thread while its own still runs";
 
 void no_end(void* /*context*/, process_id /*id*/, process_result&& /*ended*/) noexcept {}
@@ -46,7 +46,7 @@ TEST(DriverOwner, IO16_AnotherThreadIsAnsweredAndChangesNothing) {
     EXPECT_EQ(loop.start({}).error(), errc::wrong_thread);
     EXPECT_EQ(loop.cancel({.slot = 0, .generation = 1}).error(), errc::wrong_thread);
     EXPECT_EQ(process_driver::of_this_thread(), nullptr);
-    // It is not started, and may be started where it belongs.
+    // It is not started, and can be started on its own thread.
     auto c = child({"exit", "0"});
     EXPECT_EQ(c.start(loop, no_end, nullptr).error(), errc::wrong_thread);
     EXPECT_FALSE(c.started());
@@ -76,7 +76,7 @@ TEST(DriverOwner, IO16_ACoroutineOfAnotherThreadCannotWaitInIt) {
   EXPECT_TRUE(test::has_no_child());
 }
 
-/// A loop that a coroutine of this thread waits in.
+/// A loop with a waiting coroutine of this thread.
 void turn_a_coroutine_elsewhere() {
   const std::unique_ptr<epoll_adapter> loop_owner =
       epoll_adapter::create({.processes_max = 4}).value();
@@ -122,7 +122,7 @@ TEST(DriverOwner, IO16_AThreadMayOwnOneThatLivesAsLongAsItself) {
   });
 }
 
-// A death test that forks would see a driver of its parent's, which is another law.
+// A death test that forks would see a driver of its parent, which is another law.
 
 TEST(DriverOwnerDeathTest, IO16_WhatHasNoAnswerEndsTheProcess) {
   if (test::emulated) GTEST_SKIP() << "here a program cannot execute itself";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What all drivers have in common, with one that does nothing by itself.
+// The common parts of all drivers, with one that does nothing by itself.
 #include "bast/process/driver.hpp"
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ class idle_driver final : public process_driver {
   void machine_changed() noexcept override { ++changes; }
 };
 
-/// The eventfd of a machine: what it polls first.
+/// The eventfd of a machine: the target of its first poll.
 int wake_of(process_driver& driver) {
   const operation* const first = driver.machine().next();
   EXPECT_NE(first, nullptr);
@@ -98,7 +98,7 @@ TEST(ProcessDriver, P23_EveryCallOfTheOwnerReportsToTheLoopAndSetsTheTime) {
   EXPECT_EQ(driver.start({}).error(), errc::invalid);
   EXPECT_EQ(driver.changes, 1);
   const std::uint64_t after = driver.machine().digest();
-  EXPECT_NE(before, after) << "nothing but the time has changed";
+  EXPECT_NE(before, after) << "only the time has changed";
   EXPECT_EQ(driver.cancel({.slot = 0, .generation = 1}).error(), errc::stale_handle);
   EXPECT_EQ(driver.changes, 2);
   EXPECT_NE(driver.machine().digest(), after);
@@ -115,11 +115,11 @@ TEST(ProcessDriver, IO9_TheFirstRequestMakesTheWakeReadable) {
   ASSERT_EQ(os::read_some(wake, std::as_writable_bytes(std::span(&count, 1))).value(), 8U);
   EXPECT_EQ(count, 1U);
   driver.cancel_from_anywhere({.slot = 0, .generation = 2});
-  EXPECT_FALSE(wake_is_readable(wake)) << "the loop has not looked yet";
+  EXPECT_FALSE(wake_is_readable(wake)) << "the loop has not read it yet";
   driver.machine().tick(1);
   driver.cancel_from_anywhere({.slot = 0, .generation = 3});
   EXPECT_TRUE(wake_is_readable(wake));
-  EXPECT_EQ(driver.changes, 0) << "that is the owner's";
+  EXPECT_EQ(driver.changes, 0) << "only the owner does that";
 }
 
 }  // namespace

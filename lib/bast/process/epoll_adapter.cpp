@@ -12,7 +12,7 @@ namespace bast::inline BAST_ABI {
 
 namespace {
 
-// Between two looks at the kernel; a child that writes without end must not keep a turn for itself.
+// Per flush: a child that writes endlessly must not occupy a turn permanently.
 constexpr int operations_per_flush = 256;
 constexpr std::size_t events_per_turn = 64;
 
@@ -37,16 +37,16 @@ result<std::unique_ptr<epoll_adapter>> epoll_adapter::create(
 
 epoll_adapter::~epoll_adapter() {
   require_last_owner();
-  // Nothing of ours is the kernel's: one flush takes back the wake. In a forked child the set is
-  // the parent's, and nothing is wanted.
+  // The machine has no operation in flight except the wake, which one flush cancels. In a forked
+  // child the set belongs to the parent, and no operation is requested.
   machine_.shut_down();
   machine_.hold_wake(false);
   while (machine_.stats().live == 0 && !machine_.idle()) (void)flush();
 }
 
-/// True when there was something to do.
+/// Returns true if there was something to do.
 bool epoll_adapter::flush() noexcept {
-  // From inside `finished`: the flush or the turn that called it goes on.
+  // Called from `finished`: the outer flush continues.
   if (flushing_) return false;
   flushing_ = true;
   int left = operations_per_flush;
@@ -71,7 +71,7 @@ void epoll_adapter::carry_out(const operation& wanted) noexcept {
       }
       return;
     case operation_kind::cancel:
-      // Only polls wait here. One whose event is under way is stale when that comes.
+      // Only polls are cancelled here. If an event was already delivered, it is ignored as stale.
       os::unwatch(poller_.get(), wanted.fd);
       machine_.complete(wanted.target, -ECANCELED);
       return machine_.complete(wanted.user_data, 0);
@@ -83,16 +83,15 @@ void epoll_adapter::carry_out(const operation& wanted) noexcept {
 result<void> epoll_adapter::check_turn(static_string operation) const noexcept {
   if (auto mine = check_owner(operation); !mine) return mine;
   if (!is_within_loop()) return {};
-  return fail(
-      errc::bad_state, operation,
-      "called from `finished` or from a coroutine that this loop woke: go back to the loop");
+  return fail(errc::bad_state, operation,
+              "called from `finished` or from a coroutine that this loop woke: return to the loop");
 }
 
 result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   if (auto may = check_turn("epoll_adapter.turn"); !may) return may;
   const attended awake(ready());
   machine_.tick(os::monotonic_ns());
-  // Whoever waits for an end, or for output, must hear of it before we sleep.
+  // Coroutines that wait for an end or for output must be resumed before the loop sleeps.
   const bool had_ready = ready().run() != 0;
   hold_wake_for_waiters();
   const bool did_something = flush() || had_ready || ready().has_ready();
@@ -107,7 +106,7 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   }
   (void)flush();
   ready().run();
-  // What became ready meanwhile: whoever looks at the descriptor alone is told, too.
+  // Coroutines that became ready meanwhile: also notifies callers that watch only the descriptor.
   if (ready().has_ready()) tell_loop();
   if (!count) return std::unexpected(count.error());
   return {};

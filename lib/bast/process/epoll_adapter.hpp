@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `epoll_adapter`: follows processes with an epoll set of its own. A program without an event loop
-// calls `turn` until it is done; one that has a loop watches `fd()`, sleeps no longer than until
+// `epoll_adapter`: supervises processes with its own epoll set. A program without an event loop
+// calls `turn` until it is done. A program with a loop watches `fd()`, sleeps at most until
 // `next_deadline()`, and then calls `turn` without waiting.
 //
 //   auto loop = bast::epoll_adapter::create().value();
 //   auto id = command.start(*loop, done, context);
 //   while (!loop->idle()) (void)loop->turn(std::chrono::hours(1));
 //
-// See process_driver for `start`, `cancel` and `cancel_from_anywhere`, and for who may call what.
+// See process_driver for `start`, `cancel` and `cancel_from_anywhere`, and for thread-safety.
 #pragma once
 
 #include <chrono>
@@ -25,36 +25,36 @@ struct epoll_adapter_options {
 
 class epoll_adapter final : public process_driver {
  public:
-  /// An adapter of the calling thread (IO-16). Allocates. Errors: `invalid`, naming the option;
-  /// `limit` (descriptors); no_memory.
+  /// Creates an adapter for the calling thread (IO-16). Allocates. Errors: `invalid`, naming the
+  /// option; `limit` (descriptors); no_memory.
   [[nodiscard]] static result<std::unique_ptr<epoll_adapter>> create(
       const epoll_adapter_options& options = {}) noexcept;
 
   epoll_adapter(const epoll_adapter&) = delete;
   epoll_adapter& operator=(const epoll_adapter&) = delete;
-  /// No process may be followed any more, and no coroutine may wait that this loop would continue
-  /// (checked), except in a forked child.
+  /// Requires that no process is supervised and no coroutine waits with this loop (checked), except
+  /// in a forked child.
   ~epoll_adapter();
 
-  /// Waits until something happens, at most `wait_max`, and does what follows from it. Calls the
-  /// `finished` of what has ended. Does not wait when there was something to do at once. Errors:
-  /// bad_state: called from `finished` or from a coroutine that this loop woke;
-  /// wrong_thread; forked; io, when epoll_wait failed. Nothing is lost by any of them.
+  /// Waits for events, at most `wait_max`, and handles them. Calls `finished` for processes that
+  /// have ended. Does not wait if there was work at once. Loses nothing on an error. Errors:
+  /// bad_state (called from `finished` or from a coroutine that this loop woke); wrong_thread;
+  /// forked; io, if epoll_wait failed.
   [[nodiscard]] result<void> turn(std::chrono::nanoseconds wait_max) noexcept;
-  /// Cancels every process and turns until all have ended, which takes as long as their graces.
-  /// Afterwards nothing can be started. A coroutine that waits for something else is not waited
-  /// for: go on with turns until `idle`. On an error nothing has happened. Errors: those of `turn`
-  /// but io.
+  /// Cancels every process and turns until all have ended, which takes at most as long as their
+  /// graces. Afterwards nothing can be started. Does not wait for coroutines that wait for
+  /// something else: continue with turns until `idle`. An error has no effect. Errors: those of
+  /// `turn` except io.
   [[nodiscard]] result<void> shut_down() noexcept;
 
-  /// Readable when a turn has something to do, deadlines apart. Level-triggered: an edge may come
-  /// while a turn is going on.
+  /// Readable when a turn has something to do, except for deadlines. Use it level-triggered: an
+  /// edge may occur during a turn.
   int fd() const noexcept { return poller_.get(); }
   /// When the next turn is due, or `never`; in the past when a turn has something to do at once,
   /// such as coroutines that can continue.
   time_point next_deadline() const noexcept { return internal::time_of(next_deadline_ns()); }
-  /// Follows no process, and no coroutine waits that this loop would continue; or a forked child.
-  /// Ends the process on a wrong thread.
+  /// Returns true if it supervises no process and no coroutine waits with this loop, or in a forked
+  /// child. Ends the process on a wrong thread.
   bool idle() const noexcept {
     return (machine().stats().live == 0 && !has_something() && !has_waiting()) || is_forked();
   }
@@ -75,7 +75,7 @@ class epoll_adapter final : public process_driver {
 
   os::descriptor poller_;
   bool flushing_ = false;
-  bool has_more_ = false;  // a flush ended before everything was done
+  bool has_more_ = false;  // a flush ended with work left
 };
 
 }  // namespace bast::inline BAST_ABI

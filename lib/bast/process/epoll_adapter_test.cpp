@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The epoll loop: what it refuses, what a turn does and does not, and what is left afterwards.
+// The epoll loop: its errors, the work of a turn, and what is left afterwards.
 #include "bast/process/epoll_adapter.hpp"
 
 #include <gtest/gtest.h>
@@ -93,7 +93,7 @@ TEST(EpollAdapterCreate, X6_WhatFailsLeavesNothing) {
   EXPECT_EQ(before.differences(), "");
 }
 
-/// A child that is none, for what needs many of them.
+/// An invented child, for tests that need many.
 process_start invented() {
   process_start out;
   out.pid = 1 << 30;
@@ -101,7 +101,7 @@ process_start invented() {
   return out;
 }
 
-/// Ends invented children: nothing of theirs reaches the kernel.
+/// Ends invented children: none of their operations reaches the kernel.
 void end_invented(process_machine& machine) {
   for (std::int64_t now = 0; machine.stats().live != 0;) {
     machine.tick(os::monotonic_ns() + (now += 1'000'000'000));
@@ -131,10 +131,10 @@ TEST(EpollAdapterCreate, P22_AFlushIsAtMost256OperationsAndTheRestIsDueAtOnce) {
   for (int i = 0; i < 299; ++i) ASSERT_TRUE(loop.machine().start(invented()));
   const os::fault_scope counted({.kind = os::call::epoll});
   ASSERT_TRUE(test::follow(loop, invented()));
-  EXPECT_EQ(counted.seen(), 256U) << "each is watched once, in vain";
+  EXPECT_EQ(counted.seen(), 256U) << "one failed watch for each";
   EXPECT_EQ(loop.next_deadline(), time_point());
   ASSERT_TRUE(loop.turn(1h));
-  EXPECT_EQ(counted.seen(), 301U) << "the other 44, and a look at the kernel";
+  EXPECT_EQ(counted.seen(), 301U) << "the other 44, and one wait";
   EXPECT_GT(loop.next_deadline(), time_point());
   EXPECT_LT(loop.next_deadline(), never);
   end_invented(loop.machine());
@@ -187,7 +187,7 @@ TEST_F(EpollAdapter, P21_AFailedWaitIsToldAndLosesNothing) {
   }
   {
     const os::fault_scope fault({.kind = os::call::epoll, .nth = 1, .error_number = EINTR});
-    EXPECT_TRUE(loop_.turn(0ns)) << "a signal is no failure";
+    EXPECT_TRUE(loop_.turn(0ns)) << "a signal is not an error";
     EXPECT_EQ(fault.injected(), 1U);
   }
   EXPECT_FALSE(result_);
@@ -216,7 +216,7 @@ TEST_F(EpollAdapter, P21_WhatCannotBeWatchedIsTriedAgain) {
 TEST_F(EpollAdapter, I2_WhatIsClosedIsNotWatchedEvenThroughAnotherDescriptor) {
   process_start start = start_of({"grandchild", "exit", "0"});
   start.drain_grace = 0ns;
-  // While these are open, closing the loop's own ones ends nothing in the kernel.
+  // While these are open, closing the loop's own copies ends nothing in the kernel.
   const int kept[] = {::dup(child_.output), ::dup(child_.errors), ::dup(child_.pidfd)};
   ASSERT_TRUE(test::follow(loop_, start));
   run();

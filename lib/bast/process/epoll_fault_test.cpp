@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A child followed by epoll, with each kernel call failing once, and all from it on.
+// A child under epoll, with each kernel call failing once, and from then on.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -15,7 +15,7 @@
 namespace bast {
 namespace {
 
-/// What the machine never had, or gave up, is the test's to clean up.
+/// The test cleans up what the machine never had or gave up.
 void give_back(const test::real_child& child) {
   for (const int fd : {child.pidfd, child.output, child.errors}) ::close(fd);
   ::kill(child.pid, SIGKILL);
@@ -46,13 +46,13 @@ std::string life(test::injection& faults) {
     give_back(child);
     return "start must not fail: " + id.error().message();
   }
-  // Enough for the whole life; what keeps failing fails at once.
+  // Enough turns for the whole life; a persistent fault fails at once.
   for (int i = 0; i < 20 && !seen; ++i) (void)loop.turn(std::chrono::milliseconds(5));
   faults.end();
   while (!loop.idle()) (void)loop.turn(std::chrono::hours(1));
   if (loop.machine().stats().unreaped != 0) ::waitpid(child.pid, nullptr, 0);
-  if (!seen) return "its end was not told";
-  // A stream that could not be captured is closed, and whoever writes to it dies.
+  if (!seen) return "its end was not reported";
+  // A stream that could not be captured is closed, and its writer dies.
   const bool closed = seen->output.error_number != 0 && seen->status.code == SIGPIPE;
   const bool lost = seen->status.how == exit_status::kind::lost;
   if (!lost && !closed && seen->status.code != 7) return "a wrong status";

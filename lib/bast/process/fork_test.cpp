@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IO-15: a host that forks while it follows processes. Everything in the child answers `forked` and
-// touches nothing of the parent's, however the child leaves; the parent's loop goes on.
+// IO-15: a host that forks while it supervises processes. In the child every function fails with
+// `forked` and changes nothing of the parent's, however the child exits; the parent's loop
+// continues.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -53,7 +54,7 @@ struct waiting_host {
   }
 };
 
-/// What the static destructors of a child that leaves by `exit` find.
+/// The state that the static destructors find in a child that exits with `exit`.
 struct leftover {
   waiting_host* host = nullptr;
   ~leftover() { delete host; }
@@ -67,7 +68,7 @@ process_start some_child() {
   return out;
 }
 
-/// The host that has just forked still hears of another thread's cancel, and of the end.
+/// A host that has just forked still receives another thread's cancel, and the end.
 void expect_alive(waiting_host& host) {
   std::thread other([&] { host.source.cancel(); });
   while (!host.loop.idle()) ASSERT_TRUE(host.loop.turn(1h));
@@ -100,7 +101,7 @@ TEST_F(ForkedHost, IO15_EveryOperationAnswersForked) {
     const process_id first{.slot = 0, .generation = 1};
     if (!is_forked(loop.machine().take(first, output_stream::output, some))) return 7;
     if (!loop.idle() || loop.next_deadline() != never) return 8;
-    // The machine that is in it, asked without it.
+    // Its machine, called directly.
     process_machine& machine = loop.machine();
     const std::uint64_t before = machine.digest();
     if (!is_forked(machine.has_room())) return 12;
@@ -111,10 +112,10 @@ TEST_F(ForkedHost, IO15_EveryOperationAnswersForked) {
     machine.complete(1, 0);
     if (machine.digest() != before || machine.stats().started != 1) return 16;
     if (loop.machine().next() != nullptr) return 9;
-    // A command is nobody's until it is started: only the loop is the parent's.
+    // A command belongs to no process until it is started: only the loop is the parent's.
     auto c = child({"exit", "0"});
     if (!is_forked(c.start(loop, nullptr, nullptr)) || c.started()) return 10;
-    host.source.cancel();  // reaches the coroutine's command, which does not write to the event
+    host.source.cancel();  // reaches the coroutine's command, which does not write to the eventfd
     loop.cancel_from_anywhere(first);
     return test::has_no_child() ? 0 : 11;
   });
@@ -131,7 +132,7 @@ TEST_F(ForkedHost, IO15_AChildMayHaveALoopOfItsOwn) {
       const auto created = epoll_adapter::create({.processes_max = 4});
       if (!created || process_driver::of_this_thread() != created->get()) return 1;
       epoll_adapter& own = **created;
-      auto job = *host.pool.acquire();  // the forking thread's pool is as before
+      auto job = *host.pool.acquire();  // the forking thread's pool is unchanged
       std::optional<process_result> seen;
       if (job.start([&] {
                auto c = child({"out", "3"});
@@ -191,13 +192,13 @@ TEST_F(ForkedHost, IO15_AChildMayDestroyTheLoopBeforeWhoWaitsInIt) {
   EXPECT_TRUE(back);
 }
 
-/// A child that leaves by `leave`, which must end it with `status`.
+/// A child that exits by `leave` and must have exit status `status`.
 template <class Leave>
 void fork_and(waiting_host& host, Leave leave, bool (*expected)(int status)) {
   (void)std::fflush(nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) {
-    ::prctl(PR_SET_DUMPABLE, 0);  // no core, whichever way it ends
+    ::prctl(PR_SET_DUMPABLE, 0);  // no core, however it ends
     leave();
   }
   int status = 0;
@@ -211,10 +212,10 @@ TEST_F(ForkedHost, IO15_AChildLeavesByExit) {
   waiting_host* const host = new waiting_host;
   const auto leave = [&] {
     left_to_exit.host = host;
-    std::exit(0);  // static destructors, this one's among them
+    std::exit(0);  // runs static destructors, including this one's
   };
   if (BAST_WITH_ASAN || BAST_WITH_TSAN) {
-    // The sanitizers' own handlers of exit look for leaks and threads of the parent's.
+    // The sanitizers' own exit handlers check for leaks and threads of the parent.
     const auto same = [&] {
       delete host;
       ::_exit(0);

@@ -12,7 +12,7 @@
 namespace bast::internal {
 namespace {
 
-// What execvp of glibc searches where there is no PATH.
+// glibc's execvp searches these without a PATH.
 constexpr const char* default_search_path = "/bin:/usr/bin";
 
 constexpr std::string_view directory_variable = "PWD";
@@ -28,7 +28,7 @@ std::unexpected<error> not_found(int error_number) noexcept {
                              : static_string("there is no file of this name in PATH")));
 }
 
-/// The kernel takes `char*` and does not write through it.
+/// The kernel's parameter is `char*`, but it does not write through it.
 char* as_argument(const char* string) noexcept {
   return const_cast<char*>(string);  // NOLINT(cppcoreguidelines-pro-type-const-cast): see above
 }
@@ -37,7 +37,7 @@ std::string_view name_in(std::string_view entry) noexcept {
   return entry.substr(0, entry.find('='));
 }
 
-/// Errors that say "look further" about one directory of PATH.
+/// Errors of one directory of PATH after which the search continues.
 bool may_be_elsewhere(int error_number) noexcept {
   return error_number == ENOENT || error_number == ENOTDIR || error_number == EACCES ||
          error_number == ELOOP || error_number == ENAMETOOLONG;
@@ -103,13 +103,13 @@ result<void> image::build_environment(const command_settings& settings) noexcept
   for (const char* s = edits.first(); s != nullptr; s = edits.next(s), ++place) {
     const bool sets = std::string_view(s).contains('=');
     if (BAST_MUTANT(environment_edit_lost) && edits.next(s) == nullptr) break;
-    if (!sets || last_edit_of(name_in(s))->place != place) continue;  // The last one wins.
+    if (!sets || last_edit_of(name_in(s))->place != place) continue;  // The last edit wins.
     if (!environment_.add(as_argument(s))) return out_of_memory();
   }
   return environment_.add(nullptr) ? result<void>() : out_of_memory();
 }
 
-/// PWD, absolute: a relative directory is relative to ours.
+/// Sets PWD, absolute: a relative directory is relative to ours.
 result<void> image::name_directory(std::string_view directory) noexcept {
   char here[PATH_MAX] = "";
   if (directory.empty() || directory.front() != '/') {
@@ -134,7 +134,7 @@ const char* image::search_path() const noexcept {
 
 result<void> image::find_program(const command_settings& settings) noexcept {
   const std::string_view name = settings.arguments.first();
-  // The child changes its directory before it executes, so what is relative must not stay so.
+  // The child changes its directory before it executes, so a relative path must become absolute.
   char here[PATH_MAX] = "";
   const auto locate = [&](std::string_view directory, std::string_view slash) -> result<void> {
     const bool relative = (directory.empty() ? name : directory).front() != '/';
@@ -155,7 +155,7 @@ result<void> image::find_program(const command_settings& settings) noexcept {
     const std::string_view directory = rest.substr(0, colon);
     more = colon != std::string_view::npos;
     if (more) rest.remove_prefix(colon + 1);
-    // An empty entry has always meant the working directory.
+    // By tradition an empty entry is the working directory.
     const auto located = locate(directory.empty() ? "." : directory, "/");
     if (!located) return located;
     const auto executable = os::check_executable(program_.first());

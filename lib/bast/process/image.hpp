@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The image of a process to be: what execve takes, built in the parent before anything is started
-// (laws P-1, P-2).
+// `image`: the arguments of execve, built in the parent before anything is started (laws P-1, P-2).
 #pragma once
 
 #include <cstddef>
@@ -11,18 +10,18 @@
 
 namespace bast::internal {
 
-/// Its strings are the settings' and the environment's: both must live and stay as they are.
+/// Refers to the strings of the settings and the environment: both must outlive it unchanged.
 class image {
  public:
-  /// Builds the arguments, the environment, and the path of the program. Allocates. Errors:
-  /// no_memory; for the program io (ENOENT: nothing of that name in PATH; EACCES: none that may be
+  /// Builds the arguments, the environment and the path of the program. Allocates. Errors:
+  /// no_memory; for the program io (ENOENT: not found in PATH; EACCES: none found that may be
   /// executed).
   [[nodiscard]] result<void> build(const command_settings& settings) noexcept;
 
   const char* program() const noexcept { return program_.first(); }
   char* const* arguments() const noexcept { return arguments_.data(); }
   char* const* environment() const noexcept { return environment_.data(); }
-  /// True once the strings are there and only the program was missing.
+  /// Returns true if the strings are built and only the program was not found.
   bool has_strings() const noexcept { return has_strings_; }
 
  private:
@@ -32,7 +31,7 @@ class image {
   result<void> name_directory(std::string_view directory) noexcept;
   const char* search_path() const noexcept;
 
-  /// An edit of the environment: its name, and its place in the order of the calls.
+  /// An edit of the environment: its name, and its position in the order of calls.
   struct edit {
     std::string_view name;
     std::size_t place = 0;
@@ -44,7 +43,7 @@ class image {
   string_list directory_;  // "PWD=...", at most one
   list<char*> arguments_;
   list<char*> environment_;
-  list<edit> edits_;  // sorted: the last edit of each name is where its names end
+  list<edit> edits_;  // sorted; the last edit of each name comes last
   bool has_strings_ = false;
 };
 

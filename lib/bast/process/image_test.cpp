@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What execve is given, looked at before anything starts (P-1, P-2).
+// The arguments of execve, checked before anything starts (P-1, P-2).
 #include "bast/process/image.hpp"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ string_vector strings_of(char* const* list) {
   return all;
 }
 
-/// The environment of this process while it lives: exactly these entries, or none at all.
+/// Replaces the environment of this process during its life: exactly these entries, or none.
 class only_environment {
  public:
   explicit only_environment(std::vector<const char*> entries) : entries_(std::move(entries)) {
@@ -175,7 +175,7 @@ TEST(Image, P1_TheVerdictIsPermissionIfAnyDirectoryHadTheFile) {
   EXPECT_EQ(program("absent", ".:bin"), missing);
   EXPECT_EQ(program("plain", ".:bin"), refused);
   EXPECT_EQ(program("plain", "bin:."), refused);
-  EXPECT_EQ(program("bin", "."), refused) << "a directory is no program";
+  EXPECT_EQ(program("bin", "."), refused) << "a directory is not a program";
   EXPECT_EQ(program("tool", "PATH=."), missing);
 }
 
@@ -183,7 +183,7 @@ TEST(Image, P1_WithoutPathBinComesBeforeUsrBin) {
   auto c = command::argv({"sh"});
   c.clear_env().env("XPATH", "/nonexistent").env("PATHS", "/nonexistent");
   EXPECT_EQ(program_of(c), "/bin/sh");
-  // Where the first has it not: each directory costs a stat.
+  // If the first directories lack it: each one costs a stat.
   const os::fault_scope fault({.kind = os::call::open, .nth = 1, .error_number = ENOENT});
   EXPECT_EQ(program_of(c), "/usr/bin/sh");
 }
@@ -201,7 +201,7 @@ TEST(Image, P1_OnlyWhatIsAboutOneDirectoryLeadsToTheNext) {
     const auto built = made.build(internal::command_access::settings(c));
     ASSERT_FALSE(built) << number;
     EXPECT_EQ(built.error().error_number(), number);
-    EXPECT_EQ(fault.seen(), 1U) << "it looked further";
+    EXPECT_EQ(fault.seen(), 1U) << "the search continued";
   }
 }
 
@@ -215,7 +215,7 @@ TEST(Image, P2_ALostWorkingDirectoryIsAnErrorOnlyWhereItMatters) {
 }
 
 TEST(Image, P2_AsManyEditsAsThereMayBeAreDoneInTheirOrder) {
-  // Every name twice, the first half removed again: pairs would be compared 10^9 times.
+  // Every name twice, the first half removed again: a pairwise comparison would take 10^9 steps.
   constexpr int names = 20'000;
   auto c = command::argv({"/a"});
   c.clear_env();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two growing lists whose additions can fail, since memory can: one of plain values, one of
-// strings. They have no more than what building a command needs.
+// Two growing lists whose additions can fail for lack of memory: plain values and strings. Limited
+// to the needs of building a command.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@
 
 namespace bast::internal {
 
-/// A growing array of plain values; one that was moved from is empty. Invariant I1: `size <=
-/// capacity`, and `data` is a block of `capacity` values.
+/// A growing array of plain values; empty once moved from. Invariant I1: `size <= capacity`, and
+/// `data` is a block of `capacity` values.
 template <class T>
   requires std::is_trivially_copyable_v<T>
 class list {
@@ -40,7 +40,7 @@ class list {
     return *this;
   }
 
-  /// False when there is no memory; nothing has then changed.
+  /// Returns false if there is no memory; nothing has then changed.
   [[nodiscard]] bool reserve(std::size_t more) noexcept {
     if (more <= capacity_ - size_) return true;
     constexpr std::size_t most = PTRDIFF_MAX / sizeof(T) / 2;
@@ -80,8 +80,8 @@ class list {
   std::size_t capacity_ = 0;
 };
 
-/// A list of strings without NUL, one after the other in one block, each with a NUL after it. A
-/// string's address changes when one is added. A list that was moved from is empty.
+/// A list of strings without NUL, in one block, each followed by a NUL. Adding one changes the
+/// addresses of the others. Empty once moved from.
 class string_list {
  public:
   string_list() noexcept = default;
@@ -96,7 +96,7 @@ class string_list {
     return *this;
   }
 
-  /// Adds the parts as one string. False when there is no memory; nothing has then changed.
+  /// Adds the parts as one string. Returns false if there is no memory; nothing has then changed.
   [[nodiscard]] bool add(std::initializer_list<std::string_view> parts) noexcept {
     std::size_t total = 1;
     for (const auto part : parts) total += part.size();
@@ -106,7 +106,7 @@ class string_list {
     ++count_;
     return true;
   }
-  /// Makes the parts the only string. False when there is no memory; the list is then empty.
+  /// Makes the parts the only string. Returns false if there is no memory; the list is then empty.
   [[nodiscard]] bool assign(std::initializer_list<std::string_view> parts) noexcept {
     clear();
     return add(parts);

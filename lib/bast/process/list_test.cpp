@@ -45,7 +45,7 @@ TEST(List, I1_ValuesStayInOrderWhileItGrows) {
   EXPECT_EQ(values_of(numbers), std::vector<int>{5});
 }
 
-/// Allocations while `numbers` is given `count` values one by one.
+/// The number of allocations while `numbers` receives `count` values one by one.
 std::uint64_t allocations_of(list<int>& numbers, int count) {
   const os::fault_scope counted({.kind = os::call::allocate});
   for (int i = 0; i < count; ++i) EXPECT_TRUE(numbers.add(i));
@@ -104,7 +104,7 @@ TEST(List, I1_MoreThanAnObjectMayHaveIsRefusedUnasked) {
   EXPECT_FALSE(empty.reserve(most + 1));
   EXPECT_EQ(fault.seen(), 1U);
   EXPECT_FALSE(empty.reserve(most));
-  EXPECT_EQ(fault.seen(), 2U) << "as much as there may be is asked for";
+  EXPECT_EQ(fault.seen(), 2U) << "requests the maximum size";
 }
 
 TEST(List, I1_MovingLeavesAnEmptyListThatWorks) {

@@ -13,13 +13,12 @@ namespace bast::inline BAST_ABI {
 using namespace internal;
 
 std::unexpected<error> internal::failed_forked(static_string operation) noexcept {
-  return fail(errc::forked, operation,
-              "this is a forked child, and the processes are the parent's to follow");
+  return fail(errc::forked, operation, "the processes belong to the parent process");
 }
 
 process_machine::~process_machine() {
   BAST_CHECK(idle(),
-             "a process machine is destroyed while it follows a process, or while the "
+             "a process machine is destroyed while it supervises a process, or while the "
              "kernel may write into its buffers: shut it down and run its loop first");
   for (std::size_t i = 0; i < used_; ++i) std::destroy_at(&slots_[i]);
   os::deallocate(slots_);
@@ -54,11 +53,11 @@ result<void> process_machine::init(const process_machine_options& options) noexc
 
 result<void> process_machine::has_room() const noexcept {
   constexpr static_string operation = "process_machine.start";
-  if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine has no init");
+  if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine is not initialised");
   if (mark_.is_forked()) return failed_forked(operation);
   if (shut_down_) return fail(errc::shutdown, operation, "the machine shuts down");
   if (free_ == nullptr && used_ == options_.processes_max) {
-    return fail(errc::limit, operation, "processes_max are followed already",
+    return fail(errc::limit, operation, "there are processes_max processes already",
                 static_cast<std::int64_t>(used_));
   }
   return {};
@@ -79,7 +78,7 @@ result<process_id> process_machine::start(const process_start& child) noexcept {
   }
   for (const to::capture& capture : {child.output, child.errors}) {
     if (capture.policy == on_limit::backpressure && capture.limit.count == 0) {
-      return fail(errc::invalid, operation, "backpressure with a limit of 0 reads nothing ever");
+      return fail(errc::invalid, operation, "backpressure with a limit of 0 never reads");
     }
   }
   if (auto room = has_room(); !room) return std::unexpected(room.error());
@@ -142,8 +141,8 @@ void process_machine::complete(std::uint64_t user_data, std::int64_t status) noe
   --stats_.in_flight;
   if (name.what >= static_cast<std::size_t>(role::cancel_output) &&
       name.what < static_cast<std::size_t>(role::control)) {
-    // Whatever a cancel says, its target completes by itself (IO-3). Only when it did not get as
-    // far as looking for the target, it is asked for again.
+    // Whatever a cancel returns, its target completes separately (IO-3). Only if the cancel failed
+    // before it searched for the target is it requested again.
     operation_record& target = table->records[name.what - cancellable_roles];
     const bool answered = status >= 0 || status == -ENOENT || status == -EALREADY;
     if (answered && target.user_data == record.target) target.cancel_answered = true;
@@ -165,7 +164,7 @@ void process_machine::completed(slot& s, role what, std::int64_t status) noexcep
     case role::exit: return exit_completed(s, status);
     case role::timer: return timer_completed(s, status);
     case role::control: return control_completed(s, status);
-    default: return;  // Of a cancel and of a close, nothing depends on how they went.
+    default: return;  // The result of a cancel or a close has no effect.
   }
 }
 
@@ -224,8 +223,8 @@ void process_machine::deliver() noexcept {
     out.errors = std::move(life.streams[1].got);
     out.usage = life.exit.usage;
     out.signal_error = life.signal_error;
-    // Whether the limit or the exit was seen first is a matter of microseconds; that there was more
-    // than may be is not.
+    // Whether the limit or the exit was seen first depends on microseconds. That the output
+    // exceeded its limit does not.
     const bool exceeded = life.streams[0].exceeded() || life.streams[1].exceeded();
     if (exceeded && out.ended_by == process_ending::exited) out.ended_by = process_ending::limit;
     const process_id id{.slot = number_of(s), .generation = s.generation};

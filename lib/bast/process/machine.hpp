@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `process_machine`: follows started children to their end. Pure: it makes no kernel call. It is
-// told what happened, and says what it wants done; whoever runs an event loop of any kind does it.
-// epoll_adapter and uring_adapter are two such loops.
+// `process_machine`: supervises started children to their end. Pure: it makes no kernel call. It
+// requests operations and receives their completions from any kind of event loop; epoll_adapter and
+// uring_adapter contain two.
 //
 //   machine.tick(now);
 //   auto id = machine.start({.pid = pid, .pidfd = pidfd, .output_pipe = fd, .finished = done});
@@ -14,18 +14,19 @@
 //     else submit(op);                                      // and complete() when it completes
 //   }
 //
-// For each process: output is read as it comes, the pidfd is polled, the exit is observed, what is
-// left of the group is killed if asked, the child is reaped, the streams get drain_grace to end,
-// everything in flight is cancelled and waited for, the descriptors are closed, and `finished` is
-// called. A timeout, a `cancel` or a limit sends SIGTERM and, after the grace, SIGKILL; a leader
-// that has ended is not reaped before its group has, or was killed.
+// For each process: it reads output as it arrives, polls the pidfd, observes the exit, kills the
+// rest of the group if requested, reaps the child, gives the streams drain_grace to end, cancels
+// all operations in flight and waits for them, closes the descriptors, and calls `finished`. A
+// timeout, a `cancel` or a limit sends SIGTERM and, after the grace, SIGKILL. A leader that has
+// ended is not reaped before its group has ended or was killed.
 //
-// Owned by one thread; only `request_cancel` may be called by others. Memory is allocated by `init`
-// and for captured output; when that fails, the stream ends with ENOMEM and the process goes on.
+// Owned by one thread; other threads may call only `request_cancel`. Only `init` and captured
+// output allocate. If memory for output runs out, the stream ends with ENOMEM and the process
+// continues.
 //
-// In a child that the host forks, the machine's children and descriptors are the parent's. There it
-// is idle and wants nothing, whatever happens changes nothing, `start`, `cancel` and `take` answer
-// `forked`, and its end frees memory only (IO-15).
+// In a forked child of the host, the machine's children and descriptors belong to the parent. There
+// it is idle and requests nothing, completions have no effect, `start`, `cancel` and `take` fail
+// with `forked`, and the destructor only frees memory (IO-15).
 //
 // Source: semantics.md P-10 .. P-16, P-21, P-22.
 #pragma once
@@ -45,78 +46,77 @@ namespace bast::inline BAST_ABI {
 class process_machine {
  public:
   process_machine() = default;
-  /// The machine must be idle (checked): the kernel may write into the buffers of what is in
-  /// flight.
+  /// Requires that the machine is idle (checked): otherwise the kernel may write into its buffers.
   ~process_machine();
   process_machine(const process_machine&) = delete;
   process_machine& operator=(const process_machine&) = delete;
 
-  /// Once, before anything else. Errors: `invalid`, bad_state, no_memory.
+  /// Must be called once, first. Errors: `invalid`, bad_state, no_memory.
   [[nodiscard]] result<void> init(const process_machine_options& options) noexcept;
 
-  // ---- What happened.
+  // ---- Input.
 
-  /// Whether one more can be followed. Errors: bad_state (no `init`); those of `start` but
-  /// `invalid`.
+  /// Fails if there is no room for another process. Errors: bad_state (no `init`); those of `start`
+  /// except `invalid`.
   [[nodiscard]] result<void> has_room() const noexcept;
-  /// Follows a child, and owns its descriptors from here on. On an error they stay the caller's.
+  /// Supervises a child, and owns its descriptors from here on. On an error the caller keeps them.
   /// Allocates nothing. Errors: `invalid`, `limit` (processes_max), shutdown, forked.
   [[nodiscard]] result<process_id> start(const process_start& child) noexcept;
-  /// An operation completed, `status` as io_uring would say it: a count, or -errno. Whatever is not
-  /// about an operation in flight is counted and changes nothing (P-22).
+  /// Completes an operation; `status` is as in io_uring: a count, or -errno. A completion of no
+  /// operation in flight is counted and has no effect (P-22).
   void complete(std::uint64_t user_data, std::int64_t status) noexcept;
-  /// The time by CLOCK_MONOTONIC. Going back is ignored.
+  /// Reports the time of CLOCK_MONOTONIC. An earlier time than before is ignored.
   void tick(std::int64_t now_ns) noexcept;
-  /// Stops a process (P-14), which ends by `finished` as always. Without effect when it has exited
-  /// or is being stopped already. Errors: stale_handle, forked; `invalid` for the reason `exited`.
+  /// Stops a process (P-14); `finished` reports its end as usual. No effect if it has exited or is
+  /// being stopped. Errors: stale_handle, forked; `invalid` for the reason `exited`.
   [[nodiscard]] result<void> cancel(process_id id,
                                     process_ending reason = process_ending::cancelled) noexcept;
-  /// The same from any thread, of an id that `start` returned. True when the host must be woken, by
-  /// writing 1 to wake_fd: nobody did since it last looked. A stale id is without effect.
+  /// The same from any thread, for an id that `start` returned. Returns true if the host must be
+  /// woken by writing 1 to wake_fd: no request was pending. A stale id has no effect.
   [[nodiscard]] bool request_cancel(process_id id) noexcept;
-  /// Cancels every process and starts no more. The machine is idle soon.
+  /// Cancels every process and refuses new ones. The machine becomes idle after their end.
   void shut_down() noexcept;
   /// Keeps polling wake_fd after `shut_down` while `held`, for a host that uses it for wake-ups of
   /// its own. The machine becomes idle only after the hold has ended.
   void hold_wake(bool held) noexcept;
 
-  // ---- What is wanted.
+  // ---- Operations.
 
-  /// The next operation, or null. It stays as it is until the next call of any of these.
+  /// The next operation, or null. Unchanged until the next call of one of these three.
   const operation* next() noexcept;
-  /// What `next` offered is on its way.
+  /// The host has submitted the operation that `next` returned.
   void sent() noexcept;
-  /// There is no room for it; it is offered again.
+  /// The host has no room for it; `next` returns it again later.
   void refused() noexcept;
-  /// When `tick` should be called at the latest, or never_ns. May be earlier than necessary.
+  /// The latest time for the next `tick`, or never_ns. May be earlier than necessary.
   std::int64_t next_deadline() const noexcept { return mark_.is_forked() ? never_ns : earliest_; }
 
-  // ---- What is there.
+  // ---- State.
 
-  /// True for every user_data of this machine; false before `init`. Pure.
+  /// Returns true for every user_data of this machine; false before `init`. Pure.
   bool is_ours(std::uint64_t user_data) const noexcept {
     return slots_ != nullptr && internal::decode(user_data).magic == options_.magic;
   }
-  /// Takes captured bytes before the end: how many. Under backpressure this makes room, and gives
-  /// an exited process's stream drain_grace once more. Errors: stale_handle, forked.
+  /// Takes captured bytes before the end; returns their number. Under backpressure this makes room,
+  /// and gives the stream of an exited process another drain_grace. Errors: stale_handle, forked.
   [[nodiscard]] result<std::size_t> take(process_id id, output_stream which,
                                          std::span<std::byte> into) noexcept;
   bool is_live(process_id id) const noexcept { return find(id) != nullptr; }
-  /// What `start` was given, with -1 for descriptors that are closed; null for a stale id.
+  /// The argument of `start`, with -1 for closed descriptors; null for a stale id.
   const process_start* find_start(process_id id) const noexcept {
     const slot* const found = find(id);
     return found != nullptr ? &found->life.start : nullptr;
   }
-  /// No process, and nothing in flight; or the host forked, and this is the child.
+  /// Returns true if there is no process and no operation in flight, or in a forked child.
   bool idle() const noexcept {
     return (stats_.live == 0 && stats_.in_flight == 0) || mark_.is_forked();
   }
-  /// `finished` is being called.
+  /// Returns true while `finished` is being called.
   bool is_delivering() const noexcept { return delivering_; }
   const process_machine_stats& stats() const noexcept { return stats_; }
-  /// Ends the process when an invariant of machine_slot.hpp does not hold.
+  /// Ends the process if an invariant of machine_slot.hpp does not hold.
   void check_invariants() const noexcept;
-  /// A number that changes with everything but the counts of what was ignored: for tests of P-22.
+  /// A hash of the whole state except the counts of ignored completions: for tests of P-22.
   std::uint64_t digest() const noexcept;
 
  private:
@@ -135,12 +135,12 @@ class process_machine {
     }
   }
 
-  // machine.cpp: what comes in, and the ends.
+  // machine.cpp: input and the ends.
   void completed(slot& s, role what, std::int64_t status) noexcept;
   void deliver() noexcept;
   void release(slot& s) noexcept;
 
-  // machine_queue.cpp: what goes out.
+  // machine_queue.cpp: operations.
   void enlist(slot& s) noexcept;
   void unlist_first() noexcept;
   void take_turns() noexcept;
@@ -178,9 +178,9 @@ class process_machine {
   slot* slots_ = nullptr;  // processes_max of them, constructed up to used_
   std::size_t used_ = 0;
   slot* free_ = nullptr;          // LIFO
-  slot* listed_first_ = nullptr;  // FIFO of those with something wanted
+  slot* listed_first_ = nullptr;  // FIFO of slots that request operations
   slot* listed_last_ = nullptr;
-  slot* over_first_ = nullptr;  // FIFO of those whose end is to be delivered
+  slot* over_first_ = nullptr;  // FIFO of slots whose end is to be delivered
   slot* over_last_ = nullptr;
   bool delivering_ = false;
   bool shut_down_ = false;
@@ -189,7 +189,7 @@ class process_machine {
   std::int64_t earliest_ = never_ns;  // not later than any deadline
   std::uint32_t generation_ = 0;      // of the latest operation
 
-  // What `next` offered: the record, which is null once anything else has happened.
+  // The record that `next` returned; null after any other event.
   internal::operation_record* offered_ = nullptr;
   internal::operation_table* offered_table_ = nullptr;
   operation current_;
@@ -198,11 +198,11 @@ class process_machine {
   bool wake_readable_ = false;
   bool wake_is_held_ = false;
   std::uint8_t wake_failures_ = 0;
-  std::uint8_t wake_tries_ = 0;  // after those, the next not before wake_retry_at_
+  std::uint8_t wake_tries_ = 0;  // after these, no retry before wake_retry_at_
   std::int64_t wake_retry_at_ = 0;
-  std::uint64_t wake_count_ = 0;  // what an eventfd is read into
+  std::uint64_t wake_count_ = 0;  // the buffer for reading an eventfd
 
-  // What other threads ask: for each slot the generation of the process to cancel.
+  // The requests of other threads: for each slot the generation of the process to cancel.
   std::atomic<std::uint32_t>* requests_ = nullptr;
   std::atomic<bool> requested_{false};
 };

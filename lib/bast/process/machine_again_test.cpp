@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: what is counted or timed begins anew when it should, to the nanosecond.
+// The machine alone: counts and times start afresh when they should, to the nanosecond.
 #include "bast/process/machine_test.hpp"
 
 namespace bast {
@@ -100,7 +100,7 @@ TEST_F(MachineAgain, P11_TheKillOfStragglersHasTriesOfItsOwn) {
   pump();
   for (int i = 1; i < 15; ++i) tick(machine->next_deadline());
   ASSERT_TRUE(immediate.empty());
-  // The leader ends before its SIGTERM went out; the kill of its group is refused as often again.
+  // The leader ends before its SIGTERM was sent; the kill of its group then fails as often.
   immediate = std::vector<std::int64_t>(16, -ENOMEM);
   immediate.insert(immediate.begin(), 1);
   immediate.push_back(0);

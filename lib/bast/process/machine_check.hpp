@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything that is true of a process machine at any moment, part by part, and a number for all
-// that it knows. Pure functions of the parts: process_machine::check_invariants and
-// process_machine::digest put them together.
+// The invariants of a process machine, part by part, and a hash of its state. Pure functions of the
+// parts; process_machine::check_invariants and process_machine::digest combine them.
 #pragma once
 
 #include <cstddef>
@@ -13,31 +12,31 @@
 
 namespace bast::internal {
 
-/// The operations of a table that are in flight.
+/// The number of operations in flight.
 std::size_t count_in_flight(const operation_table& table) noexcept;
 
-// Each returns the invariant of machine_slot.hpp that does not hold, in words, or null.
+// Each returns a description of the invariant of machine_slot.hpp that does not hold, or null.
 
-/// Of the operations of one slot, or of wake_slot.
+/// Checks the operations of one slot, or of wake_slot.
 const char* broken_invariant(const operation_table& table, std::uint16_t number,
                              std::uint8_t magic) noexcept;
 const char* broken_invariant(const process_slot& s) noexcept;
 
-/// What a walk over all slots has counted.
+/// The counts from a walk over all slots.
 struct slot_counts {
   std::size_t used = 0;
-  std::size_t free = 0;  // in the list of free ones
+  std::size_t free = 0;  // in the free list
   std::size_t live = 0;
   std::size_t in_flight = 0;
 };
 const char* broken_invariant(const slot_counts& counted,
                              const process_machine_stats& stats) noexcept;
 
-/// FNV-1a by words instead of bytes, and mixed downwards too: a product carries no difference from
-/// its high bits to the low ones, where the next word could cancel it.
+/// FNV-1a by words instead of bytes, also mixed downwards: a product does not carry differences
+/// from high bits to low ones, where the next word could cancel them.
 class hasher {
  public:
-  /// Everything that may be different: no two slots that differ in a field have one hash, but for
+  /// Adds all variable state: two slots that differ in a field have different hashes, apart from
   /// the collisions of 64 bits.
   void add(const operation_table& table) noexcept;
   void add(const process_slot& s) noexcept;

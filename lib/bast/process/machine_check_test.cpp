@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The invariants of a process machine by themselves: each is broken once and is named, and no field
-// is left out of the digest.
+// The invariants of a process machine: each is violated once and reported by name, and the digest
+// covers every field.
 #include "bast/process/machine_check.hpp"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ constexpr std::uint16_t test_slot = 3;
 
 std::string words(const char* broken) { return broken == nullptr ? "" : broken; }
 
-/// As `sent` does it.
+/// As `sent` does.
 void fly(operation_table& table, role what, operation_kind kind, std::uint16_t slot = test_slot) {
   operation_record& record = table[what];
   record.kind = kind;
@@ -264,9 +264,9 @@ TEST(MachineDigest, P22_TheTimeAndTheWakeCount) {
   EXPECT_NE(first, second);
   EXPECT_EQ(machine.digest(), second);
   ASSERT_NE(machine.next(), nullptr);
-  EXPECT_EQ(machine.digest(), second) << "an offer changes nothing";
+  EXPECT_EQ(machine.digest(), second) << "next() changes nothing";
   machine.shut_down();
-  EXPECT_NE(machine.digest(), second) << "the wake is not wanted";
+  EXPECT_NE(machine.digest(), second) << "the wake is not requested";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: what becomes of a group that is stopped when its leader ends (P-14).
+// The machine alone: a stopped group whose leader ends (P-14).
 #include "bast/process/machine.hpp"
 #include "bast/process/machine_test.hpp"
 
@@ -10,12 +10,12 @@ namespace {
 using namespace std::chrono_literals;
 using namespace test;
 
-/// A machine of one process, without timers of its own.
+/// A machine of one process, without timers.
 class MachineGroup : public scripted_machine {
  protected:
   void SetUp() override { init({.processes_max = 1, .timers = machine_timers::ticks}); }
 
-  /// What happens at the next deadline and not a nanosecond before.
+  /// The operations at the next deadline, and none a nanosecond before.
   void at_deadline(std::int64_t expected) {
     ASSERT_EQ(machine->next_deadline(), expected);
     const std::size_t before = done.size();
@@ -28,7 +28,7 @@ class MachineGroup : public scripted_machine {
   }
 };
 
-/// A leader of a group that is stopped with a grace of 100 ms, at the time 0.
+/// A leader of a group that is stopped with a grace of 100 ms, at time 0.
 process_start stopped_leader(process_start leader) {
   leader.own_group = true;
   leader.timeout = 0ns;
@@ -41,13 +41,13 @@ TEST_F(MachineGroup, P14_WhoOutlivesTheLeaderIsKilledAfterTheGrace) {
   start(stopped_leader(child()));
   exit_now(CLD_KILLED, SIGTERM);
   EXPECT_EQ(kinds_done(), "signal observe members ");
-  // Looked for now and then, and the leader is kept meanwhile (I4).
+  // Checked periodically; the leader is not reaped meanwhile (I4).
   for (const std::int64_t at : {1, 3, 7, 15, 31, 63, 100}) {
     EXPECT_FALSE(result);
     EXPECT_EQ(signals(), "15 ");
     at_deadline(at * millisecond);
   }
-  EXPECT_EQ(signals(), "15 9 ") << "with the grace over";
+  EXPECT_EQ(signals(), "15 9 ") << "when the grace is over";
   members = 0;
   at_deadline(101 * millisecond);
   EXPECT_EQ(kinds_done(),
@@ -83,7 +83,7 @@ TEST_F(MachineGroup, P14_WhereNobodyCanLookSomebodyMayBeThere) {
   EXPECT_EQ(signals(), "15 ");
   tick(100 * millisecond);
   EXPECT_EQ(signals(), "15 9 ");
-  EXPECT_TRUE(result) << "killed is as good as gone";
+  EXPECT_TRUE(result) << "a killed group counts as gone";
 }
 
 TEST_F(MachineGroup, P14_WhoSleepsInTheKernelIsNotWaitedForWithoutEnd) {
@@ -104,7 +104,7 @@ TEST_F(MachineGroup, P14_AGroupWhoseLeaderEndedFirstIsTerminatedAllTheSame) {
   const operation exit = *machine->next();
   machine->sent();
   machine->tick(1 * millisecond);
-  // SIGTERM is wanted, and the exit is told first.
+  // SIGTERM is requested, and the exit is reported first.
   exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
   machine->complete(exit.user_data, POLLIN);
   pump();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The life of a followed process. `advance` looks at what is, and wants what follows from it; it is
-// called after everything that happens to the process, and calling it once more changes nothing.
+// The life of a supervised process. `advance` examines the state and requests the operations that
+// follow from it. It is called after every event of the process; another call changes nothing.
 #include <signal.h>
 
 #include <algorithm>
@@ -18,10 +18,10 @@ namespace {
 // Timeouts that cannot be armed are left to `tick`.
 constexpr std::uint8_t timer_failures_max = 16;
 
-// A loop that is told the time so long after a deadline did something else meanwhile.
+// A report of the time this long after a deadline means that the loop was busy elsewhere.
 constexpr std::int64_t late_ns = 5'000'000;
 
-/// The next instant at which time alone changes something.
+/// The next time at which time alone changes the state.
 std::int64_t deadline_of(const process_life& life, std::int64_t now) noexcept {
   std::int64_t first = life.retry_at > now ? life.retry_at : never_ns;
   for (const captured_stream& stream : life.streams) {
@@ -91,15 +91,15 @@ void process_machine::steer_stop(slot& s) noexcept {
       life.signal_tries = 0;
     }
   } else if (life.leader == leader_state::gone && now_ >= life.drain_at) {
-    // A loop that was held up has not read yet what was written in time: once, it gets the grace
-    // from when it is back.
+    // A delayed loop has not yet read what was written in time: it gets the drain grace once more,
+    // from the time when it is back.
     if (!life.drains_again && now_ - life.drain_at > late_ns) {
       life.drains_again = true;
       life.drain_at = later(now_, life.start.drain_grace);
       return;
     }
     for (captured_stream& stream : life.streams) {
-      // P-13. Of one that is full nobody knows who wrote what is left.
+      // P-13. For a full stream the writer of the remaining bytes is unknown.
       const bool full = stream.keeps_all() && stream.is_full();
       if (stream.open()) stream.give_up(full ? truncation::limit : truncation::grandchild, 0);
     }
@@ -125,7 +125,7 @@ void process_machine::steer_leader(slot& s) noexcept {
   }
 }
 
-/// The leader has ended, and is not reaped as long as the number of its group is needed (I4).
+/// The leader has ended, and is not reaped while the number of its group is needed (I4).
 void process_machine::steer_group(slot& s) noexcept {
   process_life& life = s.life;
   const bool kills = life.start.kill_group_on_exit && !BAST_MUTANT(stragglers_spared);
@@ -144,7 +144,7 @@ void process_machine::steer_timer(slot& s) noexcept {
   if (options_.timers == machine_timers::ticks) return;
   operation_record& timer = s.operations[role::timer];
   if (timer.in_flight()) {
-    // One that is too early does no harm, and is cancelled only when none is wanted (IO-6).
+    // A timeout that is too early does no harm; it is cancelled only if none is requested (IO-6).
     timer.unwanted |= wanted < life.armed_at || wanted == never_ns;
     return;
   }
@@ -155,7 +155,7 @@ void process_machine::steer_timer(slot& s) noexcept {
   s.operations.want(role::timer, operation_kind::timeout);
 }
 
-/// I2: one descriptor at a time, when nothing is in flight on it.
+/// I2: one descriptor at a time, with no operation in flight on it.
 void process_machine::steer_closes(slot& s) noexcept {
   process_life& life = s.life;
   if (s.operations[role::close].in_flight()) return;
@@ -178,14 +178,14 @@ void process_machine::steer_closes(slot& s) noexcept {
 void process_machine::exit_completed(slot& s, std::int64_t status) noexcept {
   if (status == 0 || status == -EINTR || status == -EAGAIN || status == -ECANCELED) return;
   s.life.leader = leader_state::readable;
-  // A pidfd that cannot be polled is looked at now and then.
+  // If the pidfd cannot be polled, the exit is checked periodically.
   if (status < 0) s.life.retry_at = retry_after(now_, s.life.tries);
 }
 
 void process_machine::timer_completed(slot& s, std::int64_t status) noexcept {
   process_life& life = s.life;
   if (status == -ETIME) {
-    // The kernel's clock is ours; the host may be slow to tell.
+    // The kernel's clock is ours; the host may report it late.
     now_ = std::max(now_, life.armed_at);
     life.timer_failures = 0;
   } else if (status < 0 && status != -ECANCELED && status != -EINTR) {
@@ -210,7 +210,7 @@ void process_machine::observed(slot& s, std::int64_t status) noexcept {
     life.status = status_of(life.exit);
     life.tries = 0;
     life.retry_at = 0;
-    // Early exit skips the kill. What its group was to hear it hears.
+    // An early exit makes the kill unnecessary. The group still gets its stop signal.
     if (!life.start.own_group || life.signal_wanted != life.start.stop_signal) {
       life.signal_wanted = 0;
     }
@@ -223,7 +223,8 @@ void process_machine::observed(slot& s, std::int64_t status) noexcept {
     life.exit = {};
     return leader_is_gone(s);
   }
-  // It runs: the pidfd was readable for another reason, as when a debugger has the exit first.
+  // It runs: the pidfd was readable for another reason, for example a debugger that gets the exit
+  // first.
   if (status == 0) life.leader = leader_state::running;
   life.retry_at = retry_after(now_, life.tries);
 }
@@ -245,8 +246,8 @@ void process_machine::signalled(slot& s, std::int64_t status) noexcept {
 
 void process_machine::members_seen(slot& s, std::int64_t status) noexcept {
   process_life& life = s.life;
-  // Whoever sleeps in the kernel dies when he wakes; that is not waited for. Where nobody can look,
-  // as without /proc, somebody may be there.
+  // A process that sleeps in the kernel dies when it wakes; no need to wait for it. If the members
+  // cannot be listed, for example without /proc, one may be there.
   const bool enough = life.group_killed && (status < 0 || life.group_tries >= tries_max);
   life.group_gone = status == 0 || enough;
   if (life.group_gone) return;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: deadlines, signals and what is tried again, to the nanosecond and to the
-// last try.
+// The machine alone: deadlines, signals and retries, to the nanosecond and to the last try.
 #include <string>
 
 #include "bast/process/machine.hpp"
@@ -13,12 +12,12 @@ namespace {
 using namespace std::chrono_literals;
 using namespace test;
 
-/// A machine of one process, without timers of its own.
+/// A machine of one process, without timers.
 class MachineLife : public scripted_machine {
  protected:
   void SetUp() override { init({.processes_max = 1, .timers = machine_timers::ticks}); }
 
-  /// What happens at the next deadline and not a nanosecond before.
+  /// The operations at the next deadline, and none a nanosecond before.
   void at_deadline(std::int64_t expected) {
     ASSERT_EQ(machine->next_deadline(), expected);
     const std::size_t before = done.size();
@@ -164,7 +163,7 @@ TEST_F(MachineLife, P10_EpermIsToldAtOnceAndEsrchIsNoError) {
   pump();
   exit_now();
   EXPECT_EQ(signals(), "15 ");
-  EXPECT_EQ(result->signal_error, 0) << "nor is the first one's remembered";
+  EXPECT_EQ(result->signal_error, 0) << "the first one's error is not kept";
 }
 
 TEST_F(MachineLife, P15_AnExitTakesTheSignalBack) {
@@ -235,7 +234,7 @@ TEST_F(MachineLife, P12_AReapThatFailsIsTriedSixteenTimesMoreAndTheStatusIsKept)
 }
 
 TEST_F(MachineLife, P12_AnObservationThatFailsCountsItsOwnTries) {
-  // Fifteen failures, then it is seen: the reap begins to count anew.
+  // Fifteen failures, then it is observed: the reap counts from 0 again.
   immediate.assign(15, -ENOMEM);
   immediate.push_back(1);
   immediate.insert(immediate.end(), 15, -ENOMEM);
@@ -251,7 +250,7 @@ TEST_F(MachineLife, P12_AnObservationThatFailsCountsItsOwnTries) {
 
 TEST_F(MachineLife, P12_OneThatIsLostHasNoStatusAndNoUsage) {
   start(child());
-  // A wait that wrote something and failed.
+  // A wait that stored a result and failed.
   exited = child_exit{.code = CLD_EXITED, .status = 9, .usage = {}};
   exited->usage.ru_maxrss = 77;
   immediate = {-ECHILD};
@@ -272,7 +271,7 @@ TEST_F(MachineLife, P21_WhatAPollOfThePidfdMaySay) {
   for (const std::int64_t again :
        {std::int64_t{0}, std::int64_t{-EINTR}, std::int64_t{-EAGAIN}, std::int64_t{-ECANCELED}}) {
     complete_poll(pidfd, again);
-    EXPECT_EQ(flying.size(), 1U) << "it is asked again at once";
+    EXPECT_EQ(flying.size(), 1U) << "it is requested again at once";
     EXPECT_EQ(kinds_done(), "");
   }
   std::int64_t expected = 0;
@@ -282,7 +281,7 @@ TEST_F(MachineLife, P21_WhatAPollOfThePidfdMaySay) {
     EXPECT_TRUE(flying.empty());
     expected += (1 << tries++) * millisecond;
     at_deadline(expected);
-    // It was observed, and runs; it is polled again a little later.
+    // It was observed and runs; it is polled again a little later.
     expected += (1 << tries++) * millisecond;
     at_deadline(expected);
     ASSERT_EQ(flying.size(), 1U);
@@ -303,7 +302,7 @@ TEST_F(MachineLife, P11_StragglersAreKilledOnceEvenWhenThatFails) {
   EXPECT_EQ(kinds_done(), "observe signal signal members reap close ");
   EXPECT_EQ(result->signal_error, EPERM);
   EXPECT_EQ(result->status.code, 2);
-  // The second one's stragglers are killed as well.
+  // The remaining members of the second one are killed as well.
   done.clear();
   result.reset();
   start(leader);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `operation`: one thing that a process machine wants done. What it is named by, its user_data, is
+// `operation`: a request of a process machine. Its name, user_data, is
 //
 //   magic (8) | role (8) | slot (16) | generation (32)
 //
-// with a generation of its own for each operation, so that a completion that comes late, twice or
-// from nowhere is recognised by its name alone (P-21, P-22).
+// with a separate generation for each operation, so that the name alone identifies a completion
+// that is late, repeated or foreign (P-21, P-22).
 #pragma once
 
 #include <sys/resource.h>
@@ -18,42 +18,42 @@
 
 namespace bast::inline BAST_ABI {
 
-/// The first four are asynchronous: the kernel completes them some time. The others are done on the
-/// spot, by `perform`.
+/// The first four are asynchronous: the kernel completes them later. `perform` does the others at
+/// once.
 enum class operation_kind : std::uint8_t {
-  read,     // read `length` bytes at most from `fd` to `buffer`; completes with their number
+  read,     // read at most `length` bytes from `fd` to `buffer`; completes with their number
   poll,     // wait until `fd` is readable or hung up; completes with the events, above 0
   timeout,  // wait until `deadline`; completes with -ETIME
-  cancel,   // cancel `target`, which completes by itself, in whatever way
-  observe,  // look whether the child has exited, and leave it there: 1, or 0 when it runs
-  reap,     // take the exited child away, before it what it left to us in `group`: 1
-  signal,   // send `signal` to `fd` and, if the child is there, to `group`
+  cancel,   // cancel `target`, which completes separately, in any way
+  observe,  // check whether the child has exited, without reaping it: 1, or 0 if it runs
+  reap,     // reap the orphans in `group` that we adopted, then the exited child: 1
+  signal,   // send `signal` to `fd` and, if the child exists, to `group`
   close,    // close `fd`
-  members,  // look whether `group` has a living member besides its leader: 1, or 0 when it has none
+  members,  // check whether `group` has a living member besides its leader: 1, or 0
 };
 constexpr bool is_immediate(operation_kind kind) { return kind >= operation_kind::observe; }
 
-/// An instant of CLOCK_MONOTONIC as the kernel reads it (struct __kernel_timespec).
+/// A time of CLOCK_MONOTONIC in the kernel's format (struct __kernel_timespec).
 struct operation_deadline {
   std::int64_t seconds;
   std::int64_t nanoseconds;
 };
 
-/// What waitid tells.
+/// The result of waitid.
 struct child_exit {
   int code;    // CLD_EXITED, CLD_KILLED, CLD_DUMPED
   int status;  // the exit code, or the signal
   struct rusage usage;
 };
 
-/// Never is a deadline too.
+/// Also a deadline.
 inline constexpr std::int64_t never_ns = std::numeric_limits<std::int64_t>::max();
 
-/// What pointers point to stays as it is until the operation completes (IO-3).
+/// Pointers stay valid, and their targets unchanged, until the operation completes (IO-3).
 struct operation {
   operation_kind kind = operation_kind::read;
   std::uint64_t user_data = 0;
-  int fd = -1;                                   // of a cancel: its target's
+  int fd = -1;                                   // cancel: its target's
   std::byte* buffer = nullptr;                   // read
   std::uint32_t length = 0;                      // read
   std::int64_t deadline_ns = never_ns;           // timeout, CLOCK_MONOTONIC
@@ -67,13 +67,13 @@ struct operation {
 
 namespace internal {
 
-/// Which operation of a slot. There is at most one of each in flight.
+/// The operation of a slot. At most one of each role is in flight.
 enum class role : std::uint8_t {
   output,
   errors,
   exit,
   timer,
-  // A cancel for each of them.
+  // A cancel for each of the above.
   cancel_output,
   cancel_errors,
   cancel_exit,
@@ -88,17 +88,17 @@ constexpr role cancel_of(role r) {
   return static_cast<role>(static_cast<std::size_t>(r) + cancellable_roles);
 }
 
-/// The generation after this one. 0 is none.
+/// The next generation. 0 means none.
 constexpr std::uint32_t next_generation(std::uint32_t generation) {
   return generation + 1 == 0 ? 1 : generation + 1;
 }
 
-/// The slot number of the operations that belong to no process: those on wake_fd.
+/// The slot number of operations of no process: those on wake_fd.
 inline constexpr std::uint16_t wake_slot = 0xFFFF;
 
 struct operation_name {
   std::uint8_t magic;
-  std::uint8_t what;  // a role, whatever number that is
+  std::uint8_t what;  // a role; may be out of range
   std::uint16_t slot;
   std::uint32_t generation;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The captured streams of a process: poll, read, and what happens at the limit.
+// The captured streams of a process: poll, read, and the limit.
 #include <poll.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace internal {
 
 std::span<std::byte> captured_stream::room() noexcept {
   std::size_t count = std::min(got.bytes.room().size(), read_bytes_max);
-  // Under backpressure nothing is read that could not be kept.
+  // Under backpressure it reads no more than it can keep.
   if (keeps_all()) count = std::min(count, kept_max() - got.bytes.size());
   return got.bytes.room().first(count);
 }
@@ -66,7 +66,7 @@ void process_machine::steer_stream(slot& s, output_stream which) noexcept {
   }
   if (io.in_flight() || now_ < stream.retry_at) return;
   if (stream.keeps_all() && stream.is_full()) {
-    // The end takes no room, and may be all that is left.
+    // The end needs no room, and may be all that is left.
     if (stream.is_last && !stream.readable) s.operations.want(what, operation_kind::poll);
     return;
   }
@@ -81,13 +81,14 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
   const bool was_poll = s.operations[what].kind == operation_kind::poll;
   stream.readable = false;
   if (status < 0) {
-    // A host whose thread ends may cancel what we did not ask it to; it is asked again.
+    // The end of a thread of the host may cancel operations unrequested; they are requested again.
     const bool again =
         (status == -EINTR && !BAST_MUTANT(interruption_ends_stream)) || status == -ECANCELED;
     stream.readable = again && !was_poll;
     if (again || status == -EAGAIN) return;
     if (was_poll && stream.tries < tries_max) {
-      // Giving up would make the child die of SIGPIPE; that the host could not wait is no reason.
+      // Giving up would kill the child by SIGPIPE; the host's failure to wait is no reason for
+      // that.
       stream.retry_at = retry_after(now_, stream.tries);
     } else {
       stream.give_up(truncation::failure, static_cast<int>(-status));
@@ -95,20 +96,20 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
   } else if (was_poll) {
     stream.readable = status > 0;
     stream.tries = 0;
-    // A pipe that hangs up and is not readable is empty.
+    // A pipe with a hang-up that is not readable is empty.
     const bool is_over = (status & (POLLIN | POLLHUP)) == POLLHUP;
     if (is_over && stream.keeps_all() && stream.is_full()) stream.ended = true;
   } else if (status > stream.reading) {
-    stream.give_up(truncation::failure, EPROTO);  // More than was asked for: not from a kernel.
+    stream.give_up(truncation::failure, EPROTO);  // More than requested: not from a kernel.
   } else if (status == 0) {
-    // Even if the drain grace was over a moment ago: it is the end.
+    // The end of the stream, even if the drain grace has just expired.
     if (stream.got.truncated == truncation::grandchild) stream.got.truncated = truncation::none;
     stream.ended = true;
   } else {
-    // A full read leaves more to be read; otherwise the next read would only say so.
+    // After a full read there may be more. Otherwise the next read would only return EAGAIN.
     stream.readable = status == stream.reading;
     stream.received(static_cast<std::size_t>(status));
-    // What cannot be read is polled, for the end.
+    // A stream that cannot be read is polled for its end.
     if (stream.is_last && stream.keeps_all() && stream.is_full()) stream.readable = false;
     stream.ended = BAST_MUTANT(short_read_ends_stream) && !stream.readable;
     if (stream.exceeded() && s.life.asked == process_ending::exited) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: captured streams.
+// The machine alone: captured streams.
 #include "bast/process/machine.hpp"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ TEST_F(MachineOutput, P13_AfterTheDrainGraceTheRestIsGivenUpAndLateBytesAreKept)
   EXPECT_EQ(flying.back().deadline_ns, 20 * millisecond);
   complete(flight(operation_kind::timeout), -ETIME);
   EXPECT_FALSE(result);
-  // The cancel came too late: the read was done already (IO-3).
+  // The cancel was too late: the read had completed (IO-3).
   complete(flight(operation_kind::cancel, output_fd), -EALREADY);
   bring("late");
   EXPECT_EQ(result->output.bytes.text(), "late");
@@ -39,7 +39,7 @@ TEST_F(MachineOutput, P13_ALoopThatWasHeldUpLosesNothing) {
   parent.drain_grace = 20ms;
   start(parent);
   exit_now();
-  tick(1000 * millisecond);  // Only now does the loop look again.
+  tick(1000 * millisecond);  // Only now does the loop report the time again.
   EXPECT_FALSE(result);
   complete_poll(output_fd);
   bring("written in time");
@@ -62,7 +62,7 @@ TEST_F(MachineOutput, P13_ALoopThatIsAlwaysHeldUpComesToAnEnd) {
   EXPECT_EQ(result->output.truncated, truncation::grandchild);
 }
 
-/// A child that writes more than may be kept while nobody takes anything.
+/// A child that writes more than may be kept while its output is not taken.
 class MachineBackpressure : public scripted_machine {
  protected:
   process_id start_unread() {
@@ -71,10 +71,10 @@ class MachineBackpressure : public scripted_machine {
     const process_id id = start(parent);
     complete_poll(output_fd);
     bring("full");
-    EXPECT_EQ(flying.size(), 1U) << "nothing is read";
+    EXPECT_EQ(flying.size(), 1U) << "no read is in flight";
     return id;
   }
-  /// As many reads as it takes.
+  /// As many reads as necessary.
   void bring_all(std::size_t count) {
     while (count > 0) {
       const operation op = flight(operation_kind::read, output_fd);
@@ -90,7 +90,7 @@ class MachineBackpressure : public scripted_machine {
 TEST_F(MachineBackpressure, P16_TheLastBytesComeWithTheEnd) {
   start_unread();
   exit_now();
-  // Beyond the limit, and without waiting for anybody.
+  // Beyond the limit, and without waiting for a reader.
   bring(" of the last words");
   complete_poll(output_fd, POLLHUP);
   complete(flight(operation_kind::read, output_fd), 0);
@@ -105,7 +105,7 @@ TEST_F(MachineBackpressure, P16_ThePipeMayBeAsFullAsItCanBe) {
   start_unread();
   exit_now();
   bring_all(overflow_bytes);
-  // No room for a read, and the end needs none.
+  // No room for a read; the end needs none.
   EXPECT_FALSE(result);
   complete_poll(output_fd, POLLHUP);
   cancelled(operation_kind::timeout);
@@ -120,7 +120,7 @@ TEST_F(MachineBackpressure, P16_WhatIsLeftInALargerPipeIsNoSecret) {
   exit_now();
   bring_all(overflow_bytes);
   complete_poll(output_fd);
-  // Whoever takes something gets more.
+  // A caller that takes some gets more.
   std::byte some[5];
   EXPECT_EQ(machine->take(id, output_stream::output, some).value(), 5U);
   pump();
@@ -174,7 +174,7 @@ TEST_F(MachineOutput, P16_MemoryStaysBelowTheLimitAnd64KiB) {
   complete_poll(output_fd);
   std::uint64_t fed = 0;
   for (int i = 0; i < 100; ++i) {
-    const std::string chunk(flying.back().length, 'x');  // Full reads: nobody polls between them.
+    const std::string chunk(flying.back().length, 'x');  // Full reads: no poll between them.
     fed += chunk.size();
     bring(chunk);
   }
@@ -198,7 +198,7 @@ TEST_F(MachineOutput, P16_UnderBackpressureNothingIsReadUntilSomebodyTakes) {
   bring("fg");
   exit_now();
   EXPECT_FALSE(result);
-  // The drain grace begins again with each bite.
+  // The drain grace begins again after each take.
   machine->tick(200 * millisecond);
   EXPECT_EQ(machine->take(id, output_stream::output, two).value(), 2U);
   tick(300 * millisecond);
@@ -211,7 +211,7 @@ TEST_F(MachineOutput, P16_UnderBackpressureNothingIsReadUntilSomebodyTakes) {
 TEST_F(MachineOutput, P21_WhatAReadMaySay) {
   start(captured());
   complete_poll(output_fd, -EINTR);
-  complete_poll(output_fd, -ECANCELED);  // Not by us: the host's thread ended.
+  complete_poll(output_fd, -ECANCELED);  // Not cancelled by us: the host's thread ended.
   complete_poll(output_fd);
   complete(flight(operation_kind::read, output_fd), -EINTR);
   complete(flight(operation_kind::read, output_fd), -EAGAIN);

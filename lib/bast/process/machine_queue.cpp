@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a process machine wants done. There is no queue of operations that could run full or stale:
-// the processes with something wanted are in a list, and what an operation is about is looked up
-// when it is handed out.
+// The operations that a process machine requests. No queue of operations could overflow or become
+// stale: processes with requests are in a list, and an operation is filled in when it is handed
+// out.
 #include "bast/process/machine.hpp"
 
 namespace bast::inline BAST_ABI {
@@ -65,7 +65,7 @@ void process_machine::offer(std::uint16_t number, operation_table& table, role w
   offered_table_ = &table;
 }
 
-/// Fills in what an operation of this role is about.
+/// Fills in the operation of this role.
 void process_machine::describe(slot& s, role what) noexcept {
   process_life& life = s.life;
   captured_stream& output = life.streams[index_of(output_stream::output)];
@@ -119,7 +119,7 @@ void process_machine::sent() noexcept {
   take_turns();
   if (record.kind == operation_kind::cancel) ++target_of(*offered_table_, what)->cancels;
   if (record.kind == operation_kind::close) {
-    // I2: from here on nobody has that descriptor.
+    // I2: from here on the descriptor is gone.
     process_life& life = slots_[decode(current_.user_data).slot].life;
     for (captured_stream& stream : life.streams) {
       if (stream.fd == life.closing) stream.fd = -1;
@@ -128,8 +128,8 @@ void process_machine::sent() noexcept {
   }
 }
 
-/// Whoever was served goes to the end of the list, so that a child that writes without end does not
-/// keep the others from being served.
+/// Moves the served process to the end of the list, so that a child that writes endlessly does not
+/// starve the others.
 void process_machine::take_turns() noexcept {
   if (offered_table_ == &wake_) return;
   slot& s = *listed_first_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: what it offers, to the last field, and in which order.
+// The machine alone: the operations that it requests, to the last field, and their order.
 #include <string>
 
 #include "bast/process/machine.hpp"
@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace test;
 
-/// What an operation says apart from addresses and its name: "kind fd", and what else it has.
+/// An operation without addresses and name: "kind fd" and its other fields.
 std::string words_of(const operation& op) {
   constexpr const char* names[] = {"read", "poll",   "timeout", "cancel", "observe",
                                    "reap", "signal", "close",   "members"};
@@ -50,7 +50,7 @@ class MachineOffers : public scripted_machine {
     return out;
   }
 
-  /// The operation that is offered now, which must be this one.
+  /// The operation that is requested next, which must be this one.
   operation next_is(std::string_view words, std::string_view place = "") {
     const operation offered = take_one();
     EXPECT_EQ(words_of(offered), words);
@@ -109,7 +109,7 @@ TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   const operation timer = next_is("timeout -1 at 2000000010 = 2s 10ns", "23 3 0");
   EXPECT_EQ(machine->next(), nullptr);
   const auto generation = static_cast<std::uint32_t>(output.user_data);
-  EXPECT_EQ(static_cast<std::uint32_t>(timer.user_data), generation + 3) << "one each, in a row";
+  EXPECT_EQ(static_cast<std::uint32_t>(timer.user_data), generation + 3) << "one each, in sequence";
 
   machine->complete(errors.user_data, POLLIN);
   const operation read = next_is("read 52 length 4096", "23 1 0");
@@ -118,7 +118,7 @@ TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   const operation terminate = next_is("signal 50 tells signal 15 group 1234", "23 8 0");
   machine->complete(terminate.user_data, 0);
   machine->complete(exit.user_data, POLLIN);
-  // The grace matters no more: its timer is cancelled, by its name.
+  // The grace is over: its timer is cancelled, by its name.
   const operation cancel_timer = next_is("cancel -1 of 2", "23 7 0");
   const operation observe = next_is("observe 50 tells", "23 8 0");
   ASSERT_NE(observe.exit, nullptr);
@@ -205,7 +205,7 @@ TEST_F(MachineOffers, P22_TheyTakeTurns) {
   }
   EXPECT_EQ(order, "0 0, 0 1, 0 2, 1 0, 1 1, 1 2, 2 0, 2 1, 2 2, ");
   EXPECT_EQ(machine->next(), nullptr);
-  // Who has something new comes after who waits already, and once.
+  // A process with a new request comes after those that already wait, and once.
   order.clear();
   for (const std::size_t i : {std::size_t{1}, std::size_t{0}, std::size_t{4}, std::size_t{3}}) {
     machine->complete(flying[i].user_data, POLLIN);
@@ -225,7 +225,7 @@ TEST_F(MachineOffers, P22_WhatIsRefusedIsTheSameAndTheFirst) {
   machine->refused();
   const operation again = *machine->next();
   EXPECT_EQ(words_of(first), words_of(again));
-  EXPECT_EQ(first.user_data, again.user_data) << "the name was given to nobody";
+  EXPECT_EQ(first.user_data, again.user_data) << "the name was not used";
   machine->refused();
   EXPECT_EQ(counts(),
             "live 1 peak 1 flying 0 started 1 finished 0 ignored 0 0 0 refused 2 zombies 0");

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: what is decided while something else is still on its way. Ends within an
-// end, a second reason, a deadline that comes nearer; and descriptor 0, which is one like any
-// other.
+// The machine alone: events while other operations are in flight. An end within an end, a second
+// reason, an earlier deadline; and descriptor 0, which is like any other.
 #include <array>
 
 #include "bast/process/machine_test.hpp"
@@ -15,11 +14,11 @@ using namespace test;
 
 using MachineReentry = test::scripted_machine;
 
-/// Processes of which only a `close` is still to be completed; what an end completes is up to it.
+/// Processes that need only a `close` to complete; the callback of an end completes others.
 struct last_closes {
   process_machine* machine = nullptr;
   std::vector<std::uint64_t> of;               // by process
-  std::vector<std::vector<std::size_t>> ends;  // which ones the end of each completes
+  std::vector<std::vector<std::size_t>> ends;  // the processes that the end of each completes
   std::vector<std::size_t> order;
 
   void complete(std::size_t i) { machine->complete(of[i], 0); }
@@ -31,8 +30,8 @@ struct last_closes {
   }
 };
 
-/// Starts as many processes as there are lists in `ends`, completes the last close of the first,
-/// and returns in which order they end.
+/// Starts one process per list in `ends`, completes the last close of the first, and returns the
+/// order of the ends.
 std::vector<std::size_t> order_of_ends(process_machine& machine,
                                        std::vector<std::vector<std::size_t>> ends) {
   const std::size_t count = ends.size();
@@ -80,7 +79,7 @@ TEST_F(MachineReentry, P14_OfTwoReasonsTheFirstCounts) {
   init({.processes_max = 1, .timers = machine_timers::ticks});
   constexpr process_ending reasons[] = {process_ending::cancelled, process_ending::timed_out,
                                         process_ending::limit};
-  // While the machine finds out whether the process still runs, nothing is sent yet.
+  // While the machine checks whether the process still runs, nothing is sent.
   for (const process_ending first : reasons) {
     for (const process_ending second : reasons) {
       result.reset();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: what it refuses and ignores, and that nothing changes by it.
+// The machine alone: errors and ignored input, which change nothing.
 #include <string>
 
 #include "bast/os.hpp"
@@ -38,7 +38,7 @@ TEST_F(MachineRefusal, X5_WhatIsRefusedChangesNothing) {
   EXPECT_EQ(counts(),
             "live 0 peak 0 flying 0 started 0 finished 0 ignored 0 0 0 refused 0 zombies 0");
 
-  // The least that is accepted.
+  // The minimum that is accepted.
   process_start least = both();
   least.pid = 1;
   least.pidfd = 0;
@@ -93,7 +93,7 @@ TEST_F(MachineRefusal, P22_NamesAtTheEdgesAreUnknown) {
   };
   machine->complete(at(10, 0), 1);       // One role too many.
   machine->complete(at(2, 1), 1);        // A slot that was never used.
-  machine->complete(at(10, 0xFFFF), 1);  // No role of the wake.
+  machine->complete(at(10, 0xFFFF), 1);  // Not a role of the wake.
   EXPECT_EQ(machine->stats().ignored_unknown, 3U);
   machine->complete(at(9, 0), 1);
   machine->complete(at(2, 0xFFFF), 1);
@@ -111,20 +111,20 @@ TEST_F(MachineRefusal, IO3_AnAnswerToAnOlderCancelDoesNotCount) {
   slow.timeout = 10ms;
   const process_id id = start(slow);
   const operation timer = flight(operation_kind::timeout);
-  // Cancelled: the grace ends later than the timeout would have; the timer stays, and fires.
+  // Cancelled: the grace ends later than the timeout; the timer stays, and fires.
   ASSERT_TRUE(machine->cancel(id));
   pump();
   complete(timer, -ETIME);
   exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
   const operation grace = flight(operation_kind::timeout);
   complete_poll(pidfd);
-  // No timer is wanted any more. The cancel fails for a reason of its own, eight times.
+  // No timer is requested any more. The cancel fails for its own reasons, eight times.
   for (int i = 0; i < 8; ++i) {
     const operation cancel = flight(operation_kind::cancel);
     EXPECT_EQ(cancel.target, grace.user_data);
     complete(cancel, i % 2 == 0 ? -ENOMEM : -EINTR);
   }
-  EXPECT_TRUE(flying.empty()) << "and not for ever";
+  EXPECT_TRUE(flying.empty()) << "a bounded number of times";
   EXPECT_FALSE(result);
   complete(grace, -ETIME);
   EXPECT_TRUE(result);
@@ -151,8 +151,8 @@ TEST_F(MachineRefusal, IO3_WhatACancelMaySay) {
 TEST_F(MachineRefusal, P21_AnOfferIsForgottenByWhateverHappensNext) {
   const auto dies = [&](auto happens) {
     const int status = test::in_child([&] {
-      ::close(2);                  // What it says is known.
-      init({.processes_max = 2});  // The child's own: the parent's wants nothing here (IO-15).
+      ::close(2);                  // The message is known.
+      init({.processes_max = 2});  // The child's own: the parent's requests nothing here (IO-15).
       start(captured());
       complete_poll(output_fd, -EINTR);
       (void)flight(operation_kind::poll, output_fd);

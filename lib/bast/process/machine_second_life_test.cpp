@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: what one life leaves to the next, which is nothing; the counts; both
-// streams.
+// The machine alone: a life leaves no state to the next; the counts; both streams.
 #include <string>
 
 #include "bast/process/machine.hpp"
@@ -15,7 +14,7 @@ using namespace test;
 
 class MachineSecondLife : public scripted_machine {
  protected:
-  /// A life without anything remarkable, on both streams.
+  /// An ordinary life, on both streams.
   void plain_life() {
     result.reset();
     done.clear();
@@ -128,7 +127,7 @@ TEST_F(MachineSecondLife, P14_ATimerThatCannotBeArmedIsLeftToTicksAfterSixteenFa
   process_start slow = child();
   slow.timeout = 7ms;
   start(slow);
-  // What is no failure of the timer is not counted, and one that works forgets the others.
+  // Other completions of the timer are not counted as failures, and a success resets the count.
   for (int i = 0; i < 30; ++i) {
     complete(flight(operation_kind::timeout), i % 2 == 0 ? -ECANCELED : -EINTR);
   }
@@ -202,7 +201,7 @@ TEST_F(MachineSecondLife, P22_TheEndsAreToldInTheirOrderAndNeverInsideOneAnother
     s.order += std::to_string(id.slot) + "." + std::to_string(id.generation) + "=" +
                std::to_string(ended.pid) + " ";
     EXPECT_FALSE((*s.machine)->is_live(id));
-    (*s.machine)->tick(0);  // Would tell the others from in here.
+    (*s.machine)->tick(0);  // Would deliver the other ends from in here.
     --s.depth;
   };
   for (int i = 0; i < 3; ++i) {
@@ -210,11 +209,11 @@ TEST_F(MachineSecondLife, P22_TheEndsAreToldInTheirOrderAndNeverInsideOneAnother
     one.pidfd = 50 + i;
     start(one);
   }
-  // All are over before any is told: the first one's end does it from the inside.
+  // All have ended before any is delivered: the first one's end does it from inside.
   exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
   for (const int fd : {51, 50, 52}) complete_poll(fd);
   EXPECT_EQ(seen.order, "1.1=1001 0.1=1000 2.1=1002 ");
-  // Who has no use for the end is not called.
+  // Without `finished` no call is made.
   one.finished = nullptr;
   start(one);
   complete_poll(52);

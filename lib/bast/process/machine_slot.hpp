@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a process machine knows of one process. Everything that is to be done follows from it
-// (process_machine::advance); nothing is remembered as "to be done later".
+// The state of one process in a process machine. All requests follow from this state
+// (process_machine::advance); no pending action is stored.
 //
 //   leader   running -> readable -> exited -> gone
-//                ^---------'  the pidfd was readable, and waitid says that it runs
+//                ^---------'  the pidfd was readable, but waitid returns that it still runs
 //            (readable: the pidfd; exited: the status was seen; gone: reaped, or lost)
 //   stop     none -> terminating -> killing             (only while it runs)
 //   stream   open -> ended -> closed
@@ -30,18 +30,18 @@ namespace bast::internal {
 
 enum class operation_state : std::uint8_t {
   idle,
-  wanted,     // not handed out, and forgotten at will
+  wanted,     // not handed out; may be dropped at any time
   in_flight,  // the kernel's until it completes
 };
 
 struct operation_record {
   std::uint64_t user_data = 0;  // of the operation in flight, or the latest one
-  std::uint64_t target = 0;     // of a cancel in flight: the user_data of what it cancels
+  std::uint64_t target = 0;     // of a cancel in flight: the user_data of its target
   operation_state state = operation_state::idle;
   operation_kind kind = operation_kind::read;
   bool unwanted = false;         // in flight, and to be cancelled
-  bool cancel_answered = false;  // a cancel was done, or came too late: its own end will tell
-  std::uint8_t cancels = 0;      // that were sent
+  bool cancel_answered = false;  // a cancel completed or was too late: await the target
+  std::uint8_t cancels = 0;      // number of cancels sent
 
   bool idle() const noexcept { return state == operation_state::idle; }
   bool in_flight() const noexcept { return state == operation_state::in_flight; }
@@ -53,23 +53,23 @@ struct operation_table {
   const operation_record& operator[](role r) const noexcept {
     return records[static_cast<std::size_t>(r)];
   }
-  /// Asks for an operation, if none of that role is in flight.
+  /// Requests an operation, unless one of that role is in flight.
   void want(role r, operation_kind kind) noexcept {
     operation_record& record = (*this)[r];
     if (record.in_flight()) return;
     record.state = operation_state::wanted;
     record.kind = kind;
   }
-  /// Asks for a cancel of each operation that is unwanted.
+  /// Requests a cancel of each unwanted operation.
   void want_cancels() noexcept;
 };
 
-/// What a cancel of this role cancels.
+/// The target of a cancel of this role.
 inline operation_record* target_of(operation_table& table, role cancel) noexcept {
   return &table.records[static_cast<std::size_t>(cancel) - cancellable_roles];
 }
 
-// A cancel that failed for a reason of its own is sent again, and not for ever.
+// A cancel that failed for its own reasons is sent again, up to this limit.
 inline constexpr std::uint8_t cancels_max = 8;
 
 inline void operation_table::want_cancels() noexcept {
@@ -80,29 +80,28 @@ inline void operation_table::want_cancels() noexcept {
   }
 }
 
-/// What a capture may hold beyond its limit: where bytes are read that are thrown away, and, under
-/// backpressure, what a child that is gone left in its pipe. As much as a pipe holds by default,
-/// see pipe(7).
+/// The memory of a capture beyond its limit: for reading discarded bytes and, under backpressure,
+/// for what an exited child left in its pipe. The default capacity of a pipe, see pipe(7).
 inline constexpr std::size_t overflow_bytes = 64U << 10;
 
 struct captured_stream {
   int fd = -1;
   to::capture options;
-  bool readable = false;   // poll said so, or the latest read was full
-  bool ended = false;      // nothing more is read
-  bool is_last = false;    // the child is gone: what it wrote last is kept, if it was to be kept
-  std::uint8_t tries = 0;  // of a poll that failed, the next not before retry_at
+  bool readable = false;   // a poll reported it, or the latest read was full
+  bool ended = false;      // no further reads
+  bool is_last = false;    // the child is gone: its last output is kept if possible
+  std::uint8_t tries = 0;  // of a failed poll; no retry before retry_at
   std::int64_t retry_at = 0;
-  std::uint32_t reading = 0;  // bytes asked for by the read in flight
+  std::uint32_t reading = 0;  // size of the read in flight
   captured_output got;
 
   bool open() const noexcept { return fd >= 0 && !ended; }
   bool keeps_all() const noexcept { return options.policy == on_limit::backpressure; }
-  /// True when it brought more than it may, which is an error.
+  /// Returns true if it received more than its limit, which is an error.
   bool exceeded() const noexcept {
     return got.truncated == truncation::limit && options.policy != on_limit::truncate_and_drain;
   }
-  /// I5: the most that may be kept.
+  /// I5: the maximum to keep.
   std::size_t kept_max() const noexcept {
     const std::size_t limit = options.limit.count;
     const bool more = keeps_all() && is_last && !BAST_MUTANT(last_bytes_lost);
@@ -110,47 +109,47 @@ struct captured_stream {
     return std::min(limit, unlimited_bytes.count - overflow_bytes) + overflow_bytes;
   }
   bool is_full() const noexcept { return got.bytes.size() >= kept_max(); }
-  /// Where the next read may write. The same while a read is in flight (I3).
+  /// The target of the next read. Unchanged while a read is in flight (I3).
   std::span<std::byte> room() noexcept;
-  /// Sees to some room. False when there is no memory.
+  /// Ensures some room. Returns false if there is no memory.
   [[nodiscard]] bool make_room() noexcept;
-  /// So many bytes were read.
+  /// Accounts for `count` bytes read.
   void received(std::size_t count) noexcept;
-  /// Ends it early.
+  /// Ends the stream early.
   void give_up(truncation why, int error_number) noexcept;
 };
 
 enum class leader_state : std::uint8_t { running, readable, exited, gone };
 enum class stop_state : std::uint8_t { none, terminating, killing };
 
-/// Started afresh with each process.
+/// Reset for each process.
 struct process_life {
   process_start start;
   leader_state leader = leader_state::running;
   stop_state stop = stop_state::none;
   process_ending ended_by = process_ending::exited;
-  process_ending asked = process_ending::exited;  // to be stopped for that reason
+  process_ending asked = process_ending::exited;  // the reason why it is to be stopped
   exit_status status;
   child_exit exit = {};
   int signal_wanted = 0;
   int signal_in_flight = 0;
   int signal_error = 0;
-  bool group_killed = false;  // SIGKILL was sent to it
-  bool group_gone = false;    // nobody is left in it besides the leader, or none that ends
+  bool group_killed = false;  // SIGKILL was sent to the group
+  bool group_gone = false;    // no member left besides the leader, or none that will end
   bool over = false;
-  std::uint8_t tries = 0;         // of what failed and is to be tried again at retry_at
-  std::uint8_t signal_tries = 0;  // the same of the signal that is wanted
-  std::uint8_t group_tries = 0;   // the same of the group that is not gone
+  std::uint8_t tries = 0;         // of a failed operation; retried at retry_at
+  std::uint8_t signal_tries = 0;  // the same for the requested signal
+  std::uint8_t group_tries = 0;   // the same for a group that is not gone
   std::uint8_t timer_failures = 0;
   std::int64_t timeout_at = never_ns;
   std::int64_t grace_at = never_ns;
   std::int64_t drain_at = never_ns;
-  bool drains_again = false;         // drain_at came while the loop was late, and was moved
+  bool drains_again = false;         // drain_at passed while the loop was late, and was moved
   std::int64_t retry_at = 0;         // not before
-  std::int64_t armed_at = never_ns;  // the timeout in flight, or wanted
+  std::int64_t armed_at = never_ns;  // the timeout in flight or requested
   operation_deadline armed = {};     // the same for the kernel
   std::array<captured_stream, 2> streams = {};  // by output_stream
-  int closing = -1;                             // the descriptor that `close` is about
+  int closing = -1;                             // the descriptor to close
 };
 
 struct process_slot {
@@ -158,20 +157,20 @@ struct process_slot {
   process_life life;
   std::uint32_t generation = 1;
   bool live = false;
-  bool listed = false;  // in the list of those with something wanted
+  bool listed = false;  // in the list of slots that request operations
   process_slot* next_listed = nullptr;
   process_slot* next_free = nullptr;  // or, when over, the next one to deliver
 };
 
-// What fails for no good reason is tried again after 1, 2, 4 .. 64 ms, so many times.
+// A failed operation is retried after 1, 2, 4 .. 64 ms, up to this number of times.
 inline constexpr std::uint8_t tries_max = 16;
 
-/// Wherever the clock is, the sum of two instants stays one.
+/// The sum saturates, at any time.
 constexpr std::int64_t later(std::int64_t now, std::chrono::nanoseconds by) {
   return by.count() >= never_ns - now ? never_ns : now + by.count();
 }
 
-/// When to try again, and one try more.
+/// The time of the next try; counts the try.
 constexpr std::int64_t retry_after(std::int64_t now, std::uint8_t& tries) {
   constexpr std::int64_t first_ns = 1'000'000;
   constexpr int doublings_max = 6;
@@ -180,7 +179,7 @@ constexpr std::int64_t retry_after(std::int64_t now, std::uint8_t& tries) {
   return later(now, std::chrono::nanoseconds(first_ns << doublings));
 }
 
-/// What is asked of a machine in a forked child.
+/// The error of an operation on a machine in a forked child.
 std::unexpected<error> failed_forked(static_string operation) noexcept;
 
 constexpr std::size_t index_of(output_stream which) { return static_cast<std::size_t>(which); }

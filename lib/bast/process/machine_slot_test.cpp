@@ -103,7 +103,7 @@ TEST(MachineTime, P12_TriesAreOneToSixtyFourMillisecondsApartAndCounted) {
     EXPECT_EQ(tries, i + 1);
   }
   EXPECT_EQ(retry_after(100, tries), 100 + 64 * millisecond);
-  EXPECT_EQ(tries, 16) << "it does not count to where it wraps";
+  EXPECT_EQ(tries, 16) << "the count does not wrap";
 }
 
 TEST(MachineTable, IO3_ACancelIsWantedOfWhatIsUnwantedAndNotAnswered) {
@@ -158,7 +158,7 @@ captured_stream stream_of(std::size_t limit, on_limit policy) {
   return out;
 }
 
-/// Reads into all the room there is, and says how much that was.
+/// Reads into all of the room and returns its size.
 std::size_t fill(captured_stream& stream) {
   EXPECT_TRUE(stream.make_room());
   const auto room = stream.room();
@@ -197,7 +197,7 @@ TEST(MachineStream, P16_ALimitOfNothingReadsIntoWhatIsThrownAway) {
   EXPECT_TRUE(stream.is_full());
 }
 
-/// What the child wrote last is kept though it is more, and no sum overflows.
+/// The child's last output is kept even beyond the limit, and no sum overflows.
 TEST(MachineStream, I5_OnlyTheLastBytesUnderBackpressureGoBeyondTheLimit) {
   constexpr std::size_t all = unlimited_bytes.count;
   const std::size_t limits[] = {
@@ -224,7 +224,7 @@ TEST(MachineStream, P16_UnderBackpressureTheLimitIsAllTheMemory) {
   EXPECT_EQ(stream.got.truncated, truncation::none);
   std::byte taken[100];
   EXPECT_EQ(stream.got.bytes.take(taken), 100U);
-  EXPECT_EQ(fill(stream), 100U) << "the room of what was taken";
+  EXPECT_EQ(fill(stream), 100U) << "the room of the bytes taken";
   EXPECT_EQ(stream.got.bytes.capacity(), 5 * kib);
   EXPECT_EQ(stream.got.bytes.size(), 5 * kib);
 }

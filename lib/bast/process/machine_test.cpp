@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: the life of a child. What it does with real children is in
-// conformance_test.cpp, and in a world that lies, in fuzz/model.
+// The machine alone: the life of a child. Real children are in conformance_test.cpp, adversarial
+// completions in fuzz/model.
 #include "bast/process/machine.hpp"
 
 #include "bast/os.hpp"
@@ -49,11 +49,11 @@ TEST_F(ProcessMachine, P22_LateTwiceAndUnknownCompletionsChangeNothing) {
   const std::uint64_t exit = flying.front().user_data;
   const std::uint64_t before = machine->digest();
   machine->complete(first.user_data, POLLIN);    // Twice; the same role is in flight again.
-  machine->complete(exit + 100, POLLIN);         // A generation to come.
-  machine->complete(exit | 0xFFFFULL << 32, 1);  // The wake, which is not asked for.
+  machine->complete(exit + 100, POLLIN);         // A future generation.
+  machine->complete(exit | 0xFFFFULL << 32, 1);  // The wake, which is not requested.
   machine->complete(exit | 0x00FFULL << 48, 1);  // No such role.
   machine->complete(exit | 0x00FFULL << 32, 1);  // No such slot.
-  machine->complete(exit ^ 0x8000ULL << 48, 1);  // Somebody else's.
+  machine->complete(exit ^ 0x8000ULL << 48, 1);  // Foreign.
   EXPECT_EQ(machine->digest(), before);
   EXPECT_EQ(machine->stats().ignored_stale, 3U);
   EXPECT_EQ(machine->stats().ignored_unknown, 2U);
@@ -70,7 +70,7 @@ TEST_F(ProcessMachine, P22_ASlotIsUsedAgainOnlyWhenNothingIsInFlight) {
   quick.drain_grace = 0ns;
   const process_id first = start(quick);
   exit_now();
-  // The stream was given up; its poll is still the kernel's.
+  // The stream was given up; its poll is still in flight.
   EXPECT_FALSE(result);
   EXPECT_EQ(machine->start(child()).error().kind(), errc::limit);
   complete(flight(operation_kind::cancel, output_fd), -ENOENT);
@@ -127,7 +127,7 @@ TEST_F(ProcessMachine, P14_TheFirstReasonWins) {
   tick(20 * millisecond);
   EXPECT_EQ(machine->cancel(id, process_ending::exited).error().kind(), errc::invalid);
   ASSERT_TRUE(machine->cancel(id, process_ending::limit));
-  complete(flight(operation_kind::timeout), -ETIME);  // Of the timeout that does not matter now.
+  complete(flight(operation_kind::timeout), -ETIME);  // Of the timeout that no longer matters.
   exit_now();
   cancelled(operation_kind::timeout);
   EXPECT_EQ(result->ended_by, process_ending::cancelled);
@@ -153,7 +153,7 @@ TEST_F(ProcessMachine, P15_ACancelIsNotForgottenWhenItRunsAfterAll) {
   const process_id id = start(child());
   machine->complete(flight(operation_kind::poll, pidfd).user_data, POLLIN);
   ASSERT_TRUE(machine->cancel(id));
-  pump();  // It is observed, and runs; the signal waits as long as the next look.
+  pump();  // It is observed and runs; the signal waits until the next check.
   tick(2 * millisecond);
   EXPECT_EQ(signals(), "15 ");
   exit_now(CLD_KILLED, SIGTERM);
@@ -263,7 +263,7 @@ TEST_F(ProcessMachine, IO9_OnlyTheFirstRequestWakes) {
   EXPECT_FALSE(machine->request_cancel(id));
   tick(1);
   EXPECT_EQ(signals(), "15 ");
-  // Nor does it take a newer one away.
+  // Nor does it replace a newer one.
   EXPECT_TRUE(machine->request_cancel(next));
   EXPECT_FALSE(machine->request_cancel(id));
   tick(2);
@@ -315,7 +315,7 @@ using ProcessMachineDeathTest = ProcessMachine;
 
 TEST_F(ProcessMachineDeathTest, IO3_AMachineWithSomethingInFlightMustNotDie) {
   const auto die_at_work = [this] {
-    init({.processes_max = 2});  // The child's own: it may let go of its parent's (IO-15).
+    init({.processes_max = 2});  // The child's own: it may release its parent's (IO-15).
     start(child());
     machine.reset();
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `scripted_machine`: a process machine whose every completion is written down in the test.
+// `scripted_machine`: a process machine whose completions all come from the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ namespace bast::test {
 inline constexpr int pidfd = 50;
 inline constexpr int output_fd = 51;
 inline constexpr int errors_fd = 52;
-inline constexpr int event_fd = 60;  // what wakes the machine
+inline constexpr int event_fd = 60;  // wakes the machine
 inline constexpr std::int64_t millisecond = 1'000'000;
 
 class scripted_machine : public testing::Test {
@@ -67,8 +67,8 @@ class scripted_machine : public testing::Test {
     return id.value_or(process_id());
   }
 
-  /// Takes all that is wanted. What waits is in flight; the rest is done at once, as `exited` and
-  /// `immediate` say, and noted.
+  /// Takes all requested operations. Those that wait are in flight; the others complete at once,
+  /// with the results in `exited` and `immediate`, and are recorded.
   void pump() {
     while (const operation* const wanted = machine->next()) {
       const operation op = *wanted;
@@ -95,7 +95,7 @@ class scripted_machine : public testing::Test {
     *op.exit = *exited;
     return 1;
   }
-  /// The operation of that kind in flight on `fd`; taken out of it.
+  /// Removes and returns the operation of that kind in flight on `fd`.
   operation flight(operation_kind kind, int fd = -1) {
     for (std::size_t i = 0; i < flying.size(); ++i) {
       const operation op = flying[i];
@@ -113,7 +113,7 @@ class scripted_machine : public testing::Test {
   void complete_poll(int fd, std::int64_t status = POLLIN) {
     complete(flight(operation_kind::poll, fd), status);
   }
-  /// A read that is in flight brings these bytes.
+  /// Completes a read in flight with these bytes.
   void bring(std::string_view bytes, int fd = output_fd) {
     const operation op = flight(operation_kind::read, fd);
     ASSERT_LE(bytes.size(), op.length);
@@ -132,7 +132,7 @@ class scripted_machine : public testing::Test {
     machine->tick(now);
     pump();
   }
-  /// Cancels all, and completes whatever is in flight, until nothing is.
+  /// Cancels all processes, and completes operations until none is in flight.
   void end_all() {
     results_are_wanted = false;
     exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
@@ -150,13 +150,13 @@ class scripted_machine : public testing::Test {
       } else if (op.kind == operation_kind::poll) {
         complete(op, POLLHUP);
       } else {
-        complete(op, 0);  // The end of a stream, or a cancel that was done.
+        complete(op, 0);  // The end of a stream, or a completed cancel.
       }
       ASSERT_LT(++rounds, 1000);
       if (flying.size() > 1) std::rotate(flying.begin(), flying.begin() + 1, flying.end());
     }
   }
-  /// All that is counted, in one line.
+  /// All counters, in one line.
   std::string counts() const {
     const process_machine_stats& s = machine->stats();
     std::string out;
@@ -200,7 +200,7 @@ class scripted_machine : public testing::Test {
   std::optional<child_exit> exited;
   std::int64_t members = 0;  // of the group, besides its leader
   bool results_are_wanted = true;
-  std::vector<std::int64_t> immediate;  // what the next immediate operations answer; 1: as usual
+  std::vector<std::int64_t> immediate;  // results of the next immediate operations; 1: as usual
 };
 
 }  // namespace bast::test

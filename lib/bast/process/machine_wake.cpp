@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How other threads reach a process machine: they leave the generation of the process in the slot's
-// request, and write to an eventfd, which the machine reads like any other descriptor.
+// How other threads reach a process machine: they store the generation of the process in the slot's
+// request and write to an eventfd, which the machine reads like any other descriptor.
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -14,7 +14,7 @@ using namespace internal;
 
 namespace {
 
-/// Newer, where numbers wrap around.
+/// Newer, modulo 2^32.
 bool is_newer(std::uint32_t a, std::uint32_t b) noexcept {
   return static_cast<std::int32_t>(a - b) > 0;
 }
@@ -30,7 +30,7 @@ bool process_machine::request_cancel(process_id id) noexcept {
   if (requests_ == nullptr || mark_.is_forked()) return false;
   if (id.slot >= options_.processes_max || id.generation == 0) return false;
   std::atomic<std::uint32_t>& request = requests_[id.slot];
-  // Whoever holds a stale id must not take away the request of a later process's owner.
+  // A stale id must not replace the request for a later process.
   std::uint32_t before = request.load(std::memory_order_relaxed);
   do {
     if (before != 0 && !is_newer(id.generation, before)) break;
@@ -46,8 +46,8 @@ void process_machine::hold_wake(bool held) noexcept {
 }
 
 void process_machine::look_for_requests() noexcept {
-  // Acquire: pairs with the exchange in request_cancel. Cleared before looking: who asks from here
-  // on wakes us again.
+  // Acquire: pairs with the exchange in request_cancel. Cleared before the check: a later request
+  // wakes this thread again.
   if (!requested_.exchange(false, std::memory_order_acq_rel)) return;
   for_each_live([this](slot& s) {
     const std::uint32_t wanted = requests_[number_of(s)].load(std::memory_order_relaxed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine by itself: what other threads ask, and what the wake may say.
+// The machine alone: requests of other threads, and the completions of the wake.
 #include <cstring>
 
 #include "bast/os.hpp"
@@ -34,7 +34,7 @@ TEST_F(MachineWake, IO9_ATickSeesWhatWasAskedToo) {
   EXPECT_EQ(signals(), "");
   tick(0);
   EXPECT_EQ(signals(), "15 ");
-  EXPECT_TRUE(machine->request_cancel(id)) << "who asks after the look wakes again";
+  EXPECT_TRUE(machine->request_cancel(id)) << "a request after the check wakes again";
 }
 
 TEST_F(MachineWake, IO9_OnlyWhomItNamesIsCancelled) {
@@ -70,7 +70,7 @@ TEST_F(MachineWake, IO9_NumbersThatWrappedAreNewer) {
 
 TEST_F(MachineWake, IO9_WhatTheHeapHeldIsNoRequest) {
   machine.reset();
-  // The requests of two slots: what is freed here is what the machine gets.
+  // The requests of two slots: the machine gets the memory that is freed here.
   void* const block = os::allocate(2 * sizeof(std::uint32_t));
   ASSERT_NE(block, nullptr);
   std::memset(block, 5, 2 * sizeof(std::uint32_t));
@@ -86,7 +86,7 @@ TEST_F(MachineWake, IO9_WhatCannotBeReadIsNotReadPermanently) {
   pump();
   for (int i = 0; i < 15; ++i) complete_poll(event_fd, -ENOMEM);
   ASSERT_EQ(flying.size(), 1U);
-  // One that works begins the count anew; what is no failure is none.
+  // A success resets the count; other completions are no failures.
   complete_poll(event_fd, POLLIN);
   complete(flight(operation_kind::read, event_fd), 8);
   for (int i = 0; i < 40; ++i) {
@@ -98,14 +98,14 @@ TEST_F(MachineWake, IO9_WhatCannotBeReadIsNotReadPermanently) {
   }
   EXPECT_TRUE(flying.empty());
   EXPECT_EQ(machine->next(), nullptr);
-  EXPECT_EQ(machine->next_deadline(), millisecond) << "nobody can wake it meanwhile";
+  EXPECT_EQ(machine->next_deadline(), millisecond) << "no thread can wake it meanwhile";
   const process_id id = start(child());
   EXPECT_TRUE(machine->request_cancel(id));
   tick(1);
   EXPECT_EQ(signals(), "15 ");
 }
 
-/// What refused the wake may have been a limit of the moment.
+/// The refusal of the wake may have been temporary.
 TEST_F(MachineWake, IO9_AWakeThatFailedIsTriedAgainLaterAndLater) {
   pump();
   for (int i = 0; i < 16; ++i) complete_poll(event_fd, -ENOSPC);
@@ -138,7 +138,7 @@ TEST_F(MachineWake, IO9_AHeldWakeStaysAfterTheShutDown) {
   EXPECT_FALSE(machine->idle());
   complete_poll(event_fd, POLLIN);
   complete(flight(operation_kind::read, event_fd), 8);
-  EXPECT_EQ(flying.size(), 1U) << "again and again";
+  EXPECT_EQ(flying.size(), 1U) << "every time";
   machine->hold_wake(false);
   pump();
   const operation gone = flight(operation_kind::cancel, event_fd);
@@ -147,7 +147,7 @@ TEST_F(MachineWake, IO9_AHeldWakeStaysAfterTheShutDown) {
   EXPECT_TRUE(machine->idle());
   machine->hold_wake(true);
   pump();
-  EXPECT_EQ(flying.size(), 1U) << "as if it had never been given up";
+  EXPECT_EQ(flying.size(), 1U) << "as before the failures";
   machine->hold_wake(false);
   pump();
   complete(flight(operation_kind::cancel, event_fd), 0);
@@ -168,7 +168,7 @@ TEST_F(MachineWake, IO9_AReadThatFailsLooksAllTheSame) {
   EXPECT_EQ(cancel.kind, operation_kind::cancel);
   machine->sent();
   machine->complete(cancel.user_data, -ENOMEM);
-  // A cancel that failed is asked for again, eight times in all.
+  // A cancel that failed is requested again, eight times in all.
   int cancels = 1;
   std::uint64_t target = cancel.target;
   while (const operation* const wanted = machine->next()) {

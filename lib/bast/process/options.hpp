@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a user of `command` chooses, and what it is told when a start failed.
+// The options of `command`, and the report of a failed start.
 #pragma once
 
 #include <chrono>
@@ -13,15 +13,15 @@
 
 namespace bast::inline BAST_ABI {
 
-/// How a running child is supervised: set by a command, applied by a machine.
+/// The supervision of a running child: set by a command, applied by a machine.
 struct process_policy {
-  bool own_group = false;           // it leads a process group of its own
-  bool kill_group_on_exit = false;  // what is left of that group is killed when it exits
+  bool own_group = false;           // it leads its own process group
+  bool kill_group_on_exit = false;  // remaining members of that group are killed when it exits
   to::capture output;
   to::capture errors;
-  /// From the start on; nanoseconds::max() and whatever overflows is forever.
+  /// From the start on; nanoseconds::max() and anything that overflows means no limit.
   std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max();
-  int stop_signal = SIGTERM;  // the first that it is sent; SIGKILL after the grace
+  int stop_signal = SIGTERM;  // the first signal; SIGKILL after the grace
   std::chrono::nanoseconds grace = std::chrono::seconds(5);
   std::chrono::nanoseconds drain_grace = std::chrono::milliseconds(250);  // P-13
 };
@@ -32,8 +32,8 @@ const char* name_of(spawn_stage stage) noexcept;
 /// Why the latest start failed (law P-8).
 struct spawn_failure {
   spawn_stage stage = spawn_stage::none;
-  int error_number = 0;  // the errno, or 0 where no kernel call failed
-  // What of the command it was about: the setter, "cwd" say, or null where there is no single one.
+  int error_number = 0;  // the errno, or 0 if no kernel call failed
+  // The setter that it concerns, for example "cwd", or null if there is no single one.
   const char* setter = nullptr;
 };
 

@@ -27,9 +27,9 @@ std::int64_t wait_for(const operation& wanted, int options) noexcept {
   return 1;
 }
 
-/// The leader first, by its pidfd. Only when that exists, reaped by nobody, the group's number is
-/// still its own (P-11): when the signal is refused, as by a sandbox or by a child of another user,
-/// the group hears it all the same.
+/// Signals the leader first, by its pidfd. Only while the leader exists unreaped is the group's
+/// number still its own (P-11). If the signal to the leader is refused, for example by a sandbox or
+/// for another user's child, the group still gets it.
 std::int64_t send_signal(const operation& wanted, int number) noexcept {
   const auto to_leader = os::signal_process(wanted.fd, number);
   if (!to_leader) {
@@ -49,13 +49,14 @@ std::int64_t send_signal(const operation& wanted, int number) noexcept {
 
 std::int64_t send_signal(const operation& wanted) noexcept {
   const std::int64_t status = send_signal(wanted, wanted.signal);
-  // What is stopped would hear of it when somebody continues it. Best effort: SIGKILL needs it not.
+  // A stopped process would act on the signal only when continued. Best effort; SIGKILL does not
+  // need it.
   if (status == 0 && wanted.signal != SIGKILL) (void)send_signal(wanted, SIGCONT);
   return status;
 }
 
 std::int64_t reap(const operation& wanted) noexcept {
-  // While the leader is there the number is its group's (P-12).
+  // While the leader exists, the number belongs to its group (P-12).
   if (wanted.group != 0 && os::adopts_orphans()) os::reap_orphans(wanted.group);
   return wait_for(wanted, 0);
 }

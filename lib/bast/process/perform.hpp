@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `perform`: does on the spot what a process machine wants, where that can be done on the spot.
+// `perform`: executes the immediate operations of a process machine.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Does an immediate operation, or tries a `read` (a non-blocking descriptor is -EAGAIN). Returns
-/// what `process_machine::complete` wants to know. Never blocks, allocates nothing. -EINVAL for the
-/// kinds that wait.
+/// Executes an immediate operation, or tries a `read` (on a non-blocking descriptor, possibly
+/// -EAGAIN). Returns the status for `process_machine::complete`; -EINVAL for the kinds that wait.
+/// Never blocks, allocates nothing.
 [[nodiscard]] std::int64_t perform(const operation& wanted) noexcept;
 
 }  // namespace bast::inline BAST_ABI

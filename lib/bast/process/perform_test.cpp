@@ -65,7 +65,7 @@ TEST_F(Perform, P12_AChildThatRunsTellsNothing) {
   start({"hang"});
   EXPECT_EQ(perform(observe()), 0);
   EXPECT_EQ(perform(reap()), 0);
-  EXPECT_EQ(seen_.code, -7) << "nothing is written";
+  EXPECT_EQ(seen_.code, -7) << "nothing is stored";
 }
 
 TEST_F(Perform, P12_AnExitIsObservedAsOftenAsOneLikesAndReapedOnce) {
@@ -95,7 +95,7 @@ TEST_F(Perform, P10_ASignalReachesTheLeaderAndIsItsEnd) {
 }
 
 TEST_F(Perform, P11_AGroupIsSignalledWithItsLeader) {
-  // The grandchild keeps the pipe: only when it is gone as well, the pipe ends.
+  // The grandchild keeps the pipe open: it ends only when that is gone as well.
   start({"grandchild", "ready", "hang"});
   await_ready();
   EXPECT_EQ(perform(signal_to(child_.pidfd, SIGTERM, child_.pid)), 0);
@@ -123,7 +123,7 @@ TEST_F(Perform, P11_TheGroupOfAReapedLeaderIsLeftAlone) {
   EXPECT_EQ(perform(reap()), 1);
   const os::fault_scope counted({.kind = os::call::signal});
   EXPECT_EQ(perform(signal_to(child_.pidfd, SIGTERM, child_.pid)), -ESRCH);
-  EXPECT_EQ(counted.seen(), 1U) << "the number may be somebody else's";
+  EXPECT_EQ(counted.seen(), 1U) << "the number may belong to another process";
 }
 
 TEST_F(Perform, P10_WhatTheSignalOfALeaderOrAGroupFailsWithIsTold) {
@@ -138,7 +138,7 @@ TEST_F(Perform, P10_WhatTheSignalOfALeaderOrAGroupFailsWithIsTold) {
     EXPECT_EQ(perform(signal_to(child_.pidfd, SIGCONT, child_.pid)), -error_number);
     EXPECT_EQ(group.injected(), 1U);
   }
-  // A leader that has no group any more, or none yet, was signalled all the same.
+  // A leader without a group, or not yet with one, was signalled all the same.
   const os::fault_scope gone({.kind = os::call::signal, .nth = 2, .error_number = ESRCH});
   EXPECT_EQ(perform(signal_to(child_.pidfd, SIGCONT, child_.pid)), 0);
   EXPECT_EQ(gone.injected(), 1U);
@@ -153,7 +153,7 @@ TEST_F(Perform, P11_AGroupHearsWhatItsLeaderIsRefused) {
     EXPECT_EQ(refused.seen(), 2U);
   }
   await_exit();
-  // Once it is reaped the number may be another's, whatever the leader's signal failed with.
+  // Once it is reaped the number may be reused, whatever error the leader's signal had.
   EXPECT_EQ(perform(reap()), 1);
   const os::fault_scope refused({.kind = os::call::signal, .nth = 1, .error_number = EPERM});
   EXPECT_EQ(perform(signal_to(child_.pidfd, SIGKILL, child_.pid)), -EPERM);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `process_result`: all that is left of a process that ran: who ended it, how, what it wrote and
-// what it cost. A nonzero exit is data, not an error (P-19); `check()` makes one of it.
+// `process_result`: the end of a process: why and how it ended, its output and its cost. A nonzero
+// exit is data, not an error (P-19); `check()` turns it into one.
 //
 //   if (result.status.success()) use(result.output.bytes.text());
 #pragma once
@@ -16,23 +16,23 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Who ended a process (P-14). The first reason wins, and an exit that was seen before any reason
-/// came is the process's own (P-15).
+/// What ended a process (P-14). The first reason wins; an exit that was observed before any reason
+/// arose is the process's own (P-15).
 enum class process_ending : std::uint8_t {
-  exited,     // itself, or somebody who is not us
+  exited,     // the process itself, or something other than us
   timed_out,  // its timeout
-  cancelled,  // whoever cancelled it
-  limit,      // it wrote more than its capture may hold, under on_limit::error_and_kill; or nobody
-              // took it, under on_limit::backpressure
+  cancelled,  // a cancellation
+  limit,      // it wrote more than its capture may hold, under on_limit::error_and_kill; or its
+              // output was not taken, under on_limit::backpressure
 };
 const char* name_of(process_ending ending) noexcept;
 
-/// How it ended, whoever ended it.
+/// How it ended, whatever ended it.
 struct exit_status {
   enum class kind : std::uint8_t {
     exited,     // `code` is its exit code, 0 to 255
     signalled,  // `code` is the signal's number
-    lost,       // somebody else reaped it, or SIGCHLD is ignored here: nobody will ever know (P-12)
+    lost,       // reaped by other code, or SIGCHLD is ignored here: unknown permanently (P-12)
   };
   kind how = kind::lost;
   bool core_dumped = false;
@@ -42,19 +42,19 @@ struct exit_status {
   friend bool operator==(const exit_status&, const exit_status&) = default;
 };
 
-/// Why a captured stream is not all that was written.
+/// Why a captured stream is incomplete.
 enum class truncation : std::uint8_t {
-  none,        // it is all: the end of the stream was seen
+  none,        // complete: the end of the stream was seen
   limit,       // the capture's limit
-  grandchild,  // it was still open when drain_grace after the exit was over (P-13)
-  failure,     // reading failed; `error_number` tells how
+  grandchild,  // it was still open at the end of drain_grace after the exit (P-13)
+  failure,     // reading failed; see `error_number`
 };
 
-/// What one stream brought. Empty when it was not captured.
+/// The captured data of one stream. Empty if it was not captured.
 struct captured_output {
   byte_buffer bytes;
   std::uint64_t discarded = 0;  // bytes that were read and not kept
-  int error_number = 0;         // 0, or why reading ended; ENOMEM when the buffer could not grow
+  int error_number = 0;         // 0, or why reading ended; ENOMEM if the buffer could not grow
   truncation truncated = truncation::none;
 };
 
@@ -64,10 +64,10 @@ struct process_result {
   exit_status status;
   captured_output output;  // standard output
   captured_output errors;  // standard error
-  struct rusage usage{};   // zero when the status is lost
-  int signal_error = 0;    // errno of a signal that could not be sent, as EPERM for a setuid child
+  struct rusage usage{};   // zero if the status is lost
+  int signal_error = 0;    // errno of a failed signal, for example EPERM for a setuid child
 
-  /// An error unless it ended by itself with exit code 0: timed_out, cancelled, `limit`, lost, or
+  /// Fails unless it ended by itself with exit code 0: timed_out, cancelled, `limit`, lost, or
   /// failed_exit, whose value is the exit code or the signal.
   [[nodiscard]] result<void> check() const noexcept;
 };

@@ -46,7 +46,7 @@ TEST(ProcessResult, P19_OnlyAnExitWithZeroIsSuccess) {
   EXPECT_TRUE((exit_status{.how = exit_kind::exited, .code = 0}).success());
   EXPECT_FALSE((exit_status{.how = exit_kind::exited, .code = 1}).success());
   EXPECT_FALSE((exit_status{.how = exit_kind::signalled, .code = 0}).success());
-  EXPECT_FALSE(exit_status().success()) << "nothing is known of it";
+  EXPECT_FALSE(exit_status().success()) << "its status is unknown";
 }
 
 TEST(ProcessResult, P14_EachEndingHasItsOwnWord) {

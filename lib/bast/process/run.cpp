@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a command to a process that a driver follows.
+// From a command to a process that a driver supervises.
 #include <utility>
 
 #include "bast/os.hpp"
@@ -51,11 +51,11 @@ command& command::cancelled_by(cancel_token token) noexcept {
 result<process_id> command::start(process_driver& driver, process_finished finished, void* context,
                                   process_pipes* pipes) noexcept {
   if (pipes == nullptr && leads_to_a_pipe(settings_)) {
-    return fail(
-        errc::invalid, "command.start",
-        "a stream leads to a pipe whose other end is lost: capture it, spawn, or pass `pipes`");
+    return fail(errc::invalid, "command.start",
+                "a stream leads to a pipe whose other end would be lost: capture it, spawn, or "
+                "pass `pipes`");
   }
-  // Before anything runs: a command that cannot be followed is not used up (P-9).
+  // Checked before anything runs: a command that cannot be supervised stays usable (P-9).
   if (auto room = driver.has_room(); !room) return std::unexpected(room.error());
   auto spawned = internal::spawn(*this);
   if (!spawned) return std::unexpected(spawned.error());
@@ -98,7 +98,7 @@ result<process_result> command::run() {
   process_driver* const driver = process_driver::of_this_thread();
   if (driver == nullptr) {
     return fail(errc::bad_state, "command.run",
-                "this thread has no process driver: make an epoll_adapter or a uring_adapter");
+                "this thread has no process driver: create an epoll_adapter or a uring_adapter");
   }
   return run(*driver);
 }

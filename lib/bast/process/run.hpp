@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a start to a child_process, and the wait of `command::run`, apart from how a process is
-// started: models make processes up and wait for them by this very code.
+// From a start to a child_process, and the wait of `command::run`. Independent of how a process is
+// started: models invent processes and wait for them with this code.
 #pragma once
 
 #include "bast/process/child.hpp"
 
 namespace bast::internal {
 
-/// Starts something that `driver` follows, so that `finished` is called with `state` at its end.
+/// Starts a process under `driver`, so that `finished` is called with `state` at its end.
 using process_starter = result<process_id> (*)(void* context, process_driver& driver,
                                                process_finished finished, void* state);
 
-/// Starts a child that `own` stops when it fires. Errors: cancelled, no_memory; those of `start`.
+/// Starts a child that is stopped when `own` fires. Errors: cancelled, no_memory; those of `start`.
 [[nodiscard]] result<child_process> begin_child(process_driver& driver, const cancel_token& own,
                                                 process_starter start, void* context) noexcept;
 
-/// The same, and suspends the coroutine until the process has ended. Nothing is started when `own`
-/// or the coroutine's token has fired before. Errors: not_in_fiber, bad_state, cancelled,
-/// no_memory; those of `start`.
+/// The same, and suspends the coroutine until the process has ended. Starts nothing if `own` or the
+/// coroutine's token has fired before. Errors: not_in_fiber, bad_state, cancelled, no_memory; those
+/// of `start`.
 [[nodiscard]] result<process_result> run_and_wait(process_driver& driver, const cancel_token& own,
                                                   process_starter start, void* context);
 

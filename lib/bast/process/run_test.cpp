@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::child;
 
-/// A loop and a pool, and what the test waits for.
+/// A loop, a pool, and the objects that the tests wait for.
 class Run : public testing::Test {
  protected:
   void TearDown() override {
@@ -48,7 +48,7 @@ class Run : public testing::Test {
 
 TEST_F(Run, P14_WhoTheLoopWokeMayNotTurnItNorShutItDown) {
   in_coroutine([&] {
-    // Before it waits, the thread runs it, not the loop.
+    // Before its first wait, the thread runs it, not the loop.
     EXPECT_TRUE(loop_.turn(0ns));
     auto c = child({"exit", "0"});
     ASSERT_TRUE(c.run());
@@ -58,7 +58,7 @@ TEST_F(Run, P14_WhoTheLoopWokeMayNotTurnItNorShutItDown) {
     EXPECT_EQ(loop_.shut_down().error(), errc::bad_state);
     EXPECT_STREQ(loop_.shut_down().error().operation(), "epoll_adapter.shut_down");
     EXPECT_EQ(loop_.machine().digest(), before);
-    // It goes on to run programs.
+    // It continues to run programs.
     auto next = child({"exit", "3"});
     const auto ended = next.run();
     ASSERT_TRUE(ended);
@@ -148,7 +148,7 @@ TEST_F(Run, P14_ATokenStopsItFromAnotherThread) {
     canceller = std::thread([&] { source.cancel(); });
     const auto ended = c.run();
     canceller.join();
-    if (!ended) {  // The token fired before it was started.
+    if (!ended) {  // The token fired before the start.
       EXPECT_EQ(ended.error(), errc::cancelled);
       return;
     }
@@ -196,7 +196,7 @@ TEST_F(Run, F12_AbandoningTheCoroutineEndsItsProcess) {
   const cancel_source governing = cancel_source::create().value();
   for (int life = 0; life < 3; ++life) {
     auto c = pool_.acquire();
-    // What a coroutine that is abandoned holds itself is lost by request: so it holds nothing.
+    // An abandoned coroutine leaks its own objects: so it has none.
     static std::optional<command> kept;
     kept.emplace(child({"out", "100", "hang"}));
     kept->out(to::capture{});
@@ -326,7 +326,7 @@ TEST_F(Run, D11_MoreThanTheDriverFollowsIsALimit) {
   ASSERT_TRUE(d->start([&] {
                  auto second = child({"hang"});
                  EXPECT_EQ(second.run(small).error(), errc::limit);
-                 EXPECT_FALSE(second.started()) << "P-9: it may be tried again";
+                 EXPECT_FALSE(second.started()) << "P-9: it can be started again";
                }).finished());
   while (!small.idle()) ASSERT_TRUE(small.turn(1h));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A child that was started and that nobody can follow: nothing of it is left.
+// A child that was started and cannot be supervised: nothing of it is left.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <memory>
@@ -16,7 +16,7 @@ namespace {
 
 using test::child;
 
-/// Every stream leads to us, and the driver refuses what it should do with one of them.
+/// Every stream leads to us, and the driver refuses the settings of one of them.
 command unfollowable(bool output_is_wrong) {
   const to::capture never_reads{.limit = {0}, .policy = on_limit::backpressure};
   auto c = child({"cat"});
@@ -43,7 +43,7 @@ TEST(RunUnfollowed, P9_TheChildAndEveryPipeOfItAreGone) {
           c.start(loop, [](void*, process_id, process_result&&) noexcept {}, nullptr, &pipes);
       ASSERT_FALSE(id);
       EXPECT_EQ(id.error(), errc::invalid);
-      EXPECT_STREQ(id.error().detail(), "backpressure with a limit of 0 reads nothing ever");
+      EXPECT_STREQ(id.error().detail(), "backpressure with a limit of 0 never reads");
       EXPECT_FALSE(pipes.stdin_pipe);
       EXPECT_FALSE(pipes.stdout_pipe);
       EXPECT_FALSE(pipes.stderr_pipe);

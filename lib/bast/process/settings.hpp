@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a command remembers until it is started: plain data, written by `command`, read by `spawn`
-// and by whoever follows the process to its end.
+// The settings of a command until it is started: plain data, written by `command`, read by `spawn`
+// and by the supervisor of the process.
 #pragma once
 
 #include <sys/resource.h>
@@ -17,17 +17,17 @@
 
 namespace bast::internal {
 
-/// Where one of the three standard streams of a child leads.
+/// The source or destination of a standard stream of the child.
 struct stream_settings {
   enum class kind : std::uint8_t {
-    inherit,    // where ours does; /dev/null if ours is closed
+    inherit,    // as ours; /dev/null if ours is closed
     null,       // /dev/null
     bytes,      // stdin: a file in memory that holds `contents`
-    pipe,       // a pipe whose other end the caller gets
-    capture,    // the same, and the library reads it
-    fd,         // a descriptor of the caller, who keeps it
+    pipe,       // a pipe whose other end belongs to the caller
+    capture,    // the same, read by the library
+    fd,         // a descriptor that remains the caller's
     path,       // a file
-    as_stdout,  // stderr: whatever stdout is
+    as_stdout,  // stderr: as stdout
   };
   kind to = kind::inherit;
   bool append = false;  // path
@@ -41,7 +41,7 @@ struct command_settings {
   string_list argv0;      // at most one
   string_list directory;  // at most one
 
-  /// In the order of the calls: "NAME=VALUE" sets, "NAME" removes.
+  /// In the order of calls: "NAME=VALUE" sets, "NAME" removes.
   string_list environment;
   bool inherit_environment = true;
 
@@ -56,9 +56,9 @@ struct command_settings {
   std::optional<uid_t> user;
   std::optional<gid_t> primary_group;
   list<gid_t> groups;
-  bool has_groups = false;  // `groups` was set, perhaps to none
+  bool has_groups = false;  // `groups` was called, perhaps with none
 
-  process_policy policy;  // but for own_group
+  process_policy policy;  // except own_group
   cancel_token token;
 };
 

@@ -14,16 +14,16 @@ namespace {
 
 using namespace bast::literals;
 
-// What this thread needs while faults are blocked: two frames of ours, clone, and the dynamic
-// linker when it binds a name for the first time, which saves every vector register.
+// The stack that this thread needs while faults are blocked: two frames of ours, clone, and the
+// dynamic linker, which saves every vector register when it binds a name for the first time.
 constexpr bytes blocked_stack = 8_KiB;
-// What the child needs: a buffer of 2 KiB, and the same dynamic linker.
+// The child's stack: a buffer of 2 KiB, and the same dynamic linker.
 constexpr std::size_t child_stack_bytes = std::size_t{32} << 10;
 
 struct stage_words {
   static_string operation;
-  const char* setter;     // where it has one
-  static_string refused;  // what a report of the child about this stage means
+  const char* setter;     // if there is one
+  static_string refused;  // the meaning of a child's report about this stage
 };
 
 stage_words words_of(spawn_stage stage) noexcept {
@@ -52,7 +52,7 @@ stage_words words_of(spawn_stage stage) noexcept {
   return {"command.start", nullptr, ""};
 }
 
-/// The stack of a child for as long as it borrows our memory: guarded, like every stack here.
+/// The guarded stack of a child while it borrows our memory.
 class child_stack {
  public:
   child_stack() noexcept = default;
@@ -77,7 +77,7 @@ class child_stack {
   std::byte* base_ = nullptr;
 };
 
-/// One start of one command. Whatever it holds when it is destroyed is given back.
+/// One start of one command. Frees what it still holds when destroyed.
 class start {
  public:
   explicit start(command& c) noexcept : command_(c), settings_(command_access::settings(c)) {}
@@ -92,7 +92,7 @@ class start {
     if (!child) return failed(spawn_stage::fork, child.error());
     child->leads_group = settings_.group != child_group::same;
     if (const auto executed = await_exec(); !executed) {
-      // The program may run, and have children: what failed may be only that we hear of it.
+      // The program may run and have children: perhaps only the report failed.
       if (!BAST_MUTANT(zombie_left)) os::destroy_process(*child);
       if (BAST_MUTANT(pidfd_leaked)) (void)child->pidfd.release();
       return std::unexpected(executed.error());
@@ -105,7 +105,7 @@ class start {
   }
 
  private:
-  /// Remembers where it ended, and says so in the error.
+  /// Stores the stage and adds it to the error.
   std::unexpected<error> failed(spawn_stage stage, const error& cause,
                                 const char* setter = nullptr) noexcept {
     const int error_number = cause.error_number();
@@ -131,7 +131,7 @@ class start {
     if (const auto lent = check_borrowed(settings_, setter); !lent) {
       return failed(spawn_stage::descriptors, lent.error(), setter);
     }
-    // From here on nothing that we open is a standard descriptor.
+    // From here on nothing that we open becomes a standard descriptor.
     auto taken = os::standard_descriptors_lease::take();
     if (!taken) return failed(spawn_stage::descriptors, taken.error());
     lease_.emplace(std::move(*taken));
@@ -172,7 +172,7 @@ class start {
   }
 
   result<os::started_process> start_with(os::process_memory memory) noexcept {
-    // A fault while it is blocked would end the process.
+    // A fault while SIGSEGV is blocked would end the process.
     if (const auto open = ensure_stack(blocked_stack); !open) return std::unexpected(open.error());
     const os::signals_blocked blocked;
     return os::start_process(memory, child_main, &plan_, stack_.top());
@@ -186,12 +186,11 @@ class start {
           error_number == EINVAL || error_number == ENOSYS || error_number == EPERM;
       return may_work_otherwise ? launch_copy() : std::move(child);
     }
-    // An emulator may make a child and no pidfd.
+    // An emulator may create a child without a pidfd.
     return child->pidfd ? std::move(child) : with_pidfd(std::move(*child));
   }
 
-  /// The child is kept from doing anything until its pidfd is ours: if there is none, nothing has
-  /// happened.
+  /// Holds the child at a gate until we have its pidfd: if there is none, nothing has happened.
   result<os::started_process> launch_copy() noexcept {
     auto gate = os::make_pipe();
     if (!gate) return std::unexpected(gate.error());
@@ -220,11 +219,11 @@ class start {
     return child;
   }
 
-  /// Waits until the child executes its program (the pipe ends without a word) or says why not.
+  /// Waits until the child executes its program (the pipe ends without data) or reports an error.
   result<void> await_exec() noexcept {
     report_.write_end.reset();
-    // Where memory is shared the child is past this already. Then an open pipe without a word in it
-    // means that somebody else forked just then and holds a copy of the end.
+    // With shared memory the child is past this point already. Then an open pipe without data means
+    // that another thread forked at that moment and its child holds a copy of the end.
     if (plan_.shared) {
       if (const auto done = os::set_nonblocking(report_.read_end.get()); !done) {
         return failed(spawn_stage::fork, done.error());

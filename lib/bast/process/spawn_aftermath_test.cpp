@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a start leaves of its host, whether it succeeds or fails, compared as a whole record; and
-// which errno of which call ends it, at which stage (P-7, P-8, P-9).
+// The effect of a start on its host, whether it succeeds or fails, compared as a whole record; and
+// the call, the errno and the stage that end it (P-7, P-8, P-9).
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -20,7 +20,7 @@ namespace {
 using test::child;
 using test::child_memory;
 
-/// Everything of this thread and its process that a start could change.
+/// All state of this thread and its process that a start could change.
 std::string host_record() {
   std::string out;
   std::ifstream status("/proc/thread-self/status");
@@ -29,7 +29,7 @@ std::string host_record() {
       if (line.starts_with(name)) out += line + "\n";
     }
   }
-  status.close();  // or it would be one of the descriptors below
+  status.close();  // otherwise it would be one of the descriptors below
   stack_t alternate{};
   ::sigaltstack(nullptr, &alternate);
   const mode_t mask = ::umask(0);
@@ -61,7 +61,7 @@ class SpawnAftermath : public test::spawn_test {
 };
 INSTANTIATE_TEST_SUITE_P(Memory, SpawnAftermath, test::both_memories, test::memory_name);
 
-/// A command that asks for all that a start can do, but for other ids.
+/// A command that uses every feature of a start, except other ids.
 command everything_for(const char* program_or_step) {
   auto c = child({"say", program_or_step});
   c.cwd("/").env("A", "1").in(from::bytes{"in"}).out(to::pipe{}).err(to::capture{}).pass_fd(0, 9);
@@ -70,7 +70,7 @@ command everything_for(const char* program_or_step) {
 }
 
 TEST_P(SpawnAftermath, P9_TheHostIsWhatItWas) {
-  // A mask that is neither empty nor full, with the first and the last signal in it.
+  // A mask that is neither empty nor full, with the first and the last signal.
   sigset_t mask;
   sigset_t outer;
   sigemptyset(&mask);
@@ -113,7 +113,7 @@ std::string start_under(const planned& fault, bool copied) {
   const test::leak_baseline before;
   std::string out;
   {
-    // The fallback is taken without a fault where its own calls are to fail.
+    // The fallback is forced without a fault if its own calls are to fail.
     test::injection faults(
         {.kind = fault.kind, .nth = fault.nth, .error_number = fault.error_number});
     const auto ended = test::run(c);
@@ -145,7 +145,7 @@ TEST(SpawnFaults, P8_EachErrnoOfEachCallIsNamedByItsStage) {
       {map, 1, EAGAIN, spawn_stage::prepare},
       {protect, 1, ENOMEM, spawn_stage::prepare},
       {protect, 1, EACCES, spawn_stage::prepare},
-      {duplicate, 1, EIO, spawn_stage::descriptors},    // is what the caller lends open?
+      {duplicate, 1, EIO, spawn_stage::descriptors},    // are the borrowed descriptors open?
       {duplicate, 2, EPERM, spawn_stage::descriptors},  // are 0, 1 and 2?
       {memory_file, 1, EMFILE, spawn_stage::descriptors},
       {write, 1, EIO, spawn_stage::descriptors},
@@ -179,16 +179,16 @@ TEST(SpawnFaults, P8_AnInterruptedReadOfTheReportIsTriedAgain) {
   EXPECT_EQ(start_under({os::call::read, 1, EINTR, spawn_stage::none}, false), "fine");
 }
 
-/// Another thread that forked just then may hold a copy of the end: where memory is shared the
-/// child is past its exec anyhow.
+/// Another thread that forked at that moment may hold a copy of the end: with shared memory the
+/// child has already executed.
 TEST(SpawnFaults, P8_AnEmptyReportMeansSuccessOnlyWhereMemoryIsShared) {
   if (test::emulated || test::under_valgrind)
     GTEST_SKIP() << "the child is a copy always, or never";
   EXPECT_EQ(start_under({os::call::read, 1, EAGAIN, spawn_stage::none}, false), "fine");
 }
 
-/// The calls of the fallback alone, each of which gives up a child that waits at the gate: its
-/// pipe, its clone, its pidfd, the byte that lets it through.
+/// The calls of the fallback only, each of which gives up a child at the gate: its pipe, its clone,
+/// its pidfd, the byte that opens it.
 TEST(SpawnFaults, P9_AChildAtTheGateThatIsGivenUpNeverRuns) {
   if (test::under_valgrind) GTEST_SKIP() << "valgrind has no pidfd_open";
   const os::descriptor told(::memfd_create("told", MFD_CLOEXEC));
@@ -210,7 +210,7 @@ TEST(SpawnFaults, P9_AChildAtTheGateThatIsGivenUpNeverRuns) {
     if (!test::has_no_child()) out += " (a child left)";
     return out + before.differences() + (host_record() == record ? "" : " (another host)");
   };
-  std::uint64_t clone = 1;  // The one call whose failure leads on.
+  std::uint64_t clone = 1;  // The one call whose failure leads to the fallback.
   while (clone < 100 && start_failing(clone, 0) != "started") ++clone;
   ASSERT_LT(clone, 100U);
   for (std::uint64_t later = 1; later <= 4; ++later) {

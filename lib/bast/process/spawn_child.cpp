@@ -11,7 +11,7 @@
 
 #include <type_traits>
 
-// For a macro and an enum without functions: nothing to instrument, nothing to call.
+// For a macro and an enum without functions: nothing to instrument or call.
 #include "bast/base.hpp"
 #include "bast/process/spawn_stage.hpp"
 
@@ -21,11 +21,11 @@ namespace {
 constexpr unsigned close_range_cloexec = 4;  // CLOSE_RANGE_CLOEXEC, Linux 5.11
 constexpr long signals_max = 64;             // _NSIG of the kernel, on x86-64 and aarch64
 constexpr unsigned long kernel_mask_bytes = 8;
-constexpr int failed_status = 127;  // nobody sees it: the parent reaps
-// Where the soft limit of descriptors says "unlimited".
+constexpr int failed_status = 127;  // never observed: the parent reaps
+// The value for an unlimited soft limit of descriptors.
 constexpr unsigned long descriptors_max = 1UL << 20;
 
-// syscall(2) reads whole registers: an int would leave the upper half to chance.
+// syscall(2) reads whole registers: the upper half of an int would be undefined.
 template <class T>
 auto word(T argument) noexcept {
   if constexpr (std::is_pointer_v<T> || std::is_null_pointer_v<T>) {
@@ -35,7 +35,7 @@ auto word(T argument) noexcept {
   }
 }
 
-/// A raw kernel call: its value, or minus its errno.
+/// A raw kernel call: returns its value, or minus its errno.
 template <class... Arguments>
 long kernel(long number, Arguments... arguments) noexcept {
   // NOLINTNEXTLINE(bast-syscall): no fault injection in the child
@@ -66,17 +66,17 @@ bool is_target(const child_plan& plan, long fd) noexcept {
   return false;
 }
 
-/// A copy of `fd` under a number that is no target. A copy that does land on a target is left
-/// there: it is closed on exec, and the move to that target replaces it.
+/// Copies `fd` to a number that is not a target. A copy that does land on a target stays there: it
+/// is closed on exec, and the move to that target replaces it.
 long move_aside(const child_plan& plan, int fd) noexcept {
-  long moved = 3;  // Never a standard number: those are targets always.
+  long moved = 3;  // Never a standard number: those are always targets.
   do {
-    moved = kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, moved);  // The latest is taken: a higher one.
+    moved = kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, moved);  // Above the previous copy.
   } while (moved >= 0 && is_target(plan, moved));
   return moved;
 }
 
-/// True if some move other than `i` itself replaces the source of move `i`.
+/// Returns true if a move other than `i` replaces the source of move `i`.
 bool is_endangered(const child_plan& plan, std::size_t i) noexcept {
   return plan.moves[i].source != plan.moves[i].target && is_target(plan, plan.moves[i].source);
 }
@@ -96,8 +96,8 @@ void arrange_descriptors(child_plan& plan) noexcept {
   }
   for (std::size_t i = 0; i < plan.move_count; ++i) {
     const auto [source, target] = plan.moves[i];
-    // Where both are the same number dup3 refuses, and only the flag needs to go. No EINTR: every
-    // signal is blocked.
+    // dup3 refuses equal numbers; then only the flag must be cleared. No EINTR: every signal is
+    // blocked.
     const long status = source == target ? kernel(SYS_fcntl, target, F_SETFD, 0)
                                          : kernel(SYS_dup3, source, target, 0);
     require(plan, stage, status);
@@ -114,8 +114,8 @@ void mark_foreign(const child_plan& plan) noexcept {
   (void)mark_by_trying(plan);
 }
 
-/// Every disposition to the default: caught ones, since their handlers must not run in this memory,
-/// and ignored ones, which would survive the exec. Every signal is blocked until this is done.
+/// Resets all dispositions: caught signals, because their handlers must not run in this memory, and
+/// ignored ones, which would survive the exec. Every signal is blocked until this is done.
 void reset_signals() noexcept {
   // The kernel's sigaction: handler, flags, restorer, mask. All zero is SIG_DFL.
   const unsigned long by_default[4] = {};
@@ -146,8 +146,8 @@ void set_group(const child_plan& plan) noexcept {
   require(plan, spawn_stage::group, status);
 }
 
-/// After the descriptors: the terminal is at the new stdin. SIGTTOU, which tcsetpgrp sends to a
-/// background group, is blocked.
+/// Called after the descriptors: the terminal is at the new stdin. SIGTTOU, which tcsetpgrp sends
+/// to a background group, is blocked.
 void take_terminal(const child_plan& plan) noexcept {
   long status = 0;
   if (plan.group == child_group::session_with_terminal) status = kernel(SYS_ioctl, 0, TIOCSCTTY, 0);
@@ -167,13 +167,13 @@ void set_limits(const child_plan& plan) noexcept {
 }
 
 /// Groups first: without the user's privilege they could not be changed. The raw calls change this
-/// process only; glibc's would tell the parent's threads too.
+/// process only; glibc's would also change the parent's threads.
 void set_ids(const child_plan& plan) noexcept {
   constexpr auto stage = spawn_stage::ids;
   if (plan.has_groups) {
     require(plan, stage, kernel(SYS_setgroups, plan.group_count, plan.groups));
   } else if (plan.has_user && kernel(SYS_geteuid) == 0) {
-    // Another user with root's groups would be no other user.
+    // A user with root's groups would keep root's access.
     require(plan, stage, kernel(SYS_setgroups, 0L, nullptr));
   }
   if (plan.has_primary_group) {
@@ -185,18 +185,18 @@ void set_ids(const child_plan& plan) noexcept {
   }
 }
 
-/// After the ids, since a change of those clears it.
+/// Called after the ids, whose change clears it.
 void set_parent_death(const child_plan& plan) noexcept {
   if (plan.parent_death_signal == 0) return;
   require(plan, spawn_stage::parent_death,
           kernel(SYS_prctl, PR_SET_PDEATHSIG, plan.parent_death_signal, 0, 0, 0));
-  // The parent may have died before: then nobody waits for a report either.
+  // The parent may have died before: then no process reads a report either.
   if (kernel(SYS_getppid) != plan.parent) leave();
 }
 
 void wait_at_gate(const child_plan& plan) noexcept {
   if (plan.gate[0] < 0) return;
-  // Our copy of the other end would keep us waiting for ever if the parent died.
+  // Our copy of the other end would block us permanently if the parent died.
   kernel(SYS_close, plan.gate[1]);
   char byte = 0;
   long size = 0;
@@ -262,10 +262,10 @@ int child_main(void* argument) noexcept {
   arrange_descriptors(plan);
   take_terminal(plan);
   mark_foreign(plan);
-  set_limits(plan);  // After the descriptors: their own limit must not be in the way.
+  set_limits(plan);  // After the descriptors: their own limit must not apply.
   set_ids(plan);     // After the limits: raising one may need the privilege.
   set_parent_death(plan);
-  // With the new ids: the working directory is one that the program may enter.
+  // With the new ids: the program must be able to enter the working directory.
   if (plan.directory != nullptr) {
     require(plan, spawn_stage::chdir, kernel(SYS_chdir, plan.directory));
   }

@@ -2,11 +2,11 @@
 //
 // The child's half of a start: from its first instruction to the program's first.
 //
-// It runs in the parent's memory while the parent's thread sleeps (CLONE_VM, CLONE_VFORK), with
-// other threads of the parent running beside it. So everything it needs is decided before, in a
-// `child_plan`, and the child only makes raw kernel calls: no allocation, no lock, no function that
-// a sanitizer intercepts (law P-7). Its source is compiled without instrumentation, which is why
-// nothing of bast is called here.
+// It runs in the parent's memory while the parent's thread sleeps (CLONE_VM, CLONE_VFORK) and the
+// parent's other threads run. So the parent decides everything in advance, in a `child_plan`, and
+// the child only makes raw kernel calls: no allocation, no lock, no function that a sanitizer
+// intercepts (law P-7). This source is compiled without instrumentation, so it calls no function of
+// bast.
 #pragma once
 
 #include <sys/resource.h>
@@ -31,13 +31,13 @@ struct child_limit {
 
 enum class child_group : std::uint8_t {
   same,                   // the parent's
-  own,                    // of which it is the leader
-  session,                // the same, in a session of its own
-  session_with_terminal,  // the same, and stdin is the session's controlling terminal
-  foreground,             // its own, and the foreground group of the terminal at stdin
+  own,                    // it leads a group
+  session,                // it leads a session
+  session_with_terminal,  // the same, and stdin is its controlling terminal
+  foreground,             // its own group, in the foreground of the terminal at stdin
 };
 
-/// Everything that the child does, decided by the parent. Pointers reach into the parent's memory.
+/// The child's work, decided by the parent. Pointers refer to the parent's memory.
 struct child_plan {
   const char* program = nullptr;  // the path to execute
   char* const* arguments = nullptr;
@@ -64,13 +64,13 @@ struct child_plan {
   const gid_t* groups = nullptr;
   std::size_t group_count = 0;
 
-  int report = -1;               // where a failure is written; closed on exec
-  int gate[2] = {-1, -1};        // or a pipe: nothing is done before a byte comes out of it
-  volatile bool shared = false;  // set by the child: the parent sees it where memory is shared
+  int report = -1;               // for a failure report; closed on exec
+  int gate[2] = {-1, -1};        // or a pipe: the child waits for a byte first
+  volatile bool shared = false;  // set by the child; visible to the parent if memory is shared
 };
 
-/// What the child writes to `report` when it cannot become the program: fewer than PIPE_BUF bytes,
-/// so it arrives whole or not at all.
+/// The child's message to `report` when it cannot become the program: fewer than PIPE_BUF bytes, so
+/// it arrives whole or not at all.
 struct child_report {
   std::int32_t stage = 0;  // a spawn_stage
   std::int32_t error_number = 0;
@@ -79,8 +79,8 @@ struct child_report {
 /// The `os::process_entry` of the child; `plan` is a child_plan. Never returns.
 int child_main(void* plan) noexcept;
 
-/// The three ways to mark everything but the targets of the plan as closed on exec, from the best
-/// to the last resort. False: this kernel has no such way. For tests.
+/// Three ways to mark all descriptors except the plan's targets as closed on exec, best first.
+/// Return false if the kernel does not support them. For tests.
 bool mark_by_range(const child_plan& plan) noexcept;
 bool mark_by_listing(const child_plan& plan) noexcept;
 bool mark_by_trying(const child_plan& plan) noexcept;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which descriptors a child has: {0, 1, 2}, those that were passed, and no other (P-6).
+// The descriptors of a child: {0, 1, 2}, those that were passed, and no other (P-6).
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -22,7 +22,7 @@ using test::child;
 class SpawnDescriptors : public test::spawn_test {};
 INSTANTIATE_TEST_SUITE_P(Memory, SpawnDescriptors, test::both_memories, test::memory_name);
 
-/// Many of the child's descriptors, by number: where they lead.
+/// Many of the child's descriptors, by number, and where they lead.
 std::map<int, std::string> descriptors_in(const std::string& listing) {
   std::map<int, std::string> all;
   std::istringstream lines(listing);
@@ -69,10 +69,10 @@ TEST_P(SpawnDescriptors, P6_ForeignOnesAreKeptWhenAskedFor) {
   auto c = child({"fds"});
   const auto found = descriptors_in(run(c.keep_foreign_fds().out(to::pipe{})).out);
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(found.contains(100 + 3 * i));
-  // And still none of the library's own: no pipe but stdout.
+  // And still none of the library's own: no pipe except stdout.
   int pipes = 0;
   for (const auto& [fd, target] : found) pipes += target.starts_with("pipe:") && fd != 1;
-  int ours = 0;  // what the test runner left open for us
+  int ours = 0;  // left open by the test runner
   for (int fd = 0; fd < 256; ++fd) {
     char target[64] = "";
     const std::string link = "/proc/self/fd/" + std::to_string(fd);
@@ -140,7 +140,7 @@ TEST_P(SpawnDescriptors, P6_AnyPermutationArrives) {
   }
 }
 
-/// Runs `body` with some of 0, 1 and 2 closed, in a process of its own; its exit status.
+/// Runs `body` with some of 0, 1 and 2 closed, in its own process; returns its exit status.
 template <class F>
 int with_closed(unsigned closed, F body) {
   const pid_t pid = ::fork();
@@ -155,9 +155,9 @@ int with_closed(unsigned closed, F body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// 0, or a number that says what was wrong.
+/// Returns 0, or the number of the failed check.
 int inherit_all(unsigned closed, test::child_memory memory) {
-  // What the library has open already takes none of them.
+  // The library's open descriptors do not use these numbers.
   if (const auto loop = epoll_adapter::create({.processes_max = 4}); !loop) return 7;
   os::descriptor out(::memfd_create("listing", MFD_CLOEXEC));
   // High, so that the standard numbers stay closed.
@@ -210,7 +210,7 @@ TEST_P(SpawnDescriptors, P6_OurStandardStreamsMayBeClosed) {
   }
 }
 
-/// Each way to mark what is foreign, tried on this test's own descriptors.
+/// Each way to mark foreign descriptors, tried on this test's own.
 TEST(SpawnMarking, P6_EachWayMarksAllButTheTargets) {
   using way = bool (*)(const child_plan&) noexcept;
   for (const way mark : {way{internal::mark_by_range}, way{internal::mark_by_listing},
@@ -219,7 +219,7 @@ TEST(SpawnMarking, P6_EachWayMarksAllButTheTargets) {
                           [&] {
                             numbered_files files;
                             for (int fd = 20; fd < 30; ++fd) files.add(fd);
-                            // The last is behind the end.
+                            // The last is past the end.
                             descriptor_move moves[] = {{0, 0},   {1, 1},   {2, 2},  {20, 20},
                                                        {25, 25}, {29, 29}, {23, 23}};
                             child_plan plan;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A start that fails says why and where, leaves nothing behind, and can be tried again (P-8, P-9).
+// A failed start reports the reason and the stage, leaves nothing behind, and can be tried again
+// (P-8, P-9).
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -37,7 +38,7 @@ class SpawnErrors : public test::spawn_test {
     ::chmod(path.c_str(), mode);
     return path;
   }
-  /// Expects that the start fails so, and that nothing is left of it.
+  /// Expects that the start fails in this way, and that nothing of it is left.
   static void expect_failure(command& c, spawn_stage stage, int error_number,
                              std::string_view in_words) {
     const test::leak_baseline before;
@@ -49,7 +50,7 @@ class SpawnErrors : public test::spawn_test {
     EXPECT_EQ(c.failure().stage, stage);
     EXPECT_EQ(c.failure().error_number, error_number);
     EXPECT_FALSE(c.started());
-    EXPECT_TRUE(c.verify()) << "the command is as it was";
+    EXPECT_TRUE(c.verify()) << "the command is unchanged";
     text words;
     c.describe_failure(words);
     EXPECT_EQ(words.view(), in_words);
@@ -171,7 +172,7 @@ TEST_P(SpawnErrors, P9_TheSameCommandMaySucceedLater) {
   EXPECT_EQ(c.failure().stage, spawn_stage::none);
 }
 
-/// A program that asks for everything, so that every kernel call of a start is made.
+/// A program that uses every feature, so that a start makes all of its kernel calls.
 command everything() {
   auto c = child({"cat", "say", "done", "err", "3"});
   c.cwd("/").env("A", "1").in(from::bytes{"in "}).out(to::pipe{}).err(to::capture{});
@@ -185,10 +186,10 @@ const char* unclear(const error& e) {
                                                                         : "no stage is named";
 }
 
-/// Starts with faults, then without; what was wrong, or nothing.
+/// Starts with faults, then without; returns an error text or an empty one.
 std::string attempt(command& c, test::injection& faults, const std::string& expected_out) {
   if (!c.verify()) {
-    // A setter that had no memory says so, and the command will not start without its option.
+    // A setter without memory reports it, and the command does not start without its option.
     faults.end();
     return c.verify().error() == errc::no_memory || c.verify().error() == errc::invalid
                ? ""
@@ -209,7 +210,7 @@ std::string attempt(command& c, test::injection& faults, const std::string& expe
   return test::has_no_child() ? "" : "a child is left";
 }
 
-// What the kernel answers: no memory; "not here", which leads to the fallback; no descriptor.
+// Kernel errors: no memory; unsupported, which leads to the fallback; no descriptor.
 constexpr int errnos[] = {ENOMEM, EINVAL, EMFILE};
 
 TEST(SpawnFaults, P9_AChildThatIsGivenUpTakesItsGroupAlong) {
@@ -218,9 +219,9 @@ TEST(SpawnFaults, P9_AChildThatIsGivenUpTakesItsGroupAlong) {
   auto started = bast::internal::spawn(c);
   ASSERT_TRUE(started) << started.error().message();
   pollfd told = {.fd = started->stderr_pipe.get(), .events = POLLIN, .revents = 0};
-  ASSERT_EQ(::poll(&told, 1, -1), 1);  // The grandchild is there.
+  ASSERT_EQ(::poll(&told, 1, -1), 1);  // The grandchild exists.
   os::destroy_process(started->process);
-  test::ended all;  // Until nobody holds the other ends.
+  test::ended all;  // Until no process holds the other ends.
   test::read_both(started->stdout_pipe.get(), started->stderr_pipe.get(), all);
   EXPECT_TRUE(all.err.starts_with("grandchild ")) << all;
   EXPECT_TRUE(test::has_no_child());
@@ -250,8 +251,7 @@ TEST(SpawnFaults, P9_EachCallOfAPathSearchFailed) {
   EXPECT_GT(loop.injected, 100U);
 }
 
-/// Two failures in one start: what fails while the fallback is tried, or while a failure is cleaned
-/// up.
+/// Two failures in one start: the second during the fallback or during the cleanup.
 TEST(SpawnFaults, P9_EachTwoCallsFailed) {
   std::uint64_t calls = 0;
   {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Starting from where it is awkward: a coroutine, many threads, a host that ignores SIGCHLD.
+// Starts under difficult conditions: a coroutine, many threads, a host that ignores SIGCHLD.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -23,7 +23,7 @@ INSTANTIATE_TEST_SUITE_P(Memory, SpawnHost, test::both_memories, test::memory_na
 TEST_P(SpawnHost, D3_ACoroutinesStackIsOpenBeforeFaultsAreBlocked) {
   auto pool = coro_pool::create({.stack = {.limit = 64_KiB, .window = 4_KiB}});
   ASSERT_TRUE(pool) << pool.error().message();
-  // Any depth: somewhere the calls would end just below what is open.
+  // At every depth: at one of them the calls would end just below the open part.
   for (std::size_t depth = 0; depth < 32768; depth += 512) {
     result<internal::spawned> started;
     auto c = child({"say", "from a coroutine"});
@@ -49,7 +49,7 @@ TEST_P(SpawnHost, P12_AHostThatIgnoresItsChildren) {
   test::ended into;
   test::read_both(started->stdout_pipe.get(), -1, into);
   EXPECT_EQ(into.out, "here\n");
-  // The kernel reaps by itself, and the status is lost; the pidfd still tells of the end.
+  // The kernel reaps the child, and the status is lost; the pidfd still reports the end.
   pollfd polled = {.fd = started->process.pidfd.get(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&polled, 1, -1), 1);
   const auto told = os::wait_process(started->process.pidfd.get(), WEXITED);
@@ -63,7 +63,8 @@ TEST_P(SpawnHost, P12_AHostThatIgnoresItsChildren) {
   EXPECT_EQ(before.differences(), "");
 }
 
-/// Where signals come all the time, none of our handlers runs in the memory that a child borrows.
+/// Under a constant stream of signals, none of our handlers runs in the memory that a child
+/// borrows.
 int start_under_fire() {
   static volatile pid_t ours;
   static std::atomic<int> strangers;
@@ -153,7 +154,7 @@ TEST(SpawnThreads, P6_ManyStartsAtOnceShareNothing) {
   }
   for (auto& thread : all) thread.join();
   EXPECT_EQ(wrong, 0);
-  // Mappings are not compared: the heap keeps one arena for each thread.
+  // Mappings are not compared: the heap keeps one arena per thread.
   EXPECT_EQ(test::process_counts::now().fds, before.fds);
   EXPECT_TRUE(test::has_no_child());
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a program finds when it starts, compared as a whole: signals, ids, limits, mask of files,
+// The initial state of a program, compared as a whole: signals, ids, limits, file mode mask,
 // directory, environment, descriptors (P-2, P-4, P-6, P-7).
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -29,7 +29,7 @@ class SpawnInheritance : public test::spawn_test {
 };
 INSTANTIATE_TEST_SUITE_P(Memory, SpawnInheritance, test::both_memories, test::memory_name);
 
-/// What "signals", "ids" and "cwd" of bast_test_child tell, but for the numbers of processes.
+/// The output of "signals", "ids" and "cwd" of bast_test_child, except process ids.
 struct identity {
   std::string user = std::to_string(::getuid());
   std::string group = std::to_string(::getgid());
@@ -63,13 +63,13 @@ std::string pid_in(const std::string& text) {
   return text.substr(at, text.find('\n', at) - at);
 }
 
-/// Blocks and ignores all there is, those of the C library and the last one included.
+/// Blocks and ignores all signals, including the C library's and the last one.
 void block_and_ignore_everything() {
   const unsigned long ignore[4] = {1};  // the kernel's sigaction: SIG_IGN
   for (long number = 1; number <= 64; ++number) {
     (void)::syscall(SYS_rt_sigaction, number, ignore, nullptr, std::size_t{8});
   }
-  // SIGCHLD as the last: or the kernel would reap our children.
+  // SIGCHLD last: otherwise the kernel would reap our children.
   ::signal(SIGCHLD, SIG_DFL);
   const std::uint64_t all = ~std::uint64_t{0};
   (void)::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, std::size_t{8});
@@ -171,8 +171,8 @@ TEST_P(SpawnInheritance, P4_EachStreamIsOpenedForItsOwnDirection) {
             "0 r /dev/null\n1 w pipe\n2 w pipe\n");
 }
 
-/// With what is foreign kept, all that is ours must go by itself: the copies that were moved aside,
-/// the report, the gate.
+/// When foreign descriptors are kept, our own must still be closed: the copies that were moved
+/// aside, the report, the gate.
 TEST_P(SpawnInheritance, P6_NoCopyThatWasMovedAsideSurvivesTheExec) {
   const std::string path = "/dev/zero";
   const auto opened = [&](int number) {
@@ -208,7 +208,7 @@ TEST_P(SpawnInheritance, P6_NoCopyThatWasMovedAsideSurvivesTheExec) {
 
 using way_of_marking = bool (*)(const internal::child_plan&) noexcept;
 
-/// Every descriptor up to the soft limit is marked, the last one and those past a buffer included.
+/// Every descriptor up to the soft limit is marked, including the last one and those past a buffer.
 int marks_all(way_of_marking mark) {
   const rlimit soft{.rlim_cur = 300, .rlim_max = 300};
   if (::setrlimit(RLIMIT_NOFILE, &soft) != 0) return 1;
@@ -231,8 +231,8 @@ int marks_all(way_of_marking mark) {
   return 0;
 }
 
-/// How many descriptors there may be is this process's to say, and no other's, which another user
-/// may not even ask.
+/// The number of tries follows the process's own limit, without the right to read the limits of
+/// other processes.
 TEST(SpawnMarking, P6_TheLimitOfTriesIsItsOwn) {
   if (test::under_valgrind) GTEST_SKIP() << "valgrind keeps descriptors of its own";
   EXPECT_EQ(test::in_child([] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What kind of error it is that a start fails with, where no errno says it.
+// The error kind of a failed start without an errno.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -20,7 +20,7 @@ TEST(SpawnKind, P8_NoMemoryForTheProgramsWordsIsNoMemory) {
     if (fault.injected() == 0) {
       ASSERT_TRUE(started) << started.error().message();
       os::destroy_process(started->process);
-      EXPECT_GT(nth, 2U) << "nothing was refused";
+      EXPECT_GT(nth, 2U) << "no call failed";
       return;
     }
     ASSERT_FALSE(started) << nth;

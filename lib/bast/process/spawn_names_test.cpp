@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a program sees of its own name, its directory and its terminal.
+// A program's own name, its directory and its terminal.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -35,7 +35,7 @@ INSTANTIATE_TEST_SUITE_P(Memory, SpawnNames, test::both_memories, test::memory_n
 
 TEST_P(SpawnNames, P1_TheFirstArgumentMayHaveAnotherName) {
   auto c = command::argv({"sh", "-c", "echo $0 $1", "a", "b"});
-  EXPECT_EQ(says(c.argv0("login")), "a b\n") << "an argument of the shell's, not argv[0]";
+  EXPECT_EQ(says(c.argv0("login")), "a b\n") << "an argument of the shell, not argv[0]";
   auto d = command::argv({"/bin/sh"});
   d.argv0("-another name").in(from::bytes{"cat /proc/$$/cmdline | tr '\\0' '|'"});
   EXPECT_EQ(says(d), "-another name|");
@@ -70,7 +70,7 @@ TEST_P(SpawnNames, P2_PwdFollowsTheDirectory) {
   EXPECT_NE(once.find("\nPWD=/usr\n"), std::string::npos);
 }
 
-/// A pseudoterminal: the end of whoever types, and that of the programs.
+/// A pseudoterminal: the typist's end, and the programs' end.
 struct terminal {
   os::descriptor ours{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
   os::descriptor theirs;
@@ -81,7 +81,7 @@ struct terminal {
     if (::ptsname_r(ours.get(), name, sizeof name) != 0) return;
     theirs = os::descriptor(::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
   }
-  /// What the programs wrote, until `wanted` is in it.
+  /// The output of the programs, until it contains `wanted`.
   std::string read_until(const std::string& wanted) const {
     std::string all;
     while (all.find(wanted) == std::string::npos) {
@@ -130,7 +130,7 @@ TEST_P(SpawnNames, P11_TheForegroundGroupReadsTheTerminal) {
   if (test::emulated) GTEST_SKIP() << "qemu-user's sessions are its own";
   const terminal tty;
   ASSERT_TRUE(tty.theirs);
-  // A process that has this terminal, as a shell has.
+  // A process that has this terminal, like a shell.
   const int status = test::in_child([&] {
     if (::setsid() < 0 || ::ioctl(tty.theirs.get(), TIOCSCTTY, 0) != 0) return 1;
     if (::write(tty.ours.get(), "typed\n", 6) != 6) return 2;

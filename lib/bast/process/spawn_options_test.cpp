@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What else a child is given: group, session, limits, ids (P-7, P-11).
+// Other settings of a child: group, session, limits, ids (P-7, P-11).
 #include <grp.h>
 #include <gtest/gtest.h>
 
@@ -107,7 +107,7 @@ TEST_P(SpawnOptions, P7_TheDeathSignalOutlivesTheChangeOfUser) {
   EXPECT_EQ(ids_of(c)["pdeathsig"], std::to_string(SIGTERM));
 }
 
-/// A process in between starts the child and dies; the child tells of its own end through a pipe.
+/// An intermediate process starts the child and dies; the child reports its own end through a pipe.
 TEST_P(SpawnOptions, P7_TheDeathOfTheParentReachesTheChild) {
   if (test::emulated) GTEST_SKIP() << "qemu-user's threads are not the kernel's";
   auto pipe = os::make_pipe();
@@ -123,7 +123,7 @@ TEST_P(SpawnOptions, P7_TheDeathOfTheParentReachesTheChild) {
   int status = -1;
   ASSERT_EQ(::waitpid(between, &status, 0), between);
   EXPECT_EQ(status, 0);
-  // The end comes when the child is gone: it holds the only writer, and hangs.
+  // The end comes when the child is gone: it holds the only writer, and blocks.
   std::byte byte{};
   EXPECT_EQ(os::read_some(pipe->read_end.get(), {&byte, 1}), 0U);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each call that the child makes on its way to the program, refused by the kernel: the stage and
-// the errno that are told, what is left, and the ways round a call that is missing (P-6, P-8, P-9).
+// Each call of the child before the program runs, refused by the kernel: the reported stage and
+// errno, what is left, and the fallbacks for a missing call (P-6, P-8, P-9).
 #include <gtest/gtest.h>
 
 #include <string>
@@ -17,7 +17,7 @@ namespace {
 using test::child;
 using test::refused_call;
 
-/// What `body` says in a process of its own.
+/// The output of `body`, run in its own process.
 template <class Body>
 std::string said_by_child(Body body) {
   auto pipe = os::make_pipe();
@@ -34,7 +34,7 @@ std::string said_by_child(Body body) {
   return size ? std::string(text, *size) : "nothing";
 }
 
-/// By trying: where it is refused to list them, too.
+/// By trying: listing them may be refused, too.
 int open_descriptors() {
   int count = 0;
   for (int fd = 0; fd < 1024; ++fd) count += ::fcntl(fd, F_GETFD) >= 0;
@@ -47,12 +47,12 @@ class SpawnRefused : public test::spawn_test {
     spawn_test::SetUp();
     if (test::emulated || test::under_valgrind) GTEST_SKIP() << "no seccomp here";
   }
-  /// How a start ends where these calls are refused: "<stage> <errno> <detail>", or the program's
+  /// The end of a start if these calls are refused: "<stage> <errno> <detail>", or the program's
   /// exit code and output; then what is left over.
   template <class Set>
   std::string start_refusing(std::span<const refused_call> calls, Set set) {
     return said_by_child([&]() -> std::string {
-      // The last way to mark what is foreign tries every number.
+      // The last way to mark foreign descriptors tries every number.
       const rlimit few{.rlim_cur = 1024, .rlim_max = 1024};
       if (::setrlimit(RLIMIT_NOFILE, &few) != 0) return "no limit";
       const int before = open_descriptors();
@@ -168,7 +168,7 @@ TEST_P(SpawnRefused, P7_OnlyRootDropsItsGroupsUnasked) {
             "ids 1 setgroups, setresgid or setresuid refused");
 }
 
-/// A parent that died before the signal was arranged: its number is no longer what getppid says.
+/// The parent died before the signal was set: getppid no longer returns its number.
 TEST_P(SpawnRefused, P7_AnOrphanDoesNotBecomeTheProgram) {
   const refused_call orphaned[] = {{SYS_getppid, EPERM}};
   const auto said = start_refusing(orphaned, [] {
@@ -200,7 +200,7 @@ TEST_P(SpawnRefused, P6_NothingForeignIsInheritedWhereTheKernelCannotMarkARange)
   ::close(foreign);
 }
 
-/// The child waits at the gate for a parent that never lets it through.
+/// The child waits at the gate for a parent that never opens it.
 TEST(SpawnGate, P9_AParentThatDiesLeavesNoChildAtTheGate) {
   if (test::emulated || test::under_valgrind) GTEST_SKIP() << "no seccomp here";
   auto alive = os::make_pipe();
@@ -220,9 +220,9 @@ TEST(SpawnGate, P9_AParentThatDiesLeavesNoChildAtTheGate) {
   alive->write_end.reset();
   // Each copy of the write end was in one of the two processes.
   pollfd ended = {.fd = alive->read_end.get(), .events = POLLIN, .revents = 0};
-  ASSERT_EQ(::poll(&ended, 1, 60'000), 1) << "the child is still there";
+  ASSERT_EQ(::poll(&ended, 1, 60'000), 1) << "the child still exists";
   EXPECT_TRUE(ended.revents & POLLHUP);
-  // And that of its output's: it ends without a word.
+  // And the end of its output: it ends without data.
   output->write_end.reset();
   std::byte word[8];
   EXPECT_EQ(os::read_some(output->read_end.get(), word), 0U) << "the program ran";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How far a start came. Apart from the other options, because the child's half of a start includes
-// nothing else of bast.
+// The stage that a start reached. Separate from the other options, because the child's half of a
+// start includes nothing else of bast.
 #pragma once
 
 #include <bast/config.hpp>
@@ -9,11 +9,11 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Up to `fork` it is this process that failed, after it the child.
+/// Up to `fork` this process failed, after it the child.
 enum class spawn_stage : std::uint8_t {
   none,          // it did not fail
   prepare,       // an option, or memory for the arguments and the environment
-  fork,          // the new process
+  fork,          // creating the process
   descriptors,   // files, pipes, and moving them to their numbers
   group,         // process group or session
   limits,        // resource limits

@@ -10,7 +10,7 @@ namespace bast::internal {
 namespace {
 
 constexpr int stream_count = 3;
-constexpr mode_t file_mode = 0666;  // less the umask, as every program makes files
+constexpr mode_t file_mode = 0666;  // before the umask, as usual for programs
 
 result<void> check_open(int fd) noexcept {
   const auto open = os::is_open(fd);
@@ -54,7 +54,8 @@ result<int> stream_plan::make_pipe(int stream) noexcept {
   // The child reads its stdin and writes the others.
   auto& [read_end, write_end] = *made;
   if (stream != 0) std::swap(read_end, write_end);
-  // Ours only: the child's end is another description, and blocks as programs expect (P-5).
+  // Only our end: the child's end is another open file description, and blocks as programs expect
+  // (P-5).
   if (const auto done = os::set_nonblocking(write_end.get()); !done) {
     return std::unexpected(done.error());
   }
@@ -73,7 +74,7 @@ result<int> stream_plan::open_path(const command_settings& settings, int stream)
     return opened;
   int& source_of_stdout = moves_.all()[1].source;
   if (!os::is_same_file(*opened, source_of_stdout)) return opened;
-  // One description, since two would write over each other: the one that appends, if one does.
+  // One open file description, because two would overwrite each other: the appending one, if any.
   if (asked.append) source_of_stdout = *opened;
   return source_of_stdout;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the standard streams of a child lead (P-4, P-5, P-16, P-17).
+// The standard streams of a child (P-4, P-5, P-16, P-17).
 #include "bast/process/spawn_streams.hpp"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using test::child;
 class SpawnStreams : public test::spawn_test {};
 INSTANTIATE_TEST_SUITE_P(Memory, SpawnStreams, test::both_memories, test::memory_name);
 
-/// An unnamed file of our own, and what is in it.
+/// An unnamed file of our own, and its contents.
 class temporary {
  public:
   temporary() : file_(std::tmpfile()) {}
@@ -84,12 +84,12 @@ TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
       auto c = child({"out", "6", "err", "4", "out", "3", "err", "2"});
       c.out(to::path{file, (appends & 1) != 0}).err(to::path{other, (appends & 2) != 0});
       ASSERT_TRUE(run(c).exited(0));
-      // Emptied if either asks for that.
+      // Truncated if either requests it.
       const std::string kept = appends == 3 ? "before " : "";
       EXPECT_EQ(contents_of(file), kept + "abcdefabcdghief") << other << " " << appends;
     }
   }
-  // Two files stay two.
+  // Two files remain two.
   const std::string second = std::string(directory) + "/second";
   auto c = child({"out", "3", "err", "2"});
   ASSERT_TRUE(run(c.out(to::path{file}).err(to::path{second})).exited(0));
@@ -99,7 +99,7 @@ TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
   ::rmdir(directory);
 }
 
-/// A descriptor and a path that lead to one file are two streams: only paths are looked at.
+/// A descriptor and a path of one file are two streams: only paths are compared.
 TEST_P(SpawnStreams, P4_ADescriptorAndAPathStayTwo) {
   for (const bool appends : {false, true}) {
     const temporary file;
@@ -270,7 +270,7 @@ TEST_P(SpawnStreams, P8_ADescriptorThatIsClosedIsNotMistakenForOneOfOurs) {
   auto d = child({"exit", "0"});
   for (command* const asked : {&c.out(to::fd{closed}), &d.pass_fd(closed, 9)}) {
     const auto ended = run(*asked);
-    ASSERT_TRUE(ended.failure) << "the number was given to a descriptor of the library";
+    ASSERT_TRUE(ended.failure) << "the library reused the number";
     EXPECT_EQ(ended.failure->error_number(), EBADF);
     EXPECT_EQ(asked->failure().stage, spawn_stage::descriptors);
   }

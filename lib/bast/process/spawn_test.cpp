@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 class Spawn : public test::spawn_test {};
 INSTANTIATE_TEST_SUITE_P(Memory, Spawn, test::both_memories, test::memory_name);
 
-/// A directory that is gone at the end of the test.
+/// A directory that is removed at the end of the test.
 class scratch {
  public:
   scratch() {
@@ -143,7 +143,7 @@ TEST_P(Spawn, P2_ARelativeProgramIsRelativeToOurDirectory) {
 TEST_P(Spawn, P1_TheChildsOwnPathIsSearched) {
   const scratch first;
   const scratch second;
-  fs::create_directory(fs::path(first.path()) / "tool");  // no regular file
+  fs::create_directory(fs::path(first.path()) / "tool");  // not a regular file
   first.file("other", "#!/bin/sh\necho first\n", 0644);   // not executable
   second.file("tool", "#!/bin/sh\necho tool\n", 0755);
   second.file("other", "#!/bin/sh\necho other\n", 0755);
@@ -184,7 +184,7 @@ TEST_P(Spawn, P3_ACommandStartsOnce) {
   const auto again = run(c);
   ASSERT_TRUE(again.failure);
   EXPECT_EQ(*again.failure, errc::bad_state);
-  EXPECT_EQ(c.failure().stage, spawn_stage::none) << "the start that was made did not fail";
+  EXPECT_EQ(c.failure().stage, spawn_stage::none) << "the first start did not fail";
   c.cwd("/");
   ASSERT_FALSE(c.verify());
   EXPECT_EQ(c.verify().error(), errc::bad_state);
@@ -209,7 +209,7 @@ TEST_P(Spawn, P7_SignalsStartFromTheirDefaults) {
     ASSERT_TRUE(told.contains(field));
     EXPECT_EQ(std::stoull(told.at(field), nullptr, 16), 0U) << field;
   }
-  // And ours are as they were.
+  // And ours are unchanged.
   sigset_t now;
   ::pthread_sigmask(SIG_SETMASK, &before, &now);
   EXPECT_TRUE(sigismember(&now, SIGHUP));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the standard streams of a command lead:
+// Sources and destinations of a command's standard streams:
 //
 //   command.in(from::bytes{"text"}).out(to::capture{64_MiB}).err(to::path{"errors.log"});
 //
-// Descriptors are borrowed: they must be open when the command starts, and stay the caller's. A
-// stream of this process that is closed is inherited as /dev/null.
+// Descriptors are borrowed: they must be open when the command starts, and remain the caller's. A
+// closed stream of this process is inherited as /dev/null.
 #pragma once
 
 #include <cstddef>
@@ -20,10 +20,10 @@ namespace bast::inline BAST_ABI {
 
 /// What happens to a process whose captured output reaches the limit (law P-16).
 enum class on_limit : std::uint8_t {
-  error_and_kill,      // the process is stopped, and the result says so
+  error_and_kill,      // the process is stopped, and the result reports it
   truncate_and_drain,  // the rest is read and dropped
-  backpressure,  // reading stops: the process waits in write(2). What it leaves in the pipe at
-                 // its end is read, up to 64 KiB beyond the limit
+  backpressure,  // reading stops: the process waits in write(2). Bytes that it leaves in the pipe
+                 // at its end are read, up to 64 KiB beyond the limit
 };
 
 /// Sources of standard input. The default is `null`.
@@ -33,14 +33,14 @@ namespace from {
 struct null {};
 /// The standard input of this process.
 struct inherit {};
-/// These bytes, copied when the command is told. The child reads a file in memory, so no writer can
-/// block and no SIGPIPE arises (P-16, P-17).
+/// These bytes, copied by the setter. The child reads a file in memory, so no writer can block and
+/// no SIGPIPE arises (P-16, P-17).
 struct bytes {
   explicit bytes(std::span<const std::byte> all) noexcept : contents(all) {}
   explicit bytes(std::string_view all) noexcept : contents(std::as_bytes(std::span(all))) {}
   std::span<const std::byte> contents;
 };
-/// A pipe whose write end the caller gets from command::start.
+/// A pipe whose write end command::start gives to the caller.
 struct pipe {};
 /// An open descriptor of the caller.
 struct fd {
@@ -58,26 +58,26 @@ namespace to {
 
 /// Discarded: /dev/null.
 struct null {};
-/// Where the stream of this process leads.
+/// The same stream of this process.
 struct inherit {};
 /// Into memory, as part of the result.
 struct capture {
   bytes limit = {std::size_t{16} << 20};
   on_limit policy = on_limit::error_and_kill;
 };
-/// A pipe whose read end the caller gets from command::start.
+/// A pipe whose read end command::start gives to the caller.
 struct pipe {};
 /// An open descriptor of the caller.
 struct fd {
   int number;
 };
-/// A file, created (0666, less the umask) when the command starts, and emptied unless `append`.
-/// Where out and err name one file, by whatever paths, they share one open file.
+/// A file, created (0666, less the umask) when the command starts, and truncated unless `append`.
+/// If out and err name the same file, by any paths, they share one open file.
 struct path {
   std::string_view name;
   bool append = false;
 };
-/// For `err`: the destination of standard output, which keeps the order of what is written to both.
+/// For `err`: the destination of standard output; keeps the order of writes to both.
 struct out {};
 
 }  // namespace to

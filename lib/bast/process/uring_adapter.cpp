@@ -14,7 +14,7 @@ namespace bast::inline BAST_ABI {
 
 namespace {
 
-// A machine's deadline is what the kernel reads, in place.
+// The kernel reads a machine's deadline in place.
 static_assert(sizeof(operation_deadline) == sizeof(__kernel_timespec));
 static_assert(offsetof(operation_deadline, seconds) == offsetof(__kernel_timespec, tv_sec));
 static_assert(offsetof(operation_deadline, nanoseconds) == offsetof(__kernel_timespec, tv_nsec));
@@ -28,7 +28,7 @@ void fill(io_uring_sqe& entry, const operation& wanted) noexcept {
       break;
     case operation_kind::poll: io_uring_prep_poll_add(&entry, wanted.fd, POLLIN); break;
     case operation_kind::timeout: {
-      // liburing wants to be able to write to it; the kernel only reads.
+      // liburing's parameter is not const; the kernel only reads.
       auto* const deadline = const_cast<operation_deadline*>(wanted.deadline);
       io_uring_prep_timeout(&entry, reinterpret_cast<__kernel_timespec*>(deadline), 0,
                             IORING_TIMEOUT_ABS);
@@ -61,11 +61,11 @@ bool uring_adapter::prepare() noexcept {
     const attended awake(ready());
     if (!hand_over()) return false;
   }
-  // What is ready now is continued; what becomes ready meanwhile wakes the ring.
+  // Resumes coroutines that are ready; ones that become ready meanwhile wake the ring.
   return ready().run() == 0 || hand_over();
 }
 
-/// True when everything that is wanted found room.
+/// Returns true if all requested operations found room.
 bool uring_adapter::hand_over() noexcept {
   hold_wake_for_waiters();
   machine_.tick(os::monotonic_ns());
@@ -90,7 +90,7 @@ bool uring_adapter::hand_over() noexcept {
 bool uring_adapter::handle(const io_uring_cqe& completion) noexcept {
   require_owner();
   if (!machine_.is_ours(completion.user_data)) return false;
-  // The loop prepares before it waits; what it continued may not come so far.
+  // The loop calls prepare before it waits; a coroutine that it resumed may not.
   std::optional<attended> awake;
   if (!is_within_loop()) awake.emplace(ready());
   machine_.tick(os::monotonic_ns());

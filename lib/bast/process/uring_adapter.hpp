@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `uring_adapter`: follows processes with a ring that the caller owns, beside the caller's own
-// operations. It fills submission queue entries and looks at completions; it never submits and
-// never waits, so the loop stays the caller's:
+// `uring_adapter`: supervises processes with a ring that the caller owns, beside the caller's own
+// operations. It fills submission queue entries and handles completions; it never submits and never
+// waits, so the caller keeps control of the loop:
 //
 //   for (;;) {
 //     while (!adapter.prepare()) io_uring_submit(&ring);   // until everything has found room
@@ -15,7 +15,7 @@
 //     }
 //   }
 //
-// See process_driver for `start`, `cancel` and `cancel_from_anywhere`, and for who may call what.
+// See process_driver for `start`, `cancel` and `cancel_from_anywhere`, and for thread-safety.
 // Needs liburing: part of bast::bast, not of bast::core.
 #pragma once
 
@@ -32,36 +32,37 @@ namespace bast::inline BAST_ABI {
 
 struct uring_adapter_options {
   std::size_t processes_max = 256;
-  /// The first byte of the user_data of our operations: none of the caller's has it.
+  /// The first byte of the user_data of our operations; the caller's must not use it.
   std::uint8_t magic = 0xBA;
 };
 
 class uring_adapter final : public process_driver {
  public:
-  /// An adapter of the calling thread (IO-16), on a ring that must outlive it. Allocates. Errors:
-  /// `invalid`, naming the option; `limit` (descriptors); no_memory.
+  /// Creates an adapter for the calling thread (IO-16), on a ring that must outlive it. Allocates.
+  /// Errors: `invalid`, naming the option; `limit` (descriptors); no_memory.
   [[nodiscard]] static result<std::unique_ptr<uring_adapter>> create(
       io_uring& ring, const uring_adapter_options& options = {}) noexcept;
 
   uring_adapter(const uring_adapter&) = delete;
   uring_adapter& operator=(const uring_adapter&) = delete;
-  /// The adapter must be idle (checked): the kernel may write into its buffers otherwise. Call
-  /// `shut_down` and go on with the loop until it is. In a forked child it is.
+  /// Requires that the adapter is idle (checked): otherwise the kernel may write into its buffers.
+  /// Call `shut_down` and continue the loop until it is. In a forked child it is idle.
   ~uring_adapter() = default;
 
-  /// Hands over what is wanted, as far as the submission queue has room, and does at once what
-  /// needs no waiting. May call `finished`, and continues coroutines that can go on. False when
-  /// something is left: submit, and call again. In a forked child there is nothing.
+  /// Submits requested operations while the submission queue has room, and executes those that need
+  /// no waiting. May call `finished`; resumes ready coroutines. Returns false if operations are
+  /// left: submit, and call again. In a forked child there are none.
   [[nodiscard]] bool prepare() noexcept;
-  /// True when the completion was ours; it must still be marked as seen. May call `finished`. Wants
-  /// a `prepare` before the next wait.
+  /// Returns true if the completion was ours; the caller must still mark it as seen. May call
+  /// `finished`. Call `prepare` before the next wait.
   bool handle(const io_uring_cqe& completion) noexcept;
-  /// Cancels every process, and then itself. The loop continues until `idle`. Errors: wrong_thread,
-  /// forked; nothing has happened then.
+  /// Cancels every process, and then the adapter's own operations. The loop continues until `idle`.
+  /// An error has no effect. Errors: wrong_thread, forked.
   [[nodiscard]] result<void> shut_down() noexcept;
 
-  /// Nothing of ours is in the ring, no process is followed, and no coroutine waits that this loop
-  /// would continue. Only after `shut_down`: until then the ring waits for `cancel_from_anywhere`.
+  /// Returns true if no operation of ours is in the ring, no process is supervised, and no
+  /// coroutine waits with this loop. Only after `shut_down`: until then the ring waits for
+  /// `cancel_from_anywhere`.
   bool idle() const noexcept { return machine().idle() && (is_forked() || ready().waiting() == 0); }
 
  private:

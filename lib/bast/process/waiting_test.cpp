@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Coroutines that wait for something else than a process, under the loops that follow processes.
+// Coroutines that wait for something other than a process, under the loops that supervise
+// processes.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
@@ -31,7 +32,7 @@ bool has_news(int fd) {
   return ::poll(&wait, 1, 0) == 1;
 }
 
-/// A coroutine that waits for a member, and what it says when it comes back.
+/// A coroutine that waits for a member and records its return.
 class waiting {
  public:
   waiting(coro_pool& pool, std::string& says, char name) : coroutine_(pool.acquire().value()) {
@@ -60,7 +61,7 @@ test::joined_thread ends_when_asleep(waiting& who) {
 
 class WaitingUnderEpoll : public testing::Test {
  protected:
-  /// As the head of epoll_adapter.hpp has it; the member ends while the loop sleeps.
+  /// As at the top of epoll_adapter.hpp; the member ends while the loop sleeps.
   void bring_home(waiting& who) {
     EXPECT_FALSE(loop_->idle());
     const auto member = ends_when_asleep(who);
@@ -81,7 +82,7 @@ TEST_F(WaitingUnderEpoll, IO9_ALoopWhoseCoroutineWaitsIsNotIdleAndIsWoken) {
 
 TEST_F(WaitingUnderEpoll, IO9_AfterTheShutDownTheRestIsBroughtHome) {
   waiting a(pool_, says_, 'a');
-  ASSERT_TRUE(loop_->shut_down()) << "it does not wait for what is no process";
+  ASSERT_TRUE(loop_->shut_down()) << "it waits only for processes";
   EXPECT_EQ(says_, "");
   bring_home(a);
   EXPECT_EQ(says_, "a");
@@ -110,7 +111,7 @@ TEST_F(WaitingUnderEpoll, IO9_AWakeThatCouldNotBeWatchedIsWatchedLater) {
 
 TEST_F(WaitingUnderEpoll, P21_ItsDescriptorAndItsDeadlineTellOfWhatCanGoOn) {
   waiting last(pool_, says_, 'b');
-  // One that makes the other ready while it is continued itself.
+  // One that makes the other ready while it runs itself.
   wait_group group = wait_group::create().value();
   ticket member = group.begin();
   auto first = pool_.acquire().value();
@@ -149,7 +150,7 @@ TEST(WaitingUnderEpollDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {
         member.done();
         (void)loop->turn(0ns);
       },
-      "a process driver is destroyed by what its own loop called");
+      "a process driver is destroyed by code that its own loop called");
 }
 
 #if BAST_TEST_URING
@@ -173,7 +174,7 @@ TEST(WaitingUnderUringDeathTest, X5_WhatItsLoopContinuesMayNotEndIt) {
         member.done();
         (void)adapter->prepare();
       },
-      "a process driver is destroyed by what its own loop called");
+      "a process driver is destroyed by code that its own loop called");
   io_uring_queue_exit(&ring);
 }
 
@@ -213,7 +214,7 @@ TEST(WaitingUnderUring, IO9_AfterTheShutDownTheRestIsBroughtHome) {
     ASSERT_TRUE(adapter.shut_down());
     std::optional<test::joined_thread> member;
     for (fill(); !adapter.idle(); fill()) {
-      // The last one, when only it is waited for.
+      // The last one, when the loop waits only for it.
       if (says == "ab" && !member) member.emplace(ends_when_asleep(far));
       wait();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A machine before `init`, and what was moved from: every operation returns, and nothing ends the
+// A machine before `init`, and moved-from objects: every operation returns, and none ends the
 // process.
 #include <gtest/gtest.h>
 
@@ -58,7 +58,7 @@ TEST(WithoutInit, X5_AMovedFromCommandHasNothingToRun) {
   from.unset_env("A").out(to::capture{}).timeout(1s).cancelled_by({});
   EXPECT_EQ(from.verify().error(), errc::invalid);
   EXPECT_FALSE(from.started());
-  // It is a command as any other as soon as there is something to run.
+  // It is an ordinary command as soon as there is something to run.
   from = child({"exit", "7"});
   EXPECT_TRUE(test::run(from).exited(7));
   // NOLINTEND(bugprone-use-after-move)
