@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Programs that run while coroutines wait for them. The code of each coroutine reads as if `run`
-// blocked; one thread follows all the processes, and none waits for the slowest.
+// blocked; one thread supervises all processes, and none waits for the slowest.
 
 #include <bast/coro.hpp>
 #include <bast/process.hpp>
@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What goes in, what comes out. Neither can block the other, whatever their sizes.
+// Input and output. Neither can block the other, whatever their sizes.
 std::string sort_lines() {
   auto sort = bast::command::argv({"sort"});
   sort.in(bast::from::bytes{"pear\napple\nfig\n"}).env("LC_ALL", "C").out(bast::to::capture{});
@@ -23,7 +23,7 @@ std::string sort_lines() {
   return "sorted:\n" + std::string(ended->output.bytes.text());
 }
 
-// A program that fails did run: its exit code and its complaint are data.
+// A program that fails was run: its exit code and error output are data.
 std::string see_it_fail() {
   auto script = bast::command::shell("echo 'no such luck' >&2; exit 3");
   script.err(bast::to::capture{});
@@ -33,7 +33,7 @@ std::string see_it_fail() {
          ", it wrote: " + std::string(ended->errors.bytes.text());
 }
 
-// SIGTERM after the timeout, SIGKILL after the grace; what it wrote until then is not lost.
+// SIGTERM after the timeout, SIGKILL after the grace; its output until then is kept.
 std::string lose_patience() {
   auto script = bast::command::shell("echo one moment; sleep 1000");
   script.out(bast::to::capture{}).timeout(100ms).grace(1s);
@@ -43,7 +43,7 @@ std::string lose_patience() {
          ", after it wrote: " + std::string(ended->output.bytes.text());
 }
 
-// A program that cannot be started is an error, which names the stage and the errno.
+// A program that cannot be started is an error with the stage and the errno.
 std::string look_in_vain() {
   auto missing = bast::command::argv({"frobnicate", "--all"});
   if (missing.run()) return "there is a frobnicate here\n";
@@ -55,7 +55,7 @@ std::string look_in_vain() {
 }  // namespace
 
 int main() {
-  auto created = bast::epoll_adapter::create();  // follows the processes that this thread starts
+  auto created = bast::epoll_adapter::create();  // supervises this thread's processes
   if (!created) {
     std::fprintf(stderr, "%s\n", created.error().message().c_str());
     return 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A hundred thousand coroutines at one time, each a session that parses requests by recursive
-// descent, and a way to size their stacks: run it under the inspector, apply what it recommends,
+// descent, and a way to size their stacks: run it under the inspector, apply the recommendation,
 // and run the same work again.
 //
 //   bast-stacks run -o crowd.json -- bast_crowd

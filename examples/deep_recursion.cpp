@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A stack that grows. Each coroutine starts with 32 KiB that cost nothing until they are touched. A
-// recursion that needs more gets more, up to the limit of its pool; one that asks first never meets
-// the limit. Afterwards the pool knows how deep the stacks of each spawn site went.
+// deeper recursion gets more, up to the limit of its pool; one that checks first never exceeds the
+// limit. Afterwards the pool knows how deep the stacks of each spawn site went.
 
 #include <bast/coro.hpp>
 #include <cstdio>
@@ -13,7 +13,7 @@ using namespace bast::literals;
 
 namespace {
 
-/// The depth of the brackets at `at`, which it passes; nothing when the stack would not hold it.
+/// The depth of the brackets at `at`, which it advances; nothing if the stack would not suffice.
 std::optional<int> depth_of(const char*& at) {
   if (*at != '(') return 0;
   if (bast::this_coro::stack_left() < 16_KiB) return std::nullopt;
@@ -30,7 +30,7 @@ void parse(bast::coro_pool& pool, bast::static_string label, std::size_t depth) 
     std::printf("%s: %s\n", label.c_str(), parser.error().message().c_str());
     return;
   }
-  (void)parser->resume();  // to its end: it never yields
+  (void)parser->resume();  // runs to its end: it never yields
   const std::optional<int> found = parser->returned().value();
   std::printf("%s: %s\n", label.c_str(),
               found ? std::to_string(*found).c_str() : "nested too deeply");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The demo: many coroutines, each with a growable stack of its own, walk a directory and search its
+// The demo: many coroutines, each with its own growable stack, walk a directory and search its
 // files with std::regex, which is recursive, so some stacks grow far and most stay small. At the
-// end it prints what was found, how deep the stacks of each spawn site went, and what they cost.
-// Then coroutines run hundreds of programs, some of which hang, flood, or do not exist.
+// end it prints the finds, how deep the stacks of each spawn site went, and what they cost. Then
+// coroutines run hundreds of programs, some of which hang, flood, or do not exist.
 //
 //   bast_demo [--pattern REGEX] [--limit SIZE] [--fixed] [DIRECTORY]
 //
-// demo/crew.hpp draws who hands what to whom; demo/pattern.hpp tells how a recursive matcher stays
+// demo/crew.hpp draws the flow of data; demo/pattern.hpp describes how a recursive matcher stays
 // inside its stack; demo/commands.hpp draws the second part.
 
 #include <unistd.h>
@@ -33,7 +33,7 @@ namespace {
 
 using namespace bast::literals;
 
-/// The files that programs are run on: enough to keep the loop busy for a second.
+/// The number of files that programs are run on: enough to keep the loop busy for a second.
 constexpr std::size_t command_files = 150;
 
 constexpr const char* usage =
@@ -53,7 +53,7 @@ constexpr const char* usage =
     "Exit status: 0, 1 when something could not be read or a program ended in another way than\n"
     "it should, 2 when there was nothing to do.\n";
 
-/// What the user got wrong, in words; ends the program with status 2.
+/// An error of usage, as text; ends the program with status 2.
 class usage_error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -138,7 +138,7 @@ std::vector<demo::pattern> patterns_of(const arguments& given) {
   return all;
 }
 
-/// True if everything could be read.
+/// Returns true if everything could be read.
 bool search(const arguments& given) {
   check_directory(given.directory);
   const std::vector<demo::pattern> patterns = patterns_of(given);
@@ -171,7 +171,7 @@ bool search(const arguments& given) {
   return crew.numbers().problems.empty();
 }
 
-/// True if every program ended as it should.
+/// Returns true if every program ended as expected.
 bool run_programs(const arguments& given) {
   const demo::tally all = demo::run_commands(demo::some_files(given.directory, command_files));
   demo::print_tally(all);

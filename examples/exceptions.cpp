@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An exception that leaves a coroutine does not tear through whoever resumed it. It ends the
-// coroutine, waits there, and is thrown again by take(), where the result is expected.
+// An exception that leaves a coroutine does not propagate into its resumer. It ends the coroutine,
+// is kept there, and is rethrown by returned(), where the result is expected.
 
 #include <bast/coro.hpp>
 #include <cstdio>

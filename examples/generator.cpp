@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A generator: a function that yields values one by one, each when it is asked for. Because it has
-// a stack of its own, it can yield from inside a recursion, which a stackless coroutine cannot.
+// A generator: a function that yields values one by one, on demand. Because it has its own stack,
+// it can yield from inside a recursion, which a stackless coroutine cannot.
 //
-// The coroutine's types are those of its function. Each resume() runs it to its next yield, and
+// The coroutine's types are those of its function. Each resume() runs it to its next yield and
 // returns a step: yielded with a value, or finished.
 
 #include <bast/coro.hpp>
@@ -39,7 +39,7 @@ int main() {
   std::unique_ptr<node> root;
   for (const int value : {50, 30, 70, 20, 40, 60, 80}) insert(root, value);
 
-  // value() of a result throws where there is none; the other examples check errors.
+  // value() throws if there is no value; the other examples check errors.
   auto pool = bast::coro_pool::create().value();
   auto walk = pool.make([&](bast::yielder<int>& out) { in_order(root.get(), out); }).value();
   for (auto step = walk.resume(); step.yielded(); step = walk.resume()) {

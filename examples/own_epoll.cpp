@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An epoll loop that was there before bast, and now runs programs too. It watches one descriptor
-// more, adapter.fd(), and sleeps no longer than until adapter.next_deadline(); nothing else of it
-// changes. No coroutines here: `start` comes back at once, and a callback takes the result.
+// An existing epoll loop that now also runs programs. It watches one more descriptor, adapter.fd(),
+// and sleeps at most until adapter.next_deadline(); nothing else changes. No coroutines here:
+// `start` returns at once, and a callback takes the result.
 //
-// The program reads one shell command from each line of a pipe, runs all of them at once, and says
-// how each ended.
+// The program reads one shell command from each line of a pipe, runs all of them at once, and
+// prints how each ended.
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -43,7 +43,7 @@ class server {
   server(const server&) = delete;
   server& operator=(const server&) = delete;
 
-  /// Until the requests are at their end and all of them have ended. How many did not start.
+  /// Runs until all requests are read and all commands have ended. Returns the number not started.
   int run() {
     while (open_ || !adapter_.idle()) {
       epoll_event events[8];
@@ -52,8 +52,7 @@ class server {
       for (int i = 0; i < count; ++i) {
         if (events[i].data.fd == requests_) read_requests();
       }
-      // Something of the adapter's is ready, or a deadline has come, or neither, which costs
-      // little.
+      // The adapter is ready, or a deadline has passed, or neither, which costs little.
       (void)adapter_.turn(0ns);
     }
     return refused_;

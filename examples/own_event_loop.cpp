@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Coroutines under an event loop that is the caller's. A coroutine yields what it waits for, here a
-// descriptor that becomes readable; the loop polls for all of them and resumes those that can
-// continue.
+// Coroutines under the caller's own event loop. A coroutine yields the descriptor that it waits
+// for; the loop polls all of them and resumes the coroutines that can continue.
 // The code of each coroutine reads as if it blocked.
 
 #include <poll.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One io_uring for the caller's own operations and for bast's. The caller submits and waits; bast
-// fills entries in `prepare` and takes the completions that are its own in `handle`. The first byte
-// of its user_data is 0xBA, or what the options say: no operation of the caller's may have it.
+// fills entries in `prepare` and takes its own completions in `handle`. The first byte of its
+// user_data is 0xBA, or the value in the options: no operation of the caller may use it.
 //
-// The program counts the bytes of a file with reads of its own, while coroutines have `wc` count
-// them too, several at once, on the same ring and the same thread. All must agree.
+// The program counts the bytes of a file with its own reads, while coroutines run `wc` on the same
+// file, several at once, on the same ring and the same thread. All counts must agree.
 
 #include <fcntl.h>
 #include <liburing.h>
@@ -42,12 +42,12 @@ class host {
   }
   io_uring& ring() { return ring_; }
 
-  /// Everything that is wanted goes into the submission queue. May end processes.
+  /// Puts all requested operations into the submission queue. May end processes.
   void fill(bast::uring_adapter& adapter) {
     if (!reading_ && !at_end_) read_more();
-    while (!adapter.prepare()) ::io_uring_submit(&ring_);  // until all of it has found room
+    while (!adapter.prepare()) ::io_uring_submit(&ring_);  // until all have found room
   }
-  /// Submits, waits for one completion at least, and hands each to its owner.
+  /// Submits, waits for at least one completion, and passes each to its owner.
   bool wait(bast::uring_adapter& adapter) {
     const int submitted = ::io_uring_submit_and_wait(&ring_, 1);
     if (submitted < 0 && submitted != -EINTR) return false;
@@ -88,7 +88,7 @@ class host {
   bool at_end_ = false;
 };
 
-/// What wc(1) says, or 0. Call inside a coroutine.
+/// The output of wc(1), or 0. Call inside a coroutine.
 std::uint64_t count_with_wc() {
   auto wc = bast::command::argv({"wc", "-c", path});
   wc.out(bast::to::capture{});
@@ -104,7 +104,7 @@ int main() {
   host loop(file);
   if (const int status = loop.open(); status < 0) {
     std::printf("io_uring is refused here: errno %d\n", -status);
-    return 77;  // skipped, as ctest understands it
+    return 77;  // ctest's code for skipped
   }
   auto created = bast::uring_adapter::create(loop.ring());
   if (!created) return 1;
@@ -116,7 +116,7 @@ int main() {
     counters.push_back(pool.make(count_with_wc).value());
     (void)counters.back().resume();
   }
-  // Between the two: what `fill` did may have been the last thing to do.
+  // Checked between the two: `fill` may have ended the last process.
   for (loop.fill(adapter); !loop.at_end() || adapter.machine().stats().live != 0;
        loop.fill(adapter)) {
     if (!loop.wait(adapter)) return 1;
@@ -125,7 +125,7 @@ int main() {
   for (auto& counter : counters) agree &= counter.returned().value() == loop.size();
   std::printf("%s: %s\n", path, agree ? "we and wc agree" : "we and wc differ");
 
-  // The adapter waits on the ring for other threads; the ring may end when it does not any more.
+  // Until shut_down has completed, the adapter waits on the ring for other threads.
   (void)adapter.shut_down();
   for (loop.fill(adapter); !adapter.idle(); loop.fill(adapter)) {
     if (!loop.wait(adapter)) return 1;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What happens to a coroutine that nobody resumes any more: releasing it, or destroying its handle,
-// or its pool, unwinds its stack, so that every local is destroyed, as if an exception had passed.
-// Nothing that a suspended coroutine owns is lost.
+// The end of a coroutine that is not resumed any more: releasing it, or destroying its handle or
+// its pool, unwinds its stack and destroys every local, as an exception would. Nothing that a
+// suspended coroutine owns is lost.
 
 #include <bast/coro.hpp>
 #include <cstdio>
 
 namespace {
 
-// Stands for a file, a lock, a buffer: whatever must be given back.
+// Stands for a file, a lock, a buffer: any resource.
 class held {
  public:
   explicit held(const char* what) : what_(what) { std::printf("take %s\n", what_); }
@@ -38,6 +38,6 @@ int main() {
     std::fprintf(stderr, "%s\n", released.error().message().c_str());
     return 1;
   }
-  // The handle is stale from here on, and says so.
+  // The handle is now stale: its operations fail.
   std::printf("resume again: %s\n", worker.resume().error().message().c_str());
 }

@@ -18,7 +18,7 @@ namespace {
 
 std::size_t open_fds() {
   namespace fs = std::filesystem;
-  // Without the one that lists them.
+  // Except the one that lists them.
   return static_cast<std::size_t>(
              std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator())) -
          1;
@@ -29,7 +29,7 @@ bool has_child() {
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/// The coroutines, and what they share. All on one thread.
+/// The coroutines and their shared state. All on one thread.
 class runners {
  public:
   runners(command_loop& loop, std::vector<job> jobs, tally& all)
@@ -46,11 +46,11 @@ class runners {
       ++working_;
       (void)coroutines_.back().resume();
     }
-    std::future<void> canceller;  // Its destructor waits for the thread.
+    std::future<void> canceller;  // The destructor waits for the thread.
     while (working_ != 0) {
       tally_.fds_peak = std::max(tally_.fds_peak, open_fds());
       if (uncancelled_ == 0 && !canceller.valid()) {
-        // From another thread, as it is with requests that are withdrawn.
+        // From another thread, as when a request is withdrawn.
         canceller = std::async(std::launch::async, [this] { source_.cancel(); });
       }
       loop_.turn();
@@ -72,9 +72,9 @@ class runners {
     auto command = kind.make(j.path);
     if (kind.cancellable) {
       command.cancelled_by(source_.token());
-      --uncancelled_;  // The last of them lets the canceller go.
+      --uncancelled_;  // The last of them starts the canceller.
     }
-    const auto ended = command.run(loop_.driver());  // Waits here, and only this coroutine.
+    const auto ended = command.run(loop_.driver());  // Only this coroutine waits.
     if (!ended) return not_started(j, command, ended.error());
     const auto how = static_cast<outcome>(ended->ended_by);
     ++tally_.ended[j.kind][static_cast<std::size_t>(how)];
@@ -109,10 +109,10 @@ class runners {
   tally& tally_;
   std::size_t next_ = 0;
   std::size_t working_ = 0;      // coroutines that have not ended
-  std::size_t uncancelled_ = 0;  // cancellable jobs that nobody runs yet
+  std::size_t uncancelled_ = 0;  // cancellable jobs not started yet
   bast::cancel_source source_ = unwrap(bast::cancel_source::create());
   bast::coro_pool pool_ = unwrap(bast::coro_pool::create());
-  std::vector<bast::coro<>> coroutines_;  // last: what is unwound may use all
+  std::vector<bast::coro<>> coroutines_;  // last: destructors use the rest
 };
 
 }  // namespace

@@ -78,7 +78,7 @@ summary crew::run(const std::string& directory) {
   return unwrap(collector_.returned());
 }
 
-/// Starts what is waiting, as far as descriptors and memory allow.
+/// Starts waiting jobs, as far as descriptors and memory allow.
 void crew::admit() {
   while (walkers_ < directories_at_once && !directories_.empty()) {
     std::string directory = std::move(directories_.front());
@@ -92,19 +92,19 @@ void crew::admit() {
   }
 }
 
-/// After a start or a resume: takes what was yielded and queues the job again, or ends it.
+/// After a start or a resume: takes the yielded value and queues the job again, or ends it.
 template <class Job, class Step>
 void crew::settle(Job& job, Step step) {
   for (;;) {
     if (step.failed()) throw failure(step.error());
     ++counters_.resumes;
-    meter_.look(round_.size() + 2, pool_.budget().open());  // and this one, and the collector
+    meter_.look(round_.size() + 2, pool_.budget().open());  // plus this one and the collector
     if (step.finished()) {
       finish(job);
       return;
     }
     if constexpr (!std::is_same_v<Job, reader>) take(std::move(step.value()));
-    // A walker goes on while there is room for what it finds; all others take turns.
+    // A walker continues while there is room for its finds; all others take turns.
     if (!std::is_same_v<Job, walker> || files_.size() >= files_at_once) break;
     step = job.resume();
   }

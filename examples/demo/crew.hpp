@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The coroutines of the demo, and the round of those that are alive. One thread runs them all:
+// The coroutines of the demo, and the round of active ones. One thread runs them all:
 //
 //   walk directory --entries--> the round --paths--> read file --text--> match <pattern> (one each)
 //                                   '<-----------------finds---------------------'
 //                                   '--finds--> collect finds --summary--> the report
 //
-// A walker yields what it found, a reader suspends between chunks, a matcher yields each find and
-// suspends after each 16 KiB of text without one. Each has a stack of its own, with the same limit;
-// how much of it is memory is up to what it does.
+// A walker yields its entries, a reader suspends between chunks, a matcher yields each find and
+// suspends after each 16 KiB of text without one. Each has its own stack, with the same limit; its
+// memory depends on its depth.
 #pragma once
 
 #include <bast/coro.hpp>
@@ -25,12 +25,12 @@
 
 namespace demo {
 
-/// Directories that are open at one time: each takes a descriptor.
+/// Number of directories open at one time: each takes a descriptor.
 inline constexpr std::size_t directories_at_once = 64;
-/// Files that are being searched at one time. Each has up to one coroutine for each pattern.
+/// Number of files searched at one time. Each has up to one coroutine per pattern.
 inline constexpr std::size_t files_at_once = 600;
 
-/// Numbers that the round itself keeps.
+/// Counters of the round itself.
 struct counters {
   std::size_t directories = 0;
   std::size_t files = 0;
@@ -51,8 +51,8 @@ class crew {
     counters_.files_with_finds.resize(patterns.size());
   }
 
-  /// Walks `directory` and searches every file below it. Throws std::runtime_error when the pool
-  /// has no stack to give.
+  /// Walks `directory` and searches every file below it. Throws std::runtime_error if the pool has
+  /// no stack.
   summary run(const std::string& directory);
 
   const counters& numbers() const { return counters_; }
@@ -89,7 +89,7 @@ class crew {
   std::deque<std::string> directories_;  // waiting
   std::deque<std::string> files_;        // waiting
   collector collector_;
-  std::deque<std::variant<walker, reader, matcher>> round_;  // last: what is unwound may use all
+  std::deque<std::variant<walker, reader, matcher>> round_;  // last: destructors use the rest
 };
 
 }  // namespace demo

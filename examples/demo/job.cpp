@@ -20,7 +20,7 @@ using bast::process_result;
 constexpr bast::bytes limit = 1_MiB;
 constexpr auto patience = 200ms;
 
-// ---- What is run.
+// ---- Commands.
 
 command hash(const std::string& path) {
   auto c = command::argv({"sha256sum", path});
@@ -69,7 +69,7 @@ command no_directory(const std::string&) {
   return c;
 }
 
-// ---- What should come of it.
+// ---- Checks.
 
 /// "64 hexadecimal digits  path"
 bool is_hash(const process_result& r, const std::string& path) {
@@ -84,7 +84,7 @@ bool is_type(const process_result& r, const std::string& path) {
   return r.status.success() && r.output.bytes.text().starts_with(path + ": ");
 }
 
-/// By SIGTERM, unless the machine is so busy that the grace was over before.
+/// By SIGTERM, unless the machine was so busy that the grace ended first.
 bool was_stopped(const process_result& r, const std::string&) {
   return r.status.how == bast::exit_status::kind::signalled;
 }
@@ -98,9 +98,9 @@ bool dropped_the_rest(const process_result& r, const std::string& path) {
          r.output.truncated == bast::truncation::limit;
 }
 
-/// Full, or the machine is so busy that the time was over before.
+/// Full, unless the machine was so busy that the time ended first.
 bool lost_nothing(const process_result& r, const std::string&) {
-  // What was left in the pipe comes when the program is gone.
+  // The rest in the pipe arrives after the program has ended.
   constexpr std::size_t pipe_bytes = 64 << 10;
   return r.output.bytes.size() <= limit.count + pipe_bytes && r.output.discarded == 0;
 }
@@ -155,7 +155,7 @@ std::vector<std::string> some_files(const std::string& directory, std::size_t mo
   while (!error && at != fs::recursive_directory_iterator() && found.size() < most) {
     std::error_code unknown;
     std::string path = at->path().string();
-    // sha256sum quotes names that hold these, file shows them as \ooo.
+    // sha256sum quotes names with these characters, file shows them as \ooo.
     const bool plain = std::ranges::all_of(
         path, [](unsigned char c) { return std::isprint(c) != 0 && c != '\\'; });
     if (plain && at->symlink_status(unknown).type() == fs::file_type::regular) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commands of the demo: what each kind runs, how it should end, and how one sees that it did
-// what it should.
+// The commands of the demo: what each kind runs, how it should end, and how to check its result.
 #pragma once
 
 #include <array>
@@ -13,7 +12,7 @@
 
 namespace demo {
 
-/// How a command went. The first four are bast::process_ending.
+/// How a command ended. The first four are those of bast::process_ending.
 enum class outcome { exited, timed_out, cancelled, limit, not_started };
 inline constexpr std::size_t outcomes = 5;
 
@@ -21,9 +20,9 @@ struct job_kind {
   const char* title;
   std::size_t count;  // 0: one for each file
   outcome expected;
-  /// The command. `path` is a file, for those that take one.
+  /// The command. `path` is a file, for kinds that take one.
   bast::command (*make)(const std::string& path);
-  /// True if the result is right, beyond its outcome.
+  /// Returns true if the result is right, beyond its outcome.
   bool (*is_right)(const bast::process_result& result, const std::string& path);
   bool cancellable = false;
   /// It may be missing on a small system.
@@ -37,10 +36,10 @@ struct job {
   std::string path;
 };
 
-/// All jobs, the kinds mixed, in the same order each time.
+/// All jobs, the kinds mixed, in the same order on each run.
 std::vector<job> make_jobs(const std::vector<std::string>& files);
 
-/// Regular files below `directory`, at most `most`, with names that no program would quote.
+/// Regular files below `directory`, at most `most`, with names that no program quotes.
 std::vector<std::string> some_files(const std::string& directory, std::size_t most);
 
 }  // namespace demo

@@ -38,7 +38,7 @@ class epoll_loop final : public command_loop {
 
 class uring_loop final : public command_loop {
  public:
-  /// Takes a ring that is open.
+  /// Takes an open ring.
   uring_loop(const io_uring& ring, std::size_t processes_max) : ring_(ring) {
     auto made = bast::uring_adapter::create(ring_, {.processes_max = processes_max});
     if (!made) ::io_uring_queue_exit(&ring_);
@@ -54,7 +54,7 @@ class uring_loop final : public command_loop {
   const char* name() const override { return "one io_uring"; }
   bast::process_driver& driver() override { return *adapter_; }
   void turn() override {
-    fill();  // This may be what ends the last process.
+    fill();  // This may end the last process.
     if (adapter_->machine().stats().live == 0) return;
     const int status = wait();
     if (status < 0 && status != -EINTR) {
@@ -72,7 +72,7 @@ class uring_loop final : public command_loop {
     while (::io_uring_peek_cqe(&ring_, &completion) == 0) {
       const io_uring_cqe copy = *completion;
       ::io_uring_cqe_seen(&ring_, completion);
-      (void)adapter_->handle(copy);  // Nobody else uses this ring.
+      (void)adapter_->handle(copy);  // All completions of this ring are its own.
     }
     return status;
   }

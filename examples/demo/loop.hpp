@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The loop under the commands of the demo: an io_uring of the demo's own, with bast's adapter on
-// it, or epoll where io_uring is refused.
+// The loop under the commands of the demo: its own io_uring with bast's adapter on it, or epoll if
+// io_uring is refused.
 #pragma once
 
 #include <bast/process.hpp>
@@ -15,17 +15,17 @@ class command_loop {
   command_loop() = default;
   command_loop(const command_loop&) = delete;
   command_loop& operator=(const command_loop&) = delete;
-  /// Ends every process that is left.
+  /// Ends all remaining processes.
   virtual ~command_loop() = default;
 
   virtual const char* name() const = 0;
   virtual bast::process_driver& driver() = 0;
-  /// Waits until something happens, and does what follows from it. Returns without waiting when no
-  /// process is left. Throws std::runtime_error when the kernel refuses to wait.
+  /// Waits for events and handles them. Returns at once if no process is left. Throws
+  /// std::runtime_error if the kernel refuses to wait.
   virtual void turn() = 0;
 };
 
-/// The best that there is here. Throws std::runtime_error.
+/// The best available loop. Throws std::runtime_error.
 std::unique_ptr<command_loop> make_command_loop(std::size_t processes_max);
 
 }  // namespace demo

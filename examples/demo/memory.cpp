@@ -29,8 +29,8 @@ void memory_meter::sample(std::size_t alive, bast::bytes open) {
     std::uintptr_t low = 0;
     std::uintptr_t high = 0;
     std::size_t kib = 0;
-    // A mapping starts with its addresses, "7f12-7f34 rw-p ..."; its numbers follow as "Rss: 12
-    // kB".
+    // A mapping starts with its addresses, "7f12-7f34 rw-p ...", followed by its numbers, such as
+    // "Rss: 12 kB".
     if (std::sscanf(line.c_str(), "%lx-%lx ", &low, &high) == 2) {
       ++now.mappings;
       const auto place = std::ranges::lower_bound(places, low / granule);

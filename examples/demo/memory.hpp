@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the stacks cost, as the kernel counts it: the mappings that hold stacks are found in
-// /proc/self/smaps by the addresses of frames that lived on them.
+// The cost of the stacks as the kernel counts it: finds the mappings that hold stacks in
+// /proc/self/smaps by the addresses of frames on them.
 #pragma once
 
 #include <bast/base.hpp>
@@ -13,7 +13,7 @@ namespace demo {
 
 struct memory_sample {
   std::size_t alive = 0;     // coroutines
-  bast::bytes open;          // of stacks: what the program may touch without asking
+  bast::bytes open;          // of stacks: accessible without a request
   bast::bytes resident;      // of the mappings that hold stacks
   bast::bytes page_tables;   // of the process
   std::size_t mappings = 0;  // of the process
@@ -27,10 +27,10 @@ class memory_meter {
     places_.insert(frame / granule);
   }
 
-  /// Call often: keeps the peaks of what is cheap to know, and asks the kernel, which is not, when
-  /// the open bytes have risen by a sixteenth since it last did.
+  /// Call often: records the cheap peaks, and samples the kernel, which is expensive, when the open
+  /// bytes have grown by a sixteenth since the last sample.
   void look(std::size_t alive, bast::bytes open);
-  /// Asks the kernel.
+  /// Samples the kernel.
   void sample(std::size_t alive, bast::bytes open);
 
   std::size_t peak_alive() const { return peak_alive_; }

@@ -11,7 +11,7 @@
 namespace demo {
 namespace {
 
-// A megabyte of text takes a few million steps, unless the pattern backtracks without end.
+// A megabyte of text takes a few million steps, unless the pattern backtracks endlessly.
 constexpr std::size_t steps_max = 20'000'000;
 
 struct gave_up {
@@ -23,8 +23,8 @@ struct watch {
   std::size_t steps = 0;
 };
 
-/// An iterator over characters that looks at the stack whenever one is read. The matcher reads a
-/// character on each level of its recursion, hence it cannot get far without passing here.
+/// An iterator over characters that checks the stack at each read. The matcher reads a character on
+/// each level of its recursion, so it cannot recurse far without a check.
 class watched_text {
  public:
   using iterator_category = std::bidirectional_iterator_tag;
@@ -111,8 +111,8 @@ std::vector<pattern> usual_patterns() {
 std::string prepare(pattern& p, bast::bytes stack_limit) {
   using namespace bast::literals;
   // Between two characters the matcher can visit each state a few times, with a frame for each
-  // visit. 2 KiB a state is ten times what our builds, those with sanitizers included, were seen to
-  // need.
+  // visit. 2 KiB per state is ten times the observed need of our builds, including those with
+  // sanitizers.
   const std::size_t states = states_bound(p.source);
   p.reserve = 64_KiB + states * 2_KiB;
   if (p.reserve.count > stack_limit.count / 2) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the demo looks for, and how it looks without ever running over the end of a stack.
+// The patterns of the demo, and matching that never exceeds a stack.
 //
 // std::regex of libstdc++ matches by recursion: some 500 bytes of stack for each character that a
-// loop of the pattern takes, so a comment of 10,000 characters takes 5 MB. On a thread nobody knows
-// how much that may be. Here the matcher reads its text through `watched_text`, which asks
+// loop of the pattern takes, so a comment of 10,000 characters takes 5 MB. On a thread the
+// available size is unknown. Here the matcher reads its text through `watched_text`, which calls
 // this_coro::stack_left() at each character and gives up, by an exception that unwinds the matcher,
+// before the stack ends. Texts that were given up are counted and named in the report.
 // before the stack ends. What was given up is counted and named in the report.
 #pragma once
 
@@ -31,44 +32,44 @@ struct pattern {
   const char* title;         // in the report
   scope where;
   const char* source;            // the regular expression
-  const char* ranked = nullptr;  // what the report calls a ranking of the matched words; null: none
+  const char* ranked = nullptr;  // title of a ranking of the matched words; null: none
   bool report_absence = false;   // a find is a file that does not match
   std::regex regex = {};
-  bast::bytes reserve = {};  // stack that must be left at each character
+  bast::bytes reserve = {};  // minimum of stack left at each character
 };
 
 /// The patterns of a run without --pattern, not compiled yet.
 std::vector<pattern> usual_patterns();
 
-/// Compiles `p` and computes its reserve. Returns what is wrong, or an empty string.
+/// Compiles `p` and computes its reserve. Returns an error text, or an empty string.
 std::string prepare(pattern& p, bast::bytes stack_limit);
 
 enum class verdict {
   absent,
   found,
   too_deep,  // the recursion came within the reserve of the stack's limit
-  too_long,  // the matcher took `steps_max` steps: a pattern that backtracks without end
+  too_long,  // the matcher took `steps_max` steps: the pattern backtracks endlessly
 };
 
 struct match {
   verdict what = verdict::absent;
   std::string_view all;
-  std::string_view word;  // the first group that took part, or all
+  std::string_view word;  // the first group that matched, or all
 };
 
 /// Matches `p` against one piece of text. Call inside a coroutine.
 match try_match(const pattern& p, std::string_view piece);
 
-/// Cuts a text into the pieces that a pattern wants. Empty at the end.
+/// Cuts a text into the pieces that a pattern requires. Empty at the end.
 class pieces {
  public:
   pieces(scope where, std::string_view text) : where_(where), text_(text) {}
 
-  /// False at the end.
+  /// Returns false at the end.
   bool next(std::string_view& piece);
   /// The line of the piece, from 1.
   std::size_t line();
-  /// How much of the text was cut so far.
+  /// The number of bytes cut so far.
   std::size_t position() const { return at_; }
 
  private:

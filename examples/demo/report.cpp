@@ -117,7 +117,7 @@ void print_memory(const crew& c, bast::coro_pool& pool, const run_facts& facts) 
 
   const auto row = [&](const char* what, const std::string& here, const std::string& there) {
     std::printf("%-32s %12s", what, here.c_str());
-    // What this run measured needs no estimate beside it.
+    // This run's measurements need no estimate beside them.
     if (!fixed && !there.empty()) std::printf("   %s", there.c_str());
     std::printf("\n");
   };

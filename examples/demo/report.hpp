@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the demo prints.
+// The output of the demo.
 #pragma once
 
 #include <bast/coro.hpp>
@@ -22,7 +22,7 @@ void print_findings(const crew& c, const summary& found, const std::vector<patte
 std::string size(std::size_t n);
 /// The stacks by spawn site.
 void print_sites(bast::coro_pool& pool, const run_facts& facts);
-/// What they cost against fixed ones.
+/// The cost of the stacks compared with fixed ones.
 void print_memory(const crew& c, bast::coro_pool& pool, const run_facts& facts);
 
 }  // namespace demo

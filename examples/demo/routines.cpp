@@ -12,7 +12,7 @@
 namespace demo {
 namespace {
 
-// Text that a matcher searches before it lets the others go on.
+// The text that a matcher searches before it yields to the others.
 constexpr std::size_t slice_bytes = 16 << 10;
 
 entry describe(const std::filesystem::directory_entry& found) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What runs on the stacks of the demo: a function for each kind of coroutine, with what it yields,
-// is handed and returns. None of them knows who resumes it.
+// The coroutine functions of the demo: one for each kind, with what it yields, receives and
+// returns. None depends on its resumer.
 #pragma once
 
 #include <bast/coro.hpp>
@@ -24,20 +24,20 @@ struct file_text {
 };
 using shared_text = std::shared_ptr<const file_text>;
 
-/// What a walker yields.
+/// A walker's yield.
 struct entry {
   enum class kind { file, directory, link, other, unreadable } kind = kind::other;
   std::string path;
   std::string problem;  // when unreadable
 };
 
-/// What a reader returns: a text, or why there is none.
+/// A reader's result: a text, or the reason why there is none.
 struct read_result {
-  std::unique_ptr<file_text> file;  // null when it could not be read, or is no text
+  std::unique_ptr<file_text> file;  // null if it could not be read, or is no text
   std::string problem;              // "path: why"; empty for a binary
 };
 
-/// What a matcher yields; `absent` is a pause.
+/// A matcher's yield; `absent` is a pause.
 struct find {
   std::size_t pattern = 0;
   const file_text* file = nullptr;
@@ -45,7 +45,7 @@ struct find {
   match what;
 };
 
-/// What the collector knows about one pattern.
+/// The collector's record of one pattern.
 struct pattern_summary {
   std::size_t finds = 0;
   std::size_t longest = 0;            // bytes of the longest find
@@ -57,7 +57,7 @@ struct pattern_summary {
 };
 using summary = std::vector<pattern_summary>;
 
-/// Yields what `directory` holds, itself not included.
+/// Yields the contents of `directory`, itself not included.
 void walk(const std::string& directory, bast::yielder<entry>& out);
 
 /// Reads a file, suspending after each 16 KiB.
@@ -68,7 +68,7 @@ read_result read_file(const std::string& path, bast::yielder<>& others);
 std::size_t match_text(const pattern& p, std::size_t index, const file_text& file,
                        bast::yielder<find>& out);
 
-/// Takes finds, `first` and then those that it is resumed with, until one names no file.
+/// Takes finds, `first` and then those that it is resumed with, up to one that names no file.
 summary collect(const std::vector<pattern>& patterns, find first, bast::yielder<void, find>& in);
 
 }  // namespace demo

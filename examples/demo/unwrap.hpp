@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The demo ends at the first error: errors become exceptions that main reports.
+// The demo ends at the first error: errors become exceptions, which main reports.
 #pragma once
 
 #include <bast/base.hpp>
