@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// F-1, in words: what each refused operation says, and that a parked coroutine refuses as it must.
+// F-1: the message of each refused operation, and the operations that a parked coroutine refuses.
 #include <gtest/gtest.h>
 
 #include <functional>

@@ -202,7 +202,7 @@ TEST(Make, ItFailsAsAcquireAndStartDoAndNothingIsLost) {
     fresh.check_invariants();
   }
   coro_pool gone = std::move(fresh);
-  EXPECT_EQ(words_of(fresh.make(three)),  // NOLINT(bugprone-use-after-move): what it answers then
+  EXPECT_EQ(words_of(fresh.make(three)),  // NOLINT(bugprone-use-after-move): intended
             "coro_pool.make: not legal in this state: the pool was moved from");
 }
 

@@ -142,7 +142,7 @@ TEST(Command, P3_WhatWasMovedFromHasNothingToRun) {
   auto first = command::argv({"/bin/true", "b"});
   auto second = command::argv({"/bin/false"});
   second = std::move(first);
-  const auto refused = first.verify();  // NOLINT(bugprone-use-after-move): that is the question
+  const auto refused = first.verify();  // NOLINT(bugprone-use-after-move): intended
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error(), errc::invalid);
   EXPECT_FALSE(internal::spawn(first));
