@@ -7,7 +7,6 @@
 // available size is unknown. Here the matcher reads its text through `watched_text`, which calls
 // this_coro::stack_left() at each character and gives up, by an exception that unwinds the matcher,
 // before the stack ends. Texts that were given up are counted and named in the report.
-// before the stack ends. What was given up is counted and named in the report.
 #pragma once
 
 #include <bast/base.hpp>

@@ -271,7 +271,7 @@ TEST(CancelSource, C16_AChildOfACancelledSourceIsBornCancelled) {
 TEST(CancelSource, AMovedFromSourceIsHarmless) {
   cancel_source source = test::root_source();
   const cancel_source taken = std::move(source);
-  EXPECT_FALSE(source.cancel());  // NOLINT(bugprone-use-after-move): intended
+  EXPECT_FALSE(source.cancel());  // NOLINT(bugprone-use-after-move): tests the moved-from object
   EXPECT_FALSE(source.is_cancelled());
   EXPECT_EQ(source.child().error(), errc::bad_state);
   EXPECT_FALSE(source.token().can_be_cancelled());

@@ -197,7 +197,7 @@ TEST(WaitGroup, IsAssignedWithItsMembersAndItsTokens) {
     a = std::move(b);
     EXPECT_EQ(a.active(), 1U);
     EXPECT_EQ(b.active(), 0U);  // NOLINT(bugprone-use-after-move): a moved-from group is empty
-    EXPECT_FALSE(b.cancel());   // NOLINT(bugprone-use-after-move): intended
+    EXPECT_FALSE(b.cancel());   // NOLINT(bugprone-use-after-move): tests the moved-from object
     EXPECT_TRUE(a.cancel());
     EXPECT_TRUE(of_b.is_cancelled());
     EXPECT_FALSE(of_a.is_cancelled()) << "the overwritten group is gone";

@@ -202,8 +202,9 @@ TEST(Make, ItFailsAsAcquireAndStartDoAndNothingIsLost) {
     fresh.check_invariants();
   }
   coro_pool gone = std::move(fresh);
-  EXPECT_EQ(words_of(fresh.make(three)),  // NOLINT(bugprone-use-after-move): intended
-            "coro_pool.make: not legal in this state: the pool was moved from");
+  EXPECT_EQ(
+      words_of(fresh.make(three)),  // NOLINT(bugprone-use-after-move): tests the moved-from object
+      "coro_pool.make: not legal in this state: the pool was moved from");
 }
 
 #if BAST_EXCEPTIONS

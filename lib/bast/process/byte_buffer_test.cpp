@@ -63,7 +63,7 @@ TEST(ByteBuffer, I1_MovingLeavesNothingBehind) {
   byte_buffer other(std::move(buffer));
   EXPECT_EQ(other.text(), "abc");
   EXPECT_EQ(other.capacity(), 8U);
-  EXPECT_TRUE(buffer.empty());  // NOLINT(bugprone-use-after-move): intended
+  EXPECT_TRUE(buffer.empty());  // NOLINT(bugprone-use-after-move): tests the moved-from object
   EXPECT_EQ(buffer.capacity(), 0U);
   EXPECT_EQ(buffer.room().size(), 0U);
   byte_buffer third;

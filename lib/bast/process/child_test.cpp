@@ -142,7 +142,7 @@ TEST_F(ChildProcess, P13_AnOwnerThatEndsStopsItAndTheLoopReapsIt) {
     auto runs = c.spawn(*loop_);
     ASSERT_TRUE(runs);
     child_process moved = std::move(*runs);
-    EXPECT_EQ(runs->pid(), -1);  // NOLINT(bugprone-use-after-move): intended
+    EXPECT_EQ(runs->pid(), -1);  // NOLINT(bugprone-use-after-move): tests the moved-from object
     EXPECT_GT(moved.pid(), 0);
     EXPECT_FALSE(loop_->idle());
   }

@@ -142,7 +142,8 @@ TEST(Command, P3_WhatWasMovedFromHasNothingToRun) {
   auto first = command::argv({"/bin/true", "b"});
   auto second = command::argv({"/bin/false"});
   second = std::move(first);
-  const auto refused = first.verify();  // NOLINT(bugprone-use-after-move): intended
+  const auto refused =
+      first.verify();  // NOLINT(bugprone-use-after-move): tests the moved-from object
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error(), errc::invalid);
   EXPECT_FALSE(internal::spawn(first));

@@ -112,13 +112,13 @@ TEST(List, I1_MovingLeavesAnEmptyListThatWorks) {
   ASSERT_TRUE(first.add(1));
   list<int> second(std::move(first));
   EXPECT_EQ(values_of(second), std::vector<int>{1});
-  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): intended
+  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): tests the moved-from object
   ASSERT_TRUE(first.add(2));
   EXPECT_EQ(values_of(first), std::vector<int>{2});
   ASSERT_TRUE(first.add(3));
   second = std::move(first);
   EXPECT_EQ(values_of(second), (std::vector<int>{2, 3}));
-  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): intended
+  EXPECT_TRUE(first.empty());  // NOLINT(bugprone-use-after-move): tests the moved-from object
   ASSERT_TRUE(first.add(4));
   ASSERT_TRUE(second.add(5));
   EXPECT_EQ(values_of(first), std::vector<int>{4});
@@ -171,13 +171,13 @@ TEST(StringList, I1_MovingLeavesAnEmptyListThatWorks) {
   string_list second(std::move(first));
   EXPECT_EQ(strings_of(second), (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(first.count(),
-            0U);  // NOLINT(bugprone-use-after-move): intended
+            0U);  // NOLINT(bugprone-use-after-move): tests the moved-from object
   ASSERT_TRUE(first.add({"c"}));
   EXPECT_EQ(first.count(), 1U);
   second = std::move(first);
   EXPECT_EQ(strings_of(second), std::vector<std::string>{"c"});
   EXPECT_EQ(second.count(), 1U);
-  EXPECT_EQ(first.count(), 0U);  // NOLINT(bugprone-use-after-move): intended
+  EXPECT_EQ(first.count(), 0U);  // NOLINT(bugprone-use-after-move): tests the moved-from object
   EXPECT_EQ(first.first(), nullptr);
 }
 

@@ -50,7 +50,7 @@ TEST(WithoutInit, X5_AMovedFromCommandHasNothingToRun) {
   from.cwd("/").env("A", "1").in(from::bytes{"x"}).pass_fd(0, 5);
   EXPECT_FALSE(test::start(from));
   const command to = std::move(from);
-  // NOLINTBEGIN(bugprone-use-after-move): intended
+  // NOLINTBEGIN(bugprone-use-after-move): tests the moved-from object
   EXPECT_EQ(from.verify().error(), errc::invalid);
   EXPECT_EQ(test::start(from).error().kind(), errc::invalid);
   text why;
@@ -71,7 +71,7 @@ TEST(WithoutInit, X5_AMovedFromResultIsEmpty) {
   from.output.bytes.commit(3);
   const process_result to = std::move(from);
   EXPECT_EQ(to.output.bytes.size(), 3U);
-  // NOLINTBEGIN(bugprone-use-after-move): intended
+  // NOLINTBEGIN(bugprone-use-after-move): tests the moved-from object
   byte_buffer& bytes = from.output.bytes;
   EXPECT_EQ(bytes.text(), "");
   EXPECT_TRUE(bytes.span().empty());
