@@ -40,8 +40,8 @@ namespace bast::inline BAST_ABI {
 class command {
  public:
   /// The program and its arguments, byte for byte; the first is also argv[0]. No shell interprets
-  /// them. A program without a slash is searched in the PATH that the child will have. A relative
-  /// one is relative to our working directory, whatever `cwd` is (P-1, P-2).
+  /// them. A program without a slash is looked up in the PATH that the child will have. A
+  /// relative one is relative to our working directory, whatever `cwd` is (P-1, P-2).
   static command argv(std::initializer_list<std::string_view> arguments) noexcept;
   static command argv(std::span<const std::string_view> arguments) noexcept;
   static command argv(std::span<const std::string> arguments) noexcept;
