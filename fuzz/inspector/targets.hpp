@@ -13,7 +13,7 @@ namespace bast_stacks {
 int fuzz_registry(const std::uint8_t* data, std::size_t size);
 /// A core file: a snapshot or a clear error.
 int fuzz_core(const std::uint8_t* data, std::size_t size);
-/// Two counters of 8 bytes, tail and head, followed by the ring of perf, cut to a power of two: page
+/// Two counters of 8 bytes, tail and head, and the ring of perf, cut to a power of two: page
 /// faults or a clear error.
 int fuzz_perf_ring(const std::uint8_t* data, std::size_t size);
 /// An ELF file: sections, symbols, relocations, unwind tables, instructions.

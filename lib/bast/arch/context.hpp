@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// Where a suspended flow of control continues. The assembly relies on this layout.
 struct context {
@@ -47,4 +47,4 @@ inline constexpr std::size_t entry_frame_bytes = 16;
 // stack_alignment). The words below `top` become a frame whose return address has no caller, so
 // that unwinders, gdb and frame-pointer profilers stop there.
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

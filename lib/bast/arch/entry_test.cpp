@@ -11,7 +11,7 @@
 
 extern "C" const void* const bast_arch_stack_end;  // switch.S
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// The registers at the first instruction, recorded by the assembly below.
 struct entry_state {
@@ -154,4 +154,4 @@ TEST(Entry, BeginsAsAfterACallByNobody) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

@@ -23,7 +23,7 @@ extern "C" __cxa_eh_globals* __cxa_get_globals() noexcept;
 }  // namespace __cxxabiv1
 #endif
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// The runtime's words, as the Itanium C++ ABI (section 2.2.2) lays out __cxa_eh_globals.
 struct exception_state {
@@ -42,4 +42,4 @@ inline exception_state* exception_state_of_thread() noexcept {
   return reinterpret_cast<exception_state*>(abi::__cxa_get_globals());
 }
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

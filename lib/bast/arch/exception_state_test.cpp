@@ -14,7 +14,7 @@
 #include "bast/testing/random.hpp"
 #include "bast/testing/raw_fiber.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 using test::for_each_mixture;
@@ -209,4 +209,4 @@ TEST(ExceptionState, F7_ManyInterleavedHandlersNeverMeet) {
 #endif
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

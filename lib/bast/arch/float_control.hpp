@@ -8,7 +8,7 @@
 #include <bast/config.hpp>
 #include <cstdint>
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 #if defined(__x86_64__)
 /// MXCSR and the x87 control word.
@@ -44,4 +44,4 @@ struct float_control {
 };
 #endif
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

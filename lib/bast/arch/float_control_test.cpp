@@ -8,7 +8,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/raw_fiber.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 using test::for_each_mixture;
@@ -121,4 +121,4 @@ TEST(FloatControl, F7_SetAsideByHandTheyTravelWithTheirContext) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

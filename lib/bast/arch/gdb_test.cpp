@@ -12,7 +12,7 @@
 
 #include "bast/testing/raw_fiber.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 // Names that gdb can find.
 extern "C" {
@@ -124,4 +124,4 @@ TEST(Gdb, ABacktraceOfASuspendedContextStartsWhereItSuspended) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

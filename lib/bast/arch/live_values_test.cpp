@@ -12,7 +12,7 @@
 #include "bast/testing/random.hpp"
 #include "bast/testing/raw_fiber.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 using test::for_each_mixture;
@@ -140,4 +140,4 @@ TEST(LiveValues, D13_AChainMayMeetAnotherPeerAtEachSwitch) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

@@ -6,7 +6,7 @@
 #include <bast/config.hpp>
 #include <cstdint>
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 #if defined(__x86_64__)
 inline constexpr std::uint16_t elf_machine = 62;  // EM_X86_64
@@ -23,4 +23,4 @@ inline void relax() noexcept {
 #endif
 }
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

@@ -44,7 +44,7 @@
 #include <valgrind/memcheck.h>
 #endif
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// The lowest address and the size of a stack, growth included, so that growing needs no call.
 struct stack_bounds {
@@ -187,4 +187,4 @@ class fiber_hooks {
 
 #endif
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// Three registers of the interrupted flow of control.
 struct interrupted {
@@ -28,4 +28,4 @@ struct interrupted {
   }
 };
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

@@ -25,7 +25,7 @@
 #include <valgrind/valgrind.h>
 #endif
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// True where a tool checks stacks between two uses: callers then announce users.
 inline constexpr bool stacks_are_watched = BAST_WITH_ASAN != 0 || BAST_WITH_VALGRIND != 0;
@@ -97,4 +97,4 @@ inline void unregister_leak_root([[maybe_unused]] const std::byte* base,
 /// True where the leak sanitizer uses `register_leak_root`.
 inline constexpr bool leak_roots_in_use = BAST_WITH_ASAN != 0;
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

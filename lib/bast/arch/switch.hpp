@@ -36,7 +36,7 @@
 #error "bast runs on x86-64 and aarch64 Linux"
 #endif
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// The out-of-line form. See the contract above.
 extern "C" void bast_arch_switch(context* to, context* from) noexcept;
@@ -55,4 +55,4 @@ extern "C" void bast_arch_switch(context* to, context* from) noexcept;
 #endif
 }
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

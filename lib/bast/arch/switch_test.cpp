@@ -14,7 +14,7 @@
 #include "bast/testing/random.hpp"
 #include "bast/testing/raw_fiber.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 using test::for_each_mixture;
@@ -224,4 +224,4 @@ TEST(SwitchContractDeathTest, AMisalignedStackIsRefused) {
 #endif
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

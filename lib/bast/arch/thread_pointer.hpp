@@ -6,7 +6,7 @@
 
 #include <bast/config.hpp>
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 /// The ABI's thread pointer, unique among living threads. The child of a fork keeps its parent's,
 /// even where the C library does not help, while its gettid() differs; objects of the thread then
@@ -23,4 +23,4 @@ namespace bast::arch {
   return pointer;
 }
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

@@ -16,7 +16,7 @@
 
 extern "C" const void* const bast_arch_stack_end;  // switch.S
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 using test::for_each_mixture;
@@ -248,4 +248,4 @@ TEST(ArchUnwindDeathTest, AnExceptionThatLeavesTheEntryFunctionTerminates) {
 #endif
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

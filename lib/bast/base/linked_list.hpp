@@ -6,7 +6,7 @@
 #include <bast/config.hpp>
 #include <cstddef>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// `Node` has the members `next` and `previous`, pointers to Node or a type that reads and assigns
 /// like one (Atomics::plain), and the bool `linked`, true while the node is in a list. The list
@@ -44,4 +44,4 @@ class linked_list {
   std::size_t size_ = 0;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 struct node {
@@ -70,4 +70,4 @@ TEST(LinkedList, TheLastOneLeavesItEmpty) {
 }
 
 }  // namespace
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -7,7 +7,7 @@
 #include <bast/config.hpp>
 #include <cstddef>
 
-namespace bast::mitigation {
+namespace bast::inline BAST_ABI::mitigation {
 
 /// True in builds configured with BAST_HARDENED.
 inline constexpr bool hardened = BAST_HARDENED != 0;
@@ -24,4 +24,4 @@ inline constexpr std::size_t quarantine_slots = hardened ? 64 : 0;
 /// Defence: a quarantined stack is inaccessible, so the access faults and is reported.
 inline constexpr bool seal_quarantined = hardened;
 
-}  // namespace bast::mitigation
+}  // namespace bast::inline BAST_ABI::mitigation

@@ -8,7 +8,7 @@
 
 #include "bast/base/check.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 constinit mutant chosen_mutant = mutant::none;
 
@@ -39,6 +39,6 @@ constexpr const char* names[] = {
 }
 
 }  // namespace
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal
 
 #endif

@@ -90,7 +90,7 @@
   X(started_though_cancelled)    \
   X(foreign_descriptor_kept)
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 enum class mutant {
   none,
@@ -100,6 +100,6 @@ enum class mutant {
 };
 extern constinit mutant chosen_mutant;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal
 
 #define BAST_MUTANT(name) (::bast::internal::chosen_mutant == ::bast::internal::mutant::name)

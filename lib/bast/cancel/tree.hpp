@@ -32,7 +32,7 @@
 #include "bast/cancel/reason.hpp"
 #include "bast/os.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 template <class A>
 struct cancel_node;
@@ -261,7 +261,7 @@ class cancel_operations {
   }
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal
 
 #include "bast/cancel/tree.inc"
 #include "bast/cancel/tree_time.inc"

@@ -12,7 +12,7 @@
 
 #include "bast/coro.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 template <class Atomics, class Executor>
 class basic_wait_list {
@@ -94,4 +94,4 @@ class basic_wait_list {
   linked_list<node> waiting_;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -7,7 +7,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 static_assert(std::is_standard_layout_v<abandonable>);
 
@@ -56,4 +56,4 @@ void end_abandonables(coro_block& suspended) noexcept {
   abandonable::end_between(low, high);
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

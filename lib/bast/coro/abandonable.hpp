@@ -16,7 +16,7 @@
 
 #include "bast/coro/block.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 class abandonable {
  public:
@@ -59,4 +59,4 @@ class abandonable {
 /// Ends the marked objects on the stack of a suspended coroutine. O(stack in use).
 void end_abandonables(coro_block& suspended) noexcept;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -18,7 +18,7 @@
 #include "bast/coro/unwind.hpp"
 #include "bast/coro/yielder.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 template <class F, class Yield, class Resume, class Return>
 class activation : public outcome<Return> {
@@ -105,4 +105,4 @@ class activation : public outcome<Return> {
 /// The largest alignment of an activation: a page would not fit in a small window.
 inline constexpr std::size_t activation_alignment_max = 1024;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

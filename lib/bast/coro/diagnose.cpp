@@ -3,7 +3,7 @@
 // The error messages of table F-1.
 #include "bast/coro/pool_core.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 error pool_core::elsewhere(static_string operation, static_string whose) const noexcept {
   if (process_.is_forked()) {
@@ -51,4 +51,4 @@ error pool_core::diagnose(const coro_block& block, std::uint32_t generation, cor
   return {errc::bad_state, operation, not_legal[static_cast<std::size_t>(state)]};
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -11,7 +11,7 @@
 
 #include "bast/coro/block.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 class held {
  public:
@@ -37,4 +37,4 @@ struct not_needed {
 template <bool RunsUserCode>
 using held_if = std::conditional_t<RunsUserCode, held, not_needed>;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -17,7 +17,7 @@
 #include <bast/config.hpp>
 #include <cstddef>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// `Link` has a member `next`, an Atomics::plain<Link*>.
 template <class Atomics, class Link>
@@ -95,4 +95,4 @@ class basic_remote_free {
   std::size_t size_ = 0;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

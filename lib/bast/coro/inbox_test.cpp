@@ -12,7 +12,7 @@
 #include "bast/coro.hpp"
 #include "bast/testing/joined_thread.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 struct block {
@@ -124,4 +124,4 @@ TEST(RemoteFree, ManyWorkersFreeForOneAndNothingIsLost) {
 }
 
 }  // namespace
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

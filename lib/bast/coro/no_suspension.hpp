@@ -9,7 +9,7 @@
 
 #include "bast/coro/thread.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Stand-ins have no generation and no context. Only their tag, stack, user data and `transfer` are
 /// read; `transfer` is the coroutine that they replace.
@@ -53,4 +53,4 @@ class no_suspension {
   };
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 struct outcome_base {
 #if BAST_EXCEPTIONS
@@ -56,4 +56,4 @@ struct outcome<void> : outcome_base {
   }
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -3,7 +3,7 @@
 
 #include "bast/coro/no_suspension.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 void park() {
   coro_block* const block = this_thread.current;
@@ -20,4 +20,4 @@ void continue_parked(coro_block& block) noexcept {
   run(block, this_thread, with_state(tag & ~flag_parked, coro_state::running));
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -6,7 +6,7 @@
 
 #include "bast/coro/yielder.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Suspends the running coroutine until continue_parked(). Throws `forced_unwind` if it is released
 /// first. Both run on one thread, so no wake-up is lost in between.
@@ -21,4 +21,4 @@ inline bool is_parked(const coro_block& block) noexcept {
 /// Resumes it until it suspends, parks again or ends. Requires is_parked().
 void continue_parked(coro_block& block) noexcept;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

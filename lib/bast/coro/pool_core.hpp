@@ -16,7 +16,7 @@
 #include "bast/coro/registry.hpp"
 #include "bast/coro/thread.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// The operation in a diagnosis: a row of table F-1.
 enum class coro_op : std::uint8_t { start, resume, release, returned, peek, describe };
@@ -145,4 +145,4 @@ class pool_core {
 /// The budget of a moved-from pool.
 extern constinit stack_budget budget_of_nothing;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

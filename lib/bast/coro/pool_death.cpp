@@ -6,7 +6,7 @@
 #include "bast/coro/pool_core.hpp"
 #include "bast/os.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 namespace {
 
@@ -70,4 +70,4 @@ void pool_core::release_everything() noexcept {
   }
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

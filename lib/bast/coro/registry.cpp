@@ -7,7 +7,7 @@
 
 #include "bast/os.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 // The table is opened in steps: one mprotect per thousand coroutines.
@@ -110,4 +110,4 @@ void give_chunk(chunk& unused) noexcept {
   the.free = &unused;
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

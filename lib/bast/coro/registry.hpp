@@ -16,7 +16,7 @@
 
 #include "bast/coro/block.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 class pool_core;
 
@@ -52,4 +52,4 @@ alignas(chunk_bytes) extern constinit coro_block never_valid;
 /// Returns a chunk, whose blocks are all free or retired. Thread-safe; never fails.
 void give_chunk(chunk& unused) noexcept;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/coro/switch_to.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 void leave_slowly(coro_block* to, coro_tag running) noexcept {
   thread_state& thread = this_thread;
@@ -62,4 +62,4 @@ void leave_slowly(coro_block* to, coro_tag running) noexcept {
   *thread.exceptions = exceptions;
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -25,7 +25,7 @@
 
 #include "bast/coro/transfer.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Prepares `block` to run `entry` at its first switch or run, on `stack` below `top`; the caller
 /// owns what is above. Gives the block no thread: the thread that runs it sets its own
@@ -125,4 +125,4 @@ inline void park_for_resumer() noexcept { leave_slowly(nullptr, 0); }
   finish(*thread.current, nullptr, flags);
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

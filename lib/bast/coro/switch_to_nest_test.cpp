@@ -12,7 +12,7 @@
 #include "bast/testing/kind_of.hpp"
 #include "bast/testing/scheduler.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 using scheduler = minimal_scheduler;
@@ -158,4 +158,4 @@ TEST(SwitchTo, F4_ANestEndsAtWhoeverRunsItThen) {
 }
 
 }  // namespace
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

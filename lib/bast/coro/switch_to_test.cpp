@@ -16,7 +16,7 @@
 #include "bast/testing/kind_of.hpp"
 #include "bast/testing/scheduler.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 using scheduler = minimal_scheduler;
@@ -228,4 +228,4 @@ TEST(SwitchTo, F4_NoHandleRunsOrEndsWhatIsScheduled) {
 }
 
 }  // namespace
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

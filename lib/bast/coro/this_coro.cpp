@@ -4,7 +4,7 @@
 #include "bast/coro/no_suspension.hpp"
 #include "bast/coro/yielder.hpp"
 
-namespace bast::this_coro {
+namespace bast::inline BAST_ABI::this_coro {
 namespace {
 
 using internal::coro_block;
@@ -65,4 +65,4 @@ bytes stack_used() noexcept {
   return {static_cast<std::size_t>(stack.top - here())};
 }
 
-}  // namespace bast::this_coro
+}  // namespace bast::inline BAST_ABI::this_coro

@@ -6,7 +6,7 @@
 #include "bast/coro/transfer.hpp"
 #include "bast/coro/unwind.hpp"
 
-namespace bast::this_coro {
+namespace bast::inline BAST_ABI::this_coro {
 
 /// Returns true inside a coroutine.
 inline bool exists() noexcept { return internal::this_thread.current != nullptr; }
@@ -33,4 +33,4 @@ bytes stack_left() noexcept;
 /// Bytes of stack in use above the caller's frame. 0 outside a coroutine.
 bytes stack_used() noexcept;
 
-}  // namespace bast::this_coro
+}  // namespace bast::inline BAST_ABI::this_coro

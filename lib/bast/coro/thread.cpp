@@ -6,7 +6,7 @@
 #include "bast/coro/thread_ids.hpp"
 #include "bast/os.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 /// Returns the id when the thread ends, after its last pool.
@@ -93,4 +93,4 @@ slot* running_stack_of(std::uint64_t user, slot& at) noexcept {
   return current->stack;
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -8,7 +8,7 @@
 
 #include "bast/coro/block.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Where the resumer of a coroutine continues.
 struct resumer_state {
@@ -61,4 +61,4 @@ extern constinit thread_local thread_state this_thread;
 /// tag. Async-signal-safe.
 slot* running_stack_of(std::uint64_t user, slot& at) noexcept;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

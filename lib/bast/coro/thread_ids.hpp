@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 inline constexpr std::uint32_t threads_max = UINT16_MAX;  // the tag has 16 bits for the id
 
@@ -41,4 +41,4 @@ class id_allocator {
 
 extern constinit id_allocator<threads_max> thread_ids;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

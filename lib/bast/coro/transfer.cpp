@@ -3,7 +3,7 @@
 
 #include <utility>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 void run_setting_aside(coro_block& block, thread_state& thread, coro_tag running) noexcept {
   const set_aside mine(thread, running);
@@ -22,4 +22,4 @@ void suspend_setting_aside(coro_block& block, thread_state& thread) noexcept {
   mine.restore(thread);
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -7,7 +7,7 @@
 
 #include "bast/coro/thread.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Runs `block` until it suspends or finishes. `running` is its tag in state running: passed in
 /// rather than computed from the block's, so that a switch does not wait for the previous switch's
@@ -114,4 +114,4 @@ class set_aside {
   arch::leave_for(thread.resumer.context);
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

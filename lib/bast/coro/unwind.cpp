@@ -10,7 +10,7 @@
 
 #include "bast/coro/pool_core.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 [[noreturn]] void end_for_swallowing(coro_block& block) noexcept {
@@ -60,6 +60,6 @@ void refuse_suspension(coro_block& unwinding) {
   throw_forced_unwind();
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal
 
 #endif

@@ -4,7 +4,7 @@
 #include "bast/coro/no_suspension.hpp"
 #include "bast/coro/ready_queue.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 result<void> waiter::check(static_string operation, const executor* home) noexcept {
   const coro_block* const running = this_thread.current;
@@ -30,4 +30,4 @@ executor* waiter::executor_here() noexcept {
 
 std::uint64_t waiter::new_epoch() noexcept { return ++this_thread.waits; }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -35,7 +35,7 @@
 #include "bast/coro/block.hpp"
 #include "bast/os.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// A waiting coroutine in the queue of the loop that resumes it.
 template <class Atomics>
@@ -198,4 +198,4 @@ class waiter : public basic_waiter<os::real_atomics, executor> {
   static std::uint64_t new_epoch() noexcept;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

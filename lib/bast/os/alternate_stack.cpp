@@ -15,7 +15,7 @@
 #define AT_MINSIGSTKSZ 51  // <linux/auxvec.h>; absent from older libc headers
 #endif
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::system_call;
@@ -122,4 +122,4 @@ result<void> ensure_alternate_stack() noexcept {
   return {};
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

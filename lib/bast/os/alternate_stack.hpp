@@ -17,7 +17,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// The bytes of alternate stack that the fault handler needs on this CPU.
 std::size_t alternate_stack_bytes_min() noexcept;
@@ -27,4 +27,4 @@ std::size_t alternate_stack_bytes_min() noexcept;
 /// Errors: `invalid` (I1), `limit`, no_memory, io. Leaves nothing behind on error.
 [[nodiscard]] result<void> ensure_alternate_stack() noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

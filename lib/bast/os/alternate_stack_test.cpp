@@ -19,7 +19,7 @@
 #include "bast/testing/fault.hpp"
 #include "bast/testing/mappings.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using test::mappings;
@@ -336,4 +336,4 @@ TEST(AlternateStackDeathTest, D3_TheFaultHandlerRunsOnIt) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -11,7 +11,7 @@
 
 #include "bast/os/fault_injection.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 void real_atomics::wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
   static_assert(sizeof word == sizeof expected && std::atomic<std::uint32_t>::is_always_lock_free);
@@ -40,4 +40,4 @@ void real_atomics::leave_processor(unsigned round) noexcept {
   ::nanosleep(&pause, nullptr);  // A signal may end it early; that is harmless.
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

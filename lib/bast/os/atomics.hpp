@@ -16,7 +16,7 @@
 
 #include "bast/arch.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 struct real_atomics {
   template <class T>
@@ -91,4 +91,4 @@ class basic_lock {
 
 using lock = basic_lock<real_atomics>;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -13,7 +13,7 @@
 #include "bast/os/process.hpp"
 #include "bast/testing/asleep.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 /// A thread that sleeps on `word` until it is not 0.
@@ -198,4 +198,4 @@ TEST(Lock, OneThreadAtATimeAndWhoWaitsSleeps) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

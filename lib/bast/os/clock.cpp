@@ -3,7 +3,7 @@
 
 #include <ctime>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 std::int64_t nanoseconds_of(clockid_t clock) noexcept {
@@ -17,4 +17,4 @@ std::int64_t nanoseconds_of(clockid_t clock) noexcept {
 std::int64_t monotonic_ns() noexcept { return nanoseconds_of(CLOCK_MONOTONIC); }
 std::int64_t since_boot_ns() noexcept { return nanoseconds_of(CLOCK_BOOTTIME); }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -6,11 +6,11 @@
 #include <bast/config.hpp>
 #include <cstdint>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// CLOCK_MONOTONIC: the time of deadlines. It stops while the machine is suspended.
 [[nodiscard]] std::int64_t monotonic_ns() noexcept;
 /// CLOCK_BOOTTIME: the clock of process start times in /proc, with a finer resolution.
 [[nodiscard]] std::int64_t since_boot_ns() noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

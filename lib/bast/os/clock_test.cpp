@@ -5,7 +5,7 @@
 
 #include <ctime>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 std::int64_t by_libc(clockid_t clock) {
@@ -28,4 +28,4 @@ TEST(Clock, EachIsTheKernelsInNanoseconds) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -10,7 +10,7 @@
 #include "bast/os/failed.hpp"
 #include "bast/os/fault_injection.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::failed;
@@ -109,4 +109,4 @@ standard_descriptors_lease::~standard_descriptors_lease() {
   if (--standard.leases == 0) empty_again();
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -16,7 +16,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// Closes a descriptor; never fails. Linux frees the number whatever close returns, so it is never
 /// retried.
@@ -86,4 +86,4 @@ class standard_descriptors_lease {
   bool held_ = true;
 };
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

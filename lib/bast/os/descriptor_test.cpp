@@ -20,7 +20,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 bool open_now(int fd) { return ::fcntl(fd, F_GETFD) != -1; }
@@ -293,4 +293,4 @@ TEST(StandardDescriptors, P6_OneThatSomebodyElseFillsFirstIsTaken) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -14,7 +14,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 /// Standard error is a pipe without a reader.
@@ -93,4 +93,4 @@ TEST(WriteDiagnostic, P17_AFileThatIsAsLongAsItMayBeEndsNobody) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

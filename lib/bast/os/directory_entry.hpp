@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// A record of the buffer, struct linux_dirent64: ino 8 bytes, off 8, reclen 2, type 1, name.
 struct directory_entry {
@@ -23,4 +23,4 @@ struct directory_entry {
   }
 };
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -11,7 +11,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os::internal {
+namespace bast::inline BAST_ABI::os::internal {
 
 /// Reads errno, so it comes directly after the failed call.
 inline std::unexpected<error> failed(static_string operation, static_string detail,
@@ -24,4 +24,4 @@ inline std::unexpected<error> failed(static_string operation, static_string deta
   return failed(operation, detail, error::no_value);
 }
 
-}  // namespace bast::os::internal
+}  // namespace bast::inline BAST_ABI::os::internal

@@ -3,7 +3,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 // Written only while unarmed, read only while armed: the store to faults_armed publishes them.
@@ -68,4 +68,4 @@ int internal::injected_errno(call kind) noexcept {
   return plan.error_number;
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -17,7 +17,7 @@
 #include <cerrno>
 #include <cstdint>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// The kinds of system call that this library makes.
 enum class call : std::uint8_t {
@@ -99,4 +99,4 @@ inline R system_call(call kind, R failure, F f) noexcept {
 }
 
 }  // namespace internal
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

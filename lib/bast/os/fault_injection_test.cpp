@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 /// A stand-in for a system call: returns 7 and counts its calls.
@@ -209,4 +209,4 @@ TEST(DoorDeathTest, X5_TwoScopesAtOnceAreAViolation) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -12,7 +12,7 @@
 #include "bast/os/fault_injection.hpp"
 #include "bast/os/memory.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::system_call;
@@ -70,4 +70,4 @@ std::uint64_t fork_mark::current() noexcept {
   return in_force.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -16,7 +16,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 class fork_mark {
  public:
@@ -38,4 +38,4 @@ class fork_mark {
   std::uint64_t number_ = 0;
 };
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

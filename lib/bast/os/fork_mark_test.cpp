@@ -13,7 +13,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/fresh_process.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 constexpr bool cannot_start_afresh = test::emulated || test::under_valgrind;
@@ -85,4 +85,4 @@ TEST(ForkMark, IO15_ThreadsThatAskFirstTogetherAgree) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

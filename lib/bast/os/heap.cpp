@@ -5,7 +5,7 @@
 
 #include "bast/os/fault_injection.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 // NOLINTBEGIN(cppcoreguidelines-no-malloc): this file wraps malloc
 
@@ -23,4 +23,4 @@ void deallocate(void* block) noexcept { std::free(block); }
 
 // NOLINTEND(cppcoreguidelines-no-malloc)
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// `size` bytes aligned for any scalar, uninitialised, or null if there is no memory.
 [[nodiscard]] void* allocate(std::size_t size) noexcept;
@@ -37,4 +37,4 @@ void destroy(T* object) noexcept {
   deallocate(object);
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

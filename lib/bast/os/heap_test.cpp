@@ -12,7 +12,7 @@
 
 #include "bast/os/fault_injection.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 TEST(Heap, GivesBlocksThatDoNotOverlapAndAreAligned) {
@@ -106,4 +106,4 @@ TEST(Heap, X6_AnObjectWithoutMemoryIsNullAndNotConstructed) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

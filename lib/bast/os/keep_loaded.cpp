@@ -10,7 +10,7 @@
 #pragma weak dlsym
 #pragma weak dlclose
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 void keep_loaded() noexcept {
   if (::dladdr1 == nullptr || ::dlsym == nullptr || ::dlclose == nullptr) return;
@@ -28,4 +28,4 @@ void keep_loaded() noexcept {
   if (handle != nullptr) (void)::dlclose(handle);  // The flag persists.
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

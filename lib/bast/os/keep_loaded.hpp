@@ -6,7 +6,7 @@
 
 #include <bast/config.hpp>
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// Permanently prevents dlclose from unloading the object (the program or shared library) that
 /// contains this function. Idempotent and thread-safe; takes the dynamic linker's lock. Does
@@ -14,4 +14,4 @@ namespace bast::os {
 /// that it does not know.
 void keep_loaded() noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

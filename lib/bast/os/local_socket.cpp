@@ -17,7 +17,7 @@
 #include "bast/os/fault_injection.hpp"
 #include "bast/os/pipe.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::failed;
@@ -158,4 +158,4 @@ result<void> seal(int fd) noexcept {
   return {};
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

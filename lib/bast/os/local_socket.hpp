@@ -14,7 +14,7 @@
 #include "bast/base.hpp"
 #include "bast/os/descriptor.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// Creates a directory that only this user can enter, or checks an existing one. Errors: `invalid`
 /// (it belongs to another user, is open to others, or is no directory), io.
@@ -55,4 +55,4 @@ void allow_tracer(pid_t tracer) noexcept;
 /// Makes the file permanently immutable. Errors: io.
 [[nodiscard]] result<void> seal(int fd) noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -24,7 +24,7 @@
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 /// A directory of its own for each test, and paths in it.
@@ -313,4 +313,4 @@ TEST_F(LocalSocket, APeerIsAProcessAndItsUser) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

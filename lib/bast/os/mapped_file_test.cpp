@@ -20,7 +20,7 @@
 #include "bast/testing/expect_mappings.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using test::mappings;
@@ -290,4 +290,4 @@ TEST(MappingsCopy, RlimitFsizeIsAskedBeforeItsSignal) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

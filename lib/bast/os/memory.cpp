@@ -18,7 +18,7 @@
 #include "bast/os/local_socket.hpp"
 #include "bast/os/pipe.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::failed;
@@ -231,4 +231,4 @@ bool kernel_can_write(std::byte* where) noexcept {
   return ::syscall(SYS_clock_gettime, CLOCK_MONOTONIC, where) == 0;
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

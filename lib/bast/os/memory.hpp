@@ -16,7 +16,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// The size of a page in bytes: 4096 on x86-64; 4096, 16384 or 65536 on aarch64.
 std::size_t page_bytes() noexcept;
@@ -94,4 +94,4 @@ inline std::uintptr_t word_at(std::uintptr_t address) noexcept {
 /// emulator may accept the advice and ignore it.
 [[nodiscard]] bool kernel_can_write(std::byte* where) noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

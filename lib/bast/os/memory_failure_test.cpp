@@ -14,7 +14,7 @@
 #include "bast/testing/expect_mappings.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using bast::test::mappings;
@@ -237,4 +237,4 @@ TEST(MemoryFailure, AdviceOnHugePagesIsBestEffort) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -18,7 +18,7 @@
 #include "bast/testing/expect_mappings.hpp"
 #include "bast/testing/fault.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using bast::test::mappings;
@@ -280,4 +280,4 @@ TEST(Memory, WhatIsMappedCountsForNothingUntilItIsUsed) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

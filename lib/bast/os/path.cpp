@@ -8,7 +8,7 @@
 #include "bast/os/failed.hpp"
 #include "bast/os/fault_injection.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 using internal::failed;
 using internal::system_call;
@@ -40,4 +40,4 @@ result<void> working_directory(std::span<char> space) noexcept {
   return {};
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

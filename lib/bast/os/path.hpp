@@ -7,7 +7,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// Succeeds if `path` is a regular file that this process may execute. Errors: io (ENOENT, ENOTDIR,
 /// EACCES: not regular or not executable, and other errors of stat(2)).
@@ -17,4 +17,4 @@ namespace bast::os {
 /// removed; ERANGE: longer than `space`).
 [[nodiscard]] result<void> working_directory(std::span<char> space) noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

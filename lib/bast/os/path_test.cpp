@@ -12,7 +12,7 @@
 #include "bast/os/fault_injection.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 /// A file for each test, in a directory of its own.
@@ -117,4 +117,4 @@ TEST_F(Path, P2_ARemovedWorkingDirectoryIsAnError) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -10,7 +10,7 @@
 #include "bast/os/fault_injection.hpp"
 #include "bast/os/local_socket.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::failed;
@@ -98,4 +98,4 @@ result<descriptor> memory_file(const char* name, std::span<const std::byte> cont
   return file;
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -11,7 +11,7 @@
 #include "bast/base.hpp"
 #include "bast/os/descriptor.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 struct pipe_ends {
   descriptor read_end;
@@ -41,4 +41,4 @@ struct pipe_ends {
 [[nodiscard]] result<descriptor> memory_file(const char* name,
                                              std::span<const std::byte> contents) noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

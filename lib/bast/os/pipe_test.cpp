@@ -14,7 +14,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 std::span<const std::byte> as_bytes(const std::string& text) {
@@ -224,4 +224,4 @@ TEST(MemoryFile, ContentsThatAreRefusedCloseTheFile) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

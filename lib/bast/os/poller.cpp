@@ -14,7 +14,7 @@
 #include "bast/os/failed.hpp"
 #include "bast/os/fault_injection.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::failed;
@@ -81,4 +81,4 @@ result<std::size_t> wait_events(int poller, std::span<epoll_event> events,
   return static_cast<std::size_t>(std::max(count, 0));
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -12,7 +12,7 @@
 
 struct epoll_event;
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// An eventfd that does not block. Errors: `limit` (no free descriptor), no_memory.
 [[nodiscard]] result<descriptor> make_event() noexcept;
@@ -34,4 +34,4 @@ void unwatch(int poller, int fd) noexcept;
 [[nodiscard]] result<std::size_t> wait_events(int poller, std::span<epoll_event> events,
                                               std::int64_t deadline_ns) noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -16,7 +16,7 @@
 #include "bast/os/process.hpp"
 #include "bast/testing/asleep.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 constexpr std::int64_t never = INT64_MAX;
@@ -237,4 +237,4 @@ TEST(PollerFailure, OnlyAnUnknownDescriptorIsAddedAndARefusedOneIsNot) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

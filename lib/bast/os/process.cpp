@@ -20,7 +20,7 @@
 extern "C" int __clone(int (*entry)(void*), void* stack_top, int flags, void* argument, ...);
 #endif
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::failed;
@@ -127,4 +127,4 @@ signals_blocked::~signals_blocked() {
   (void)::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, kernel_mask_bytes);
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -14,7 +14,7 @@
 #include "bast/base.hpp"
 #include "bast/os/descriptor.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// The first function of a new process. Its memory may be the parent's.
 using process_entry = int (*)(void* argument);
@@ -78,4 +78,4 @@ class signals_blocked {
   std::uint64_t before_ = 0;
 };
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -16,7 +16,7 @@
 #include "bast/testing/baseline.hpp"
 #include "bast/testing/emulation.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 int never_run(void*) { ::_exit(99); }
@@ -117,4 +117,4 @@ TEST(SignalsBlocked, P7_AllOfThemAndOnlyForAWhile) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

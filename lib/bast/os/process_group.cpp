@@ -17,7 +17,7 @@
 #include "bast/os/pipe.hpp"
 #include "bast/os/process.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::failed;
@@ -109,4 +109,4 @@ void reap_orphans(pid_t group) noexcept {
   });
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

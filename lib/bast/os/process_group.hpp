@@ -9,7 +9,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// True if a process other than the leader is in `group` and has not ended. Errors: `limit` (no
 /// free descriptor), `unsupported` (/proc belongs to another namespace), io (there is no /proc).
@@ -21,4 +21,4 @@ namespace bast::os {
 /// because waitid(P_PGID) would find the leader first. Best effort.
 void reap_orphans(pid_t group) noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

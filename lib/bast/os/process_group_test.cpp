@@ -12,7 +12,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 /// A forked process in `group` (0: a group of its own) that waits for its end.
@@ -119,4 +119,4 @@ TEST(AdoptsOrphans, P12_ASubreaperDoesAndItsChildrenDoNot) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

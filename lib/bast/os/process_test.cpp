@@ -14,7 +14,7 @@
 #include "bast/os/memory.hpp"
 #include "bast/testing/emulation.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 /// A child that is a copy of this process and runs `body`.
@@ -262,4 +262,4 @@ TEST_F(OsChild, P9_DestroyReapsOneThatHasEnded) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -22,7 +22,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 std::string contents_of(int fd) {
@@ -254,4 +254,4 @@ TEST(AllowTracer, AsksTheKernelForThatProcess) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -11,7 +11,7 @@
 #include "bast/os/fault_injection.hpp"
 #include "bast/os/keep_loaded.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::system_call;
@@ -158,4 +158,4 @@ void write_backtrace() noexcept {
   ::backtrace_symbols_fd(frames, count, STDERR_FILENO);
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -9,7 +9,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// Called first for every SIGSEGV of the process, on the alternate stack. Returns true if it
 /// resolved the fault and the instruction may run again, false to pass the fault on. Must be
@@ -42,4 +42,4 @@ void write_diagnostic(const char* diagnostic, std::size_t length) noexcept;
 /// `install_fault_filter` has run (it loads the unwinder ahead of time). Needs 16 KiB of stack.
 void write_backtrace() noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

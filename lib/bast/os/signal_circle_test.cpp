@@ -11,7 +11,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/fault.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using test::forbidden_page;
@@ -162,4 +162,4 @@ TEST(SignalCircleDeathTest, D3_WhoLeavesByAJumpIsAskedTheNextTimeToo) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -10,7 +10,7 @@
 #include "bast/os/signal.hpp"
 #include "bast/testing/fault.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using test::forbidden_page;
@@ -209,4 +209,4 @@ TEST(SignalForwardDeathTest, WhatSuchAHandlerPassesOnStillDies) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -23,7 +23,7 @@
 #include "bast/testing/fault.hpp"
 #include "bast/testing/in_child.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 bool is_never_mine(siginfo_t*, void*) noexcept { return false; }
@@ -245,4 +245,4 @@ TEST(Backtrace, OfADeepStackHasFortyEightFrames) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

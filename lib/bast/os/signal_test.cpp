@@ -21,7 +21,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/fault.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 using test::forbidden_page;
@@ -229,4 +229,4 @@ TEST(SignalDeathTest, ABacktraceHasOneFrameALine) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -9,7 +9,7 @@
 
 #include "bast/os/keep_loaded.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 // POSIX: a thread that ends calls the destructors of its keys in up to this many rounds, as long as
@@ -69,4 +69,4 @@ result<void> at_thread_end(thread_end_task& task) noexcept {
   return {};
 }
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

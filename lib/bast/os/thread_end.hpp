@@ -8,7 +8,7 @@
 
 #include "bast/base.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 
 /// One task. A constinit thread_local without a destructor, in the thread that it belongs to.
 struct thread_end_task {
@@ -23,4 +23,4 @@ struct thread_end_task {
 /// key is left), no_memory.
 [[nodiscard]] result<void> at_thread_end(thread_end_task& task) noexcept;
 
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -13,7 +13,7 @@
 
 #include "bast/testing/fresh_process.hpp"
 
-namespace bast::os {
+namespace bast::inline BAST_ABI::os {
 namespace {
 
 // Written by one thread at a time; join orders them.
@@ -92,4 +92,4 @@ TEST(ThreadEnd, WithoutAKeyThereIsAnErrorAndLaterThereIsOne) {
 }
 
 }  // namespace
-}  // namespace bast::os
+}  // namespace bast::inline BAST_ABI::os

@@ -9,7 +9,7 @@
 #include <iterator>
 #include <string_view>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 // glibc's execvp searches these without a PATH.
@@ -167,4 +167,4 @@ result<void> image::find_program(const command_settings& settings) noexcept {
   return not_found(verdict);
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -8,7 +8,7 @@
 
 #include "bast/process/settings.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Refers to the strings of the settings and the environment: both must outlive it unchanged.
 class image {
@@ -47,4 +47,4 @@ class image {
   bool has_strings_ = false;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

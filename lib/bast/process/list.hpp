@@ -16,7 +16,7 @@
 #include "bast/base.hpp"
 #include "bast/os.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// A growing array of plain values; empty once moved from. Invariant I1: `size <= capacity`, and
 /// `data` is a block of `capacity` values.
@@ -131,4 +131,4 @@ class string_list {
   std::size_t count_ = 0;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -10,7 +10,7 @@
 #include "bast/process/machine_options.hpp"
 #include "bast/process/machine_slot.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// The number of operations in flight.
 std::size_t count_in_flight(const operation_table& table) noexcept;
@@ -56,4 +56,4 @@ class hasher {
   std::uint64_t hash_ = 0xcbf29ce484222325;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

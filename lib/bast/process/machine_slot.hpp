@@ -26,7 +26,7 @@
 #include "bast/process/machine_options.hpp"
 #include "bast/process/result.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 enum class operation_state : std::uint8_t {
   idle,
@@ -184,4 +184,4 @@ std::unexpected<error> failed_forked(static_string operation) noexcept;
 
 constexpr std::size_t index_of(output_stream which) { return static_cast<std::size_t>(which); }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -6,7 +6,7 @@
 
 #include "bast/process/child.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Starts a process under `driver`, so that `finished` is called with `state` at its end.
 using process_starter = result<process_id> (*)(void* context, process_driver& driver,
@@ -22,4 +22,4 @@ using process_starter = result<process_id> (*)(void* context, process_driver& dr
 [[nodiscard]] result<process_result> run_and_wait(process_driver& driver, const cancel_token& own,
                                                   process_starter start, void* context);
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

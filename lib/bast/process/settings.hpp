@@ -15,7 +15,7 @@
 #include "bast/process/options.hpp"
 #include "bast/process/spawn_child.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// The source or destination of a standard stream of the child.
 struct stream_settings {
@@ -64,4 +64,4 @@ struct command_settings {
 
 struct command_access;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -9,7 +9,7 @@
 #include "bast/process/spawn_streams.hpp"
 #include "bast/stack.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 using namespace bast::literals;
@@ -256,4 +256,4 @@ class start {
 
 result<spawned> spawn(command& c) noexcept { return start(c).run(); }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -13,7 +13,7 @@
 
 #include "bast/process/command.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// A process that executes its program; the caller must reap it, through the pidfd.
 struct spawned {
@@ -31,4 +31,4 @@ struct spawned {
 /// with the errno.
 [[nodiscard]] result<spawned> spawn(command& c) noexcept;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

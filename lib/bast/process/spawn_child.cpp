@@ -15,7 +15,7 @@
 #include "bast/base.hpp"
 #include "bast/process/spawn_stage.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 constexpr unsigned close_range_cloexec = 4;  // CLOSE_RANGE_CLOEXEC, Linux 5.11
@@ -273,4 +273,4 @@ int child_main(void* argument) noexcept {
   fail(plan, spawn_stage::exec, kernel(SYS_execve, plan.program, plan.arguments, plan.environment));
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -16,7 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// The child's descriptor `target` is a copy of `source`.
 struct descriptor_move {
@@ -85,4 +85,4 @@ bool mark_by_range(const child_plan& plan) noexcept;
 bool mark_by_listing(const child_plan& plan) noexcept;
 bool mark_by_trying(const child_plan& plan) noexcept;
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

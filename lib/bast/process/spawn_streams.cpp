@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 namespace {
 
 constexpr int stream_count = 3;
@@ -119,4 +119,4 @@ result<void> stream_plan::build(const command_settings& settings) noexcept {
   return {};
 }
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

@@ -8,7 +8,7 @@
 
 #include "bast/process/settings.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// "in", "out" or "err".
 const char* setter_of_stream(int stream) noexcept;
@@ -48,4 +48,4 @@ class stream_plan {
   const char* failed_setter_ = nullptr;
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

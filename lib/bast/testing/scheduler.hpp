@@ -16,7 +16,7 @@
 #include "bast/coro.hpp"
 #include "bast/coro/switch_to.hpp"
 
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 
 /// Records with a block and space for an outcome, a queue of the ready ones, and one stack pool. A
 /// record's outcome outlives its stack.
@@ -139,4 +139,4 @@ class minimal_scheduler {
   }
 };
 
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal

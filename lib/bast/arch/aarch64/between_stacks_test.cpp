@@ -13,7 +13,7 @@
 
 #include "bast/testing/raw_fiber.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 using test::form;
@@ -98,4 +98,4 @@ TEST(ArchBetweenStacks, D13_AWalkFindsNoCaller) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

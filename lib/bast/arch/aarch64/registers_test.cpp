@@ -12,7 +12,7 @@
 
 #include "bast/testing/registers.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 /// The assembly below relies on this layout.
@@ -201,4 +201,4 @@ TEST(Registers, ThePropertyReportsEachRegisterThatDiffers) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

@@ -62,7 +62,7 @@ extern "C" void bast_arch_enter() noexcept;  // switch.S
 #define BAST_ARCH_SVE_CLOBBERS
 #endif
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 [[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
   // The operands arrive in any free registers and are moved into fixed ones here: a local register
@@ -131,7 +131,7 @@ inline void prepare(context& fresh, std::byte* top, entry_function entry) noexce
   fresh.fp = nullptr;  // Frame-pointer profilers stop at a zero frame pointer.
 }
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch
 
 #undef BAST_ARCH_LANDING_PAD
 #undef BAST_ARCH_SAVE_BASE

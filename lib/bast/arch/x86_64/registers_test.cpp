@@ -13,7 +13,7 @@
 #include "bast/testing/emulation.hpp"
 #include "bast/testing/registers.hpp"
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 /// The assembly below relies on this layout.
@@ -206,4 +206,4 @@ TEST(Registers, ThePropertyReportsEachRegisterThatDiffers) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

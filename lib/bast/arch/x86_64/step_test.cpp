@@ -20,7 +20,7 @@
 
 extern "C" const void* const bast_arch_stack_end;  // switch.S
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 namespace {
 
 using test::form;
@@ -164,4 +164,4 @@ TEST(ArchStep, D13_AWalkFromAnyInstructionOfASwitchEndsOrStopsThere) {
 }
 
 }  // namespace
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch

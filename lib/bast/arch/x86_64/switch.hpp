@@ -79,7 +79,7 @@ extern "C" const void* const bast_arch_stack_end;  // switch.S
 #define BAST_ARCH_AVX512_CLOBBERS
 #endif
 
-namespace bast::arch {
+namespace bast::inline BAST_ABI::arch {
 
 [[gnu::always_inline]] inline void switch_inline(context& from, context& to) noexcept {
   context* load = &to;
@@ -129,7 +129,7 @@ inline void prepare(context& fresh, std::byte* top, entry_function entry) noexce
   fresh.fp = nullptr;  // Frame-pointer profilers stop at a zero frame pointer.
 }
 
-}  // namespace bast::arch
+}  // namespace bast::inline BAST_ABI::arch
 
 #undef BAST_ARCH_LANDING_PAD
 #undef BAST_ARCH_SAVE_BASE

@@ -2,13 +2,13 @@
 #include "known_library.hpp"
 
 // Named like bast's own class, so that its entry is found; this file does not use bast.
-namespace bast::internal {
+namespace bast::inline BAST_ABI::internal {
 template <class Callable, class Return>
 class activation {
  public:
   __attribute__((noinline)) static void enter(void* self) { static_cast<Callable*>(self)->run(); }
 };
-}  // namespace bast::internal
+}  // namespace bast::inline BAST_ABI::internal
 
 namespace known {
 template <class First, class Second>
