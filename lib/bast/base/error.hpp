@@ -82,7 +82,7 @@ class static_string {
 };
 
 /// An error with its context. Trivially copyable, 32 bytes, allocates nothing.
-class error {
+class [[gnu::visibility("default")]] error {
  public:
   constexpr error(errc kind, static_string operation, static_string detail,
                   std::int64_t value = no_value) noexcept

@@ -21,12 +21,12 @@ struct coro_block;
 inline constexpr unsigned refusals_max = 10'000;
 }  // namespace internal
 
-/// The exception that unwinds a coroutine. Not a std::exception, so that error handlers do not
-/// catch it by mistake. The streams of libstdc++ let it pass; those of libc++ set `badbit` and
-/// swallow it, like every exception. Code may catch it and continue: every later suspension throws
-/// it again (F-10). A loop that does so endlessly ends the process after 10,000 refused
-/// suspensions; see docs/stacks.md.
-class forced_unwind {
+/// What travels through a coroutine that is being unwound. Not a std::exception: a handler for
+/// errors must not mistake it for one. The streams of libstdc++ let it pass; those of libc++, as of
+/// every exception, set `badbit` and swallow it. Catching it and going on is harmless: every later
+/// suspension throws it again (F-10). A loop that does so for ever ends the process after 10,000
+/// refused suspensions; see docs/stacks.md.
+class [[gnu::visibility("default")]] forced_unwind {
  private:
   forced_unwind() = default;
   friend void internal::throw_forced_unwind();

@@ -18,7 +18,7 @@
 
 namespace bast::inline BAST_ABI::os {
 
-struct real_atomics {
+struct [[gnu::visibility("default")]] real_atomics {
   template <class T>
   using atomic = std::atomic<T>;
 

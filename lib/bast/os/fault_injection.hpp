@@ -79,7 +79,7 @@ class fault_scope {
 
 namespace internal {
 
-inline constinit std::atomic<bool> faults_armed{false};
+[[gnu::visibility("default")]] inline constinit std::atomic<bool> faults_armed{false};
 
 /// The errno to fail with, or 0 to make the call.
 [[gnu::cold, gnu::noinline]] int injected_errno(call kind) noexcept;
