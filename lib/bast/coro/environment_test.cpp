@@ -15,6 +15,7 @@
 #include "bast/coro.hpp"
 #include "bast/os.hpp"
 #include "bast/testing/emulation.hpp"
+#include "bast/testing/in_child.hpp"
 
 namespace bast {
 namespace {
@@ -42,7 +43,7 @@ int status_of_child(F f) {
 /// Returns false if it is not permitted, or if a sanitizer intercepts it and does nothing.
 bool lock_future_memory() {
   const bool markers_worked = *probe_guard_markers();
-  return ::mlockall(MCL_FUTURE) == 0 && !(markers_worked && *probe_guard_markers());
+  return test::lock_memory(MCL_FUTURE) && !(markers_worked && *probe_guard_markers());
 }
 
 /// Uses a pool in every ordinary way; returns 0 on success.

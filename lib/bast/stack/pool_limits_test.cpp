@@ -93,7 +93,7 @@ TEST(StackPoolLimits, D2_LockedMemoryFallsBackToProtection) {
   if (sanitized) GTEST_SKIP() << "the sanitizers disable mlockall";
   (void)resolve_tier(stack_tier::automatic);  // Probes before the memory is locked.
   const int answer = test::in_child([] {
-    if (::mlockall(MCL_FUTURE) != 0) return impossible_here;
+    if (!test::lock_memory(MCL_FUTURE)) return impossible_here;
     stack_pool pool;
     if (const auto ready = pool.init(scrubbing, 20); !ready) return failed(1, ready.error());
     if (const int wrong = use_a_pool(pool, 20); wrong != good) return wrong;
@@ -110,7 +110,7 @@ TEST(StackPoolLimits, D2_LockedMemoryIsAnErrorWhereMarkersAreDemanded) {
   if (!test::tier_works(stack_tier::guard_markers)) GTEST_SKIP() << "guard markers do not guard";
   (void)resolve_tier(stack_tier::automatic);
   const int answer = test::in_child([] {
-    if (::mlockall(MCL_FUTURE) != 0) return impossible_here;
+    if (!test::lock_memory(MCL_FUTURE)) return impossible_here;
     stack_pool pool;
     if (!pool.init({.tier = stack_tier::guard_markers}, 20)) return 1;
     const auto got = pool.acquire(site_a);
@@ -127,7 +127,7 @@ TEST(StackPoolLimits, D2_MemoryLockedLaterSealsTheSlabAndTheNextOneProtects) {
     stack_pool pool;
     if (const auto ready = pool.init(scrubbing, 40); !ready) return failed(1, ready.error());
     if (!pool.acquire(site_a)) return 2;
-    if (::mlockall(MCL_CURRENT) != 0) return impossible_here;
+    if (!test::lock_memory(MCL_CURRENT)) ::_exit(impossible_here);  // With one stack live.
     const int wrong = use_a_pool(pool, 39);
     if (wrong != good) return wrong;
     ::_exit(good);

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +23,13 @@ int in_child(Body body) {
   int status = 0;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// In such a child: mlockall. False where a limit remains, as for users other than root: what is
+/// mapped later would fail for another reason than the one under test.
+inline bool lock_memory(int flags) {
+  const rlimit no_limit{RLIM_INFINITY, RLIM_INFINITY};
+  return ::setrlimit(RLIMIT_MEMLOCK, &no_limit) == 0 && ::mlockall(flags) == 0;
 }
 
 }  // namespace bast::test
