@@ -26,7 +26,7 @@ int main() {
   int caught = -1;
   try {
     (void)one.resume();
-    (void)one.take();
+    (void)one.returned();
   } catch (const too_far& thrown) {
     caught = thrown.at;
   }
