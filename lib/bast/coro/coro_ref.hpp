@@ -2,7 +2,7 @@
 //
 // `coro_ref`: a handle that does not own its coroutine. The owner is in coro.hpp.
 //
-// A handle is an index into the registry and a generation. Every operation first compares the
+// A handle is an index into the block table and a generation. Every operation first compares the
 // generation, the calling thread and the state in one step. If one differs, it fails with the error
 // of table F-1 and changes nothing. No operation here allocates from the heap.
 //

@@ -55,7 +55,7 @@ TEST(Handle, F16_DoubleReleaseIsAnError) {
   pool.check_invariants();
 }
 
-/// Later pools reuse the places in the registry. TSan checks here that reading one is no data race.
+/// Later pools reuse the places in the table. TSan checks here that reading one is no data race.
 TEST(Handle, F16_AStaleHandleMayBeAskedWhileAnotherThreadUsesItsPlace) {
   coro_ref<> stale;
   {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first coroutine of a process creates the registry, so tests of that run in their own
+// The first coroutine of a process creates the table, so tests of that run in their own
 // processes.
-#include "bast/coro/registry.hpp"
+#include "bast/coro/chunk.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -40,7 +40,7 @@ bool acquire_more(coro_pool& pool, std::size_t count, std::vector<coro<>>& into)
   return true;
 }
 
-TEST(CoroRegistry, X6_ARefusedTableIsNoMemoryAndTheNextAttemptSucceeds) {
+TEST(BlockTable, X6_ARefusedTableIsNoMemoryAndTheNextAttemptSucceeds) {
   test::expect_in_fresh_process([] {
     coro_pool pool = *coro_pool::create();
     {
@@ -60,7 +60,7 @@ TEST(CoroRegistry, X6_ARefusedTableIsNoMemoryAndTheNextAttemptSucceeds) {
   });
 }
 
-TEST(CoroRegistry, ASmallerTableServesWhereAddressSpaceIsLimited) {
+TEST(BlockTable, ASmallerTableServesWhereAddressSpaceIsLimited) {
   test::expect_in_fresh_process([] {
     coro_pool pool = *coro_pool::create();
     const os::fault_scope largest({.kind = os::call::map, .nth = 1, .also_nth = 2});
@@ -70,7 +70,7 @@ TEST(CoroRegistry, ASmallerTableServesWhereAddressSpaceIsLimited) {
   });
 }
 
-TEST(CoroRegistry, WhenTheSmallerTableIsFullThatIsALimit) {
+TEST(BlockTable, WhenTheSmallerTableIsFullThatIsALimit) {
   if (BAST_WITH_ASAN || BAST_WITH_TSAN || BAST_WITH_MSAN) GTEST_SKIP() << "terabytes are mapped";
   if (test::emulated) GTEST_SKIP() << "qemu does not serve RLIMIT_AS";
   if (BAST_WITH_VALGRIND) GTEST_SKIP() << "valgrind's own memory counts as well";
@@ -103,12 +103,12 @@ TEST(CoroRegistry, WhenTheSmallerTableIsFullThatIsALimit) {
     coro_pool other = *coro_pool::create();
     if (test::kind_of(other.acquire()) != errc::limit) return 9;
     all.clear();
-    pool = *coro_pool::create();  // The previous pool returned everything to the registry.
+    pool = *coro_pool::create();  // The previous pool returned everything to the table.
     return other.acquire() ? 0 : 10;
   });
 }
 
-TEST(CoroRegistry, TheTableIsOpenedStepByStep) {
+TEST(BlockTable, TheTableIsOpenedStepByStep) {
   test::expect_in_fresh_process([] {
     coro_pool pool = *coro_pool::create();
     std::vector<coro<>> all;
@@ -125,7 +125,7 @@ TEST(CoroRegistry, TheTableIsOpenedStepByStep) {
   });
 }
 
-TEST(CoroRegistry, ChunksOfPoolsThatAreGoneAreUsedAgain) {
+TEST(BlockTable, ChunksOfPoolsThatAreGoneAreUsedAgain) {
   // In its own process, where no earlier test left a free chunk.
   test::expect_in_fresh_process([] {
     for (int round = 0; round < 4; ++round) {
@@ -139,7 +139,7 @@ TEST(CoroRegistry, ChunksOfPoolsThatAreGoneAreUsedAgain) {
   });
 }
 
-TEST(CoroRegistry, APoolsChunksAreItsOwnWhileItLives) {
+TEST(BlockTable, APoolsChunksAreItsOwnWhileItLives) {
   coro_pool one = *coro_pool::create();
   coro_pool other = *coro_pool::create();
   auto a = one.acquire();
@@ -156,7 +156,7 @@ TEST(CoroRegistry, APoolsChunksAreItsOwnWhileItLives) {
   EXPECT_FALSE(one.owns(coro_ref<>()));
 }
 
-TEST(CoroRegistry, TheHeaderHasThePlacesOfTheRealBlocks) {
+TEST(BlockTable, TheHeaderHasThePlacesOfTheRealBlocks) {
   coro_pool pool = *coro_pool::create();
   ASSERT_TRUE(pool.acquire());
   using internal::coro_block;
@@ -176,7 +176,7 @@ TEST(CoroRegistry, TheHeaderHasThePlacesOfTheRealBlocks) {
   EXPECT_EQ(watch::registry()->coros % chunk_bytes, 0U);  // I1
 }
 
-TEST(CoroRegistry, TheBlockOfACoroutineIsInTheTableAndItsTagTellsItsState) {
+TEST(BlockTable, TheBlockOfACoroutineIsInTheTableAndItsTagTellsItsState) {
   coro_pool pool = *coro_pool::create();
   auto c = pool.acquire();
   std::size_t at = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/coro/registry.hpp"
+#include "bast/coro/chunk.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -13,7 +13,7 @@ namespace {
 // The table is opened in steps: one mprotect per thousand coroutines.
 constexpr std::size_t step_bytes = 16 * chunk_bytes;
 
-struct registry {
+struct block_table {
   std::mutex lock;
   std::byte* table = nullptr;
   std::size_t reserved = 0;  // bytes
@@ -21,7 +21,7 @@ struct registry {
   std::size_t used = 0;      // bytes ever handed out
   chunk* free = nullptr;     // returned chunks
 };
-constinit registry the;
+constinit block_table the;
 
 /// Describes the control blocks to readers of the stack registry.
 watch::coro_layout layout_of_blocks() noexcept {
@@ -45,7 +45,7 @@ static_assert(flag_parked == watch::coro_flag_parked);
 result<void> reserve_table() noexcept {
   const std::size_t step = std::max(step_bytes, os::page_bytes());
   // Where the address space is limited (RLIMIT_AS), halves the size down to one step.
-  for (std::size_t size = registry_blocks_max * sizeof(coro_block);; size /= 2) {
+  for (std::size_t size = blocks_max * sizeof(coro_block);; size /= 2) {
     const auto table = os::reserve(size, step);
     if (table) {
       the.table = *table;

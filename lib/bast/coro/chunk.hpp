@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The registry: one table of control blocks for the process. A handle is an index into it and a
+// The block table: all control blocks of the process. A handle is an index into it and a
 // generation. The table is never unmapped and generations survive in it, so use of a handle after
 // the end of its coroutine or pool is an error and never undefined behaviour (F-16).
 //
@@ -24,12 +24,12 @@ inline constexpr std::size_t chunk_blocks = 64;
 inline constexpr std::size_t chunk_bytes = chunk_blocks * sizeof(coro_block);
 static_assert(is_power_of_two(chunk_bytes));  // I1
 /// Maximum number of coroutines in the process; less where address space is limited.
-inline constexpr std::size_t registry_blocks_max = std::size_t{1} << 26;
+inline constexpr std::size_t blocks_max = std::size_t{1} << 26;
 
 /// The contents of a chunk's first block, which is no coroutine.
 struct chunk {
   shared_word<pool_core*> owner;
-  chunk* next;  // in the owner's or the registry's list
+  chunk* next;  // in the list of its owner or of the table
 
   /// The blocks usable for coroutines are 1 .. chunk_blocks - 1.
   coro_block& block(std::size_t index) noexcept {
