@@ -122,7 +122,7 @@ class stack_pool {
     return {home.open_low(s), home.open_bytes(s)};
   }
 
-  /// Verifies I1 .. I4. O(bytes open). For tests and fuzzers.
+  /// Verifies I1 .. I5. O(bytes open). For tests and fuzzers.
   void check_invariants() noexcept;
 
  private:

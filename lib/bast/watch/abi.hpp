@@ -88,7 +88,7 @@ inline constexpr std::uint64_t built_coverage = 1 << 8;
 
 /// The header's `modes`.
 inline constexpr std::uint32_t mode_deepest = 1
-                                              << 0;  // every new page is a growth, see `watch.hpp`
+                                              << 0;  // every new page is a growth, see registry.hpp
 inline constexpr std::uint32_t mode_shared = 1
                                              << 1;  // the registry is in a file shared with a tool
 
