@@ -37,6 +37,8 @@ TEST(Make, TheTypesAreThoseOfTheFunction) {
   auto plain = pool.make(three);
   ASSERT_TRUE(plain->resume().finished());
   EXPECT_EQ(*plain->returned(), 3);
+  auto generating = pool.make(&into);
+  EXPECT_EQ(generating->resume().value(), 1);
   auto counting = pool.make(changing);
   ASSERT_TRUE(counting->resume().finished());
   EXPECT_EQ(*counting->returned(), 1);
