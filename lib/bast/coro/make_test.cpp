@@ -39,6 +39,7 @@ TEST(Make, TheTypesAreThoseOfTheFunction) {
   EXPECT_EQ(*plain->returned(), 3);
   auto generating = pool.make(&into);
   EXPECT_EQ(generating->resume().value(), 1);
+  EXPECT_TRUE(generating->resume().finished()) << "a noexcept function cannot be unwound";
   auto counting = pool.make(changing);
   ASSERT_TRUE(counting->resume().finished());
   EXPECT_EQ(*counting->returned(), 1);

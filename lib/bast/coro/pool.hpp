@@ -52,9 +52,10 @@ class coro_pool {
   /// Creates a coroutine that calls `function`, suspended before its first statement: `resume`
   /// begins it. Its types are those of the function (coro_of). The function is stored on the
   /// coroutine's stack and destroyed there when it has returned, or when the coroutine is released
-  /// earlier. Depths are recorded under the caller's source location. Never blocks. If the
-  /// function's copy or move throws, that propagates. Errors: those of acquire; `limit` and
-  /// no_memory if there is no stack.
+  /// earlier. A function that suspends must not be noexcept: releasing it unwinds it by a throw.
+  /// Depths are recorded under the caller's source location. Never blocks. If the function's copy
+  /// or move throws, that propagates. Errors: those of acquire; `limit` and no_memory if there is
+  /// no stack.
   template <class F>
   [[nodiscard]] result<coro_of<F>> make(
       F&& function, std::source_location where = std::source_location::current()) {
