@@ -12,4 +12,3 @@
 #include "bast/base/linked_list.hpp"
 #include "bast/base/mitigation.hpp"
 #include "bast/base/text.hpp"
-#include "bast/base/time.hpp"

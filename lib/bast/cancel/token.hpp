@@ -16,6 +16,7 @@
 #include <span>
 #include <utility>
 
+#include "bast/cancel/time.hpp"
 #include "bast/cancel/tree.hpp"
 
 namespace bast::inline BAST_ABI {

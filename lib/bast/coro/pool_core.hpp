@@ -12,8 +12,8 @@
 
 #include <cstdint>
 
-#include "bast/coro/options.hpp"
 #include "bast/coro/chunk.hpp"
+#include "bast/coro/options.hpp"
 #include "bast/coro/thread.hpp"
 
 namespace bast::inline BAST_ABI::internal {

@@ -8,10 +8,9 @@
 #pragma once
 
 #include <bast/config.hpp>
-#include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "bast/base.hpp"
 
@@ -20,7 +19,8 @@ namespace bast::inline BAST_ABI {
 /// Returned by `resume`, `start` and `peek` of a coroutine that yields `Yield`. Movable.
 template <class Yield>
 class [[nodiscard]] step {
-  using stored = std::conditional_t<std::is_void_v<Yield>, std::monostate, Yield>;
+  struct nothing {};
+  using stored = std::conditional_t<std::is_void_v<Yield>, nothing, Yield>;
 
  public:
   /// It did not run. Implicit, so that a function can return `fail(...)`.
@@ -85,18 +85,18 @@ class [[nodiscard]] step {
 
   void take(step& other) noexcept {
     if (yielded()) {
-      std::construct_at(&value_, std::move(other.value_));
+      ::new (static_cast<void*>(&value_)) stored(std::move(other.value_));
     } else if (failed()) {
-      std::construct_at(&error_, other.error_);
+      ::new (static_cast<void*>(&error_)) bast::error(other.error_);
     }
   }
   void clear() noexcept {
-    if (yielded()) std::destroy_at(&value_);
+    if (yielded()) value_.~stored();
   }
 
   kind what_;
   union {
-    std::monostate nothing_;
+    nothing nothing_;
     stored value_;
     bast::error error_;
   };
