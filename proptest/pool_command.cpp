@@ -20,7 +20,7 @@ kinds allowed_by(coro_state state) {
       return {{6, pool_op::resume},  {4, pool_op::inside},   {2, pool_op::release},
               {1, pool_op::abandon}, {1, pool_op::set_name}, {1, pool_op::set_data}};
     case coro_state::finished: return {{3, pool_op::take}, {2, pool_op::release}};
-    default: return {{1, pool_op::acquire}};
+    default: return {{3, pool_op::acquire}, {1, pool_op::make}};
   }
 }
 

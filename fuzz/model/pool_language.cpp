@@ -29,6 +29,7 @@ constexpr word pool_words[] = {
     {"budget", false, 63},
     {"restart"},
     {"check"},
+    {"make", true, any},
 };
 static_assert(std::size(pool_words) == pool_op_kinds);
 
@@ -42,7 +43,7 @@ constexpr pool_op inner_kinds[] = {
     pool_op::acquire,  pool_op::start,    pool_op::resume, pool_op::take,
     pool_op::release,  pool_op::abandon,  pool_op::adopt,  pool_op::shrink,
     pool_op::set_data, pool_op::set_name, pool_op::copy,   pool_op::reserve,
-    pool_op::start,    pool_op::release,  pool_op::resume, pool_op::forget,
+    pool_op::make,     pool_op::release,  pool_op::resume, pool_op::forget,
 };
 
 }  // namespace

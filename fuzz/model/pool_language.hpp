@@ -31,8 +31,9 @@ enum class pool_op : std::uint8_t {
   budget,      // value: how many pages the pool may still open; 0: all
   restart,     // destroys the pool with its contents, and creates it again
   check,       // every invariant of the pool
+  make,        // who = a new coroutine that is suspended before its body; value: its script
 };
-inline constexpr std::size_t pool_op_kinds = static_cast<std::size_t>(pool_op::check) + 1;
+inline constexpr std::size_t pool_op_kinds = static_cast<std::size_t>(pool_op::make) + 1;
 
 /// See language::faults.
 inline constexpr std::uint32_t pool_faults =
@@ -40,7 +41,7 @@ inline constexpr std::uint32_t pool_faults =
 
 extern const language pool_language;
 
-/// The actions of a coroutine, packed into the value of `start`.
+/// The actions of a coroutine, packed into the value of `start` and `make`.
 struct script {
   unsigned yields;  // 0 .. 3
   bool throws;      // it ends with an exception instead of a value

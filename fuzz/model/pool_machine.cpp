@@ -127,6 +127,7 @@ reply pool_machine::perform_one(const op& o) {
   switch (static_cast<pool_op>(o.kind)) {
     case pool_op::acquire: return acquire(o.who);
     case pool_op::start: return start(o.who, o.value);
+    case pool_op::make: return make(o.who, o.value);
     case pool_op::resume: return resume(o.who, o.value);
     case pool_op::take: return take(o.who);
     case pool_op::release: return describe(who.release());
@@ -170,6 +171,21 @@ reply pool_machine::start(std::size_t who, std::uint16_t value) {
   handle started = handles_[who];  // What runs may put another one in its place.
   return describe(does.labelled ? started.start(static_string::promise(label), run)
                                 : started.start(run));
+}
+
+reply pool_machine::make(std::size_t who, std::uint16_t value) {
+  const script does = script::of(value);
+  const int id = next_id_;
+  auto run = [this, does, id](int first, yielder<int, int>& out) {
+    if (first != handed_) complain("F-2: begun with another value");
+    return run_body(does, id, out);
+  };
+  auto made = does.labelled ? pool_->make(static_string::promise(label), run) : pool_->make(run);
+  if (!made) return describe(made);
+  handles_[who] = made->detach();
+  acquired_.push_back(handles_[who]);
+  ids_[who] = next_id_++;
+  return reply::of(no_value);
 }
 
 reply pool_machine::resume(std::size_t who, int value) {

@@ -54,6 +54,7 @@ class pool_machine {
   reply perform_one(const op& o);
   reply acquire(std::size_t who);
   reply start(std::size_t who, std::uint16_t value);
+  reply make(std::size_t who, std::uint16_t value);
   reply resume(std::size_t who, int value);
   reply take(std::size_t who);
   reply elsewhere(std::size_t who, std::uint16_t value);

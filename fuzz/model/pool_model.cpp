@@ -2,6 +2,7 @@
 #include "model/pool_model.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bast::model {
 
@@ -45,7 +46,8 @@ std::string to_text(const answer& a) {
 answer pool_model::expect(const op& o) const {
   if (kind_of(o) != pool_op::inside) return {.outer = expect_one(o), .inner = {}};
   const reply outer = expect_one(o);
-  if (!outer.done) return {.outer = outer, .inner = {}};
+  // The body of one that was made begins, and yields before it looks for a request.
+  if (!outer.done || at(o.who).unstarted) return {.outer = outer, .inner = {}};
   pool_model during = *this;
   during.at(o.who).state = coro_state::running;
   return {.outer = outer, .inner = during.expect_one(inner_op(o.value))};
@@ -61,7 +63,8 @@ reply pool_model::expect_one(const op& o) const {
   const reply done = reply::of(no_value);
   const reply no_handle = reply::refusal(errc::stale_handle);
   switch (kind_of(o)) {
-    case pool_op::acquire: {
+    case pool_op::acquire:
+    case pool_op::make: {
       const auto held = static_cast<std::size_t>(
           std::ranges::count_if(all_, [](const auto& c) { return c.state != coro_state::free; }));
       return held < max_ ? done : reply::refusal(errc::limit);
@@ -77,6 +80,7 @@ reply pool_model::expect_one(const op& o) const {
     case pool_op::inside:
       if (stale(who)) return no_handle;
       if (at(who).state != coro_state::suspended) return refusal_of_resume(at(who).state);
+      if (at(who).unstarted) return expect_run(who, at(who).does, 0);
       return reply::of(inside_value);
     case pool_op::take:
       if (stale(who)) return no_handle;
@@ -87,7 +91,8 @@ reply pool_model::expect_one(const op& o) const {
     case pool_op::release:
       if (stale(who)) return no_handle;
       if (at(who).state == coro_state::running) return reply::refusal(errc::busy);
-      if (at(who).state == coro_state::suspended && !can_unwind) return reply::refusal(errc::busy);
+      if (at(who).state == coro_state::suspended && !can_unwind && !at(who).unstarted)
+        return reply::refusal(errc::busy);
       return done;
     case pool_op::abandon:
       if (stale(who)) return no_handle;
@@ -111,6 +116,7 @@ bool pool_model::may_lack(const op& o) {
   switch (kind_of(o)) {
     case pool_op::acquire:
     case pool_op::start:
+    case pool_op::make:
     case pool_op::reserve:
     case pool_op::adopt: return true;
     default: return false;
@@ -146,6 +152,7 @@ void pool_model::free(coroutine& c) { c = {.state = coro_state::free}; }
 
 /// Its release succeeded.
 void pool_model::end(coroutine& c) {
+  if (c.unstarted) return free(c);
   if (c.state == coro_state::suspended && can_unwind) {
     --bodies_;
     if (c.does.unwound == script::when_unwound::swallow) ++swallowed_;
@@ -169,11 +176,23 @@ void pool_model::follow_one(const op& o, const reply& seen) {
       ++bodies_;
       ran(at(who));
       break;
-    case pool_op::resume: ran(at(who)); break;
+    case pool_op::make:
+      handles_[who] = static_cast<int>(all_.size());
+      all_.emplace_back();
+      at(who).state = coro_state::suspended;
+      at(who).unstarted = true;
+      at(who).does = script::of(o.value);
+      if (at(who).does.labelled) at(who).name = label;
+      break;
+    case pool_op::inside:  // Of one that was made.
+    case pool_op::resume:
+      if (std::exchange(at(who).unstarted, false)) ++bodies_;
+      ran(at(who));
+      break;
     case pool_op::take: at(who).has_outcome = false; break;
     case pool_op::release: end(at(who)); break;
     case pool_op::abandon:
-      if (at(who).state == coro_state::suspended) {
+      if (at(who).state == coro_state::suspended && !at(who).unstarted) {
         ++abandoned_;
         free(at(who));  // Its locals are leaked: their bodies stay counted.
       } else {

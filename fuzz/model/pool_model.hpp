@@ -68,6 +68,7 @@ class pool_model {
   struct coroutine {
     coro_state state = coro_state::ready;
     script does{};
+    bool unstarted = false;  // made, and never resumed
     unsigned yielded = 0;
     bool has_outcome = false;
     const char* name = nullptr;
