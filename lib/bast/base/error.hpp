@@ -9,7 +9,7 @@
 //   bast::result<bast::coro_pool> pool = bast::coro_pool::create({.max_coros = 0});
 //   pool.error().message()  ->  "coro_pool.create: invalid argument: max_coros must be at least 1"
 //
-// Source: semantics.md X-1 .. X-5.
+// Laws: X-1 .. X-5 (docs/laws.md).
 #pragma once
 
 #include <cstdint>

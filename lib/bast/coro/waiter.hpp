@@ -26,7 +26,7 @@
 //   I5  In a forked child there is no executor and no committer of the parent: wake() and
 //       withdraw() do not access them (IO-15).
 //
-// For the layers above. Source: runtime.md R3.
+// For the layers above. docs/rationale.md, "Waiting", has the reasons.
 #pragma once
 
 #include <atomic>

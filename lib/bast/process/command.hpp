@@ -13,7 +13,7 @@
 // the safe ones: no shell, stdin empty, stdout and stderr inherited, a separate process group, no
 // inherited descriptor except those passed, default action for every signal.
 //
-// Not thread-safe. Source: laws P-1 .. P-9.
+// Not thread-safe. Laws: P-1 .. P-9 (docs/laws.md).
 #pragma once
 
 #include <sys/resource.h>

@@ -28,7 +28,7 @@
 // it is idle and requests nothing, completions have no effect, `start`, `cancel` and `take` fail
 // with `forked`, and the destructor only frees memory (IO-15).
 //
-// Source: semantics.md P-10 .. P-16, P-21, P-22.
+// Laws: P-10 .. P-16, P-21 .. P-23 (docs/laws.md).
 #pragma once
 
 #include <atomic>
