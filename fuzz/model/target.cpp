@@ -49,10 +49,10 @@ void warm_up() {
     return op{.kind = static_cast<std::uint8_t>(kind), .who = 0, .value = value};
   };
   constexpr std::uint16_t throwing = 4;  // A script without yields.
-  (void)run_pool({.ops = {one(pool_op::acquire, 0), one(pool_op::elsewhere, 0),
-                          one(pool_op::start, throwing), one(pool_op::take, 0),
-                          one(pool_op::make, 0), one(pool_op::make, 0xffff)}},
-                 {});
+  (void)run_pool(
+      {.ops = {one(pool_op::acquire, 0), one(pool_op::elsewhere, 0), one(pool_op::start, throwing),
+               one(pool_op::take, 0), one(pool_op::make, 0), one(pool_op::make, 0xffff)}},
+      {});
   (void)run_growth({.ops = {one(growth_op::spawn, 0), one(growth_op::read, 1),
                             one(growth_op::throw_through, 1), one(growth_op::hop, 1)}},
                    {});

@@ -4,13 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
-#include "bast/testing/random.hpp"
 #include "model/test_samples.hpp"
-#include "show/fuzz_budget.hpp"
 #include "show/glob.hpp"
 
 namespace bast_stacks {
@@ -148,43 +142,6 @@ TEST(Budget, TheCanonicalTextReadsBackTheSame) {
   EXPECT_EQ(again->budgets[0].max, 12289u);
   EXPECT_EQ(again->budgets[1].uses_min, 7u);
   EXPECT_EQ(budgets_text(*again), text);
-}
-
-TEST(Budget, SeedsOfTheFuzzerAreBudgets) {
-  std::size_t seeds = 0;
-  for (const auto& file : std::filesystem::directory_iterator(BAST_SEEDS "/budget")) {
-    std::ostringstream text;
-    text << std::ifstream(file.path(), std::ios::binary).rdbuf();
-    const std::string bytes = text.str();
-    const auto read = parse_budgets(bytes, file.path().string());
-    EXPECT_TRUE(read.has_value()) << read.error().what;
-    EXPECT_EQ(fuzz_budget(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), 0);
-    ++seeds;
-  }
-  EXPECT_GE(seeds, 2u);
-}
-
-TEST(Budget, MutationsNeverBreakTheReader) {
-  auto random = bast::test::random_numbers::of_this_test();
-  const std::string seed =
-      "# h\n[[budget]]\nsite = \"server.cpp:*\"\nmax = \"12 KiB\"\np99 = \"1.5 MiB\"\n"
-      "uses_min = 1000\n\n[[budget]]\nsite = 'label'\nmax = \"1 B\"\n";
-  static constexpr std::string_view pieces[] = {"[[budget]]", "\"",  "'''", "=",   "\n",
-                                                "#",          "{",   "}",   ",",   ".",
-                                                "\\u0000",    "1e9", "0x",  "\xff"};
-  for (int i = 0; i < 3000; ++i) {
-    std::string text = seed;
-    for (std::uint64_t n = 1 + random.below(4); n != 0; --n) {
-      const std::size_t at = random.below(text.size());
-      switch (random.below(3)) {
-        case 0: text.insert(at, pieces[random.below(std::size(pieces))]); break;
-        case 1: text.erase(at, 1 + random.below(9)); break;
-        default: text[at] = static_cast<char>(random.next()); break;
-      }
-      if (text.empty()) text = " ";
-    }
-    EXPECT_EQ(fuzz_budget(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()), 0);
-  }
 }
 
 }  // namespace

@@ -65,4 +65,18 @@ class ring_writer {
   std::uint64_t head_;
 };
 
+/// A fault of a thread with so many bytes of its stack.
+inline fault_sample example_sample(std::size_t stack_bytes) {
+  fault_sample made{.pid = 7,
+                    .thread = 8,
+                    .address = 0x7000'0ff8,
+                    .fp = 0x7000'2000,
+                    .sp = 0x7000'1000,
+                    .pc = 0x40'1234,
+                    .stack = {}};
+  for (std::size_t i = 0; i < stack_bytes; ++i)
+    made.stack.push_back(static_cast<std::byte>(i * 31 + 1));
+  return made;
+}
+
 }  // namespace bast_stacks::testing
