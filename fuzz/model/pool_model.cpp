@@ -105,7 +105,8 @@ reply pool_model::expect_one(const op& o) const {
     case pool_op::wrong_pool: return no_handle;
     case pool_op::reserve: return o.value <= max_ ? done : reply::refusal(errc::limit);
     case pool_op::adopt: {
-      const bool busy = std::ranges::any_of(all_, [](const auto& c) { return started(c.state); });
+      const bool busy =
+          std::ranges::any_of(all_, [](const auto& c) { return started(c.state) && !c.unstarted; });
       return busy ? reply::refusal(errc::busy) : done;
     }
     default: return done;

@@ -16,29 +16,43 @@
 namespace bast::inline BAST_ABI {
 namespace internal {
 
+template <class>
+inline constexpr bool never_true = false;
+
 template <class Result, class... Parameters>
 struct coro_for {
-  static_assert(sizeof(Result*) == 0,
+  static_assert(never_true<Result>,
                 "a coroutine's function takes nothing, (bast::yielder<Yield>&), or "
                 "(Resume, bast::yielder<Yield, Resume>&)");
+  using type = coro<>;
 };
 template <class Result>
 struct coro_for<Result> {
-  using type = coro<void, void, Result>;
+  static_assert(!std::is_reference_v<Result>, "a coroutine returns a value, not a reference");
+  using type = coro<void, void, std::remove_cvref_t<Result>>;
 };
 template <class Result, class Yield>
 struct coro_for<Result, yielder<Yield>&> {
-  using type = coro<Yield, void, Result>;
+  static_assert(!std::is_reference_v<Result>, "a coroutine returns a value, not a reference");
+  using type = coro<Yield, void, std::remove_cvref_t<Result>>;
 };
 template <class Result, class Yield, class Resume>
 struct coro_for<Result, Resume, yielder<Yield, Resume>&> {
-  using type = coro<Yield, Resume, Result>;
+  static_assert(!std::is_reference_v<Result>, "a coroutine returns a value, not a reference");
+  using type = coro<Yield, Resume, std::remove_cvref_t<Result>>;
 };
 
-/// Deduced from the function's only call operator. A generic or overloaded function has no single
-/// signature and needs coro_pool::acquire with explicit types.
+/// A function or an object with one call operator that is not a template.
 template <class F>
-struct coro_of_function : coro_of_function<decltype(&F::operator())> {};
+struct coro_of_function {
+  static_assert(never_true<F>,
+                "the types of a coroutine cannot be deduced from this: a generic or overloaded "
+                "function needs coro_pool::acquire<Yield, Resume, Return>() and start");
+  using type = coro<>;
+};
+template <class F>
+  requires(requires { &F::operator(); })
+struct coro_of_function<F> : coro_of_function<decltype(&F::operator())> {};
 template <class R, class... P>
 struct coro_of_function<R (*)(P...)> : coro_for<R, P...> {};
 template <class R, class... P>
@@ -51,6 +65,14 @@ template <class C, class R, class... P>
 struct coro_of_function<R (C::*)(P...) const> : coro_for<R, P...> {};
 template <class C, class R, class... P>
 struct coro_of_function<R (C::*)(P...) const noexcept> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...)&> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...) & noexcept> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...) const&> : coro_for<R, P...> {};
+template <class C, class R, class... P>
+struct coro_of_function<R (C::*)(P...) const & noexcept> : coro_for<R, P...> {};
 
 }  // namespace internal
 

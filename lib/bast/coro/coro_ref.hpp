@@ -307,7 +307,9 @@ result<void> coro_ref<Yield, Resume, Return>::load(site_key site, F&& callable, 
   if constexpr (room > 4096) {  // The smallest page, and so the smallest window.
     if (auto open = ensure_open(home, home.top - room); !open) {
       pool().stacks().release(home);
-      return std::unexpected(open.error());
+      if (open.error().kind() != errc::limit) return std::unexpected(open.error());
+      return fail(errc::limit, "start", "the function and its result do not fit the stack",
+                  static_cast<std::int64_t>(sizeof(activation)));
     }
   }
   internal::coro_block& b = *block_;

@@ -2,12 +2,14 @@
 //
 // coro_pool::make: the types that it deduces, and coroutines that are suspended before their first
 // statement.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -25,12 +27,18 @@ int three() { return 3; }
 void into(yielder<int>& out) noexcept { out.yield(1); }
 
 TEST(Make, TheTypesAreThoseOfTheFunction) {
-  const auto constant = [](yielder<int>&) { return 'x'; };
+  const auto letters = [](yielder<int>&) { return 'x'; };
   auto changing = [n = 0]() mutable { return ++n; };
+  struct qualified {
+    int operator()() const& noexcept { return 4; }
+  };
+  using constant = const std::string (*)();
+  static_assert(std::is_same_v<coro_of<constant>, coro<void, void, std::string>>);
+  static_assert(std::is_same_v<coro_of<qualified>, coro<void, void, int>>);
   const auto answered = [](std::string, yielder<int, std::string>&) noexcept { return 1.0; };
   static_assert(std::is_same_v<coro_of<decltype(three)>, coro<void, void, int>>);
   static_assert(std::is_same_v<coro_of<decltype(into)>, coro<int>>);
-  static_assert(std::is_same_v<coro_of<decltype(constant)>, coro<int, void, char>>);
+  static_assert(std::is_same_v<coro_of<decltype(letters)>, coro<int, void, char>>);
   static_assert(std::is_same_v<coro_of<decltype(changing)>, coro<void, void, int>>);
   static_assert(std::is_same_v<coro_of<decltype(answered)>, coro<int, std::string, double>>);
   coro_pool pool = *coro_pool::create();
@@ -40,6 +48,9 @@ TEST(Make, TheTypesAreThoseOfTheFunction) {
   auto generating = pool.make(&into);
   EXPECT_EQ(generating->resume().value(), 1);
   EXPECT_TRUE(generating->resume().finished()) << "a noexcept function cannot be unwound";
+  auto four = pool.make(qualified{});
+  ASSERT_TRUE(four->resume().finished());
+  EXPECT_EQ(*four->returned(), 4);
   auto counting = pool.make(changing);
   ASSERT_TRUE(counting->resume().finished());
   EXPECT_EQ(*counting->returned(), 1);
@@ -87,11 +98,28 @@ TEST(Make, NothingRunsBeforeTheFirstResume) {
             "start: not legal in this state: the coroutine is suspended");
   EXPECT_EQ(words_of(made->returned()),
             "returned: not legal in this state: the coroutine is suspended");
-  EXPECT_EQ(kind_of(pool.adopt()), errc::busy);
+  EXPECT_TRUE(pool.adopt()) << "it has not begun";
   EXPECT_FALSE(ran);
   ASSERT_TRUE(made->resume().finished());
   EXPECT_TRUE(ran);
   EXPECT_TRUE(made->peek().finished());
+}
+
+TEST(Make, F5_OneThatHasNotBegunMayChangeItsThread) {
+  coro_pool pool = *coro_pool::create();
+  auto made = pool.make([](yielder<int>& out) {
+    out.yield(1);
+    return 2;
+  });
+  std::thread([&] {
+    EXPECT_EQ(kind_of(made->resume()), errc::wrong_thread);
+    ASSERT_TRUE(pool.adopt());
+    EXPECT_EQ(made->resume().value(), 1);
+    EXPECT_TRUE(made->resume().finished());
+    EXPECT_EQ(*made->returned(), 2);
+    EXPECT_TRUE(made->release());
+  }).join();
+  ASSERT_TRUE(pool.adopt());
 }
 
 TEST(Make, F11_ThisCoroYieldWorksInACoroutineWithoutValues) {
@@ -178,6 +206,20 @@ TEST(Make, AnOverAlignedOrLargeFunctionIsStoredWhole) {
   auto whole = pool.make(*big);
   ASSERT_TRUE(whole->resume().finished());
   EXPECT_EQ(*whole->returned(), 7);
+}
+
+TEST(Make, AFunctionThatIsLargerThanTheStackIsRefusedByItsSize) {
+  struct huge {
+    std::array<char, 300'000> bytes{};
+    void operator()() const {}
+  };
+  coro_pool pool = *coro_pool::create({.stack = {.limit = bytes{64 << 10}}});
+  const auto made = std::make_unique<huge>();
+  EXPECT_THAT(words_of(pool.make(*made)),
+              testing::StartsWith("start: limit reached: the function and its result do not fit "
+                                  "the stack (300"));
+  EXPECT_EQ(pool.stats().free, 1U);
+  pool.check_invariants();
 }
 
 TEST(Make, ItFailsAsAcquireAndStartDoAndNothingIsLost) {

@@ -216,7 +216,8 @@ result<void> pool_core::adopt() noexcept {
   bool started = false;
   for_each_block([&](const coro_block& block) {
     const coro_state state = state_of(block.tag);
-    started |= state == coro_state::running || state == coro_state::suspended;
+    const bool has_begun = (block.tag & flag_unstarted) == 0;
+    started |= state == coro_state::running || (state == coro_state::suspended && has_begun);
   });
   if (started) {
     return fail(errc::busy, "coro_pool.adopt",

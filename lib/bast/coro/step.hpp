@@ -58,6 +58,7 @@ class [[nodiscard]] step {
   stored& value() & noexcept
     requires(!std::is_void_v<Yield>)
   {
+    BAST_CHECK(!failed(), "step::value: the step failed; error() says why");
     BAST_CHECK(yielded(), "step::value: the coroutine yielded nothing");
     return value_;
   }

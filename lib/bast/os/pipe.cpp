@@ -25,6 +25,14 @@ int create_memory_file(const char* name, unsigned flags) noexcept {
       system_call(call::memory_file, -1, [=] { return ::memfd_create(name, flags); }));
 }
 
+template <class Change>
+bool set_flags(int fd, Change change) noexcept {
+  return system_call(call::pipe, -1, [=] {
+           const int flags = ::fcntl(fd, F_GETFL);
+           return flags < 0 ? -1 : ::fcntl(fd, F_SETFL, change(flags));
+         }) == 0;
+}
+
 }  // namespace
 
 bool may_write_up_to(std::uint64_t end) noexcept {
@@ -45,11 +53,16 @@ result<pipe_ends> make_pipe() noexcept {
 }
 
 result<void> set_nonblocking(int fd) noexcept {
-  const int status = system_call(call::pipe, -1, [=] {
-    const int flags = ::fcntl(fd, F_GETFL);
-    return flags < 0 ? -1 : ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  });
-  if (status != 0) return failed("os.set_nonblocking", "fcntl(F_SETFL) refused", fd);
+  if (!set_flags(fd, [](int flags) { return flags | O_NONBLOCK; })) {
+    return failed("os.set_nonblocking", "fcntl(F_SETFL) refused", fd);
+  }
+  return {};
+}
+
+result<void> set_blocking(int fd) noexcept {
+  if (!set_flags(fd, [](int flags) { return flags & ~O_NONBLOCK; })) {
+    return failed("os.set_blocking", "fcntl(F_SETFL) refused", fd);
+  }
   return {};
 }
 

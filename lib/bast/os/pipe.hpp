@@ -24,6 +24,8 @@ struct pipe_ends {
 /// Makes one open file description non-blocking. The two ends of a pipe are two descriptions, so
 /// the other process is unaffected (law P-5).
 [[nodiscard]] result<void> set_nonblocking(int fd) noexcept;
+/// The reverse.
+[[nodiscard]] result<void> set_blocking(int fd) noexcept;
 
 /// Reads at most `space.size()` bytes; 0 is the end. Retries EINTR. Errors: io, `limit`
 /// (EAGAIN: no data, and the description does not block).

@@ -32,19 +32,26 @@ struct awaited_child {
   cancel_token governing;   // during a wait; not on the stack, which may be abandoned
   waiter* waits = nullptr;  // the coroutine in `wait`
   waiter::armed_word armed = 0;
-  bool has_owner = true;
+  child_process* owner = nullptr;  // null: it ended, or detached
   std::optional<process_result> ended;
 
   static void finished(void* context, process_id, process_result&& result) noexcept {
     auto* const self = static_cast<awaited_child*>(context);
-    if (!self->has_owner) return os::destroy(self);
-    self->stop_own.reset();  // The driver may be destroyed when the token fires.
+    self->stop_own.reset();  // The driver may be gone when the token fires.
+    if (self->owner == nullptr && self->waits == nullptr) return os::destroy(self);
     self->ended.emplace(std::move(result));
     if (self->waits != nullptr && self->waits->commit(self->armed, arm_first)) self->waits->wake();
   }
 };
 
 namespace {
+
+/// Its owner, the coroutine that waits and the loop each call this when they are done with it. In a
+/// forked child no loop is (IO-15).
+void destroy_if_unused(awaited_child& state) noexcept {
+  if (state.owner != nullptr || state.waits != nullptr) return;
+  if (state.ended || state.process.is_forked()) os::destroy(&state);
+}
 
 /// The coroutine's side of a wait. On an abandoned stack it ends as in its destructor.
 class wait_for_end : private abandonable {
@@ -62,7 +69,10 @@ class wait_for_end : private abandonable {
   wait_for_end(const wait_for_end&) = delete;
   wait_for_end& operator=(const wait_for_end&) = delete;
 
-  void wait() { (void)waiter_.wait(); }
+  void wait() {
+    (void)waiter_.wait();
+    is_over_ = true;
+  }
 
  private:
   static void abandoned(abandonable& self) noexcept { static_cast<wait_for_end&>(self).leave(); }
@@ -70,10 +80,12 @@ class wait_for_end : private abandonable {
     (void)waiter_.withdraw();
     state_.waits = nullptr;
     state_.governing = {};
+    if (!is_over_) destroy_if_unused(state_);
   }
 
   awaited_child& state_;
   waiter waiter_;
+  bool is_over_ = false;  // and the state is the coroutine's
 };
 
 }  // namespace
@@ -166,7 +178,8 @@ result<process_result> child_process::wait() {
   internal::awaited_child& state = *state_;
   if (!state.ended) {
     if (!this_coro::exists()) {
-      return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
+      return fail(errc::not_in_fiber, operation,
+                  "no coroutine runs on this thread, and it has not ended");
     }
     if (state.waits != nullptr)
       return fail(errc::busy, operation, "another coroutine waits for it");
@@ -183,26 +196,38 @@ result<process_result> child_process::wait() {
     BAST_CHECK(state.ended.has_value(), "a process that is waited for ended without its result");
   }
   result<process_result> out(std::move(*state.ended));
-  leave();
+  // The owner may have ended meanwhile, or moved: `this` is not used.
+  if (state.owner != nullptr) state.owner->forget();
+  os::destroy(&state);
   return out;
 }
 
-void child_process::detach() noexcept {
-  if (state_ == nullptr) return;
-  if (has_ended() || state_->process.is_forked()) return leave();
+void child_process::adopt(internal::awaited_child* state) noexcept {
+  state_ = state;
+  if (state == nullptr) return;
+  state->owner = this;
+  mark();
+}
+
+internal::awaited_child* child_process::forget() noexcept {
   unmark();
-  std::exchange(state_, nullptr)->has_owner = false;
+  if (state_ != nullptr) state_->owner = nullptr;
+  return std::exchange(state_, nullptr);
+}
+
+void child_process::detach() noexcept {
+  if (internal::awaited_child* const state = forget()) internal::destroy_if_unused(*state);
 }
 
 void child_process::leave() noexcept {
-  unmark();
-  internal::awaited_child* const state = std::exchange(state_, nullptr);
+  internal::awaited_child* const state = forget();
   if (state == nullptr) return;
-  // In a forked child no loop ends it, and the driver may be gone (IO-15).
-  if (state->ended || state->process.is_forked()) return os::destroy(state);
-  BAST_CHECK(state->waits == nullptr, "a child_process ends while a coroutine waits for it");
-  state->has_owner = false;
-  (void)state->driver.cancel(state->id);  // P-14; the end of the process destroys the state
+  if (!state->ended && !state->process.is_forked()) {
+    process_machine& machine = state->driver.machine();  // Ends the process on a wrong thread.
+    // P-14. Where the driver's thread has ended, no loop runs that would have to be notified.
+    if (!state->driver.cancel(state->id)) (void)machine.cancel(state->id);
+  }
+  internal::destroy_if_unused(*state);
 }
 
 }  // namespace bast::inline BAST_ABI

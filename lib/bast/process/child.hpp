@@ -29,19 +29,19 @@ struct child_access;
 
 /// Owns a running program. If the owner ends first, in any way (F-12), the program is stopped, and
 /// the loop reaps it. Movable; empty once moved from, waited for or detached. Belongs to the
-/// driver's thread.
+/// driver's thread: ending it on another one while the program runs ends the process (checked).
 class [[nodiscard]] child_process : private internal::abandonable {
  public:
   child_process() noexcept : abandonable(abandoned) {}
   child_process(child_process&& other) noexcept
       : abandonable(abandoned), pipes(std::move(other.pipes)) {
-    take(other);
+    adopt(other.forget());
   }
   child_process& operator=(child_process&& other) noexcept {
     if (this == &other) return *this;
     leave();
     pipes = std::move(other.pipes);
-    take(other);
+    adopt(other.forget());
     return *this;
   }
   child_process(const child_process&) = delete;
@@ -65,10 +65,13 @@ class [[nodiscard]] child_process : private internal::abandonable {
 
   /// Suspends the coroutine until the program has ended, and takes its result, once. If the token
   /// that governs the coroutine fires, the program is stopped; the wait ends only when it is gone
-  /// (P-13, C-12). Throws forced_unwind if the coroutine is released. Errors: stale_handle;
-  /// not_in_fiber; wrong_thread, forked; bad_state (a cancellation callback).
+  /// (P-13, C-12). If this object ends or is detached meanwhile, the wait goes on to that end and
+  /// has the result. Throws forced_unwind if the coroutine is released. Errors: stale_handle;
+  /// not_in_fiber; busy (another coroutine waits for it); wrong_thread, forked; bad_state (a
+  /// cancellation callback).
   [[nodiscard]] result<process_result> wait();
-  /// Lets it run without an owner. The loop still reaps it, and is not idle before that.
+  /// Lets it run without an owner. The loop still reaps it, and is not idle before that; its
+  /// timeout and the token of `cancelled_by` still stop it.
   void detach() noexcept;
 
   /// The streams that lead to pipes.
@@ -76,15 +79,13 @@ class [[nodiscard]] child_process : private internal::abandonable {
 
  private:
   friend struct internal::child_access;
-  explicit child_process(internal::awaited_child& state) noexcept
-      : abandonable(abandoned), state_(&state) {
-    mark();
+  explicit child_process(internal::awaited_child& state) noexcept : abandonable(abandoned) {
+    adopt(&state);
   }
-  void take(child_process& other) noexcept {
-    state_ = std::exchange(other.state_, nullptr);
-    other.unmark();
-    if (state_ != nullptr) mark();
-  }
+  /// Becomes the owner of `state`, or of none.
+  void adopt(internal::awaited_child* state) noexcept;
+  /// Is the owner of none from here on. Returns what it owned, or null.
+  internal::awaited_child* forget() noexcept;
   static void abandoned(internal::abandonable& self) noexcept {
     static_cast<child_process&>(self).leave();
   }

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "bast/coro.hpp"
@@ -262,6 +264,108 @@ TEST_F(ChildProcess, F12_OnAStackThatIsAbandonedItIsStopped) {
   ASSERT_TRUE(job->release(abandon));
   until_idle();
   EXPECT_TRUE(test::has_no_child());
+}
+
+// An owner may end, or let go, while a coroutine waits: before the end of the program, and between
+// the end and the moment at which the coroutine continues.
+TEST_F(ChildProcess, C12_AWaitOutlivesTheOwner) {
+  for (const bool detaches : {false, true}) {
+    auto c = child({"drain", "exit", "6"});
+    c.in(from::pipe{});
+    auto runs = std::make_unique<child_process>(c.spawn(*loop_).value());
+    os::descriptor input = std::move(runs->pipes.stdin_pipe);
+    std::optional<process_result> ended;
+    auto job = pool_.make([&] { ended = runs->wait().value(); });
+    ASSERT_TRUE(job->resume().parked());
+    if (detaches) runs->detach();
+    runs.reset();
+    if (detaches) input.reset();
+    until_idle();
+    EXPECT_TRUE(job->peek().finished());
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->ended_by, detaches ? process_ending::exited : process_ending::cancelled);
+    if (detaches) {
+      EXPECT_EQ(ended->status.code, 6);
+    }
+  }
+  EXPECT_TRUE(test::has_no_child());
+}
+
+TEST_F(ChildProcess, C12_SiblingsMayEndEachOthersOwners) {
+  in_coroutine([] {});
+  const test::leak_baseline before;
+  for (const bool detaches : {false, true}) {
+    std::optional<child_process> runs[2];
+    for (auto& each : runs) each = child({"exit", "0"}).spawn(*loop_).value();
+    int right = 0;
+    const auto body = [&](int mine) {
+      right += runs[mine]->wait()->status.success() ? 1 : 0;
+      auto& other = runs[1 - mine];
+      if (!other) return;
+      if (detaches) {
+        other->detach();
+      } else {
+        other.reset();
+      }
+    };
+    auto first = pool_.make([&] { body(0); });
+    auto second = pool_.make([&] { body(1); });
+    ASSERT_TRUE(first->resume().parked());
+    ASSERT_TRUE(second->resume().parked());
+    // Both have ended before the loop looks, so that both coroutines are woken in one turn.
+    for (const auto& each : runs) {
+      siginfo_t info{};
+      ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(each->pid()), &info, WEXITED | WNOWAIT), 0);
+    }
+    until_idle();
+    EXPECT_EQ(right, 2);
+  }
+  EXPECT_EQ(before.differences(), "");
+}
+
+TEST_F(ChildProcess, C12_ACoroutineThatIsWokenAndReleasedLeavesNothing) {
+  in_coroutine([] {});
+  const test::leak_baseline before;
+  for (const bool owned : {true, false}) {
+    std::optional<child_process> runs = child({"exit", "0"}).spawn(*loop_).value();
+    std::optional<coro<>> waits = *pool_.make([&] { (void)runs->wait(); });
+    ASSERT_TRUE(waits->resume().parked());
+    auto c = child({"exit", "0"});
+    // Called in the same turn, when the first has ended and its coroutine has not continued.
+    struct both {
+      std::optional<child_process>& runs;
+      std::optional<coro<>>& waits;
+      bool owned;
+    } all{runs, waits, owned};
+    const auto finished = [](void* context, process_id, process_result&&) noexcept {
+      auto& a = *static_cast<both*>(context);
+      if (!a.owned) a.runs.reset();
+      (void)a.waits->release(abandon);
+    };
+    ASSERT_TRUE(c.start(*loop_, finished, &all));
+    until_idle();
+    runs.reset();
+    waits.reset();
+  }
+  until_idle();
+  EXPECT_EQ(before.differences(), "");
+}
+
+TEST_F(ChildProcess, IO16_EndingItOnAnotherThreadEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  auto runs = child({"hang"}).spawn(*loop_).value();
+  EXPECT_DEATH(std::thread([&] { const child_process gone = std::move(runs); }).join(),
+               "a process driver is used on a thread other than its own");
+}
+
+TEST_F(ChildProcess, C12_StartRefusesAToken) {
+  const cancel_source source = cancel_source::create().value();
+  auto c = child({"exit", "0"});
+  c.cancelled_by(source.token());
+  EXPECT_EQ(words_of(c.start(*loop_, nullptr, nullptr)),
+            "command.start: invalid argument: cancelled_by is for run and spawn: pass the id to "
+            "process_driver::cancel");
+  EXPECT_FALSE(c.started());
 }
 
 TEST_F(ChildProcess, X5_WhatItCannotDoIsAnError) {

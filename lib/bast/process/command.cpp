@@ -291,8 +291,8 @@ void command::describe_failure(text& out) const noexcept {
   }
   if (failure_.error_number != 0) {
     out << ": " << ::strerrordesc_np(failure_.error_number);
-  } else if (problem_) {
-    out << ": " << problem_->detail();
+  } else if (const auto valid = verify(); !valid) {
+    out << ": " << valid.error().detail();
   }
 }
 

@@ -110,7 +110,7 @@ class command {
   /// How long to wait, after the exit, for the end of captured output. Default 250 ms.
   command& drain_grace(std::chrono::nanoseconds duration) noexcept;
   /// Stopped when this token fires, as by a timeout. For `run`, in addition to the token that
-  /// governs the coroutine.
+  /// governs the coroutine, and for `spawn`; `start` refuses it (process_driver::cancel).
   command& cancelled_by(cancel_token token) noexcept;
 
   /// Runs it from a coroutine, which waits while `driver`'s loop continues, until the process is
@@ -124,7 +124,8 @@ class command {
   [[nodiscard]] result<process_result> run();
 
   /// Starts it, and returns once the program executes: for its pid, signals and pipes meanwhile.
-  /// Errors: cancelled, when its token fired before; those of `start`.
+  /// Keep what it returns: its end stops the program. Errors: cancelled, if the token of
+  /// `cancelled_by` has fired; those of `start`.
   [[nodiscard]] result<child_process> spawn(process_driver& driver) noexcept;
 
   /// Starts it for `driver` to supervise, and returns once the program executes: for loops without
@@ -149,6 +150,9 @@ class command {
   friend struct internal::command_access;
 
   command() noexcept;
+  /// `start`, whatever `cancelled_by` was given.
+  result<process_id> follow(process_driver& driver, process_finished finished, void* context,
+                            process_pipes* pipes) noexcept;
   void refuse(errc kind, static_string detail) noexcept;
   /// Returns false and stores the error unless the command can still be changed.
   bool changeable() noexcept;
@@ -178,6 +182,10 @@ namespace internal {
 /// The rest of this layer's access to a command.
 struct command_access {
   static const command_settings& settings(const command& c) noexcept { return c.settings_; }
+  static result<process_id> follow(command& c, process_driver& driver, process_finished finished,
+                                   void* context, process_pipes* pipes) noexcept {
+    return c.follow(driver, finished, context, pipes);
+  }
   static void fail(command& c, spawn_failure failure) noexcept { c.failure_ = failure; }
   static void succeed(command& c) noexcept {
     c.failure_ = {};

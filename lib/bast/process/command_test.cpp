@@ -149,7 +149,7 @@ TEST(Command, P3_WhatWasMovedFromHasNothingToRun) {
   EXPECT_FALSE(internal::spawn(first));
   text words;
   first.describe_failure(words);
-  EXPECT_EQ(words.view(), "cannot start '' (prepare)");
+  EXPECT_EQ(words.view(), "cannot start '' (prepare): there is no program to run");
   first.arg("again");
   EXPECT_EQ(command_access::settings(first).arguments.count(), 1U);
   EXPECT_EQ(command_access::settings(second).arguments.count(), 2U);

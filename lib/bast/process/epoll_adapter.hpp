@@ -20,7 +20,7 @@
 namespace bast::inline BAST_ABI {
 
 struct epoll_adapter_options {
-  std::size_t processes_max = 256;  // at once; at most 65535
+  std::size_t processes_max = 256;  // at once; at most 65534
 };
 
 class epoll_adapter final : public process_driver {

@@ -56,7 +56,7 @@ enum class machine_timers : std::uint8_t {
 };
 
 struct process_machine_options {
-  std::size_t processes_max = 256;  // at once; at most 65535
+  std::size_t processes_max = 256;  // at once; at most 65534
   /// The first byte of every user_data, so that a ring can be shared. Two machines on one ring need
   /// different ones.
   std::uint8_t magic = 0xBA;

@@ -33,12 +33,13 @@ struct starting {
 result<process_id> start_with_pipes(void* context, process_driver& driver,
                                     process_finished finished, void* state) {
   auto& asked = *static_cast<starting*>(context);
-  return asked.self.start(driver, finished, state, &asked.pipes);
+  return internal::command_access::follow(asked.self, driver, finished, state, &asked.pipes);
 }
 
 result<process_id> start_command(void* self, process_driver& driver, process_finished finished,
                                  void* state) {
-  return static_cast<command*>(self)->start(driver, finished, state);
+  return internal::command_access::follow(*static_cast<command*>(self), driver, finished, state,
+                                          nullptr);
 }
 
 }  // namespace
@@ -50,6 +51,15 @@ command& command::cancelled_by(cancel_token token) noexcept {
 
 result<process_id> command::start(process_driver& driver, process_finished finished, void* context,
                                   process_pipes* pipes) noexcept {
+  if (settings_.token.can_be_cancelled()) {
+    return fail(errc::invalid, "command.start",
+                "cancelled_by is for run and spawn: pass the id to process_driver::cancel");
+  }
+  return follow(driver, finished, context, pipes);
+}
+
+result<process_id> command::follow(process_driver& driver, process_finished finished, void* context,
+                                   process_pipes* pipes) noexcept {
   if (pipes == nullptr && leads_to_a_pipe(settings_)) {
     return fail(errc::invalid, "command.start",
                 "a stream leads to a pipe whose other end would be lost: capture it, spawn, or "

@@ -114,10 +114,11 @@ class start {
                          {.stage = stage, .error_number = error_number, .setter = setter});
     const static_string operation = words_of(stage).operation;
     if (error_number == 0)
-      return fail(cause.kind(), operation, static_string::promise(cause.detail()));
+      return fail(cause.kind(), operation, static_string::promise(cause.detail()),
+                  cause.value().value_or(error::no_value));
     return std::unexpected(error::from_errno(error_number, operation,
                                              static_string::promise(cause.detail()),
-                                             error::no_value, errc::limit));
+                                             cause.value().value_or(error::no_value), errc::limit));
   }
 
   result<void> prepare() noexcept {

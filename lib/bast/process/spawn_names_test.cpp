@@ -107,6 +107,22 @@ TEST_P(SpawnNames, P11_ASessionMayHaveAControllingTerminal) {
   EXPECT_NE(tty.read_until("through the terminal").find("through the terminal"), std::string::npos);
 }
 
+TEST_P(SpawnNames, P11_ATerminalByItsPathDoesNotBecomeOurs) {
+  if (test::emulated) GTEST_SKIP() << "qemu-user's sessions are its own";
+  const terminal tty;
+  ASSERT_TRUE(tty.theirs);
+  char name[128];
+  ASSERT_EQ(::ptsname_r(tty.ours.get(), name, sizeof name), 0);
+  const int status = test::in_child([&] {
+    if (::setsid() < 0) return 1;
+    auto c = command::shell("exit 0");
+    auto started = start(c.in(from::path{name}));
+    if (!started || !test::finish(std::move(*started)).exited(0)) return 2;
+    return ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC) < 0 && errno == ENXIO ? 0 : 3;
+  });
+  EXPECT_EQ(status, 0);
+}
+
 TEST_P(SpawnNames, P8_WhatIsNoTerminalIsNamed) {
   for (const bool session : {true, false}) {
     auto c = child({"exit", "0"});

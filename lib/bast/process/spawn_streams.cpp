@@ -17,7 +17,7 @@ result<void> check_open(int fd) noexcept {
   if (!open) return std::unexpected(open.error());
   if (*open) return {};
   return std::unexpected(error::from_errno(EBADF, "command.start",
-                                           "a descriptor that the child should get is closed"));
+                                           "a descriptor that the child should get is closed", fd));
 }
 
 }  // namespace
@@ -66,10 +66,15 @@ result<int> stream_plan::make_pipe(int stream) noexcept {
 
 result<int> stream_plan::open_path(const command_settings& settings, int stream) noexcept {
   const stream_settings& asked = settings.streams[stream];
-  if (stream == 0) return keep(stream, os::open_file(asked.path.first(), O_RDONLY));
+  // O_NONBLOCK: the other end of a FIFO is not waited for, which would stop the thread. O_NOCTTY: a
+  // terminal does not become ours.
+  constexpr int careful = O_NONBLOCK | O_NOCTTY;
   const int end = asked.append ? O_APPEND : O_TRUNC;
-  auto opened =
-      keep(stream, os::open_file(asked.path.first(), O_WRONLY | O_CREAT | end, file_mode));
+  const int flags = stream == 0 ? O_RDONLY : O_WRONLY | O_CREAT | end;
+  auto opened = keep(stream, os::open_file(asked.path.first(), flags | careful, file_mode));
+  if (opened) {
+    if (const auto done = os::set_blocking(*opened); !done) return std::unexpected(done.error());
+  }
   if (!opened || stream != 2 || settings.streams[1].to != stream_settings::kind::path)
     return opened;
   int& source_of_stdout = moves_.all()[1].source;

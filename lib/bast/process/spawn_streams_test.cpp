@@ -69,6 +69,26 @@ TEST_P(SpawnStreams, P4_StdinMayBeAFile) {
   EXPECT_TRUE(run(d.in(from::path{path})).exited(0)) << "opened for reading only";
 }
 
+// The other end of a FIFO is not waited for: that would stop the thread, where nothing ends it.
+TEST_P(SpawnStreams, P4_AFifoStopsNoThread) {
+  const std::string path = "/tmp/bast-fifo-" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  auto reads = child({"cat", "exit", "0"});
+  const auto nothing = run(reads.in(from::path{path}).out(to::pipe{}));
+  EXPECT_TRUE(nothing.exited(0)) << nothing;
+  EXPECT_EQ(nothing.out, "") << "without a writer it is at its end";
+  auto writes = child({"say", "x"});
+  const auto refused = run(writes.out(to::path{path}));
+  ASSERT_TRUE(refused.failure);
+  EXPECT_EQ(refused.failure->error_number(), ENXIO);
+  const os::descriptor reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  auto again = child({"say", "through"});
+  EXPECT_TRUE(run(again.out(to::path{path})).exited(0));
+  char text[16] = {};
+  EXPECT_EQ(::read(reader.get(), text, sizeof text), 8);
+  ::unlink(path.c_str());
+}
+
 TEST_P(SpawnStreams, P4_TwoPathsToOneFileAreOneStream) {
   char directory[] = "/tmp/bast-streams-XXXXXX";
   ASSERT_NE(::mkdtemp(directory), nullptr);

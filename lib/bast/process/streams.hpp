@@ -46,7 +46,8 @@ struct pipe {};
 struct fd {
   int number;
 };
-/// A file, opened for reading when the command starts.
+/// A file, opened for reading when the command starts; relative to our working directory. A FIFO is
+/// opened without a wait for its writer.
 struct path {
   std::string_view name;
 };
@@ -71,7 +72,9 @@ struct pipe {};
 struct fd {
   int number;
 };
-/// A file, created (0666, less the umask) when the command starts, and truncated unless `append`.
+/// A file, created (0666, less the umask) when the command starts, and truncated unless `append`,
+/// also when the start fails later; relative to our working directory. A FIFO without a reader is
+/// an error (ENXIO).
 /// If out and err name the same file, by any paths, they share one open file.
 struct path {
   std::string_view name;
