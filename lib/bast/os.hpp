@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `os`: every system call (decision D12), and fault injection for each. The layers
-// above make none of their own, except a child between clone and exec (process/spawn_child.cpp);
-// liburing makes its own.
+// The face of layer `os`: every system call (decision D12), and fault injection for each. The
+// layers above make none of their own, except a child between clone and exec
+// (process/spawn_child.cpp); liburing makes its own.
 #pragma once
 
 #include <bast/config.hpp>
