@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "known_library.hpp"
 
-// Named like bast's own class, so that its entry is found; this file does not use bast.
-namespace bast::inline BAST_ABI::internal {
+// Named like bast's own class, in some version of it, so that its entry is found; this file does
+// not use bast.
+namespace bast::inline v9_12::internal {
 template <class Callable, class Return>
 class activation {
  public:
   __attribute__((noinline)) static void enter(void* self) { static_cast<Callable*>(self)->run(); }
 };
-}  // namespace bast::inline BAST_ABI::internal
+}  // namespace bast::inline v9_12::internal
 
 namespace known {
 template <class First, class Second>
