@@ -105,8 +105,8 @@ TEST_F(ChildOwner, F12_AReleasedCoroutineLeavesAChildThatLiesElsewhere) {
 }
 
 TEST_F(ChildOwner, F12_OnAStackThatIsAbandonedItIsStopped) {
+  auto c = child({"hang"});
   auto job = pool_.make([&] {
-    auto c = child({"hang"});
     auto runs = c.spawn(*loop_).value();
     (void)runs.wait();
   });
@@ -201,7 +201,9 @@ TEST_F(ChildOwner, C12_ACoroutineThatIsWokenAndReleasedLeavesNothing) {
 
 TEST_F(ChildOwner, IO16_EndingItOnAnotherThreadEndsTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  auto runs = child({"hang"}).spawn(*loop_).value();
+  // It ends with its input, when this process dies.
+  auto c = child({"drain"});
+  auto runs = c.in(from::pipe{}).out(to::null{}).err(to::null{}).spawn(*loop_).value();
   EXPECT_DEATH(std::thread([&] { const child_process gone = std::move(runs); }).join(),
                "a process driver is used on a thread other than its own");
 }
