@@ -32,8 +32,10 @@ inline constexpr std::size_t stack_alignment = 16;
 /// Bytes below the stack pointer that a leaf function may use without moving it.
 #if defined(__x86_64__)
 inline constexpr std::size_t red_zone_bytes = 128;
-#else
+#elif defined(__aarch64__)
 inline constexpr std::size_t red_zone_bytes = 0;
+#else
+#error "bast has no context switch for this CPU"
 #endif
 
 /// Bytes that `prepare` uses below `top`.

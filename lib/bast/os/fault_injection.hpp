@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fault injection: the library makes every system call through `system_call(kind, f)`, where a test
-// can make the k-th call of a kind fail, once or from then on, with a chosen errno.
+// Fault injection: the library makes every system call through `system_call(kind, failure, f)`,
+// where a test can make the k-th call of a kind fail, once or from then on, with a chosen errno.
 //
 //   bast::os::fault_scope fault({.kind = call::protect, .nth = 3, .error_number = ENOMEM});
 //   ... the third mprotect fails ...
