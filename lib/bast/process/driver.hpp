@@ -15,9 +15,10 @@ namespace bast::inline BAST_ABI {
 
 /// Owned by the thread that created it, until that thread ends: on another thread, functions that
 /// return a result fail with `wrong_thread`, and the others end the process (IO-16). Only
-/// `cancel_from_anywhere` may be called by other threads, until the end. Once its thread has ended,
-/// any thread may destroy it. Code that its own loop called must not destroy it (checked). In a
-/// forked child it fails with `forked`, is idle, and may be destroyed in any state (IO-15).
+/// `cancel_from_anywhere` may be called by other threads, until the end. It must be idle when its
+/// thread ends, because no other thread can drive it; any thread may then destroy it. Code that
+/// its own loop called must not destroy it (checked). In a forked child it fails with `forked`, is
+/// idle, and may be destroyed in any state (IO-15).
 class process_driver {
  public:
   /// A driver is on the heap (os/heap.hpp), because waiting coroutines know its address.
