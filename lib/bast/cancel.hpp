@@ -14,5 +14,6 @@
 #include "bast/cancel/binding.hpp"
 #include "bast/cancel/callback.hpp"
 #include "bast/cancel/source.hpp"
+#include "bast/cancel/time.hpp"
 #include "bast/cancel/token.hpp"
 #include "bast/cancel/wait_group.hpp"

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <bast/config.hpp>
+#include <cstring>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -89,6 +90,9 @@ class [[nodiscard]] step {
       ::new (static_cast<void*>(&value_)) stored(std::move(other.value_));
     } else if (failed()) {
       ::new (static_cast<void*>(&error_)) bast::error(other.error_);
+    } else {
+      // GCC 12 would warn, in users' functions, that clear() might read what was never written.
+      std::memset(static_cast<void*>(&value_), 0, sizeof(value_));
     }
   }
   void clear() noexcept {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The setters for the three standard streams.
+#include <type_traits>
+#include <variant>
+
 #include "bast/process/command.hpp"
 
 namespace bast::inline BAST_ABI {
@@ -29,6 +32,11 @@ void command::lead_path(int stream, std::string_view path, bool append) noexcept
   lead(stream, stream_kind::path);
 }
 
+// A variant of trivially copyable types always has a value, so std::visit does not throw.
+static_assert(std::is_trivially_copyable_v<input_source>);
+static_assert(std::is_trivially_copyable_v<output_target>);
+
+// NOLINTNEXTLINE(bugprone-exception-escape): see above
 command& command::in(const input_source& source) noexcept {
   struct visitor {
     command& self;
@@ -49,6 +57,7 @@ command& command::in(const input_source& source) noexcept {
   return *this;
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): see above
 command& command::lead_output(int stream, const output_target& target) noexcept {
   struct visitor {
     command& self;

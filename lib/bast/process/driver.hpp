@@ -21,7 +21,9 @@ namespace bast::inline BAST_ABI {
 /// idle, and may be destroyed in any state (IO-15).
 class process_driver {
  public:
-  /// A driver is on the heap (os/heap.hpp), because waiting coroutines know its address.
+  /// A driver is on the heap (os/heap.hpp), because waiting coroutines know its address; `create`
+  /// makes it.
+  static void* operator new(std::size_t size) noexcept { return os::allocate(size); }
   static void operator delete(void* driver) noexcept { os::deallocate(driver); }
 
   process_driver(const process_driver&) = delete;

@@ -24,10 +24,8 @@ result<std::unique_ptr<epoll_adapter>> epoll_adapter::create(
   if (!wake) return std::unexpected(wake.error());
   auto poller = os::make_poller();
   if (!poller) return std::unexpected(poller.error());
-  void* const place = os::allocate(sizeof(epoll_adapter));
-  if (place == nullptr) return fail(errc::no_memory, "epoll_adapter.create", "no memory for it");
-  std::unique_ptr<epoll_adapter> made(::new (place)
-                                          epoll_adapter(std::move(*wake), std::move(*poller)));
+  std::unique_ptr<epoll_adapter> made(new epoll_adapter(std::move(*wake), std::move(*poller)));
+  if (made == nullptr) return fail(errc::no_memory, "epoll_adapter.create", "no memory for it");
   const process_machine_options machine = {.processes_max = options.processes_max,
                                            .timers = machine_timers::ticks};
   if (auto begun = made->begin(machine); !begun) return std::unexpected(begun.error());

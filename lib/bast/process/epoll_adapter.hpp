@@ -14,6 +14,7 @@
 #include <chrono>
 #include <memory>
 
+#include "bast/cancel.hpp"
 #include "bast/os.hpp"
 #include "bast/process/driver.hpp"
 

@@ -45,9 +45,8 @@ result<std::unique_ptr<uring_adapter>> uring_adapter::create(
     io_uring& ring, const uring_adapter_options& options) noexcept {
   auto wake = os::make_event();
   if (!wake) return std::unexpected(wake.error());
-  void* const place = os::allocate(sizeof(uring_adapter));
-  if (place == nullptr) return fail(errc::no_memory, "uring_adapter.create", "no memory for it");
-  std::unique_ptr<uring_adapter> made(::new (place) uring_adapter(std::move(*wake), ring));
+  std::unique_ptr<uring_adapter> made(new uring_adapter(std::move(*wake), ring));
+  if (made == nullptr) return fail(errc::no_memory, "uring_adapter.create", "no memory for it");
   auto begun = made->begin({.processes_max = options.processes_max, .magic = options.magic});
   if (!begun) return std::unexpected(begun.error());
   return made;
