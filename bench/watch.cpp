@@ -37,7 +37,7 @@ void first_uses(benchmark::State& state, bool measure) {
       for (std::size_t site = 0; site < sites; ++site) {
         for (std::size_t i = 0; i < uses; ++i) {
           auto one = pool.acquire();
-          (void)one->start(labels[site], [] {});
+          (void)one->start(bast::static_string::promise(labels[site]), [] {});
         }
       }
     });
@@ -69,14 +69,14 @@ BENCHMARK(unrecorded_switch);
 }
 
 /// A coroutine that needs one growth, from 32 KiB to 64 KiB.
-void grow(bast::coro_pool& pool, const char* site) {
+void grow(bast::coro_pool& pool, bast::static_string site) {
   auto one = pool.acquire();
   (void)one->start(site, [] { benchmark::DoNotOptimize(descend(10)); });
   (void)one->release();
 }
 
 /// One growth on a warm stack, after `before` was grown there.
-void grow_after(benchmark::State& state, const char* before) {
+void grow_after(benchmark::State& state, bast::static_string before) {
   for (auto _ : state) {
     state.PauseTiming();
     {
