@@ -19,6 +19,14 @@ namespace internal {
 template <class>
 inline constexpr bool never_true = false;
 
+template <class Result>
+struct returned {
+  static_assert(!std::is_reference_v<Result>, "a coroutine returns a value, not a reference");
+  using type = std::remove_cvref_t<Result>;
+};
+template <class Result>
+using returned_value = typename returned<Result>::type;
+
 template <class Result, class... Parameters>
 struct coro_for {
   static_assert(never_true<Result>,
@@ -28,18 +36,15 @@ struct coro_for {
 };
 template <class Result>
 struct coro_for<Result> {
-  static_assert(!std::is_reference_v<Result>, "a coroutine returns a value, not a reference");
-  using type = coro<void, void, std::remove_cvref_t<Result>>;
+  using type = coro<void, void, returned_value<Result>>;
 };
 template <class Result, class Yield>
 struct coro_for<Result, yielder<Yield>&> {
-  static_assert(!std::is_reference_v<Result>, "a coroutine returns a value, not a reference");
-  using type = coro<Yield, void, std::remove_cvref_t<Result>>;
+  using type = coro<Yield, void, returned_value<Result>>;
 };
 template <class Result, class Yield, class Resume>
 struct coro_for<Result, Resume, yielder<Yield, Resume>&> {
-  static_assert(!std::is_reference_v<Result>, "a coroutine returns a value, not a reference");
-  using type = coro<Yield, Resume, std::remove_cvref_t<Result>>;
+  using type = coro<Yield, Resume, returned_value<Result>>;
 };
 
 /// A function or an object with one call operator that is not a template.

@@ -35,23 +35,25 @@ struct awaited_child {
   child_process* owner = nullptr;  // null: it ended, or detached
   std::optional<process_result> ended;
 
+  child_process own() noexcept { return child_process(*this); }
+
+  /// Its owner, the coroutine that waits and the loop each call this when they are done with it. In
+  /// a forked child no loop is (IO-15).
+  void destroy_if_unused() noexcept {
+    if (owner != nullptr || waits != nullptr) return;
+    if (ended || process.is_forked()) os::destroy(this);
+  }
+
   static void finished(void* context, process_id, process_result&& result) noexcept {
     auto* const self = static_cast<awaited_child*>(context);
     self->stop_own.reset();  // The driver may be gone when the token fires.
-    if (self->owner == nullptr && self->waits == nullptr) return os::destroy(self);
     self->ended.emplace(std::move(result));
-    if (self->waits != nullptr && self->waits->commit(self->armed, arm_first)) self->waits->wake();
+    if (self->waits == nullptr) return self->destroy_if_unused();
+    if (self->waits->commit(self->armed, arm_first)) self->waits->wake();
   }
 };
 
 namespace {
-
-/// Its owner, the coroutine that waits and the loop each call this when they are done with it. In a
-/// forked child no loop is (IO-15).
-void destroy_if_unused(awaited_child& state) noexcept {
-  if (state.owner != nullptr || state.waits != nullptr) return;
-  if (state.ended || state.process.is_forked()) os::destroy(&state);
-}
 
 /// The coroutine's side of a wait. On an abandoned stack it ends as in its destructor.
 class wait_for_end : private abandonable {
@@ -80,7 +82,7 @@ class wait_for_end : private abandonable {
     (void)waiter_.withdraw();
     state_.waits = nullptr;
     state_.governing = {};
-    if (!is_over_) destroy_if_unused(state_);
+    if (!is_over_) state_.destroy_if_unused();
   }
 
   awaited_child& state_;
@@ -88,18 +90,22 @@ class wait_for_end : private abandonable {
   bool is_over_ = false;  // and the state is the coroutine's
 };
 
+/// The executor that will continue the calling coroutine. Errors: not_in_fiber, with the detail
+/// `outside`; those of process_driver::continues and waiter::check.
+result<executor*> home_of_wait(process_driver& driver, static_string operation,
+                               static_string outside) noexcept {
+  if (!this_coro::exists()) return fail(errc::not_in_fiber, operation, outside);
+  auto home = driver.continues();
+  if (!home) return home;
+  if (auto may = waiter::check(operation, *home); !may) return std::unexpected(may.error());
+  return home;
+}
+
 }  // namespace
 
-struct child_access {
-  static child_process make(awaited_child& state) noexcept { return child_process(state); }
-};
-
 result<child_process> begin_child(process_driver& driver, const cancel_token& own,
-                                  process_starter start, void* context) noexcept {
-  constexpr static_string operation = "command.spawn";
-  if (auto may = own.check(operation); !may && !BAST_MUTANT(started_though_cancelled)) {
-    return std::unexpected(may.error());
-  }
+                                  static_string operation, process_starter start,
+                                  void* context) noexcept {
   auto* const state = os::make<awaited_child>(driver);
   if (state == nullptr) return fail(errc::no_memory, operation, "no memory for the wait");
   const auto id = start(context, driver, awaited_child::finished, state);
@@ -111,7 +117,7 @@ result<child_process> begin_child(process_driver& driver, const cancel_token& ow
   if (const process_start* const started = driver.machine().find_start(*id)) {
     state->pid = started->pid;
   }
-  child_process child = child_access::make(*state);
+  child_process child = state->own();
   if (own.can_be_cancelled()) {
     state->stop_own.emplace(own, stop_child{&driver, *id, state->process});
   }
@@ -121,13 +127,9 @@ result<child_process> begin_child(process_driver& driver, const cancel_token& ow
 result<process_result> run_and_wait(process_driver& driver, const cancel_token& own,
                                     process_starter start, void* context) {
   constexpr static_string operation = "command.run";
-  if (!this_coro::exists()) {
-    return fail(errc::not_in_fiber, operation, "no coroutine runs on this thread: use start");
-  }
   // Checked before anything runs: a command that cannot be waited for stays usable (P-9).
-  const auto home = driver.continues();
+  const auto home = home_of_wait(driver, operation, "no coroutine runs on this thread: use start");
   if (!home) return std::unexpected(home.error());
-  if (auto may = waiter::check(operation, *home); !may) return std::unexpected(may.error());
   if (auto may = own.check(operation); !may && !BAST_MUTANT(started_though_cancelled)) {
     return std::unexpected(may.error());
   }
@@ -135,7 +137,7 @@ result<process_result> run_and_wait(process_driver& driver, const cancel_token& 
       !may && !BAST_MUTANT(started_though_cancelled)) {
     return std::unexpected(may.error());
   }
-  auto child = begin_child(driver, own, start, context);
+  auto child = begin_child(driver, own, operation, start, context);
   if (!child) return std::unexpected(child.error());
   return child->wait();
 }
@@ -177,16 +179,11 @@ result<process_result> child_process::wait() {
   if (state_ == nullptr) return refers_to_nothing(operation);
   internal::awaited_child& state = *state_;
   if (!state.ended) {
-    if (!this_coro::exists()) {
-      return fail(errc::not_in_fiber, operation,
-                  "no coroutine runs on this thread, and it has not ended");
-    }
-    if (state.waits != nullptr)
-      return fail(errc::busy, operation, "another coroutine waits for it");
-    const auto home = state.driver.continues();
+    const auto home = internal::home_of_wait(
+        state.driver, operation, "no coroutine runs on this thread, and it has not ended");
     if (!home) return std::unexpected(home.error());
-    if (auto may = internal::waiter::check(operation, *home); !may) {
-      return std::unexpected(may.error());
+    if (state.waits != nullptr) {
+      return fail(errc::busy, operation, "another coroutine waits for it");
     }
     state.governing = this_coro::cancellation();
     internal::wait_for_end waiting(*home, state);
@@ -216,7 +213,7 @@ internal::awaited_child* child_process::forget() noexcept {
 }
 
 void child_process::detach() noexcept {
-  if (internal::awaited_child* const state = forget()) internal::destroy_if_unused(*state);
+  if (internal::awaited_child* const state = forget()) state->destroy_if_unused();
 }
 
 void child_process::leave() noexcept {
@@ -227,7 +224,7 @@ void child_process::leave() noexcept {
     // P-14. Where the driver's thread has ended, no loop runs that would have to be notified.
     if (!state->driver.cancel(state->id)) (void)machine.cancel(state->id);
   }
-  internal::destroy_if_unused(*state);
+  state->destroy_if_unused();
 }
 
 }  // namespace bast::inline BAST_ABI

@@ -24,7 +24,6 @@ struct process_pipes {
 
 namespace internal {
 struct awaited_child;
-struct child_access;
 }  // namespace internal
 
 /// Owns a running program. If the owner ends first, in any way (F-12), the program is stopped, and
@@ -78,7 +77,7 @@ class [[nodiscard]] child_process : private internal::abandonable {
   process_pipes pipes;
 
  private:
-  friend struct internal::child_access;
+  friend struct internal::awaited_child;
   explicit child_process(internal::awaited_child& state) noexcept : abandonable(abandoned) {
     adopt(&state);
   }

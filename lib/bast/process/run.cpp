@@ -27,19 +27,13 @@ bool leads_to_a_pipe(const command_settings& settings) noexcept {
 
 struct starting {
   command& self;
-  process_pipes pipes;
+  process_pipes* pipes;
 };
 
-result<process_id> start_with_pipes(void* context, process_driver& driver,
-                                    process_finished finished, void* state) {
-  auto& asked = *static_cast<starting*>(context);
-  return internal::command_access::follow(asked.self, driver, finished, state, &asked.pipes);
-}
-
-result<process_id> start_command(void* self, process_driver& driver, process_finished finished,
+result<process_id> start_command(void* context, process_driver& driver, process_finished finished,
                                  void* state) {
-  return internal::command_access::follow(*static_cast<command*>(self), driver, finished, state,
-                                          nullptr);
+  const auto& asked = *static_cast<const starting*>(context);
+  return internal::command_access::follow(asked.self, driver, finished, state, asked.pipes);
 }
 
 }  // namespace
@@ -94,14 +88,20 @@ result<process_id> command::follow(process_driver& driver, process_finished fini
 }
 
 result<child_process> command::spawn(process_driver& driver) noexcept {
-  starting asked{*this, {}};
-  auto child = internal::begin_child(driver, settings_.token, start_with_pipes, &asked);
-  if (child) child->pipes = std::move(asked.pipes);
+  constexpr static_string operation = "command.spawn";
+  if (auto may = settings_.token.check(operation); !may && !BAST_MUTANT(started_though_cancelled)) {
+    return std::unexpected(may.error());
+  }
+  process_pipes pipes;
+  starting asked{*this, &pipes};
+  auto child = internal::begin_child(driver, settings_.token, operation, start_command, &asked);
+  if (child) child->pipes = std::move(pipes);
   return child;
 }
 
 result<process_result> command::run(process_driver& driver) {
-  return internal::run_and_wait(driver, settings_.token, start_command, this);
+  starting asked{*this, nullptr};
+  return internal::run_and_wait(driver, settings_.token, start_command, &asked);
 }
 
 result<process_result> command::run() {

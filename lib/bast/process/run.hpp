@@ -12,9 +12,11 @@ namespace bast::inline BAST_ABI::internal {
 using process_starter = result<process_id> (*)(void* context, process_driver& driver,
                                                process_finished finished, void* state);
 
-/// Starts a child that is stopped when `own` fires. Errors: cancelled, no_memory; those of `start`.
+/// Starts a child that is stopped when `own` fires; the caller checks `own` before. Errors, in the
+/// name of `operation`: no_memory; those of `start`.
 [[nodiscard]] result<child_process> begin_child(process_driver& driver, const cancel_token& own,
-                                                process_starter start, void* context) noexcept;
+                                                static_string operation, process_starter start,
+                                                void* context) noexcept;
 
 /// The same, and suspends the coroutine until the process has ended. Starts nothing if `own` or the
 /// coroutine's token has fired before. Errors: not_in_fiber, bad_state, cancelled, no_memory; those
