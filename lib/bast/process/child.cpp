@@ -118,9 +118,7 @@ result<child_process> begin_child(process_driver& driver, const cancel_token& ow
     state->pid = started->pid;
   }
   child_process child = state->own();
-  if (own.can_be_cancelled()) {
-    state->stop_own.emplace(own, stop_child{&driver, *id, state->process});
-  }
+  state->stop_own.emplace(own, stop_child{&driver, *id, state->process});
   return child;
 }
 

@@ -104,6 +104,25 @@ TEST_F(ChildOwner, F12_AReleasedCoroutineLeavesAChildThatLiesElsewhere) {
   EXPECT_EQ(runs.wait()->status.code, 5);
 }
 
+TEST_F(ChildOwner, IO16_OnAnotherThreadItsFunctionsFailAndTheWaitGoesOn) {
+  auto c = child({"drain", "exit", "5"});
+  c.in(from::pipe{});
+  auto runs = c.spawn(*loop_).value();
+  std::optional<int> code;
+  auto job = pool_.make([&] { code = runs.wait()->status.code; });
+  ASSERT_TRUE(job->resume().parked());
+  std::thread([&] {
+    EXPECT_EQ(kind_of(runs.signal(SIGKILL)), errc::wrong_thread);
+    EXPECT_EQ(kind_of(runs.stop()), errc::wrong_thread);
+    coro_pool theirs = coro_pool::create().value();
+    auto second = theirs.make([&] { EXPECT_EQ(kind_of(runs.wait()), errc::wrong_thread); });
+    EXPECT_TRUE(second->resume().finished());
+  }).join();
+  runs.pipes.stdin_pipe.reset();
+  until_idle();
+  EXPECT_EQ(code, 5);
+}
+
 TEST_F(ChildOwner, F12_OnAStackThatIsAbandonedItIsStopped) {
   auto c = child({"hang"});
   auto job = pool_.make([&] {

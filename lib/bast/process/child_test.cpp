@@ -4,6 +4,7 @@
 #include "bast/process/child.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,8 @@ TEST_F(ChildProcess, P14_HasAPidTakesSignalsAndEnds) {
     EXPECT_FALSE(runs->pipes.stdin_pipe);
     EXPECT_EQ(line_of(runs->pipes.stdout_pipe), "ready");
     EXPECT_FALSE(runs->has_ended());
+    const process_id id = runs->id();
+    EXPECT_TRUE(loop_->signal(id, 0)) << "the driver knows it by this id";
     ASSERT_TRUE(runs->signal(SIGUSR1));
     const auto ended = runs->wait();
     ASSERT_TRUE(ended);
@@ -48,6 +51,7 @@ TEST_F(ChildProcess, P14_HasAPidTakesSignalsAndEnds) {
     EXPECT_EQ(ended->status.how, exit_status::kind::signalled);
     EXPECT_EQ(ended->status.code, SIGUSR1);
     EXPECT_EQ(runs->pid(), -1) << "the result is taken once";
+    EXPECT_EQ(runs->id(), process_id());
     EXPECT_EQ(kind_of(runs->wait()), errc::stale_handle);
     EXPECT_EQ(kind_of(runs->signal(SIGTERM)), errc::stale_handle);
     EXPECT_EQ(kind_of(runs->stop()), errc::stale_handle);
@@ -115,6 +119,18 @@ TEST_F(ChildProcess, C12_ATokenStopsItWhileNoCoroutineWaits) {
   auto late = child({"hang"});
   EXPECT_EQ(kind_of(late.cancelled_by(source.token()).spawn(*loop_)), errc::cancelled);
   EXPECT_FALSE(late.started());
+}
+
+TEST_F(ChildProcess, C12_ATokenThatFiresAfterTheEndWakesNoLoop) {
+  const cancel_source source = cancel_source::create().value();
+  auto c = child({"exit", "0"});
+  c.cancelled_by(source.token());
+  auto runs = c.spawn(*loop_).value();
+  until_idle();
+  source.cancel();
+  pollfd wakes{.fd = loop_->fd(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&wakes, 1, 0), 0);
+  EXPECT_EQ(runs.wait()->ended_by, process_ending::exited);
 }
 
 TEST_F(ChildProcess, C12_ATokenThatFiresAfterTheDriverIsGoneReachesNothing) {
