@@ -35,7 +35,7 @@ takes() {
   name="$(names "$1")"
   name="(${name// /|})"
   case "$1" in
-    help | setup | corpus | faults | layers | style | format | cost-table) ;;
+    help | setup | corpus | faults | layers | style | format | cost-table | inspector) ;;
     test | quick | mutants) printf '( %s)*' "$name" ;;
     nightly) printf '( --again)?' ;;
     labels) printf ' %s' "$name" ;;

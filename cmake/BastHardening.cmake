@@ -9,7 +9,7 @@
 
 set(BAST_INSTRUMENTATION "")
 
-if(NOT BAST_SANITIZER STREQUAL "")
+if(NOT "${BAST_SANITIZER}" STREQUAL "")
   # Frame pointers make the unwinder of the sanitizer run-time both fast and able to cross fibers.
   list(APPEND BAST_INSTRUMENTATION -fsanitize=${BAST_SANITIZER} -fno-omit-frame-pointer)
   if(BAST_SANITIZER STREQUAL "undefined")
@@ -47,7 +47,7 @@ endmacro()
 # matter to a fiber library: stack clash protection keeps a large frame from jumping over a guard,
 # and CET marks every indirect branch target, the context switch included.
 function(bast_add_hardening target)
-  if(BAST_INSTRUMENTATION AND NOT PROJECT_IS_TOP_LEVEL)
+  if(BAST_INSTRUMENTATION AND NOT bast_IS_TOP_LEVEL)
     target_compile_options(${target} PRIVATE ${BAST_INSTRUMENTATION})
     target_link_options(${target} PRIVATE ${BAST_INSTRUMENTATION})
   endif()

@@ -1,6 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The warnings our own code is held to. They are PRIVATE to our targets: a consumer chooses its own.
+# What every target of ours shares. All of it is PRIVATE: a consumer chooses its own.
+
+include(BastHardening)     # bast_add_hardening(target)
+
+# bast_setup_target(<target>)
+#
+# Language, warnings, hardening, and whether exceptions exist: of the library, the tests, the tools,
+# the examples and the benchmarks.
+function(bast_setup_target target)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  target_compile_features(${target} PRIVATE cxx_std_23)
+  bast_add_warnings(${target})
+  bast_add_hardening(${target})
+  if(NOT BAST_EXCEPTIONS)
+    target_compile_options(${target} PRIVATE
+      "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-fno-exceptions -fno-rtti>")
+  endif()
+endfunction()
 
 # bast_add_warnings(<target>)
 function(bast_add_warnings target)
