@@ -84,6 +84,8 @@ enum class wait_state : std::uint8_t {
 inline constexpr std::uint16_t arm_first = 0;
 inline constexpr std::uint16_t arm_cancelled = 0xffff;
 
+/// wake(), wait() and withdraw() are not inlined: so each call through an executor is in one function
+/// in every build, where the annotations of bast-stacks know it.
 template <class Atomics, class Executor>
 class basic_waiter {
  public:
@@ -114,7 +116,7 @@ class basic_waiter {
   }
   /// Resumes the owner. The committer's last access (I3); what the committer did before happens
   /// before the owner continues.
-  void wake() noexcept {
+  [[gnu::noinline]] void wake() noexcept {
     if (process_.is_forked()) return;  // I5
     if (home_ != nullptr) return home_->wake(link_);
     const auto* const bell = &done_;
@@ -125,7 +127,7 @@ class basic_waiter {
 
   /// Owner only: waits for a commit and returns its arm. Blocks an OS thread. Suspends a coroutine,
   /// and throws forced_unwind if that is released first: then withdraw() must follow.
-  [[nodiscard]] std::uint16_t wait() {
+  [[nodiscard, gnu::noinline]] std::uint16_t wait() {
     if (home_ != nullptr) {
       home_->park(link_);
     } else {
@@ -137,7 +139,7 @@ class basic_waiter {
   /// Owner only: ends the wait, if it is armed. Afterwards no commit succeeds and no wake is
   /// pending. Returns the arm that was committed before, or arm_cancelled. May wait for a committer
   /// between its commit() and its wake().
-  std::uint16_t withdraw() noexcept {
+  [[gnu::noinline]] std::uint16_t withdraw() noexcept {
     const armed_word armed = word_.load(std::memory_order_relaxed);
     if (armed == 0) return arm_cancelled;
     const bool waits = (armed & state_mask) == static_cast<armed_word>(wait_state::waiting);
