@@ -33,11 +33,10 @@ struct asked_process {
   std::deque<bool>* ran;  // see combined_memory
 };
 
-result<process_id> start_asked(void* context, process_driver&, process_finished finished,
-                               void* state) {
+result<process_id> start_asked(void* context, process_driver&, const process_follower& follower) {
   const auto& asked = *static_cast<asked_process*>(context);
   asked.ran->push_back(true);
-  return asked.loop->start(asked.place, *asked.order, finished, state);
+  return asked.loop->start(asked.place, *asked.order, follower);
 }
 
 }  // namespace

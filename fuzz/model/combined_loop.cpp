@@ -55,14 +55,14 @@ void combined_loop::leak_when_at_work() {
 }
 
 result<process_id> combined_loop::start(std::size_t owner, const combined_order& order,
-                                        process_finished finished, void* state) {
+                                        const process_follower& follower) {
   if (auto room = driver_->machine().has_room(); !room) return std::unexpected(room.error());
   followed& who = processes_.emplace_back();
   who.loop = this;
   who.owner = owner;
   who.child = &world_.fork(order.start.own_group);
-  who.finished = finished;
-  who.state = state;
+  who.finished = follower.finished;
+  who.state = follower.context;
   process_start child = order.start;
   child.pid = who.child->pid;
   child.pidfd = world_.open_pidfd(*who.child);

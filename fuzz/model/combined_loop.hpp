@@ -48,7 +48,7 @@ class combined_loop {
 
   /// Acts as a process_starter: creates a simulated process of `owner` and supervises it.
   result<process_id> start(std::size_t owner, const combined_order& order,
-                           process_finished finished, void* state);
+                           const process_follower& follower);
   /// Performs everything that can happen without time passing, in some order.
   void settle();
   void pass(std::int64_t duration_ns);

@@ -99,6 +99,7 @@ void process_world::submit(const operation& wanted) {
       if (wanted.length == 0) complain("a read of nothing would look like the end");
       [[fallthrough]];
     case operation_kind::poll:
+    case operation_kind::poll_to_write:
       if (find(wanted.fd) == nullptr) complain("W1: a closed descriptor is waited for");
       break;
     case operation_kind::cancel:

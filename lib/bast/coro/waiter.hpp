@@ -84,8 +84,8 @@ enum class wait_state : std::uint8_t {
 inline constexpr std::uint16_t arm_first = 0;
 inline constexpr std::uint16_t arm_cancelled = 0xffff;
 
-/// wake(), wait() and withdraw() are not inlined: so each call through an executor is in one function
-/// in every build, where the annotations of bast-stacks know it.
+/// wake(), wait() and withdraw() are not inlined: so each call through an executor is in one
+/// function in every build, where the annotations of bast-stacks know it.
 template <class Atomics, class Executor>
 class basic_waiter {
  public:

@@ -2,9 +2,13 @@
 #include "bast/os/pipe.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "bast/os/failed.hpp"
 #include "bast/os/fault_injection.hpp"
@@ -19,6 +23,37 @@ using internal::system_call;
 // From <linux/memfd.h> of Linux 6.3; Debian 12's headers are older. Without this flag a kernel
 // whose vm.memfd_noexec is 2 refuses the call, and others may log a warning.
 constexpr unsigned mfd_noexec_seal = 8;
+
+/// Blocks SIGPIPE of the calling thread while it exists; the one that a write raised meanwhile is
+/// taken back.
+class without_sigpipe {
+ public:
+  without_sigpipe() noexcept {
+    sigset_t waiting;
+    ::sigemptyset(&sigpipe_);
+    ::sigaddset(&sigpipe_, SIGPIPE);
+    (void)::pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+    (void)::sigpending(&waiting);
+    was_pending_ = ::sigismember(&waiting, SIGPIPE) == 1;
+  }
+  ~without_sigpipe() { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  without_sigpipe(const without_sigpipe&) = delete;
+  without_sigpipe& operator=(const without_sigpipe&) = delete;
+
+  /// Keeps errno.
+  void take_back() const noexcept {
+    const int error_number = errno;
+    const timespec at_once = {};
+    while (!was_pending_ && ::sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+    errno = error_number;
+  }
+
+ private:
+  sigset_t sigpipe_;
+  sigset_t before_;
+  bool was_pending_ = false;
+};
 
 int create_memory_file(const char* name, unsigned flags) noexcept {
   return above_standard(
@@ -77,11 +112,13 @@ result<std::size_t> read_some(int fd, std::span<std::byte> space) noexcept {
 }
 
 result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcept {
+  const without_sigpipe quiet;
   ssize_t size = -1;
   do {
     size = system_call(call::write, ssize_t{-1},
                        [=] { return ::write(fd, bytes.data(), bytes.size()); });
   } while (size < 0 && errno == EINTR);
+  if (size < 0 && errno == EPIPE) quiet.take_back();
   if (size < 0) return failed("os.write_some", "write refused", fd);
   return static_cast<std::size_t>(size);
 }

@@ -30,8 +30,8 @@ struct pipe_ends {
 /// Reads at most `space.size()` bytes; 0 is the end. Retries EINTR. Errors: io, `limit`
 /// (EAGAIN: no data, and the description does not block).
 [[nodiscard]] result<std::size_t> read_some(int fd, std::span<std::byte> space) noexcept;
-/// Writes at least one byte unless `bytes` is empty. Retries EINTR. Raises SIGPIPE where
-/// write(2) does. Errors: as read_some; `closed` (EPIPE).
+/// Writes at least one byte unless `bytes` is empty. Retries EINTR. Raises no SIGPIPE. Errors: as
+/// read_some; `closed` (EPIPE).
 [[nodiscard]] result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcept;
 
 /// True if a file may become `end` bytes long. Check before every write or extension: beyond

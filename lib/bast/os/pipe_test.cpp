@@ -163,6 +163,37 @@ TEST(Pipe, NothingIsWrittenAndReadAsNothing) {
   EXPECT_EQ(read_some(ends.read_end.get(), {}), 0U);
 }
 
+TEST(Pipe, P17_AWriteWithoutAReaderRaisesNoSignal) {
+  EXPECT_EQ(test::in_child([] {
+              ::signal(SIGPIPE, SIG_DFL);
+              pipe_ends ends = make_pipe().value();
+              ends.read_end.reset();
+              sigset_t blocked;
+              for (int round = 0; round < 2; ++round) {
+                const auto written = write_some(ends.write_end.get(), as_bytes("x"));
+                if (written || written.error() != errc::closed) return 1;
+                if (written.error().error_number() != EPIPE) return 2;
+                sigset_t pending;
+                ::sigpending(&pending);
+                if (::sigismember(&pending, SIGPIPE) != 0) return 3;
+                ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+                if (::sigismember(&blocked, SIGPIPE) != 0) return 4;
+              }
+              // One that was pending before stays, and so does the mask.
+              ::sigemptyset(&blocked);
+              ::sigaddset(&blocked, SIGPIPE);
+              ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+              ::raise(SIGPIPE);
+              if (write_some(ends.write_end.get(), as_bytes("x"))) return 5;
+              sigset_t pending;
+              ::sigpending(&pending);
+              if (::sigismember(&pending, SIGPIPE) != 1) return 6;
+              ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+              return ::sigismember(&blocked, SIGPIPE) == 1 ? 0 : 7;
+            }),
+            0);
+}
+
 TEST(Pipe, InterruptionsAreCountedByNobody) {
   const pipe_ends ends = make_pipe().value();
   {

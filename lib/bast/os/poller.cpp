@@ -20,9 +20,9 @@ namespace {
 using internal::failed;
 using internal::system_call;
 
-int control(int poller, int operation, int fd, std::uint64_t data) noexcept {
-  // EPOLLHUP and EPOLLERR are always reported.
-  epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = data}};
+int control(int poller, int operation, int fd, std::uint64_t data, readiness awaited) noexcept {
+  const std::uint32_t events = awaited == readiness::readable ? EPOLLIN : EPOLLOUT;
+  epoll_event event{.events = events | EPOLLONESHOT, .data = {.u64 = data}};
   return system_call(call::epoll, -1, [&] { return ::epoll_ctl(poller, operation, fd, &event); });
 }
 
@@ -61,15 +61,17 @@ result<descriptor> make_poller() noexcept {
   return descriptor(fd);
 }
 
-result<void> watch_once(int poller, int fd, std::uint64_t data) noexcept {
+result<void> watch_once(int poller, int fd, std::uint64_t data, readiness awaited) noexcept {
   // Most descriptors are watched repeatedly.
-  int status = control(poller, EPOLL_CTL_MOD, fd, data);
-  if (status != 0 && errno == ENOENT) status = control(poller, EPOLL_CTL_ADD, fd, data);
+  int status = control(poller, EPOLL_CTL_MOD, fd, data, awaited);
+  if (status != 0 && errno == ENOENT) status = control(poller, EPOLL_CTL_ADD, fd, data, awaited);
   if (status != 0) return failed("os.watch_once", "epoll_ctl refused the descriptor", fd);
   return {};
 }
 
-void unwatch(int poller, int fd) noexcept { (void)control(poller, EPOLL_CTL_DEL, fd, 0); }
+void unwatch(int poller, int fd) noexcept {
+  (void)control(poller, EPOLL_CTL_DEL, fd, 0, readiness::readable);
+}
 
 result<std::size_t> wait_events(int poller, std::span<epoll_event> events,
                                 std::int64_t deadline_ns) noexcept {

@@ -20,12 +20,16 @@ namespace bast::inline BAST_ABI::os {
 /// readable already.
 [[nodiscard]] result<void> set_event(int event) noexcept;
 
+/// What to wait for; that a descriptor is hung up is always reported.
+enum class readiness : std::uint8_t { readable, writable };
+
 /// An epoll set. Errors: `limit`, no_memory.
 [[nodiscard]] result<descriptor> make_poller() noexcept;
-/// Reports once when `fd` is readable or hung up, by an event that carries `data`. Replaces an
-/// earlier request for that descriptor. Errors: no_memory, `limit` (fs.epoll.max_user_watches), io
+/// Reports once when `fd` is ready or hung up, by an event that carries `data`. Replaces an earlier
+/// request for that descriptor. Errors: no_memory, `limit` (fs.epoll.max_user_watches), io
 /// (EPERM: the descriptor cannot be waited for).
-[[nodiscard]] result<void> watch_once(int poller, int fd, std::uint64_t data) noexcept;
+[[nodiscard]] result<void> watch_once(int poller, int fd, std::uint64_t data,
+                                      readiness awaited = readiness::readable) noexcept;
 /// Cancels the request. Best effort: an event that is reported nevertheless carries the old data.
 void unwatch(int poller, int fd) noexcept;
 /// Waits for an event, a signal, or until `deadline_ns`; INT64_MAX means no deadline, and a past

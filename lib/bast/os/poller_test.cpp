@@ -39,7 +39,8 @@ std::string told_at_once(int poller, std::size_t most = 8) {
     lines += std::to_string(events[i].data.u64) + ':';
     if ((mask & EPOLLIN) != 0) lines += " in";
     if ((mask & EPOLLHUP) != 0) lines += " hup";
-    if ((mask & ~(EPOLLIN | EPOLLHUP)) != 0) lines += " and more";
+    if ((mask & EPOLLOUT) != 0) lines += " out";
+    if ((mask & ~(EPOLLIN | EPOLLOUT | EPOLLHUP)) != 0) lines += " and more";
     lines += '\n';
   }
   return lines;
@@ -108,6 +109,29 @@ TEST(Poller, TellsThatTheOtherSideHungUp) {
   EXPECT_EQ(told_at_once(poller.get()), "");
   ends.write_end.reset();
   EXPECT_EQ(told_at_once(poller.get()), "5: hup\n");
+}
+
+TEST(Poller, TellsThatAPipeCanBeWrittenToAndThatItsReaderIsGone) {
+  const descriptor poller = make_poller().value();
+  pipe_ends ends = make_pipe().value();
+  ASSERT_TRUE(set_nonblocking(ends.write_end.get()));
+  const auto watch = [&](std::uint64_t data) {
+    return watch_once(poller.get(), ends.write_end.get(), data, readiness::writable);
+  };
+  ASSERT_TRUE(watch(1));
+  EXPECT_EQ(told_at_once(poller.get()), "1: out\n");
+  EXPECT_EQ(told_at_once(poller.get()), "") << "once";
+  const std::vector<std::byte> page(4096);
+  while (write_some(ends.write_end.get(), page)) {
+  }
+  ASSERT_TRUE(watch(2));
+  EXPECT_EQ(told_at_once(poller.get()), "") << "it is full";
+  std::vector<std::byte> some(page.size());
+  ASSERT_EQ(read_some(ends.read_end.get(), some), some.size());
+  EXPECT_EQ(told_at_once(poller.get()), "2: out\n");
+  ASSERT_TRUE(watch(3));
+  ends.read_end.reset();
+  EXPECT_EQ(told_at_once(poller.get()).substr(0, 3), "3: ") << "its reader is gone";
 }
 
 TEST(Poller, UnwatchedItTellsNothingAndCanBeWatchedAgain) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/process/child.hpp"
 
+#include <array>
+#include <cstdint>
 #include <optional>
+#include <span>
 
 #include "bast/process/run.hpp"
 
@@ -19,8 +22,22 @@ struct stop_child {
   }
 };
 
-/// On the heap, because its owner may end before the process does. The later of the two destroys
-/// it.
+/// What a coroutine waits for; at most one for each.
+enum class child_event : std::uint8_t { output, errors, input, end };
+inline constexpr std::size_t child_events = 4;
+
+struct child_waiter {
+  waiter* who = nullptr;  // null: no coroutine
+  waiter::armed_word armed = 0;
+  cancel_token governing;  // not on the stack, which may be abandoned
+
+  void notify() noexcept {
+    if (who != nullptr && who->commit(armed, arm_first)) who->wake();
+  }
+};
+
+/// On the heap, because its owner may end before the process does. The last one that uses it
+/// destroys it: its owner, a coroutine that waits, or the loop.
 struct awaited_child {
   explicit awaited_child(process_driver& of) noexcept : driver(of) {}
 
@@ -28,19 +45,22 @@ struct awaited_child {
   process_id id;
   pid_t pid = -1;
   os::fork_mark process = os::fork_mark::here();
+  std::array<bool, child_events> has = {};  // the streams that are ours
   std::optional<cancel_callback<stop_child>> stop_own;
-  cancel_token governing;   // during a wait; not on the stack, which may be abandoned
-  waiter* waits = nullptr;  // the coroutine in `wait`
-  waiter::armed_word armed = 0;
+  std::array<child_waiter, child_events> waiters;
   child_process* owner = nullptr;  // null: it ended, or detached
   std::optional<process_result> ended;
+  bool taken = false;  // `wait` has returned the result
 
   child_process own() noexcept { return child_process(*this); }
 
-  /// Its owner, the coroutine that waits and the loop each call this when they are done with it. In
-  /// a forked child no loop is (IO-15).
+  /// Each of its users calls this when it is done with it. In a forked child no loop is one
+  /// (IO-15).
   void destroy_if_unused() noexcept {
-    if (owner != nullptr || waits != nullptr) return;
+    if (owner != nullptr) return;
+    for (const child_waiter& each : waiters) {
+      if (each.who != nullptr) return;
+    }
     if (ended || process.is_forked()) os::destroy(this);
   }
 
@@ -48,46 +68,76 @@ struct awaited_child {
     auto* const self = static_cast<awaited_child*>(context);
     self->stop_own.reset();  // The driver may be gone when the token fires.
     self->ended.emplace(std::move(result));
-    if (self->waits == nullptr) return self->destroy_if_unused();
-    if (self->waits->commit(self->armed, arm_first)) self->waits->wake();
+    for (child_waiter& each : self->waiters) each.notify();
+    self->destroy_if_unused();
+  }
+  static void progressed(void* context, process_id) noexcept {
+    auto* const self = static_cast<awaited_child*>(context);
+    for (child_waiter& each : std::span(self->waiters).first(child_events - 1)) each.notify();
   }
 };
 
 namespace {
 
-/// The coroutine's side of a wait. On an abandoned stack it ends as in its destructor.
-class wait_for_end : private abandonable {
- public:
-  wait_for_end(executor* home, awaited_child& state) noexcept
-      : abandonable(abandoned), state_(state), waiter_(home) {
-    mark();
-    state.waits = &waiter_;
-    state.armed = waiter_.arm();
+/// Ends the wait of a coroutine whose token fires, on any thread.
+struct end_wait {
+  waiter* who;
+  waiter::armed_word armed;
+
+  void operator()() const noexcept {
+    if (who->commit(armed, arm_cancelled)) who->wake();
   }
-  ~wait_for_end() {
+};
+
+/// The coroutine's side of its waits for one event. On an abandoned stack it ends as in its
+/// destructor.
+class event_wait : private abandonable {
+ public:
+  event_wait(executor* home, awaited_child& state, child_event event) noexcept
+      : abandonable(abandoned),
+        state_(state),
+        place_(state.waiters[static_cast<std::size_t>(event)]),
+        waiter_(home) {
+    mark();
+    place_.who = &waiter_;
+    place_.governing = this_coro::cancellation();
+  }
+  ~event_wait() {
     unmark();
     leave();
   }
-  wait_for_end(const wait_for_end&) = delete;
-  wait_for_end& operator=(const wait_for_end&) = delete;
+  event_wait(const event_wait&) = delete;
+  event_wait& operator=(const event_wait&) = delete;
 
-  void wait() {
+  /// Until the end of the program, which a cancellation of the coroutine stops.
+  void until_end() {
+    place_.armed = waiter_.arm();
+    const cancel_callback stop(place_.governing,
+                               stop_child{&state_.driver, state_.id, state_.process});
     (void)waiter_.wait();
-    is_over_ = true;
+  }
+  /// Until the event, or until the coroutine is cancelled.
+  [[nodiscard]] result<void> until_event(static_string operation) {
+    place_.armed = waiter_.arm();
+    {
+      const cancel_callback wake(place_.governing, end_wait{&waiter_, place_.armed});
+      (void)waiter_.wait();
+    }
+    return place_.governing.check(operation);
   }
 
  private:
-  static void abandoned(abandonable& self) noexcept { static_cast<wait_for_end&>(self).leave(); }
+  static void abandoned(abandonable& self) noexcept { static_cast<event_wait&>(self).leave(); }
   void leave() noexcept {
     (void)waiter_.withdraw();
-    state_.waits = nullptr;
-    state_.governing = {};
-    if (!is_over_) state_.destroy_if_unused();
+    place_.who = nullptr;
+    place_.governing = {};
+    state_.destroy_if_unused();
   }
 
   awaited_child& state_;
+  child_waiter& place_;
   waiter waiter_;
-  bool is_over_ = false;  // and the state is the coroutine's
 };
 
 /// The executor that will continue the calling coroutine. Errors: not_in_fiber, with the detail
@@ -101,6 +151,33 @@ result<executor*> home_of_wait(process_driver& driver, static_string operation,
   return home;
 }
 
+/// A coroutine's waits for an event, which begin when it must suspend for the first time.
+class lazy_wait {
+ public:
+  lazy_wait(awaited_child& state, child_event event, static_string operation) noexcept
+      : state_(state), event_(event), operation_(operation) {}
+
+  /// Errors: not_in_fiber; busy; cancelled; those of home_of_wait.
+  [[nodiscard]] result<void> until_event(static_string outside) {
+    if (!wait_) {
+      const auto home = home_of_wait(state_.driver, operation_, outside);
+      if (!home) return std::unexpected(home.error());
+      if (state_.waiters[static_cast<std::size_t>(event_)].who != nullptr) {
+        return fail(errc::busy, operation_, "another coroutine waits for this stream");
+      }
+      if (auto may = this_coro::cancellation().check(operation_); !may) return may;
+      wait_.emplace(*home, state_, event_);
+    }
+    return wait_->until_event(operation_);
+  }
+
+ private:
+  awaited_child& state_;
+  child_event event_;
+  static_string operation_;
+  std::optional<event_wait> wait_;
+};
+
 }  // namespace
 
 result<child_process> begin_child(process_driver& driver, const cancel_token& own,
@@ -108,7 +185,8 @@ result<child_process> begin_child(process_driver& driver, const cancel_token& ow
                                   void* context) noexcept {
   auto* const state = os::make<awaited_child>(driver);
   if (state == nullptr) return fail(errc::no_memory, operation, "no memory for the wait");
-  const auto id = start(context, driver, awaited_child::finished, state);
+  const auto id =
+      start(context, driver, {awaited_child::finished, state, awaited_child::progressed});
   if (!id) {
     os::destroy(state);
     return std::unexpected(id.error());
@@ -116,6 +194,7 @@ result<child_process> begin_child(process_driver& driver, const cancel_token& ow
   state->id = *id;
   if (const process_start* const started = driver.machine().find_start(*id)) {
     state->pid = started->pid;
+    state->has = {started->output_pipe >= 0, started->errors_pipe >= 0, started->input_pipe >= 0};
   }
   child_process child = state->own();
   state->stop_own.emplace(own, stop_child{&driver, *id, state->process});
@@ -172,28 +251,85 @@ result<void> child_process::stop() noexcept {
   return state_->driver.cancel(state_->id);
 }
 
+result<std::size_t> child_process::read(output_stream which, std::span<std::byte> into) {
+  constexpr static_string operation = "child_process.read";
+  if (state_ == nullptr) return refers_to_nothing(operation);
+  if (into.empty()) return fail(errc::invalid, operation, "there is no room for a byte");
+  internal::awaited_child& state = *state_;
+  const auto event = static_cast<internal::child_event>(which);
+  if (!state.has[static_cast<std::size_t>(event)]) {
+    return fail(errc::bad_state, operation, "the stream is neither captured nor a pipe");
+  }
+  internal::lazy_wait waiting(state, event, operation);
+  for (;;) {
+    if (state.taken) return refers_to_nothing(operation);
+    if (state.ended) {
+      captured_output& got =
+          which == output_stream::output ? state.ended->output : state.ended->errors;
+      return got.bytes.take(into);
+    }
+    const auto taken = state.driver.take(state.id, which, into);
+    if (!taken || *taken != 0) return taken;
+    if (state.ended) continue;
+    if (state.driver.machine().has_all(state.id, which)) return 0;
+    const auto woken =
+        waiting.until_event("no coroutine runs on this thread, and there is nothing to read");
+    if (!woken) return std::unexpected(woken.error());
+  }
+}
+
+result<void> child_process::write(std::span<const std::byte> bytes) {
+  constexpr static_string operation = "child_process.write";
+  std::int64_t written = 0;
+  const auto failed = [&](const error& why) {
+    const auto detail = static_string::promise(why.detail());
+    const int error_number = why.error_number();
+    return std::unexpected(error_number != 0
+                               ? error::from_errno(error_number, operation, detail, written)
+                               : error(why.kind(), operation, detail, written));
+  };
+  if (state_ == nullptr) return refers_to_nothing(operation);
+  internal::awaited_child& state = *state_;
+  internal::lazy_wait waiting(state, internal::child_event::input, operation);
+  while (!bytes.empty()) {
+    if (state.ended) return fail(errc::stale_handle, operation, "it has ended", written);
+    const auto some = state.driver.write(state.id, bytes);
+    if (!some) return failed(some.error());
+    written += static_cast<std::int64_t>(*some);
+    bytes = bytes.subspan(*some);
+    if (*some != 0) continue;
+    const auto woken =
+        waiting.until_event("no coroutine runs on this thread, and the pipe is full");
+    if (!woken) return failed(woken.error());
+  }
+  return {};
+}
+
+void child_process::close_input() noexcept {
+  if (state_ != nullptr && !state_->ended) (void)state_->driver.close_input(state_->id);
+}
+
 result<process_result> child_process::wait() {
   constexpr static_string operation = "child_process.wait";
   if (state_ == nullptr) return refers_to_nothing(operation);
   internal::awaited_child& state = *state_;
+  std::optional<internal::event_wait> waiting;
   if (!state.ended) {
     const auto home = internal::home_of_wait(
         state.driver, operation, "no coroutine runs on this thread, and it has not ended");
     if (!home) return std::unexpected(home.error());
-    if (state.waits != nullptr) {
+    if (state.waiters[static_cast<std::size_t>(internal::child_event::end)].who != nullptr) {
       return fail(errc::busy, operation, "another coroutine waits for it");
     }
-    state.governing = this_coro::cancellation();
-    internal::wait_for_end waiting(*home, state);
-    const cancel_callback stop(state.governing,
-                               internal::stop_child{&state.driver, state.id, state.process});
-    waiting.wait();
+    waiting.emplace(*home, state, internal::child_event::end);
+    waiting->until_end();
     BAST_CHECK(state.ended.has_value(), "a process that is waited for ended without its result");
   }
   result<process_result> out(std::move(*state.ended));
+  state.taken = true;
   // The owner may have ended meanwhile, or moved: `this` is not used.
   if (state.owner != nullptr) state.owner->forget();
-  os::destroy(&state);
+  if (!waiting) state.destroy_if_unused();
   return out;
 }
 
@@ -211,7 +347,10 @@ internal::awaited_child* child_process::forget() noexcept {
 }
 
 void child_process::detach() noexcept {
-  if (internal::awaited_child* const state = forget()) state->destroy_if_unused();
+  internal::awaited_child* const state = forget();
+  if (state == nullptr) return;
+  if (!state->ended) (void)state->driver.hang_up(state->id);
+  state->destroy_if_unused();
 }
 
 void child_process::leave() noexcept {

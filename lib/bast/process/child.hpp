@@ -2,12 +2,17 @@
 //
 // `child_process`: a running program and its owner.
 //
-//   auto server = bast::command::argv({"server"}).spawn(*loop).value();
-//   (void)server.signal(SIGHUP);              // reload
-//   (void)server.stop();                      // SIGTERM, and SIGKILL after the grace
-//   const auto ended = server.wait();         // the coroutine waits
+//   auto bc = bast::command::argv({"bc"});
+//   auto calculator = bc.in(bast::from::pipe{}).out(bast::to::pipe{}).spawn(*loop).value();
+//   (void)calculator.write("6 * 7\n");          // the coroutine waits while the pipe is full
+//   std::byte answer[100];
+//   const auto size = calculator.read(bast::output_stream::output, answer);
+//   calculator.close_input();
+//   const auto ended = calculator.wait();
 #pragma once
 
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "bast/cancel.hpp"
@@ -15,7 +20,8 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Our non-blocking ends of the child's streams that lead to pipes; the others are empty.
+/// What command::start gives to its caller: our non-blocking ends of the child's streams that lead
+/// to pipes; the others are empty.
 struct process_pipes {
   os::descriptor stdin_pipe;
   os::descriptor stdout_pipe;
@@ -32,14 +38,10 @@ struct awaited_child;
 class [[nodiscard]] child_process : private internal::abandonable {
  public:
   child_process() noexcept : abandonable(abandoned) {}
-  child_process(child_process&& other) noexcept
-      : abandonable(abandoned), pipes(std::move(other.pipes)) {
-    adopt(other.forget());
-  }
+  child_process(child_process&& other) noexcept : abandonable(abandoned) { adopt(other.forget()); }
   child_process& operator=(child_process&& other) noexcept {
     if (this == &other) return *this;
     leave();
-    pipes = std::move(other.pipes);
     adopt(other.forget());
     return *this;
   }
@@ -62,6 +64,29 @@ class [[nodiscard]] child_process : private internal::abandonable {
   /// the grace. No effect after its end. Errors: stale_handle, wrong_thread, forked.
   [[nodiscard]] result<void> stop() noexcept;
 
+  /// Reads from a stream that is captured or leads to a pipe, at most `into`: suspends the
+  /// coroutine until there is a byte. Returns 0 at the end of the stream. Each byte of a stream is
+  /// read once, in order, or is in the result of `wait`, which ends reading. Bytes that were read
+  /// no longer count for the limit of a capture. A pipe is read ahead by 64 KiB at most: beyond
+  /// that the program waits. One that wrote more must be read within `drain_grace` of its exit and
+  /// of each read after that (truncation::limit). If the token that governs the coroutine fires,
+  /// this fails with `cancelled` and the program goes on. Throws forced_unwind if the coroutine is
+  /// released. Errors: `invalid` (an empty `into`); bad_state (another kind of stream, a
+  /// cancellation callback); stale_handle; not_in_fiber (outside a coroutine, with nothing to
+  /// read); busy (another coroutine reads this stream); cancelled; wrong_thread, forked.
+  [[nodiscard]] result<std::size_t> read(output_stream which, std::span<std::byte> into);
+  /// Writes all of `bytes` to its standard input, a from::pipe: suspends the coroutine while the
+  /// pipe is full. Raises no SIGPIPE. Errors, whose value is the number of bytes that were written:
+  /// `closed` (`close_input`, or nobody reads the pipe); stale_handle, also if the program has
+  /// ended; busy (another coroutine writes); not_in_fiber, bad_state, cancelled, wrong_thread and
+  /// forked as for `read`; io.
+  [[nodiscard]] result<void> write(std::span<const std::byte> bytes);
+  [[nodiscard]] result<void> write(std::string_view text) {
+    return write(std::as_bytes(std::span(text)));
+  }
+  /// Closes the pipe to its standard input, where it reads the end. No effect if that is closed.
+  void close_input() noexcept;
+
   /// Suspends the coroutine until the program has ended, and takes its result, once. If the token
   /// that governs the coroutine fires, the program is stopped; the wait ends only when it is gone
   /// (P-13, C-12). If this object ends or is detached meanwhile, the wait goes on to that end and
@@ -69,12 +94,9 @@ class [[nodiscard]] child_process : private internal::abandonable {
   /// not_in_fiber; busy (another coroutine waits for it); wrong_thread, forked; bad_state (a
   /// cancellation callback).
   [[nodiscard]] result<process_result> wait();
-  /// Lets it run without an owner. The loop still reaps it, and is not idle before that; its
-  /// timeout and the token of `cancelled_by` still stop it.
+  /// Lets it run without an owner, with our ends of its pipes closed. The loop still reaps it, and
+  /// is not idle before that; its timeout and the token of `cancelled_by` still stop it.
   void detach() noexcept;
-
-  /// The streams that lead to pipes.
-  process_pipes pipes;
 
  private:
   friend struct internal::awaited_child;

@@ -55,16 +55,16 @@ TEST_F(ChildOwner, P13_AssignmentStopsWhatWasThere) {
 
 TEST_F(ChildOwner, P13_ADetachedOneRunsOnAndIsReaped) {
   auto c = child({"drain", "exit", "0"});
-  c.in(from::pipe{});
+  os::pipe_ends input = os::make_pipe().value();
+  c.in(from::fd{input.read_end.get()});
   auto runs = c.spawn(*loop_).value();
-  os::descriptor input = std::move(runs.pipes.stdin_pipe);
   const pid_t pid = runs.pid();
   runs.detach();
   EXPECT_EQ(runs.pid(), -1);
   ASSERT_TRUE(loop_->turn(0ns));
   EXPECT_EQ(::kill(pid, 0), 0) << "it was not stopped";
   EXPECT_FALSE(loop_->idle());
-  input.reset();
+  input.write_end.reset();
   until_idle();
   EXPECT_TRUE(test::has_no_child());
   EXPECT_EQ(loop_->machine().stats().finished, 1U);
@@ -99,7 +99,7 @@ TEST_F(ChildOwner, F12_AReleasedCoroutineLeavesAChildThatLiesElsewhere) {
 #endif
     EXPECT_FALSE(runs.has_ended());
   }
-  runs.pipes.stdin_pipe.reset();
+  runs.close_input();
   until_idle();
   EXPECT_EQ(runs.wait()->status.code, 5);
 }
@@ -118,7 +118,7 @@ TEST_F(ChildOwner, IO16_OnAnotherThreadItsFunctionsFailAndTheWaitGoesOn) {
     auto second = theirs.make([&] { EXPECT_EQ(kind_of(runs.wait()), errc::wrong_thread); });
     EXPECT_TRUE(second->resume().finished());
   }).join();
-  runs.pipes.stdin_pipe.reset();
+  runs.close_input();
   until_idle();
   EXPECT_EQ(code, 5);
 }
@@ -138,15 +138,15 @@ TEST_F(ChildOwner, F12_OnAStackThatIsAbandonedItIsStopped) {
 TEST_F(ChildOwner, C12_AWaitOutlivesTheOwner) {
   for (const bool detaches : {false, true}) {
     auto c = child({"drain", "exit", "6"});
-    c.in(from::pipe{});
+    os::pipe_ends input = os::make_pipe().value();
+    c.in(from::fd{input.read_end.get()});
     auto runs = std::make_unique<child_process>(c.spawn(*loop_).value());
-    os::descriptor input = std::move(runs->pipes.stdin_pipe);
     std::optional<process_result> ended;
     auto job = pool_.make([&] { ended = runs->wait().value(); });
     ASSERT_TRUE(job->resume().parked());
     if (detaches) runs->detach();
     runs.reset();
-    if (detaches) input.reset();
+    if (detaches) input.write_end.reset();
     until_idle();
     EXPECT_TRUE(job->peek().finished());
     ASSERT_TRUE(ended);

@@ -38,9 +38,7 @@ TEST_F(ChildProcess, P14_HasAPidTakesSignalsAndEnds) {
     ASSERT_TRUE(runs) << runs.error().message();
     EXPECT_GT(runs->pid(), 0);
     EXPECT_EQ(::getpgid(runs->pid()), runs->pid());
-    EXPECT_TRUE(runs->pipes.stdout_pipe);
-    EXPECT_FALSE(runs->pipes.stdin_pipe);
-    EXPECT_EQ(line_of(runs->pipes.stdout_pipe), "ready");
+    EXPECT_EQ(line_of(*runs), "ready");
     EXPECT_FALSE(runs->has_ended());
     const process_id id = runs->id();
     EXPECT_TRUE(loop_->signal(id, 0)) << "the driver knows it by this id";
@@ -81,7 +79,7 @@ TEST_F(ChildProcess, P14_StopEndsItAndTheSignalIsOfChoice) {
       auto c = child({"ready", "hang"});
       c.out(to::pipe{}).stop_signal(number);
       auto runs = c.spawn(*loop_).value();
-      EXPECT_EQ(line_of(runs.pipes.stdout_pipe), "ready");
+      EXPECT_EQ(line_of(runs), "ready");
       ASSERT_TRUE(runs.stop());
       ASSERT_TRUE(runs.stop()) << "a second call has no effect";
       const auto ended = runs.wait();
@@ -98,7 +96,7 @@ TEST_F(ChildProcess, P14_AStopSignalThatIsIgnoredIsFollowedByAKill) {
     auto c = child({"ignore", std::to_string(SIGUSR2), "ready", "hang"});
     c.out(to::pipe{}).stop_signal(SIGUSR2).grace(20ms);
     auto runs = c.spawn(*loop_).value();
-    EXPECT_EQ(line_of(runs.pipes.stdout_pipe), "ready");
+    EXPECT_EQ(line_of(runs), "ready");
     ASSERT_TRUE(runs.stop());
     const auto ended = runs.wait();
     ASSERT_TRUE(ended);

@@ -4,10 +4,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <unistd.h>
-
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,13 +34,14 @@ class child_process_test : public ::testing::Test {
   void until_idle() {
     while (!loop_->idle()) ASSERT_TRUE(loop_->turn(std::chrono::hours(1)));
   }
-  /// Reads one line from our end of a pipe.
-  static std::string line_of(const os::descriptor& fd) {
+  /// Reads one line of its output. In a coroutine.
+  static std::string line_of(child_process& runs) {
     std::string line;
-    for (char c = 0;;) {
-      pollfd wait{.fd = fd.get(), .events = POLLIN, .revents = 0};
-      if (::poll(&wait, 1, 60'000) != 1 || ::read(fd.get(), &c, 1) != 1 || c == '\n') return line;
-      line += c;
+    for (std::byte byte{};;) {
+      const auto count = runs.read(output_stream::output, {&byte, 1});
+      if (!count) ADD_FAILURE() << count.error().message();
+      if (count.value_or(0) == 0 || byte == std::byte{'\n'}) return line;
+      line += static_cast<char>(byte);
     }
   }
 

@@ -115,7 +115,7 @@ class command {
 
   /// Runs it from a coroutine, which waits while `driver`'s loop continues, until the process is
   /// gone (P-13, P-14). Whatever ended it, the result contains all captured output; see
-  /// process_result::check. Our ends of pipes are not served meanwhile, so streams must lead
+  /// process_result::check. Nobody would read from pipes or write to them, so streams must lead
   /// elsewhere. If the coroutine is released, the process is stopped and the loop reaps it. Blocks
   /// the thread while the program is started. Allocates. Errors: not_in_fiber; cancelled, if the
   /// token has fired before; those of `start`.
@@ -123,8 +123,8 @@ class command {
   /// The same with the driver of this thread. Errors: bad_state if there is none.
   [[nodiscard]] result<process_result> run();
 
-  /// Starts it, and returns once the program executes: for its pid, signals and pipes meanwhile.
-  /// Keep what it returns: its end stops the program. Errors: cancelled, if the token of
+  /// Starts it, and returns once the program executes: to read from it, write to it and signal it
+  /// meanwhile. Keep what it returns: its end stops the program. Errors: cancelled, if the token of
   /// `cancelled_by` has fired; those of `start`.
   [[nodiscard]] result<child_process> spawn(process_driver& driver) noexcept;
 
@@ -151,8 +151,8 @@ class command {
 
   command() noexcept;
   /// `start`, whatever `cancelled_by` was given.
-  result<process_id> follow(process_driver& driver, process_finished finished, void* context,
-                            process_pipes* pipes) noexcept;
+  result<process_id> follow(process_driver& driver, const process_follower& follower,
+                            internal::pipe_owner owner, process_pipes* pipes) noexcept;
   void refuse(errc kind, static_string detail) noexcept;
   /// Returns false and stores the error unless the command can still be changed.
   bool changeable() noexcept;
@@ -182,9 +182,10 @@ namespace internal {
 /// The rest of this layer's access to a command.
 struct command_access {
   static const command_settings& settings(const command& c) noexcept { return c.settings_; }
-  static result<process_id> follow(command& c, process_driver& driver, process_finished finished,
-                                   void* context, process_pipes* pipes) noexcept {
-    return c.follow(driver, finished, context, pipes);
+  static result<process_id> follow(command& c, process_driver& driver,
+                                   const process_follower& follower, pipe_owner owner,
+                                   process_pipes* pipes) noexcept {
+    return c.follow(driver, follower, owner, pipes);
   }
   static void fail(command& c, spawn_failure failure) noexcept { c.failure_ = failure; }
   static void succeed(command& c) noexcept {

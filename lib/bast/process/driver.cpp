@@ -54,13 +54,15 @@ result<internal::executor*> process_driver::continues() noexcept {
 result<process_id> process_driver::start(process_child&& child) noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
   machine_.tick(os::monotonic_ns());
-  auto id = machine_.start({static_cast<const process_policy&>(child), child.pid, child.pidfd.get(),
-                            child.output_pipe.get(), child.errors_pipe.get(), child.finished,
-                            child.context});
+  auto id =
+      machine_.start({static_cast<const process_policy&>(child),
+                      static_cast<const process_follower&>(child), child.pid, child.pidfd.get(),
+                      child.output_pipe.get(), child.errors_pipe.get(), child.input_pipe.get()});
   if (id) {
     // From here on the machine requests their close operations.
     process_child taken = std::move(child);
-    for (os::descriptor* const given : {&taken.pidfd, &taken.output_pipe, &taken.errors_pipe}) {
+    for (os::descriptor* const given :
+         {&taken.pidfd, &taken.output_pipe, &taken.errors_pipe, &taken.input_pipe}) {
       (void)given->release();
     }
   }
@@ -72,6 +74,46 @@ result<void> process_driver::cancel(process_id id) noexcept {
   if (auto mine = check_owner("process_driver.cancel"); !mine) return mine;
   machine_.tick(os::monotonic_ns());
   auto done = machine_.cancel(id);
+  advance();
+  return done;
+}
+
+result<std::size_t> process_driver::take(process_id id, output_stream which,
+                                         std::span<std::byte> into) noexcept {
+  if (auto mine = check_owner("process_driver.take"); !mine) return std::unexpected(mine.error());
+  machine_.tick(os::monotonic_ns());
+  auto taken = machine_.take(id, which, into);
+  advance();
+  return taken;
+}
+
+result<std::size_t> process_driver::write(process_id id,
+                                          std::span<const std::byte> bytes) noexcept {
+  constexpr static_string operation = "process_driver.write";
+  if (auto mine = check_owner(operation); !mine) return std::unexpected(mine.error());
+  const auto input = machine_.input(id);
+  if (!input) return std::unexpected(input.error());
+  auto written = os::write_some(*input, bytes);
+  if (written || written.error() != errc::would_block) return written;
+  machine_.tick(os::monotonic_ns());
+  auto wanted = machine_.want_input(id);
+  advance();
+  if (!wanted) return std::unexpected(wanted.error());
+  return 0;
+}
+
+result<void> process_driver::close_input(process_id id) noexcept {
+  if (auto mine = check_owner("process_driver.close_input"); !mine) return mine;
+  machine_.tick(os::monotonic_ns());
+  auto closed = machine_.close_input(id);
+  advance();
+  return closed;
+}
+
+result<void> process_driver::hang_up(process_id id) noexcept {
+  if (auto mine = check_owner("process_driver.hang_up"); !mine) return mine;
+  machine_.tick(os::monotonic_ns());
+  auto done = machine_.hang_up(id);
   advance();
   return done;
 }

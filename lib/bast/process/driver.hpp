@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "bast/coro.hpp"
@@ -38,6 +39,18 @@ class process_driver {
   /// process_machine::cancel, at the current time. Errors: forked, wrong_thread; those of
   /// process_machine::cancel.
   [[nodiscard]] result<void> cancel(process_id id) noexcept;
+  /// process_machine::take, at the current time. Errors: forked, wrong_thread; those of
+  /// process_machine::take.
+  [[nodiscard]] result<std::size_t> take(process_id id, output_stream which,
+                                         std::span<std::byte> into) noexcept;
+  /// Writes what the input pipe of a process holds at once, and returns the number of bytes. If
+  /// that is 0, `progress` is called when it can hold more. Raises no SIGPIPE. Errors: `closed` (it
+  /// has no input pipe, or nobody reads it); stale_handle; forked, wrong_thread; io.
+  [[nodiscard]] result<std::size_t> write(process_id id, std::span<const std::byte> bytes) noexcept;
+  /// process_machine::close_input, at the current time. Errors: forked, wrong_thread; stale_handle.
+  [[nodiscard]] result<void> close_input(process_id id) noexcept;
+  /// process_machine::hang_up, at the current time. Errors: forked, wrong_thread; stale_handle.
+  [[nodiscard]] result<void> hang_up(process_id id) noexcept;
   /// Sends a signal to a process itself, not to its group. Errors: `invalid`, the number;
   /// stale_handle if the process has ended; forked, wrong_thread; io (EPERM).
   [[nodiscard]] result<void> signal(process_id id, int number) noexcept;

@@ -63,11 +63,15 @@ bool epoll_adapter::flush() noexcept {
 void epoll_adapter::carry_out(const operation& wanted) noexcept {
   switch (wanted.kind) {
     case operation_kind::poll:
-      if (auto done = os::watch_once(poller_.get(), wanted.fd, wanted.user_data); !done) {
+    case operation_kind::poll_to_write: {
+      const auto awaited =
+          wanted.kind == operation_kind::poll ? os::readiness::readable : os::readiness::writable;
+      if (auto done = os::watch_once(poller_.get(), wanted.fd, wanted.user_data, awaited); !done) {
         const int error_number = done.error().error_number();
         machine_.complete(wanted.user_data, error_number != 0 ? -error_number : -EIO);
       }
       return;
+    }
     case operation_kind::cancel:
       // Only polls are cancelled here. If an event was already delivered, it is ignored as stale.
       os::unwatch(poller_.get(), wanted.fd);

@@ -97,6 +97,7 @@ result<process_id> process_machine::start(const process_start& child) noexcept {
   life.streams[index_of(output_stream::output)].options = child.output;
   life.streams[index_of(output_stream::errors)].fd = child.errors_pipe;
   life.streams[index_of(output_stream::errors)].options = child.errors;
+  life.input.fd = child.input_pipe;
   ++stats_.started;
   stats_.peak = std::max(stats_.peak, ++stats_.live);
   const process_id id{.slot = number_of(*s), .generation = s->generation};
@@ -153,6 +154,10 @@ void process_machine::complete(std::uint64_t user_data, std::int64_t status) noe
     slot& s = slots_[name.slot];
     completed(s, what, status);
     advance(s);
+    const process_start& start = s.life.start;
+    if (std::exchange(s.life.progressed, false) && start.progress != nullptr) {
+      start.progress(start.context, {.slot = name.slot, .generation = s.generation});
+    }
   }
   deliver();
 }
@@ -161,6 +166,7 @@ void process_machine::completed(slot& s, role what, std::int64_t status) noexcep
   switch (what) {
     case role::output: return stream_completed(s, output_stream::output, status);
     case role::errors: return stream_completed(s, output_stream::errors, status);
+    case role::input: return input_completed(s, status);
     case role::exit: return exit_completed(s, status);
     case role::timer: return timer_completed(s, status);
     case role::control: return control_completed(s, status);

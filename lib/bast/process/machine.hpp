@@ -5,7 +5,7 @@
 // uring_adapter contain two.
 //
 //   machine.tick(now);
-//   auto id = machine.start({.pid = pid, .pidfd = pidfd, .output_pipe = fd, .finished = done});
+//   auto id = machine.start(child);                  // its pid, its pidfd, our ends of its pipes
 //   while (const operation* wanted = machine.next()) {
 //     if (!queue_has_room()) { machine.refused(); break; }  // it is offered again
 //     const operation op = *wanted;
@@ -101,6 +101,19 @@ class process_machine {
   /// and gives the stream of an exited process another drain_grace. Errors: stale_handle, forked.
   [[nodiscard]] result<std::size_t> take(process_id id, output_stream which,
                                          std::span<std::byte> into) noexcept;
+  /// Returns true once no byte of a captured stream will come after those that `take` has; also for
+  /// a stale id.
+  bool has_all(process_id id, output_stream which) const noexcept;
+  /// The descriptor of the input pipe, for writes. Errors: those of `want_input`.
+  [[nodiscard]] result<int> input(process_id id) const noexcept;
+  /// Calls `progress` when the input pipe can be written to, or its reader is gone. Errors:
+  /// stale_handle; `closed` (no input pipe, or `close_input`); forked.
+  [[nodiscard]] result<void> want_input(process_id id) noexcept;
+  /// Closes the input pipe: the child reads the end of its input. Errors: stale_handle, forked.
+  [[nodiscard]] result<void> close_input(process_id id) noexcept;
+  /// Nobody will write or take any more: closes the input and the streams under backpressure, where
+  /// the child's next write fails. Errors: stale_handle, forked.
+  [[nodiscard]] result<void> hang_up(process_id id) noexcept;
   bool is_live(process_id id) const noexcept { return find(id) != nullptr; }
   /// The argument of `start`, with -1 for closed descriptors; null for a stale id.
   const process_start* find_start(process_id id) const noexcept {
@@ -171,6 +184,11 @@ class process_machine {
   // machine_output.cpp: the streams.
   void steer_stream(slot& s, output_stream which) noexcept;
   void stream_completed(slot& s, output_stream which, std::int64_t status) noexcept;
+
+  // machine_input.cpp: the pipe to its standard input.
+  void steer_input(slot& s) noexcept;
+  void input_completed(slot& s, std::int64_t status) noexcept;
+  result<void> close_pipes(process_id id, static_string operation, bool outputs) noexcept;
 
   os::fork_mark mark_;  // since init
   process_machine_options options_;

@@ -60,6 +60,9 @@ const char* broken_invariant(const process_slot& s) noexcept {
   if (s.operations[role::exit].in_flight() && life.start.pidfd < 0) {
     return "I2: the pidfd is closed with a poll in flight";
   }
+  if (s.operations[role::input].in_flight() && life.input.fd < 0) {
+    return "I2: the input is closed with a poll in flight";
+  }
   const char* const output =
       broken_stream(life.streams[index_of(output_stream::output)], s.operations[role::output]);
   if (output != nullptr) return output;
@@ -98,6 +101,8 @@ void hasher::add(const process_slot& s) noexcept {
   add_all(life.timeout_at, life.grace_at, life.drain_at, life.drains_again, life.tries,
           life.retry_at, life.armed_at, life.timer_failures, life.start.pidfd, life.closing);
   for (const captured_stream& stream : life.streams) add(stream);
+  add_all(life.input.fd, life.input.wanted, life.input.ended, life.input.tries,
+          life.input.retry_at);
   add(s.operations);
 }
 

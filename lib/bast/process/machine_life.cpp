@@ -29,6 +29,9 @@ std::int64_t deadline_of(const process_life& life, std::int64_t now) noexcept {
     if (stream.retry_at > now) first = std::min(first, stream.retry_at);
     if (life.leader == leader_state::gone) first = std::min(first, life.drain_at);
   }
+  if (life.input.awaited() && life.input.retry_at > now) {
+    first = std::min(first, life.input.retry_at);
+  }
   if (life.leader != leader_state::running) return first;
   if (life.stop == stop_state::none) return std::min(first, life.timeout_at);
   return life.stop == stop_state::terminating ? std::min(first, life.grace_at) : first;
@@ -52,6 +55,7 @@ void process_machine::advance(slot& s) noexcept {
   steer_leader(s);
   steer_stream(s, output_stream::output);
   steer_stream(s, output_stream::errors);
+  steer_input(s);
   steer_timer(s);
   s.operations.want_cancels();
   steer_closes(s);
@@ -63,7 +67,8 @@ void process_machine::advance(slot& s) noexcept {
     waits |= record.in_flight();
   }
   if (wants) return enlist(s);
-  const bool closed = life.start.pidfd < 0 && life.streams[0].fd < 0 && life.streams[1].fd < 0;
+  const bool closed =
+      life.start.pidfd < 0 && life.streams[0].fd < 0 && life.streams[1].fd < 0 && life.input.fd < 0;
   if (waits || !closed) return;
   BAST_ASSERT(life.leader == leader_state::gone);
   life.over = true;
@@ -169,6 +174,9 @@ void process_machine::steer_closes(slot& s) noexcept {
     const role what = which == output_stream::output ? role::output : role::errors;
     const bool idle = s.operations[what].idle() || BAST_MUTANT(closed_with_a_read);
     if (stream.fd >= 0 && stream.ended && idle) fd = stream.fd;
+  }
+  if (life.input.fd >= 0 && life.input.ended && s.operations[role::input].idle()) {
+    fd = life.input.fd;
   }
   if (fd < 0) return;
   life.closing = fd;

@@ -18,18 +18,19 @@
 
 namespace bast::inline BAST_ABI {
 
-/// The first four are asynchronous: the kernel completes them later. `perform` does the others at
+/// The first five are asynchronous: the kernel completes them later. `perform` does the others at
 /// once.
 enum class operation_kind : std::uint8_t {
-  read,     // read at most `length` bytes from `fd` to `buffer`; completes with their number
-  poll,     // wait until `fd` is readable or hung up; completes with the events, above 0
-  timeout,  // wait until `deadline`; completes with -ETIME
-  cancel,   // cancel `target`, which completes separately, in any way
-  observe,  // check whether the child has exited, without reaping it: 1, or 0 if it runs
-  reap,     // reap the orphans in `group` that we adopted, then the exited child: 1
-  signal,   // send `signal` to `fd` and, if the child exists, to `group`
-  close,    // close `fd`
-  members,  // check whether `group` has a living member besides its leader: 1, or 0
+  read,           // read at most `length` bytes from `fd` to `buffer`; completes with their number
+  poll,           // wait until `fd` is readable or hung up; completes with the events, above 0
+  timeout,        // wait until `deadline`; completes with -ETIME
+  cancel,         // cancel `target`, which completes separately, in any way
+  poll_to_write,  // as poll, until `fd` is writable or its reader is gone
+  observe,        // check whether the child has exited, without reaping it: 1, or 0 if it runs
+  reap,           // reap the orphans in `group` that we adopted, then the exited child: 1
+  signal,         // send `signal` to `fd` and, if the child exists, to `group`
+  close,          // close `fd`
+  members,        // check whether `group` has a living member besides its leader: 1, or 0
 };
 constexpr bool is_immediate(operation_kind kind) { return kind >= operation_kind::observe; }
 
@@ -73,16 +74,18 @@ enum class role : std::uint8_t {
   errors,
   exit,
   timer,
+  input,
   // A cancel for each of the above.
   cancel_output,
   cancel_errors,
   cancel_exit,
   cancel_timer,
+  cancel_input,
   control,  // observe, signal, members, reap: one at a time
   close,
 };
-inline constexpr std::size_t roles = 10;
-inline constexpr std::size_t cancellable_roles = 4;
+inline constexpr std::size_t roles = 12;
+inline constexpr std::size_t cancellable_roles = 5;
 
 constexpr role cancel_of(role r) {
   return static_cast<role>(static_cast<std::size_t>(r) + cancellable_roles);

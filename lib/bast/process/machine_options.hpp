@@ -27,26 +27,35 @@ enum class output_stream : std::uint8_t { output, errors };
 /// machine has released the process: it may start the next one.
 using process_finished = void (*)(void* context, process_id id, process_result&& result) noexcept;
 
+/// Learns that a captured stream has bytes or has ended, or that what `want_input` asked for is
+/// there. Called from inside `complete`, before `process_finished`; it must not call the machine.
+using process_progress = void (*)(void* context, process_id id) noexcept;
+
+/// Whom a process tells; null: nobody.
+struct process_follower {
+  process_finished finished = nullptr;
+  void* context = nullptr;
+  process_progress progress = nullptr;
+};
+
 /// A running child, as descriptor numbers: the machine makes no kernel call, so it owns no
 /// descriptors. After a successful `start` each descriptor must stay open until the machine
 /// requests its close, once.
-struct process_start : process_policy {
+struct process_start : process_policy, process_follower {
   pid_t pid = -1;
   int pidfd = -1;
   int output_pipe = -1;  // our ends, O_NONBLOCK; -1: not captured
   int errors_pipe = -1;
-  process_finished finished = nullptr;
-  void* context = nullptr;
+  int input_pipe = -1;  // our end, O_NONBLOCK; -1: not ours to write to
 };
 
 /// The same for a driver, which owns and closes the descriptors.
-struct process_child : process_policy {
+struct process_child : process_policy, process_follower {
   pid_t pid = -1;
   os::descriptor pidfd;
   os::descriptor output_pipe;  // our ends, O_NONBLOCK; empty: not captured
   os::descriptor errors_pipe;
-  process_finished finished = nullptr;
-  void* context = nullptr;
+  os::descriptor input_pipe;  // our end, O_NONBLOCK; empty: not ours to write to
 };
 
 /// How the machine keeps time.

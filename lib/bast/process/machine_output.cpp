@@ -79,6 +79,7 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
   captured_stream& stream = s.life.streams[index_of(which)];
   const role what = which == output_stream::output ? role::output : role::errors;
   const bool was_poll = s.operations[what].kind == operation_kind::poll;
+  s.life.progressed = true;
   stream.readable = false;
   if (status < 0) {
     // The end of a thread of the host may cancel operations unrequested; they are requested again.
@@ -116,6 +117,11 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
       s.life.asked = process_ending::limit;
     }
   }
+}
+
+bool process_machine::has_all(process_id id, output_stream which) const noexcept {
+  const slot* const s = find(id);
+  return s == nullptr || !s->life.streams[index_of(which)].open();
 }
 
 result<std::size_t> process_machine::take(process_id id, output_stream which,

@@ -83,6 +83,8 @@ void process_machine::describe(slot& s, role what) noexcept {
     }
     case role::cancel_output: current_.fd = output.fd; return;
     case role::cancel_errors: current_.fd = errors.fd; return;
+    case role::input:
+    case role::cancel_input: current_.fd = life.input.fd; return;
     case role::exit:
     case role::cancel_exit: current_.fd = life.start.pidfd; return;
     case role::timer:
@@ -124,6 +126,7 @@ void process_machine::sent() noexcept {
     for (captured_stream& stream : life.streams) {
       if (stream.fd == life.closing) stream.fd = -1;
     }
+    if (life.input.fd == life.closing) life.input.fd = -1;
     if (life.start.pidfd == life.closing) life.start.pidfd = -1;
   }
 }

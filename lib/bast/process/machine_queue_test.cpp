@@ -14,8 +14,8 @@ using namespace test;
 
 /// An operation without addresses and name: "kind fd" and its other fields.
 std::string words_of(const operation& op) {
-  constexpr const char* names[] = {"read", "poll",   "timeout", "cancel", "observe",
-                                   "reap", "signal", "close",   "members"};
+  constexpr const char* names[] = {"read",    "poll", "timeout", "cancel", "poll_to_write",
+                                   "observe", "reap", "signal",  "close",  "members"};
   std::string out = names[static_cast<int>(op.kind)];
   out += " " + std::to_string(op.fd);
   if (op.buffer != nullptr || op.length != 0) out += " length " + std::to_string(op.length);
@@ -115,30 +115,30 @@ TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   const operation read = next_is("read 52 length 4096", "23 1 0");
   machine->complete(timer.user_data, -ETIME);
   EXPECT_EQ(words_of(take_one()), "timeout -1 at 7000000010 = 7s 10ns");
-  const operation terminate = next_is("signal 50 tells signal 15 group 1234", "23 8 0");
+  const operation terminate = next_is("signal 50 tells signal 15 group 1234", "23 10 0");
   machine->complete(terminate.user_data, 0);
   machine->complete(exit.user_data, POLLIN);
   // The grace is over: its timer is cancelled, by its name.
-  const operation cancel_timer = next_is("cancel -1 of 2", "23 7 0");
-  const operation observe = next_is("observe 50 tells", "23 8 0");
+  const operation cancel_timer = next_is("cancel -1 of 2", "23 8 0");
+  const operation observe = next_is("observe 50 tells", "23 10 0");
   ASSERT_NE(observe.exit, nullptr);
   *observe.exit = {.code = CLD_KILLED, .status = SIGTERM, .usage = {}};
   machine->complete(observe.user_data, 1);
   const operation stragglers = next_is("signal 50 tells signal 9 group 1234");
   machine->complete(stragglers.user_data, -ESRCH);
-  const operation look = next_is("members 50 tells group 1234", "23 8 0");
+  const operation look = next_is("members 50 tells group 1234", "23 10 0");
   machine->complete(look.user_data, 0);
   const operation reap = next_is("reap 50 tells group 1234");
   machine->complete(reap.user_data, 1);
-  const operation close_pidfd = next_is("close 50", "23 9 0");
+  const operation close_pidfd = next_is("close 50", "23 11 0");
   machine->complete(close_pidfd.user_data, 0);
   machine->complete(cancel_timer.user_data, 0);
   machine->complete(cancel_timer.target, -ECANCELED);
   const operation drain = next_is("timeout -1 at 2005000010 = 2s 5000010ns");
   machine->complete(drain.user_data, -ETIME);
-  const operation cancel_output = next_is("cancel 51 of 1", "23 4 0");
+  const operation cancel_output = next_is("cancel 51 of 1", "23 5 0");
   EXPECT_EQ(cancel_output.target, output.user_data);
-  const operation cancel_errors = next_is("cancel 52 of 0", "23 5 0");
+  const operation cancel_errors = next_is("cancel 52 of 0", "23 6 0");
   EXPECT_EQ(cancel_errors.target, read.user_data);
   machine->complete(cancel_output.user_data, 0);
   machine->complete(cancel_errors.user_data, 0);

@@ -91,11 +91,11 @@ TEST_F(MachineRefusal, P22_NamesAtTheEdgesAreUnknown) {
   const auto at = [name](std::uint64_t role, std::uint64_t slot) {
     return (name & 0xFF00'0000'FFFF'FFFF) | role << 48 | slot << 32;
   };
-  machine->complete(at(10, 0), 1);       // One role too many.
-  machine->complete(at(2, 1), 1);        // A slot that was never used.
-  machine->complete(at(10, 0xFFFF), 1);  // Not a role of the wake.
+  machine->complete(at(internal::roles, 0), 1);       // One role too many.
+  machine->complete(at(2, 1), 1);                     // A slot that was never used.
+  machine->complete(at(internal::roles, 0xFFFF), 1);  // Not a role of the wake.
   EXPECT_EQ(machine->stats().ignored_unknown, 3U);
-  machine->complete(at(9, 0), 1);
+  machine->complete(at(internal::roles - 1, 0), 1);
   machine->complete(at(2, 0xFFFF), 1);
   machine->complete(name - 1, 1);
   machine->complete(name + 1, 1);

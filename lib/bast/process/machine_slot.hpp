@@ -119,6 +119,18 @@ struct captured_stream {
   void give_up(truncation why, int error_number) noexcept;
 };
 
+/// The pipe to a child's standard input. The host writes to it, and the machine waits until it can.
+struct input_stream {
+  int fd = -1;
+  bool wanted = false;     // the host waits until it can write
+  bool ended = false;      // no further writes
+  std::uint8_t tries = 0;  // of a failed poll; no retry before retry_at
+  std::int64_t retry_at = 0;
+
+  bool open() const noexcept { return fd >= 0 && !ended; }
+  bool awaited() const noexcept { return open() && wanted; }
+};
+
 enum class leader_state : std::uint8_t { running, readable, exited, gone };
 enum class stop_state : std::uint8_t { none, terminating, killing };
 
@@ -149,7 +161,9 @@ struct process_life {
   std::int64_t armed_at = never_ns;  // the timeout in flight or requested
   operation_deadline armed = {};     // the same for the kernel
   std::array<captured_stream, 2> streams = {};  // by output_stream
-  int closing = -1;                             // the descriptor to close
+  input_stream input;
+  bool progressed = false;  // and the host is not told yet
+  int closing = -1;         // the descriptor to close
 };
 
 struct process_slot {

@@ -81,6 +81,7 @@ std::int64_t perform(const operation& wanted) noexcept {
     case operation_kind::members: return look_for_members(wanted);
     case operation_kind::close: os::close_descriptor(wanted.fd); return 0;
     case operation_kind::poll:
+    case operation_kind::poll_to_write:
     case operation_kind::timeout:
     case operation_kind::cancel: break;
   }

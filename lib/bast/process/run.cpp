@@ -13,6 +13,7 @@ namespace bast::inline BAST_ABI {
 namespace {
 
 using internal::command_settings;
+using internal::pipe_owner;
 using internal::stream_settings;
 using stream_kind = stream_settings::kind;
 
@@ -25,15 +26,18 @@ bool leads_to_a_pipe(const command_settings& settings) noexcept {
          leads_to(settings, 2, stream_kind::pipe);
 }
 
+// What the library reads ahead from a pipe of child_process: as much as the pipe itself holds.
+constexpr to::capture read_ahead = {.limit = 64_KiB, .policy = on_limit::backpressure};
+
 struct starting {
   command& self;
-  process_pipes* pipes;
+  pipe_owner owner;
 };
 
-result<process_id> start_command(void* context, process_driver& driver, process_finished finished,
-                                 void* state) {
+result<process_id> start_command(void* context, process_driver& driver,
+                                 const process_follower& follower) {
   const auto& asked = *static_cast<const starting*>(context);
-  return internal::command_access::follow(asked.self, driver, finished, state, asked.pipes);
+  return internal::command_access::follow(asked.self, driver, follower, asked.owner, nullptr);
 }
 
 }  // namespace
@@ -49,12 +53,13 @@ result<process_id> command::start(process_driver& driver, process_finished finis
     return fail(errc::invalid, "command.start",
                 "cancelled_by is for run and spawn: pass the id to process_driver::cancel");
   }
-  return follow(driver, finished, context, pipes);
+  const pipe_owner owner = pipes != nullptr ? pipe_owner::caller : pipe_owner::none;
+  return follow(driver, {.finished = finished, .context = context}, owner, pipes);
 }
 
-result<process_id> command::follow(process_driver& driver, process_finished finished, void* context,
-                                   process_pipes* pipes) noexcept {
-  if (pipes == nullptr && leads_to_a_pipe(settings_)) {
+result<process_id> command::follow(process_driver& driver, const process_follower& follower,
+                                   pipe_owner owner, process_pipes* pipes) noexcept {
+  if (owner == pipe_owner::none && leads_to_a_pipe(settings_)) {
     return fail(errc::invalid, "command.start",
                 "a stream leads to a pipe whose other end would be lost: capture it, spawn, or "
                 "pass `pipes`");
@@ -64,15 +69,19 @@ result<process_id> command::follow(process_driver& driver, process_finished fini
   auto spawned = internal::spawn(*this);
   if (!spawned) return std::unexpected(spawned.error());
   os::started_process& process = spawned->process;
-  process_child child{settings_.policy, process.pid, std::move(process.pidfd), {}, {},
-                      finished,         context};
+  process_child child{
+      settings_.policy, follower, process.pid, std::move(process.pidfd), {}, {}, {}};
   child.own_group = process.leads_group;
-  if (leads_to(settings_, 1, stream_kind::capture)) {
-    child.output_pipe = std::move(spawned->stdout_pipe);
-  }
-  if (leads_to(settings_, 2, stream_kind::capture)) {
-    child.errors_pipe = std::move(spawned->stderr_pipe);
-  }
+  const bool serves = owner == pipe_owner::driver;
+  const auto follows = [&](int stream) {
+    return leads_to(settings_, stream, stream_kind::capture) ||
+           (serves && leads_to(settings_, stream, stream_kind::pipe));
+  };
+  if (follows(1)) child.output_pipe = std::move(spawned->stdout_pipe);
+  if (follows(2)) child.errors_pipe = std::move(spawned->stderr_pipe);
+  if (leads_to(settings_, 1, stream_kind::pipe)) child.output = read_ahead;
+  if (leads_to(settings_, 2, stream_kind::pipe)) child.errors = read_ahead;
+  if (serves) child.input_pipe = std::move(spawned->stdin_pipe);
   auto id = driver.start(std::move(child));
   if (!id) {
     process.pidfd = std::move(child.pidfd);  // NOLINT(bugprone-use-after-move): not on an error
@@ -92,15 +101,12 @@ result<child_process> command::spawn(process_driver& driver) noexcept {
   if (auto may = settings_.token.check(operation); !may && !BAST_MUTANT(started_though_cancelled)) {
     return std::unexpected(may.error());
   }
-  process_pipes pipes;
-  starting asked{*this, &pipes};
-  auto child = internal::begin_child(driver, settings_.token, operation, start_command, &asked);
-  if (child) child->pipes = std::move(pipes);
-  return child;
+  starting asked{*this, pipe_owner::driver};
+  return internal::begin_child(driver, settings_.token, operation, start_command, &asked);
 }
 
 result<process_result> command::run(process_driver& driver) {
-  starting asked{*this, nullptr};
+  starting asked{*this, pipe_owner::none};
   return internal::run_and_wait(driver, settings_.token, start_command, &asked);
 }
 

@@ -8,9 +8,9 @@
 
 namespace bast::inline BAST_ABI::internal {
 
-/// Starts a process under `driver`, so that `finished` is called with `state` at its end.
+/// Starts a process under `driver` that tells `follower` of its progress and its end.
 using process_starter = result<process_id> (*)(void* context, process_driver& driver,
-                                               process_finished finished, void* state);
+                                               const process_follower& follower);
 
 /// Starts a child that is stopped when `own` fires; the caller checks `own` before. Errors, in the
 /// name of `operation`: no_memory; those of `start`.

@@ -62,6 +62,13 @@ struct command_settings {
   cancel_token token;
 };
 
+/// Who has our ends of the streams that lead to pipes.
+enum class pipe_owner : std::uint8_t {
+  none,    // no such stream is accepted
+  caller,  // of command::start
+  driver,  // which reads and writes for a child_process
+};
+
 struct command_access;
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -40,7 +40,7 @@ struct bytes {
   explicit bytes(std::string_view all) noexcept : contents(std::as_bytes(std::span(all))) {}
   std::span<const std::byte> contents;
 };
-/// A pipe whose write end command::start gives to the caller.
+/// A pipe: command::start gives its write end to the caller, child_process::write writes to it.
 struct pipe {};
 /// An open descriptor of the caller.
 struct fd {
@@ -66,7 +66,7 @@ struct capture {
   bytes limit = {std::size_t{16} << 20};
   on_limit policy = on_limit::error_and_kill;
 };
-/// A pipe whose read end command::start gives to the caller.
+/// A pipe: command::start gives its read end to the caller, child_process::read reads from it.
 struct pipe {};
 /// An open descriptor of the caller.
 struct fd {

@@ -27,6 +27,7 @@ void fill(io_uring_sqe& entry, const operation& wanted) noexcept {
       io_uring_prep_read(&entry, wanted.fd, wanted.buffer, wanted.length, at_position);
       break;
     case operation_kind::poll: io_uring_prep_poll_add(&entry, wanted.fd, POLLIN); break;
+    case operation_kind::poll_to_write: io_uring_prep_poll_add(&entry, wanted.fd, POLLOUT); break;
     case operation_kind::timeout: {
       // liburing's parameter is not const; the kernel only reads.
       auto* const deadline = const_cast<operation_deadline*>(wanted.deadline);

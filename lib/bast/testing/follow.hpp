@@ -13,14 +13,15 @@ namespace bast::test {
 /// On error the caller keeps the descriptors.
 [[nodiscard]] inline result<process_id> follow(process_driver& driver, const process_start& start) {
   process_child child{start,
+                      start,
                       start.pid,
                       os::descriptor(start.pidfd),
                       os::descriptor(start.output_pipe),
                       os::descriptor(start.errors_pipe),
-                      start.finished,
-                      start.context};
+                      os::descriptor(start.input_pipe)};
   auto id = driver.start(std::move(child));
-  for (os::descriptor* const kept : {&child.pidfd, &child.output_pipe, &child.errors_pipe}) {
+  for (os::descriptor* const kept :
+       {&child.pidfd, &child.output_pipe, &child.errors_pipe, &child.input_pipe}) {
     (void)kept->release();
   }
   return id;

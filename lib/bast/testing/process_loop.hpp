@@ -34,6 +34,7 @@ class process_loop {
   /// Ends every process, then the loop.
   virtual void shut_down() = 0;
   virtual process_machine& machine() = 0;
+  virtual process_driver& driver() = 0;
 };
 
 class epoll_process_loop final : public process_loop {
@@ -52,6 +53,7 @@ class epoll_process_loop final : public process_loop {
   }
   void shut_down() override { (void)adapter().shut_down(); }
   process_machine& machine() override { return adapter().machine(); }
+  process_driver& driver() override { return adapter(); }
 
  private:
   epoll_adapter& adapter() { return **created_; }
@@ -100,6 +102,7 @@ class uring_process_loop final : public process_loop {
     for (submit(); !adapter().idle(); submit()) wait();
   }
   process_machine& machine() override { return adapter().machine(); }
+  process_driver& driver() override { return adapter(); }
 
   // The owner's operations.
   io_uring& ring() { return ring_; }
