@@ -143,34 +143,30 @@ TEST_P(ChildPipes, P16_ReadingMakesRoomUnderEachPolicy) {
 
 TEST_P(ChildPipes, P17_AProgramThatReadsNoMoreIsAnErrorAndNoSignal) {
   // In a process of its own, whose SIGPIPE has its default action.
-  EXPECT_EQ(
-      test::in_child([&] {
-        const auto loop =
-            GetParam() == loop_kind::epoll
-                ? std::unique_ptr<test::process_loop>(std::make_unique<test::epoll_process_loop>())
-                : nullptr;
-        if (loop == nullptr) return 0;
-        ::signal(SIGPIPE, SIG_DFL);
-        coro_pool pool = coro_pool::create().value();
-        int status = 1;
-        auto c = pool.make([&] {
-                       auto closes = child({"close", "0", "ready", "hang"});
-                       auto runs =
-                           closes.in(from::pipe{}).out(to::pipe{}).spawn(loop->driver()).value();
-                       if (read_once(runs) != "ready\n") return void(status = 2);
-                       const auto written = runs.write("hello");
-                       if (kind_of(written) != errc::closed) return void(status = 3);
-                       if (written.error().error_number() != EPIPE) return void(status = 4);
-                       if (written.error().value() != 0) return void(status = 5);
-                       status = 0;
-                     })
-                     .value();
-        (void)c.resume();
-        while (c.state() == coro_state::suspended) loop->turn();
-        loop->shut_down();
-        return status;
-      }),
-      0);
+  EXPECT_EQ(test::in_child([&] {
+              const auto loop = make_loop();
+              ::signal(SIGPIPE, SIG_DFL);
+              coro_pool pool = coro_pool::create().value();
+              int status = 1;
+              auto c =
+                  pool.make([&] {
+                        auto closes = child({"close", "0", "ready", "hang"});
+                        auto runs =
+                            closes.in(from::pipe{}).out(to::pipe{}).spawn(loop->driver()).value();
+                        if (read_once(runs) != "ready\n") return void(status = 2);
+                        const auto written = runs.write("hello");
+                        if (kind_of(written) != errc::closed) return void(status = 3);
+                        if (written.error().error_number() != EPIPE) return void(status = 4);
+                        if (written.error().value() != 0) return void(status = 5);
+                        status = 0;
+                      })
+                      .value();
+              (void)c.resume();
+              while (c.state() == coro_state::suspended) loop->turn();
+              loop->shut_down();
+              return status;
+            }),
+            0);
 }
 
 TEST_P(ChildPipes, P17_AWriterLearnsThatItsReaderIsGone) {
