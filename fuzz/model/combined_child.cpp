@@ -42,7 +42,7 @@ combined_child::combined_child(const combined_order& asked, std::size_t owner, s
       errors_(asked.errors),
       owner_(owner),
       timeout_at_(asked.start.timeout == std::chrono::nanoseconds::max()
-                      ? never_ns
+                      ? bast::internal::never_ns
                       : now + asked.start.timeout.count()) {}
 
 void combined_child::write(std::size_t stream, std::uint64_t count) {

@@ -68,8 +68,8 @@ class combined_child {
   bool errors_;
   std::size_t owner_;
   std::int64_t timeout_at_;
-  std::int64_t grace_at_ = never_ns;
-  std::int64_t drain_at_ = never_ns;
+  std::int64_t grace_at_ = bast::internal::never_ns;
+  std::int64_t drain_at_ = bast::internal::never_ns;
   std::int64_t looked_at_ = -1;  // for members of its group
   std::array<std::uint64_t, 2> written_{};
   std::array<bool, 2> lacks_{};

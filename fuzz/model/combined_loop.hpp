@@ -80,23 +80,27 @@ class combined_loop {
   /// A driver that this model drives.
   class bare_driver final : public process_driver {
    public:
-    explicit bare_driver(os::descriptor wake) noexcept : process_driver(std::move(wake)) {}
-    static result<std::unique_ptr<bare_driver>> create(const process_machine_options& options) {
+    bare_driver(os::descriptor wake, std::unique_ptr<process_machine> machine) noexcept
+        : process_driver(std::move(wake), std::move(machine)) {}
+    static result<std::unique_ptr<bare_driver>> create(process_machine_options options) {
       auto wake = os::make_event();
       if (!wake) return std::unexpected(wake.error());
-      std::unique_ptr<bare_driver> made(os::make<bare_driver>(std::move(*wake)));
+      options.wake_fd = wake->get();
+      auto machine = process_machine::create(options);
+      if (!machine) return std::unexpected(machine.error());
+      std::unique_ptr<bare_driver> made(
+          os::make<bare_driver>(std::move(*wake), std::move(*machine)));
       if (made == nullptr) return fail(errc::no_memory, "combined_loop.open", "no memory for it");
-      if (auto begun = made->begin(options); !begun) return std::unexpected(begun.error());
       made->awake_.emplace(made->ready());
       return made;
     }
     /// As a loop does after it has notified the machine.
     void complete(std::uint64_t user_data, std::int64_t status) {
-      machine_.complete(user_data, status);
+      machine_->complete(user_data, status);
       ready().run();
     }
     void tick(std::int64_t now_ns) {
-      machine_.tick(now_ns);
+      machine_->tick(bast::internal::time_of(now_ns));
       ready().run();
     }
 

@@ -21,13 +21,13 @@ process_harness::process_harness(std::uint16_t options, fault_schedule& faults) 
     chosen.wake_fd = wake_fd_ = world_.open_event();
   }
   if (process_language.option(options, "chain") != 0) chained_ = 8;
-  machine_ = std::make_unique<process_machine>();
-  const auto made = machine_->init(chosen);
-  ready_ = made.has_value();
-  if (!ready_ && (!faults_.is_rough() || made.error() != errc::no_memory)) {
+  auto made = process_machine::create(chosen);
+  if (made) {
+    machine_ = std::move(*made);
+  } else if (!faults_.is_rough() || made.error() != errc::no_memory) {
     complain("the machine could not be made");
   }
-  machine_->tick(world_.now());
+  if (machine_ != nullptr) machine_->tick(bast::internal::time_of(world_.now()));
 }
 
 process_harness::follower* process_harness::find(std::uint8_t who) {
@@ -51,7 +51,8 @@ void process_harness::start(std::uint8_t who, std::uint16_t value) {
     f.streams[i].limit = capture.limit.count;
     f.streams[i].policy = capture.policy;
   }
-  if (child.timeout.count() < never_ns) f.timeout_at = world_.now() + child.timeout.count();
+  if (child.timeout.count() < bast::internal::never_ns)
+    f.timeout_at = world_.now() + child.timeout.count();
   child.context = &f;
   child.finished = [](void* context, process_id id, process_result&& result) noexcept {
     auto& self = *static_cast<follower*>(context);
@@ -137,7 +138,7 @@ void process_harness::perform(const op& o) {
       break;
     case process_op::tick:
       world_.pass(o.value * tick_ns);
-      machine_->tick(world_.now());
+      machine_->tick(bast::internal::time_of(world_.now()));
       break;
     case process_op::cancel:
     case process_op::request: stop_child(o.who, what); break;
@@ -295,7 +296,7 @@ void process_harness::finished(follower& f, process_result&& result) {
       if (over_limit) complain("D4: it wrote too much, which is not reported");
       break;
     case process_ending::timed_out:
-      if (f.timeout_at == never_ns) complain("D4: it has no timeout");
+      if (f.timeout_at == bast::internal::never_ns) complain("D4: it has no timeout");
       break;
     case process_ending::cancelled:
       if (!f.was_cancelled) complain("D4: it was not cancelled");
@@ -316,7 +317,7 @@ void process_harness::end() {
   if (ended_) return;
   ended_ = true;
   faults_.end();
-  if (!ready_) return machine_.reset();
+  if (machine_ == nullptr) return;
   for (follower& f : followers_) f.was_cancelled |= !f.ended;
   machine_->shut_down();
   // More rounds than needed for every retry, every cancel, and every byte.
@@ -334,7 +335,7 @@ void process_harness::end() {
     if (round > 50) world_.set_event();
     for (std::size_t i = world_.in_flight(); i-- > 0;) deliver(world_.complete(i));
     world_.pass(100 * tick_ns);
-    machine_->tick(world_.now());
+    machine_->tick(bast::internal::time_of(world_.now()));
     machine_->check_invariants();
   }
   if (!complaint().empty()) {

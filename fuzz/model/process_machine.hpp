@@ -35,7 +35,7 @@ class process_harness {
   ~process_harness() { end(); }
 
   /// False if the machine could not be created.
-  bool ready() const { return ready_; }
+  bool ready() const { return machine_ != nullptr; }
   void perform(const op& o);
   /// The visible state: see lives.hpp.
   std::string seen() const {
@@ -71,7 +71,7 @@ class process_harness {
     world_child* child = nullptr;
     process_id id;
     std::array<kept_stream, 2> streams;
-    std::int64_t timeout_at = never_ns;
+    std::int64_t timeout_at = bast::internal::never_ns;
     bool was_cancelled = false;
     bool ended = false;
   };
@@ -100,7 +100,6 @@ class process_harness {
   std::array<follower*, subjects_max> current_ = {};
   int wake_fd_ = -1;
   int chained_ = 0;  // remaining starts from inside end callbacks
-  bool ready_ = false;
   bool shut_down_ = false;
   bool ended_ = false;
   std::string complaint_;

@@ -169,7 +169,8 @@ std::optional<std::int64_t> process_world::ready(flight& f, std::uint64_t bytes_
     case operation_kind::read: return read(f.what, bytes_max);
     case operation_kind::timeout: {
       const auto at = f.what.deadline->seconds * 1'000'000'000 + f.what.deadline->nanoseconds;
-      if (at != f.what.deadline_ns) complain("a deadline changed while it was the kernel's");
+      if (at != bast::internal::nanoseconds_of(f.what.due))
+        complain("a deadline changed while it was the kernel's");
       if (now_ < at) return std::nullopt;
       return -ETIME;
     }

@@ -38,7 +38,7 @@ void process_driver::require_last_owner() const noexcept {
 
 result<void> process_driver::has_room() const noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return mine;
-  return machine_.has_room();
+  return machine_->has_room();
 }
 
 result<internal::executor*> process_driver::continues() noexcept {
@@ -53,11 +53,11 @@ result<internal::executor*> process_driver::continues() noexcept {
 
 result<process_id> process_driver::start(process_child&& child) noexcept {
   if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
-  machine_.tick(os::monotonic_ns());
+  machine_->tick(now());
   auto id =
-      machine_.start({static_cast<const process_policy&>(child),
-                      static_cast<const process_follower&>(child), child.pid, child.pidfd.get(),
-                      child.output_pipe.get(), child.errors_pipe.get(), child.input_pipe.get()});
+      machine_->start({static_cast<const process_policy&>(child),
+                       static_cast<const process_follower&>(child), child.pid, child.pidfd.get(),
+                       child.output_pipe.get(), child.errors_pipe.get(), child.input_pipe.get()});
   if (id) {
     // From here on the machine requests their close operations.
     process_child taken = std::move(child);
@@ -72,8 +72,8 @@ result<process_id> process_driver::start(process_child&& child) noexcept {
 
 result<void> process_driver::cancel(process_id id) noexcept {
   if (auto mine = check_owner("process_driver.cancel"); !mine) return mine;
-  machine_.tick(os::monotonic_ns());
-  auto done = machine_.cancel(id);
+  machine_->tick(now());
+  auto done = machine_->cancel(id);
   advance();
   return done;
 }
@@ -81,8 +81,8 @@ result<void> process_driver::cancel(process_id id) noexcept {
 result<std::size_t> process_driver::take(process_id id, output_stream which,
                                          std::span<std::byte> into) noexcept {
   if (auto mine = check_owner("process_driver.take"); !mine) return std::unexpected(mine.error());
-  machine_.tick(os::monotonic_ns());
-  auto taken = machine_.take(id, which, into);
+  machine_->tick(now());
+  auto taken = machine_->take(id, which, into);
   advance();
   return taken;
 }
@@ -91,12 +91,12 @@ result<std::size_t> process_driver::write(process_id id,
                                           std::span<const std::byte> bytes) noexcept {
   constexpr static_string operation = "process_driver.write";
   if (auto mine = check_owner(operation); !mine) return std::unexpected(mine.error());
-  const auto input = machine_.input(id);
+  const auto input = machine_->input(id);
   if (!input) return std::unexpected(input.error());
   auto written = os::write_some(*input, bytes);
   if (written || written.error() != errc::would_block) return written;
-  machine_.tick(os::monotonic_ns());
-  auto wanted = machine_.want_input(id);
+  machine_->tick(now());
+  auto wanted = machine_->want_input(id);
   advance();
   if (!wanted) return std::unexpected(wanted.error());
   return 0;
@@ -104,16 +104,16 @@ result<std::size_t> process_driver::write(process_id id,
 
 result<void> process_driver::close_input(process_id id) noexcept {
   if (auto mine = check_owner("process_driver.close_input"); !mine) return mine;
-  machine_.tick(os::monotonic_ns());
-  auto closed = machine_.close_input(id);
+  machine_->tick(now());
+  auto closed = machine_->close_input(id);
   advance();
   return closed;
 }
 
 result<void> process_driver::hang_up(process_id id) noexcept {
   if (auto mine = check_owner("process_driver.hang_up"); !mine) return mine;
-  machine_.tick(os::monotonic_ns());
-  auto done = machine_.hang_up(id);
+  machine_->tick(now());
+  auto done = machine_->hang_up(id);
   advance();
   return done;
 }
@@ -121,7 +121,7 @@ result<void> process_driver::hang_up(process_id id) noexcept {
 result<void> process_driver::signal(process_id id, int number) noexcept {
   constexpr static_string operation = "process_driver.signal";
   if (auto mine = check_owner(operation); !mine) return mine;
-  const process_start* const started = machine_.find_start(id);
+  const process_start* const started = machine_->find_start(id);
   if (started == nullptr || started->pidfd < 0) {
     return fail(errc::stale_handle, operation, "the process has ended");
   }
@@ -133,7 +133,7 @@ result<void> process_driver::signal(process_id id, int number) noexcept {
 }
 
 void process_driver::cancel_from_anywhere(process_id id) noexcept {
-  if (machine_.request_cancel(id)) ring(this);
+  if (machine_->request_cancel(id)) ring(this);
 }
 
 }  // namespace bast::inline BAST_ABI

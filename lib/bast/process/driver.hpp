@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -64,26 +65,23 @@ class process_driver {
 
   process_machine& machine() noexcept {
     require_owner();
-    return machine_;
+    return *machine_;
   }
   const process_machine& machine() const noexcept {
     require_owner();
-    return machine_;
+    return *machine_;
   }
 
   /// The driver of the calling thread: the latest that was created on it and still exists, or null.
   static process_driver* of_this_thread() noexcept;
 
  protected:
-  /// `wake` is an eventfd (os::make_event).
-  explicit process_driver(os::descriptor wake) noexcept
-      : wake_(std::move(wake)), ready_(wake_hook{.wake = ring, .context = this}) {}
+  /// `wake` is an eventfd (os::make_event), which `machine` polls.
+  process_driver(os::descriptor wake, std::unique_ptr<process_machine> machine) noexcept
+      : machine_(std::move(machine)),
+        wake_(std::move(wake)),
+        ready_(wake_hook{.wake = ring, .context = this}) {}
   ~process_driver() { require_last_owner(); }
-  /// Must be called once, first. Errors: `invalid`, no_memory.
-  [[nodiscard]] result<void> begin(process_machine_options options) noexcept {
-    options.wake_fd = wake_.get();
-    return machine_.init(options);
-  }
   /// Fails if the caller may not use the driver. Errors: forked, wrong_thread.
   [[nodiscard]] result<void> check_owner(static_string operation) const noexcept;
   /// For functions without a result: ends the process on a wrong thread.
@@ -100,13 +98,15 @@ class process_driver {
   using attended = ready_queue::attended;
   /// Returns true inside `finished` and inside a coroutine that this loop resumed: a call that
   /// waits for the loop would deadlock there.
-  bool is_within_loop() const noexcept { return machine_.is_delivering() || ready_.is_running(); }
+  bool is_within_loop() const noexcept { return machine_->is_delivering() || ready_.is_running(); }
   /// Calls the hook of `ready`.
   void tell_loop() noexcept { ready_.tell(); }
   /// Keeps the wake descriptor polled while a coroutine waits with this loop.
-  void hold_wake_for_waiters() noexcept { machine_.hold_wake(ready_.waiting() != 0); }
+  void hold_wake_for_waiters() noexcept { machine_->hold_wake(ready_.waiting() != 0); }
 
-  process_machine machine_;
+  static time_point now() noexcept { return internal::time_of(os::monotonic_ns()); }
+
+  const std::unique_ptr<process_machine> machine_;
 
  private:
   /// The hook of `ready`: wakes the loop, from any thread.

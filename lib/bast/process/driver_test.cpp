@@ -16,17 +16,19 @@ namespace {
 
 class idle_driver final : public process_driver {
  public:
-  explicit idle_driver(os::descriptor wake) noexcept : process_driver(std::move(wake)) {}
+  idle_driver(os::descriptor wake, std::unique_ptr<process_machine> machine) noexcept
+      : process_driver(std::move(wake), std::move(machine)) {}
   idle_driver(const idle_driver&) = delete;
   idle_driver& operator=(const idle_driver&) = delete;
-  ~idle_driver() { machine_.shut_down(); }
+  ~idle_driver() { machine_->shut_down(); }
   [[nodiscard]] static result<std::unique_ptr<idle_driver>> create(std::size_t processes_max) {
     auto wake = os::make_event();
     if (!wake) return std::unexpected(wake.error());
-    std::unique_ptr<idle_driver> made(os::make<idle_driver>(std::move(*wake)));
+    auto machine = process_machine::create(
+        {.processes_max = processes_max, .magic = 0x17, .wake_fd = wake->get()});
+    if (!machine) return std::unexpected(machine.error());
+    std::unique_ptr<idle_driver> made(os::make<idle_driver>(std::move(*wake), std::move(*machine)));
     if (made == nullptr) return fail(errc::no_memory, "idle_driver.create", "no memory");
-    auto begun = made->begin({.processes_max = processes_max, .magic = 0x17});
-    if (!begun) return std::unexpected(begun.error());
     return made;
   }
   int changes = 0;
@@ -116,7 +118,7 @@ TEST(ProcessDriver, IO9_TheFirstRequestMakesTheWakeReadable) {
   EXPECT_EQ(count, 1U);
   driver.cancel_from_anywhere({.slot = 0, .generation = 2});
   EXPECT_FALSE(wake_is_readable(wake)) << "the loop has not read it yet";
-  driver.machine().tick(1);
+  driver.machine().tick(internal::time_of(1));
   driver.cancel_from_anywhere({.slot = 0, .generation = 3});
   EXPECT_TRUE(wake_is_readable(wake));
   EXPECT_EQ(driver.changes, 0) << "only the owner does that";

@@ -24,11 +24,13 @@ result<std::unique_ptr<epoll_adapter>> epoll_adapter::create(
   if (!wake) return std::unexpected(wake.error());
   auto poller = os::make_poller();
   if (!poller) return std::unexpected(poller.error());
-  std::unique_ptr<epoll_adapter> made(new epoll_adapter(std::move(*wake), std::move(*poller)));
+  auto machine = process_machine::create({.processes_max = options.processes_max,
+                                          .timers = machine_timers::ticks,
+                                          .wake_fd = wake->get()});
+  if (!machine) return std::unexpected(machine.error());
+  std::unique_ptr<epoll_adapter> made(
+      new epoll_adapter(std::move(*wake), std::move(*machine), std::move(*poller)));
   if (made == nullptr) return fail(errc::no_memory, "epoll_adapter.create", "no memory for it");
-  const process_machine_options machine = {.processes_max = options.processes_max,
-                                           .timers = machine_timers::ticks};
-  if (auto begun = made->begin(machine); !begun) return std::unexpected(begun.error());
   (void)made->flush();
   return made;
 }
@@ -37,9 +39,9 @@ epoll_adapter::~epoll_adapter() {
   require_last_owner();
   // The machine has no operation in flight except the wake, which one flush cancels. In a forked
   // child the set belongs to the parent, and no operation is requested.
-  machine_.shut_down();
-  machine_.hold_wake(false);
-  while (machine_.stats().live == 0 && !machine_.idle()) (void)flush();
+  machine_->shut_down();
+  machine_->hold_wake(false);
+  while (machine_->stats().live == 0 && !machine_->idle()) (void)flush();
 }
 
 /// Returns true if there was something to do.
@@ -49,10 +51,10 @@ bool epoll_adapter::flush() noexcept {
   flushing_ = true;
   int left = operations_per_flush;
   while (left-- > 0) {
-    const operation* const wanted = machine_.next();
+    const operation* const wanted = machine_->next();
     if (wanted == nullptr) break;
     const operation copy = *wanted;
-    machine_.sent();
+    machine_->sent();
     carry_out(copy);
   }
   has_more_ = left < 0;
@@ -68,17 +70,17 @@ void epoll_adapter::carry_out(const operation& wanted) noexcept {
           wanted.kind == operation_kind::poll ? os::readiness::readable : os::readiness::writable;
       if (auto done = os::watch_once(poller_.get(), wanted.fd, wanted.user_data, awaited); !done) {
         const int error_number = done.error().error_number();
-        machine_.complete(wanted.user_data, error_number != 0 ? -error_number : -EIO);
+        machine_->complete(wanted.user_data, error_number != 0 ? -error_number : -EIO);
       }
       return;
     }
     case operation_kind::cancel:
       // Only polls are cancelled here. If an event was already delivered, it is ignored as stale.
       os::unwatch(poller_.get(), wanted.fd);
-      machine_.complete(wanted.target, -ECANCELED);
-      return machine_.complete(wanted.user_data, 0);
+      machine_->complete(wanted.target, -ECANCELED);
+      return machine_->complete(wanted.user_data, 0);
     case operation_kind::close: os::unwatch(poller_.get(), wanted.fd); [[fallthrough]];
-    default: machine_.complete(wanted.user_data, perform(wanted));
+    default: machine_->complete(wanted.user_data, perform(wanted));
   }
 }
 
@@ -92,19 +94,20 @@ result<void> epoll_adapter::check_turn(static_string operation) const noexcept {
 result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   if (auto may = check_turn("epoll_adapter.turn"); !may) return may;
   const attended awake(ready());
-  machine_.tick(os::monotonic_ns());
+  machine_->tick(now());
   // Coroutines that wait for an end or for output must be resumed before the loop sleeps.
   const bool had_ready = ready().run() != 0;
   hold_wake_for_waiters();
   const bool did_something = flush() || had_ready || ready().has_ready();
-  const std::int64_t now = os::monotonic_ns();
-  const std::int64_t deadline =
-      did_something ? now : std::min(next_deadline_ns(), internal::later(now, wait_max));
+  const std::int64_t began = os::monotonic_ns();
+  const std::int64_t deadline = did_something ? began
+                                              : std::min(internal::nanoseconds_of(next_deadline()),
+                                                         internal::later(began, wait_max));
   epoll_event events[events_per_turn];
   const auto count = os::wait_events(poller_.get(), events, deadline);
-  machine_.tick(os::monotonic_ns());
+  machine_->tick(now());
   for (std::size_t i = 0; count && i < *count; ++i) {
-    machine_.complete(events[i].data.u64, events[i].events);
+    machine_->complete(events[i].data.u64, events[i].events);
   }
   (void)flush();
   ready().run();
@@ -116,10 +119,10 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
 
 result<void> epoll_adapter::shut_down() noexcept {
   if (auto may = check_turn("epoll_adapter.shut_down"); !may) return may;
-  machine_.shut_down();
+  machine_->shut_down();
   const auto has_more = [this] {
-    return machine_.stats().live != 0 || ready().has_ready() ||
-           (!machine_.idle() && ready().waiting() == 0);
+    return machine_->stats().live != 0 || ready().has_ready() ||
+           (!machine_->idle() && ready().waiting() == 0);
   };
   while (has_more()) (void)turn(std::chrono::nanoseconds::max());
   return {};

@@ -53,7 +53,9 @@ class epoll_adapter final : public process_driver {
   int fd() const noexcept { return poller_.get(); }
   /// When the next turn is due, or `never`; in the past when a turn has something to do at once,
   /// such as coroutines that can continue.
-  time_point next_deadline() const noexcept { return internal::time_of(next_deadline_ns()); }
+  time_point next_deadline() const noexcept {
+    return has_something() && !is_forked() ? time_point() : machine_->next_deadline();
+  }
   /// Returns true if it supervises no process and no coroutine waits with this loop, or in a forked
   /// child. Ends the process on a wrong thread.
   bool idle() const noexcept {
@@ -61,13 +63,11 @@ class epoll_adapter final : public process_driver {
   }
 
  private:
-  epoll_adapter(os::descriptor wake, os::descriptor poller) noexcept
-      : process_driver(std::move(wake)), poller_(std::move(poller)) {}
+  epoll_adapter(os::descriptor wake, std::unique_ptr<process_machine> machine,
+                os::descriptor poller) noexcept
+      : process_driver(std::move(wake), std::move(machine)), poller_(std::move(poller)) {}
 
   void machine_changed() noexcept override { (void)flush(); }
-  std::int64_t next_deadline_ns() const noexcept {
-    return has_something() && !is_forked() ? 0 : machine_.next_deadline();
-  }
   bool flush() noexcept;
   bool has_waiting() const noexcept { return ready().waiting() != 0; }
   bool has_something() const noexcept { return has_more_ || ready().has_ready(); }

@@ -104,7 +104,7 @@ process_start invented() {
 /// Ends invented children: none of their operations reaches the kernel.
 void end_invented(process_machine& machine) {
   for (std::int64_t now = 0; machine.stats().live != 0;) {
-    machine.tick(os::monotonic_ns() + (now += 1'000'000'000));
+    machine.tick(internal::time_of(os::monotonic_ns() + (now += 1'000'000'000)));
     while (const operation* const wanted = machine.next()) {
       const operation op = *wanted;
       machine.sent();

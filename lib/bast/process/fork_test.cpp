@@ -108,7 +108,7 @@ TEST_F(ForkedHost, IO15_EveryOperationAnswersForked) {
     if (!is_forked(machine.start(some_child()))) return 13;
     if (!is_forked(machine.cancel(first))) return 14;
     if (machine.request_cancel(first)) return 15;
-    machine.tick(1);
+    machine.tick(internal::time_of(1));
     machine.complete(1, 0);
     if (machine.digest() != before || machine.stats().started != 1) return 16;
     if (loop.machine().next() != nullptr) return 9;

@@ -25,35 +25,31 @@ process_machine::~process_machine() {
   os::deallocate(requests_);
 }
 
-result<void> process_machine::init(const process_machine_options& options) noexcept {
-  constexpr static_string operation = "process_machine.init";
-  if (slots_ != nullptr) return fail(errc::bad_state, operation, "it was initialised before");
+result<std::unique_ptr<process_machine>> process_machine::create(
+    const process_machine_options& options) noexcept {
+  constexpr static_string operation = "process_machine.create";
   const std::size_t count = options.processes_max;
   if (count == 0 || count >= wake_slot) {
     return fail(errc::invalid, operation, "processes_max must be 1 to 65534",
                 static_cast<std::int64_t>(count));
   }
-  auto* const slots = static_cast<slot*>(os::allocate(count * sizeof(slot)));
-  auto* const requests =
-      static_cast<std::atomic<std::uint32_t>*>(os::allocate(count * sizeof(*requests_)));
-  if (slots == nullptr || requests == nullptr) {
-    os::deallocate(slots);
-    os::deallocate(requests);
+  std::unique_ptr<process_machine> made(new process_machine(options));
+  if (made != nullptr) {
+    made->slots_ = static_cast<slot*>(os::allocate(count * sizeof(slot)));
+    made->requests_ =
+        static_cast<std::atomic<std::uint32_t>*>(os::allocate(count * sizeof(*requests_)));
+  }
+  if (made == nullptr || made->slots_ == nullptr || made->requests_ == nullptr) {
     return fail(errc::no_memory, operation, "no memory for the processes",
                 static_cast<std::int64_t>(count));
   }
-  for (std::size_t i = 0; i < count; ++i) std::construct_at(&requests[i], 0U);
-  slots_ = slots;
-  requests_ = requests;
-  options_ = options;
-  mark_ = os::fork_mark::here();
-  advance_wake();
-  return {};
+  for (std::size_t i = 0; i < count; ++i) std::construct_at(&made->requests_[i], 0U);
+  made->advance_wake();
+  return made;
 }
 
 result<void> process_machine::has_room() const noexcept {
   constexpr static_string operation = "process_machine.start";
-  if (slots_ == nullptr) return fail(errc::bad_state, operation, "the machine is not initialised");
   if (mark_.is_forked()) return failed_forked(operation);
   if (shut_down_) return fail(errc::shutdown, operation, "the machine shuts down");
   if (free_ == nullptr && used_ == options_.processes_max) {
@@ -174,11 +170,11 @@ void process_machine::completed(slot& s, role what, std::int64_t status) noexcep
   }
 }
 
-void process_machine::tick(std::int64_t now_ns) noexcept {
+void process_machine::tick(time_point now) noexcept {
   offered_ = nullptr;
   if (mark_.is_forked()) return;
   if (requested_.load(std::memory_order_relaxed)) look_for_requests();
-  now_ = std::max(now_, now_ns);
+  now_ = std::max(now_, nanoseconds_of(now));
   if (now_ < earliest_) return deliver();
   earliest_ = never_ns;
   for_each_live([this](slot& s) { advance(s); });

@@ -20,7 +20,7 @@
 // timeout, a `cancel` or a limit sends SIGTERM and, after the grace, SIGKILL. A leader that has
 // ended is not reaped before its group has ended or was killed.
 //
-// Owned by one thread; other threads may call only `request_cancel`. Only `init` and captured
+// Owned by one thread; other threads may call only `request_cancel`. Only `create` and captured
 // output allocate. If memory for output runs out, the stream ends with ENOMEM and the process
 // continues.
 //
@@ -33,6 +33,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "bast/base.hpp"
@@ -45,19 +46,21 @@ namespace bast::inline BAST_ABI {
 
 class process_machine {
  public:
-  process_machine() = default;
+  /// Creates a machine on the heap: operations in flight know its address. Allocates. Errors:
+  /// `invalid`, naming the option; no_memory.
+  [[nodiscard]] static result<std::unique_ptr<process_machine>> create(
+      const process_machine_options& options = {}) noexcept;
+  static void* operator new(std::size_t size) noexcept { return os::allocate(size); }
+  static void operator delete(void* machine) noexcept { os::deallocate(machine); }
+
   /// Requires that the machine is idle (checked): otherwise the kernel may write into its buffers.
   ~process_machine();
   process_machine(const process_machine&) = delete;
   process_machine& operator=(const process_machine&) = delete;
 
-  /// Must be called once, first. Errors: `invalid`, bad_state, no_memory.
-  [[nodiscard]] result<void> init(const process_machine_options& options) noexcept;
-
   // ---- Input.
 
-  /// Fails if there is no room for another process. Errors: bad_state (no `init`); those of `start`
-  /// except `invalid`.
+  /// Fails if there is no room for another process. Errors: those of `start` except `invalid`.
   [[nodiscard]] result<void> has_room() const noexcept;
   /// Supervises a child, and owns its descriptors from here on. On an error the caller keeps them.
   /// Allocates nothing. Errors: `invalid`, `limit` (processes_max), shutdown, forked.
@@ -66,7 +69,7 @@ class process_machine {
   /// operation in flight is counted and has no effect (P-22).
   void complete(std::uint64_t user_data, std::int64_t status) noexcept;
   /// Reports the time of CLOCK_MONOTONIC. An earlier time than before is ignored.
-  void tick(std::int64_t now_ns) noexcept;
+  void tick(time_point now) noexcept;
   /// Stops a process (P-14); `finished` reports its end as usual. No effect if it has exited or is
   /// being stopped. Errors: stale_handle, forked; `invalid` for the reason `exited`.
   [[nodiscard]] result<void> cancel(process_id id,
@@ -88,14 +91,16 @@ class process_machine {
   void sent() noexcept;
   /// The host has no room for it; `next` returns it again later.
   void refused() noexcept;
-  /// The latest time for the next `tick`, or never_ns. May be earlier than necessary.
-  std::int64_t next_deadline() const noexcept { return mark_.is_forked() ? never_ns : earliest_; }
+  /// The latest time for the next `tick`, or `never`. May be earlier than necessary.
+  time_point next_deadline() const noexcept {
+    return mark_.is_forked() ? never : internal::time_of(earliest_);
+  }
 
   // ---- State.
 
-  /// Returns true for every user_data of this machine; false before `init`. Pure.
+  /// Returns true for every user_data of this machine. Pure.
   bool is_ours(std::uint64_t user_data) const noexcept {
-    return slots_ != nullptr && internal::decode(user_data).magic == options_.magic;
+    return internal::decode(user_data).magic == options_.magic;
   }
   /// Takes captured bytes before the end; returns their number. Under backpressure this makes room,
   /// and gives the stream of an exited process another drain_grace. Errors: stale_handle, forked.
@@ -133,6 +138,8 @@ class process_machine {
   std::uint64_t digest() const noexcept;
 
  private:
+  explicit process_machine(const process_machine_options& options) noexcept : options_(options) {}
+
   using slot = internal::process_slot;
   using role = internal::role;
 
@@ -190,7 +197,7 @@ class process_machine {
   void input_completed(slot& s, std::int64_t status) noexcept;
   result<void> close_pipes(process_id id, static_string operation, bool outputs) noexcept;
 
-  os::fork_mark mark_;  // since init
+  os::fork_mark mark_ = os::fork_mark::here();
   process_machine_options options_;
   process_machine_stats stats_;
   slot* slots_ = nullptr;  // processes_max of them, constructed up to used_
@@ -204,8 +211,8 @@ class process_machine {
   bool shut_down_ = false;
 
   std::int64_t now_ = 0;
-  std::int64_t earliest_ = never_ns;  // not later than any deadline
-  std::uint32_t generation_ = 0;      // of the latest operation
+  std::int64_t earliest_ = internal::never_ns;  // not later than any deadline
+  std::uint32_t generation_ = 0;                // of the latest operation
 
   // The record that `next` returned; null after any other event.
   internal::operation_record* offered_ = nullptr;

@@ -18,7 +18,7 @@ TEST_F(MachineAgain, P21_APollThatWorksForgivesThoseThatFailed) {
     for (int failures = 0; failures < 16; ++failures) {
       complete_poll(output_fd, -ENOMEM);
       ASSERT_EQ(kinds_done(), "") << "given up after " << failures;
-      tick(machine->next_deadline());
+      tick(next_deadline());
     }
     complete_poll(output_fd);
     bring("x");
@@ -38,10 +38,10 @@ TEST_F(MachineAgain, P13_TheGraceOfALateLoopIsCountedFromWhenItIsBack) {
   parent.drain_grace = 20ms;
   start(parent);
   exit_now();
-  ASSERT_EQ(machine->next_deadline(), 20 * millisecond);
+  ASSERT_EQ(next_deadline(), 20 * millisecond);
   tick(25 * millisecond + 1);  // More than 5 ms late.
   EXPECT_EQ(flying.size(), 1U) << "only the poll of the stream";
-  EXPECT_EQ(machine->next_deadline(), 45 * millisecond + 1);
+  EXPECT_EQ(next_deadline(), 45 * millisecond + 1);
   tick(45 * millisecond);
   EXPECT_EQ(flying.size(), 1U) << "only the poll of the stream";
   tick(45 * millisecond + 1);
@@ -81,7 +81,7 @@ TEST_F(MachineAgain, P16_OnlyABiteBeginsTheDrainGraceAnew) {
       cancelled(operation_kind::read, output_fd);
     } else {
       EXPECT_FALSE(result);
-      EXPECT_EQ(machine->next_deadline(), 27 * millisecond);
+      EXPECT_EQ(next_deadline(), 27 * millisecond);
       complete(flight(operation_kind::read, output_fd), 0);
     }
     ASSERT_TRUE(result);
@@ -98,14 +98,14 @@ TEST_F(MachineAgain, P11_TheKillOfStragglersHasTriesOfItsOwn) {
   immediate = std::vector<std::int64_t>(15, -ENOMEM);
   ASSERT_TRUE(machine->cancel(id));
   pump();
-  for (int i = 1; i < 15; ++i) tick(machine->next_deadline());
+  for (int i = 1; i < 15; ++i) tick(next_deadline());
   ASSERT_TRUE(immediate.empty());
   // The leader ends before its SIGTERM was sent; the kill of its group then fails as often.
   immediate = std::vector<std::int64_t>(16, -ENOMEM);
   immediate.insert(immediate.begin(), 1);
   immediate.push_back(0);
   exit_now();
-  for (int i = 0; i < 40 && !result; ++i) tick(machine->next_deadline());
+  for (int i = 0; i < 40 && !result; ++i) tick(next_deadline());
   ASSERT_TRUE(result);
   EXPECT_TRUE(immediate.empty());
   EXPECT_EQ(result->signal_error, 0);

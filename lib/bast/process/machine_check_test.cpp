@@ -271,10 +271,10 @@ TEST(MachineDigest, P22_EveryFieldOfAnOperationCounts) {
 }
 
 TEST(MachineDigest, P22_TheTimeAndTheWakeCount) {
-  process_machine machine;
-  ASSERT_TRUE(machine.init({.processes_max = 1, .wake_fd = 60}));
+  const auto made = process_machine::create({.processes_max = 1, .wake_fd = 60}).value();
+  process_machine& machine = *made;
   const std::uint64_t first = machine.digest();
-  machine.tick(1);
+  machine.tick(time_of(1));
   const std::uint64_t second = machine.digest();
   EXPECT_NE(first, second);
   EXPECT_EQ(machine.digest(), second);

@@ -17,13 +17,13 @@ class MachineGroup : public scripted_machine {
 
   /// The operations at the next deadline, and none a nanosecond before.
   void at_deadline(std::int64_t expected) {
-    ASSERT_EQ(machine->next_deadline(), expected);
+    ASSERT_EQ(next_deadline(), expected);
     const std::size_t before = done.size();
     const std::size_t flights = flying.size();
     tick(expected - 1);
     EXPECT_EQ(done.size(), before);
     EXPECT_EQ(flying.size(), flights);
-    EXPECT_EQ(machine->next_deadline(), expected);
+    EXPECT_EQ(next_deadline(), expected);
     tick(expected);
   }
 };
@@ -103,7 +103,7 @@ TEST_F(MachineGroup, P14_AGroupWhoseLeaderEndedFirstIsTerminatedAllTheSame) {
   ASSERT_TRUE(machine->start(leader));
   const operation exit = *machine->next();
   machine->sent();
-  machine->tick(1 * millisecond);
+  set_time(1 * millisecond);
   // SIGTERM is requested, and the exit is reported first.
   exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
   machine->complete(exit.user_data, POLLIN);

@@ -80,7 +80,7 @@ TEST_F(MachineInput, P22_AnInterruptedPollIsRepeatedAndAFailedOneLater) {
   }
   complete(flight(operation_kind::poll_to_write, input_fd), -ENOMEM);
   EXPECT_EQ(tellings, 0);
-  EXPECT_LE(machine->next_deadline(), millisecond);
+  EXPECT_LE(next_deadline(), millisecond);
   for (int round = 1; round < internal::tries_max; ++round) {
     tick(round * 1000 * millisecond);
     complete(flight(operation_kind::poll_to_write, input_fd), -ENOMEM);

@@ -19,13 +19,13 @@ class MachineLife : public scripted_machine {
 
   /// The operations at the next deadline, and none a nanosecond before.
   void at_deadline(std::int64_t expected) {
-    ASSERT_EQ(machine->next_deadline(), expected);
+    ASSERT_EQ(next_deadline(), expected);
     const std::size_t before = done.size();
     const std::size_t flights = flying.size();
     tick(expected - 1);
     EXPECT_EQ(done.size(), before);
     EXPECT_EQ(flying.size(), flights);
-    EXPECT_EQ(machine->next_deadline(), expected);
+    EXPECT_EQ(next_deadline(), expected);
     tick(expected);
   }
 };
@@ -40,14 +40,14 @@ TEST_F(MachineLife, P14_TimeoutAndGraceAreCountedFromWhenTheyBegin) {
   EXPECT_EQ(signals(), "15 ");
   at_deadline(157);
   EXPECT_EQ(signals(), "15 9 ");
-  EXPECT_EQ(machine->next_deadline(), never_ns);
+  EXPECT_EQ(next_deadline(), internal::never_ns);
   tick(10'000);
   EXPECT_EQ(signals(), "15 9 ");
   exit_now(CLD_KILLED, SIGKILL);
   ASSERT_TRUE(result);
   EXPECT_EQ(result->ended_by, process_ending::timed_out);
   EXPECT_EQ(result->signal_error, 0);
-  EXPECT_EQ(machine->next_deadline(), never_ns);
+  EXPECT_EQ(next_deadline(), internal::never_ns);
 }
 
 TEST_F(MachineLife, P14_ACancelIsNoTimeoutAndHasOneGrace) {
@@ -90,7 +90,7 @@ TEST_F(MachineLife, P14_AKillThatIsWantedWhileTheTermIsUnderWayComesAfterIt) {
   const operation terminate = *machine->next();
   ASSERT_EQ(terminate.kind, operation_kind::signal);
   machine->sent();
-  machine->tick(50);
+  set_time(50);
   EXPECT_EQ(machine->next(), nullptr) << "one at a time";
   machine->complete(terminate.user_data, 0);
   pump();
@@ -133,11 +133,11 @@ TEST_F(MachineLife, P10_AKillHasTriesOfItsOwn) {
   ASSERT_TRUE(machine->cancel(id));
   pump();
   // 1, 2, 4 .. 64 ms: the ninth try is at 191 ms, the next would be at 255.
-  while (signals().find('9') == std::string::npos) tick(machine->next_deadline());
+  while (signals().find('9') == std::string::npos) tick(next_deadline());
   ASSERT_EQ(done.size(), 10U);
   EXPECT_EQ(done.back().signal, SIGKILL);
-  EXPECT_EQ(machine->next_deadline(), 256 * millisecond) << "a millisecond later, not 64";
-  tick(machine->next_deadline());
+  EXPECT_EQ(next_deadline(), 256 * millisecond) << "a millisecond later, not 64";
+  tick(next_deadline());
   EXPECT_EQ(signals(), "15 15 15 15 15 15 15 15 15 9 9 ");
   exit_now();
   EXPECT_EQ(result->signal_error, 0);
@@ -241,8 +241,8 @@ TEST_F(MachineLife, P12_AnObservationThatFailsCountsItsOwnTries) {
   start(child());
   exit_now(CLD_EXITED, 6);
   while (!result) {
-    ASSERT_LT(machine->next_deadline(), never_ns);
-    tick(machine->next_deadline());
+    ASSERT_LT(next_deadline(), internal::never_ns);
+    tick(next_deadline());
   }
   EXPECT_EQ(result->status, (exit_status{.how = exit_status::kind::exited, .code = 6}));
   EXPECT_EQ(machine->stats().unreaped, 0U);

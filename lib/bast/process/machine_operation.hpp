@@ -14,7 +14,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+
+#include "bast/cancel.hpp"
 
 namespace bast::inline BAST_ABI {
 
@@ -47,9 +48,6 @@ struct child_exit {
   struct rusage usage;
 };
 
-/// Also a deadline.
-inline constexpr std::int64_t never_ns = std::numeric_limits<std::int64_t>::max();
-
 /// Pointers stay valid, and their targets unchanged, until the operation completes (IO-3).
 struct operation {
   operation_kind kind = operation_kind::read;
@@ -57,8 +55,8 @@ struct operation {
   int fd = -1;                                   // cancel: its target's
   std::byte* buffer = nullptr;                   // read
   std::uint32_t length = 0;                      // read
-  std::int64_t deadline_ns = never_ns;           // timeout, CLOCK_MONOTONIC
-  const operation_deadline* deadline = nullptr;  // timeout, the same
+  time_point due = never;                        // timeout
+  const operation_deadline* deadline = nullptr;  // timeout, `due` for the kernel
   std::uint64_t target = 0;                      // cancel
   operation_kind target_kind = operation_kind::read;
   child_exit* exit = nullptr;  // observe, reap
@@ -67,6 +65,9 @@ struct operation {
 };
 
 namespace internal {
+
+/// A deadline, as a machine counts: in nanoseconds.
+inline constexpr std::int64_t never_ns = nanoseconds_of(never);
 
 /// The operation of a slot. At most one of each role is in flight.
 enum class role : std::uint8_t {

@@ -24,7 +24,7 @@ TEST_F(MachineOutput, P13_AfterTheDrainGraceTheRestIsGivenUpAndLateBytesAreKept)
   start(parent);
   complete_poll(output_fd);
   exit_now();
-  EXPECT_EQ(flying.back().deadline_ns, 20 * millisecond);
+  EXPECT_EQ(internal::nanoseconds_of(flying.back().due), 20 * millisecond);
   complete(flight(operation_kind::timeout), -ETIME);
   EXPECT_FALSE(result);
   // The cancel was too late: the read had completed (IO-3).
@@ -199,7 +199,7 @@ TEST_F(MachineOutput, P16_UnderBackpressureNothingIsReadUntilSomebodyTakes) {
   exit_now();
   EXPECT_FALSE(result);
   // The drain grace begins again after each take.
-  machine->tick(200 * millisecond);
+  set_time(200 * millisecond);
   EXPECT_EQ(machine->take(id, output_stream::output, two).value(), 2U);
   tick(300 * millisecond);
   complete(flight(operation_kind::read, output_fd), 0);
@@ -231,7 +231,7 @@ TEST_F(MachineOutput, P21_AStreamThatCannotBePolledIsTriedAgainAndNotForEver) {
   int rounds = 0;
   while (kinds_done().empty() && rounds < 100) {
     complete_poll(output_fd, -ENOMEM);
-    if (kinds_done().empty()) tick(machine->next_deadline());
+    if (kinds_done().empty()) tick(next_deadline());
     ++rounds;
   }
   EXPECT_EQ(rounds, 17);

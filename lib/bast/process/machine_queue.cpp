@@ -88,7 +88,7 @@ void process_machine::describe(slot& s, role what) noexcept {
     case role::exit:
     case role::cancel_exit: current_.fd = life.start.pidfd; return;
     case role::timer:
-      current_.deadline_ns = life.armed_at;
+      current_.due = time_of(life.armed_at);
       current_.deadline = &life.armed;
       return;
     case role::cancel_timer: return;

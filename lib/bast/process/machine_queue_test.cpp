@@ -19,7 +19,7 @@ std::string words_of(const operation& op) {
   std::string out = names[static_cast<int>(op.kind)];
   out += " " + std::to_string(op.fd);
   if (op.buffer != nullptr || op.length != 0) out += " length " + std::to_string(op.length);
-  if (op.deadline_ns != never_ns) out += " at " + std::to_string(op.deadline_ns);
+  if (op.due != never) out += " at " + std::to_string(internal::nanoseconds_of(op.due));
   if (op.deadline != nullptr) {
     out += " = " + std::to_string(op.deadline->seconds) + "s " +
            std::to_string(op.deadline->nanoseconds) + "ns";
@@ -95,7 +95,7 @@ TEST_F(MachineOffers, P14_AnEarlierDeadlineReplacesTheTimerThatIsUnderWay) {
 
 TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   init({.processes_max = 2, .magic = 0x17});
-  machine->tick(3);
+  set_time(3);
   process_start start = both();
   start.own_group = true;
   start.kill_group_on_exit = true;

@@ -91,7 +91,7 @@ TEST_F(MachineReentry, P14_OfTwoReasonsTheFirstCounts) {
       ASSERT_TRUE(machine->cancel(id, second));
       pump();
       EXPECT_EQ(signals(), "");
-      while (signals().empty()) tick(machine->next_deadline());
+      while (signals().empty()) tick(next_deadline());
       EXPECT_EQ(signals(), "15 ");
       ASSERT_TRUE(machine->cancel(id, second));
       exit_now(CLD_KILLED, SIGTERM);
@@ -103,8 +103,9 @@ TEST_F(MachineReentry, P14_OfTwoReasonsTheFirstCounts) {
 }
 
 std::int64_t armed_ns(const operation& op) {
-  EXPECT_EQ(op.deadline->seconds * 1'000'000'000 + op.deadline->nanoseconds, op.deadline_ns);
-  return op.deadline_ns;
+  EXPECT_EQ(op.deadline->seconds * 1'000'000'000 + op.deadline->nanoseconds,
+            internal::nanoseconds_of(op.due));
+  return internal::nanoseconds_of(op.due);
 }
 
 TEST_F(MachineReentry, P14_ATimerThatIsTooLateIsCancelledAndArmedAnew) {

@@ -43,7 +43,7 @@ class MachineSecondLife : public scripted_machine {
     EXPECT_EQ(result->signal_error, 0);
     EXPECT_EQ(result->usage.ru_maxrss, 0);
     EXPECT_TRUE(flying.empty());
-    EXPECT_EQ(machine->next_deadline(), never_ns);
+    EXPECT_EQ(next_deadline(), internal::never_ns);
   }
   static void expect_stream(const captured_output& stream, std::string_view bytes,
                             std::uint64_t discarded, int error_number, truncation why) {
@@ -80,7 +80,7 @@ TEST_F(MachineSecondLife, P22_AfterALifeFullOfFailuresTheNextIsPlain) {
   for (int i = 0; i < 100 && !result; ++i) {
     const bool has_poll = !flying.empty() && flying.back().fd == pidfd;
     if (has_poll) complete_poll(pidfd);
-    tick(std::min(machine->next_deadline(), (20 + i) * millisecond));
+    tick(std::min(next_deadline(), (20 + i) * millisecond));
     for (std::size_t n = flying.size(); n-- > 0;) {
       if (flying[n].kind == operation_kind::cancel) cancelled(operation_kind::poll, flying[n].fd);
       n = std::min(n, flying.size());
@@ -188,7 +188,7 @@ TEST_F(MachineSecondLife, P22_SlotsAreUsedAgainTheLatestFirstAndCounted) {
 
 TEST_F(MachineSecondLife, P22_TheEndsAreToldInTheirOrderAndNeverInsideOneAnother) {
   struct told {
-    std::optional<process_machine>* machine;
+    std::unique_ptr<process_machine>* machine;
     std::string order;
     int depth = 0;
   } seen{&machine, "", 0};
@@ -201,7 +201,7 @@ TEST_F(MachineSecondLife, P22_TheEndsAreToldInTheirOrderAndNeverInsideOneAnother
     s.order += std::to_string(id.slot) + "." + std::to_string(id.generation) + "=" +
                std::to_string(ended.pid) + " ";
     EXPECT_FALSE((*s.machine)->is_live(id));
-    (*s.machine)->tick(0);  // Would deliver the other ends from in here.
+    (*s.machine)->tick({});  // Would deliver the other ends from in here.
     --s.depth;
   };
   for (int i = 0; i < 3; ++i) {

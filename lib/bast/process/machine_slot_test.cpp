@@ -53,7 +53,7 @@ TEST(MachineOperation, P21_AnOperationSaysNothingByItself) {
   EXPECT_EQ(o.fd, -1);
   EXPECT_EQ(o.buffer, nullptr);
   EXPECT_EQ(o.length, 0U);
-  EXPECT_EQ(o.deadline_ns, never_ns);
+  EXPECT_EQ(o.due, never);
   EXPECT_EQ(o.deadline, nullptr);
   EXPECT_EQ(o.target, 0U);
   EXPECT_EQ(o.exit, nullptr);

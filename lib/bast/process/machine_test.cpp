@@ -91,7 +91,7 @@ TEST_F(ProcessMachine, P14_TermThenGraceThenKill) {
   slow.timeout = 10ms;
   slow.grace = 5ms;
   start(slow);
-  EXPECT_EQ(flying.back().deadline_ns, 10 * millisecond);
+  EXPECT_EQ(internal::nanoseconds_of(flying.back().due), 10 * millisecond);
   tick(10 * millisecond - 1);
   EXPECT_EQ(signals(), "");
   complete(flight(operation_kind::timeout), -ETIME);
@@ -115,7 +115,7 @@ TEST_F(ProcessMachine, P14_AnEarlyExitSkipsTheKill) {
   cancelled(operation_kind::timeout);
   EXPECT_EQ(result->ended_by, process_ending::cancelled);
   EXPECT_TRUE(result->status.success());
-  tick(never_ns);
+  tick(internal::never_ns);
   EXPECT_EQ(signals(), "15 ");
 }
 
@@ -139,7 +139,7 @@ TEST_F(ProcessMachine, P15_AnExitThatWasSeenFirstIsTheChildsOwn) {
   const process_id id = start(slow);
   exited = child_exit{.code = CLD_EXITED, .status = 4, .usage = {}};
   machine->complete(flight(operation_kind::poll, pidfd).user_data, POLLIN);
-  machine->tick(20 * millisecond);
+  set_time(20 * millisecond);
   ASSERT_TRUE(machine->cancel(id));
   pump();
   cancelled(operation_kind::timeout);
@@ -209,8 +209,8 @@ TEST_F(ProcessMachine, P12_AWaitThatFailsIsTriedAgainLaterAndNotForEver) {
   complete_poll(pidfd);
   int rounds = 0;
   while (!result && rounds < 100) {
-    ASSERT_LT(machine->next_deadline(), never_ns);
-    tick(machine->next_deadline());
+    ASSERT_LT(next_deadline(), internal::never_ns);
+    tick(next_deadline());
     ++rounds;
   }
   ASSERT_TRUE(result);
@@ -235,11 +235,11 @@ TEST_F(ProcessMachine, P21_APidfdThatCannotBePolledIsLookedAtNowAndThen) {
   for (int i = 0; i < 40; ++i) {
     complete_poll(pidfd, -ENOMEM);
     // First until it is observed, and then until it is polled again.
-    while (flying.empty()) tick(machine->next_deadline());
+    while (flying.empty()) tick(next_deadline());
   }
   exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
   complete_poll(pidfd, -ENOMEM);
-  tick(machine->next_deadline());
+  tick(next_deadline());
   EXPECT_TRUE(result);
 }
 
@@ -276,12 +276,14 @@ TEST_F(ProcessMachine, IO9_OnlyTheFirstRequestWakes) {
 }
 
 TEST_F(ProcessMachine, X5_WhatMakesNoSenseIsRefused) {
-  process_machine other;
-  EXPECT_EQ(other.start(child()).error().kind(), errc::bad_state);
-  EXPECT_EQ(other.init({.processes_max = 0}).error().kind(), errc::invalid);
-  EXPECT_EQ(other.init({.processes_max = 65535}).error().kind(), errc::invalid);
-  ASSERT_TRUE(other.init({.processes_max = 65534}));
-  EXPECT_EQ(other.init({}).error().kind(), errc::bad_state);
+  for (const std::size_t count : {0U, 65535U}) {
+    const auto refused = process_machine::create({.processes_max = count});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(),
+              "process_machine.create: invalid argument: processes_max must be 1 to 65534 (" +
+                  std::to_string(count) + ")");
+  }
+  EXPECT_TRUE(process_machine::create({.processes_max = 65534}));
 
   process_start bad = child();
   bad.pidfd = -1;
@@ -296,18 +298,14 @@ TEST_F(ProcessMachine, X5_WhatMakesNoSenseIsRefused) {
 }
 
 TEST_F(ProcessMachine, X6_WithoutMemoryThereIsNoMachine) {
-  for (std::uint64_t nth = 1; nth <= 2; ++nth) {
+  for (std::uint64_t nth = 1; nth <= 3; ++nth) {
     os::fault_scope fault({.kind = os::call::allocate, .nth = nth});
-    process_machine other;
-    EXPECT_EQ(other.init({}).error().kind(), errc::no_memory);
+    EXPECT_EQ(kind_of(process_machine::create()), errc::no_memory);
   }
 }
 
 TEST_F(ProcessMachine, X6_AMachineThatIsGoneGaveItsMemoryBack) {
-  const auto life = [] {
-    process_machine other;
-    EXPECT_TRUE(other.init({.processes_max = 64}));
-  };
+  const auto life = [] { EXPECT_TRUE(process_machine::create({.processes_max = 64})); };
   EXPECT_LT(test::heap_growth_of(life), test::heap_caches);
 }
 

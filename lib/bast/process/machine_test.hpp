@@ -29,8 +29,9 @@ class scripted_machine : public testing::Test {
  protected:
   void SetUp() override { init({.processes_max = 2}); }
   void init(const process_machine_options& options) {
-    machine.emplace();
-    ASSERT_TRUE(machine->init(options));
+    auto made = process_machine::create(options);
+    ASSERT_TRUE(made);
+    machine = std::move(*made);
   }
   void TearDown() override {
     machine->check_invariants();
@@ -129,9 +130,12 @@ class scripted_machine : public testing::Test {
     complete(flight(kind, fd), -ECANCELED);
   }
   void tick(std::int64_t now) {
-    machine->tick(now);
+    set_time(now);
     pump();
   }
+  /// Reports the time without taking operations.
+  void set_time(std::int64_t now) { machine->tick(internal::time_of(now)); }
+  std::int64_t next_deadline() const { return internal::nanoseconds_of(machine->next_deadline()); }
   /// Cancels all processes, and completes operations until none is in flight.
   void end_all() {
     results_are_wanted = false;
@@ -193,7 +197,7 @@ class scripted_machine : public testing::Test {
     return out;
   }
 
-  std::optional<process_machine> machine;
+  std::unique_ptr<process_machine> machine;
   std::optional<process_result> result;
   std::vector<operation> flying;
   std::vector<operation> done;

@@ -98,7 +98,7 @@ TEST_F(MachineWake, IO9_WhatCannotBeReadIsNotReadPermanently) {
   }
   EXPECT_TRUE(flying.empty());
   EXPECT_EQ(machine->next(), nullptr);
-  EXPECT_EQ(machine->next_deadline(), millisecond) << "no thread can wake it meanwhile";
+  EXPECT_EQ(next_deadline(), millisecond) << "no thread can wake it meanwhile";
   const process_id id = start(child());
   EXPECT_TRUE(machine->request_cancel(id));
   tick(1);
@@ -111,7 +111,7 @@ TEST_F(MachineWake, IO9_AWakeThatFailedIsTriedAgainLaterAndLater) {
   for (int i = 0; i < 16; ++i) complete_poll(event_fd, -ENOSPC);
   std::int64_t now = 0;
   for (const std::int64_t pause : {1, 2, 4, 8, 16, 32, 64, 64, 64}) {
-    ASSERT_EQ(machine->next_deadline(), now + pause * millisecond);
+    ASSERT_EQ(next_deadline(), now + pause * millisecond);
     tick(now + pause * millisecond - 1);
     ASSERT_TRUE(flying.empty());
     now += pause * millisecond;
@@ -119,13 +119,13 @@ TEST_F(MachineWake, IO9_AWakeThatFailedIsTriedAgainLaterAndLater) {
     ASSERT_EQ(flying.size(), 1U) << pause;
     complete_poll(event_fd, -ENOSPC);
   }
-  now = machine->next_deadline();
+  now = next_deadline();
   tick(now);
   complete_poll(event_fd, POLLIN);
   complete(flight(operation_kind::read, event_fd), 8);
   EXPECT_EQ(flying.size(), 1U);
   for (int i = 0; i < 16; ++i) complete_poll(event_fd, -ENOSPC);
-  EXPECT_EQ(machine->next_deadline(), now + millisecond) << "from the start";
+  EXPECT_EQ(next_deadline(), now + millisecond) << "from the start";
   machine->shut_down();
   pump();
 }

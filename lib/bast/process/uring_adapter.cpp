@@ -46,10 +46,12 @@ result<std::unique_ptr<uring_adapter>> uring_adapter::create(
     io_uring& ring, const uring_adapter_options& options) noexcept {
   auto wake = os::make_event();
   if (!wake) return std::unexpected(wake.error());
-  std::unique_ptr<uring_adapter> made(new uring_adapter(std::move(*wake), ring));
+  auto machine = process_machine::create(
+      {.processes_max = options.processes_max, .magic = options.magic, .wake_fd = wake->get()});
+  if (!machine) return std::unexpected(machine.error());
+  std::unique_ptr<uring_adapter> made(
+      new uring_adapter(std::move(*wake), std::move(*machine), ring));
   if (made == nullptr) return fail(errc::no_memory, "uring_adapter.create", "no memory for it");
-  auto begun = made->begin({.processes_max = options.processes_max, .magic = options.magic});
-  if (!begun) return std::unexpected(begun.error());
   return made;
 }
 
@@ -68,41 +70,41 @@ bool uring_adapter::prepare() noexcept {
 /// Returns true if all requested operations found room.
 bool uring_adapter::hand_over() noexcept {
   hold_wake_for_waiters();
-  machine_.tick(os::monotonic_ns());
-  while (const operation* const wanted = machine_.next()) {
+  machine_->tick(now());
+  while (const operation* const wanted = machine_->next()) {
     if (is_immediate(wanted->kind)) {
       const operation copy = *wanted;
-      machine_.sent();
-      machine_.complete(copy.user_data, perform(copy));
+      machine_->sent();
+      machine_->complete(copy.user_data, perform(copy));
       continue;
     }
     io_uring_sqe* const entry = io_uring_get_sqe(&ring_);
     if (entry == nullptr) {
-      machine_.refused();
+      machine_->refused();
       return false;
     }
     fill(*entry, *wanted);
-    machine_.sent();
+    machine_->sent();
   }
   return true;
 }
 
 bool uring_adapter::handle(const io_uring_cqe& completion) noexcept {
   require_owner();
-  if (!machine_.is_ours(completion.user_data)) return false;
+  if (!machine_->is_ours(completion.user_data)) return false;
   // The loop calls prepare before it waits; a coroutine that it resumed may not.
   std::optional<attended> awake;
   if (!is_within_loop()) awake.emplace(ready());
-  machine_.tick(os::monotonic_ns());
-  machine_.complete(completion.user_data, completion.res);
+  machine_->tick(now());
+  machine_->complete(completion.user_data, completion.res);
   return true;
 }
 
 result<void> uring_adapter::shut_down() noexcept {
   if (auto mine = check_owner("uring_adapter.shut_down"); !mine) return mine;
   hold_wake_for_waiters();
-  machine_.tick(os::monotonic_ns());
-  machine_.shut_down();
+  machine_->tick(now());
+  machine_->shut_down();
   return {};
 }
 

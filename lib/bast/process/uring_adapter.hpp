@@ -66,8 +66,9 @@ class uring_adapter final : public process_driver {
   bool idle() const noexcept { return machine().idle() && (is_forked() || ready().waiting() == 0); }
 
  private:
-  uring_adapter(os::descriptor wake, io_uring& ring) noexcept
-      : process_driver(std::move(wake)), ring_(ring) {}
+  uring_adapter(os::descriptor wake, std::unique_ptr<process_machine> machine,
+                io_uring& ring) noexcept
+      : process_driver(std::move(wake), std::move(machine)), ring_(ring) {}
 
   void machine_changed() noexcept override {}  // The loop calls prepare before it waits.
 

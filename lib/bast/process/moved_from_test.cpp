@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A machine before `init`, and moved-from objects: every operation returns, and none ends the
-// process.
+// Moved-from objects: every operation returns, and none ends the process.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -16,36 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::child;
 
-constexpr process_id some_id{.slot = 0, .generation = 1};
-
-process_start some_start() {
-  process_start out;
-  out.pid = 1;
-  out.pidfd = 0;
-  return out;
-}
-
-TEST(WithoutInit, X5_AMachineAnswers) {
-  process_machine machine;
-  EXPECT_EQ(machine.has_room().error(), errc::bad_state);
-  EXPECT_EQ(machine.start(some_start()).error(), errc::bad_state);
-  EXPECT_EQ(machine.cancel(some_id).error(), errc::stale_handle);
-  EXPECT_FALSE(machine.request_cancel(some_id));
-  std::byte some[1];
-  EXPECT_EQ(machine.take(some_id, output_stream::output, some).error(), errc::stale_handle);
-  EXPECT_FALSE(machine.is_ours(std::uint64_t{0xBA} << 56));
-  for (const std::uint64_t name : {std::uint64_t{0}, std::uint64_t{0xBA} << 56, UINT64_MAX}) {
-    machine.complete(name, 1);
-  }
-  machine.tick(1000);
-  machine.shut_down();
-  EXPECT_EQ(machine.next(), nullptr);
-  EXPECT_EQ(machine.next_deadline(), never_ns);
-  EXPECT_TRUE(machine.idle());
-  machine.check_invariants();
-}
-
-TEST(WithoutInit, X5_AMovedFromCommandHasNothingToRun) {
+TEST(MovedFrom, X5_ACommandHasNothingToRun) {
   auto from = command::argv({"/nonexistent", "x"});
   from.cwd("/").env("A", "1").in(from::bytes{"x"}).pass_fd(0, 5);
   EXPECT_FALSE(test::start(from));
@@ -65,7 +35,7 @@ TEST(WithoutInit, X5_AMovedFromCommandHasNothingToRun) {
   EXPECT_TRUE(to.verify());
 }
 
-TEST(WithoutInit, X5_AMovedFromResultIsEmpty) {
+TEST(MovedFrom, X5_AResultIsEmpty) {
   process_result from;
   ASSERT_TRUE(from.output.bytes.reserve(8));
   from.output.bytes.commit(3);
