@@ -217,8 +217,8 @@ nightly_jobs=('tidy --alone' 'consumers --all' 'fuzz --seconds 60' 'preset asan'
   'preset hardened' 'preset no-exceptions' 'preset ubsan' 'preset asan-gcc' 'preset asan-no-uar'
   'preset tsan-nosync' 'preset msan-core' 'preset libcxx' 'preset protection' 'preset aarch64'
   'preset separate'
-  inspector coverage faults mutants 'mutate 100' 'properties 20000'
-  'stress --seconds 20' 'soak --minutes 10' 'flake 20' 'preset valgrind' matrix)
+  inspector coverage faults mutants 'mutate 50' 'properties 20000'
+  'stress --seconds 20' 'soak --minutes 10' 'flake 5' 'preset valgrind' matrix)
 
 # nightly [--again]: a job that passed on this very tree is not run again.
 job_nightly() {

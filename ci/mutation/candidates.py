@@ -54,7 +54,7 @@ def target_of(name):
     layer = layer_of(name)
     if layer.startswith("tools/"):
         return "bast_stacks" if name.endswith("/main.cpp") else f"bast_stacks_{layer[6:]}"
-    return "bast_bast" if "/uring_" in name else "bast_core"
+    return "bast_bast" if "/uring_" in name else f"bast_core_{layer}"
 
 
 class Commands:
@@ -71,7 +71,7 @@ class Commands:
 
     def of(self, name):
         target = target_of(name)
-        words = shlex.split(self.by_target.get(target) or self.by_target["bast_core"])
+        words = shlex.split(self.by_target.get(target) or self.by_target["bast_core_base"])
         kept = []
         for i, word in enumerate(words):
             if KEPT.match(word):

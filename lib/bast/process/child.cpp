@@ -223,8 +223,19 @@ result<process_result> run_and_wait(process_driver& driver, const cancel_token& 
 
 namespace {
 
-std::unexpected<error> refers_to_nothing(static_string operation) noexcept {
-  return fail(errc::stale_handle, operation, "it was waited for, detached or moved from");
+std::unexpected<error> refers_to_nothing(static_string operation,
+                                         std::int64_t value = error::no_value) noexcept {
+  return fail(errc::stale_handle, operation, "it was waited for, detached or moved from", value);
+}
+
+/// The error of a part of `operation`.
+std::unexpected<error> of_part(static_string operation, const error& why,
+                               std::int64_t value = error::no_value) noexcept {
+  const auto detail = static_string::promise(why.detail());
+  const int error_number = why.error_number();
+  return std::unexpected(error_number != 0
+                             ? error::from_errno(error_number, operation, detail, value)
+                             : error(why.kind(), operation, detail, value));
 }
 
 }  // namespace
@@ -269,7 +280,8 @@ result<std::size_t> child_process::read(output_stream which, std::span<std::byte
       return got.bytes.take(into);
     }
     const auto taken = state.driver.take(state.id, which, into);
-    if (!taken || *taken != 0) return taken;
+    if (!taken) return of_part(operation, taken.error());
+    if (*taken != 0) return taken;
     if (state.ended) continue;
     if (state.driver.machine().has_all(state.id, which)) return 0;
     const auto woken =
@@ -281,26 +293,19 @@ result<std::size_t> child_process::read(output_stream which, std::span<std::byte
 result<void> child_process::write(std::span<const std::byte> bytes) {
   constexpr static_string operation = "child_process.write";
   std::int64_t written = 0;
-  const auto failed = [&](const error& why) {
-    const auto detail = static_string::promise(why.detail());
-    const int error_number = why.error_number();
-    return std::unexpected(error_number != 0
-                               ? error::from_errno(error_number, operation, detail, written)
-                               : error(why.kind(), operation, detail, written));
-  };
-  if (state_ == nullptr) return refers_to_nothing(operation);
+  if (state_ == nullptr) return refers_to_nothing(operation, written);
   internal::awaited_child& state = *state_;
   internal::lazy_wait waiting(state, internal::child_event::input, operation);
   while (!bytes.empty()) {
     if (state.ended) return fail(errc::stale_handle, operation, "it has ended", written);
     const auto some = state.driver.write(state.id, bytes);
-    if (!some) return failed(some.error());
+    if (!some) return of_part(operation, some.error(), written);
     written += static_cast<std::int64_t>(*some);
     bytes = bytes.subspan(*some);
     if (*some != 0) continue;
     const auto woken =
         waiting.until_event("no coroutine runs on this thread, and the pipe is full");
-    if (!woken) return failed(woken.error());
+    if (!woken) return of_part(operation, woken.error(), written);
   }
   return {};
 }
@@ -347,21 +352,21 @@ internal::awaited_child* child_process::forget() noexcept {
 }
 
 void child_process::detach() noexcept {
-  internal::awaited_child* const state = forget();
-  if (state == nullptr) return;
-  if (!state->ended) (void)state->driver.hang_up(state->id);
-  state->destroy_if_unused();
+  if (state_ == nullptr) return;
+  // The driver may deliver the end meanwhile: until `forget` this is the owner.
+  if (!state_->ended) (void)state_->driver.hang_up(state_->id);
+  forget()->destroy_if_unused();
 }
 
 void child_process::leave() noexcept {
-  internal::awaited_child* const state = forget();
-  if (state == nullptr) return;
-  if (!state->ended && !state->process.is_forked()) {
-    process_machine& machine = state->driver.machine();  // Ends the process on a wrong thread.
+  if (state_ == nullptr) return unmark();
+  // As in `detach`.
+  if (!state_->ended && !state_->process.is_forked()) {
+    process_machine& machine = state_->driver.machine();  // Ends the process on a wrong thread.
     // P-14. Where the driver's thread has ended, no loop runs that would have to be notified.
-    if (!state->driver.cancel(state->id)) (void)machine.cancel(state->id);
+    if (!state_->driver.cancel(state_->id)) (void)machine.cancel(state_->id);
   }
-  state->destroy_if_unused();
+  forget()->destroy_if_unused();
 }
 
 }  // namespace bast::inline BAST_ABI

@@ -65,21 +65,21 @@ class [[nodiscard]] child_process : private internal::abandonable {
   [[nodiscard]] result<void> stop() noexcept;
 
   /// Reads from a stream that is captured or leads to a pipe, at most `into`: suspends the
-  /// coroutine until there is a byte. Returns 0 at the end of the stream. Each byte of a stream is
-  /// read once, in order, or is in the result of `wait`, which ends reading. Bytes that were read
+  /// coroutine until there is a byte. Returns 0 at the end of the stream, or when `detach` closes
+  /// our end of the pipe. Each byte of a stream is read once, in order, or is in the result of
+  /// `wait`; when another coroutine takes that, this fails with stale_handle. Bytes that were read
   /// no longer count for the limit of a capture. A pipe is read ahead by 64 KiB at most: beyond
-  /// that the program waits. One that wrote more must be read within `drain_grace` of its exit and
-  /// of each read after that (truncation::limit). If the token that governs the coroutine fires,
-  /// this fails with `cancelled` and the program goes on. Throws forced_unwind if the coroutine is
+  /// that the program waits. If it would suspend and the token that governs the coroutine fires,
+  /// this fails with `cancelled`, and the program goes on. Throws forced_unwind if the coroutine is
   /// released. Errors: `invalid` (an empty `into`); bad_state (another kind of stream, a
   /// cancellation callback); stale_handle; not_in_fiber (outside a coroutine, with nothing to
   /// read); busy (another coroutine reads this stream); cancelled; wrong_thread, forked.
   [[nodiscard]] result<std::size_t> read(output_stream which, std::span<std::byte> into);
   /// Writes all of `bytes` to its standard input, a from::pipe: suspends the coroutine while the
   /// pipe is full. Raises no SIGPIPE. Errors, whose value is the number of bytes that were written:
-  /// `closed` (`close_input`, or nobody reads the pipe); stale_handle, also if the program has
-  /// ended; busy (another coroutine writes); not_in_fiber, bad_state, cancelled, wrong_thread and
-  /// forked as for `read`; io.
+  /// `closed` (`close_input`, or nobody reads the pipe) or stale_handle (the program has ended),
+  /// for one that ends meanwhile either; busy (another coroutine writes); not_in_fiber, bad_state,
+  /// cancelled, wrong_thread and forked as for `read`; io.
   [[nodiscard]] result<void> write(std::span<const std::byte> bytes);
   [[nodiscard]] result<void> write(std::string_view text) {
     return write(std::as_bytes(std::span(text)));
@@ -90,9 +90,9 @@ class [[nodiscard]] child_process : private internal::abandonable {
   /// Suspends the coroutine until the program has ended, and takes its result, once. If the token
   /// that governs the coroutine fires, the program is stopped; the wait ends only when it is gone
   /// (P-13, C-12). If this object ends or is detached meanwhile, the wait goes on to that end and
-  /// has the result. Throws forced_unwind if the coroutine is released. Errors: stale_handle;
-  /// not_in_fiber; busy (another coroutine waits for it); wrong_thread, forked; bad_state (a
-  /// cancellation callback).
+  /// has the result. Nobody reads a pipe meanwhile: a program that fills it waits for ever. Throws
+  /// forced_unwind if the coroutine is released. Errors: stale_handle; not_in_fiber; busy (another
+  /// coroutine waits for it); wrong_thread, forked; bad_state (a cancellation callback).
   [[nodiscard]] result<process_result> wait();
   /// Lets it run without an owner, with our ends of its pipes closed. The loop still reaps it, and
   /// is not idle before that; its timeout and the token of `cancelled_by` still stop it.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How reading and writing end: tokens, owners, released coroutines, other threads, failing calls.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -86,6 +88,8 @@ TEST_P(ChildPipesEnd, C12_ACancelledReaderStopsAndTheProgramGoesOn) {
 }
 
 TEST_P(ChildPipesEnd, P13_ReadersEndWithTheirOwner) {
+  in_coroutine([] {});  // The pool maps its stacks once.
+  const test::leak_baseline before;
   for (const bool detaches : {false, true}) {
     auto c = child({"cat", "exit", "5"});
     auto runs = std::make_unique<child_process>(spawn(c.in(from::pipe{}).out(to::pipe{})));
@@ -103,6 +107,7 @@ TEST_P(ChildPipesEnd, P13_ReadersEndWithTheirOwner) {
     EXPECT_EQ(*read, 0U) << "the end of the stream";
     until_ended();
   }
+  EXPECT_EQ(before.differences(), "") << "the reader was its last user";
 }
 
 TEST_P(ChildPipesEnd, P13_WhoTakesTheResultEndsTheReaders) {
@@ -158,11 +163,49 @@ TEST_P(ChildPipesEnd, P13_DetachedItsPipesAreClosed) {
     auto c = child({"drain", "ignore", std::to_string(SIGPIPE), "out", "1000000", "exit", "0"});
     auto runs = spawn(c.in(from::pipe{}).out(to::pipe{}));
     runs.detach();
+    const auto written = runs.write("x");
+    EXPECT_EQ(kind_of(written), errc::stale_handle);
+    EXPECT_EQ(written.error().value(), 0);
     EXPECT_EQ(read_once(runs),
               "child_process.read: stale handle: it was waited for, detached or moved from");
   });
   until_ended();
   EXPECT_EQ(loop_->machine().stats().finished, 1U) << "nothing kept it";
+}
+
+TEST_P(ChildPipesEnd, P13_OneThatWritesWithoutEndIsDetachedWhileItIsRead) {
+  in_coroutine([&] {
+    auto c = child({"out", "1000000000"});
+    auto runs = spawn(c.out(to::pipe{}));
+    EXPECT_FALSE(read_once(runs).empty());
+    runs.detach();
+  });
+  until_ended();  // SIGPIPE ends it.
+  EXPECT_EQ(loop_->machine().stats().finished, 1U);
+}
+
+TEST_P(ChildPipesEnd, P13_AfterTheExitAnOwnerMayEndWhileAGrandchildHoldsThePipe) {
+  for (const bool detaches : {false, true}) {
+    auto c = command::shell("sleep 0.2 & exit 0");
+    auto runs = spawn(c.in(from::pipe{}).out(to::pipe{}).drain_grace(10s));
+    const pid_t pid = runs.pid();
+    while (::kill(pid, 0) == 0) loop_->turn();
+    EXPECT_FALSE(runs.has_ended()) << "its stream has not";
+    if (detaches) runs.detach();
+    runs = child_process();
+    until_ended();
+  }
+}
+
+TEST_P(ChildPipesEnd, P13_AReaderDoesNotKeepAnEndedProgramAlive) {
+  in_coroutine([&] {
+    auto c = command::shell("(while echo late; do sleep 0.02; done) & exit 0");
+    auto runs = spawn(c.out(to::pipe{}).drain_grace(100ms));
+    EXPECT_THAT(all_of(runs, output_stream::output), testing::StartsWith("late"));
+    const auto ended = runs.wait().value();
+    EXPECT_EQ(ended.output.truncated, truncation::grandchild);
+    EXPECT_TRUE(ended.status.success());
+  });
 }
 
 TEST_P(ChildPipesEnd, IO16_AnotherThreadMayNotReadOrWrite) {

@@ -103,7 +103,8 @@ class process_machine {
     return internal::decode(user_data).magic == options_.magic;
   }
   /// Takes captured bytes before the end; returns their number. Under backpressure this makes room,
-  /// and gives the stream of an exited process another drain_grace. Errors: stale_handle, forked.
+  /// and if the stream was full, gives that of an exited process another drain_grace, for at most
+  /// the 1 MiB that a pipe may hold. Errors: stale_handle, forked.
   [[nodiscard]] result<std::size_t> take(process_id id, output_stream which,
                                          std::span<std::byte> into) noexcept;
   /// Returns true once no byte of a captured stream will come after those that `take` has; also for

@@ -86,8 +86,9 @@ void hasher::add(const operation_table& table) noexcept {
 
 void hasher::add(const captured_stream& stream) noexcept {
   const captured_output& got = stream.got;
-  add_all(stream.fd, stream.readable, stream.ended, stream.is_last, stream.reading, stream.tries,
-          stream.retry_at, got.truncated, got.error_number, got.discarded, got.bytes.capacity());
+  add_all(stream.fd, stream.readable, stream.ended, stream.is_last, stream.after, stream.reading,
+          stream.tries, stream.retry_at, got.truncated, got.error_number, got.discarded,
+          got.bytes.capacity());
   for (const std::byte byte : got.bytes.span()) add_all(byte);
 }
 

@@ -237,6 +237,7 @@ TEST(MachineDigest, P22_EveryFieldOfAStreamCounts) {
     with([](captured_stream& s) { s.readable = true; });
     with([](captured_stream& s) { s.ended = true; });
     with([](captured_stream& s) { s.reading = 1; });
+    with([](captured_stream& s) { s.after = 1; });
     with([](captured_stream& s) { s.tries = 1; });
     with([](captured_stream& s) { s.retry_at = 1; });
     with([](captured_stream& s) { s.got.truncated = truncation::limit; });
@@ -250,7 +251,7 @@ TEST(MachineDigest, P22_EveryFieldOfAStreamCounts) {
       s.got.bytes.commit(1);
     });
   }
-  EXPECT_EQ(hashes.size(), 24U);
+  EXPECT_EQ(hashes.size(), 26U);
 }
 
 TEST(MachineDigest, P22_EveryFieldOfAnOperationCounts) {

@@ -133,6 +133,12 @@ TEST_F(MachineInput, P6_AtTheExitItIsClosed) {
   EXPECT_EQ(kind_of(machine->close_input(id)), errc::stale_handle);
   EXPECT_EQ(kind_of(machine->hang_up(id)), errc::stale_handle);
   EXPECT_TRUE(machine->has_all(id, output_stream::output));
+  EXPECT_EQ(machine->close_input({.slot = 1, .generation = 7}).error().message(),
+            "process_machine.close_input: stale handle: the process has ended (1)");
+  EXPECT_EQ(machine->hang_up({.slot = 1, .generation = 7}).error().message(),
+            "process_machine.hang_up: stale handle: the process has ended (1)");
+  EXPECT_EQ(machine->input({.slot = 1, .generation = 7}).error().message(),
+            "process_machine.input: stale handle: the process has ended (1)");
   // The next life of the slot begins without one.
   const process_id next = start(captured());
   EXPECT_EQ(next.slot, id.slot);
@@ -174,6 +180,21 @@ TEST_F(MachineInput, P16_HangingUpClosesWhatNobodyTakes) {
   EXPECT_EQ(kinds_done(), "close close ");
   EXPECT_EQ(done.back().fd, errors_fd);
   EXPECT_FALSE(machine->has_all(id, output_stream::output)) << "a capture goes on";
+  leave();
+}
+
+TEST_F(MachineInput, P16_AReadThatCompletesAfterHangingUpOpensNothing) {
+  process_start child = told();
+  child.output = {.limit = bytes{8}, .policy = on_limit::backpressure};
+  const process_id id = start(child);
+  complete_poll(output_fd);
+  ASSERT_TRUE(machine->hang_up(id));
+  pump();
+  EXPECT_EQ(kinds_done(), "close ") << "the input; a read of the output is in flight";
+  bring("late");
+  EXPECT_EQ(kinds_done(), "close close ");
+  EXPECT_EQ(done.back().fd, output_fd);
+  complete(flight(operation_kind::cancel, output_fd), -ENOENT);
   leave();
 }
 

@@ -14,8 +14,9 @@ using namespace internal;
 
 namespace {
 
-constexpr std::size_t first_bytes = 4096;        // a page: most children write less
-constexpr std::size_t read_bytes_max = 1 << 20;  // at once; the default of fs.pipe-max-size
+constexpr std::size_t first_bytes = 4096;               // a page: most children write less
+constexpr std::size_t pipe_bytes_max = 1 << 20;         // the default of fs.pipe-max-size
+constexpr std::size_t read_bytes_max = pipe_bytes_max;  // at once
 
 }  // namespace
 
@@ -41,6 +42,7 @@ bool captured_stream::make_room() noexcept {
 
 void captured_stream::received(std::size_t count) noexcept {
   got.bytes.commit(count);
+  if (is_last) after += count;
   if (keeps_all() || got.bytes.size() <= options.limit.count) return;
   got.discarded += got.bytes.size() - options.limit.count;
   const std::size_t lost = BAST_MUTANT(byte_lost_at_the_limit) ? 1 : 0;
@@ -112,7 +114,7 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
     stream.received(static_cast<std::size_t>(status));
     // A stream that cannot be read is polled for its end.
     if (stream.is_last && stream.keeps_all() && stream.is_full()) stream.readable = false;
-    stream.ended = BAST_MUTANT(short_read_ends_stream) && !stream.readable;
+    if (BAST_MUTANT(short_read_ends_stream) && !stream.readable) stream.ended = true;
     if (stream.exceeded() && s.life.asked == process_ending::exited) {
       s.life.asked = process_ending::limit;
     }
@@ -134,8 +136,10 @@ result<std::size_t> process_machine::take(process_id id, output_stream which,
   }
   process_life& life = s->life;
   captured_stream& stream = life.streams[index_of(which)];
+  // Reading had stopped, so the child may have left bytes in the pipe, as many as one holds.
+  const bool may_be_left = stream.keeps_all() && stream.is_full() && stream.after < pipe_bytes_max;
   const std::size_t taken = stream.got.bytes.take(into);
-  if (taken != 0 && stream.keeps_all() && life.leader == leader_state::gone) {
+  if (taken != 0 && may_be_left && life.leader == leader_state::gone) {
     life.drain_at = later(now_, life.start.drain_grace);
   }
   advance(*s);

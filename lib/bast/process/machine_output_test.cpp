@@ -135,6 +135,50 @@ TEST_F(MachineBackpressure, P16_WhatIsLeftInALargerPipeIsNoSecret) {
   EXPECT_EQ(result->check().error(), errc::limit);
 }
 
+TEST_F(MachineBackpressure, P13_AGrandchildThatWritesOnComesToAnEnd) {
+  // A slow one: what it writes fits, and gives it no more time.
+  const process_id id = start_unread();
+  exit_now();
+  std::byte some[100];
+  bring("late");
+  EXPECT_EQ(machine->take(id, output_stream::output, some).value(), 8U);
+  tick(19 * millisecond);
+  complete_poll(output_fd);
+  bring("later");
+  EXPECT_EQ(machine->take(id, output_stream::output, some).value(), 5U);
+  tick(20 * millisecond);
+  cancelled(operation_kind::poll, output_fd);
+  cancelled(operation_kind::timeout);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output.truncated, truncation::grandchild);
+  EXPECT_EQ(result->ended_by, process_ending::exited);
+}
+
+TEST_F(MachineBackpressure, P13_AGrandchildThatWritesWithoutEndComesToAnEnd) {
+  const process_id id = start_unread();
+  exit_now();
+  std::vector<std::byte> some(4 + overflow_bytes);
+  std::int64_t now = 0;
+  std::size_t taken = 0;
+  bring_all(overflow_bytes);
+  // Each time all of it is taken late: until it was more than a pipe holds.
+  while (taken < 3U << 20) {
+    complete_poll(output_fd);
+    const std::size_t count = machine->take(id, output_stream::output, some).value();
+    EXPECT_EQ(count, some.size());
+    taken += count;
+    tick(now += 19 * millisecond);
+    if (taken > (1U << 20) + some.size()) break;
+    bring_all(some.size());
+  }
+  EXPECT_FALSE(result);
+  tick(now += millisecond);
+  cancelled(operation_kind::read, output_fd);
+  cancelled(operation_kind::timeout);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output.truncated, truncation::grandchild);
+}
+
 TEST_F(MachineOutput, P13_TheEndIsTheEndEvenWhenItIsLate) {
   process_start parent = captured();
   parent.drain_grace = 0ns;

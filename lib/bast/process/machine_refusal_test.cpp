@@ -169,6 +169,9 @@ TEST_F(MachineRefusal, P21_AnOfferIsForgottenByWhateverHappensNext) {
   EXPECT_TRUE(dies([&] { (void)machine->cancel({}); }));
   EXPECT_TRUE(dies([&] { machine->shut_down(); }));
   EXPECT_TRUE(dies([&] { (void)machine->take({}, output_stream::output, {}); }));
+  EXPECT_TRUE(dies([&] { (void)machine->want_input({}); }));
+  EXPECT_TRUE(dies([&] { (void)machine->close_input({}); }));
+  EXPECT_TRUE(dies([&] { (void)machine->hang_up({}); }));
   EXPECT_TRUE(dies([&] { machine->refused(); }));
   EXPECT_TRUE(dies([&] { machine->sent(); }));
   EXPECT_FALSE(dies([] {}));

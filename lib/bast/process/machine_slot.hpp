@@ -90,6 +90,7 @@ struct captured_stream {
   bool readable = false;   // a poll reported it, or the latest read was full
   bool ended = false;      // no further reads
   bool is_last = false;    // the child is gone: its last output is kept if possible
+  std::size_t after = 0;   // bytes received since then
   std::uint8_t tries = 0;  // of a failed poll; no retry before retry_at
   std::int64_t retry_at = 0;
   std::uint32_t reading = 0;  // size of the read in flight
