@@ -29,7 +29,7 @@ constexpr unsigned mfd_noexec_seal = 8;
 class without_sigpipe {
  public:
   without_sigpipe() noexcept {
-    sigset_t waiting;
+    sigset_t waiting = {};
     ::sigemptyset(&sigpipe_);
     ::sigaddset(&sigpipe_, SIGPIPE);
     (void)::pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
@@ -50,8 +50,8 @@ class without_sigpipe {
   }
 
  private:
-  sigset_t sigpipe_;
-  sigset_t before_;
+  sigset_t sigpipe_ = {};
+  sigset_t before_ = {};
   bool was_pending_ = false;
 };
 
