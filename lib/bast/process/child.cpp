@@ -157,14 +157,17 @@ class lazy_wait {
   lazy_wait(awaited_child& state, child_event event, static_string operation) noexcept
       : state_(state), event_(event), operation_(operation) {}
 
-  /// Errors: not_in_fiber; busy; cancelled; those of home_of_wait.
+  /// Fails if another coroutine waits for the event: it comes first, even if this one need not
+  /// suspend. Errors: busy.
+  [[nodiscard]] result<void> check() const noexcept {
+    if (state_.waiters[static_cast<std::size_t>(event_)].who == nullptr) return {};
+    return fail(errc::busy, operation_, "another coroutine waits for this stream");
+  }
+  /// Requires that check() succeeded. Errors: not_in_fiber; cancelled; those of home_of_wait.
   [[nodiscard]] result<void> until_event(static_string outside) {
     if (!wait_) {
       const auto home = home_of_wait(state_.driver, operation_, outside);
       if (!home) return std::unexpected(home.error());
-      if (state_.waiters[static_cast<std::size_t>(event_)].who != nullptr) {
-        return fail(errc::busy, operation_, "another coroutine waits for this stream");
-      }
       if (auto may = this_coro::cancellation().check(operation_); !may) return may;
       wait_.emplace(*home, state_, event_);
     }
@@ -272,6 +275,7 @@ result<std::size_t> child_process::read(output_stream which, std::span<std::byte
     return fail(errc::bad_state, operation, "the stream is neither captured nor a pipe");
   }
   internal::lazy_wait waiting(state, event, operation);
+  if (auto free = waiting.check(); !free) return std::unexpected(free.error());
   for (;;) {
     if (state.taken) return refers_to_nothing(operation);
     if (state.ended) {
@@ -296,6 +300,7 @@ result<void> child_process::write(std::span<const std::byte> bytes) {
   if (state_ == nullptr) return refers_to_nothing(operation, written);
   internal::awaited_child& state = *state_;
   internal::lazy_wait waiting(state, internal::child_event::input, operation);
+  if (auto free = waiting.check(); !free) return of_part(operation, free.error(), written);
   while (!bytes.empty()) {
     if (state.ended) return fail(errc::stale_handle, operation, "it has ended", written);
     const auto some = state.driver.write(state.id, bytes);
