@@ -28,12 +28,10 @@ using namespace std::chrono_literals;
 using test::alphabet;
 using test::child;
 using test::kind_of;
-using test::loop_kind;
 
 class ChildPipesEnd : public test::child_pipes_test {};
 
-INSTANTIATE_TEST_SUITE_P(Loops, ChildPipesEnd, testing::Values(loop_kind::epoll, loop_kind::uring),
-                         test::name_of_loop);
+INSTANTIATE_TEST_SUITE_P(Loops, ChildPipesEnd, test::each_loop, test::name_of_loop);
 
 TEST_P(ChildPipesEnd, C12_ACancelledReaderStopsAndTheProgramGoesOn) {
   const cancel_source source = cancel_source::create().value();

@@ -26,12 +26,10 @@ using namespace std::chrono_literals;
 using test::alphabet;
 using test::child;
 using test::kind_of;
-using test::loop_kind;
 
 class ChildPipes : public test::child_pipes_test {};
 
-INSTANTIATE_TEST_SUITE_P(Loops, ChildPipes, testing::Values(loop_kind::epoll, loop_kind::uring),
-                         test::name_of_loop);
+INSTANTIATE_TEST_SUITE_P(Loops, ChildPipes, test::each_loop, test::name_of_loop);
 
 TEST_P(ChildPipes, P16_AConversationGoesToAndFro) {
   in_coroutine([&] {

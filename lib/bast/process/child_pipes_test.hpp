@@ -6,22 +6,15 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bast/process/child.hpp"
-#include "bast/testing/process_loop.hpp"
+#include "bast/testing/loop_test.hpp"
 #include "bast/testing/run_child.hpp"
 
 namespace bast::test {
-
-enum class loop_kind { epoll, uring };
-
-inline std::string name_of_loop(const ::testing::TestParamInfo<loop_kind>& which) {
-  return which.param == loop_kind::epoll ? "epoll" : "uring";
-}
 
 inline std::string alphabet(std::size_t count) {
   std::string text(count, ' ');
@@ -29,30 +22,15 @@ inline std::string alphabet(std::size_t count) {
   return text;
 }
 
-class child_pipes_test : public ::testing::TestWithParam<loop_kind> {
+class child_pipes_test : public loop_test {
  protected:
-  void SetUp() override {
-    if (emulated) GTEST_SKIP() << "qemu-user has no pidfd that epoll could wait for";
-    loop_ = make_loop();
-    if (loop_ == nullptr) GTEST_SKIP() << "built without liburing";
-    if (!loop_->missing().empty()) GTEST_SKIP() << loop_->missing();
-  }
   void TearDown() override {
-    if (loop_ == nullptr || !loop_->missing().empty()) return;
-    loop_->machine().check_invariants();
-    loop_->shut_down();
-    EXPECT_TRUE(has_no_child());
+    loop_test::TearDown();
+    if (has_loop()) {
+      EXPECT_TRUE(has_no_child());
+    }
   }
 
-  /// Null if this build has no such loop.
-  static std::unique_ptr<process_loop> make_loop() {
-    if (GetParam() == loop_kind::epoll) return std::make_unique<epoll_process_loop>();
-#if BAST_TEST_URING
-    return std::make_unique<uring_process_loop>();
-#else
-    return nullptr;
-#endif
-  }
   /// Turns the loop until nothing is left to run.
   void until_ended() {
     while (loop_->machine().stats().live != 0) loop_->turn();
@@ -85,7 +63,6 @@ class child_pipes_test : public ::testing::TestWithParam<loop_kind> {
     return {reinterpret_cast<const char*>(buffer), *count};
   }
 
-  std::unique_ptr<process_loop> loop_;
   coro_pool pool_ = coro_pool::create().value();
 };
 

@@ -10,8 +10,7 @@
 #include <thread>
 
 #include "bast/testing/baseline.hpp"
-#include "bast/testing/emulation.hpp"
-#include "bast/testing/process_loop.hpp"
+#include "bast/testing/loop_test.hpp"
 #include "bast/testing/real_child.hpp"
 
 namespace bast {
@@ -23,21 +22,6 @@ using test::pattern;
 using test::real_child;
 using test::start_of;
 
-enum class kind { epoll, uring };
-
-std::string kind_name(const testing::TestParamInfo<kind>& info) {
-  return info.param == kind::epoll ? "epoll" : "uring";
-}
-
-std::unique_ptr<test::process_loop> make_loop(kind which) {
-#if BAST_TEST_URING
-  if (which == kind::uring) return std::make_unique<test::uring_process_loop>();
-#else
-  if (which == kind::uring) return nullptr;
-#endif
-  return std::make_unique<test::epoll_process_loop>();
-}
-
 /// Waits until the child says so, and takes the word from its pipe.
 void await_ready(const real_child& child) {
   pollfd wait{.fd = child.output, .events = POLLIN, .revents = 0};
@@ -46,20 +30,11 @@ void await_ready(const real_child& child) {
   ASSERT_EQ(::read(child.output, word, sizeof word), 6);
 }
 
-class Conformance : public testing::TestWithParam<kind> {
+class Conformance : public test::loop_test {
  protected:
-  void SetUp() override {
-    if (test::emulated) GTEST_SKIP() << "qemu-user has no pidfd that epoll could wait for";
-    loop_ = make_loop(GetParam());
-    if (loop_ == nullptr) GTEST_SKIP() << "built without liburing";
-    if (!loop_->missing().empty()) GTEST_SKIP() << loop_->missing();
-  }
   void TearDown() override {
-    if (loop_ == nullptr || !loop_->missing().empty()) return;
-    loop_->machine().check_invariants();
-    loop_->shut_down();
-    EXPECT_TRUE(loop_->machine().idle());
-    EXPECT_EQ(loop_->machine().stats().unreaped, 0U);
+    loop_test::TearDown();
+    if (!has_loop()) return;
     loop_.reset();
     EXPECT_EQ(test::process_counts::now().fds, before_.fds);
     siginfo_t info;
@@ -91,12 +66,11 @@ class Conformance : public testing::TestWithParam<kind> {
   }
 
   test::process_counts before_ = test::process_counts::now();
-  std::unique_ptr<test::process_loop> loop_;
   std::map<pid_t, process_result> results_;
   std::function<void()> on_end;
 };
 
-INSTANTIATE_TEST_SUITE_P(Loops, Conformance, testing::Values(kind::epoll, kind::uring), kind_name);
+INSTANTIATE_TEST_SUITE_P(Loops, Conformance, test::each_loop, test::name_of_loop);
 
 TEST_P(Conformance, P13_OutputAndExitAreTakenTogether) {
   const process_result r = run({"say", "hello", "exit", "0"});

@@ -51,40 +51,39 @@ result<internal::executor*> process_driver::continues() noexcept {
 // (tools/bast-stacks/code/annotations.txt).
 [[gnu::noinline]] void process_driver::advance() noexcept { machine_changed(); }
 
-result<process_id> process_driver::start(process_child&& child) noexcept {
-  if (auto mine = check_owner("process_driver.start"); !mine) return std::unexpected(mine.error());
+template <class F>
+auto process_driver::change(static_string operation, F f) noexcept -> decltype(f()) {
+  if (auto mine = check_owner(operation); !mine) return std::unexpected(mine.error());
   machine_->tick(now());
-  auto id =
-      machine_->start({static_cast<const process_policy&>(child),
-                       static_cast<const process_follower&>(child), child.pid, child.pidfd.get(),
-                       child.output_pipe.get(), child.errors_pipe.get(), child.input_pipe.get()});
-  if (id) {
+  auto done = f();
+  advance();
+  return done;
+}
+
+result<process_id> process_driver::start(process_child&& child) noexcept {
+  return change("process_driver.start", [&] {
+    auto id =
+        machine_->start({static_cast<const process_policy&>(child),
+                         static_cast<const process_follower&>(child), child.pid, child.pidfd.get(),
+                         child.output_pipe.get(), child.errors_pipe.get(), child.input_pipe.get()});
+    if (!id) return id;
     // From here on the machine requests their close operations.
     process_child taken = std::move(child);
     for (os::descriptor* const given :
          {&taken.pidfd, &taken.output_pipe, &taken.errors_pipe, &taken.input_pipe}) {
       (void)given->release();
     }
-  }
-  advance();
-  return id;
+    return id;
+  });
 }
 
 result<void> process_driver::cancel(process_id id) noexcept {
-  if (auto mine = check_owner("process_driver.cancel"); !mine) return mine;
-  machine_->tick(now());
-  auto done = machine_->cancel(id);
-  advance();
-  return done;
+  return change("process_driver.cancel", [&] { return machine_->cancel(id); });
 }
 
 result<std::size_t> process_driver::take(process_id id, output_stream which,
                                          std::span<std::byte> into) noexcept {
-  if (auto mine = check_owner("process_driver.take"); !mine) return std::unexpected(mine.error());
-  machine_->tick(now());
-  auto taken = machine_->take(id, which, into);
-  advance();
-  return taken;
+  return change("process_driver.take", [&] { return machine_->take(id, which, into); });
 }
 
 result<std::size_t> process_driver::write(process_id id,
@@ -95,27 +94,17 @@ result<std::size_t> process_driver::write(process_id id,
   if (!input) return std::unexpected(input.error());
   auto written = os::write_some(*input, bytes);
   if (written || written.error() != errc::would_block) return written;
-  machine_->tick(now());
-  auto wanted = machine_->want_input(id);
-  advance();
+  const auto wanted = change(operation, [&] { return machine_->want_input(id); });
   if (!wanted) return std::unexpected(wanted.error());
   return 0;
 }
 
 result<void> process_driver::close_input(process_id id) noexcept {
-  if (auto mine = check_owner("process_driver.close_input"); !mine) return mine;
-  machine_->tick(now());
-  auto closed = machine_->close_input(id);
-  advance();
-  return closed;
+  return change("process_driver.close_input", [&] { return machine_->close_input(id); });
 }
 
 result<void> process_driver::hang_up(process_id id) noexcept {
-  if (auto mine = check_owner("process_driver.hang_up"); !mine) return mine;
-  machine_->tick(now());
-  auto done = machine_->hang_up(id);
-  advance();
-  return done;
+  return change("process_driver.hang_up", [&] { return machine_->hang_up(id); });
 }
 
 result<void> process_driver::signal(process_id id, int number) noexcept {

@@ -112,6 +112,10 @@ class process_driver {
   /// The hook of `ready`: wakes the loop, from any thread.
   static void ring(void* self) noexcept;
   void advance() noexcept;
+  /// Calls the machine at the current time, and reports to the loop (P-23). Errors: forked,
+  /// wrong_thread; those of `f`.
+  template <class F>
+  auto change(static_string operation, F f) noexcept -> decltype(f());
 
   os::descriptor wake_;
   // Identifies the thread, the process, and the other drivers of the thread.
