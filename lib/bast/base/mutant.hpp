@@ -81,6 +81,9 @@
   X(group_killed_late)           \
   X(stop_ends_with_the_leader)   \
   X(last_bytes_lost)             \
+  X(grandchild_prolongs)         \
+  X(hang_up_undone)              \
+  X(sigpipe_raised)              \
   X(nul_accepted)                \
   X(environment_edit_lost)       \
   X(our_path_searched)           \

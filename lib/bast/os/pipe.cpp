@@ -118,7 +118,7 @@ result<std::size_t> write_some(int fd, std::span<const std::byte> bytes) noexcep
     size = system_call(call::write, ssize_t{-1},
                        [=] { return ::write(fd, bytes.data(), bytes.size()); });
   } while (size < 0 && errno == EINTR);
-  if (size < 0 && errno == EPIPE) quiet.take_back();
+  if (size < 0 && errno == EPIPE && !BAST_MUTANT(sigpipe_raised)) quiet.take_back();
   if (size < 0) return failed("os.write_some", "write refused", fd);
   return static_cast<std::size_t>(size);
 }

@@ -115,6 +115,7 @@ void process_machine::stream_completed(slot& s, output_stream which, std::int64_
     // A stream that cannot be read is polled for its end.
     if (stream.is_last && stream.keeps_all() && stream.is_full()) stream.readable = false;
     if (BAST_MUTANT(short_read_ends_stream) && !stream.readable) stream.ended = true;
+    if (BAST_MUTANT(hang_up_undone)) stream.ended = false;
     if (stream.exceeded() && s.life.asked == process_ending::exited) {
       s.life.asked = process_ending::limit;
     }
@@ -137,7 +138,8 @@ result<std::size_t> process_machine::take(process_id id, output_stream which,
   process_life& life = s->life;
   captured_stream& stream = life.streams[index_of(which)];
   // Reading had stopped, so the child may have left bytes in the pipe, as many as one holds.
-  const bool may_be_left = stream.keeps_all() && stream.is_full() && stream.after < pipe_bytes_max;
+  const bool stopped = stream.is_full() || BAST_MUTANT(grandchild_prolongs);
+  const bool may_be_left = stream.keeps_all() && stopped && stream.after < pipe_bytes_max;
   const std::size_t taken = stream.got.bytes.take(into);
   if (taken != 0 && may_be_left && life.leader == leader_state::gone) {
     life.drain_at = later(now_, life.start.drain_grace);
