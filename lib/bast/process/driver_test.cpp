@@ -49,6 +49,12 @@ bool wake_is_readable(int fd) {
   return ::poll(&wait, 1, 0) == 1;
 }
 
+TEST(ProcessDriver, P23_AQueueWithoutProcessesIsNoDriver) {
+  const auto driver = idle_driver::create(1).value();
+  const ready_queue later;
+  EXPECT_EQ(process_driver::of_this_thread(), driver.get());
+}
+
 TEST(ProcessDriver, P23_TheLatestThatLivesIsTheThreadsInWhateverOrderTheyEnd) {
   constexpr int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
   for (const auto& order : orders) {

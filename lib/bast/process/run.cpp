@@ -73,12 +73,13 @@ result<process_id> command::follow(process_driver& driver, const process_followe
       settings_.policy, follower, process.pid, std::move(process.pidfd), {}, {}, {}};
   child.own_group = process.leads_group;
   const bool serves = owner == pipe_owner::driver;
-  const auto follows = [&](int stream) {
-    return leads_to(settings_, stream, stream_kind::capture) ||
-           (serves && leads_to(settings_, stream, stream_kind::pipe));
-  };
-  if (follows(1)) child.output_pipe = std::move(spawned->stdout_pipe);
-  if (follows(2)) child.errors_pipe = std::move(spawned->stderr_pipe);
+  // Of streams that lead elsewhere there is no end of ours.
+  if (serves || leads_to(settings_, 1, stream_kind::capture)) {
+    child.output_pipe = std::move(spawned->stdout_pipe);
+  }
+  if (serves || leads_to(settings_, 2, stream_kind::capture)) {
+    child.errors_pipe = std::move(spawned->stderr_pipe);
+  }
   if (leads_to(settings_, 1, stream_kind::pipe)) child.output = read_ahead;
   if (leads_to(settings_, 2, stream_kind::pipe)) child.errors = read_ahead;
   if (serves) child.input_pipe = std::move(spawned->stdin_pipe);
