@@ -69,7 +69,7 @@ TEST(CancelOrders, C7_RegisteringAgainstCancelling) {
 }
 
 TEST(CancelOrders, C8_UnregisteringAgainstCancelling) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     auto callback = std::make_unique<counting>();
     operations::enlist(*callback, tree.root());
@@ -85,7 +85,7 @@ TEST(CancelOrders, C8_UnregisteringAgainstCancelling) {
 }
 
 TEST(CancelOrders, C7_C8_AllThree) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     w.spawn([&] {
       counting callback;
@@ -131,7 +131,7 @@ struct looking : record_type {
 };
 
 TEST(CancelOrders, C4_WhoeverIsToldSeesWhatIsBelowMarked) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     node_type* const child = planted::child_of(tree.root());
     looking callback(w, *child);
@@ -149,7 +149,7 @@ TEST(CancelOrders, C4_WhoeverIsToldSeesWhatIsBelowMarked) {
 }
 
 TEST(CancelOrders, C4_ACancelGoesThroughWhatAnotherMarked) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     node_type* const middle = planted::child_of(tree.root());
     node_type* const leaf = planted::child_of(*middle);
@@ -169,7 +169,7 @@ TEST(CancelOrders, C4_ACancelGoesThroughWhatAnotherMarked) {
 /// advance() passes through nodes that are not marked yet, and must not record any of them as
 /// completely marked.
 TEST(CancelOrders, C4_TellingTheTimeCompletesNothing) {
-  expect_exhausted(explore({.preemption_bound = 2}, [](world& w) {
+  expect_exhausted(explore({.bound = 2}, [](world& w) {
     planted tree;
     node_type* const middle = planted::child_of(tree.root());
     node_type* const inner = planted::child_of(*middle);
@@ -188,7 +188,7 @@ TEST(CancelOrders, C4_TellingTheTimeCompletesNothing) {
 }
 
 TEST(CancelOrders, I4_AChildGoesWhileItsParentIsCancelled) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     node_type* const middle = planted::child_of(tree.root());
     node_type* const leaf = planted::child_of(*middle);
@@ -203,7 +203,7 @@ TEST(CancelOrders, I4_AChildGoesWhileItsParentIsCancelled) {
 }
 
 TEST(CancelOrders, C14_ADeadlineIsSetWhileTheTimeIsTold) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     w.spawn([&] { operations::advance(tree.root(), 5); });
     w.spawn([&] { operations::set_deadline(tree.root(), 5); });
@@ -213,7 +213,7 @@ TEST(CancelOrders, C14_ADeadlineIsSetWhileTheTimeIsTold) {
 }
 
 TEST(CancelOrders, C14_AnAncestorsDeadlineIsSetWhileTheTimeIsTold) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     node_type* const child = planted::child_of(tree.root());
     w.spawn([&] { operations::advance(*child, 5); });
@@ -227,7 +227,7 @@ TEST(CancelOrders, C14_AnAncestorsDeadlineIsSetWhileTheTimeIsTold) {
 
 /// While a shield is lifted no thread relies on the completeness of its node.
 TEST(CancelOrders, C13_WhoeverIsToldSeesWhatALiftedShieldKeptOut) {
-  expect_exhausted(explore({.preemption_bound = 2}, [](world& w) {
+  expect_exhausted(explore({.bound = 2}, [](world& w) {
     planted tree;
     node_type* const shielded = planted::child_of(tree.root());
     node_type* const below = planted::child_of(*shielded);
@@ -249,7 +249,7 @@ TEST(CancelOrders, C13_WhoeverIsToldSeesWhatALiftedShieldKeptOut) {
 }
 
 TEST(CancelOrders, C16_AChildIsBornWhileItsParentIsCancelled) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted tree;
     node_type* child = nullptr;
     counting callback;
@@ -267,7 +267,7 @@ TEST(CancelOrders, C16_AChildIsBornWhileItsParentIsCancelled) {
 }
 
 TEST(CancelOrders, I5_TheLastHolderFreesTheNode) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     auto tree = std::make_unique<planted>();
     node_type* const child = planted::child_of(tree->root());
     counting callback;
@@ -290,7 +290,7 @@ TEST(CancelOrders, C9_TwoCancelsOfOneTreeUnregisterEachOthersCallbacks) {
       operations::silence(*mine.other, *mine.others_node);
     }
   };
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted a;
     planted b;
     rival on_a;
@@ -337,7 +337,7 @@ struct joined_tree {
 };
 
 TEST(CancelOrders, C19_TheLastTokenGoesWhileItsInputIsCancelled) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted a;
     joined_tree* const joined = joined_tree::on(a.root());
     w.spawn([&] { cancel(a.root()); });
@@ -347,7 +347,7 @@ TEST(CancelOrders, C19_TheLastTokenGoesWhileItsInputIsCancelled) {
 }
 
 TEST(CancelOrders, C19_ACallbackIsEnoughToHoldWhatIsJoined) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted a;
     joined_tree* const joined = joined_tree::on(a.root());
     counting callback;
@@ -361,7 +361,7 @@ TEST(CancelOrders, C19_ACallbackIsEnoughToHoldWhatIsJoined) {
 }
 
 TEST(CancelOrders, C19_UnregisteringTheLastThatHoldsWhatIsJoined) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     planted a;
     joined_tree* const joined = joined_tree::on(a.root());
     counting callback;

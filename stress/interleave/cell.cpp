@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interleave/cell.hpp"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "interleave/machine.hpp"
 
 namespace bast::interleave::internal {
@@ -16,6 +20,12 @@ bool acquires(std::memory_order order) noexcept {
 bool releases(std::memory_order order) noexcept {
   using enum std::memory_order;
   return order == release || order == acq_rel || order == seq_cst;
+}
+
+// Null outside a schedule, and in one that has failed.
+machine* exploring() noexcept {
+  machine* const m = machine::current();
+  return m != nullptr && m->watches() ? m : nullptr;
 }
 
 std::string who(unsigned thread, operation what, const place& where) {
@@ -44,6 +54,12 @@ cell::~cell() {
   }
   // Volatile: this is the last access of the object, which a compiler may drop otherwise.
   *const_cast<volatile std::uint64_t*>(&schedule_) = ended;
+}
+
+atomic_cell::atomic_cell(const place& where) : cell("atomic", where) {
+  if (machine* const m = exploring()) {
+    history_.see(0, m->past_of_access(std::memory_order::relaxed));
+  }
 }
 
 machine* cell::watching(const access& a) const {
@@ -99,49 +115,118 @@ void atomic_cell::begin(const access& a) const {
   used(*m, a, false);
 }
 
-// Pairs with the release at which published_ was taken.
-void atomic_cell::acquire(machine& m, const access& a) const {
+// The store at `index` is read, or written: from now on the running thread has seen it.
+void atomic_cell::see(machine& m, const access& a, unsigned index) const {
+  history_.see(index, m.past_of_access(a.order));
+  if (index != history_.latest()) m.me().saw_an_old_value = true;
+}
+
+// Pairs with the release of the store, or of the head of its release sequence.
+std::uint8_t atomic_cell::read(const access& a) const {
+  machine* const m = exploring();
+  if (m == nullptr) return latest_slot();
+  const unsigned count = history_.count() - history_.floor(m->past_of_access(a.order));
+  const unsigned index = history_.latest() - static_cast<unsigned>(m->depart(count));
+  const store& from = history_.at(index);
+  (acquires(a.order) ? m->me().seen : m->me().acquired).join(from.published);
+  see(*m, a, index);
+  return from.slot;
+}
+
+atomic_cell::slots atomic_cell::write(const access& a) const {
+  machine* const m = exploring();
+  if (m == nullptr) return {latest_slot(), latest_slot(), true};
+  std::array<std::uint8_t, history_max> behind;
+  std::size_t count = 0;
+  const unsigned floor = history_.floor(m->past_of_access(a.order));
+  for (unsigned i = history_.count(); i-- > floor;) {
+    if (history_.is_open(i)) behind[count++] = static_cast<std::uint8_t>(i);
+  }
+  return put_behind(*m, a, behind[m->depart(count)], false);
+}
+
+atomic_cell::slots atomic_cell::update(const access& a) const {
+  return compare(a, a, ~std::uint32_t{0}, false);
+}
+
+atomic_cell::slots atomic_cell::compare(const access& success, const access& failure,
+                                        std::uint32_t equal, bool weak) const {
+  const auto is_equal = [&](unsigned index) {
+    return (equal >> history_.at(index).slot & 1U) != 0;
+  };
+  machine* const m = exploring();
+  if (m == nullptr) return {latest_slot(), latest_slot(), is_equal(history_.latest())};
+  struct outcome {
+    std::uint8_t index;
+    bool succeeds;
+  };
+  std::array<outcome, history_max + 1> outcomes;
+  std::size_t count = 0;
+  const unsigned floor = history_.floor(m->past_of_access(success.order));
+  const unsigned floor_of_failure = history_.floor(m->past_of_access(failure.order));
+  for (unsigned i = history_.count(); i-- > std::min(floor, floor_of_failure);) {
+    const auto index = static_cast<std::uint8_t>(i);
+    if (is_equal(i)) {
+      if (i >= floor && history_.is_open(i)) outcomes[count++] = {index, true};
+    } else if (i >= floor_of_failure) {
+      outcomes[count++] = {index, false};
+    }
+  }
+  // Not twice in a row: a loop ends.
+  virtual_thread& me = m->me();
+  if (weak && outcomes[0].succeeds && !me.failed_spuriously) {
+    outcomes[count++] = {outcomes[0].index, false};
+  }
+  const outcome taken = outcomes[m->depart(count)];
+  if (weak) me.failed_spuriously = !taken.succeeds && is_equal(taken.index);
+  const access& a = taken.succeeds ? success : failure;
+  (acquires(a.order) ? me.seen : me.acquired).join(history_.at(taken.index).published);
+  see(*m, a, taken.index);
+  if (taken.succeeds) return put_behind(*m, a, taken.index, true);
+  const std::uint8_t slot = history_.at(taken.index).slot;
+  return {slot, slot, false};
+}
+
+atomic_cell::slots atomic_cell::put_behind(machine& m, const access& a, unsigned index,
+                                           bool attached) const {
   virtual_thread& me = m.me();
-  (acquires(a.order) ? me.seen : me.acquired).join(published_);
+  const std::uint8_t before = history_.at(index).slot;
+  clock published = releases(a.order) ? me.seen : me.released;
+  // A read-modify-write continues the release sequence, whatever its own order. A plain store ends
+  // it (C++20 has none by the same thread).
+  if (attached) published.join(history_.at(index).published);
+  const unsigned mine = history_.insert_behind(index);
+  store& s = history_.at(mine);
+  s.published = published;
+  s.attached = attached;
+  s.step = m.steps();
+  see(m, a, mine);
+  m.tick();
+  return {before, s.slot, true};
 }
 
-void atomic_cell::loaded(const access& a, std::uint64_t value) const {
-  machine* const m = machine::current();
-  if (m == nullptr || !m->watches()) return;
-  acquire(*m, a);
-  m->remember(label_, a, value, value);
-}
-
-void atomic_cell::stored(const access& a, std::uint64_t before, std::uint64_t after) const {
-  machine* const m = machine::current();
-  if (m == nullptr || !m->watches()) return;
-  // A plain store ends all release sequences (C++20 has none by the same thread).
-  published_ = releases(a.order) ? m->me().seen : m->me().released;
-  m->tick();
+void atomic_cell::done(const access& a, std::uint64_t before, std::uint64_t after) const {
+  machine* const m = exploring();
+  if (m == nullptr) return;
   if (before != after) m->changed();
   m->remember(label_, a, before, after);
 }
 
-void atomic_cell::exchanged(const access& a, std::uint64_t before, std::uint64_t after) const {
-  machine* const m = machine::current();
-  if (m == nullptr || !m->watches()) return;
-  acquire(*m, a);
-  // A read-modify-write continues the release sequence, whatever its own order.
-  published_.join(releases(a.order) ? m->me().seen : m->me().released);
-  m->tick();
-  if (before != after) m->changed();
-  m->remember(label_, a, before, after);
-}
-
-// Without ordering, like a futex.
-void atomic_cell::wait(const std::uint32_t& value, std::uint32_t expected,
+// Without ordering, like a futex. Returns spuriously, but not twice in a row.
+void atomic_cell::wait(const std::uint32_t* values, std::uint32_t expected,
                        const place& where) const {
   const access a = {operation::wait, std::memory_order::relaxed, where};
   begin(a);
+  const std::uint32_t value = values[latest_slot()];
+  if (machine* const m = exploring()) {
+    if (value != expected) see(*m, a, history_.latest());
+    bool& spurious = m->me().woke_spuriously;
+    spurious = value == expected && !spurious && m->depart(2) == 1;
+    m->remember(label_, a, value, value);
+    if (spurious) return;
+  }
   machine* const m = machine::current();
-  if (m == nullptr) return;
-  if (m->watches()) m->remember(label_, a, value, value);
-  if (value == expected) m->sleep(*this, where);
+  if (m != nullptr && value == expected) m->sleep(*this, where);
 }
 
 void plain_cell::did_read(const place& where, std::uint64_t value) const {
@@ -167,6 +252,7 @@ void fence(std::memory_order order, const place& where) {
   if (!m->watches()) return;
   virtual_thread& me = m->me();
   if (acquires(order)) me.seen.join(me.acquired);
+  if (order == std::memory_order::seq_cst) m->add_fence();
   if (releases(order)) me.released = me.seen;
   m->tick();
   m->remember({}, {operation::fence, order, where}, 0, 0);

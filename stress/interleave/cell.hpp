@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "interleave/clock.hpp"
+#include "interleave/history.hpp"
 #include "interleave/trace.hpp"
 
 namespace bast::interleave::internal {
@@ -51,24 +52,41 @@ class cell {
   mutable use shared_[threads_max];
 };
 
-/// An access of an atomic may switch, then takes effect at once, then orders. The template stores
-/// the values: `before` and `after` are for the trace.
+/// An access of an atomic may switch, then takes effect at once: it picks a store to read, or a
+/// place for its own, among those that the memory model allows. The template keeps the values, in
+/// slots.
 class atomic_cell : public cell {
  protected:
-  explicit atomic_cell(const place& where) : cell("atomic", where) {}
+  struct slots {
+    std::uint8_t before;  // what is read, or for a store the one behind which it goes
+    std::uint8_t after;   // what is written; the same if nothing is
+    bool written;
+  };
+
+  explicit atomic_cell(const place& where);
   ~atomic_cell() = default;
 
+  /// The first half of each access.
   void begin(const access& a) const;
-  void loaded(const access& a, std::uint64_t value) const;
-  void stored(const access& a, std::uint64_t before, std::uint64_t after) const;
-  void exchanged(const access& a, std::uint64_t before, std::uint64_t after) const;
-  /// Sleeps if `value`, the word's, is as expected.
-  void wait(const std::uint32_t& value, std::uint32_t expected, const place& where) const;
+  /// One of these is the second.
+  std::uint8_t read(const access& a) const;
+  slots write(const access& a) const;
+  slots update(const access& a) const;
+  /// `equal`: the slots with the expected value, a bit each.
+  slots compare(const access& success, const access& failure, std::uint32_t equal,
+                bool weak) const;
+  /// The values, for the trace and for those who wait for a change.
+  void done(const access& a, std::uint64_t before, std::uint64_t after) const;
+
+  std::uint8_t latest_slot() const noexcept { return history_.at(history_.latest()).slot; }
+  /// Sleeps if the latest of the values, which is in latest_slot(), is as expected.
+  void wait(const std::uint32_t* values, std::uint32_t expected, const place& where) const;
 
  private:
-  void acquire(machine& m, const access& a) const;
+  void see(machine& m, const access& a, unsigned index) const;
+  slots put_behind(machine& m, const access& a, unsigned index, bool attached) const;
 
-  mutable clock published_;  // What an acquire of the present value gets: its release sequence.
+  mutable history history_;
 };
 
 /// Data that must be ordered by other means.

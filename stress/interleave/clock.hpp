@@ -4,6 +4,7 @@
 // has seen. It decides happens-before. Lamport 1978; Fidge and Mattern 1988.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace bast::interleave {
@@ -15,11 +16,12 @@ namespace internal {
 
 struct clock {
   std::uint32_t at[threads_max] = {};
+  // The seq_cst fences of the schedule up to the last one that happens before.
+  std::uint32_t fences = 0;
 
   void join(const clock& other) noexcept {
-    for (unsigned i = 0; i < threads_max; ++i) {
-      if (at[i] < other.at[i]) at[i] = other.at[i];
-    }
+    for (unsigned i = 0; i < threads_max; ++i) at[i] = std::max(at[i], other.at[i]);
+    fences = std::max(fences, other.fences);
   }
 };
 

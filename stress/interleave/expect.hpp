@@ -17,9 +17,9 @@ namespace bast::interleave {
 /// For expected failures.
 inline const options quietly = {.quiet = true};
 
-inline const options every_order = {.preemption_bound = unbounded};
+inline const options every_order = {.bound = unbounded};
 /// If all schedules would take seconds: three preemptions, and most bugs need two.
-inline const options three_preemptions = {.preemption_bound = 3};
+inline const options bound_3 = {.bound = 3};
 
 /// Every schedule was run, and none failed.
 inline void expect_exhausted(const result& r) {

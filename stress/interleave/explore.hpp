@@ -29,7 +29,7 @@
 namespace bast::interleave {
 
 enum class strategy : std::uint8_t {
-  exhaustive,   // depth first, each schedule once, within preemption_bound
+  exhaustive,   // depth first, each schedule once, within bound
   pct,          // random priorities that change depth - 1 times; Burckhardt et al., ASPLOS 2010
   random_walk,  // each choice uniformly
 };
@@ -40,7 +40,7 @@ struct options {
   interleave::strategy strategy = strategy::exhaustive;
   /// The number of times that a schedule may take the turn from a thread that could continue. Most
   /// bugs need two: Musuvathi and Qadeer, PLDI 2007. Exhaustive search only.
-  unsigned preemption_bound = 2;
+  unsigned bound = 2;
   /// The number of ordering constraints that a bug may need. PCT only.
   unsigned depth = 3;
   std::uint64_t seed = 1;

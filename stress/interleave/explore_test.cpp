@@ -54,7 +54,7 @@ void needs_three(world& w) {
 // --- which schedules -----------------------------------------------------------------------------
 
 TEST(Explore, RunsEachInterleavingOnce) {
-  const options all = {.preemption_bound = unbounded};
+  const options all = {.bound = unbounded};
   EXPECT_EQ((explore(all, counters<1, 5>).schedules), 1U);
   EXPECT_EQ((explore(all, counters<2, 1>).schedules), 2U);
   EXPECT_EQ((explore(all, counters<2, 3>).schedules), 20U);      // 6! / 3! 3!
@@ -65,11 +65,11 @@ TEST(Explore, RunsEachInterleavingOnce) {
 }
 
 TEST(Explore, StaysWithinThePreemptionBound) {
-  EXPECT_EQ((explore({.preemption_bound = 0}, counters<3, 4>).schedules), 6U);  // 3!
+  EXPECT_EQ((explore({.bound = 0}, counters<3, 4>).schedules), 6U);  // 3!
   // Which thread comes first, and after which of its accesses except the last it is interrupted.
-  EXPECT_EQ((explore({.preemption_bound = 1}, counters<2, 4>).schedules), 2U * (1 + 3));
-  EXPECT_EQ(explore({.preemption_bound = 2}, needs_three).failure, "");
-  expect_failure(explore({.preemption_bound = unbounded, .quiet = true}, needs_three),
+  EXPECT_EQ((explore({.bound = 1}, counters<2, 4>).schedules), 2U * (1 + 3));
+  EXPECT_EQ(explore({.bound = 2}, needs_three).failure, "");
+  expect_failure(explore({.bound = unbounded, .quiet = true}, needs_three),
                  "take turns");
 }
 
@@ -78,7 +78,7 @@ TEST(Explore, ABudgetEndsItUnexhausted) {
   EXPECT_EQ(few.schedules, 7U);
   EXPECT_FALSE(few.exhausted);
   EXPECT_EQ(few.failure, "");
-  const result brief = explore({.preemption_bound = unbounded, .seconds = 0}, counters<3, 3>);
+  const result brief = explore({.bound = unbounded, .seconds = 0}, counters<3, 3>);
   EXPECT_LT(brief.schedules, 1680U);
   EXPECT_FALSE(brief.exhausted);
 }
@@ -106,12 +106,12 @@ TEST(Explore, ASeedRepeatsTheRun) {
 TEST(Explore, AReplayFailsTheSameUnderAnyStrategy) {
   for (const strategy found_by : {strategy::exhaustive, strategy::pct, strategy::random_walk}) {
     options chosen = {
-        .strategy = found_by, .preemption_bound = unbounded, .depth = 6, .quiet = true};
+        .strategy = found_by, .bound = unbounded, .depth = 6, .quiet = true};
     const result found = explore(chosen, needs_three);
     ASSERT_NE(found.failure, "");
     for (const strategy by : {strategy::exhaustive, strategy::pct, strategy::random_walk}) {
       const result again =
-          explore({.strategy = by, .preemption_bound = 0, .replay = found.choices, .quiet = true},
+          explore({.strategy = by, .bound = 0, .replay = found.choices, .quiet = true},
                   needs_three);
       EXPECT_EQ(again.schedules, 1U);
       EXPECT_EQ(again.failure, found.failure);

@@ -48,6 +48,8 @@ void machine::begin_schedule(const std::function<void(interleave::world&)>& test
   mode_ = mode::exploring;
   spawned_ = unfinished_ = 0;
   ready_ = relaxing_ = 0;
+  fences_.clear();
+  departed_ = false;
   steps_ = changes_ = idle_rounds_ = idle_since_ = 0;
   objects_ = 0;
   failure_ = schedule_.complaint();
@@ -74,7 +76,8 @@ void machine::add(unsigned thread, std::function<void()> work) {
   t.has_turn = true;
   t.seen = t.released = t.acquired = {};
   t.seen.at[thread] = 1;
-  t.looked_at = t.own_changes = 0;
+  t.failed_spuriously = t.woke_spuriously = t.saw_an_old_value = false;
+  t.looked_at = t.own_changes = t.fresh = 0;
 }
 
 void machine::spawn(std::function<void()> work) {
@@ -238,11 +241,30 @@ void machine::rest() {
   if (mode_ == mode::unwinding) throw stopped{};
 }
 
+std::size_t machine::depart(std::size_t count) {
+  if (count == 1) return 0;
+  const std::size_t taken = schedule_.choose_departure(count);
+  if (!schedule_.complaint().empty()) {
+    fail(schedule_.complaint());
+    return 0;
+  }
+  departed_ = taken != 0;
+  return taken;
+}
+
+void machine::add_fence() {
+  clock all = me().seen;
+  if (!fences_.empty()) all.join(fences_.back());
+  fences_.push_back(all);
+  me().seen.fences = static_cast<std::uint32_t>(fences_.size());
+}
+
 void machine::sleep(const cell& word, const place& where) {
   if (mode_ == mode::unwinding) return;
   virtual_thread& t = me();
   t.state = life::asleep;
   t.asleep_on = &word;
+  t.woke_spuriously = false;
   t.word = word.name();
   t.waits_at = where;
   if (mode_ == mode::exploring) {
@@ -283,6 +305,9 @@ void machine::relax(const place& where) {
   remember({}, {operation::relax, std::memory_order::relaxed, where}, 0, 0);
   t.state = life::relaxing;
   t.waits_at = where;
+  t.fresh = steps_;
+  // Another one than the count can be: it continues at once.
+  if (std::exchange(t.saw_an_old_value, false)) t.looked_at = others_changes(t) - 1;
   ready_ &= ~bit(running_);
   relaxing_ |= bit(running_);
   t.has_turn = true;

@@ -19,6 +19,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bast/coro.hpp"
 #include "interleave/cell.hpp"
@@ -61,6 +63,14 @@ struct virtual_thread {
   label word;
   place waits_at;
 
+  // Each at most once in a row, so that a loop around them ends.
+  bool failed_spuriously = false;  // a compare_exchange_weak
+  bool woke_spuriously = false;    // a wait
+
+  // The accesses of the schedule up to its last relax(); and whether it has seen a value since that
+  // is not the latest, so that it would see another one if it checked again.
+  std::uint64_t fresh = 0;
+  bool saw_an_old_value = false;
   // Changes by others, as counted when it last began to check; and its own.
   std::uint64_t looked_at = 0;
   std::uint64_t own_changes = 0;
@@ -98,6 +108,14 @@ class machine {
   void sleep(const cell& word, const place& where);
   void wake(const void* word, bool everybody);
   void relax(const place& where);
+  /// A choice for which the memory model has more than sequential consistency, which is the first.
+  std::size_t depart(std::size_t count);
+  past past_of_access(std::memory_order order) noexcept {
+    return {me().seen, fences_, me().fresh, running_, order == std::memory_order::seq_cst};
+  }
+  std::uint64_t steps() const noexcept { return steps_; }
+  /// A seq_cst fence of the running thread.
+  void add_fence();
   /// Separates what others may have seen from this thread's next actions.
   void tick() noexcept { ++me().seen.at[running_]; }
   /// A value that another thread may be waiting for has changed.
@@ -107,7 +125,7 @@ class machine {
   }
   void remember(const label& object, const access& done, std::uint64_t before,
                 std::uint64_t after) noexcept {
-    trace_.add({running_, object, done, before, after});
+    trace_.add({running_, object, done, before, after, std::exchange(departed_, false)});
   }
   /// Ends the schedule with a failure. Returns if the thread is to continue, unwatched.
   void fail(const std::string& what);
@@ -157,6 +175,8 @@ class machine {
   unsigned next_ = 0;
   std::uint32_t ready_ = 0;     // I1, a bit each
   std::uint32_t relaxing_ = 0;  // I1
+  std::vector<clock> fences_;   // what happens before each seq_cst fence and those before it
+  bool departed_ = false;       // the access that is being run, for the trace
   std::uint64_t steps_ = 0;
   std::uint64_t changes_ = 0;
   std::uint64_t idle_rounds_ = 0;  // of threads that all relax

@@ -33,8 +33,7 @@ constexpr std::memory_order order_of_failure(std::memory_order order) noexcept {
 
 }  // namespace internal
 
-/// The subset of std::atomic's interface that concurrent structures use. compare_exchange_weak has
-/// no spurious failures.
+/// The subset of std::atomic's interface that concurrent structures use.
 template <class T>
 class model_atomic : public internal::atomic_cell {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -47,7 +46,7 @@ class model_atomic : public internal::atomic_cell {
 
   model_atomic(location where = location::current()) : atomic_cell(where) {}
   model_atomic(T initial, location where = location::current())
-      : atomic_cell(where), value_(initial) {}
+      : atomic_cell(where), values_{initial} {}
 
   T load(std::memory_order order = seq_cst, location where = location::current()) const {
     return load_at(order, where);
@@ -61,30 +60,19 @@ class model_atomic : public internal::atomic_cell {
 
   bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
                                std::memory_order failure, location where = location::current()) {
-    begin({operation::compare_exchange, success, where});
-    const T before = value_;
-    if (!internal::same(before, expected)) {
-      loaded({operation::compare_exchange, failure, where}, internal::bits_of(before));
-      expected = before;
-      return false;
-    }
-    value_ = desired;
-    exchanged({operation::compare_exchange, success, where}, internal::bits_of(before),
-              internal::bits_of(desired));
-    return true;
+    return compare_at(expected, desired, success, failure, where, false);
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order order = seq_cst,
                                location where = location::current()) {
-    return compare_exchange_strong(expected, desired, order, internal::order_of_failure(order),
-                                   where);
+    return compare_at(expected, desired, order, internal::order_of_failure(order), where, false);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order success,
                              std::memory_order failure, location where = location::current()) {
-    return compare_exchange_strong(expected, desired, success, failure, where);
+    return compare_at(expected, desired, success, failure, where, true);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order order = seq_cst,
                              location where = location::current()) {
-    return compare_exchange_strong(expected, desired, order, where);
+    return compare_at(expected, desired, order, internal::order_of_failure(order), where, true);
   }
 
   T fetch_add(difference by, std::memory_order order = seq_cst,
@@ -139,30 +127,56 @@ class model_atomic : public internal::atomic_cell {
   friend model_atomics;
 
   T load_at(std::memory_order order, const place& where) const {
-    begin({operation::load, order, where});
-    const T found = value_;
-    loaded({operation::load, order, where}, internal::bits_of(found));
+    const access a = {operation::load, order, where};
+    begin(a);
+    const T found = values_[read(a)];
+    done(a, internal::bits_of(found), internal::bits_of(found));
     return found;
   }
   void store_at(T value, std::memory_order order, const place& where) {
-    begin({operation::store, order, where});
-    const T before = std::exchange(value_, value);
-    stored({operation::store, order, where}, internal::bits_of(before), internal::bits_of(value));
+    const access a = {operation::store, order, where};
+    begin(a);
+    const slots at = write(a);
+    const T before = values_[at.before];
+    values_[at.after] = value;
+    done(a, internal::bits_of(before), internal::bits_of(value));
   }
   template <class F>
   T change(operation what, std::memory_order order, const place& where, F next) {
-    begin({what, order, where});
-    const T before = value_;
-    value_ = next(before);
-    exchanged({what, order, where}, internal::bits_of(before), internal::bits_of(value_));
+    const access a = {what, order, where};
+    begin(a);
+    const slots at = update(a);
+    const T before = values_[at.before];
+    values_[at.after] = next(before);
+    done(a, internal::bits_of(before), internal::bits_of(values_[at.after]));
     return before;
+  }
+  bool compare_at(T& expected, T desired, std::memory_order success, std::memory_order failure,
+                  const place& where, bool weak) {
+    const access change = {operation::compare_exchange, success, where};
+    const access look = {operation::compare_exchange, failure, where};
+    begin(change);
+    std::uint32_t equal = 0;
+    for (std::uint32_t slot = 0; slot < internal::slots_max; ++slot) {
+      equal |= std::uint32_t{internal::same(values_[slot], expected)} << slot;
+    }
+    const slots at = compare(change, look, equal, weak);
+    const T before = values_[at.before];
+    if (!at.written) {
+      expected = before;
+      done(look, internal::bits_of(before), internal::bits_of(before));
+      return false;
+    }
+    values_[at.after] = desired;
+    done(change, internal::bits_of(before), internal::bits_of(desired));
+    return true;
   }
   T add(difference by, const place& where) {
     return change(operation::fetch_add, seq_cst, where,
                   [&](T was) { return static_cast<T>(was + by); });
   }
 
-  T value_{};
+  T values_[internal::slots_max] = {};
 };
 
 }  // namespace bast::interleave

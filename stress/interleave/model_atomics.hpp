@@ -26,11 +26,11 @@ struct model_atomics {
   template <class T>
   using plain = model_plain<T>;
 
-  /// Like a futex: sleeps if `word` is `expected`, until woken. Without spurious wake-ups, and
-  /// without ordering.
+  /// Like a futex: sleeps if `word` is `expected`, until woken. May return spuriously; without
+  /// ordering.
   static void wait(const atomic<std::uint32_t>& word, std::uint32_t expected,
                    std::source_location where = std::source_location::current()) {
-    word.wait(word.value_, expected, where);
+    word.wait(word.values_, expected, where);
   }
   static void wake_all(const atomic<std::uint32_t>* word,
                        std::source_location where = std::source_location::current()) {

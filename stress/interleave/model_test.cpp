@@ -279,7 +279,7 @@ TEST(Model, UseAfterTheEndIsFound) {
 
 // A wake-up uses only an address and reads nothing.
 TEST(Model, AWakeUpMayComeAfterTheEnd) {
-  expect_exhausted(explore({.preemption_bound = unbounded}, [](world& w) {
+  expect_exhausted(explore({.bound = unbounded}, [](world& w) {
     auto done = std::make_unique<atomic<std::uint32_t>>(0);
     const auto* const address = done.get();
     w.spawn([&, address] {

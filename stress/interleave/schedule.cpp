@@ -34,7 +34,7 @@ void schedule::read_replay() {
 
 void schedule::begin() {
   position_ = 0;
-  preemptions_ = 0;
+  departures_ = 0;
   longest_ = std::max(longest_, step_);
   step_ = 0;
   if (options_.strategy != strategy::pct) return;
@@ -50,13 +50,19 @@ void schedule::begin() {
 std::size_t schedule::choose_thread(std::span<const std::uint8_t> threads, bool preempts,
                                     std::uint64_t step) {
   step_ = step;
-  const bool spent = preempts && options_.strategy == strategy::exhaustive &&
-                     preemptions_ >= options_.preemption_bound;
   const bool by_priority = options_.strategy == strategy::pct && options_.replay.empty();
   const std::size_t fresh =
       by_priority ? highest_priority(threads, preempts, step) : threads.size();
-  const std::size_t taken = decide(threads.size(), spent ? 1 : threads.size(), fresh);
-  if (preempts && taken != 0) ++preemptions_;
+  const std::size_t taken = decide(threads.size(), preempts && spent() ? 1 : threads.size(), fresh);
+  if (preempts && taken != 0) ++departures_;
+  return taken;
+}
+
+std::size_t schedule::choose_departure(std::size_t count) {
+  // PCT draws turns by priority, and one value in four at random.
+  const bool first = options_.strategy == strategy::pct && options_.replay.empty() && random() % 4;
+  const std::size_t taken = decide(count, spent() ? 1 : count, first ? 0 : count);
+  if (taken != 0) ++departures_;
   return taken;
 }
 

@@ -31,7 +31,9 @@ class schedule {
   /// takes its turn away. `step` counts the accesses of this schedule.
   std::size_t choose_thread(std::span<const std::uint8_t> threads, bool preempts,
                             std::uint64_t step);
-  /// One of two or more alternatives that do not differ in preemptions.
+  /// One of two or more values, of which the first is sequentially consistent.
+  std::size_t choose_departure(std::size_t count);
+  /// One of two or more alternatives that do not differ in departures.
   std::size_t choose(std::size_t count);
   /// Ends the schedule. False if there is none left.
   bool advance();
@@ -49,6 +51,9 @@ class schedule {
   };
 
   void read_replay();
+  bool spent() const noexcept {
+    return options_.strategy == strategy::exhaustive && departures_ >= options_.bound;
+  }
   std::size_t decide(std::size_t count, std::size_t allowed, std::size_t fresh);
   std::size_t highest_priority(std::span<const std::uint8_t> threads, bool preempts,
                                std::uint64_t step);
@@ -58,7 +63,7 @@ class schedule {
   std::vector<choice> path_;
   std::size_t position_ = 0;
   std::size_t given_ = 0;  // The part of path_ that this schedule has to follow.
-  unsigned preemptions_ = 0;
+  unsigned departures_ = 0;  // preemptions among them
   std::string complaint_;
 
   std::uint64_t random_state_;

@@ -28,6 +28,11 @@ bool only_looks(operation what) {
   return what == operation::load || what == operation::read || what == operation::wait;
 }
 
+const char* departure(operation what) {
+  if (what == operation::wait) return " (spurious)";
+  return what == operation::store ? " (before a later one)" : " (not the latest, or spurious)";
+}
+
 bool has_order(operation what) { return what <= operation::fetch_xor || what == operation::fence; }
 
 }  // namespace
@@ -116,6 +121,7 @@ std::string trace::print() const {
       out += " " + print_value(e.before);
       if (!only_looks(what)) out += " -> " + print_value(e.after);
     }
+    if (e.departed) out += departure(what);
     out += "  " + internal::print(e.done.where) + "\n";
   }
   return out;

@@ -65,6 +65,7 @@ struct event {
   access done;
   std::uint64_t before;
   std::uint64_t after;
+  bool departed;  // from what it does where all is sequentially consistent
 };
 
 namespace internal {

@@ -85,7 +85,7 @@ TEST(WaiterOrders, OneOfTwoCommittersEndsTheWaitOfAThread) {
   expect_exhausted(explore(every_order, [](world& w) { two_committers(w, false); }));
 }
 TEST(WaiterOrders, OneOfTwoCommittersEndsTheWaitOfACoroutine) {
-  expect_exhausted(explore(three_preemptions, [](world& w) { two_committers(w, true); }));
+  expect_exhausted(explore(bound_3, [](world& w) { two_committers(w, true); }));
 }
 
 /// I3: after wait() or withdraw() no other thread touches it.
@@ -117,13 +117,13 @@ TEST(WaiterOrders, I3_TheWakeIsTheLastAccess) {
     for (const bool withdraws : {false, true}) {
       SCOPED_TRACE(testing::Message() << has_loop << withdraws);
       expect_exhausted(
-          explore(three_preemptions, [=](world& w) { only_committer(w, has_loop, withdraws); }));
+          explore(bound_3, [=](world& w) { only_committer(w, has_loop, withdraws); }));
     }
   }
 }
 
 TEST(ReadyListOrders, WhatIsPushedArrivesOnceAndTheLoopIsTold) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     loop home;
     loop::list::link links[2];
     unsigned seen[2] = {};
@@ -151,7 +151,7 @@ TEST(ReadyListOrders, WhatIsPushedArrivesOnceAndTheLoopIsTold) {
 }
 
 TEST(ReadyListOrders, WhatIsTakenOutWaitsForItsPush) {
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     loop home;
     auto mine = std::make_unique<loop::list::link>();
     loop::list::link other;
@@ -174,7 +174,7 @@ TEST(InboxOrders, WhatIsFreedElsewhereArrivesOnceWithWhatWasWrittenToIt) {
   };
   using inbox = bast::internal::basic_inbox<model_atomics, block>;
   using remote_free = bast::internal::basic_remote_free<model_atomics, block>;
-  expect_exhausted(explore(three_preemptions, [](world& w) {
+  expect_exhausted(explore(bound_3, [](world& w) {
     inbox home;
     block blocks[3];
     int arrived = 0;
@@ -231,7 +231,7 @@ struct group_wait {
 
 TEST(WaitListOrders, Y14_WhoeverWasReleasedMayEndTheGroup) {
   for (const bool has_loop : {false, true}) {
-    expect_exhausted(explore(three_preemptions, [=](world& w) {
+    expect_exhausted(explore(bound_3, [=](world& w) {
       auto group = std::make_unique<wait_list>();
       loop home;
       model_atomics::plain<int> work[2] = {0, 0};
@@ -294,7 +294,7 @@ TEST(WaitListOrders, Y11_EverybodyWhoWaitsAtZeroIsReleased) {
 
 TEST(WaitListOrders, C11_TheLastMemberAgainstACancel) {
   for (const bool has_loop : {false, true}) {
-    expect_exhausted(explore(three_preemptions, [=](world& w) {
+    expect_exhausted(explore(bound_3, [=](world& w) {
       auto group = std::make_unique<wait_list>();
       loop home;
       group->begin();

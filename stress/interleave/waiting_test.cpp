@@ -36,7 +36,7 @@ TEST(Waiting, ALostWakeUpIsFound) {
   expect_failure(r, "no thread can continue: thread 0 joins; thread 1 sleeps on atomic 2");
 }
 TEST(Waiting, AWaitThatComparesLosesNone) {
-  expect_exhausted(explore({.preemption_bound = unbounded}, sleeps_until_set<true>));
+  expect_exhausted(explore({.bound = unbounded}, sleeps_until_set<true>));
 }
 
 template <bool Everybody>
@@ -61,7 +61,7 @@ TEST(Waiting, WakingOneOfTwoLeavesTheOther) {
 
 TEST(Waiting, WhichSleeperWakesIsAChoice) {
   int first[3] = {};
-  const result r = explore({.preemption_bound = unbounded}, [&](world& w) {
+  const result r = explore({.bound = unbounded}, [&](world& w) {
     atomic<std::uint32_t> gate{0};
     unsigned woken = 0;
     for (int i = 0; i < 2; ++i) {
@@ -106,7 +106,7 @@ void two_locks(world& w) {
 
 TEST(Waiting, ADeadlockOfTwoLocksIsFound) {
   expect_failure(explore(quietly, two_locks<false>), "no thread can continue");
-  expect_exhausted(explore({.preemption_bound = unbounded}, two_locks<true>));
+  expect_exhausted(explore({.bound = unbounded}, two_locks<true>));
 }
 
 // --- structures ----------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ void pops_and_pushes(world& w) {
 
 TEST(Waiting, AbaOnAStackIsFound) {
   expect_failure(explore(quietly, pops_and_pushes<false>), "no node has two owners");
-  expect_exhausted(explore({.preemption_bound = 3}, pops_and_pushes<true>));
+  expect_exhausted(explore({.bound = 3}, pops_and_pushes<true>));
 }
 
 // Peterson, 1981. Its orders are out of scope, because loads here get the latest store: with
@@ -195,7 +195,7 @@ TEST(Waiting, PetersonWithRelaxedOrdersIsARace) {
   expect_failure(explore(quietly, peterson{relaxed, relaxed}), "a data race");
 }
 TEST(Waiting, PetersonExcludes) {
-  expect_exhausted(explore({.preemption_bound = unbounded}, peterson{seq_cst, seq_cst}));
+  expect_exhausted(explore({.bound = unbounded}, peterson{seq_cst, seq_cst}));
 }
 
 // --- the lock of bast ----------------------------------------------------------------------------
@@ -216,7 +216,7 @@ void excludes(world& w) {
 }
 
 TEST(Waiting, TheLockExcludesTwo) {
-  expect_exhausted(explore({.preemption_bound = unbounded}, excludes<2>));
+  expect_exhausted(explore({.bound = unbounded}, excludes<2>));
 }
 TEST(Waiting, TheLockExcludesThree) { expect_exhausted(explore({}, excludes<3>)); }
 
