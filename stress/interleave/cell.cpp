@@ -28,6 +28,10 @@ machine* exploring() noexcept {
   return m != nullptr && m->watches() ? m : nullptr;
 }
 
+bool can_stay_open(const machine& m, std::memory_order order) noexcept {
+  return order != std::memory_order::seq_cst && m.may_read_later_stores();
+}
+
 std::string who(unsigned thread, operation what, const place& where) {
   return "thread " + std::to_string(thread) + " (" + print(what) + " at " + print(where) + ")";
 }
@@ -60,6 +64,10 @@ atomic_cell::atomic_cell(const place& where) : cell("atomic", where) {
   if (machine* const m = exploring()) {
     history_.see(0, m->past_of_access(std::memory_order::relaxed));
   }
+}
+
+atomic_cell::~atomic_cell() {
+  if (machine* const m = exploring()) m->forget_loads(this);
 }
 
 machine* cell::watching(const access& a) const {
@@ -113,6 +121,7 @@ void atomic_cell::begin(const access& a) const {
     return m->fail(who(m->running(), a.what, a.where) + " cannot have the order " + print(a.order));
   }
   used(*m, a, false);
+  m->close_loads(this);
 }
 
 // The store at `index` is read, or written: from now on the running thread has seen it.
@@ -122,27 +131,32 @@ void atomic_cell::see(machine& m, const access& a, unsigned index) const {
 }
 
 // Pairs with the release of the store, or of the head of its release sequence.
-std::uint8_t atomic_cell::read(const access& a) const {
+atomic_cell::source atomic_cell::read(const access& a, bool may_promise) const {
   machine* const m = exploring();
-  if (m == nullptr) return latest_slot();
+  if (m == nullptr) return {latest_slot(), false, 0};
   const unsigned count = history_.count() - history_.floor(m->past_of_access(a.order));
-  const unsigned index = history_.latest() - static_cast<unsigned>(m->depart(count));
+  bool promised = false;
+  const std::uint64_t taken = may_promise && can_stay_open(*m, a.order)
+                                  ? m->depart_and_promise(count, promised)
+                                  : m->depart(count, departure::old);
+  if (promised) return {0, true, taken};
+  const unsigned index = history_.latest() - static_cast<unsigned>(taken);
   const store& from = history_.at(index);
   (acquires(a.order) ? m->me().seen : m->me().acquired).join(from.published);
   see(*m, a, index);
-  return from.slot;
+  return {from.slot, false, 0};
 }
 
 atomic_cell::slots atomic_cell::write(const access& a) const {
   machine* const m = exploring();
   if (m == nullptr) return {latest_slot(), latest_slot(), true};
-  std::array<std::uint8_t, history_max> behind;
+  std::array<std::uint8_t, history_max> behind = {};
   std::size_t count = 0;
   const unsigned floor = history_.floor(m->past_of_access(a.order));
   for (unsigned i = history_.count(); i-- > floor;) {
     if (history_.is_open(i)) behind[count++] = static_cast<std::uint8_t>(i);
   }
-  return put_behind(*m, a, behind[m->depart(count)], false);
+  return put_behind(*m, a, behind[m->depart(count, departure::earlier)], false);
 }
 
 atomic_cell::slots atomic_cell::update(const access& a) const {
@@ -160,7 +174,7 @@ atomic_cell::slots atomic_cell::compare(const access& success, const access& fai
     std::uint8_t index;
     bool succeeds;
   };
-  std::array<outcome, history_max + 1> outcomes;
+  std::array<outcome, history_max + 1> outcomes = {};
   std::size_t count = 0;
   const unsigned floor = history_.floor(m->past_of_access(success.order));
   const unsigned floor_of_failure = history_.floor(m->past_of_access(failure.order));
@@ -177,8 +191,9 @@ atomic_cell::slots atomic_cell::compare(const access& success, const access& fai
   if (weak && outcomes[0].succeeds && !me.failed_spuriously) {
     outcomes[count++] = {outcomes[0].index, false};
   }
-  const outcome taken = outcomes[m->depart(count)];
-  if (weak) me.failed_spuriously = !taken.succeeds && is_equal(taken.index);
+  const outcome taken = outcomes[m->depart(count, departure::old)];
+  me.failed_spuriously = !taken.succeeds && is_equal(taken.index);
+  if (me.failed_spuriously) m->departs(departure::spurious);
   const access& a = taken.succeeds ? success : failure;
   (acquires(a.order) ? me.seen : me.acquired).join(history_.at(taken.index).published);
   see(*m, a, taken.index);
@@ -205,11 +220,27 @@ atomic_cell::slots atomic_cell::put_behind(machine& m, const access& a, unsigned
   return {before, s.slot, true};
 }
 
-void atomic_cell::done(const access& a, std::uint64_t before, std::uint64_t after) const {
+void atomic_cell::loaded(const access& a, const source& from, bool may_promise,
+                         std::uint64_t value) const {
+  machine* const m = exploring();
+  if (m == nullptr) return;
+  if (may_promise && can_stay_open(*m, a.order)) {
+    m->open_load(this, acquires(a.order), from.promised, value);
+  }
+  m->remember(label_, a, value, value);
+}
+
+void atomic_cell::stored(const access& a, std::uint8_t slot, std::uint64_t before,
+                         std::uint64_t after) const {
   machine* const m = exploring();
   if (m == nullptr) return;
   if (before != after) m->changed();
+  if (slot == latest_slot()) m->foresee(this, history_.at(history_.latest()), after);
   m->remember(label_, a, before, after);
+}
+
+void atomic_cell::unchanged(const access& a, std::uint64_t value) const {
+  if (machine* const m = exploring()) m->remember(label_, a, value, value);
 }
 
 // Without ordering, like a futex. Returns spuriously, but not twice in a row.
@@ -221,7 +252,7 @@ void atomic_cell::wait(const std::uint32_t* values, std::uint32_t expected,
   if (machine* const m = exploring()) {
     if (value != expected) see(*m, a, history_.latest());
     bool& spurious = m->me().woke_spuriously;
-    spurious = value == expected && !spurious && m->depart(2) == 1;
+    spurious = value == expected && !spurious && m->depart(2, departure::spurious) == 1;
     m->remember(label_, a, value, value);
     if (spurious) return;
   }
@@ -251,6 +282,7 @@ void fence(std::memory_order order, const place& where) {
   m->step();
   if (!m->watches()) return;
   virtual_thread& me = m->me();
+  m->close_loads(nullptr);
   if (acquires(order)) me.seen.join(me.acquired);
   if (order == std::memory_order::seq_cst) m->add_fence();
   if (releases(order)) me.released = me.seen;

@@ -63,20 +63,29 @@ class atomic_cell : public cell {
     bool written;
   };
 
+  /// Of a load: a slot; or a value that must still be stored.
+  struct source {
+    std::uint8_t slot;
+    bool promised;
+    std::uint64_t value;
+  };
+
   explicit atomic_cell(const place& where);
-  ~atomic_cell() = default;
+  ~atomic_cell();
 
   /// The first half of each access.
   void begin(const access& a) const;
   /// One of these is the second.
-  std::uint8_t read(const access& a) const;
+  source read(const access& a, bool may_promise) const;
   slots write(const access& a) const;
   slots update(const access& a) const;
   /// `equal`: the slots with the expected value, a bit each.
-  slots compare(const access& success, const access& failure, std::uint32_t equal,
-                bool weak) const;
-  /// The values, for the trace and for those who wait for a change.
-  void done(const access& a, std::uint64_t before, std::uint64_t after) const;
+  slots compare(const access& success, const access& failure, std::uint32_t equal, bool weak) const;
+  /// After them the values, for the trace, for those who wait for a change, and for loads that
+  /// could have read what was stored. `slot`: of what is written.
+  void loaded(const access& a, const source& from, bool may_promise, std::uint64_t value) const;
+  void stored(const access& a, std::uint8_t slot, std::uint64_t before, std::uint64_t after) const;
+  void unchanged(const access& a, std::uint64_t value) const;
 
   std::uint8_t latest_slot() const noexcept { return history_.at(history_.latest()).slot; }
   /// Sleeps if the latest of the values, which is in latest_slot(), is as expected.

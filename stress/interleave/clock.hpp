@@ -19,6 +19,7 @@ struct clock {
   // The seq_cst fences of the schedule up to the last one that happens before.
   std::uint32_t fences = 0;
 
+  bool operator==(const clock&) const = default;
   void join(const clock& other) noexcept {
     for (unsigned i = 0; i < threads_max; ++i) at[i] = std::max(at[i], other.at[i]);
     fences = std::max(fences, other.fences);

@@ -18,7 +18,7 @@ namespace bast::interleave {
 inline const options quietly = {.quiet = true};
 
 inline const options every_order = {.bound = unbounded};
-/// If all schedules would take seconds: three preemptions, and most bugs need two.
+/// If all schedules would take seconds: three departures, and most bugs need two.
 inline const options bound_3 = {.bound = 3};
 
 /// Every schedule was run, and none failed.

@@ -38,8 +38,10 @@ inline constexpr unsigned unbounded = UINT_MAX;
 
 struct options {
   interleave::strategy strategy = strategy::exhaustive;
-  /// The number of times that a schedule may take the turn from a thread that could continue. Most
-  /// bugs need two: Musuvathi and Qadeer, PLDI 2007. Exhaustive search only.
+  /// How often a schedule may depart from running one thread after the other with sequentially
+  /// consistent values: a turn taken from a thread that could continue, a value that is not the
+  /// latest, a spurious failure. Most bugs need two preemptions: Musuvathi and Qadeer, PLDI 2007.
+  /// Exhaustive search only.
   unsigned bound = 2;
   /// The number of ordering constraints that a bug may need. PCT only.
   unsigned depth = 3;

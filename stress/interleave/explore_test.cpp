@@ -69,8 +69,7 @@ TEST(Explore, StaysWithinThePreemptionBound) {
   // Which thread comes first, and after which of its accesses except the last it is interrupted.
   EXPECT_EQ((explore({.bound = 1}, counters<2, 4>).schedules), 2U * (1 + 3));
   EXPECT_EQ(explore({.bound = 2}, needs_three).failure, "");
-  expect_failure(explore({.bound = unbounded, .quiet = true}, needs_three),
-                 "take turns");
+  expect_failure(explore({.bound = unbounded, .quiet = true}, needs_three), "take turns");
 }
 
 TEST(Explore, ABudgetEndsItUnexhausted) {
@@ -105,14 +104,12 @@ TEST(Explore, ASeedRepeatsTheRun) {
 
 TEST(Explore, AReplayFailsTheSameUnderAnyStrategy) {
   for (const strategy found_by : {strategy::exhaustive, strategy::pct, strategy::random_walk}) {
-    options chosen = {
-        .strategy = found_by, .bound = unbounded, .depth = 6, .quiet = true};
+    options chosen = {.strategy = found_by, .bound = unbounded, .depth = 6, .quiet = true};
     const result found = explore(chosen, needs_three);
     ASSERT_NE(found.failure, "");
     for (const strategy by : {strategy::exhaustive, strategy::pct, strategy::random_walk}) {
-      const result again =
-          explore({.strategy = by, .bound = 0, .replay = found.choices, .quiet = true},
-                  needs_three);
+      const result again = explore(
+          {.strategy = by, .bound = 0, .replay = found.choices, .quiet = true}, needs_three);
       EXPECT_EQ(again.schedules, 1U);
       EXPECT_EQ(again.failure, found.failure);
       EXPECT_EQ(again.choices, found.choices);

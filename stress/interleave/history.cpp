@@ -23,11 +23,11 @@ bool was_seen(const store& s, const clock& by) noexcept {
 bool history::hides(const store& s, const past& p) const noexcept {
   if (was_seen(s, p.seen)) return true;  // H1
   if (p.seen.fences != 0) {
-    if (was_seen(s, p.fences[p.seen.fences - 1])) return true;                     // H2
+    if (was_seen(s, p.fences[p.seen.fences - 1])) return true;                  // H2
     if (s.seq_cst_since != 0 && s.seq_cst_since <= p.seen.fences) return true;  // H3
   }
   if (p.seq_cst) {
-    if (s.seq_cst_since != 0) return true;                                // H4
+    if (s.seq_cst_since != 0) return true;                               // H4
     if (!p.fences.empty() && was_seen(s, p.fences.back())) return true;  // H5
   }
   return s.step <= p.fresh;  // H6

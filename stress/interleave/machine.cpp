@@ -38,6 +38,7 @@ bool machine::run_schedule(const std::function<void(interleave::world&)>& test) 
   begin_schedule(test);
   while (next_ != nobody) resume(next_);
   if (!failure_.empty()) wind_up();
+  if (impossible_) failure_.clear();
   return failure_.empty();
 }
 
@@ -49,7 +50,9 @@ void machine::begin_schedule(const std::function<void(interleave::world&)>& test
   spawned_ = unfinished_ = 0;
   ready_ = relaxing_ = 0;
   fences_.clear();
-  departed_ = false;
+  open_loads_.clear();
+  impossible_ = false;
+  departed_ = departure::none;
   steps_ = changes_ = idle_rounds_ = idle_since_ = 0;
   objects_ = 0;
   failure_ = schedule_.complaint();
@@ -107,6 +110,11 @@ void machine::run() {
   ready_ &= ~bit(0);
   pass_on(true);
   give_way();
+  if (mode_ == mode::exploring && has_promised()) {
+    record("a promised store has not followed");
+    test.state = life::refusing;
+    rest();
+  }
   for (unsigned i = 1; i <= spawned_; ++i) test.seen.join(threads_[i].seen);
 }
 
@@ -239,24 +247,6 @@ void machine::give_way() {
 void machine::rest() {
   me().out->yield();
   if (mode_ == mode::unwinding) throw stopped{};
-}
-
-std::size_t machine::depart(std::size_t count) {
-  if (count == 1) return 0;
-  const std::size_t taken = schedule_.choose_departure(count);
-  if (!schedule_.complaint().empty()) {
-    fail(schedule_.complaint());
-    return 0;
-  }
-  departed_ = taken != 0;
-  return taken;
-}
-
-void machine::add_fence() {
-  clock all = me().seen;
-  if (!fences_.empty()) all.join(fences_.back());
-  fences_.push_back(all);
-  me().seen.fences = static_cast<std::uint32_t>(fences_.size());
 }
 
 void machine::sleep(const cell& word, const place& where) {

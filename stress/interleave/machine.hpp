@@ -30,6 +30,31 @@
 
 namespace bast::interleave::internal {
 
+// Load buffering: C++ lets a load that is not seq_cst read a value that another thread stores only
+// afterwards, if the load does not happen before that store:
+//
+//   thread 1: a = x; y = 1;      thread 2: b = y; x = 1;      all relaxed: both may read 1
+//
+// Here a load runs before such a store, whose value is not known yet. But a later schedule with the
+// same choices comes to the same store. So each store foresees its value for the loads that could
+// have read it. A schedule in which a load takes that value has promised that the store follows;
+// without it the schedule is no execution, and neither is its failure one.
+//
+//   I3  A load is open until its thread accesses the object again or runs a fence.
+//   I4  A store can be read by an open load if it is the latest of its object, no other thread has
+//       seen past the load, and the load acquires nothing from it.
+//
+// Both allow less than the standard: each execution found is one, and some are not found.
+struct pending_load {
+  const void* object;
+  unsigned thread;
+  std::uint32_t at;      // of its thread's clock
+  bool acquires;         // by its own order
+  bool promised;         // that a store of the value follows
+  std::uint64_t value;   // what it has read
+  std::size_t position;  // of its choice
+};
+
 /// Thrown through a virtual thread whose schedule has failed. Not a std::exception.
 struct stopped {};
 
@@ -109,10 +134,22 @@ class machine {
   void wake(const void* word, bool everybody);
   void relax(const place& where);
   /// A choice for which the memory model has more than sequential consistency, which is the first.
-  std::size_t depart(std::size_t count);
+  std::size_t depart(std::size_t count, departure how);
   past past_of_access(std::memory_order order) noexcept {
     return {me().seen, fences_, me().fresh, running_, order == std::memory_order::seq_cst};
   }
+  void departs(departure how) noexcept { departed_ = how; }
+  /// The same for a load that stays open: an index, or with `promised` a value.
+  std::uint64_t depart_and_promise(std::size_t count, bool& promised);
+  void open_load(const void* object, bool acquires, bool promised, std::uint64_t value);
+  /// The running thread accesses the object, or with null runs a fence. I3
+  void close_loads(const void* object);
+  /// The object has ended.
+  void forget_loads(const void* object) noexcept;
+  /// The running thread's store, the latest of its object, for all open loads that can read it. I4
+  void foresee(const void* object, store& s, std::uint64_t value);
+  /// False if no other thread could store what this one reads.
+  bool may_read_later_stores() const noexcept { return running_ != 0 && unfinished_ > 1; }
   std::uint64_t steps() const noexcept { return steps_; }
   /// A seq_cst fence of the running thread.
   void add_fence();
@@ -125,7 +162,7 @@ class machine {
   }
   void remember(const label& object, const access& done, std::uint64_t before,
                 std::uint64_t after) noexcept {
-    trace_.add({running_, object, done, before, after, std::exchange(departed_, false)});
+    trace_.add({running_, object, done, before, after, std::exchange(departed_, departure::none)});
   }
   /// Ends the schedule with a failure. Returns if the thread is to continue, unwatched.
   void fail(const std::string& what);
@@ -151,6 +188,8 @@ class machine {
   void step_after_failure();
   bool goes_on_too_long();
   void record(const std::string& what);
+  bool has_promised() const noexcept;
+  bool can_read(const pending_load& load, const store& s) const noexcept;
   std::uint32_t able_to_go_on() const noexcept;
   std::uint64_t others_changes(const virtual_thread& t) const noexcept {
     return changes_ - t.own_changes;
@@ -176,7 +215,9 @@ class machine {
   std::uint32_t ready_ = 0;     // I1, a bit each
   std::uint32_t relaxing_ = 0;  // I1
   std::vector<clock> fences_;   // what happens before each seq_cst fence and those before it
-  bool departed_ = false;       // the access that is being run, for the trace
+  std::vector<pending_load> open_loads_;
+  bool impossible_ = false;               // A promise was not kept.
+  departure departed_ = departure::none;  // of the access that is being run, for the trace
   std::uint64_t steps_ = 0;
   std::uint64_t changes_ = 0;
   std::uint64_t idle_rounds_ = 0;  // of threads that all relax

@@ -38,7 +38,8 @@ void machine::record(const std::string& what) {
   next_ = nobody;
   if (mode_ != mode::exploring || !failure_.empty()) return;
   failure_ = what;
-  if (options_.quiet) return;
+  impossible_ = has_promised();
+  if (options_.quiet || impossible_) return;
   std::fprintf(stderr, "interleave: %s\ninterleave: replay = \"%s\"\n%s", what.c_str(),
                schedule_.print().c_str(), trace_.print().c_str());
 }

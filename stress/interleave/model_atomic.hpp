@@ -129,8 +129,14 @@ class model_atomic : public internal::atomic_cell {
   T load_at(std::memory_order order, const place& where) const {
     const access a = {operation::load, order, where};
     begin(a);
-    const T found = values_[read(a)];
-    done(a, internal::bits_of(found), internal::bits_of(found));
+    // A promised value is known by its bits.
+    constexpr bool may_promise = sizeof(T) <= sizeof(std::uint64_t);
+    const source from = read(a, may_promise);
+    T found = values_[from.slot];
+    if constexpr (may_promise) {
+      if (from.promised) std::memcpy(&found, &from.value, sizeof(T));
+    }
+    loaded(a, from, may_promise, internal::bits_of(found));
     return found;
   }
   void store_at(T value, std::memory_order order, const place& where) {
@@ -139,7 +145,7 @@ class model_atomic : public internal::atomic_cell {
     const slots at = write(a);
     const T before = values_[at.before];
     values_[at.after] = value;
-    done(a, internal::bits_of(before), internal::bits_of(value));
+    stored(a, at.after, internal::bits_of(before), internal::bits_of(value));
   }
   template <class F>
   T change(operation what, std::memory_order order, const place& where, F next) {
@@ -148,7 +154,7 @@ class model_atomic : public internal::atomic_cell {
     const slots at = update(a);
     const T before = values_[at.before];
     values_[at.after] = next(before);
-    done(a, internal::bits_of(before), internal::bits_of(values_[at.after]));
+    stored(a, at.after, internal::bits_of(before), internal::bits_of(values_[at.after]));
     return before;
   }
   bool compare_at(T& expected, T desired, std::memory_order success, std::memory_order failure,
@@ -164,11 +170,11 @@ class model_atomic : public internal::atomic_cell {
     const T before = values_[at.before];
     if (!at.written) {
       expected = before;
-      done(look, internal::bits_of(before), internal::bits_of(before));
+      unchanged(look, internal::bits_of(before));
       return false;
     }
     values_[at.after] = desired;
-    done(change, internal::bits_of(before), internal::bits_of(desired));
+    stored(change, at.after, internal::bits_of(before), internal::bits_of(desired));
     return true;
   }
   T add(difference by, const place& where) {

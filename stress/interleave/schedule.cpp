@@ -18,7 +18,10 @@ void schedule::read_replay() {
   const char* const end = at + options_.replay.size();
   while (true) {
     choice read = {};
-    const auto [after, wrong] = std::from_chars(at, end, read.taken);
+    const bool foreseen = at != end && *at == '=';
+    if (foreseen) read.foreseen.push_back(0);
+    const auto [after, wrong] = foreseen ? std::from_chars(at + 1, end, read.foreseen[0])
+                                         : std::from_chars(at, end, read.taken);
     if (wrong != std::errc() || (after != end && *after != '.')) {
       complaint_ = "the replay string is not numbers with dots between them";
       return;
@@ -28,7 +31,7 @@ void schedule::read_replay() {
     at = after + 1;
   }
   // Printing leaves out trailing zeros, except for a single one.
-  while (!path_.empty() && path_.back().taken == 0) path_.pop_back();
+  while (!path_.empty() && path_.back().is_first()) path_.pop_back();
   given_ = path_.size();
 }
 
@@ -61,9 +64,27 @@ std::size_t schedule::choose_thread(std::span<const std::uint8_t> threads, bool 
 std::size_t schedule::choose_departure(std::size_t count) {
   // PCT draws turns by priority, and one value in four at random.
   const bool first = options_.strategy == strategy::pct && options_.replay.empty() && random() % 4;
-  const std::size_t taken = decide(count, spent() ? 1 : count, first ? 0 : count);
+  const bool departs = !spent();
+  const std::size_t taken = decide(count, departs ? count : 1, first ? 0 : count);
+  if (complaint_.empty()) path_[position_ - 1].departs = departs;
   if (taken != 0) ++departures_;
   return taken;
+}
+
+std::uint64_t schedule::choose_load(std::size_t count, bool& future) {
+  const std::size_t taken = choose_departure(count);
+  future = complaint_.empty() && taken >= count;
+  return future ? path_[position_ - 1].foreseen[taken - count] : taken;
+}
+
+void schedule::foresee(std::size_t position, std::uint64_t value) {
+  choice& load = path_[position - 1];
+  // What the bound forbade there is forbidden still.
+  if (options_.strategy != strategy::exhaustive || !options_.replay.empty() || !load.departs)
+    return;
+  if (std::ranges::find(load.foreseen, value) == load.foreseen.end()) {
+    load.foreseen.push_back(value);
+  }
 }
 
 std::size_t schedule::choose(std::size_t count) { return decide(count, count, count); }
@@ -76,8 +97,9 @@ std::size_t schedule::decide(std::size_t count, std::size_t allowed, std::size_t
     if (known.count == 0) {
       known.count = static_cast<std::uint8_t>(count);
       known.allowed = known.count;
+      if (!known.foreseen.empty()) known.taken = known.count;
     }
-    if (known.count != count || known.taken >= count) {
+    if (known.count != count || known.taken >= count + known.foreseen.size()) {
       complaint_ = "choice " + std::to_string(position_) + " was among " +
                    std::to_string(std::max<unsigned>(known.count, known.taken + 1U)) +
                    " and is among " + std::to_string(count) +
@@ -122,7 +144,10 @@ bool schedule::advance() {
     path_.clear();
     return true;
   }
-  while (!path_.empty() && path_.back().taken + 1 >= path_.back().allowed) path_.pop_back();
+  const auto is_done = [](const choice& c) {
+    return std::size_t{c.taken} + 1 >= c.allowed + c.foreseen.size();
+  };
+  while (!path_.empty() && is_done(path_.back())) path_.pop_back();
   if (path_.empty()) return false;
   ++path_.back().taken;
   given_ = path_.size();
@@ -131,12 +156,14 @@ bool schedule::advance() {
 
 std::string schedule::print() const {
   std::size_t end = position_;
-  while (end > 0 && path_[end - 1].taken == 0) --end;
+  while (end > 0 && path_[end - 1].is_first()) --end;
   if (end == 0) return "0";
   std::string out;
   for (std::size_t i = 0; i < end; ++i) {
     if (i != 0) out += '.';
-    out += std::to_string(path_[i].taken);
+    const choice& c = path_[i];
+    const bool foreseen = c.taken >= c.count && !c.foreseen.empty();
+    out += foreseen ? "=" + std::to_string(c.foreseen[c.taken - c.count]) : std::to_string(c.taken);
   }
   return out;
 }

@@ -6,7 +6,8 @@
 //   I2  Depth first: the schedule begins with path_, and continues with the first option each time.
 //
 // Choice strings give the option taken at each point with more than one, counted among all of them,
-// whatever the bound allows. So they mean the same under every strategy.
+// whatever the bound allows, or a foreseen value, as "=7". So they mean the same under every
+// strategy.
 #pragma once
 
 #include <array>
@@ -31,8 +32,15 @@ class schedule {
   /// takes its turn away. `step` counts the accesses of this schedule.
   std::size_t choose_thread(std::span<const std::uint8_t> threads, bool preempts,
                             std::uint64_t step);
-  /// One of two or more values, of which the first is sequentially consistent.
+  /// One of so many values, of which the first is sequentially consistent.
   std::size_t choose_departure(std::size_t count);
+  /// The same for a load that may also read what is stored only later, if a schedule with the same
+  /// choices before this one has shown that: `future` is set then, and the result is the value.
+  std::uint64_t choose_load(std::size_t count, bool& future);
+  /// The number of choices so far: names the last one for foresee().
+  std::size_t position() const noexcept { return position_; }
+  /// The choice of that position, of a load, could read this value. Exhaustive search only.
+  void foresee(std::size_t position, std::uint64_t value);
   /// One of two or more alternatives that do not differ in departures.
   std::size_t choose(std::size_t count);
   /// Ends the schedule. False if there is none left.
@@ -47,7 +55,12 @@ class schedule {
   struct choice {
     std::uint8_t taken;
     std::uint8_t count;    // 0: not known, in a replay
-    std::uint8_t allowed;  // the first so many are within the bound
+    std::uint8_t allowed;  // the first so many are within the bound; more are foreseen values
+    bool departs = false;  // Another one than the first was within the bound.
+    std::vector<std::uint64_t> foreseen = {};
+
+    // In a replay `count` is not known yet; a foreseen value is never the first.
+    bool is_first() const noexcept { return taken == 0 && (count != 0 || foreseen.empty()); }
   };
 
   void read_replay();
@@ -62,7 +75,7 @@ class schedule {
   const options& options_;
   std::vector<choice> path_;
   std::size_t position_ = 0;
-  std::size_t given_ = 0;  // The part of path_ that this schedule has to follow.
+  std::size_t given_ = 0;    // The part of path_ that this schedule has to follow.
   unsigned departures_ = 0;  // preemptions among them
   std::string complaint_;
 

@@ -28,11 +28,6 @@ bool only_looks(operation what) {
   return what == operation::load || what == operation::read || what == operation::wait;
 }
 
-const char* departure(operation what) {
-  if (what == operation::wait) return " (spurious)";
-  return what == operation::store ? " (before a later one)" : " (not the latest, or spurious)";
-}
-
 bool has_order(operation what) { return what <= operation::fetch_xor || what == operation::fence; }
 
 }  // namespace
@@ -101,6 +96,17 @@ const char* print(std::memory_order order) noexcept {
   return "?";
 }
 
+const char* print(departure how) noexcept {
+  switch (how) {
+    case departure::none: return "";
+    case departure::old: return " (not the latest)";
+    case departure::later: return " (stored later)";
+    case departure::earlier: return " (before a later one)";
+    case departure::spurious: return " (spurious)";
+  }
+  return "?";
+}
+
 std::string print_value(std::uint64_t bits) {
   char out[24];
   std::snprintf(out, sizeof out, bits < 1'000'000 ? "%ju" : "0x%jx",
@@ -121,7 +127,7 @@ std::string trace::print() const {
       out += " " + print_value(e.before);
       if (!only_looks(what)) out += " -> " + print_value(e.after);
     }
-    if (e.departed) out += departure(what);
+    out += internal::print(e.departs);
     out += "  " + internal::print(e.done.where) + "\n";
   }
   return out;

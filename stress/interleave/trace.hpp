@@ -59,13 +59,22 @@ struct access {
   place where;
 };
 
+/// How an access differs from what it does where all is sequentially consistent.
+enum class departure : std::uint8_t {
+  none,
+  old,       // A load reads an old value.
+  later,     // A load reads what is stored later.
+  earlier,   // A store comes before an earlier one.
+  spurious,  // A wait, or a weak compare_exchange.
+};
+
 struct event {
   unsigned thread;
   label object;
   access done;
   std::uint64_t before;
   std::uint64_t after;
-  bool departed;  // from what it does where all is sequentially consistent
+  departure departs;
 };
 
 namespace internal {
@@ -89,6 +98,7 @@ std::uint64_t bits_of(const T& value) noexcept {
 std::string print(const place& where);
 std::string print(const label& object);
 const char* print(operation what) noexcept;
+const char* print(departure how) noexcept;
 const char* print(std::memory_order order) noexcept;
 std::string print_value(std::uint64_t bits);
 

@@ -116,8 +116,7 @@ TEST(WaiterOrders, I3_TheWakeIsTheLastAccess) {
   for (const bool has_loop : {false, true}) {
     for (const bool withdraws : {false, true}) {
       SCOPED_TRACE(testing::Message() << has_loop << withdraws);
-      expect_exhausted(
-          explore(bound_3, [=](world& w) { only_committer(w, has_loop, withdraws); }));
+      expect_exhausted(explore(bound_3, [=](world& w) { only_committer(w, has_loop, withdraws); }));
     }
   }
 }

@@ -5,9 +5,10 @@
 // it enumerates which store each load reads (rf) and the modification orders (mo), and keeps what
 // the axioms of [intro.races], [atomics.order] and [atomics.fences] allow.
 //
-// Two axioms are stronger than C++20's: sequenced-before and rf have no cycle, and together with the
-// total order of seq_cst events none. The standard forbids the first only for values out of thin air,
-// and lets a seq_cst load come before, in the total order, what it can have read of indirectly.
+// Each result that the explorer finds is one by these axioms. The other way round, two more hold for
+// executions that it must find: sequenced-before and rf have no cycle, and none together with the
+// total order of seq_cst events. Of executions with such cycles (load buffering; a seq_cst load that
+// comes, in the total order, before what it has read of indirectly) it finds some.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -134,7 +135,7 @@ struct event {
 
 class oracle {
  public:
-  explicit oracle(const program& p) {
+  oracle(const program& p, bool strict) : strict_(strict) {
     for (unsigned w = 0; w < words; ++w) {
       events_.push_back({{instruction::store, w, relaxed, 0}, true});
       order_[w] = {w};
@@ -193,7 +194,7 @@ class oracle {
     }
     relation read_from = sequenced_;
     for (const unsigned r : reads_) read_from.add(from_[r], r);
-    if (read_from.is_cyclic()) return false;
+    if (strict_ && read_from.is_cyclic()) return false;
     relation before = sequenced_;
     before |= synchronizes();
     before = before.closed();
@@ -203,7 +204,7 @@ class oracle {
         if (before.has(a, b) && (a == b || coherent.has(b, a))) return false;
       }
     }
-    return has_total_order(read_from, before, coherent);
+    return has_total_order(strict_ ? read_from : relation{}, before, coherent);
   }
 
   // The writes whose release sequence the read of `r` belongs to: `w`, and while it is a
@@ -215,9 +216,9 @@ class oracle {
       unsigned w = from_[r];
       while (true) {
         for (unsigned a = 0; a < n; ++a) {
-          const bool is_source = a == w ? events_[a].releases()
-                                        : events_[a].is_fence() && events_[a].releases() &&
-                                              sequenced_.has(a, w);
+          const bool is_source =
+              a == w ? events_[a].releases()
+                     : events_[a].is_fence() && events_[a].releases() && sequenced_.has(a, w);
           if (!is_source) continue;
           if (events_[r].acquires()) out.add(a, r);
           for (unsigned b = 0; b < n; ++b) {
@@ -253,9 +254,9 @@ class oracle {
 
   // [atomics.order]/4: A coherence-ordered before B puts A, or a fence before it, before B, or a
   // fence behind it.
-  bool has_total_order(const relation& read_from, const relation& before,
+  bool has_total_order(const relation& so_far, const relation& before,
                        const relation& coherent) const {
-    relation total = read_from;
+    relation total = so_far;
     const auto n = static_cast<unsigned>(events_.size());
     const auto orders = [&](unsigned x, unsigned a, bool behind) {
       if (!events_[x].is_seq_cst()) return false;
@@ -293,6 +294,7 @@ class oracle {
     return out;
   }
 
+  bool strict_;
   std::vector<event> events_;
   std::vector<std::size_t> ends_;  // of the threads' events
   std::vector<unsigned> writes_, reads_;
@@ -318,9 +320,10 @@ std::string run(const std::vector<instruction>& thread, model_atomics::atomic<in
   return saw;
 }
 
-TEST(WeakOracle, ExhaustiveSearchFindsEachConsistentExecutionAndNoOther) {
+TEST(WeakOracle, ExhaustiveSearchFindsTheConsistentExecutionsAndNoOther) {
   auto random = test::random_numbers::of_this_test();
-  for (int n = 0; n < 2000; ++n) {
+  std::size_t cyclic = 0;
+  for (int n = 0; n < 1000; ++n) {
     const program p = random_program(random);
     std::set<std::string> found;
     const auto test = [&](world& w) {
@@ -337,8 +340,13 @@ TEST(WeakOracle, ExhaustiveSearchFindsEachConsistentExecutionAndNoOther) {
     };
     const result r = explore({.bound = unbounded, .schedules = 10'000'000}, test);
     ASSERT_TRUE(r.exhausted) << r.failure << print(p);
-    ASSERT_EQ(found, oracle(p).found()) << print(p);
+    const std::set<std::string> required = oracle(p, true).found();
+    const std::set<std::string> allowed = oracle(p, false).found();
+    ASSERT_TRUE(std::ranges::includes(found, required)) << print(p);
+    ASSERT_TRUE(std::ranges::includes(allowed, found)) << print(p);
+    cyclic += found.size() - required.size();
   }
+  EXPECT_GT(cyclic, 0U);
 }
 
 }  // namespace
