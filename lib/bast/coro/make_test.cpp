@@ -135,7 +135,7 @@ TEST(Make, F6_AFunctionThatIsNeverCalledIsDestroyed) {
   enum class end { release, owner, abandon, pool, moved };
   for (const end how : {end::release, end::owner, end::abandon, end::pool, end::moved}) {
     const auto token = std::make_shared<int>(1);
-    std::optional<coro_pool> pool = *coro_pool::create();
+    auto pool = std::make_unique<coro_pool>(*coro_pool::create());
     bool ran = false;
     std::optional made = *pool->make([token, &ran] { ran = true; });
     EXPECT_EQ(token.use_count(), 2);
