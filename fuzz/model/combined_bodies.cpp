@@ -147,10 +147,11 @@ void combined_machine::run(std::size_t place) {
   const combined_order& order = orders_[place];
   asked_process asked{.loop = &loop_, .order = &order, .place = place, .ran = &memory_.ran[place]};
   const auto& source = sources_[order.token];
-  const auto came = [&] {
-    const cancel_token own = order.own_token && source ? source->token() : cancel_token();
-    return bast::internal::run_and_wait(loop_.driver(), own, start_asked, &asked);
-  }();
+  // Not on this stack, which may be abandoned: a token is a reference to its tree.
+  cancel_token& own = own_tokens_[place];
+  own = order.own_token && source ? source->token() : cancel_token();
+  const auto came = bast::internal::run_and_wait(loop_.driver(), own, start_asked, &asked);
+  own = {};
   std::string what;
   if (came) {
     const auto* const latest = loop_.latest_of(place);

@@ -92,6 +92,7 @@ class combined_machine {
   std::array<handle, coro_places> coros_;
   std::array<bool, coro_places> held_{};
   std::array<std::optional<cancel_source>, subjects_max> sources_;
+  std::array<cancel_token, coro_places> own_tokens_;  // of the command that each runs
   std::array<std::unique_ptr<callback>, coro_places> callbacks_;
   std::array<combined_order, coro_places> orders_;
   std::unordered_map<std::uint64_t, int> numbers_;  // of sources, by id
