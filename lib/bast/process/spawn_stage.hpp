@@ -9,7 +9,8 @@
 
 namespace bast::inline BAST_ABI {
 
-/// Up to `fork` this process failed, after it the child.
+/// Up to `fork` this process failed, after it the child. A new value goes to the end, and needs its
+/// words in `name_of` (command.cpp) and `words_of` (spawn.cpp).
 enum class spawn_stage : std::uint8_t {
   none,          // it did not fail
   prepare,       // an option, or memory for the arguments and the environment
