@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Litmus tests of weak memory, each in both directions: the result that a weak order allows is found,
-// and with the order that forbids it every schedule passes. The names are those of the literature:
-// Maranget, Sarkar and Sewell, "A tutorial introduction to the ARM and POWER relaxed memory models".
+// Litmus tests of weak memory, each in both directions: what a weak order allows is found,
+// and with the order that forbids it every schedule passes. The names are from the literature:
+// Maranget, Sarkar, Sewell: A Tutorial Introduction to the ARM and POWER Relaxed Memory Models.
 // All of it is about atomics alone, where no data race tells.
 #include <gtest/gtest.h>
 

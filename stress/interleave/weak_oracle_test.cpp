@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The explorer against the C++ memory model: for small random programs with all orders and fences,
-// exactly the results of all consistent executions are found. The oracle knows nothing of schedules:
-// it enumerates which store each load reads (rf) and the modification orders (mo), and keeps what
-// the axioms of [intro.races], [atomics.order] and [atomics.fences] allow.
+// the results of the consistent executions are found and no others. The oracle knows nothing of
+// schedules: it enumerates which store each load reads (rf) and the modification orders (mo), and
+// keeps what the axioms of [intro.races], [atomics.order] and [atomics.fences] allow.
 //
-// Each result that the explorer finds is one by these axioms. The other way round, two more hold for
-// executions that it must find: sequenced-before and rf have no cycle, and none together with the
-// total order of seq_cst events. Of executions with such cycles (load buffering; a seq_cst load that
-// comes, in the total order, before what it has read of indirectly) it finds some.
+// Each result that the explorer finds is one by these axioms. The other way round, two more hold
+// for executions that it must find: sequenced-before and rf have no cycle, and none together with
+// the total order of seq_cst events. Of executions with such cycles (load buffering; a seq_cst load
+// that comes, in the total order, before what it has read of indirectly) it finds some.
 #include <gtest/gtest.h>
 
 #include <algorithm>
