@@ -88,6 +88,8 @@ class world {
   void name(internal::cell& object, const char* text) noexcept { object.set_name(text); }
   /// The running thread: 0 in the test itself, then in the order of spawn.
   unsigned thread() const noexcept;
+  /// The running thread's accesses to atomics so far: what a wait-free call bounds.
+  std::uint64_t accesses() const noexcept;
 
  private:
   friend class internal::machine;

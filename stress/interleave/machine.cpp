@@ -80,7 +80,7 @@ void machine::add(unsigned thread, std::function<void()> work) {
   t.seen = t.released = t.acquired = {};
   t.seen.at[thread] = 1;
   t.failed_spuriously = t.woke_spuriously = t.saw_an_old_value = false;
-  t.looked_at = t.own_changes = t.fresh = 0;
+  t.accesses = t.looked_at = t.own_changes = t.fresh = 0;
 }
 
 void machine::spawn(std::function<void()> work) {
@@ -182,6 +182,7 @@ bool machine::goes_on_too_long() {
 void machine::step() {
   if (mode_ != mode::exploring) return step_after_failure();
   if (goes_on_too_long()) return;
+  ++me().accesses;
   const bool has_turn = std::exchange(me().has_turn, false);
   const bool alone = (ready_ | relaxing_) == bit(running_);
   if (has_turn || alone) return;

@@ -88,6 +88,8 @@ struct virtual_thread {
   label word;
   place waits_at;
 
+  std::uint64_t accesses = 0;
+
   // Each at most once in a row, so that a loop around them ends.
   bool failed_spuriously = false;  // a compare_exchange_weak
   bool woke_spuriously = false;    // a wait
@@ -150,6 +152,7 @@ class machine {
   void foresee(const void* object, store& s, std::uint64_t value);
   /// False if no other thread could store what this one reads.
   bool may_read_later_stores() const noexcept { return running_ != 0 && unfinished_ > 1; }
+  std::uint64_t accesses_of_mine() const noexcept { return threads_[running_].accesses; }
   std::uint64_t steps() const noexcept { return steps_; }
   /// A seq_cst fence of the running thread.
   void add_fence();

@@ -26,6 +26,14 @@ struct model_atomics {
   template <class T>
   using plain = model_plain<T>;
 
+  class watched {
+   public:
+    void write() { memory_ = 0; }
+
+   private:
+    model_plain<int> memory_ = 0;
+  };
+
   /// Like a futex: sleeps if `word` is `expected`, until woken. May return spuriously; without
   /// ordering.
   static void wait(const atomic<std::uint32_t>& word, std::uint32_t expected,

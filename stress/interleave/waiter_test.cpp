@@ -171,8 +171,8 @@ TEST(InboxOrders, WhatIsFreedElsewhereArrivesOnceWithWhatWasWrittenToIt) {
     model_atomics::plain<block*> next = nullptr;
     model_atomics::plain<int> written = 0;
   };
-  using inbox = bast::internal::basic_inbox<model_atomics, block>;
-  using remote_free = bast::internal::basic_remote_free<model_atomics, block>;
+  using inbox = bast::basic_inbox<block, model_atomics>;
+  using remote_free = bast::basic_remote_free<block, model_atomics>;
   expect_exhausted(explore(bound_3, [](world& w) {
     inbox home;
     block blocks[3];

@@ -13,8 +13,8 @@
 #pragma once
 
 #include "bast/coro/abandonable.hpp"
-#include "bast/coro/inbox.hpp"
 #include "bast/coro/waiter.hpp"
+#include "bast/lockfree.hpp"
 
 namespace bast::inline BAST_ABI {
 
@@ -71,7 +71,7 @@ class basic_ready_list {
   }
 
  private:
-  basic_inbox<Atomics, link> inbox_;
+  basic_inbox<link, Atomics> inbox_;
   linked_list<link> list_;
 };
 

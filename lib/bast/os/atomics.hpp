@@ -34,6 +34,13 @@ struct [[gnu::visibility("default")]] real_atomics {
   /// address.
   static void wake_all(const std::atomic<std::uint32_t>* word) noexcept;
 
+  /// Memory whose uses something else must order: they are told the checker, and cost nothing here.
+  struct watched {
+    static void write() noexcept {}
+  };
+
+  static void fence(std::memory_order order) noexcept { std::atomic_thread_fence(order); }
+
   /// Identifies the calling thread among the living ones. Never 0.
   static std::uintptr_t self() noexcept {
     static constinit thread_local char mine = 0;

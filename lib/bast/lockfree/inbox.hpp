@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `inbox`: a lock-free multiple-producer, single-consumer list. A push of one node or of a chain is
+// `inbox`: an intrusive multiple-producer, single-consumer list. A push of one node or of a chain is
 // one compare-exchange; the consumer takes everything with one exchange.
+//
+//   struct job { job* next = nullptr; ... };
+//   bast::inbox<job> in;
+//   if (in.push(mine)) wake_the_consumer();      // any thread: it was empty
+//   for (job* j = in.take(); j != nullptr; ...)  // the consumer: the latest first
 //
 //   I1  A node belongs to the pusher until push() and to the consumer from take() on, and is not
 //       accessed in between. So a node may be pushed again (no ABA: a consumer takes the whole
 //       list).
 //
-// `remote_free`: returns blocks that one worker frees to the worker that owns them, in batches, so
+// `remote_free`: returns blocks that one thread frees to the thread that owns them, in batches, so
 // that the shared word is written once per batch.
-//
-// For the layers above; templates over the atomics, for the interleaving checker.
 #pragma once
 
 #include <atomic>
 #include <bast/config.hpp>
 #include <cstddef>
 
-namespace bast::inline BAST_ABI::internal {
+#include "bast/os.hpp"
 
-/// `Link` has a member `next`, an Atomics::plain<Link*>.
-template <class Atomics, class Link>
+namespace bast::inline BAST_ABI {
+
+/// `Link` has a member `next`, a Link* (with other atomics an Atomics::plain<Link*>). The inbox does
+/// not own its nodes; what is in it when it ends is forgotten.
+template <class Link, class Atomics = os::real_atomics>
 class basic_inbox {
  public:
   basic_inbox() = default;
@@ -54,11 +60,11 @@ class basic_inbox {
   typename Atomics::template atomic<Link*> inbox_{nullptr};
 };
 
-/// The blocks that one worker has freed for others. Only for that worker's thread.
-template <class Atomics, class Link>
+/// The blocks that one thread has freed for others. Only for that thread.
+template <class Link, class Atomics = os::real_atomics>
 class basic_remote_free {
  public:
-  using inbox = basic_inbox<Atomics, Link>;
+  using inbox = basic_inbox<Link, Atomics>;
 
   basic_remote_free() = default;
   basic_remote_free(const basic_remote_free&) = delete;
@@ -77,7 +83,7 @@ class basic_remote_free {
     home_ = &home;
     ++size_;
   }
-  /// Pushes what is pending. Called before the worker sleeps.
+  /// Pushes what is pending. Called before the thread sleeps.
   void flush() noexcept {
     if (first_ == nullptr) return;
     home_->push(*first_, *last_);
@@ -95,4 +101,9 @@ class basic_remote_free {
   std::size_t size_ = 0;
 };
 
-}  // namespace bast::inline BAST_ABI::internal
+template <class Link>
+using inbox = basic_inbox<Link>;
+template <class Link>
+using remote_free = basic_remote_free<Link>;
+
+}  // namespace bast::inline BAST_ABI

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/coro/inbox.hpp"
+#include "bast/lockfree/inbox.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,18 +9,18 @@
 #include <thread>
 #include <vector>
 
-#include "bast/coro.hpp"
+#include "bast/lockfree.hpp"
 #include "bast/testing/joined_thread.hpp"
 
-namespace bast::inline BAST_ABI::internal {
+namespace bast::inline BAST_ABI {
 namespace {
 
 struct block {
   block* next = nullptr;
   int number = 0;
 };
-using inbox = basic_inbox<os::real_atomics, block>;
-using remote_free = basic_remote_free<os::real_atomics, block>;
+using block_inbox = inbox<block>;
+using block_remote_free = remote_free<block>;
 
 /// "3 2 1", in the order of the chain.
 std::string numbers_of(const block* chain) {
@@ -39,7 +39,7 @@ std::vector<block> numbered(int count) {
 }
 
 TEST(Inbox, GivesAllOfItTheNewestFirstAndSaysWhenItWasEmpty) {
-  inbox in;
+  block_inbox in;
   auto all = numbered(5);
   for (int life = 0; life < 2; ++life) {
     EXPECT_TRUE(in.empty());
@@ -56,9 +56,9 @@ TEST(Inbox, GivesAllOfItTheNewestFirstAndSaysWhenItWasEmpty) {
 }
 
 TEST(RemoteFree, WhatIsFreedArrivesInBatches) {
-  inbox home;
-  remote_free worker;
-  const int most = static_cast<int>(remote_free::batch_max);
+  block_inbox home;
+  block_remote_free worker;
+  const int most = static_cast<int>(block_remote_free::batch_max);
   auto all = numbered(2 * most + 1);
   int next = 0;
   for (int batch = 0; batch < 2; ++batch) {
@@ -79,10 +79,10 @@ TEST(RemoteFree, WhatIsFreedArrivesInBatches) {
 }
 
 TEST(RemoteFree, EachArrivesAtItsOwnersAndNothingIsKeptBack) {
-  inbox homes[2];
+  block_inbox homes[2];
   auto all = numbered(6);
   {
-    std::optional<remote_free> worker(std::in_place);
+    std::optional<block_remote_free> worker(std::in_place);
     for (std::size_t i = 0; i < 3; ++i) worker->free(homes[0], all[i]);
     worker->free(homes[1], all[3]);
     EXPECT_EQ(numbers_of(homes[0].take()), "3 2 1");
@@ -98,7 +98,7 @@ TEST(RemoteFree, EachArrivesAtItsOwnersAndNothingIsKeptBack) {
 TEST(RemoteFree, ManyWorkersFreeForOneAndNothingIsLost) {
   constexpr int workers = 3;
   constexpr int each = 10'000;
-  inbox home;
+  block_inbox home;
   std::vector<std::vector<block>> all(workers);
   for (auto& of : all) of = numbered(each);
   std::vector<int> seen(each + 1, 0);
@@ -107,7 +107,7 @@ TEST(RemoteFree, ManyWorkersFreeForOneAndNothingIsLost) {
     std::vector<test::joined_thread> threads;
     for (auto& of : all) {
       threads.emplace_back([&] {
-        remote_free worker;
+        block_remote_free worker;
         for (block& b : of) worker.free(home, b);
       });
     }
@@ -124,4 +124,4 @@ TEST(RemoteFree, ManyWorkersFreeForOneAndNothingIsLost) {
 }
 
 }  // namespace
-}  // namespace bast::inline BAST_ABI::internal
+}  // namespace bast::inline BAST_ABI
