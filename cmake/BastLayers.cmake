@@ -3,7 +3,7 @@
 # A layer includes itself and the faces of lower layers, nothing else of bast. clang checks that in
 # each build with it, without modules: a module map says which headers form a layer and what the
 # layer uses (https://clang.llvm.org/docs/Modules.html#use-declaration), and the compiler refuses an
-# include that no `use` permits. ci/layers --self-test shows that it does.
+# include that no `use` permits. `ci/run layers` shows that it does.
 
 # Only our own top-level build: whoever vendors bast has no use for it.
 set(BAST_ENFORCE_LAYERS OFF)

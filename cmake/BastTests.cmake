@@ -25,7 +25,7 @@ include(BastTesting)
 #
 # The whole program is one test, which is quick and shows state that leaks from one of its tests to
 # the next; with BAST_TEST_PER_PROCESS each of its tests is one, so that a crash or a leak has one
-# name. ci/results reads what the program writes into results/ and counts its tests.
+# name. ci/results.py reads what the program writes into results/ and counts its tests.
 function(bast_test_executable target core testing label)
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE ${core} GTest::gtest GTest::gmock GTest::gtest_main)

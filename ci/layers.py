@@ -1,14 +1,10 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks what is written about the layers of lib/bast.
 
-  ci/layers BUILD              check the tree
-  ci/layers --self-test BUILD  plant one violation of each rule; each must be reported
-
-Which layer may include which is checked by clang in each build with it (cmake/BastLayers.cmake);
-BUILD is such a build, without a sanitizer. The rules here, by name:
-  order   the drawing in lib/README.md, the list in lib/CMakeLists.txt, that in ci/run and the
-          folders of lib/bast are the same layers, the first three from the lowest upwards
+Which layer may include which is checked by clang in each build with it (cmake/BastLayers.cmake).
+The rules here, by name:
+  order   the drawing in lib/README.md, the list in lib/CMakeLists.txt and the folders of lib/bast
+          are the same layers, the first two from the lowest upwards
   readme  "May call:" in a layer's README.md lists the layers that its sources include, all of them
   heavy   no face pulls in <iostream>, <functional> or <regex>
   alone   every face compiles alone with clang; with gcc ci/consumers compiles every header
@@ -19,16 +15,20 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from . import presets
+from .job import job
+from .shell import ROOT, die
+
+# A build with clang, without a sanitizer. The step `tidy` may be making it.
+BUILD = pathlib.Path("build/tidy")
+GENERATED = BUILD / "lib/generated/bast_core"
 # Where an order is written, and how: one name each, or all of them in one match.
 WRITTEN = {
     "lib/README.md": r"^ ([a-z]+) {2,}\S",
     "lib/CMakeLists.txt": r"set\(BAST_CORE_LAYERS ([a-z ]+)\)",
-    "ci/run": r"^core_layers=\(([a-z ]+)\)",
 }
 INCLUDED = re.compile(r'^#include ["<]bast/([a-z]+)\.hpp[">]', re.MULTILINE)
 MAY_CALL = re.compile(r"May call: ([^.]*)\.")
@@ -60,7 +60,7 @@ def compile_alone(face, include):
     return made.stderr, made.stdout
 
 
-def violations(root, generated, compiles=True):
+def violations(root, compiles=True):
     """Yields (rule, text). Compiling is slow, and only two rules need it."""
     library = root / "lib/bast"
     written = dict(orders(root))
@@ -78,7 +78,7 @@ def violations(root, generated, compiles=True):
         if named != used:
             yield "readme", f"{layer}/README.md: May call: {sorted(used) or 'nothing'}"
     faces = sorted(face.name for face in library.glob("*.hpp")) if compiles else []
-    include = [f"-I{root}/lib", f"-I{generated}"]
+    include = [f"-I{root}/lib", f"-I{GENERATED}"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for face, (errors, headers) in zip(faces, pool.map(
                 lambda face: compile_alone(face, include), faces)):
@@ -112,53 +112,44 @@ PLANTED = [
 ]
 
 
-def is_refused(build, kind, layer, header, include):
+def is_refused(kind, layer, header):
     command = ["clang++-19", "-std=c++23", "-fsyntax-only", "-Xclang", "-fno-cxx-modules",
                "-fmodules-decluse", f"-fmodule-name=bast_{layer}",
-               f"-fmodule-map-file={build}/layers/{kind}.modulemap", *include, "-x", "c++", "-"]
+               f"-fmodule-map-file={BUILD}/layers/{kind}.modulemap", f"-I{ROOT}/lib",
+               f"-I{GENERATED}", "-x", "c++", "-"]
     made = subprocess.run(command, input=f"#include <{header}>\n", text=True, capture_output=True)
     if made.returncode != 0 and "does not directly depend" not in made.stderr:
-        sys.exit(made.stderr)
+        die(made.stderr)
     return made.returncode != 0
 
 
-def self_test(build, generated):
+def self_test():
     failures = [f"<{header}> in {kind} of {layer}: expected {'' if expected else 'not '}refused"
                 for kind, layer, header, expected in REFUSED
-                if is_refused(build, kind, layer, header, [f"-I{ROOT}/lib", f"-I{generated}"])
-                != expected]
+                if is_refused(kind, layer, header) != expected]
     for rule, name, line in PLANTED:
         with tempfile.TemporaryDirectory() as directory:
             copy = pathlib.Path(directory)
-            for part in ["lib", "ci"]:
-                shutil.copytree(ROOT / part, copy / part)
+            shutil.copytree(ROOT / "lib", copy / "lib")
             (copy / name).parent.mkdir(exist_ok=True)
             with open(copy / name, "a", encoding="utf-8") as file:
                 file.write(f"\n{line}\n")
-            compiles = rule in ("heavy", "alone")
-            found = {found for found, _ in violations(copy, generated, compiles)}
+            found = {found for found, _ in violations(copy, rule in ("heavy", "alone"))}
         if found != {rule}:
             failures.append(f"{line} in {name}: found {sorted(found)}, expected [{rule}]")
     print("\n".join(failures) or f"layers: self-test caught all {len(REFUSED) + len(PLANTED)}")
-    return 1 if failures else 0
+    return len(failures)
 
 
-def main():
-    arguments = sys.argv[1:]
-    tests_itself = arguments[:1] == ["--self-test"]
-    arguments = arguments[1:] if tests_itself else arguments
-    if len(arguments) != 1:
-        sys.exit(__doc__)
-    build = pathlib.Path(arguments[0])
-    generated = build / "lib/generated/bast_core"
-    if tests_itself:
-        return self_test(build, generated)
-    found = list(violations(ROOT, generated))
+@job()
+def layers():
+    """check what is written about the layers, and that clang enforces them"""
+    if not (BUILD / "layers").is_dir():
+        presets.configure("tidy")
+    if self_test():
+        return 1
+    found = list(violations(ROOT))
     for rule, text in found:
         print(f"[{rule}] {text}")
     print(f"layers: {len(found)} violations")
     return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Runs every mutant of ci/mutants.toml against the harness that must detect it.
-
-usage: ci/mutants [--list] [NAME...]
 
 Builds the presets `mutants` and `mutants-asan`, in which all bugs are planted and BAST_MUTANT
 selects one. Each harness must pass without a mutant and fail with it, by a failed test and not by a
@@ -11,16 +8,18 @@ the list and the sources name different mutants, or if a user build contains any
 """
 
 import os
-import pathlib
 import re
 import subprocess
 import sys
 import time
 import tomllib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ORDINARY = "mutants"
+from . import presets
+from .job import job
+from .shell import ROOT
 
+ORDINARY = "mutants"
+TABLE = tomllib.loads((ROOT / "ci/mutants.toml").read_text())
 
 # Where bugs are planted: the header with their names, their prefix outside of it, and the target
 # and the file of a user build.
@@ -57,24 +56,9 @@ def run_harness(preset, harness, mutant, seconds):
     return ("failed" if failed else "timeout"), took, done.stdout
 
 
-def build(preset):
-    log = ROOT / "build" / preset
-    log.mkdir(parents=True, exist_ok=True)
-    for command in (["cmake", "--preset", preset],
-                    ["cmake", "--build", "--preset", preset, "--", "--quiet"]):
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"ci/mutants: cannot build {preset}\n{done.stdout}")
-
-
 def shipped_mutants():
     """Names of mutants in a user build: there must be none."""
-    subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, stdout=subprocess.DEVNULL,
-                   check=True)
-    targets = [target for _, _, target, _ in PLANTED]
-    subprocess.run(["cmake", "--build", "--preset", "release", "--target", *targets, "--",
-                    "--quiet"], cwd=ROOT, check=True)
+    presets.build("release", *(target for _, _, target, _ in PLANTED))
     found = []
     for _, _, _, file in PLANTED:
         found += mutants_of(ROOT / "build/release" / file)
@@ -88,24 +72,15 @@ def mutants_of(file):
     return found + sorted(names_in_sources() & set(strings.stdout.split()))
 
 
-def main():
-    table = tomllib.loads((ROOT / "ci/mutants.toml").read_text())
-    wanted = [a for a in sys.argv[1:] if not a.startswith("-")]
-    if "--list" in sys.argv:
-        for name, row in table.items():
-            print(f"{name:28} {row['what']}")
-        return 0
+@job("[NAME...]", takes="( NAME)*", names=TABLE)
+def mutants(*wanted):
+    """plant each bug of ci/mutants.toml; a test must detect it"""
     complaints = []
-    if set(table) != names_in_sources():
-        complaints.append(f"named in one place only: {sorted(set(table) ^ names_in_sources())}")
-    unknown = set(wanted) - set(table)
-    if unknown:
-        sys.exit(f"ci/mutants: no such mutant: {' '.join(sorted(unknown))}; see --list")
-    rows = {name: row for name, row in table.items() if not wanted or name in wanted}
-
-    presets = sorted({row.get("build", ORDINARY) for row in rows.values()})
-    for preset in presets:
-        build(preset)
+    if set(TABLE) != names_in_sources():
+        complaints.append(f"named in one place only: {sorted(set(TABLE) ^ names_in_sources())}")
+    rows = {name: row for name, row in TABLE.items() if not wanted or name in wanted}
+    for preset in sorted({row.get("build", ORDINARY) for row in rows.values()}):
+        presets.build(preset)
     sound = {}
     lines = []
     for name, row in rows.items():
@@ -118,18 +93,14 @@ def main():
         status, took, _ = run_harness(preset, harness, name, row["seconds"])
         killed = status == "failed" and sound[preset, harness]
         lines.append(f"{name:28} {'killed' if killed else 'SURVIVED':9} {took:6.1f} s  {harness}")
-        print(lines[-1], flush=True)
+        print(lines[-1])
         if not killed:
             complaints.append(f"{name}: {row['what']}: the harness {status}")
     shipped = shipped_mutants()
     if shipped:
         complaints.append(f"a build for users contains {' '.join(shipped)}")
     for complaint in complaints:
-        print(f"ci/mutants: {complaint}", file=sys.stderr)
+        print(f"mutants: {complaint}", file=sys.stderr)
     killed = sum(" killed " in line for line in lines)
     print(f"{killed} of {len(rows)} mutants killed, {len(complaints)} complaints")
     return 1 if complaints else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Compares the frames that bast-stacks reads from .eh_frame with the compiler's own records.
 
-  ci/su_compare [--compiler CXX] [--tool PROGRAM] [--build DIRECTORY]
-
 Builds the library's core with -fstack-usage, links all of it into one shared object, runs
-`PROGRAM static --frames` for the frames of all functions in it, and prints those that differ. Exit
-status 1: a function differs without an explanation below.
+`bast-stacks static --frames` for the frames of all functions in it, and prints those that differ.
+Fails if a function differs without an explanation below.
 
 gcc counts the return address, clang does not; both are compared with it. A function and the part of
 it that the compiler moved away (".cold") are one. Three differences have a reason:
@@ -18,14 +15,15 @@ it that the compiler moved away (".cold") are one. Three differences have a reas
              zone, which it must not write to, and the values that it saves there.
 """
 
-import argparse
 import collections
 import pathlib
 import re
 import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from . import presets
+from .job import job
+from .shell import JOBS, run
+
 NODE = re.compile(r'^node: \{ title: "(?:[^"]*:)?([^":]+)" label: '
                   r'"[^"]*\\n(\d+) bytes \((static|dynamic|dynamic,bounded)\)')
 SU = re.compile(r"^.*?:\d+:([^:\t]+)\t(\d+)\t(static|dynamic|dynamic,bounded)$")
@@ -34,17 +32,14 @@ SU = re.compile(r"^.*?:\d+:([^:\t]+)\t(\d+)\t(static|dynamic|dynamic,bounded)$")
 def build(compiler, directory):
     is_gcc = "clang" not in compiler
     flags = "-fstack-usage" + (" -fcallgraph-info=su" if is_gcc else "")
-    subprocess.run(["cmake", "-S", ROOT, "-B", directory, "-G", "Ninja",
-                    "-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DCMAKE_CXX_COMPILER={compiler}",
-                    f"-DCMAKE_CXX_FLAGS={flags}", "-DBAST_TESTS=OFF", "-DBAST_EXAMPLES=OFF",
-                    "-DCMAKE_POSITION_INDEPENDENT_CODE=ON"],
-                   check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", directory, "-j2", "--target", "bast_core"], check=True,
-                   stdout=subprocess.DEVNULL)
+    run("cmake", "-S", ".", "-B", directory, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+        f"-DCMAKE_CXX_COMPILER={compiler}", f"-DCMAKE_CXX_FLAGS={flags}", "-DBAST_TESTS=OFF",
+        "-DBAST_EXAMPLES=OFF", "-DCMAKE_POSITION_INDEPENDENT_CODE=ON", stdout=subprocess.DEVNULL)
+    run("cmake", "--build", directory, "-j", str(JOBS), "--target", "bast_core",
+        stdout=subprocess.DEVNULL)
     archive = next(directory.glob("lib/libbast*.a"))
     whole = directory / "whole.so"
-    subprocess.run([compiler, "-shared", "-o", whole, "-Wl,--whole-archive", archive,
-                    "-Wl,--no-whole-archive"], check=True)
+    run(compiler, "-shared", "-o", whole, "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")
     return is_gcc, whole
 
 
@@ -73,17 +68,19 @@ def explain(size, kind, said):
     return None
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--compiler", default="g++-12")
-    parser.add_argument("--tool", default=str(ROOT / "build/release/tools/bast-stacks"))
-    parser.add_argument("--build", type=pathlib.Path)
-    arguments = parser.parse_args()
-    directory = arguments.build or ROOT / "build" / f"su-{arguments.compiler}"
-    is_gcc, whole = build(arguments.compiler, directory)
+@job("[--compiler CXX] [--tool PROGRAM] [--build DIRECTORY]",
+     takes="( --(compiler|tool|build) [^ ]+)*")
+def su_compare(*words):
+    """compare the frames of bast-stacks with those of the compiler, for each
+    function of the core"""
+    options = dict(zip(words[::2], words[1::2]))
+    compiler = options.get("--compiler", "g++-12")
+    tool = options.get("--tool", "build/release/tools/bast-stacks")
+    directory = pathlib.Path(options.get("--build", f"build/su-{compiler}"))
+    presets.build("release", "bast_stacks")
+    is_gcc, whole = build(compiler, directory)
     said = read_usage(directory, is_gcc)
-    output = subprocess.run([arguments.tool, "static", "--frames", whole], check=True,
+    output = subprocess.run([tool, "static", "--frames", whole], check=True,
                             capture_output=True, text=True).stdout
     frames = {}
     for line in output.splitlines():
@@ -105,10 +102,7 @@ def main():
     absent = len(set(said) - set(frames))
     for text in different + explained:
         print(text)
-    print(f"su_compare: {arguments.compiler}: {equal} functions equal, {len(explained)} explained, "
+    print(f"su_compare: {compiler}: {equal} functions equal, {len(explained)} explained, "
           f"{len(different)} different, {absent} that the linker did not keep under their name")
     return 1 if different else 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())

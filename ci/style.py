@@ -1,10 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks the mechanical part of the house style.
-
-  ci/tidy                       check the tree
-  ci/tidy --self-test           plant one violation of each rule; each must be reported
-  ci/tidy --clang-tidy [BUILD]  run clang-tidy-19 on lib/bast as BUILD (build/ubsan) compiles it
 
 The rules, each with the name it is reported under:
   spdx      the first lines carry the licence identifier
@@ -30,10 +25,12 @@ import ast
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from . import laws, results
+from .job import job
+from .shell import ROOT, files_of, run, status_of
+
 COLUMNS, FILE_WARN, FILE_FAIL = 100, 300, 400
 CXX = {".hpp", ".cpp"}
 SOURCE = CXX | {".S", ".h", ".c", ".cmake", ".py", ".sh", ".in"}
@@ -73,19 +70,6 @@ class Checker:
 
     def report(self, path, line, rule, message):
         self.violations.append((rule, f"{path}:{line}: [{rule}] {message}"))
-
-    def files(self):
-        """The files that git would commit, or everything outside build/ without git."""
-        if (self.root / ".git").exists():
-            command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-            output = subprocess.run(command, cwd=self.root, capture_output=True, check=True).stdout
-            names = {name.decode() for name in output.split(b"\0") if name}
-        else:
-            names = {str(path.relative_to(self.root)) for path in self.root.rglob("*")}
-        for name in sorted(names):
-            path = self.root / name
-            if path.is_file() and not path.is_symlink() and not name.startswith("build/"):
-                yield pathlib.PurePath(name), path
 
     def check_text(self, name, text):
         lines = text.split("\n")
@@ -162,7 +146,7 @@ class Checker:
 
     def check(self):
         formatted = []
-        for name, path in self.files():
+        for name, path in files_of(self.root):
             try:
                 text = path.read_text()
             except UnicodeDecodeError:
@@ -181,24 +165,6 @@ class Checker:
                 self.check_library(name, text)
         self.check_format(formatted)
         return self.violations
-
-
-def clang_tidy(build):
-    sources = [str(path) for path in sorted((ROOT / "lib/bast").rglob("*.cpp"))
-               if not path.stem.endswith("_test") and "testing" not in path.parts]
-    commands = ROOT / build / "compile_commands.json"
-    if not commands.is_file():
-        print(f"tidy: {commands} is missing; configure that build first", file=sys.stderr)
-        return 1
-    # A file for another CPU is in no build, and clang-tidy could only guess its options.
-    known = commands.read_text()
-    patterns = [f"^{re.escape(source)}$" for source in sources if f'"{source}"' in known]
-    command = ["run-clang-tidy-19", "-quiet", "-j", "2", "-p", build, *patterns]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if result.returncode != 0:
-        print(result.stdout, result.stderr, sep="\n")
-    print(f"tidy: clang-tidy read {len(patterns)} files, status {result.returncode}")
-    return result.returncode
 
 
 # ---- The self-test: a clean tree, and one planted violation at a time. ---------------------------
@@ -256,26 +222,30 @@ def self_test():
         found = violations_of({name: text})
         if not any(found_rule == rule for found_rule, _ in found):
             failures.append(f"not reported: [{rule}] in {name}:\n{text[:200]}; found only {found}")
-    print("\n".join(failures) or f"tidy: self-test caught all {len(PLANTS)} plants")
-    return 1 if failures else 0
+    print("\n".join(failures) or f"style: self-test caught all {len(PLANTS)} plants")
+    return len(failures)
 
 
-def main():
-    arguments = sys.argv[1:]
-    if arguments == ["--self-test"]:
-        return self_test()
-    if arguments[:1] == ["--clang-tidy"] and len(arguments) <= 2:
-        return clang_tidy(arguments[1] if len(arguments) == 2 else "build/ubsan")
-    if arguments:
-        sys.exit(__doc__)
+def check_tree():
     checker = Checker(ROOT)
     for _, text in checker.check():
         print(text)
     for text in checker.warnings:
         print(f"warning: {text}")
-    print(f"tidy: {len(checker.violations)} violations, {len(checker.warnings)} warnings")
-    return 1 if checker.violations else 0
+    print(f"style: {len(checker.violations)} violations, {len(checker.warnings)} warnings")
+    return len(checker.violations)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+@job()
+def style():
+    """check the rules of style, and that each law has its tests"""
+    failed = laws.laws() or self_test() or check_tree() or results.self_test() \
+        or status_of("ci/mutate", "--self-test")
+    return 1 if failed else 0
+
+
+@job()
+def format_():
+    """rewrite all C++ files with clang-format"""
+    run("clang-format-19", "-i", *(path for _, path in files_of(ROOT)
+                                   if path.suffix in CXX))

@@ -1,23 +1,21 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the table of laws in docs/testing.md up to date.
-
-usage: ci/laws [--write]
 
 For every law F-n, C-n, P-n and R-n of docs/laws.md counts its checks: unit tests (TEST names that
 contain F<n>_), the models of the fuzzers, properties, stress and the interleaving checker, mutants.
 A law of coroutines (F) needs two independent kinds, the others need one. Fails if one has fewer, or
-if the table differs; --write rewrites the table.
+if the table differs.
 """
 
-import pathlib
 import re
 import sys
 import tomllib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from .job import job
+from .shell import ROOT
+
 PAGE = ROOT / "docs/testing.md"
-BEGIN, END = "<!-- laws: written by ci/laws -->\n", "<!-- end of laws -->\n"
+BEGIN, END = "<!-- laws: written by ci/run laws -->\n", "<!-- end of laws -->\n"
 # The number of laws of each family, the kinds of oracle that each needs, and the laws of layers to
 # come.
 FAMILIES = {
@@ -63,7 +61,9 @@ def rows():
     return lines, complaints
 
 
-def main():
+@job("[--write]", takes="( --write)?", packages=())
+def laws(write=None):
+    """check the table of laws in docs/testing.md, or rewrite it"""
     lines, complaints = rows()
     table = ("| law | unit tests | models of the fuzzers | property, stress | mutants |\n"
              "|---|---|---|---|---|\n" + "\n".join(lines) + "\n")
@@ -71,15 +71,11 @@ def main():
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     wanted = before + BEGIN + table + END + after
-    if "--write" in sys.argv:
+    if write:
         PAGE.write_text(wanted)
     elif page != wanted:
-        complaints.append("the table in docs/testing.md is out of date: run ci/laws --write")
+        complaints.append("the table in docs/testing.md is out of date: ci/run laws --write")
     for complaint in complaints:
-        print(f"ci/laws: {complaint}", file=sys.stderr)
+        print(f"laws: {complaint}", file=sys.stderr)
     print(f"laws: {len(complaints)} complaints")
     return 1 if complaints else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

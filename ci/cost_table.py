@@ -1,37 +1,31 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes docs/what-calls-cost.md of a recording of bast_costs.
-
-  ci/cost_table RECORDING    the recording that `bast-stacks run -o RECORDING -- bast_costs` made
-
-Needs only the recording. The calls are in tools/costs; their groups on the page follow from their
-labels.
-"""
+"""Writes docs/what-calls-cost.md. The calls are in tools/costs; their groups on the page follow
+from their labels."""
 
 import json
 import pathlib
 import platform
 import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs/what-calls-cost.md"
+from . import presets
+from .job import job
+from .shell import die, note, run
+
+PAGE = pathlib.Path("docs/what-calls-cost.md")
 AGAIN = ", again"
 
-# The heading of a group, and the beginnings of its labels; the rest is the C library's.
+# The heading of a group, and the beginnings of its labels; the first has all others.
 GROUPS = (
+    ("C library", ("",)),
+    ("C++ standard library", ("throw and catch", "ostringstream", "ifstream", "std::",
+                              "directory_iterator")),
     ("SQLite", ("SQLite:",)),
     ("PCRE2", ("PCRE2:",)),
     ("Lua", ("Lua:",)),
     ("libxml2", ("libxml2:",)),
     ("nlohmann-json", ("nlohmann-json:",)),
     ("OpenSSL", ("OpenSSL:",)),
-    ("C++ standard library", ("throw and catch", "ostringstream", "ifstream", "std::",
-                              "directory_iterator")),
-    ("C library", ("",)),
 )
-ORDER = ("C library", "C++ standard library", "SQLite", "PCRE2", "Lua", "libxml2", "nlohmann-json",
-         "OpenSSL")
 PACKAGES = ("libc6", "libstdc++6", "libsqlite3-0", "libpcre2-8-0", "liblua5.4-0", "libxml2",
             "nlohmann-json3-dev", "libssl3")
 
@@ -57,11 +51,7 @@ that reserve separately.
 
 
 def group_of(label):
-    return next(name for name, starts in GROUPS if label.startswith(starts))
-
-
-def bytes_text(count):
-    return f"{count:,}"
+    return next(name for name, starts in reversed(GROUPS) if label.startswith(starts))
 
 
 def versions():
@@ -76,42 +66,41 @@ def rows_of(recording):
     depth = {site["where"]: site["max"] for site in recording["sites"] if site["uses"] > 0}
     nothing = depth.pop("(nothing)", None)
     if nothing is None:
-        sys.exit("ci/cost_table: the recording is not of bast_costs: it has no site '(nothing)'")
+        die("the recording is not of bast_costs: it has no site '(nothing)'")
     for label, most in depth.items():
         if label.endswith(AGAIN) or label == "(other)":
             continue
         again = depth.get(label + AGAIN)
         if again is None:
-            sys.exit(f"ci/cost_table: '{label}' was not called again: did it fail?")
+            die(f"'{label}' was not called again: did it fail?")
         yield label, most - nothing, again - nothing
 
 
 def page_of(recording):
     parts = [TEXT]
     rows = list(rows_of(recording))
-    for group in ORDER:
+    for group, _ in GROUPS:
         members = sorted((r for r in rows if group_of(r[0]) == group), key=lambda r: r[2])
         parts.append(f"\n## {group}\n\n| call | first call, bytes | then, bytes |\n"
                      "|---|---:|---:|\n")
         for label, first, again in members:
             name = label.split(": ", 1)[-1] if label.startswith(f"{group}: ") else label
             name = name.replace("|", "\\|")
-            parts.append(f"| {name} | {bytes_text(first)} | {bytes_text(again)} |\n")
+            parts.append(f"| {name} | {first:,} | {again:,} |\n")
     parts.append(f"\nMeasured on {platform.machine()}, Linux {platform.release().split('-')[0]}, "
                  f"{recording['compiler']}, optimised; {versions()}.\n")
     return "".join(parts)
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    try:
-        recording = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        sys.exit(f"ci/cost_table: {sys.argv[1]}: {problem}")
-    PAGE.write_text(page_of(recording), encoding="utf-8")
-    print(f"wrote {PAGE.relative_to(ROOT)}")
-
-
-if __name__ == "__main__":
-    main()
+@job(packages=("ci/packages", "ci/packages-costs"))
+def cost_table():
+    """measure the stack use of calls of well-known libraries and write
+    docs/what-calls-cost.md; installs the libraries of ci/packages-costs"""
+    note("release: configure and build, with the measured programs")
+    presets.configure("release", "-DBAST_COSTS=ON")
+    presets.make("release", "bast_costs", "bast_stacks")
+    recording = pathlib.Path("build/release/costs.json")
+    run("build/release/tools/bast-stacks", "run", "-o", recording, "--",
+        "build/release/tools/costs/bast_costs")
+    PAGE.write_text(page_of(json.loads(recording.read_text())))
+    print(f"wrote {PAGE}")

@@ -1,13 +1,8 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Counts the results of a ctest run, and checks its skips against the list in ci/skips.toml.
 
-usage: ci/results BUILD JUNIT [PRESET] | --self-test
-
-Reads JUNIT, written by ctest, and BUILD/results/*.xml, written by the GoogleTest programs that
-ctest ran as one test each. Prints "N passed, N failed, N skipped". A test that skips for a reason
-that ci/skips.toml does not allow in this preset (by default the name of BUILD), on this machine,
-counts as failed. Exit status 1 if a test failed.
+A test that skips for a reason that the list does not allow in this preset, on this machine, counts
+as failed.
 """
 
 import pathlib
@@ -18,8 +13,7 @@ import tempfile
 import tomllib
 import xml.etree.ElementTree as xml
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SKIPS = ROOT / "ci/skips.toml"
+from .shell import ROOT
 
 
 class Results:
@@ -57,6 +51,8 @@ class Results:
 
 
 def read(build, junit):
+    """junit is written by ctest; build/results/*.xml by the GoogleTest programs that it ran as one
+    test each."""
     results = Results()
     programs = {path.stem: path for path in (build / "results").glob("*.xml")}
     for case in xml.parse(junit).iter("testcase"):
@@ -96,6 +92,18 @@ def unexpected(skipped, preset, table):
     return found
 
 
+def count(build, junit):
+    """How many passed, failed and were skipped, in a build directory named like its preset."""
+    results = read(build, junit)
+    wrong = unexpected(results.skipped, build.name,
+                       tomllib.loads((ROOT / "ci/skips.toml").read_text()))
+    for name, reason in wrong:
+        print(f"{name}: skipped, which ci/skips.toml does not allow in {build.name}: {reason}",
+              file=sys.stderr)
+    return (len(results.passed), len(results.failed) + len(wrong),
+            len(results.skipped) - len(wrong))
+
+
 def self_test():
     with tempfile.TemporaryDirectory() as directory:
         build = pathlib.Path(directory)
@@ -121,27 +129,3 @@ def self_test():
         others = [("u", "no x"), ("v", "wh")]
         assert unexpected(others, "dev", table) == others
     print("results: self-test passed")
-    return 0
-
-
-def main():
-    arguments = sys.argv[1:]
-    if arguments == ["--self-test"]:
-        return self_test()
-    if len(arguments) not in (2, 3):
-        sys.exit(__doc__)
-    build, junit = pathlib.Path(arguments[0]), pathlib.Path(arguments[1])
-    preset = arguments[2] if len(arguments) == 3 else build.name
-    results = read(build, junit)
-    wrong = unexpected(results.skipped, preset, tomllib.loads(SKIPS.read_text()))
-    for name, reason in wrong:
-        print(f"{name}: skipped, which ci/skips.toml does not allow in {preset}: {reason}",
-              file=sys.stderr)
-    failed = len(results.failed) + len(wrong)
-    print(f"{len(results.passed)} passed, {failed} failed, {len(results.skipped) - len(wrong)}"
-          " skipped")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
