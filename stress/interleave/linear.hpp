@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Linearisability of short histories: whether the calls of a schedule can be put into one order that
-// a sequential object allows, where a call that ended before another one began comes before it
+// Linearisability of short histories: whether the calls of a schedule can be put into one order
+// that a sequential object allows, where a call that ended before another one began comes before it
 // (Herlihy and Wing, TOPLAS 1990). By trying, which a dozen calls permit.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `inbox`: an intrusive multiple-producer, single-consumer list. A push of one node or of a chain is
-// one compare-exchange; the consumer takes everything with one exchange.
+// `inbox`: an intrusive list that any thread pushes to and one takes from. A push of one node or of
+// a chain is one compare-exchange; the consumer takes everything with one exchange.
 //
 //   struct job { job* next = nullptr; ... };
 //   bast::inbox<job> in;
@@ -24,8 +24,8 @@
 
 namespace bast::inline BAST_ABI {
 
-/// `Link` has a member `next`, a Link* (with other atomics an Atomics::plain<Link*>). The inbox does
-/// not own its nodes; what is in it when it ends is forgotten.
+/// `Link` has a member `next`, a Link* (with other atomics an Atomics::plain<Link*>). The inbox
+/// does not own its nodes; what is in it when it ends is forgotten.
 template <class Link, class Atomics = os::real_atomics>
 class basic_inbox {
  public:

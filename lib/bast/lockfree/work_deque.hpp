@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `work_deque`: an unbounded deque of tasks. Its owner pushes and pops at one end, the newest
-// first; any thread steals the oldest from the other (Chase and Lev, "Dynamic Circular Work-Stealing
-// Deque", SPAA 2005; for C++, Lê et al., "Correct and Efficient Work-Stealing for Weak Memory
-// Models", PPoPP 2013).
+// first; any thread steals the oldest from the other (Chase and Lev, "Dynamic Circular
+// Work-Stealing Deque", SPAA 2005; for C++, Lê et al., "Correct and Efficient Work-Stealing for
+// Weak Memory Models", PPoPP 2013).
 //
 //   steal  ->  top_ [ oldest | ... | newest ] bottom_  <-  push, pop
 //
@@ -122,8 +122,8 @@ class basic_work_deque {
     return value;
   }
 
-  /// The owner. Frees the arrays that push() has replaced, unless a thief may still use one; true if
-  /// none is left. push() calls it when it grows.
+  /// The owner. Frees the arrays that push() has replaced, unless a thief may still use one; true
+  /// if none is left. push() calls it when it grows.
   bool reclaim() {
     if (retired_ == nullptr) return true;
     // Acquire, as part of seq_cst: pairs with the release in steal(). I3
