@@ -58,9 +58,9 @@ class basic_tagged_stack {
       // Relaxed: ordered by the acquire above; if it is another use's, the exchange fails.
       const std::uint32_t below = links_[above - 1].load(std::memory_order_relaxed);
       const std::uint64_t next = ((head & tag_mask) + tag_one) | below;
-      // Acquire on failure: as the load above, pairs with the release in push(). On success
-      // relaxed: the element comes from the load that read this head.
-      if (head_.compare_exchange_weak(head, next, std::memory_order_relaxed,
+      // Acquire on failure: as the load above, pairs with the release in push(). Success needs
+      // none, but GCC 12 takes no stronger order for failure.
+      if (head_.compare_exchange_weak(head, next, std::memory_order_acquire,
                                       std::memory_order_acquire)) {
         return above - 1;
       }
