@@ -51,6 +51,15 @@ def properties(runs="100000"):
     return max(status_of(f"build/release-tools/proptest/{program}") for program in programs)
 
 
+@job()
+def interleavings():
+    """the lock-free structures in more orders: three departures, and a million random
+    schedules of each strategy for each test"""
+    presets.build("release", "bast_interleave_test")
+    os.environ["BAST_INTERLEAVE_LONG"] = "1"
+    return status_of("build/release/stress/interleave/bast_interleave_test", "--gtest_brief=1")
+
+
 @job("[...]", takes=f"( --seconds{REAL}| --seed{NUMBER}| --plant| [a-z_]+)*")
 def stress(*arguments):
     """run the stress tests; arguments go to bast_stress"""

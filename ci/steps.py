@@ -53,8 +53,8 @@ NIGHTLY = (
     "preset hardened", "preset no-exceptions", "preset ubsan", "preset asan-gcc",
     "preset asan-no-uar", "preset tsan-nosync", "preset msan-core", "preset libcxx",
     "preset protection", "preset aarch64", "preset separate", "inspector", "coverage", "faults",
-    "mutants", "mutate 50", "properties 20000", "stress --seconds 20", "soak --minutes 10",
-    "flake 5", "preset valgrind", "matrix")
+    "mutants", "mutate 50", "properties 20000", "interleavings", "stress --seconds 20",
+    "soak --minutes 10", "flake 5", "preset valgrind", "matrix")
 
 
 def log_of(step):

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `linked_list`: an intrusive, doubly linked FIFO. A node can be removed from its middle.
+//
+//   struct job { job* next = nullptr; job* previous = nullptr; bool linked = false; ... };
+//   bast::linked_list<job> waiting;
+//   waiting.append(mine);
+//   if (mine.linked) waiting.remove(mine);
 #pragma once
 
 #include <bast/config.hpp>
 #include <cstddef>
 
-namespace bast::inline BAST_ABI::internal {
+namespace bast::inline BAST_ABI {
 
 /// `Node` has the members `next` and `previous`, pointers to Node or a type that reads and assigns
 /// like one (Atomics::plain), and the bool `linked`, true while the node is in a list. The list
@@ -44,4 +49,4 @@ class linked_list {
   std::size_t size_ = 0;
 };
 
-}  // namespace bast::inline BAST_ABI::internal
+}  // namespace bast::inline BAST_ABI
