@@ -41,11 +41,13 @@ class linked_list {
     node.linked = false;
     --size_;
   }
+  /// The oldest node, or null; node.next is the one after it.
+  Node* front() const noexcept { return first_; }
   std::size_t size() const noexcept { return size_; }
 
  private:
   decltype(Node::next) first_ = nullptr;
-  Node* last_ = nullptr;
+  decltype(Node::previous) last_ = nullptr;
   std::size_t size_ = 0;
 };
 

@@ -23,6 +23,8 @@
 //       access. The owner neither continues nor ends before it.
 //   I4  An armed word is never valid twice at one address: the owner's thread counts the epochs,
 //       and a coroutine never leaves its thread.
+//   I6  Only the owner claims, and while it holds the claim it waits for no lock and runs no user
+//       code. So who meets a claim may spin until it is gone.
 //   I5  In a forked child there is no executor and no committer of the parent: wake() and
 //       withdraw() do not access them (IO-15).
 //
@@ -76,7 +78,7 @@ class executor {
 enum class wait_state : std::uint8_t {
   idle,
   waiting,
-  claimed,  // for a choice that commits two waiters at once
+  claimed,  // by its owner, which is about to commit itself and another waiter
   synchronised,
 };
 
@@ -114,6 +116,46 @@ class basic_waiter {
         armed, (armed & ~low_mask) | word_of(arm, wait_state::synchronised),
         std::memory_order_acq_rel, std::memory_order_relaxed);
   }
+  /// As commit(), and tells a wait that has ended from one that its owner has claimed (I6).
+  enum class attempt : std::uint8_t { committed, claimed, ended };
+  [[nodiscard]] attempt try_commit(armed_word armed, std::uint16_t arm) noexcept {
+    armed_word found = armed;
+    // As in commit().
+    if (word_.compare_exchange_strong(found,
+                                      (armed & ~low_mask) | word_of(arm, wait_state::synchronised),
+                                      std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      return attempt::committed;
+    }
+    return found == claimed_of(armed) ? attempt::claimed : attempt::ended;
+  }
+
+  /// Owner only: waiting -> claimed. Fails if the wait has ended.
+  [[nodiscard]] bool claim(armed_word armed) noexcept {
+    // Acquire: pairs with the release of the commit that is found instead.
+    return word_.compare_exchange_strong(armed, claimed_of(armed), std::memory_order_acq_rel,
+                                         std::memory_order_relaxed);
+  }
+  /// Owner only: claimed -> waiting.
+  void unclaim(armed_word armed) noexcept {
+    // Release: pairs with the acquire of the next commit.
+    word_.store(armed, std::memory_order_release);
+  }
+  /// Owner only: claimed -> synchronised, by itself. No wake() follows, and no wait().
+  void settle(armed_word armed, std::uint16_t arm) noexcept {
+    // Release: pairs with the acquire of a commit that fails.
+    word_.store((armed & ~low_mask) | word_of(arm, wait_state::synchronised),
+                std::memory_order_release);
+  }
+  /// Owner only, after settle(): as it was before arm().
+  void disarm_settled() noexcept { (void)disarm(); }
+  /// Hints: relaxed.
+  [[nodiscard]] bool is_claimed(armed_word armed) const noexcept {
+    return word_.load(std::memory_order_relaxed) == claimed_of(armed);
+  }
+  [[nodiscard]] bool is_waiting(armed_word armed) const noexcept {
+    return word_.load(std::memory_order_relaxed) == armed;
+  }
+
   /// Resumes the owner. The committer's last access (I3); what the committer did before happens
   /// before the owner continues.
   [[gnu::noinline]] void wake() noexcept {
@@ -158,6 +200,9 @@ class basic_waiter {
   static constexpr armed_word state_mask = 3;
   static constexpr int epoch_shift = 18;
   static constexpr armed_word low_mask = (armed_word{1} << epoch_shift) - 1;
+  static constexpr armed_word claimed_of(armed_word armed) noexcept {
+    return (armed & ~state_mask) | static_cast<armed_word>(wait_state::claimed);
+  }
   static constexpr armed_word word_of(std::uint16_t arm, wait_state state) noexcept {
     return armed_word{arm} << arm_shift | static_cast<armed_word>(state);
   }

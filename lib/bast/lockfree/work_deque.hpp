@@ -11,8 +11,9 @@
 //       takes the value there.
 //   I2  With two or more values, the owner takes the newest without an exchange of top_: no thief
 //       that could reach it has seen a bottom_ behind it. pop() writes bottom_, then reads top_;
-//       steal() reads top_, then bottom_; all four are seq_cst, so one of the two sees the other.
-//       For the last value both exchange top_, and one of them fails.
+//       a thief writes top_, and the next one, which has read that, reads bottom_. These four are
+//       seq_cst, so one of the two sees the other. For the last value both exchange top_, and one
+//       of them fails.
 //   I3  A thief is counted while it may use an array. An array that was replaced is freed when,
 //       after that, no thief is counted: those that come later see the new one.
 //
@@ -101,7 +102,9 @@ class basic_work_deque {
   [[nodiscard]] std::optional<T> steal() {
     thieves_->fetch_add(1, std::memory_order_seq_cst);  // I3
     std::optional<T> value;
-    std::size_t top = top_->load(std::memory_order_seq_cst);  // I2
+    // I2. Acquire would do on every CPU; but C++20 puts the exchange that it reads before the load
+    // of bottom_, in the order of seq_cst operations, only if it is seq_cst itself.
+    std::size_t top = top_->load(std::memory_order_seq_cst);
     while (true) {
       // Acquire, as part of seq_cst: pairs with the release in push(). I2
       const std::size_t bottom = bottom_->load(std::memory_order_seq_cst);
@@ -109,8 +112,8 @@ class basic_work_deque {
       array* const cells = array_->load(std::memory_order_seq_cst);  // I3
       // Relaxed: the load of bottom_ has ordered it.
       value = cells->at(top).load(std::memory_order_relaxed);
-      // Release: pairs with the acquire in push(), which may use the cell again. Seq_cst on
-      // failure, as the first load of top_.
+      // Seq_cst: I2; its release part pairs with the acquire in push(), which may use the cell
+      // again. On failure as the first load of top_.
       if (top_->compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
                                         std::memory_order_seq_cst)) {
         break;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Two kinds of object that leaves wait for, to derive from or to copy:
+//
+//   meeting_leaf   two sides meet and pass something on: a channel, a rendezvous
+//   once_event     one side happens, once: a nack
+#pragma once
+
+#include "bast/op/performer.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+
+/// One side of an object where two meet.
+template <class Traits>
+class basic_meeting_leaf : public basic_leaf<Traits> {
+ public:
+  using typename basic_leaf<Traits>::leaf;
+  using performer = basic_performer<Traits>;
+  using list = wait_list_of<Traits>;
+
+  /// `mine`: where it waits; `others`: whom it waits for. Both under `lock`.
+  basic_meeting_leaf(lock_of<Traits>& lock, list& mine, list& others) noexcept
+      : lock_(lock), mine_(mine), others_(others) {}
+
+  bool looks_ready() const noexcept final { return true; }
+  progress attempt(performer& who) final { return meet(who, false); }
+  progress enlist(performer& who) final {
+    return who.number(*this) ? meet(who, true) : progress::failed;
+  }
+  void delist() noexcept final {
+    // Without a look at a clear flag's object: it may be gone (Y-14).
+    if (!this->node.linked) return;
+    lock_.lock();
+    if (this->node.linked) mine_.remove(this->node);
+    lock_.unlock();
+  }
+
+ protected:
+  ~basic_meeting_leaf() = default;
+  /// Moves the value between this and `peer`, a leaf of the other side, whose waiter stands still.
+  virtual void pass(leaf& peer) noexcept = 0;
+
+ private:
+  progress meet(performer& who, bool links) {
+    bool lost = false;
+    lock_.lock();
+    leaf* const peer = who.commit_with(others_, *this, lost);
+    if (peer == nullptr && !lost && links) who.link(*this, mine_);
+    // The last access to the object, once committed.
+    lock_.unlock();
+    if (peer == nullptr) return lost ? progress::lost : progress::none;
+    pass(*peer);
+    performer::wake(*peer);
+    return progress::committed;
+  }
+
+  lock_of<Traits>& lock_;
+  list& mine_;
+  list& others_;
+};
+
+/// Happens once, and stays so.
+template <class Traits>
+class basic_once_event {
+ public:
+  /// Any thread, any number of times. Wakes all that wait.
+  void fire() noexcept {
+    using node = typename basic_leaf<Traits>::wait_node;
+    node* woken = nullptr;
+    lock_.lock();
+    // Release: pairs with the acquire in has_fired().
+    fired_.store(true, std::memory_order_release);
+    while (waiting_.front() != nullptr) {
+      auto* const n = static_cast<node*>(waiting_.front());
+      // Who has ended finds its node unlinked, and may be gone at once.
+      auto& who = *n->who;
+      const std::uint64_t armed = n->armed;
+      const std::uint16_t arm = n->arm;
+      if (commit_alone(who, armed, arm) == pairing::committed) {
+        waiting_.remove(*n);
+        n->next = woken;  // Ours until its wake.
+        woken = n;
+      } else {
+        waiting_.remove(*n);
+      }
+    }
+    lock_.unlock();
+    while (woken != nullptr) {
+      node* const next = static_cast<node*>(static_cast<wait_node_of<Traits>*>(woken->next));
+      woken->who->wake();
+      woken = next;
+    }
+  }
+  bool has_fired() const noexcept { return fired_.load(std::memory_order_acquire); }
+
+  class leaf final : public basic_leaf<Traits> {
+   public:
+    using performer = basic_performer<Traits>;
+    explicit leaf(basic_once_event& event) noexcept : event_(event) {}
+
+    bool looks_ready() const noexcept final { return event_.has_fired(); }
+    progress attempt(performer& who) final {
+      return event_.has_fired() && who.commit_self(*this) ? progress::committed : progress::none;
+    }
+    progress enlist(performer& who) final {
+      if (!who.number(*this)) return progress::failed;
+      progress got = progress::none;
+      event_.lock_.lock();
+      if (!event_.has_fired()) {
+        who.link(*this, event_.waiting_);
+      } else {
+        got = who.commit_self(*this) ? progress::committed : progress::lost;
+      }
+      event_.lock_.unlock();
+      return got;
+    }
+    void delist() noexcept final {
+      if (!this->node.linked) return;
+      event_.lock_.lock();
+      if (this->node.linked) event_.waiting_.remove(this->node);
+      event_.lock_.unlock();
+    }
+
+   private:
+    basic_once_event& event_;
+  };
+
+ private:
+  lock_of<Traits> lock_;
+  wait_list_of<Traits> waiting_;
+  typename Traits::atomics::template atomic<bool> fired_{false};
+};
+
+}  // namespace bast::inline BAST_ABI::internal

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `perform`: waits for one of the things that an op describes. `poll`: only looks.
+//
+//   bast::result<int> number = bast::perform(bast::choice(numbers.receive(), stop.happened()));
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "bast/cancel.hpp"
+#include "bast/op/performer.hpp"
+
+namespace bast::inline BAST_ABI {
+
+namespace internal {
+
+using branch = basic_branch<real_traits>;
+using leaf = basic_leaf<real_traits>;
+using branch_list = basic_branch_list<real_traits>;
+using performer = basic_performer<real_traits>;
+
+/// The part of a perform that does not depend on what is waited for. On an abandoned stack it ends
+/// as in its destructor, without user code.
+class performance : private abandonable {
+ public:
+  explicit performance(branch_list& all) noexcept
+      : abandonable(abandoned), all_(all), performer_(waiter_), stop_(*this) {
+    mark();
+  }
+  performance(const performance&) = delete;
+  performance& operator=(const performance&) = delete;
+  ~performance() {
+    unmark();
+    leave();
+    performer_.end(all_);
+  }
+
+  /// The leaf that was committed, or why none was. Suspends a coroutine, blocks an OS thread.
+  result<const leaf*> perform();
+  /// Phase 1 alone. Null: nothing was ready.
+  result<const leaf*> poll();
+  /// The branches that have lost are told; wraps may run.
+  void finish() noexcept {
+    leave();
+    performer_.end(all_);
+    ended_ = true;
+  }
+  /// Always the first that is ready, instead of any.
+  void set_biased(bool biased) noexcept { biased_ = biased; }
+
+ private:
+  struct cancellation : cancel_registration {
+    explicit cancellation(performance& of) noexcept : cancel_registration(fired), performs(of) {}
+    static void fired(real_record& record, const cancel_reason&) noexcept {
+      static_cast<cancellation&>(reinterpret_cast<cancel_registration&>(record))
+          .performs.performer_.cancel();
+    }
+    performance& performs;
+  };
+  static void abandoned(abandonable& self) noexcept {
+    auto& mine = static_cast<performance&>(self);
+    mine.leave();
+    mine.token_ = {};
+  }
+  void leave() noexcept;
+  progress attempt();
+
+  branch_list& all_;
+  waiter waiter_;
+  performer performer_;
+  cancellation stop_;
+  cancel_token token_;
+  bool biased_ = false;
+  bool left_ = false;
+  bool ended_ = false;
+};
+
+/// Seeds the choice among ready arms of the calling thread, for a run that repeats.
+void seed_choices(std::uint64_t seed) noexcept;
+/// Below `count`, of the calling thread's generator.
+std::uint64_t random_below(std::uint64_t count) noexcept;
+
+}  // namespace internal
+
+/// What can be performed: an inert value (O-1). `plan` is its form during one perform.
+template <class Op>
+concept operation =
+    std::move_constructible<Op> && requires(Op op, internal::branch_list& list,
+                                            const internal::leaf* leaf,
+                                            typename Op::template plan<internal::real_traits>& p) {
+      typename Op::value_type;
+      requires std::constructible_from<typename Op::template plan<internal::real_traits>, Op>;
+      p.gather(list);
+      { p.has(leaf) } -> std::same_as<bool>;
+      { p.take() } -> std::same_as<result<typename Op::value_type>>;
+    };
+
+template <operation Op>
+using value_of = typename Op::value_type;
+
+/// Waits until one leaf of `op` commits, and returns its value through the wraps above it; exactly
+/// one commits, or none (O-2). A wait that ends otherwise did not happen. Any coroutine with an
+/// executor, and any OS thread (O-16). Ends early when the token that governs the caller fires.
+/// Allocates only what an op itself documents, and nothing once it has begun to wait (O-17). Throws
+/// what guards and wraps throw, and forced_unwind if the coroutine is released.
+///
+/// Errors: cancelled; not_in_fiber; bad_state (in a callback, or in a guard); limit (more than
+/// 65,534 arms); those of guards, wraps and the committed op.
+template <operation Op>
+result<value_of<Op>> perform(Op op) {
+  typename Op::template plan<internal::real_traits> plan(std::move(op));
+  internal::branch_list all;
+  plan.gather(all);
+  internal::performance run(all);
+  const auto chosen = run.perform();
+  run.finish();
+  if (!chosen) return std::unexpected(chosen.error());
+  return plan.take();
+}
+
+/// One look, without waiting and without a check for cancellation: the value if an arm could commit
+/// at once (O-14).
+template <operation Op>
+std::optional<result<value_of<Op>>> poll(Op op) {
+  typename Op::template plan<internal::real_traits> plan(std::move(op));
+  internal::branch_list all;
+  plan.gather(all);
+  internal::performance run(all);
+  const auto chosen = run.poll();
+  run.finish();
+  if (!chosen) return result<value_of<Op>>(std::unexpected(chosen.error()));
+  if (*chosen == nullptr) return std::nullopt;
+  return plan.take();
+}
+
+}  // namespace bast::inline BAST_ABI

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `performer`: one perform: tries the branches, links them, waits, unlinks them (O-3).
+//
+//   1  Not armed, and invisible: each branch that looks ready is tried, in an order drawn anew.
+//      Most performs end here.
+//   2  Armed: each branch is linked, or commits after all.
+//   3  Waits until a peer, or a cancel, commits this waiter.
+//   4  Unlinks what is linked, and tells the branches that have lost.
+//
+// Before the first node is linked, a function call has touched the stack below this frame: peers
+// and the kernel write here while this stack is suspended, and could not open it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "bast/op/branch.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+
+/// More arms than this in one perform are `limit`: the numbers above have a meaning of their own.
+inline constexpr std::size_t arms_max = 65'534;
+
+template <class Traits>
+class basic_performer {
+ public:
+  using branch = basic_branch<Traits>;
+  using leaf = basic_leaf<Traits>;
+  using list = basic_branch_list<Traits>;
+  using node = wait_node_of<Traits>;
+  using waiter = typename Traits::waiter;
+  using party = basic_party<typename Traits::atomics, typename Traits::executor>;
+
+  explicit basic_performer(waiter& who) noexcept : waiter_(who) {}
+  basic_performer(const basic_performer&) = delete;
+  basic_performer& operator=(const basic_performer&) = delete;
+
+  // --- for leaves ----------------------------------------------------------------------------------
+
+  /// Commits with the first node of `others` that can be committed, and is not ours (O-12). Under
+  /// the lock of the object. The caller moves the value to or from the leaf that is returned,
+  /// after the unlock, and then calls wake(). Without one: null, and `lost` if that is the reason.
+  [[nodiscard]] leaf* commit_with(wait_list_of<Traits>& others, leaf& mine, bool& lost) {
+    for (node* n = others.front(); n != nullptr; n = n->next) {
+      if (n->who == &waiter_) continue;
+      pairing got = pairing::gone;
+      if (linked_) {
+        got = commit_pair(party{waiter_, armed_, mine.node.arm}, party{*n->who, n->armed, n->arm});
+      } else {
+        got = commit_alone(*n->who, n->armed, n->arm);
+      }
+      if (got == pairing::gone) continue;
+      lost = got == pairing::lost;
+      if (lost) return nullptr;
+      others.remove(*n);
+      chosen_ = &mine;
+      return static_cast<typename leaf::wait_node*>(n)->of;
+    }
+    return nullptr;
+  }
+  /// The last access to a leaf that was committed: its waiter goes on.
+  static void wake(leaf& peer) noexcept { peer.node.who->wake(); }
+
+  /// Commits this perform alone, where an object needs no peer. Under its lock. Fails if another
+  /// branch has been committed.
+  [[nodiscard]] bool commit_self(leaf& mine) noexcept {
+    if (linked_) {
+      if (!waiter_.claim(armed_)) return false;
+      waiter_.settle(armed_, mine.node.arm);
+    }
+    chosen_ = &mine;
+    return true;
+  }
+
+  /// Links a leaf. Under the lock of the object.
+  void link(leaf& mine, wait_list_of<Traits>& in) noexcept {
+    mine.node.who = &waiter_;
+    mine.node.armed = armed_;
+    in.append(mine.node);
+    linked_ = true;
+  }
+  /// Numbers a leaf before it is tried with an armed waiter. Fails with `limit`.
+  [[nodiscard]] bool number(leaf& mine) {
+    if (arms_ == arms_max) {
+      fail_with({errc::limit, "perform", "more than 65,534 arms"});
+      return false;
+    }
+    mine.node.arm = static_cast<std::uint16_t>(arms_++);
+    return true;
+  }
+  void fail_with(const error& why) noexcept { failure_ = why; }
+
+  // --- for perform -----------------------------------------------------------------------------------
+
+  /// Phase 1, in the order of `tries`.
+  progress attempt(std::span<branch* const> tries) {
+    for (branch* const b : tries) {
+      if (const progress got = b->attempt(*this); got != progress::none) return got;
+    }
+    return progress::none;
+  }
+  /// Phase 2. `lost` as `none`: wait() tells by whom.
+  progress enlist(const list& all) {
+    armed_ = waiter_.arm();
+    is_armed_ = true;
+    for (branch* b = all.first(); b != nullptr; b = b->next) {
+      const progress got = b->enlist(*this);
+      if (got == progress::lost) return progress::none;
+      if (got != progress::none) return got;
+    }
+    return progress::none;
+  }
+  /// Phase 3. False if it was cancelled.
+  bool wait(const list& all) {
+    const std::uint16_t arm = waiter_.wait();
+    is_armed_ = false;
+    return choose(all, arm);
+  }
+  /// Phase 4, and on an exception out of the others. No peer accesses this perform afterwards. A
+  /// commit that nobody has taken yet stays one.
+  void leave(const list& all) noexcept {
+    if (is_armed_) {
+      is_armed_ = false;
+      if (chosen_ != nullptr && linked_) {
+        waiter_.disarm_settled();
+      } else if (chosen_ != nullptr) {
+        (void)waiter_.withdraw();  // Committed with a peer before anybody knew this waiter.
+      } else {
+        choose(all, waiter_.withdraw());
+      }
+    }
+    for (branch* b = all.first(); b != nullptr; b = b->next) b->delist();
+  }
+  /// After leave().
+  void end(const list& all) noexcept {
+    for (branch* b = all.first(); b != nullptr; b = b->next) b->end(chosen_);
+  }
+  /// From a cancellation callback, between enlist() and leave().
+  void cancel() noexcept {
+    using attempt = typename waiter::attempt;
+    for (unsigned round = 0;; ++round) {
+      const attempt got = waiter_.try_commit(armed_, arm_cancelled);
+      if (got == attempt::committed) waiter_.wake();
+      if (got != attempt::claimed) return;
+      Traits::atomics::relax(round);  // waiter, I6
+    }
+  }
+  leaf* chosen() const noexcept { return chosen_; }
+  const error& failure() const noexcept { return *failure_; }
+
+ private:
+  bool choose(const list& all, std::uint16_t arm) noexcept {
+    if (arm == arm_cancelled) return false;
+    for (branch* b = all.first(); b != nullptr && chosen_ == nullptr; b = b->next) {
+      chosen_ = b->leaf_of(arm);
+    }
+    return true;
+  }
+
+  waiter& waiter_;
+  std::uint64_t armed_ = 0;
+  std::size_t arms_ = 0;
+  bool is_armed_ = false;
+  bool linked_ = false;
+  leaf* chosen_ = nullptr;
+  std::optional<error> failure_;
+};
+
+}  // namespace bast::inline BAST_ABI::internal

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Performs in every order (lib/bast/op): choices that meet on several objects from both sides,
+// cancels, events; waiters on a thread and in a loop; a peer that goes on and ends at once.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bast/op/meeting.hpp"
+#include "bast/op/performer.hpp"
+#include "bast/testing/rendezvous.hpp"
+#include "interleave/expect.hpp"
+#include "interleave/explore.hpp"
+#include "interleave/short_names.hpp"
+
+namespace bast::interleave {
+namespace {
+
+using bast::internal::progress;
+
+/// The executor of a coroutine on a thread of its own: that thread's loop.
+struct one_coroutine_loop {
+  struct process_mark {
+    static process_mark here() { return {}; }
+    static bool is_forked() { return false; }
+  };
+  using link = bast::internal::basic_ready_link<model_atomics>;
+  atomic<int> woken{0};
+
+  void wake(link& /*who*/) { woken.store(1, release); }
+  void park(link& /*who*/) {
+    while (woken.load(acquire) == 0) model_atomics::relax();
+    woken.store(0, relaxed);
+  }
+  void forget(link& who, bool was_woken) {
+    if (was_woken) park(who);
+  }
+};
+
+struct model_traits {
+  using atomics = model_atomics;
+  using executor = one_coroutine_loop;
+  struct waiter : bast::internal::basic_waiter<model_atomics, one_coroutine_loop> {
+    explicit waiter(one_coroutine_loop* home) : basic_waiter(home, nullptr) {}
+    armed_word arm() { return basic_waiter::arm(++epoch); }
+    std::uint64_t epoch = 0;
+  };
+};
+using branch = bast::internal::basic_branch<model_traits>;
+using performer = bast::internal::basic_performer<model_traits>;
+using branches = bast::internal::basic_branch_list<model_traits>;
+using numbers = test::rendezvous<int, model_traits>;
+using event = bast::internal::basic_once_event<model_traits>;
+
+/// What a perform does, over branches of the test.
+struct perform_of {
+  explicit perform_of(one_coroutine_loop* home) : who(home), mine(who) {}
+
+  /// The branch that was committed, from 0; -1: cancelled.
+  int operator()(const std::vector<branch*>& arms) {
+    for (branch* const b : arms) all.append(*b);
+    progress got = mine.attempt(arms);
+    if (got == progress::none) got = mine.enlist(all);
+    if (got == progress::none) {
+      cancellable.store(true, release);
+      mine.wait(all);
+    }
+    // The callback is unregistered, which waits for it.
+    while (cancelling.exchange(true, acquire)) model_atomics::relax();
+    mine.leave(all);
+    int index = 0;
+    for (branch* const b : arms) {
+      if (b == mine.chosen()) return index;
+      ++index;
+    }
+    return -1;
+  }
+  /// A cancellation callback, on another thread.
+  void cancel() {
+    if (!cancellable.load(acquire) || cancelling.exchange(true, acquire)) return;
+    mine.cancel();
+    cancelling.store(false, release);
+  }
+
+  model_traits::waiter who;
+  performer mine;
+  branches all;
+  atomic<bool> cancellable{false};
+  atomic<bool> cancelling{false};
+};
+
+struct side {
+  std::size_t at;
+  char direction;  // 's'end or 'r'eceive
+};
+using choice_sides = std::vector<side>;
+
+/// The choices, each on a thread of its own, and cancels of some of them. Afterwards pairs match,
+/// values arrive, and who waits still has nobody to meet.
+struct choices {
+  std::vector<choice_sides> of;
+  std::vector<std::size_t> cancels;
+  bool in_loops = false;
+
+  void operator()(world& w) const {
+    std::array<numbers, 3> objects;
+    std::vector<int> chosen(of.size(), -2);
+    std::vector<int> got(of.size(), 0);
+    std::vector<std::optional<perform_of>> performs(of.size());
+    std::vector<one_coroutine_loop> loops(of.size());
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      performs[i].emplace(in_loops ? &loops[i] : nullptr);
+    }
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      w.spawn([&, i] {
+        int value = 100 + static_cast<int>(i);
+        std::array<std::optional<numbers::sender>, 3> senders;
+        std::array<std::optional<numbers::receiver>, 3> receivers;
+        std::vector<branch*> arms;
+        for (std::size_t a = 0; a < of[i].size(); ++a) {
+          const side& s = of[i][a];
+          if (s.direction == 's') {
+            arms.push_back(&senders[a].emplace(objects[s.at], value));
+          } else {
+            arms.push_back(&receivers[a].emplace(objects[s.at]));
+          }
+        }
+        chosen[i] = (*performs[i])(arms);
+        if (chosen[i] >= 0 && receivers[static_cast<std::size_t>(chosen[i])]) {
+          got[i] = receivers[static_cast<std::size_t>(chosen[i])]->value().value_or(0);
+        }
+      });
+    }
+    for (const std::size_t c : cancels) w.spawn([&, c] { performs[c]->cancel(); });
+    w.run();
+    std::multiset<std::pair<std::size_t, char>> sides;
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      if (chosen[i] < 0) continue;
+      const side& s = of[i][static_cast<std::size_t>(chosen[i])];
+      sides.emplace(s.at, s.direction);
+      if (s.direction == 'r') {
+        const auto from = static_cast<std::size_t>(got[i] - 100);
+        w.check(from < of.size() && chosen[from] >= 0, "what is received was sent");
+        const side& theirs = of[from][static_cast<std::size_t>(chosen[from])];
+        w.check(theirs.at == s.at && theirs.direction == 's', "by the arm that was chosen");
+      }
+    }
+    for (std::size_t at = 0; at < objects.size(); ++at) {
+      w.check(sides.count({at, 's'}) == sides.count({at, 'r'}), "commits are pairs");
+    }
+  }
+};
+
+TEST(OpOrders, TwoThatWantBothSidesCommitOnePair) {
+  for (const bool in_loops : {false, true}) {
+    expect_all_orders(choices{{{{0, 's'}, {1, 'r'}}, {{0, 'r'}, {1, 's'}}}, {}, in_loops});
+    expect_all_orders(choices{{{{0, 's'}, {1, 'r'}}, {{1, 's'}, {0, 'r'}}}, {}, in_loops});
+  }
+}
+
+TEST(OpOrders, ChoicesInARingCommitOneOfTheirPairs) {
+  // The third waits for ever where the others meet: it is cancelled.
+  const std::vector<choice_sides> ring = {
+      {{0, 's'}, {1, 'r'}}, {{1, 's'}, {2, 'r'}}, {{2, 's'}, {0, 'r'}}};
+  expect_all_orders(choices{{ring[0], ring[1]}, {}, false});
+  const result r = explore(quietly, choices{ring, {}, false});
+  expect_failure(r, "no thread can continue");
+}
+
+TEST(OpOrders, OneSideSuffices) {
+  expect_all_orders(choices{{{{0, 's'}}, {{0, 'r'}}}, {}, false});
+  expect_all_orders(choices{{{{0, 's'}, {1, 's'}}, {{0, 'r'}}}, {}, false});
+}
+
+// An event and a rendezvous in one choice; the event's waiter may be gone at once.
+void an_event_or_a_number(world& w, bool has_sender) {
+  numbers at;
+  event done;
+  int chosen = -2;
+  bool sent = false;
+  w.spawn([&] {
+    perform_of p(nullptr);
+    numbers::receiver number(at);
+    event::leaf happened(done);
+    chosen = p({&number, &happened});
+    if (chosen == 0) w.check(number.value() == 7, "the value comes with the commit");
+    if (chosen == 1) w.check(done.has_fired(), "it has happened");
+  });
+  w.spawn([&] { done.fire(); });
+  if (has_sender) {
+    w.spawn([&] {
+      perform_of p(nullptr);
+      int value = 7;
+      numbers::sender number(at, value);
+      event::leaf happened(done);
+      sent = p({&number, &happened}) == 0;
+    });
+  }
+  w.run();
+  w.check(chosen >= 0, "one of them");
+  w.check(sent == (chosen == 0), "a pair, or neither");
+}
+
+TEST(OpOrders, AnEventOrARendezvous) {
+  expect_all_orders([](world& w) { an_event_or_a_number(w, false); });
+  expect_all_orders([](world& w) { an_event_or_a_number(w, true); });
+}
+
+// Cancels and a partner for one choice.
+void a_cancel_or_a_number(world& w, int cancels, bool in_loop) {
+  numbers at;
+  event never_fires;
+  one_coroutine_loop loop;
+  perform_of p(in_loop ? &loop : nullptr);
+  int chosen = -2;
+  bool sent = false;
+  w.spawn([&] {
+    numbers::receiver number(at);
+    event::leaf other(never_fires);
+    chosen = p({&number, &other});
+    w.check(number.value().has_value() == (chosen == 0), "a value comes with a commit alone");
+  });
+  w.spawn([&] {
+    // Tries only: nobody may be there.
+    model_traits::waiter who(nullptr);
+    performer once(who);
+    int value = 7;
+    numbers::sender number(at, value);
+    sent = number.attempt(once) == progress::committed;
+  });
+  for (int i = 0; i < cancels; ++i) w.spawn([&] { p.cancel(); });
+  if (cancels > 1) {
+    // So that the choice ends, if all came too early.
+    w.spawn([&] { never_fires.fire(); });
+  }
+  w.run();
+  w.check(sent == (chosen == 0), "a pair, or neither");
+}
+
+TEST(OpOrders, ACancelOrACommitEndsAPerform) {
+  expect_failure(explore(quietly, [](world& w) { a_cancel_or_a_number(w, 1, false); }),
+                 "no thread can continue");
+  for (const bool in_loop : {false, true}) {
+    expect_exhausted(explore({.bound = 1}, [=](world& w) { a_cancel_or_a_number(w, 2, in_loop); }));
+  }
+}
+
+// A peer's object is destroyed as soon as its own perform is over (Y-14).
+TEST(OpOrders, AnObjectMayEndWhenAnOpHasCommitted) {
+  expect_all_orders([](world& w) {
+    std::optional<numbers> at(std::in_place);
+    atomic<int> left{2};
+    const auto over = [&] {
+      if (left.fetch_sub(1, acq_rel) == 1) at.reset();
+    };
+    w.spawn([&] {
+      perform_of p(nullptr);
+      int value = 7;
+      numbers::sender number(*at, value);
+      p({&number});
+      over();
+    });
+    w.spawn([&] {
+      perform_of p(nullptr);
+      numbers::receiver number(*at);
+      p({&number});
+      over();
+    });
+    w.run();
+  });
+}
+
+}  // namespace
+}  // namespace bast::interleave
