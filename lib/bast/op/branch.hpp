@@ -115,5 +115,52 @@ class basic_branch_list {
   std::size_t size_ = 0;
 };
 
+/// Several branches that are one arm: they are tried in their order, one after the other.
+template <class Traits>
+class basic_group : public basic_branch<Traits> {
+ public:
+  using typename basic_branch<Traits>::performer;
+  using typename basic_branch<Traits>::leaf;
+
+  bool looks_ready() const noexcept override {
+    for (auto* b = inner.first(); b != nullptr; b = b->next) {
+      if (b->looks_ready()) return true;
+    }
+    return false;
+  }
+  progress attempt(performer& who) override {
+    return first_progress([&](auto& b) { return b.attempt(who); });
+  }
+  progress enlist(performer& who) override {
+    return first_progress([&](auto& b) { return b.enlist(who); });
+  }
+  void delist() noexcept override {
+    for (auto* b = inner.first(); b != nullptr; b = b->next) b->delist();
+  }
+  void end(const leaf* chosen) noexcept override {
+    for (auto* b = inner.first(); b != nullptr; b = b->next) b->end(chosen);
+  }
+  leaf* leaf_of(std::uint16_t arm) noexcept override {
+    leaf* found = nullptr;
+    for (auto* b = inner.first(); b != nullptr && found == nullptr; b = b->next) {
+      found = b->leaf_of(arm);
+    }
+    return found;
+  }
+
+  basic_branch_list<Traits> inner;
+
+ protected:
+  ~basic_group() = default;
+
+ private:
+  template <class F>
+  progress first_progress(F f) {
+    progress got = progress::none;
+    for (auto* b = inner.first(); b != nullptr && got == progress::none; b = b->next) got = f(*b);
+    return got;
+  }
+};
+
 }  // namespace internal
 }  // namespace bast::inline BAST_ABI

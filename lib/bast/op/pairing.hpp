@@ -8,7 +8,8 @@
 // armed word), and which arm of its waiter's choice it stands for.
 //
 //   P1  A node is linked and unlinked under its object's lock, and used by others only under it. A
-//       committer unlinks the node that it commits. Clearing `linked` is the last access to a node.
+//       committer unlinks the node that it commits, and may use it until it wakes the waiter. With
+//       other nodes, clearing `linked` is the last access.
 //   P2  Both words change under the lock of the object where the two meet.
 //   P3  One that has no linked node cannot be committed by anybody, so it takes the other with one
 //       exchange. Its word need not be armed.
@@ -84,8 +85,8 @@ pairing commit_pair(const basic_party<Atomics, Executor>& mine,
     mine.who.unclaim(mine.armed);
     if (got == attempt::ended) return pairing::gone;
     // Lets the lower one go on; it may take us.
-    for (unsigned round = 0;
-         peer.who.is_claimed(peer.armed) && mine.who.is_waiting(mine.armed); ++round) {
+    for (unsigned round = 0; peer.who.is_claimed(peer.armed) && mine.who.is_waiting(mine.armed);
+         ++round) {
       Atomics::relax(round);
     }
   }

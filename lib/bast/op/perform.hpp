@@ -36,8 +36,7 @@ class performance : private abandonable {
   performance& operator=(const performance&) = delete;
   ~performance() {
     unmark();
-    leave();
-    performer_.end(all_);
+    finish();
   }
 
   /// The leaf that was committed, or why none was. Suspends a coroutine, blocks an OS thread.
@@ -47,11 +46,8 @@ class performance : private abandonable {
   /// The branches that have lost are told; wraps may run.
   void finish() noexcept {
     leave();
-    performer_.end(all_);
-    ended_ = true;
+    if (!std::exchange(ended_, true)) performer_.end(all_);
   }
-  /// Always the first that is ready, instead of any.
-  void set_biased(bool biased) noexcept { biased_ = biased; }
 
  private:
   struct cancellation : cancel_registration {
@@ -75,7 +71,6 @@ class performance : private abandonable {
   performer performer_;
   cancellation stop_;
   cancel_token token_;
-  bool biased_ = false;
   bool left_ = false;
   bool ended_ = false;
 };
@@ -90,14 +85,14 @@ std::uint64_t random_below(std::uint64_t count) noexcept;
 /// What can be performed: an inert value (O-1). `plan` is its form during one perform.
 template <class Op>
 concept operation =
-    std::move_constructible<Op> && requires(Op op, internal::branch_list& list,
-                                            const internal::leaf* leaf,
-                                            typename Op::template plan<internal::real_traits>& p) {
+    std::move_constructible<Op> &&
+    requires(Op op, internal::branch_list& list, const internal::leaf* leaf,
+             typename Op::template plan<internal::real_traits>& p) {
       typename Op::value_type;
       requires std::constructible_from<typename Op::template plan<internal::real_traits>, Op>;
       p.gather(list);
       { p.has(leaf) } -> std::same_as<bool>;
-      { p.take() } -> std::same_as<result<typename Op::value_type>>;
+      { p.take(leaf) } -> std::same_as<result<typename Op::value_type>>;
     };
 
 template <operation Op>
@@ -120,7 +115,7 @@ result<value_of<Op>> perform(Op op) {
   const auto chosen = run.perform();
   run.finish();
   if (!chosen) return std::unexpected(chosen.error());
-  return plan.take();
+  return plan.take(*chosen);
 }
 
 /// One look, without waiting and without a check for cancellation: the value if an arm could commit
@@ -135,7 +130,7 @@ std::optional<result<value_of<Op>>> poll(Op op) {
   run.finish();
   if (!chosen) return result<value_of<Op>>(std::unexpected(chosen.error()));
   if (*chosen == nullptr) return std::nullopt;
-  return plan.take();
+  return plan.take(*chosen);
 }
 
 }  // namespace bast::inline BAST_ABI

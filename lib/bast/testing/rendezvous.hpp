@@ -3,7 +3,7 @@
 // An unbuffered channel, the simplest object on which two choices meet: test support of layer op.
 //
 //   rendezvous<int> numbers;
-//   perform(numbers.send(7));  /  perform(numbers.receive())
+//   perform(numbers.send(seven));      perform(numbers.receive())
 #pragma once
 
 #include <optional>
@@ -47,6 +47,62 @@ class rendezvous {
     }
     std::optional<T> value_;
   };
+
+  /// `slot` is moved from only if the arm commits (O-11), and lives longer than the perform.
+  class send_op {
+   public:
+    using value_type = void;
+    send_op(rendezvous& at, T& slot) : at_(&at), slot_(&slot) {}
+
+    template <class>
+    class plan {
+     public:
+      explicit plan(send_op op) : leaf_(*op.at_, *op.slot_) {}
+      void gather(bast::internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
+      bool has(const bast::internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
+      result<void> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) { return {}; }
+
+     private:
+      sender leaf_;
+    };
+
+   private:
+    rendezvous* at_;
+    T* slot_;
+  };
+
+  class receive_op {
+   public:
+    using value_type = T;
+    explicit receive_op(rendezvous& at) : at_(&at) {}
+
+    template <class>
+    class plan {
+     public:
+      explicit plan(receive_op op) : leaf_(*op.at_) {}
+      void gather(bast::internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
+      bool has(const bast::internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
+      result<T> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) {
+        return *std::move(leaf_.value());
+      }
+
+     private:
+      receiver leaf_;
+    };
+
+   private:
+    rendezvous* at_;
+  };
+
+  send_op send(T& slot) { return send_op(*this, slot); }
+  receive_op receive() { return receive_op(*this); }
+  /// Performs that are linked here.
+  std::size_t waiting() {
+    lock_.lock();
+    const std::size_t count = senders_.size() + receivers_.size();
+    lock_.unlock();
+    return count;
+  }
 
  private:
   bast::internal::lock_of<Traits> lock_;

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/op/perform.hpp"
+
+#include <array>
+#include <chrono>
+#include <memory>
+
+namespace bast::inline BAST_ABI::internal {
+
+namespace {
+
+constexpr const char* operation_name = "perform";
+/// The arms whose order is drawn on the stack; for more, memory is allocated.
+constexpr std::size_t few = 64;
+
+// SplitMix64: Steele, Lea, Flood, OOPSLA 2014.
+constinit thread_local std::uint64_t random_state = 0;
+constinit thread_local bool is_seeded = false;
+
+std::uint64_t next_random() noexcept {
+  if (!is_seeded) {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+    seed_choices(static_cast<std::uint64_t>(now) ^ os::real_atomics::self());
+  }
+  random_state += 0x9e3779b97f4a7c15;
+  std::uint64_t z = random_state;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+void seed_choices(std::uint64_t seed) noexcept {
+  random_state = seed;
+  is_seeded = true;
+}
+
+// The bias of the remainder is below 2^-48 for 65,534 arms.
+std::uint64_t random_below(std::uint64_t count) noexcept { return next_random() % count; }
+
+// Uniformly among the ready (O-13): those that are not would be tried in vain.
+progress performance::attempt() {
+  std::array<branch*, few> on_stack;
+  branch** ready = on_stack.data();
+  std::unique_ptr<void, void (*)(void*)> memory(nullptr, os::deallocate);
+  if (all_.size() > few) {
+    memory.reset(os::allocate(all_.size() * sizeof(branch*)));
+    if (memory == nullptr) {
+      performer_.fail_with({errc::no_memory, operation_name, "no memory to order its arms"});
+      return progress::failed;
+    }
+    ready = static_cast<branch**>(memory.get());
+  }
+  std::size_t count = 0;
+  for (branch* b = all_.first(); b != nullptr; b = b->next) {
+    if (b->looks_ready()) ready[count++] = b;
+  }
+  for (std::size_t i = count; i > 1; --i) {
+    std::swap(ready[i - 1], ready[random_below(i)]);
+  }
+  return performer_.attempt({ready, count});
+}
+
+result<const leaf*> performance::poll() {
+  if (attempt() == progress::failed) return std::unexpected(performer_.failure());
+  return performer_.chosen();
+}
+
+result<const leaf*> performance::perform() {
+  if (auto may = waiter::check(operation_name); !may) return std::unexpected(may.error());
+  token_ = this_coro::cancellation();
+  if (auto goes_on = token_.check(operation_name); !goes_on) {
+    return std::unexpected(goes_on.error());
+  }
+  progress got = attempt();
+  if (got == progress::none) got = performer_.enlist(all_);
+  if (got == progress::failed) return std::unexpected(performer_.failure());
+  if (got == progress::none) {
+    stop_.begin(token_);
+    if (!performer_.wait(all_)) {
+      // The token may be one of several, of which another one has fired by now.
+      auto cancelled = token_.check(operation_name);
+      BAST_ASSERT(!cancelled);
+      return std::unexpected(cancelled.error());
+    }
+  }
+  return performer_.chosen();
+}
+
+void performance::leave() noexcept {
+  if (left_) return;
+  left_ = true;
+  stop_.end();
+  performer_.leave(all_);
+}
+
+}  // namespace bast::inline BAST_ABI::internal
