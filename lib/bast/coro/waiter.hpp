@@ -120,7 +120,7 @@ class basic_waiter {
   enum class attempt : std::uint8_t { committed, claimed, ended };
   [[nodiscard]] attempt try_commit(armed_word armed, std::uint16_t arm) noexcept {
     armed_word found = armed;
-    // As in commit().
+    // Acquire and release: pairs with the others, as in commit().
     if (word_.compare_exchange_strong(found,
                                       (armed & ~low_mask) | word_of(arm, wait_state::synchronised),
                                       std::memory_order_acq_rel, std::memory_order_relaxed)) {
@@ -148,7 +148,7 @@ class basic_waiter {
   }
   /// Owner only, after settle(): as it was before arm().
   void disarm_settled() noexcept { (void)disarm(); }
-  /// Hints: relaxed.
+  // Hints, so relaxed: what is done next is a compare-exchange, which pairs with the others.
   [[nodiscard]] bool is_claimed(armed_word armed) const noexcept {
     return word_.load(std::memory_order_relaxed) == claimed_of(armed);
   }

@@ -91,7 +91,10 @@ class basic_once_event {
       woken = next;
     }
   }
-  bool has_fired() const noexcept { return fired_.load(std::memory_order_acquire); }
+  bool has_fired() const noexcept {
+    // Acquire: pairs with the release in fire().
+    return fired_.load(std::memory_order_acquire);
+  }
 
   class leaf final : public basic_leaf<Traits> {
    public:

@@ -96,12 +96,15 @@ pairing commit_pair(const basic_party<Atomics, Executor>& mine,
 template <class Atomics>
 class last_flag {
  public:
-  // Release and acquire: who sees it clear comes after all that was done to the node.
   last_flag& operator=(bool set) noexcept {
+    // Release: pairs with the acquire below. Who sees it clear comes after all uses of the node.
     flag_.store(set, std::memory_order_release);
     return *this;
   }
-  operator bool() const noexcept { return flag_.load(std::memory_order_acquire); }
+  operator bool() const noexcept {
+    // Acquire: pairs with the release above.
+    return flag_.load(std::memory_order_acquire);
+  }
 
  private:
   typename Atomics::template atomic<bool> flag_{false};

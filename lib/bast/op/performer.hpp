@@ -40,7 +40,7 @@ class basic_performer {
   basic_performer(const basic_performer&) = delete;
   basic_performer& operator=(const basic_performer&) = delete;
 
-  // --- for leaves ----------------------------------------------------------------------------------
+  // --- for leaves --------------------------------------------------------------------------------
 
   /// Commits with the first node of `others` that can be committed, and is not ours (O-12). Under
   /// the lock of the object. The caller moves the value to or from the leaf that is returned,
@@ -95,7 +95,7 @@ class basic_performer {
   }
   void fail_with(const error& why) noexcept { failure_ = why; }
 
-  // --- for perform -----------------------------------------------------------------------------------
+  // --- for perform -------------------------------------------------------------------------------
 
   /// Phase 1, in the order of `tries`.
   progress attempt(std::span<branch* const> tries) {
