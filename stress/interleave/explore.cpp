@@ -90,6 +90,7 @@ void world::check(bool holds, const char* what, std::source_location where) {
   machine_.check(holds, what, where);
 }
 unsigned world::thread() const noexcept { return machine_.running(); }
+bool world::is_possible() const noexcept { return machine_.is_possible(); }
 std::uint64_t world::accesses() const noexcept { return machine_.accesses_of_mine(); }
 
 result explore(const options& chosen, const std::function<void(world&)>& test) {

@@ -88,6 +88,9 @@ class world {
   void name(internal::cell& object, const char* text) noexcept { object.set_name(text); }
   /// The running thread: 0 in the test itself, then in the order of spawn.
   unsigned thread() const noexcept;
+  /// After run(). False if a load has read a value that nobody has stored in the end: the schedule
+  /// was none, its results mean nothing, and its checks do not count.
+  bool is_possible() const noexcept;
   /// The running thread's accesses to atomics so far: what a wait-free call bounds.
   std::uint64_t accesses() const noexcept;
 

@@ -12,6 +12,7 @@ namespace bast::interleave::internal {
 void machine::check(bool holds, const char* what, const place& where) {
   if (holds) [[likely]]
     return;
+  if (proves_nothing()) return;
   if (mode_ == mode::unwinding) return step_after_failure();
   record("thread " + std::to_string(running_) + ": " + what + " (" + print(where) + ")");
   me().state = life::refusing;
@@ -19,7 +20,7 @@ void machine::check(bool holds, const char* what, const place& where) {
 }
 
 void machine::fail(const std::string& what) {
-  if (mode_ != mode::exploring) return;
+  if (mode_ != mode::exploring || proves_nothing()) return;
   record(what);
   rest();
 }
@@ -33,13 +34,20 @@ void machine::lose(const char* what) {
   std::abort();  // It is never resumed.
 }
 
+bool machine::proves_nothing() noexcept {
+  if (has_promised()) {
+    impossible_ = true;
+    open_loads_.clear();
+  }
+  return impossible_;
+}
+
 // Before the cleanup, so that the choices are known if that crashes.
 void machine::record(const std::string& what) {
   next_ = nobody;
   if (mode_ != mode::exploring || !failure_.empty()) return;
   failure_ = what;
-  impossible_ = has_promised();
-  if (options_.quiet || impossible_) return;
+  if (proves_nothing() || options_.quiet) return;
   std::fprintf(stderr, "interleave: %s\ninterleave: replay = \"%s\"\n%s", what.c_str(),
                schedule_.print().c_str(), trace_.print().c_str());
 }

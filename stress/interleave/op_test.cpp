@@ -63,10 +63,11 @@ using event = bast::internal::basic_once_event<model_traits>;
 struct perform_of {
   explicit perform_of(one_coroutine_loop* home) : who(home), mine(who) {}
 
-  /// The branch that was committed, from 0; -1: cancelled.
-  int operator()(const std::vector<branch*>& arms) {
+  /// The branch that was committed, from 0; -1: cancelled. Without `tries` as if it had been alone
+  /// when it tried.
+  int operator()(const std::vector<branch*>& arms, bool tries = true) {
     for (branch* const b : arms) all.append(*b);
-    progress got = mine.attempt(arms);
+    progress got = tries ? mine.attempt(arms) : progress::none;
     if (got == progress::none) got = mine.enlist(all);
     if (got == progress::none) {
       cancellable.store(true, release);
@@ -108,6 +109,7 @@ struct choices {
   std::vector<choice_sides> of;
   std::vector<std::size_t> cancels;
   bool in_loops = false;
+  bool tries = true;
 
   void operator()(world& w) const {
     std::array<numbers, 3> objects;
@@ -132,7 +134,7 @@ struct choices {
             arms.push_back(&receivers[a].emplace(objects[s.at]));
           }
         }
-        chosen[i] = (*performs[i])(arms);
+        chosen[i] = (*performs[i])(arms, tries);
         if (chosen[i] >= 0 && receivers[static_cast<std::size_t>(chosen[i])]) {
           got[i] = receivers[static_cast<std::size_t>(chosen[i])]->value().value_or(0);
         }
@@ -158,25 +160,33 @@ struct choices {
   }
 };
 
+const std::vector<choice_sides> crossed = {{{0, 's'}, {1, 'r'}}, {{1, 's'}, {0, 'r'}}};
+
 TEST(OpOrders, TwoThatWantBothSidesCommitOnePair) {
   for (const bool in_loops : {false, true}) {
-    expect_all_orders(choices{{{{0, 's'}, {1, 'r'}}, {{0, 'r'}, {1, 's'}}}, {}, in_loops});
-    expect_all_orders(choices{{{{0, 's'}, {1, 'r'}}, {{1, 's'}, {0, 'r'}}}, {}, in_loops});
+    expect_all_orders(choices{{{{0, 's'}, {1, 'r'}}, {{0, 'r'}, {1, 's'}}}, {}, in_loops, true});
+    expect_all_orders(choices{crossed, {}, in_loops, true});
   }
+}
+
+// Both are linked before they meet: each claims itself, and meets the other's claim (P5).
+TEST(OpOrders, TwoThatMeetEachOthersClaimsCommitOnePair) {
+  expect_exhausted(explore({.bound = is_long() ? 5U : 4U, .schedules = UINT64_MAX, .seconds = 3600},
+                           choices{crossed, {}, false, false}));
 }
 
 TEST(OpOrders, ChoicesInARingCommitOneOfTheirPairs) {
   // The third waits for ever where the others meet: it is cancelled.
   const std::vector<choice_sides> ring = {
       {{0, 's'}, {1, 'r'}}, {{1, 's'}, {2, 'r'}}, {{2, 's'}, {0, 'r'}}};
-  expect_all_orders(choices{{ring[0], ring[1]}, {}, false});
-  const result r = explore(quietly, choices{ring, {}, false});
+  expect_all_orders(choices{{ring[0], ring[1]}, {}, false, true});
+  const result r = explore(quietly, choices{ring, {}, false, true});
   expect_failure(r, "no thread can continue");
 }
 
 TEST(OpOrders, OneSideSuffices) {
-  expect_all_orders(choices{{{{0, 's'}}, {{0, 'r'}}}, {}, false});
-  expect_all_orders(choices{{{{0, 's'}, {1, 's'}}, {{0, 'r'}}}, {}, false});
+  expect_all_orders(choices{{{{0, 's'}}, {{0, 'r'}}}, {}, false, true});
+  expect_all_orders(choices{{{{0, 's'}, {1, 's'}}, {{0, 'r'}}}, {}, false, true});
 }
 
 // An event and a rendezvous in one choice; the event's waiter may be gone at once.
