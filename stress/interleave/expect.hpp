@@ -33,11 +33,11 @@ inline void expect_exhausted(const result& r) {
   EXPECT_TRUE(r.exhausted) << r.schedules << " schedules were not all";
 }
 
-/// No order of a lock-free structure fails: all within two departures; in the long job within three,
-/// and a million random ones of each strategy.
+/// No order of a lock-free structure fails: all within two departures; in the long job within
+/// three, and a million random ones of each strategy.
 inline void expect_all_orders(const std::function<void(world&)>& test) {
-  expect_exhausted(explore({.bound = is_long() ? 3U : 2U, .schedules = UINT64_MAX, .seconds = 3600},
-                           test));
+  expect_exhausted(
+      explore({.bound = is_long() ? 3U : 2U, .schedules = UINT64_MAX, .seconds = 3600}, test));
   if (!is_long()) return;
   for (const strategy by : {strategy::pct, strategy::random_walk}) {
     const result r = explore({.strategy = by, .seconds = 3600}, test);
