@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What does a value cost that one thread pushes and another one pops? Against the queues of
+// Boost.Lockfree, with the two threads on two processors.
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <barrier>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "queue_peers.hpp"
+#include "support.hpp"
+
+namespace {
+
+using bench::value;
+
+/// Moves this thread to the first or to the last processor of the machine: bench/run has pinned the
+/// process to one. If it is refused, the two threads take turns, and the spread shows it.
+void move_to(bool last) {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
+  (void)::sched_setaffinity(0, sizeof all, &all);
+  (void)::sched_getaffinity(0, sizeof all, &all);
+  std::optional<std::size_t> chosen;
+  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &all) && (last || !chosen)) chosen = i;
+  }
+  if (!chosen) return;
+  CPU_ZERO(&all);
+  CPU_SET(*chosen, &all);
+  (void)::sched_setaffinity(0, sizeof all, &all);
+}
+
+/// Seconds from the first push to the last pop. Full and empty are polled, with the same pauses for
+/// every queue.
+template <class Queue>
+double seconds_of(std::size_t values) {
+  const auto queue = std::make_unique<Queue>();
+  std::barrier ready(2);
+  bench::clock::time_point start;
+  double seconds = 0;
+  std::thread pusher([&] {
+    move_to(false);
+    ready.arrive_and_wait();
+    start = bench::clock::now();  // Published by the first push.
+    for (value i = 0; i < values; ++i) {
+      for (bast::backoff wait; !queue->push(i); wait.pause()) {
+      }
+    }
+  });
+  std::thread popper([&] {
+    move_to(true);
+    ready.arrive_and_wait();
+    for (value i = 0; i < values; ++i) {
+      value got = 0;
+      for (bast::backoff wait; !queue->pop(got); wait.pause()) {
+      }
+      if (got != i) bench::give_up("order");
+    }
+    seconds = bench::seconds_since(start);
+  });
+  pusher.join();
+  popper.join();
+  return seconds;
+}
+
+/// The time of one value. The median of the runs excludes those where a thread was interrupted.
+template <class Queue>
+void between(benchmark::State& state) {
+  constexpr std::size_t values = 200'000;
+  std::array<double, 9> runs = {};
+  for (auto _ : state) {
+    for (double& one : runs) one = seconds_of<Queue>(values);
+    std::ranges::sort(runs);
+    state.SetIterationTime(runs[runs.size() / 2] / static_cast<double>(values));
+  }
+  state.SetItemsProcessed(state.iterations());  // For items per second.
+}
+
+void once(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(1); }
+
+BENCHMARK(between<bench::bast_spsc>)->Name("bast_spsc")->Apply(once);
+BENCHMARK(between<bench::boost_spsc>)->Name("boost_spsc")->Apply(once);
+BENCHMARK(between<bench::bast_mpmc>)->Name("bast_mpmc")->Apply(once);
+BENCHMARK(between<bench::boost_queue>)->Name("boost_queue")->Apply(once);
+
+}  // namespace
+
+BENCHMARK_MAIN();
