@@ -117,7 +117,8 @@ timer* wheel::take() noexcept {
 }
 
 /// Moves the cursor into a slot, whose timers go to lower levels or expire. Not to the slot's start
-/// but as far as no deadline is passed: a timer that is alone expires at once.
+/// but as far as no deadline is passed: a timer that is alone expires at once. Halves the cost of
+/// handing out a hundred thousand (bench/timers.cpp).
 void wheel::open(std::size_t number) noexcept {
   slot& opened = slots_[number];
   cursor_ns_ = std::min(opened.earliest_ns, now_ns_);
@@ -149,7 +150,7 @@ void wheel::place(timer& placed) noexcept {
   const bool is_first = (occupied_[level] & bit) == 0;
   chosen.earliest_ns = is_first ? at : std::min(chosen.earliest_ns, at);  // I4
   occupied_[level] |= bit;                                                // I3
-  append(chosen.timers, placed);
+  append(BAST_MUTANT(equal_timers_reversed) ? *chosen.timers.next : chosen.timers, placed);
 }
 
 void wheel::mark_empty(std::size_t number) noexcept {

@@ -107,6 +107,7 @@ TEST(WheelRound, ATimerMayEndWhenItWasHandedOutOrDisarmed) {
     all.arm(*two, at);
     EXPECT_EQ(all.advance(at), one.get());
     one.reset();
+    EXPECT_FALSE(all.empty());  // What is left of the round counts.
     EXPECT_TRUE(all.disarm(*two));
     two.reset();
     EXPECT_EQ(all.advance(at), nullptr);
