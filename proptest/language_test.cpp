@@ -44,10 +44,14 @@ RC_GTEST_PROP(Language, CommandProgramsComeBack, (const any_command_program& p))
   comes_back(p.it, command_language);
 }
 
+RC_GTEST_PROP(Language, TimersProgramsComeBack, (const any_timers_program& p)) {
+  comes_back(p.it, timers_language);
+}
+
 RC_GTEST_PROP(Language, ReducingTwiceIsReducingOnce, ()) {
   const op raw = *raw_operations();
-  for (const language* const words :
-       {&pool_language, &growth_language, &cancel_language, &process_language, &command_language}) {
+  for (const language* const words : {&pool_language, &growth_language, &cancel_language,
+                                      &process_language, &command_language, &timers_language}) {
     const op once = reduced(raw, *words);
     RC_ASSERT(reduced(once, *words) == once);
   }

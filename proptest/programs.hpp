@@ -23,6 +23,7 @@
 #include "model/pool_language.hpp"
 #include "model/process_language.hpp"
 #include "model/program.hpp"
+#include "model/timers_language.hpp"
 
 namespace bast::model {
 
@@ -39,6 +40,7 @@ using any_cancel_program = random_program<cancel_language>;
 using calm_cancel_program = random_program<cancel_language, cancel_faults>;
 using any_process_program = random_program<process_language>;
 using calm_process_program = random_program<process_language, process_faults>;
+using any_timers_program = random_program<timers_language>;
 /// Nothing is started: the resulting execve is compared.
 using any_command_program = random_program<command_language, mask_of(command_op::start)>;
 using calm_command_program =

@@ -91,7 +91,8 @@
   X(zombie_left)                 \
   X(signals_stay_blocked)        \
   X(started_though_cancelled)    \
-  X(foreign_descriptor_kept)
+  X(foreign_descriptor_kept)     \
+  X(equal_timers_reversed)
 
 namespace bast::inline BAST_ABI::internal {
 
