@@ -4,8 +4,8 @@
 // Everything here is for plain threads; nothing suspends a coroutine, and nothing but the deque
 // allocates.
 //
-//   bast::spsc_ring<sample, 1024> samples;      // one thread pushes, another one pops
-//   if (!samples.push(s)) ++dropped;            // full: `s` is unchanged
+//   bast::spsc_ring<sample, 1024> samples;        // one thread pushes, another one pops
+//   if (!samples.push(std::move(s))) ++dropped;   // full: `s` is unchanged
 //   while (auto one = samples.pop()) plot(*one);
 //
 // lockfree/README.md says which to take, and states their guarantees.

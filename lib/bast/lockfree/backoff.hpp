@@ -2,7 +2,7 @@
 //
 // `backoff`: the pauses of a loop that tries again until another thread has done something.
 //
-//   for (bast::backoff wait; !ring.push(value); wait.pause()) {}
+//   for (bast::backoff wait; !ring.push(std::move(value)); wait.pause()) {}
 //
 // The first pauses spin, the later ones yield the processor, then sleep up to 1 ms (os/atomics.hpp
 // has the numbers and their reason). For short waits: it polls, and a thread that sleeps is not

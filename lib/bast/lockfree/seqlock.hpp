@@ -9,13 +9,13 @@
 // Boehm, "Can Seqlocks Get Along With Programming Language Memory Models?", MSPC 2012.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bast/config.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <type_traits>
 
 #include "bast/os.hpp"
@@ -48,29 +48,30 @@ class basic_seqlock {
     sequence_.store(before + 2, std::memory_order_release);
   }
 
-  /// Any thread. None if a write was under way. Wait-free.
-  [[nodiscard]] std::optional<T> try_read() const {
+  /// Any thread. False if a write was under way; `value` is then of no use. Wait-free.
+  [[nodiscard]] bool try_read(T& value) const {
     // Acquire: pairs with the last release in write().
     const std::size_t before = sequence_.load(std::memory_order_acquire);
-    if (before % 2 != 0) return std::nullopt;
-    std::array<std::uint64_t, words> copy;
-    // Relaxed: ordered by the fences.
-    for (std::size_t i = 0; i < words; ++i) copy[i] = words_[i].load(std::memory_order_relaxed);
+    if (before % 2 != 0) return false;
+    auto* const bytes = reinterpret_cast<std::byte*>(&value);
+    // A word at a time, straight to where it is read: words gathered in an array first are read
+    // back by wider loads, which wait for the stores (2.5 instead of 7 ns with GCC 12).
+    for (std::size_t i = 0; i < words; ++i) {
+      // Relaxed: ordered by the fences.
+      const std::uint64_t word = words_[i].load(std::memory_order_relaxed);
+      std::memcpy(bytes + 8 * i, &word, std::min<std::size_t>(8, sizeof(T) - 8 * i));
+    }
     // Pairs with the release fence in write().
     Atomics::fence(std::memory_order_acquire);
-    if (sequence_.load(std::memory_order_relaxed) != before) return std::nullopt;
-    T value{};
-    std::memcpy(static_cast<void*>(&value), copy.data(), sizeof(T));
-    return value;
+    return sequence_.load(std::memory_order_relaxed) == before;
   }
 
   /// Any thread: tries until no write is under way. A writer that is stopped in a write makes
   /// readers spin, then sleep up to 1 ms at a time.
   [[nodiscard]] T read() const {
-    for (unsigned round = 0;; ++round) {
-      if (const std::optional<T> value = try_read()) return *value;
-      Atomics::relax(round);
-    }
+    T value{};
+    for (unsigned round = 0; !try_read(value); ++round) Atomics::relax(round);
+    return value;
   }
 
  private:

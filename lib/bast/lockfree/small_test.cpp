@@ -78,11 +78,11 @@ TEST(Seqlock, CopiesWhatWasWrittenLast) {
   EXPECT_EQ(s.read().y, 2);
   EXPECT_STREQ(s.read().name, "home");
   s.write({.x = 3, .y = 4, .name = "work"});
-  const auto now = s.try_read();
-  ASSERT_TRUE(now);
-  EXPECT_EQ(now->x, 3);
-  EXPECT_EQ(now->y, 4);
-  EXPECT_STREQ(now->name, "work");
+  place now = {};
+  ASSERT_TRUE(s.try_read(now));
+  EXPECT_EQ(now.x, 3);
+  EXPECT_EQ(now.y, 4);
+  EXPECT_STREQ(now.name, "work");
   EXPECT_EQ(seqlock<int>().read(), 0);
 }
 
