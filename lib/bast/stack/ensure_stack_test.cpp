@@ -117,7 +117,6 @@ TEST_P(GuestStack, EnsureStackRefusesMoreThanIsLeftAndSaysHowMuchIs) {
 }
 
 TEST_P(GuestStack, D3_AFaultOpensWhatIsNeededOrTwiceWhatThereIs) {
-  if (BAST_HARDENED) GTEST_SKIP() << "hardened: a large frame is touched page by page";
   on_a_stack([&](slot& s) {
     const slab& home = slab::of(s);
     write_below(std::size_t{70} << 10);
