@@ -129,8 +129,8 @@ class model_atomic : public internal::atomic_cell {
   T load_at(std::memory_order order, const place& where) const {
     const access a = {operation::load, order, where};
     begin(a);
-    // A promised value is known by its bits.
-    constexpr bool may_promise = sizeof(T) <= sizeof(std::uint64_t);
+    // A promised value is known by its bits; those of a pointer may differ in the next schedule.
+    constexpr bool may_promise = sizeof(T) <= sizeof(std::uint64_t) && !std::is_pointer_v<T>;
     const source from = read(a, may_promise);
     T found = values_[from.slot];
     if constexpr (may_promise) {

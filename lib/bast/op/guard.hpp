@@ -71,7 +71,7 @@ class nack::fired_op {
     explicit plan(fired_op op) : of_(std::move(op.of_)), leaf_(of_.cell_->event) {}
     void gather(internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
     bool has(const internal::basic_leaf<Traits>* chosen) const { return chosen == &leaf_; }
-    result<void> take(const internal::basic_leaf<Traits>* /*chosen*/) { return {}; }
+    [[nodiscard]] result<void> take(const internal::basic_leaf<Traits>* /*chosen*/) { return {}; }
 
    private:
     nack of_;
@@ -110,7 +110,7 @@ class lazy_op {
     ~plan() { close(); }
     void gather(basic_branch_list<Traits>& list) { list.append(*this); }
     bool has(const leaf* chosen) const { return plan_ && chosen != nullptr && plan_->has(chosen); }
-    result<value_type> take(const leaf* chosen) {
+    [[nodiscard]] result<value_type> take(const leaf* chosen) {
       // Also if a wrap throws.
       struct at_end {
         plan& of;
@@ -142,7 +142,7 @@ class lazy_op {
     void close() noexcept {
       if (started_ && !std::exchange(closed_, true)) source_.committed();
     }
-    result<op> make() {
+    [[nodiscard]] result<op> make() {
       // A guard that waited would hold up the other arms (O-6): bad_state.
       const no_suspension forbidden;
       return source_.make();
@@ -183,14 +183,14 @@ struct of_one_perform : std::optional<T> {
 template <class F>
 struct guard_source : source_base {
   using op = typename op_of<std::invoke_result_t<F&>>::type;
-  result<op> make() { return f(); }
+  [[nodiscard]] result<op> make() { return f(); }
   F f;
 };
 
 template <class Op, class F>
 struct abort_source : source_base {
   using op = Op;
-  result<Op> make() { return std::move(inner); }
+  [[nodiscard]] result<Op> make() { return std::move(inner); }
   void lost() noexcept { f(); }
   Op inner;
   F f;
@@ -214,7 +214,7 @@ template <class F>
 struct nack_source : source_base, private nack_op_base {
   using op = typename op_of<std::invoke_result_t<F&, nack>>::type;
   explicit nack_source(F maker) : f(std::move(maker)) {}
-  result<op> make() {
+  [[nodiscard]] result<op> make() {
     if (auto made = nack_op_base::make()) cell.emplace(*made);
     if (!cell) return fail(errc::no_memory, "with_nack", "no memory for a nack");
     return f(*cell);
@@ -233,7 +233,7 @@ struct bracket_source : source_base {
   bracket_source(Acquire a, Use u, Release r)
       : acquire(std::move(a)), use(std::move(u)), release(std::move(r)) {}
 
-  result<op> make() {
+  [[nodiscard]] result<op> make() {
     result<resource> got = acquire();
     if (!got) return std::unexpected(got.error());
     held.emplace(*std::move(got));

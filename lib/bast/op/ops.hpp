@@ -69,7 +69,9 @@ class always_op {
     plan& operator=(const plan&) = delete;
     void gather(internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
     bool has(const internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
-    result<T> take(const internal::basic_leaf<Traits>* /*leaf*/) { return std::move(value_); }
+    [[nodiscard]] result<T> take(const internal::basic_leaf<Traits>* /*leaf*/) {
+      return std::move(value_);
+    }
 
    private:
     internal::ready_leaf<Traits> leaf_;
@@ -90,7 +92,9 @@ struct never_op {
     explicit plan(never_op /*op*/) {}
     void gather(internal::basic_branch_list<Traits>& /*list*/) {}
     bool has(const internal::basic_leaf<Traits>* /*leaf*/) const { return false; }
-    result<T> take(const internal::basic_leaf<Traits>* /*leaf*/) { std::unreachable(); }
+    [[nodiscard]] result<T> take(const internal::basic_leaf<Traits>* /*leaf*/) {
+      std::unreachable();
+    }
   };
 };
 
@@ -131,7 +135,7 @@ class wrap_op {
     explicit plan(wrap_op op) : inner_(std::move(op.op_)), f_(std::move(op.f_)) {}
     void gather(internal::basic_branch_list<Traits>& list) { inner_.gather(list); }
     bool has(const internal::basic_leaf<Traits>* leaf) const { return inner_.has(leaf); }
-    result<value_type> take(const internal::basic_leaf<Traits>* leaf) {
+    [[nodiscard]] result<value_type> take(const internal::basic_leaf<Traits>* leaf) {
       auto value = inner_.take(leaf);
       if (!value) return std::unexpected(value.error());
       if constexpr (std::is_void_v<value_of<Op>>) {
@@ -143,7 +147,7 @@ class wrap_op {
 
    private:
     template <class Call>
-    static result<value_type> call(Call f) {
+    [[nodiscard]] static result<value_type> call(Call f) {
       if constexpr (std::is_void_v<raw>) {
         f();
         return {};
@@ -189,7 +193,7 @@ class choice_op {
     bool has(const leaf* chosen) const {
       return std::apply([&](const auto&... p) { return (p.has(chosen) || ...); }, plans_);
     }
-    result<value_type> take(const leaf* chosen) { return take_from<0>(chosen); }
+    [[nodiscard]] result<value_type> take(const leaf* chosen) { return take_from<0>(chosen); }
 
    private:
     struct group final : internal::basic_group<Traits> {};
@@ -199,7 +203,7 @@ class choice_op {
         : plans_(std::get<I>(std::move(ops))...) {}
 
     template <std::size_t I>
-    result<value_type> take_from(const leaf* chosen) {
+    [[nodiscard]] result<value_type> take_from(const leaf* chosen) {
       auto& p = std::get<I>(plans_);
       if constexpr (I == sizeof...(Ops)) {
         return p.take(chosen);
@@ -251,7 +255,9 @@ class choice_of_range_op {
       for (std::size_t i = 0; i < count_; ++i) plans_[i].gather(list);
     }
     bool has(const leaf* chosen) const { return find(chosen) != count_; }
-    result<value_type> take(const leaf* chosen) { return plans_[find(chosen)].take(chosen); }
+    [[nodiscard]] result<value_type> take(const leaf* chosen) {
+      return plans_[find(chosen)].take(chosen);
+    }
 
    private:
     /// Fails the perform.

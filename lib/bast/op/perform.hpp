@@ -40,9 +40,9 @@ class performance : private abandonable {
   }
 
   /// The leaf that was committed, or why none was. Suspends a coroutine, blocks an OS thread.
-  result<const leaf*> perform();
+  [[nodiscard]] result<const leaf*> perform();
   /// Phase 1 alone. Null: nothing was ready.
-  result<const leaf*> poll();
+  [[nodiscard]] result<const leaf*> poll();
   /// The branches that have lost are told; wraps may run.
   void finish() noexcept {
     leave();
@@ -107,7 +107,7 @@ using value_of = typename Op::value_type;
 /// Errors: cancelled; not_in_fiber; bad_state (in a callback, or in a guard); limit (more than
 /// 65,534 arms); those of guards, wraps and the committed op.
 template <operation Op>
-result<value_of<Op>> perform(Op op) {
+[[nodiscard]] result<value_of<Op>> perform(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;
   plan.gather(all);
@@ -121,7 +121,7 @@ result<value_of<Op>> perform(Op op) {
 /// One look, without waiting and without a check for cancellation: the value if an arm could commit
 /// at once (O-14).
 template <operation Op>
-std::optional<result<value_of<Op>>> poll(Op op) {
+[[nodiscard]] std::optional<result<value_of<Op>>> poll(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;
   plan.gather(all);

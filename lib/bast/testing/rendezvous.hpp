@@ -60,7 +60,9 @@ class rendezvous {
       explicit plan(send_op op) : leaf_(*op.at_, *op.slot_) {}
       void gather(bast::internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
       bool has(const bast::internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
-      result<void> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) { return {}; }
+      [[nodiscard]] result<void> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) {
+        return {};
+      }
 
      private:
       sender leaf_;
@@ -82,7 +84,7 @@ class rendezvous {
       explicit plan(receive_op op) : leaf_(*op.at_) {}
       void gather(bast::internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
       bool has(const bast::internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
-      result<T> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) {
+      [[nodiscard]] result<T> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) {
         return *std::move(leaf_.value());
       }
 
