@@ -100,8 +100,8 @@ std::string live(const target& t, const program& p, unsigned lives) {
       const bool first = n == 1 && !counting;
       std::string wrong = run_life(t, p, counting, first, life);
       if (n > 1 && wrong.empty()) wrong = difference(before.seen, life.seen);
-      // Sites are kept for the life of the process. One that got no entry in the first life, because
-      // a call failed just then, may get it in the second.
+      // Sites are kept for the life of the process. One that got no entry in the first life,
+      // because a call failed just then, may get it in the second.
       if (n == 2 && !counting) before.after.sites = std::max(before.after.sites, life.after.sites);
       if (n > 1 && wrong.empty()) wrong = before.after.differences(life.after);
       // The kernel chooses which pages of a stack are resident, and a measurement queries them: one

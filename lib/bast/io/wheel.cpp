@@ -110,7 +110,7 @@ timer* wheel::take() noexcept {
     }
     open(first);
   }
-  timer& found = static_cast<timer&>(*expired_.next);
+  auto& found = static_cast<timer&>(*expired_.next);
   BAST_ASSERT(found.at_ns_ <= now_ns_);  // never early
   unlink(found);
   return &found;

@@ -9,14 +9,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include "bast/coro.hpp"
 #include "bast/op/pairing.hpp"
 
-namespace bast::inline BAST_ABI {
-
-namespace internal {
+namespace bast::inline BAST_ABI::internal {
 
 struct real_traits {
   using atomics = os::real_atomics;
@@ -162,5 +159,4 @@ class basic_group : public basic_branch<Traits> {
   }
 };
 
-}  // namespace internal
-}  // namespace bast::inline BAST_ABI
+}  // namespace bast::inline BAST_ABI::internal

@@ -13,7 +13,6 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <optional>
 #include <type_traits>
 #include <utility>

@@ -16,7 +16,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -139,9 +138,9 @@ class wrap_op {
       auto value = inner_.take(leaf);
       if (!value) return std::unexpected(value.error());
       if constexpr (std::is_void_v<value_of<Op>>) {
-        return call([this]() -> decltype(auto) { return std::invoke(f_); });
+        return call([this]() -> decltype(auto) { return f_(); });
       } else {
-        return call([&]() -> decltype(auto) { return std::invoke(f_, *std::move(value)); });
+        return call([&]() -> decltype(auto) { return f_(*std::move(value)); });
       }
     }
 

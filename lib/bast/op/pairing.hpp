@@ -30,7 +30,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "bast/coro.hpp"
 
@@ -70,7 +69,8 @@ template <class Atomics, class Executor>
 pairing commit_pair(const basic_party<Atomics, Executor>& mine,
                     const basic_party<Atomics, Executor>& peer) noexcept {
   using attempt = typename basic_waiter<Atomics, Executor>::attempt;
-  const bool keeps = std::less<>{}(&mine.who, &peer.who);  // P5
+  const bool keeps = reinterpret_cast<std::uintptr_t>(&mine.who) <
+                     reinterpret_cast<std::uintptr_t>(&peer.who);  // P5
   while (true) {
     if (!mine.who.claim(mine.armed)) return pairing::lost;
     attempt got = peer.who.try_commit(peer.armed, peer.arm);

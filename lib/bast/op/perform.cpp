@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/op/perform.hpp"
 
-#include <array>
 #include <chrono>
 #include <memory>
 
@@ -41,8 +40,8 @@ std::uint64_t random_below(std::uint64_t count) noexcept { return next_random() 
 
 // Uniformly among the ready (O-13): those that are not would be tried in vain.
 progress performance::attempt() {
-  std::array<branch*, few> on_stack;
-  branch** ready = on_stack.data();
+  branch* on_stack[few];
+  branch** ready = on_stack;
   std::unique_ptr<void, void (*)(void*)> memory(nullptr, os::deallocate);
   if (all_.size() > few) {
     memory.reset(os::allocate(all_.size() * sizeof(branch*)));

@@ -12,10 +12,8 @@
 // and the kernel write here while this stack is suspended, and could not open it.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -39,6 +37,7 @@ class basic_performer {
   explicit basic_performer(waiter& who) noexcept : waiter_(who) {}
   basic_performer(const basic_performer&) = delete;
   basic_performer& operator=(const basic_performer&) = delete;
+  ~basic_performer() = default;
 
   // --- for leaves --------------------------------------------------------------------------------
 
@@ -151,7 +150,7 @@ class basic_performer {
     }
   }
   leaf* chosen() const noexcept { return chosen_; }
-  const error& failure() const noexcept { return *failure_; }
+  const error& failure() const noexcept { return failure_; }
 
  private:
   bool choose(const list& all, std::uint16_t arm) noexcept {
@@ -168,7 +167,7 @@ class basic_performer {
   bool is_armed_ = false;
   bool linked_ = false;
   leaf* chosen_ = nullptr;
-  std::optional<error> failure_;
+  error failure_{errc::bad_state, "perform", "it did not fail"};
 };
 
 }  // namespace bast::inline BAST_ABI::internal
