@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiler options that affect the code around a context switch, under both compilers."""
+"""Compiler options that affect the code around a context switch, or the orders of atomics, under
+both compilers."""
 
 import pathlib
 import re
@@ -8,6 +9,8 @@ import time
 from .job import job
 from .shell import JOBS, ROOT, die, note, status_of
 
+# What a switch happens in, and what waits across one.
+LAYERS = ("arch", "lockfree", "stack", "coro", "op")
 # Name, flags of the compiler, more arguments of cmake. Flags go to the assembler too, which enables
 # CET in a .S file.
 ROWS = (
@@ -58,9 +61,9 @@ def build_and_test(name):
          *arguments.split(),
          # GNU ld cannot read the bitcode of clang's link-time optimisation; lld can.
          *(["-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld"] if name == "clang++-19-lto" else [])],
-        ["cmake", "--build", directory, "-j", str(JOBS), "--target", "bast_arch_test",
-         "bast_stack_test", "bast_coro_test"],
-        ["ctest", "--test-dir", directory, "-L", "^(arch|stack|coro)$", "-j", str(JOBS),
+        ["cmake", "--build", directory, "-j", str(JOBS), "--target",
+         *(f"bast_{layer}_test" for layer in LAYERS)],
+        ["ctest", "--test-dir", directory, "-L", f"^({'|'.join(LAYERS)})$", "-j", str(JOBS),
          "--output-on-failure", "--no-tests=error", "--output-log",
          ROOT / directory / "ctest.log"])
     with (directory / "log").open("wb") as log:
