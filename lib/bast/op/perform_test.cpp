@@ -146,6 +146,7 @@ TEST_F(Perform, O14_APollLooksOnceAndLeavesNothing) {
   EXPECT_EQ(perform(always(3)).error(), errc::cancelled);
 }
 
+#if BAST_EXCEPTIONS
 TEST_F(Perform, AReleasedCoroutineLeavesNothing) {
   auto waits = begin([&] { (void)perform(choice(a.receive(), b.receive())); });
   EXPECT_EQ(a.waiting() + b.waiting(), 2U);
@@ -153,6 +154,7 @@ TEST_F(Perform, AReleasedCoroutineLeavesNothing) {
   EXPECT_EQ(a.waiting() + b.waiting(), 0U);
   EXPECT_EQ(loop.waiting(), 0U);
 }
+#endif
 
 TEST_F(Perform, F12_AnAbandonedCoroutineLeavesNothing) {
   auto source = cancel_source::create().value();
@@ -168,6 +170,7 @@ TEST_F(Perform, F12_AnAbandonedCoroutineLeavesNothing) {
   EXPECT_TRUE(source.cancel());
 }
 
+#if BAST_EXCEPTIONS
 // A commit is never thrown away: the peer has gone on, and what it sent ends with the stack.
 TEST_F(Perform, AReleaseAfterTheCommitEndsWhatWasReceived) {
   rendezvous<std::shared_ptr<int>> at;
@@ -181,6 +184,7 @@ TEST_F(Perform, AReleaseAfterTheCommitEndsWhatWasReceived) {
   EXPECT_TRUE(watched.expired());
   EXPECT_EQ(loop.waiting(), 0U);
 }
+#endif
 
 TEST_F(Perform, WhereOneMayNotWaitIsAnError) {
   {
