@@ -139,15 +139,10 @@ class basic_performer {
   void end(const list& all) noexcept {
     for (branch* b = all.first(); b != nullptr; b = b->next) b->end(chosen_);
   }
-  /// From a cancellation callback, between enlist() and leave().
+  /// From a cancellation callback that is registered between enlist() and leave(): then this
+  /// waiter claims nothing any more.
   void cancel() noexcept {
-    using attempt = typename waiter::attempt;
-    for (unsigned round = 0;; ++round) {
-      const attempt got = waiter_.try_commit(armed_, arm_cancelled);
-      if (got == attempt::committed) waiter_.wake();
-      if (got != attempt::claimed) return;
-      Traits::atomics::relax(round);  // waiter, I6
-    }
+    if (waiter_.commit(armed_, arm_cancelled)) waiter_.wake();
   }
   leaf* chosen() const noexcept { return chosen_; }
   const error& failure() const noexcept { return failure_; }
