@@ -74,7 +74,11 @@ result<const leaf*> performance::perform() {
   }
   progress got = attempt();
   if (got == progress::none) got = performer_.enlist(all_);
-  if (got == progress::failed) return std::unexpected(performer_.failure());
+  if (got == progress::failed) {
+    leave();
+    // Unless a peer has committed an arm that was linked before the one that failed.
+    if (performer_.chosen() == nullptr) return std::unexpected(performer_.failure());
+  }
   if (got == progress::none) {
     stop_.begin(token_);
     if (!performer_.wait(all_)) {
