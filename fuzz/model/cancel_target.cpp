@@ -18,9 +18,7 @@ run_result run_cancel_order(const program& p, const run_settings& how) {
       if (!differs.empty()) out.complaint = at_operation(i, o, cancel_language, differs);
     }
   }
-  faults.end();
-  out.calls = faults.seen();
-  out.injected = faults.injected();
+  faults.end(out);
   return out;
 }
 

@@ -24,9 +24,7 @@ run_result run_combined(const program& p, const run_settings& how) {
     machine.end();
     if (out.complaint.empty()) out.complaint = machine.complaint();
   }
-  faults.end();
-  out.calls = faults.seen();
-  out.injected = faults.injected();
+  faults.end(out);
   return out;
 }
 

@@ -20,9 +20,7 @@ run_result run_command_argv_env(const program& p, const run_settings& how) {
       out.complaint = harness.complaint();
     }
   }
-  faults.end();
-  out.calls = faults.seen();
-  out.injected = faults.injected();
+  faults.end(out);
   return out;
 }
 

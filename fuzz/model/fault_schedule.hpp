@@ -55,6 +55,14 @@ class fault_schedule {
     injected_ = scope_->injected();
     scope_.reset();
   }
+  /// The same, and tells a run_result of them.
+  template <class Result>
+  void end(Result& out) {
+    end();
+    out.calls = seen();
+    out.injected = injected();
+    out.rough = was_rough();
+  }
   /// True while memory or room may be short.
   bool is_rough() const { return scope_.has_value() || tight_; }
   /// The same for any time since the beginning.

@@ -45,6 +45,7 @@ struct one_life {
   std::vector<std::string> seen;
   table_places after;
   std::uint64_t calls = 0;
+  bool rough = false;
 };
 
 std::string run_life(const target& t, const program& p, bool counting, bool first, one_life& out) {
@@ -54,6 +55,7 @@ std::string run_life(const target& t, const program& p, bool counting, bool firs
   if (counting) how.plan = os::fault_plan{};
   const run_result ran = t.run(p, how);
   out.calls = ran.calls;
+  out.rough = ran.rough;
   out.after = table_places::now();
   if (!ran.complaint.empty()) return ran.complaint;
   if (has_children()) return "a child is left";
@@ -101,8 +103,11 @@ std::string live(const target& t, const program& p, unsigned lives) {
       std::string wrong = run_life(t, p, counting, first, life);
       if (n > 1 && wrong.empty()) wrong = difference(before.seen, life.seen);
       // Sites are kept for the life of the process. One that got no entry in the first life,
-      // because a call failed just then, may get it in the second.
-      if (n == 2 && !counting) before.after.sites = std::max(before.after.sites, life.after.sites);
+      // because a call failed just then, may get it in the second; until then its uses are those of
+      // "(other)".
+      if (n == 2 && before.rough) {
+        before.after.sites = std::max(before.after.sites, life.after.sites);
+      }
       if (n > 1 && wrong.empty()) wrong = before.after.differences(life.after);
       // The kernel chooses which pages of a stack are resident, and a measurement queries them: one
       // life may differ from the others by chance. An accumulating error makes each differ. Under

@@ -59,8 +59,7 @@ run_result run(const program& p, const run_settings& how, pool_law beyond) {
   if (out.complaint.empty() && how.alone && open_after.count != open_before.count) {
     out.complaint = "the process's budget is not what it was";
   }
-  out.calls = faults.seen();
-  out.injected = faults.injected();
+  faults.end(out);
   return out;
 }
 

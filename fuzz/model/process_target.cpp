@@ -19,9 +19,7 @@ run_result run_process_driver(const program& p, const run_settings& how) {
     harness.end();
     if (out.complaint.empty()) out.complaint = harness.complaint();
   }
-  faults.end();
-  out.calls = faults.seen();
-  out.injected = faults.injected();
+  faults.end(out);
   return out;
 }
 

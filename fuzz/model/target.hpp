@@ -30,6 +30,7 @@ struct run_result {
   std::string complaint;       // empty: all results and invariants were right
   std::uint64_t calls = 0;     // kernel calls, if there was a plan
   std::uint64_t injected = 0;  // of them, the number that failed by plan
+  bool rough = false;          // calls failed, or room was short, by plan or by the program
 };
 
 /// Runs a program from a fresh start to an empty end, and leaves nothing behind. Thread-safe for

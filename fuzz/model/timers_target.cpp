@@ -16,9 +16,7 @@ run_result run_timers(const program& p, const run_settings& how) {
       if (!differs.empty()) out.complaint = at_operation(i, p.ops[i], timers_language, differs);
     }
   }
-  faults.end();
-  out.calls = faults.seen();
-  out.injected = faults.injected();
+  faults.end(out);
   return out;
 }
 
