@@ -9,7 +9,6 @@
 // Boehm, "Can Seqlocks Get Along With Programming Language Memory Models?", MSPC 2012.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bast/config.hpp>
@@ -59,7 +58,8 @@ class basic_seqlock {
     for (std::size_t i = 0; i < words; ++i) {
       // Relaxed: ordered by the fences.
       const std::uint64_t word = words_[i].load(std::memory_order_relaxed);
-      std::memcpy(bytes + 8 * i, &word, std::min<std::size_t>(8, sizeof(T) - 8 * i));
+      const std::size_t left = sizeof(T) - 8 * i;
+      std::memcpy(bytes + 8 * i, &word, left < 8 ? left : 8);
     }
     // Pairs with the release fence in write().
     Atomics::fence(std::memory_order_acquire);
