@@ -30,28 +30,24 @@ namespace bast::inline BAST_ABI {
 
 namespace internal {
 
-/// The places of a ring, with the half that any thread may push: shared with mpsc_ring.
+/// All but the pop, in which the rings of any pusher differ.
 template <class T, std::size_t Capacity, class Atomics>
 class turn_ring {
   static_assert(std::has_single_bit(Capacity) && Capacity > 1);
 
  public:
-  struct place {
-    typename Atomics::template atomic<std::size_t> turn{0};
-    value_cell<T, Atomics> value;
-  };
+  turn_ring(const turn_ring&) = delete;
+  turn_ring& operator=(const turn_ring&) = delete;
 
-  turn_ring() {
-    // Relaxed: whoever shares the ring publishes it.
-    for (std::size_t i = 0; i < Capacity; ++i) places_[i].turn.store(i, std::memory_order_relaxed);
-  }
-
-  bool push(T&& value) {
+  /// Any thread, lock-free. False if the ring is full, or the place that is next is still being
+  /// emptied; `value` is unchanged then. Memory ordering: what came before it happens before the
+  /// pop that returns the value.
+  [[nodiscard]] bool push(T&& value) {
     // Relaxed: a guess, which the exchange verifies.
     std::size_t number = pushed_->load(std::memory_order_relaxed);
     while (true) {
       place& here = at(number);
-      // Acquire: pairs with the release in done(). The value of the lap before has been moved out.
+      // Acquire: pairs with the release in take(). The value of the lap before has been moved out.
       const std::size_t turn = here.turn.load(std::memory_order_acquire);
       const auto ahead = static_cast<std::ptrdiff_t>(turn - number);
       if (ahead == 0) {
@@ -71,13 +67,36 @@ class turn_ring {
     }
   }
 
+  /// Any thread: a hint, which may be old. At most Capacity.
+  [[nodiscard]] std::size_t size() const {
+    const std::size_t popped = popped_->load(std::memory_order_relaxed);
+    const std::size_t size = pushed_->load(std::memory_order_relaxed) - popped;
+    return size < Capacity ? size : Capacity;
+  }
+  static constexpr std::size_t capacity() noexcept { return Capacity; }
+
+ protected:
+  struct place {
+    typename Atomics::template atomic<std::size_t> turn{0};
+    value_cell<T, Atomics> value;
+  };
+
+  turn_ring() {
+    // Relaxed: whoever shares the ring publishes it.
+    for (std::size_t i = 0; i < Capacity; ++i) places_[i].turn.store(i, std::memory_order_relaxed);
+  }
+  ~turn_ring() = default;  // A derived class pops what is left.
+
   place& at(std::size_t number) noexcept { return places_[number % Capacity]; }
-  /// The pop that got `number` has moved the value out.
-  void done(place& here, std::size_t number) {
+  /// For the pop that got `number`, whose place is filled.
+  std::optional<T> take(place& here, std::size_t number) {
+    std::optional<T> value(here.value.take());
     // Release: pairs with the acquire in push().
     here.turn.store(number + Capacity, std::memory_order_release);
+    return value;
   }
-  std::size_t pushed() const { return pushed_->load(std::memory_order_relaxed); }
+
+  padded<typename Atomics::template atomic<std::size_t>> popped_;
 
  private:
   padded<typename Atomics::template atomic<std::size_t>> pushed_;
@@ -89,58 +108,38 @@ class turn_ring {
 /// `Capacity`: a power of two from 2. `T`: moves and is destroyed without exceptions. Allocates
 /// nothing. All functions are for any thread, and lock-free.
 template <class T, std::size_t Capacity, class Atomics = os::real_atomics>
-class basic_mpmc_ring {
+class basic_mpmc_ring : public internal::turn_ring<T, Capacity, Atomics> {
  public:
   basic_mpmc_ring() = default;
-  basic_mpmc_ring(const basic_mpmc_ring&) = delete;
-  basic_mpmc_ring& operator=(const basic_mpmc_ring&) = delete;
   /// Destroys what is left. No other thread may use the ring any more.
   ~basic_mpmc_ring() {
     while (pop()) {
     }
   }
 
-  /// False if the ring is full, or the place that is next is still being emptied; `value` is
-  /// unchanged then. Memory ordering: what came before it happens before the pop that returns the
-  /// value.
-  [[nodiscard]] bool push(T&& value) { return ring_.push(std::move(value)); }
-
   /// The oldest value; none if the ring is empty, or the place that is next is still being filled.
   [[nodiscard]] std::optional<T> pop() {
+    auto& popped = *this->popped_;
     // Relaxed: a guess, which the exchange verifies.
-    std::size_t number = popped_->load(std::memory_order_relaxed);
+    std::size_t number = popped.load(std::memory_order_relaxed);
     while (true) {
-      auto& here = ring_.at(number);
+      auto& here = this->at(number);
       // Acquire: pairs with the release of the push.
       const std::size_t turn = here.turn.load(std::memory_order_acquire);
       const auto ahead = static_cast<std::ptrdiff_t>(turn - (number + 1));
       if (ahead == 0) {
         // Relaxed: the number orders nothing, the turn does.
-        if (popped_->compare_exchange_weak(number, number + 1, std::memory_order_relaxed,
-                                           std::memory_order_relaxed)) {
-          std::optional<T> value(here.value.take());
-          ring_.done(here, number);
-          return value;
+        if (popped.compare_exchange_weak(number, number + 1, std::memory_order_relaxed,
+                                         std::memory_order_relaxed)) {
+          return this->take(here, number);
         }
       } else if (ahead < 0) {
         return std::nullopt;  // Not filled yet, or the value of the lap before not moved out.
       } else {
-        number = popped_->load(std::memory_order_relaxed);  // It was given to another thread. I1
+        number = popped.load(std::memory_order_relaxed);  // It was given to another thread. I1
       }
     }
   }
-
-  /// A hint, which may be old. At most Capacity.
-  [[nodiscard]] std::size_t size() const {
-    const std::size_t popped = popped_->load(std::memory_order_relaxed);
-    const std::size_t size = ring_.pushed() - popped;
-    return size < Capacity ? size : Capacity;
-  }
-  static constexpr std::size_t capacity() noexcept { return Capacity; }
-
- private:
-  internal::turn_ring<T, Capacity, Atomics> ring_;
-  padded<typename Atomics::template atomic<std::size_t>> popped_;
 };
 
 template <class T, std::size_t Capacity>

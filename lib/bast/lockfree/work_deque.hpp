@@ -78,9 +78,7 @@ class basic_work_deque {
     // Relaxed: only the owner writes these. I1
     const std::size_t last = bottom_->load(std::memory_order_relaxed) - 1;
     array* const cells = array_->load(std::memory_order_relaxed);
-    // An exchange where a store would do: on x86-64 a seq_cst store is one anyway, and on aarch64
-    // it is what orders the load below.
-    bottom_->exchange(last, std::memory_order_seq_cst);       // I2
+    bottom_->store(last, std::memory_order_seq_cst);          // I2
     std::size_t top = top_->load(std::memory_order_seq_cst);  // I2
     const auto others = static_cast<std::ptrdiff_t>(last - top);
     std::optional<T> value;
