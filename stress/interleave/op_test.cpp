@@ -306,5 +306,20 @@ TEST(OpOrders, AnObjectMayEndWhenAnOpHasCommitted) {
   });
 }
 
+// The same with an event, which the thread that fires it may still hold.
+TEST(OpOrders, AnEventMayEndWhenAnOpHasSeenIt) {
+  expect_all_orders([](world& w) {
+    std::optional<event> happens(std::in_place);
+    w.spawn([&] { happens->fire(); });
+    w.spawn([&] {
+      perform_of p(nullptr);
+      event::leaf happened(*happens);
+      p({&happened});
+      happens.reset();
+    });
+    w.run();
+  });
+}
+
 }  // namespace
 }  // namespace bast::interleave

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bast/lockfree.hpp"
+#include "bast/testing/heap_growth.hpp"
 #include "bast/testing/joined_thread.hpp"
 
 namespace bast {
@@ -57,6 +58,15 @@ TEST(WorkDeque, GrowsWithItsValuesInOrder) {
   while (oldest < next) EXPECT_EQ(d.steal(), oldest++);
   EXPECT_EQ(d.steal(), std::nullopt);
   EXPECT_TRUE(d.reclaim());
+}
+
+TEST(WorkDeque, FreesTheArraysThatItHasReplaced) {
+  const std::size_t before = test::heap_in_use();
+  small_deque d;
+  constexpr int count = 4096;
+  for (int i = 0; i < count; ++i) EXPECT_TRUE(d.push(i));
+  // The last array; those before it are as large together.
+  EXPECT_LT(test::heap_in_use() - before, count * sizeof(int) * 5 / 4);
 }
 
 TEST(WorkDeque, WithoutMemoryAPushChangesNothing) {

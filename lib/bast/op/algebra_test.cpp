@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "bast/op.hpp"
+#include "bast/testing/heap_growth.hpp"
 #include "bast/testing/rendezvous.hpp"
 
 namespace bast {
@@ -312,6 +314,49 @@ TEST_F(Algebra, O17_OnlyNacksAndRangesAllocateAndSayIfTheyCannot) {
   EXPECT_EQ(loop.run(), 1U);
   EXPECT_EQ(none.injected(), 3U);
 }
+
+TEST_F(Algebra, ARangeFreesWhatItAllocated) {
+  const std::vector two{always(1), always(2)};
+  EXPECT_LT(test::heap_growth_of([&] { (void)perform(choice(two)); }), test::heap_caches);
+}
+
+#if BAST_EXCEPTIONS
+/// A function whose copy throws when the countdown reaches zero.
+struct fragile {
+  std::shared_ptr<int> held;
+  int* countdown;
+  fragile(std::shared_ptr<int> holds, int& counts) : held(std::move(holds)), countdown(&counts) {}
+  fragile(const fragile& other) : held(other.held), countdown(other.countdown) {
+    if (--*countdown == 0) throw std::runtime_error("a copy");
+  }
+  fragile& operator=(const fragile&) = delete;
+  ~fragile() = default;
+  int operator()(int n) const { return n; }
+};
+
+TEST_F(Algebra, ARangeKeepsNothingOfWhatCannotBeMoved) {
+  const auto held = std::make_shared<int>(1);
+  int countdown = 1'000'000;
+  int copies = 0;
+  {
+    std::vector<wrap_op<always_op<int>, fragile>> arms;
+    arms.reserve(3);
+    for (int i = 0; i < 3; ++i) arms.emplace_back(always(i), fragile(held, countdown));
+    const auto op = choice(arms);
+    const long before = held.use_count();
+    countdown = 1'000'000;
+    EXPECT_TRUE(perform(op));
+    copies = 1'000'000 - countdown;
+    EXPECT_GT(copies, 6);
+    for (int nth = 1; nth <= copies; ++nth) {
+      countdown = nth;
+      EXPECT_THROW((void)perform(op), std::runtime_error) << nth;
+      EXPECT_EQ(held.use_count(), before) << nth;
+    }
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+#endif
 
 TEST_F(Algebra, O17_TheOrderOfManyArmsNeedsMemory) {
   const std::vector<always_op<int>> many(65, always(1));

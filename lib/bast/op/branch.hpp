@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "bast/coro.hpp"
 #include "bast/op/pairing.hpp"
@@ -92,6 +93,35 @@ class basic_leaf : public basic_branch<Traits> {
     node.arm = arm_cancelled;
   }
   ~basic_leaf() = default;
+
+  /// What delist() does for one object. Does not touch it if the node is not linked: it may be gone
+  /// (Y-14).
+  void unlink(lock_of<Traits>& lock, wait_list_of<Traits>& from) noexcept {
+    if (!node.linked) return;
+    lock.lock();
+    if (node.linked) from.remove(node);
+    lock.unlock();
+  }
+};
+
+/// The form of an op that is one leaf, during one perform; take() is the op's own.
+template <class Leaf>
+class leaf_plan {
+ public:
+  template <class... Args>
+  explicit leaf_plan(Args&&... arguments) : leaf_(std::forward<Args>(arguments)...) {}
+  leaf_plan(const leaf_plan&) = delete;
+  leaf_plan& operator=(const leaf_plan&) = delete;
+
+  template <class List>
+  void gather(List& list) {
+    list.append(leaf_);
+  }
+  bool has(const typename Leaf::performer::leaf* chosen) const { return chosen == &leaf_; }
+
+ protected:
+  ~leaf_plan() = default;
+  Leaf leaf_;
 };
 
 /// The branches of one perform, in the order of the program.

@@ -65,16 +65,13 @@ class nack::fired_op {
   using value_type = void;
 
   template <class Traits>
-  class plan {
+  class plan : public internal::leaf_plan<typename internal::basic_once_event<Traits>::leaf> {
    public:
-    explicit plan(fired_op op) : of_(std::move(op.of_)), leaf_(of_.cell_->event) {}
-    void gather(internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
-    bool has(const internal::basic_leaf<Traits>* chosen) const { return chosen == &leaf_; }
+    explicit plan(fired_op op) : plan::leaf_plan(op.of_.cell_->event), of_(op.of_) {}
     [[nodiscard]] result<void> take(const internal::basic_leaf<Traits>* /*chosen*/) { return {}; }
 
    private:
-    nack of_;
-    typename internal::basic_once_event<Traits>::leaf leaf_;
+    nack of_;  // holds the event
   };
 
  private:
@@ -156,15 +153,6 @@ class lazy_op {
   Source source_;
 };
 
-template <class T>
-struct op_of {
-  using type = T;
-};
-template <class T>
-struct op_of<result<T>> {
-  using type = T;
-};
-
 struct source_base {
   void lost() noexcept {}
   void committed() noexcept {}
@@ -181,7 +169,7 @@ struct of_one_perform : std::optional<T> {
 
 template <class F>
 struct guard_source : source_base {
-  using op = typename op_of<std::invoke_result_t<F&>>::type;
+  using op = typename unwrapped<std::invoke_result_t<F&>>::type;
   [[nodiscard]] result<op> make() { return f(); }
   F f;
 };
@@ -211,7 +199,7 @@ namespace internal {
 
 template <class F>
 struct nack_source : source_base, private nack_op_base {
-  using op = typename op_of<std::invoke_result_t<F&, nack>>::type;
+  using op = typename unwrapped<std::invoke_result_t<F&, nack>>::type;
   explicit nack_source(F maker) : f(std::move(maker)) {}
   [[nodiscard]] result<op> make() {
     if (auto made = nack_op_base::make()) cell.emplace(*made);
@@ -227,8 +215,8 @@ struct nack_source : source_base, private nack_op_base {
 
 template <class Acquire, class Use, class Release>
 struct bracket_source : source_base {
-  using resource = typename op_of<std::invoke_result_t<Acquire&>>::type;
-  using op = typename op_of<std::invoke_result_t<Use&, resource&>>::type;
+  using resource = typename unwrapped<std::invoke_result_t<Acquire&>>::type;
+  using op = typename unwrapped<std::invoke_result_t<Use&, resource&>>::type;
   bracket_source(Acquire a, Use u, Release r)
       : acquire(std::move(a)), use(std::move(u)), release(std::move(r)) {}
 

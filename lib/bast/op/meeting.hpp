@@ -27,13 +27,7 @@ class basic_meeting_leaf : public basic_leaf<Traits> {
   progress enlist(performer& who) final {
     return who.number(*this) ? meet(who, true) : progress::failed;
   }
-  void delist() noexcept final {
-    // Without a look at a clear flag's object: it may be gone (Y-14).
-    if (!this->node.linked) return;
-    lock_.lock();
-    if (this->node.linked) mine_.remove(this->node);
-    lock_.unlock();
-  }
+  void delist() noexcept final { this->unlink(lock_, mine_); }
 
  protected:
   ~basic_meeting_leaf() = default;
@@ -72,17 +66,12 @@ class basic_once_event {
     fired_.store(true, std::memory_order_release);
     while (waiting_.front() != nullptr) {
       auto* const n = static_cast<node*>(waiting_.front());
-      // Who has ended finds its node unlinked, and may be gone at once.
-      auto& who = *n->who;
-      const std::uint64_t armed = n->armed;
-      const std::uint16_t arm = n->arm;
-      if (commit_alone(who, armed, arm) == pairing::committed) {
-        waiting_.remove(*n);
-        n->next = woken;  // Ours until its wake.
-        woken = n;
-      } else {
-        waiting_.remove(*n);
-      }
+      const pairing got = commit_alone(*n->who, n->armed, n->arm);
+      // If it is not committed, its owner may go on at once (P1).
+      waiting_.remove(*n);
+      if (got != pairing::committed) continue;
+      n->next = woken;  // Ours until its wake.
+      woken = n;
     }
     lock_.unlock();
     while (woken != nullptr) {
@@ -102,29 +91,26 @@ class basic_once_event {
     explicit leaf(basic_once_event& event) noexcept : event_(event) {}
 
     bool looks_ready() const noexcept final { return event_.has_fired(); }
-    progress attempt(performer& who) final {
-      return event_.has_fired() && who.commit_self(*this) ? progress::committed : progress::none;
-    }
+    progress attempt(performer& who) final { return look(who, false); }
     progress enlist(performer& who) final {
-      if (!who.number(*this)) return progress::failed;
+      return who.number(*this) ? look(who, true) : progress::failed;
+    }
+    void delist() noexcept final { this->unlink(event_.lock_, event_.waiting_); }
+
+   private:
+    // Under the lock also in phase 1: fire() unlocks after it has set the flag, and whoever has
+    // committed may destroy the event (Y-14).
+    progress look(performer& who, bool links) {
       progress got = progress::none;
       event_.lock_.lock();
-      if (!event_.has_fired()) {
-        who.link(*this, event_.waiting_);
-      } else {
+      if (event_.has_fired()) {
         got = who.commit_self(*this) ? progress::committed : progress::lost;
+      } else if (links) {
+        who.link(*this, event_.waiting_);
       }
       event_.lock_.unlock();
       return got;
     }
-    void delist() noexcept final {
-      if (!this->node.linked) return;
-      event_.lock_.lock();
-      if (this->node.linked) event_.waiting_.remove(this->node);
-      event_.lock_.unlock();
-    }
-
-   private:
     basic_once_event& event_;
   };
 

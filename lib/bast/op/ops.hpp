@@ -2,7 +2,7 @@
 //
 // Ops without an object, and what combines ops:
 //
-//   always(v), never<T>(), fail_with<T>(error)
+//   always(v), never_ready<T>(), fail_with<T>(error)
 //   choice(a, b, ...), choice(range), choice_biased(...), first_ready(a, b, ...)
 //   wrap(op, f)
 //
@@ -61,19 +61,14 @@ class always_op {
   explicit always_op(result<T> value) : value_(std::move(value)) {}
 
   template <class Traits>
-  class plan {
+  class plan : public internal::leaf_plan<internal::ready_leaf<Traits>> {
    public:
     explicit plan(always_op op) : value_(std::move(op.value_)) {}
-    plan(const plan&) = delete;
-    plan& operator=(const plan&) = delete;
-    void gather(internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
-    bool has(const internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
     [[nodiscard]] result<T> take(const internal::basic_leaf<Traits>* /*leaf*/) {
       return std::move(value_);
     }
 
    private:
-    internal::ready_leaf<Traits> leaf_;
     result<T> value_;
   };
 
@@ -234,8 +229,8 @@ class choice_of_range_op {
     static_assert(alignof(inner) <= alignof(std::max_align_t));
 
    public:
-    explicit plan(choice_of_range_op op)
-        : plans_(static_cast<inner*>(os::allocate(op.ops_.size() * sizeof(inner)))) {
+    // Delegates, so that what is made is destroyed if the next op's move throws.
+    explicit plan(choice_of_range_op op) : plan(op.ops_.size()) {
       if (plans_ == nullptr) return;
       for (Op& each : op.ops_) {
         std::construct_at(plans_ + count_, std::move(each));
@@ -259,6 +254,9 @@ class choice_of_range_op {
     }
 
    private:
+    explicit plan(std::size_t count)
+        : plans_(static_cast<inner*>(os::allocate(count * sizeof(inner)))) {}
+
     /// Fails the perform.
     struct failing final : internal::basic_group<Traits> {
       bool looks_ready() const noexcept override { return true; }

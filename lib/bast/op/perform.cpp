@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/op/perform.hpp"
 
-#include <chrono>
 #include <memory>
 
 namespace bast::inline BAST_ABI::internal {
@@ -18,8 +17,7 @@ constinit thread_local bool is_seeded = false;
 
 std::uint64_t next_random() noexcept {
   if (!is_seeded) {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-    seed_choices(static_cast<std::uint64_t>(now) ^ os::real_atomics::self());
+    seed_choices(static_cast<std::uint64_t>(os::monotonic_ns()) ^ os::real_atomics::self());
   }
   random_state += 0x9e3779b97f4a7c15;
   std::uint64_t z = random_state;
@@ -89,13 +87,6 @@ result<const leaf*> performance::perform() {
     }
   }
   return performer_.chosen();
-}
-
-void performance::leave() noexcept {
-  if (left_) return;
-  left_ = true;
-  stop_.end();
-  performer_.leave(all_);
 }
 
 }  // namespace bast::inline BAST_ABI::internal

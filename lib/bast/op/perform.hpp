@@ -45,8 +45,9 @@ class performance : private abandonable {
   [[nodiscard]] result<const leaf*> poll();
   /// The branches that have lost are told; wraps may run.
   void finish() noexcept {
+    if (std::exchange(finished_, true)) return;
     leave();
-    if (!std::exchange(ended_, true)) performer_.end(all_);
+    performer_.end(all_);
   }
 
  private:
@@ -63,7 +64,11 @@ class performance : private abandonable {
     mine.leave();
     mine.token_ = {};
   }
-  void leave() noexcept;
+  /// May be called again.
+  void leave() noexcept {
+    stop_.end();
+    performer_.leave(all_);
+  }
   progress attempt();
 
   branch_list& all_;
@@ -71,8 +76,7 @@ class performance : private abandonable {
   performer performer_;
   cancellation stop_;
   cancel_token token_;
-  bool left_ = false;
-  bool ended_ = false;
+  bool finished_ = false;
 };
 
 /// Seeds the choice among ready arms of the calling thread, for a run that repeats.

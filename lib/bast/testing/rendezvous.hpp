@@ -55,17 +55,12 @@ class rendezvous {
     send_op(rendezvous& at, T& slot) : at_(&at), slot_(&slot) {}
 
     template <class>
-    class plan {
+    class plan : public bast::internal::leaf_plan<sender> {
      public:
-      explicit plan(send_op op) : leaf_(*op.at_, *op.slot_) {}
-      void gather(bast::internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
-      bool has(const bast::internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
+      explicit plan(send_op op) : plan::leaf_plan(*op.at_, *op.slot_) {}
       [[nodiscard]] result<void> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) {
         return {};
       }
-
-     private:
-      sender leaf_;
     };
 
    private:
@@ -79,17 +74,12 @@ class rendezvous {
     explicit receive_op(rendezvous& at) : at_(&at) {}
 
     template <class>
-    class plan {
+    class plan : public bast::internal::leaf_plan<receiver> {
      public:
-      explicit plan(receive_op op) : leaf_(*op.at_) {}
-      void gather(bast::internal::basic_branch_list<Traits>& list) { list.append(leaf_); }
-      bool has(const bast::internal::basic_leaf<Traits>* leaf) const { return leaf == &leaf_; }
+      explicit plan(receive_op op) : plan::leaf_plan(*op.at_) {}
       [[nodiscard]] result<T> take(const bast::internal::basic_leaf<Traits>* /*leaf*/) {
-        return *std::move(leaf_.value());
+        return *std::move(this->leaf_.value());
       }
-
-     private:
-      receiver leaf_;
     };
 
    private:
