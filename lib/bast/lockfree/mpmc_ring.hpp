@@ -111,6 +111,8 @@ template <class T, std::size_t Capacity, class Atomics = os::real_atomics>
 class basic_mpmc_ring : public internal::turn_ring<T, Capacity, Atomics> {
  public:
   basic_mpmc_ring() = default;
+  basic_mpmc_ring(const basic_mpmc_ring&) = delete;
+  basic_mpmc_ring& operator=(const basic_mpmc_ring&) = delete;
   /// Destroys what is left. No other thread may use the ring any more.
   ~basic_mpmc_ring() {
     while (pop()) {

@@ -20,6 +20,8 @@ template <class T, std::size_t Capacity, class Atomics = os::real_atomics>
 class basic_mpsc_ring : public internal::turn_ring<T, Capacity, Atomics> {
  public:
   basic_mpsc_ring() = default;
+  basic_mpsc_ring(const basic_mpsc_ring&) = delete;
+  basic_mpsc_ring& operator=(const basic_mpsc_ring&) = delete;
   /// Destroys what is left. No other thread may use the ring any more.
   ~basic_mpsc_ring() {
     while (pop()) {
