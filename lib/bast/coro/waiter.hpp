@@ -32,6 +32,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "bast/coro/block.hpp"
@@ -43,6 +44,8 @@ namespace bast::inline BAST_ABI::internal {
 template <class Atomics>
 struct basic_ready_link {
   coro_block* coroutine = nullptr;
+  void* fiber = nullptr;      // the scheduler's: whose wait it is
+  bool cancellable = false;   // its scheduler may cancel it; set by the owner before wait()
   // From here on owned by the executor.
   bool parked = false;
   bool linked = false;
@@ -155,6 +158,22 @@ class basic_waiter {
   [[nodiscard]] bool is_waiting(armed_word armed) const noexcept {
     return word_.load(std::memory_order_relaxed) == armed;
   }
+
+  /// Instead of a registration with the token: the executor, which knows when that fires, ends the
+  /// wait by cancel(). Owner only, before wait().
+  void let_executor_cancel() noexcept { link_.cancellable = true; }
+  /// The executor only, on the owner's thread while it is parked: cancels the wait of `link` unless
+  /// it has ended. If it returns true, the owner must be resumed.
+  [[nodiscard]] static bool cancel(basic_ready_link<Atomics>& link) noexcept {
+    auto& self = *reinterpret_cast<basic_waiter*>(reinterpret_cast<std::byte*>(&link) -
+                                                  offsetof(basic_waiter, link_));
+    // Relaxed: the owner armed it, on this thread.
+    const armed_word armed = self.word_.load(std::memory_order_relaxed);
+    const bool waits = (armed & state_mask) == static_cast<armed_word>(wait_state::waiting);
+    return waits && self.commit(armed, arm_cancelled);
+  }
+  /// Null: an OS thread.
+  [[nodiscard]] Executor* home() const noexcept { return home_; }
 
   /// Resumes the owner. The committer's last access (I3); what the committer did before happens
   /// before the owner continues.

@@ -66,9 +66,11 @@ result<const leaf*> performance::poll() {
 
 result<const leaf*> performance::perform() {
   if (auto may = waiter::check(operation_name); !may) return std::unexpected(may.error());
-  token_ = this_coro::cancellation();
-  if (auto goes_on = token_.check(operation_name); !goes_on) {
-    return std::unexpected(goes_on.error());
+  const coro_attachment* const governed = governing_attachment();
+  if (governed != nullptr) {
+    if (auto goes_on = governed->token.check(operation_name); !goes_on) {
+      return std::unexpected(goes_on.error());
+    }
   }
   progress got = attempt();
   if (got == progress::none) got = performer_.enlist(all_);
@@ -78,10 +80,13 @@ result<const leaf*> performance::perform() {
     if (performer_.chosen() == nullptr) return std::unexpected(performer_.failure());
   }
   if (got == progress::none) {
-    stop_.begin(token_);
+    if (governed != nullptr && governed->by_executor) {
+      waiter_.let_executor_cancel();
+    } else if (governed != nullptr) {
+      stop_.begin(governed->token);
+    }
     if (!performer_.wait(all_)) {
-      // The token may be one of several, of which another one has fired by now.
-      auto cancelled = token_.check(operation_name);
+      auto cancelled = governed->token.check(operation_name);
       BAST_ASSERT(!cancelled);
       return std::unexpected(cancelled.error());
     }

@@ -60,9 +60,7 @@ class performance : private abandonable {
     performance& performs;
   };
   static void abandoned(abandonable& self) noexcept {
-    auto& mine = static_cast<performance&>(self);
-    mine.leave();
-    mine.token_ = {};
+    static_cast<performance&>(self).leave();
   }
   /// May be called again.
   void leave() noexcept {
@@ -75,7 +73,6 @@ class performance : private abandonable {
   waiter waiter_;
   performer performer_;
   cancellation stop_;
-  cancel_token token_;
   bool finished_ = false;
 };
 
