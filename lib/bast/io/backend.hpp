@@ -21,7 +21,7 @@ namespace bast::inline BAST_ABI::internal {
 /// watched.
 struct descriptor_watch {
   int fd = -1;
-  os::readiness awaited = os::readiness::readable;
+  os::readiness awaited = os::readiness::readable;  // or writable
   /// Called within io_backend::wait(), after the watch has ended. May watch again, or destroy it.
   void (*ready)(descriptor_watch& self) noexcept = nullptr;
   bool watched = false;  // the backend's
@@ -36,19 +36,23 @@ class io_backend {
 
   /// CLOCK_MONOTONIC, or the time of a simulation.
   [[nodiscard]] virtual std::uint64_t now_ns() noexcept = 0;
-  /// What watch() needs for this descriptor, so that it allocates nothing. Errors: no_memory,
-  /// `limit`.
+  /// What watch() needs for this descriptor, so that it allocates nothing (O-17). Errors: invalid
+  /// (a negative number), no_memory.
   [[nodiscard]] virtual result<void> reserve(int fd) noexcept = 0;
-  /// Reports once when the descriptor is ready, hung up or in error. After reserve(). Errors: busy
-  /// (this direction of it is watched already: IO-4); io (EPERM: it is a file, always ready).
+  /// Reports once when the descriptor is ready, hung up or in error; also if it is so already.
+  /// After reserve(). Errors: busy (this direction of it is watched already: IO-4); io (EBADF: it
+  /// is not open; EPERM: it is a file, always ready); `limit`, no_memory (the kernel's); forked;
+  /// bad_state (without reserve()).
   [[nodiscard]] virtual result<void> watch(descriptor_watch& asked) noexcept = 0;
-  /// Ends it, if it has not ended. Never fails.
+  /// Ends it, if it has not ended: afterwards `ready` is not called. To be called before the
+  /// descriptor is closed; a closed one may never be reported. Never fails.
   virtual void unwatch(descriptor_watch& asked) noexcept = 0;
   /// Watches reported so far and not ended yet.
   [[nodiscard]] virtual std::size_t watched() const noexcept = 0;
 
-  /// Waits for a descriptor, a wake, a signal, or until `until_ns`; 2^64 - 1 is no limit, a time that
-  /// has passed is one look. Calls `ready` of each watch that is. Returns their number. Errors: io.
+  /// Waits for a descriptor, a wake, a signal, or until `until_ns`; 2^64 - 1 is no limit, a time
+  /// that has passed is one look. Calls `ready` of each watch that is, of some of them if there are
+  /// many. Returns their number. Never early, but for a signal. Errors: io, forked.
   [[nodiscard]] virtual result<std::size_t> wait(std::uint64_t until_ns) noexcept = 0;
   /// Any thread: ends a wait(), this one or the next. Several before it are one. Never fails.
   virtual void wake() noexcept = 0;
