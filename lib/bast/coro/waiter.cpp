@@ -21,6 +21,9 @@ result<void> waiter::check(static_string operation, const executor* home) noexce
                 "no executor would resume this coroutine: create a ready_queue, an epoll_adapter "
                 "or a uring_adapter on its thread");
   }
+  if (home->is_forked()) {
+    return fail(errc::forked, operation, "the scheduler of the parent is not in this process");
+  }
   return {};
 }
 

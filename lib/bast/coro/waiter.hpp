@@ -72,10 +72,15 @@ class executor {
   /// Cancels the resumption of `who`. `woken`: wake() was called for it or is about to be; waits
   /// for that call and removes `who` from the queue.
   virtual void forget(ready_link& who, bool woken) noexcept = 0;
+  /// True in a child that was forked after it was made: its thread is not there (IO-15).
+  bool is_forked() const noexcept { return process_.is_forked(); }
 
  protected:
   executor() = default;
   ~executor() = default;
+
+ private:
+  os::fork_mark process_ = os::fork_mark::here();
 };
 
 enum class wait_state : std::uint8_t {

@@ -74,7 +74,7 @@ result<std::shared_ptr<runtime_core>> runtime_core::create(const run_options& op
   try {
 #endif
     auto made = std::make_shared<runtime_core>(options);
-    made->root_ = std::move(*root);
+    made->root_.emplace(std::move(*root));
     if (auto ready = made->make_workers(); !ready) return std::unexpected(ready.error());
     return made;
 #if BAST_EXCEPTIONS
@@ -183,7 +183,7 @@ void runtime_core::main_ended(bool failed) noexcept {
   report_lock_.lock();
   main_failed_ = failed;
   report_lock_.unlock();
-  if (failed) root_.cancel({.code = cancel_code::sibling_failed, .text = "the main fiber failed"});
+  if (failed) root_->cancel({.code = cancel_code::sibling_failed, .text = "the main fiber failed"});
   main_ended_.store(true, std::memory_order_seq_cst);
 }
 
@@ -209,7 +209,7 @@ void runtime_core::end_if_over() noexcept {
   if (!main_ended_.load(std::memory_order_seq_cst) || is_stopping()) return;
   if (!none_is_left(false)) return;
   if (!none_is_left(true)) {
-    root_.cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
+    root_->cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
     return;
   }
   // One of them decides; a guest that came before has left, or is seen in the sums.

@@ -43,7 +43,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// After begin(), if nothing was spawned: ends the workers.
   void end_unused() noexcept;
   worker& first() noexcept { return *workers_.front(); }
-  cancel_source& root() noexcept { return root_; }
+  cancel_source& root() noexcept { return *root_; }
 
   // --- workers -----------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::vector<std::unique_ptr<worker>> workers_;
   std::vector<std::unique_ptr<worker_group>> groups_;
   std::vector<std::thread> threads_;
-  cancel_source root_;
+  std::optional<cancel_source> root_;
   failures untaken_;        // by report_lock_
   bool main_failed_ = false;  // by report_lock_
   os::lock report_lock_;

@@ -37,8 +37,8 @@ struct failure {
 struct failures {
   static constexpr std::size_t kept_max = 15;
 
-  failure primary;
-  std::array<failure, kept_max> suppressed;
+  failure primary = {};
+  std::array<failure, kept_max> suppressed = {};
   std::size_t suppressed_count = 0;
   std::size_t dropped = 0;
 

@@ -84,10 +84,10 @@ void join_leaf::delist() noexcept {
   if (!node.linked) return;
   record_->join_lock.lock();
   if (node.linked) {
-    wait_node_of<real_traits>* const next = node.next;
-    wait_node_of<real_traits>* const previous = node.previous;
-    (previous != nullptr ? previous->next : record_->joiners) = next;
-    if (next != nullptr) next->previous = previous;
+    wait_node_of<real_traits>* const after = node.next;
+    wait_node_of<real_traits>* const before = node.previous;
+    (before != nullptr ? before->next : record_->joiners) = after;
+    if (after != nullptr) after->previous = before;
     node.linked = false;
   }
   record_->join_lock.unlock();

@@ -17,14 +17,6 @@ class fiber;
 
 namespace internal {
 
-template <class R>
-struct unwrapped {
-  using type = R;
-};
-template <class T>
-struct unwrapped<result<T>> {
-  using type = T;
-};
 /// What a fiber's handle is about: a function that returns result<T> makes a fiber<T>.
 template <class F>
 using fiber_value = typename unwrapped<std::invoke_result_t<F&>>::type;

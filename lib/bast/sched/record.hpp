@@ -50,8 +50,18 @@ struct fiber_operations {
 /// How a fiber ended.
 enum class fiber_end : std::uint8_t { none, value, exception, failed };
 
+struct started_links {
+  fiber_record* previous = nullptr;  // of its worker's list
+  ready_link* wait = nullptr;        // while it is parked
+};
+
 struct fiber_record {
   static constexpr std::size_t room_bytes = 32;
+
+  fiber_record() noexcept : started() {}
+  fiber_record(const fiber_record&) = delete;
+  fiber_record& operator=(const fiber_record&) = delete;
+  ~fiber_record() = default;
 
   coro_block block;  // first: an entry function receives it
 
@@ -63,10 +73,7 @@ struct fiber_record {
   const char* name = nullptr;
   fiber_record* next = nullptr;  // of its worker's list; or in an inbox, unstarted or free
   union {
-    struct {
-      fiber_record* previous;  // of its worker's list
-      ready_link* wait;        // while it is parked
-    };
+    started_links started;
     site_key site;  // unstarted
   };
 

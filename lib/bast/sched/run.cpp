@@ -36,11 +36,27 @@ void run_session::finish() noexcept {
   is_finished_ = true;
 }
 
-failures run_session::failures_of(failure&& primary) noexcept {
-  failures all = core_->take_failures();
-  all.primary = std::move(primary);
+failures only(const error& why) noexcept {
+  failures all;
+  all.primary.why = why;
   return all;
 }
+
+failures run_session::failures_of(const error& why) noexcept {
+  failures all = core_->take_failures();
+  all.primary.why = why;
+  all.primary.fiber = "main";
+  return all;
+}
+
+#if BAST_EXCEPTIONS
+failures run_session::failures_of(std::exception_ptr exception) noexcept {
+  failures all = core_->take_failures();
+  all.primary.exception = std::move(exception);
+  all.primary.fiber = "main";
+  return all;
+}
+#endif
 
 guest_pass::guest_pass(runtime_core& core) noexcept : core_(core) { core_.enter(); }
 guest_pass::~guest_pass() { core_.leave(); }

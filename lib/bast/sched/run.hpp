@@ -43,7 +43,10 @@ class run_session {
   /// Runs until no fiber is left.
   void finish() noexcept;
   /// After finish(): the failure of main, and the untaken ones after it.
-  [[nodiscard]] failures failures_of(failure&& primary) noexcept;
+  [[nodiscard]] failures failures_of(const error& why) noexcept;
+#if BAST_EXCEPTIONS
+  [[nodiscard]] failures failures_of(std::exception_ptr exception) noexcept;
+#endif
   const std::shared_ptr<runtime_core>& core() const noexcept { return core_; }
 
  private:
@@ -62,6 +65,9 @@ template <class F>
   session.set_main(**made);
   return fiber_access::make<fiber_value<std::decay_t<F>>>(**made);
 }
+
+/// The failure of a run that has not begun.
+failures only(const error& why) noexcept;
 
 /// A guest of a runtime that may have ended.
 class guest_pass {
@@ -96,12 +102,12 @@ template <class F>
     const std::source_location& where = std::source_location::current()) {
   using value = internal::fiber_value<std::decay_t<F>>;
   auto session = internal::run_session::create(options);
-  if (!session) return std::unexpected(failures{.primary = {.why = session.error()}});
+  if (!session) return std::unexpected(internal::only(session.error()));
   fiber<value> handle;
   if (auto spawned = internal::spawn_main(*session, std::forward<F>(main), site_key::at(where))) {
     handle = std::move(*spawned);
   } else {
-    return std::unexpected(failures{.primary = {.why = spawned.error()}});
+    return std::unexpected(internal::only(spawned.error()));
   }
   session->finish();
 #if BAST_EXCEPTIONS
@@ -109,7 +115,7 @@ template <class F>
 #endif
     result<value> outcome = internal::take_outcome<value>(*internal::fiber_access::release(handle));
     if (!outcome) {
-      return std::unexpected(session->failures_of({.why = outcome.error(), .fiber = "main"}));
+      return std::unexpected(session->failures_of(outcome.error()));
     }
     if constexpr (std::is_void_v<value>) {
       return {};
@@ -118,8 +124,7 @@ template <class F>
     }
 #if BAST_EXCEPTIONS
   } catch (...) {
-    return std::unexpected(
-        session->failures_of({.exception = std::current_exception(), .fiber = "main"}));
+    return std::unexpected(session->failures_of(std::current_exception()));
   }
 #endif
 }

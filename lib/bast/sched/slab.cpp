@@ -9,10 +9,6 @@ namespace {
 constexpr std::size_t places_per_record = sizeof(fiber_record) / sizeof(coro_block);
 constexpr std::size_t records_per_chunk = (chunk_blocks - 1) / places_per_record;
 
-fiber_record& record_of(chunk& in, std::size_t index) noexcept {
-  return fiber_record::of(in.block(1 + index * places_per_record));
-}
-
 }  // namespace
 
 result<record_slab*> record_slab::create(const void* core) noexcept {
@@ -87,8 +83,9 @@ fiber_record* record_slab::take_slowly() noexcept {
     chunks_ = &fresh;
     for (std::size_t i = records_per_chunk; i-- > 0;) {
       // The generations of an earlier use of the chunk go on (F-3).
-      const coro_tag tag = fresh.block(1 + i * places_per_record).tag;
-      auto* const made = ::new (&fresh.block(1 + i * places_per_record)) fiber_record;
+      coro_block& place = fresh.block(1 + i * places_per_record);
+      const coro_tag tag = place.tag;
+      auto* const made = ::new (static_cast<void*>(&place)) fiber_record;
       made->block.tag = make_tag(generation_of(tag), 0, coro_state::free);
       made->home = this;
       made->next = free_;

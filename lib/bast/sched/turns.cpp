@@ -108,10 +108,9 @@ coro_block* worker::start(fiber_record& f) noexcept {
   }
   bind(f.block, **stack, (*stack)->top - sizeof(coro_attachment*), enter);
   attachment_of(f.block) = &root_;
-  f.wait = nullptr;
-  f.previous = nullptr;
+  f.started = {};
   f.next = fibers_;
-  if (fibers_ != nullptr) fibers_->previous = &f;
+  if (fibers_ != nullptr) fibers_->started.previous = &f;
   fibers_ = &f;
   running_ = &f;
   return &f.block;
@@ -126,8 +125,8 @@ void worker::enter(arch::context* self) noexcept {
 
 void worker::end(fiber_record& f) noexcept {
   BAST_CHECK(!is_forked(), "a fiber ended in a forked child: leave the child by _exit or exec");
-  (f.previous != nullptr ? f.previous->next : fibers_) = f.next;
-  if (f.next != nullptr) f.next->previous = f.previous;
+  (f.started.previous != nullptr ? f.started.previous->next : fibers_) = f.next;
+  if (f.next != nullptr) f.next->started.previous = f.started.previous;
   is_ending_ = true;
   is_published_ = false;
   publish_to_own(f);
@@ -233,9 +232,9 @@ void worker::park(ready_link& who) {
 #endif
   who.fiber = &me;
   who.parked = true;
-  me.wait = &who;
+  me.started.wait = &who;
   switch_away(me, &me);
-  me.wait = nullptr;
+  me.started.wait = nullptr;
   who.parked = false;
 }
 

@@ -42,7 +42,6 @@ result<void> worker::open() noexcept {
   event_loop::enter(&*loop_);
   root_.token = core_.root().token();
   root_.by_executor = true;
-  process_ = os::fork_mark::here();
   outer_scheduler_ = std::exchange(this_thread.scheduler, this);
   outer_recycle_ = std::exchange(this_thread.recycle, [](coro_block& ended) noexcept {
     this_worker->take_back(fiber_record::of(ended));
@@ -237,8 +236,8 @@ void worker::root_registration::fired(real_record& record, const cancel_reason&)
 void worker::cancel_waits() noexcept {
   cancel_posted_.store(false, std::memory_order_relaxed);
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
-    if (f->wait == nullptr || !f->wait->cancellable) continue;
-    if (waiter::cancel(*f->wait)) ready_.append(*f->wait);
+    if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
+    if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
   }
 }
 

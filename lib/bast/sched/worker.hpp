@@ -131,7 +131,6 @@ class worker final : public executor {
   std::uint64_t ended() const noexcept { return ended_.read(); }
   std::uint64_t daemons_spawned() const noexcept { return daemons_spawned_.read(); }
   std::uint64_t daemons_ended() const noexcept { return daemons_ended_.read(); }
-  bool is_forked() const noexcept { return process_.is_forked(); }
   event_loop& events() noexcept { return *loop_; }
   std::size_t index() const noexcept { return index_; }
   /// After close(): ends the slab, which lives on while handles hold its records.
@@ -209,7 +208,6 @@ class worker final : public executor {
   epoll_backend* backend_ = nullptr;
   std::optional<event_loop> loop_;
   root_registration registration_;
-  os::fork_mark process_;
   // What the thread had before.
   executor* outer_scheduler_ = nullptr;
   void (*outer_recycle_)(coro_block&) noexcept = nullptr;
