@@ -34,7 +34,7 @@ enum class chunk_kind : std::uint8_t { coroutines, fibers };
 /// The contents of a chunk's first block, which is no coroutine.
 struct chunk {
   shared_word<pool_core*> owner;  // null in a chunk of fibers
-  chunk* next;  // in the list of its owner or of the table
+  chunk* next;                    // in the list of its owner or of the table
 
   /// The blocks usable for coroutines are 1 .. chunk_blocks - 1.
   coro_block& block(std::size_t index) noexcept {
@@ -53,7 +53,7 @@ alignas(chunk_bytes) extern constinit coro_block never_valid;
 /// Takes a chunk for `owner`. Its blocks keep their generations. Thread-safe. Errors: no_memory,
 /// `limit`.
 [[nodiscard]] result<chunk*> take_chunk(pool_core* owner,
-                                       chunk_kind kind = chunk_kind::coroutines) noexcept;
+                                        chunk_kind kind = chunk_kind::coroutines) noexcept;
 
 /// Returns a chunk, whose blocks are all free or retired. Thread-safe; never fails.
 void give_chunk(chunk& unused, chunk_kind kind = chunk_kind::coroutines) noexcept;

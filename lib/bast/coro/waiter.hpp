@@ -44,8 +44,8 @@ namespace bast::inline BAST_ABI::internal {
 template <class Atomics>
 struct basic_ready_link {
   coro_block* coroutine = nullptr;
-  void* fiber = nullptr;      // the scheduler's: whose wait it is
-  bool cancellable = false;   // its scheduler may cancel it; set by the owner before wait()
+  void* fiber = nullptr;     // the scheduler's: whose wait it is
+  bool cancellable = false;  // its scheduler may cancel it; set by the owner before wait()
   // From here on owned by the executor.
   bool parked = false;
   bool linked = false;

@@ -91,9 +91,7 @@ class basic_work_deque {
     if (static_cast<std::ptrdiff_t>(bottom - top_->load(std::memory_order_relaxed)) <= 0) {
       return std::nullopt;
     }
-    return array_->load(std::memory_order_relaxed)
-        ->at(bottom - 1)
-        .load(std::memory_order_relaxed);
+    return array_->load(std::memory_order_relaxed)->at(bottom - 1).load(std::memory_order_relaxed);
   }
 
   /// The owner. The newest value, or none. Wait-free.

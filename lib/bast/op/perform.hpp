@@ -59,9 +59,7 @@ class performance : private abandonable {
     }
     performance& performs;
   };
-  static void abandoned(abandonable& self) noexcept {
-    static_cast<performance&>(self).leave();
-  }
+  static void abandoned(abandonable& self) noexcept { static_cast<performance&>(self).leave(); }
   /// May be called again.
   void leave() noexcept {
     stop_.end();

@@ -27,9 +27,8 @@ std::uint64_t microseconds_of(std::string_view digits) noexcept {
 std::string_view text_of(const char* path, std::span<char> memory) noexcept {
   const auto file = open_file(path, O_RDONLY);
   if (!file) return {};
-  const auto got = internal::system_call(call::read, -1L, [&] {
-    return ::read(file->get(), memory.data(), memory.size());
-  });
+  const auto got = internal::system_call(
+      call::read, -1L, [&] { return ::read(file->get(), memory.data(), memory.size()); });
   return got > 0 ? std::string_view(memory.data(), static_cast<std::size_t>(got))
                  : std::string_view();
 }
@@ -54,7 +53,8 @@ std::uint64_t quota_of_group(std::string_view mount, std::string_view group) noe
   if (!name_file("/cpu.max")) return 0;
   if (const auto line = line_of(path, memory); !line.empty()) return quota_of_line(line);
   if (!name_file("/cpu.cfs_quota_us")) return 0;
-  const std::uint64_t quota = microseconds_of(line_of(path, memory));  // -1: no limit, and no number
+  const std::uint64_t quota =
+      microseconds_of(line_of(path, memory));  // -1: no limit, and no number
   (void)name_file("/cpu.cfs_period_us");
   const std::uint64_t period = microseconds_of(line_of(path, memory));
   return period == 0 ? 0 : quota * milli / period;

@@ -62,7 +62,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void report(failure&& untaken) noexcept;
   /// After finish(): the suppressed ones.
   failures take_failures() noexcept { return std::move(untaken_); }
-  bool owns(const worker* asked) const noexcept { return asked != nullptr && &asked->core() == this; }
+  bool owns(const worker* asked) const noexcept {
+    return asked != nullptr && &asked->core() == this;
+  }
 
   // --- any thread --------------------------------------------------------------------------------
 
@@ -83,6 +85,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void submit_to(worker_group& group, fiber_record& f) noexcept;
   worker_group& default_group() noexcept { return *groups_.front(); }
   bool is_forked() const noexcept { return process_.is_forked(); }
+
  private:
   void end() noexcept;
   bool none_is_left(bool daemons_count) const noexcept;
@@ -96,7 +99,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::vector<std::unique_ptr<worker_group>> groups_;
   std::vector<std::thread> threads_;
   std::optional<cancel_source> root_;
-  failures untaken_;        // by report_lock_
+  failures untaken_;          // by report_lock_
   bool main_failed_ = false;  // by report_lock_
   os::lock report_lock_;
   os::fork_mark process_ = os::fork_mark::here();

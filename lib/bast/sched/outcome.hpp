@@ -29,10 +29,11 @@ struct fiber_code {
                 "a fiber returns a value, not a reference");
   static constexpr bool is_outside = !fits_record<F> || !fits_record<stored>;
   /// Of the block for both, 0 if the record has room.
-  static constexpr std::size_t outside_bytes =
-      !is_outside ? 0 : sizeof(F) > sizeof(stored) ? sizeof(F) : sizeof(stored);
-  static constexpr std::size_t alignment =
-      alignof(F) > alignof(stored) ? alignof(F) : alignof(stored);
+  static constexpr std::size_t outside_bytes = !is_outside                  ? 0
+                                               : sizeof(F) > sizeof(stored) ? sizeof(F)
+                                                                            : sizeof(stored);
+  static constexpr std::size_t alignment = alignof(F) > alignof(stored) ? alignof(F)
+                                                                        : alignof(stored);
   static_assert(alignment <= alignof(std::max_align_t) || fits_record<F>,
                 "a fiber's function or result has an alignment that the heap does not give");
 

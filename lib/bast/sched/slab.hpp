@@ -61,7 +61,7 @@ class record_slab {
   error why_{errc::no_memory, "spawn", "no memory for the fiber"};
   basic_inbox<fiber_record> arriving_;
   os::lock lock_;
-  bool has_ended_ = false;      // by lock_
+  bool has_ended_ = false;       // by lock_
   std::size_t outstanding_ = 0;  // by lock_, once it has ended
 };
 

@@ -31,12 +31,11 @@ namespace internal {
 /// A record that holds no callable yet; of a worker, or null: of a guest of `core`. `outside_bytes`:
 /// of the block for callable and value, 0 if they lie in the record.
 [[nodiscard]] result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
-                                    const fiber_operations& operations,
-                                    std::size_t outside_bytes) noexcept;
+                                                  const fiber_operations& operations,
+                                                  std::size_t outside_bytes) noexcept;
 /// The same for a thread that is no worker, into the default pool unless the options name one.
 [[nodiscard]] result<fiber_record*> prepare_guest_spawn(runtime_core& core,
-                                                        const spawn_options& options,
-                                                        site_key site,
+                                                        const spawn_options& options, site_key site,
                                                         const fiber_operations& operations,
                                                         std::size_t outside_bytes) noexcept;
 

@@ -18,7 +18,7 @@ namespace bast::test {
 
 /// Runs `body` in a forked child and returns its result as the exit status, or 128 plus the signal
 /// that ended the child. The child runs no destructors and no exit handlers. A child that hangs is
-/// killed. Under qemu-user it is tried again: there a fork hangs, rarely, if a thread of the program
+/// killed. Under qemu-user it is tried again: there a fork hangs, rarely, if a thread of the test
 /// ended just before, because the emulator's own thread for it still holds a lock of the emulator.
 template <class Body>
 int in_child(Body body) {
