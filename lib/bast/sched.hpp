@@ -5,6 +5,7 @@
 //   run             runs a program of fibers, and returns when all have ended
 //   spawn, fiber    starts one; its handle, which takes the outcome
 //   yield_now       lets others run
+//   fiber_local     a value for a fiber and those that it spawns
 //   runtime_handle  a runtime as other threads see it
 //
 // docs/fibers.md teaches them; sched/README.md states the guarantees.
@@ -13,6 +14,7 @@
 #include <bast/config.hpp>
 
 #include "bast/sched/fiber.hpp"
+#include "bast/sched/fiber_local.hpp"
 #include "bast/sched/options.hpp"
 #include "bast/sched/run.hpp"
 #include "bast/sched/spawn.hpp"

@@ -72,6 +72,8 @@ class executor {
   /// Cancels the resumption of `who`. `woken`: wake() was called for it or is about to be; waits
   /// for that call and removes `who` from the queue.
   virtual void forget(ready_link& who, bool woken) noexcept = 0;
+  /// The running coroutine has not waited for long, though it could have: lets others run (IO-7).
+  virtual void relent() {}
   /// True in a child that was forked after it was made: its thread is not there (IO-15).
   bool is_forked() const noexcept { return process_.is_forked(); }
 

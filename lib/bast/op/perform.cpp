@@ -83,8 +83,10 @@ result<const leaf*> performance::perform() {
     if (governed != nullptr && governed->by_executor) {
       waiter_.let_executor_cancel();
     } else if (governed != nullptr) {
+      is_registered_ = true;
       stop_.begin(governed->token);
     }
+    has_waited_ = true;
     if (!performer_.wait(all_)) {
       auto cancelled = governed->token.check(operation_name);
       BAST_ASSERT(!cancelled);

@@ -43,6 +43,7 @@ class performance : private abandonable {
   [[nodiscard]] result<const leaf*> perform();
   /// Phase 1 alone. Null: nothing was ready.
   [[nodiscard]] result<const leaf*> poll();
+  bool has_waited() const noexcept { return has_waited_; }
   /// The branches that have lost are told; wraps may run.
   void finish() noexcept {
     if (std::exchange(finished_, true)) return;
@@ -62,7 +63,7 @@ class performance : private abandonable {
   static void abandoned(abandonable& self) noexcept { static_cast<performance&>(self).leave(); }
   /// May be called again.
   void leave() noexcept {
-    stop_.end();
+    if (std::exchange(is_registered_, false)) stop_.end();
     performer_.leave(all_);
   }
   progress attempt();
@@ -71,8 +72,19 @@ class performance : private abandonable {
   waiter waiter_;
   performer performer_;
   cancellation stop_;
+  bool is_registered_ = false;  // stop_
+  bool has_waited_ = false;
   bool finished_ = false;
 };
+
+/// After a perform that ended without waiting: one of those that a fiber may do in a row (IO-7).
+inline void spend_op() {
+  thread_state& thread = this_thread;
+  if (thread.scheduler != nullptr && thread.current != nullptr && thread.ops_left-- == 0)
+      [[unlikely]] {
+    thread.scheduler->relent();
+  }
+}
 
 /// Seeds the choice among ready arms of the calling thread, for a run that repeats.
 void seed_choices(std::uint64_t seed) noexcept;
@@ -114,6 +126,7 @@ template <operation Op>
   const auto chosen = run.perform();
   run.finish();
   if (!chosen) return std::unexpected(chosen.error());
+  if (!run.has_waited()) internal::spend_op();
   return plan.take(*chosen);
 }
 

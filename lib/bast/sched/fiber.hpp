@@ -38,12 +38,12 @@ class [[nodiscard]] fiber {
   fiber& operator=(const fiber&) = delete;
   /// Leaves the fiber to its runtime. Never waits.
   ~fiber() {
-    if (record_ != nullptr) internal::drop(*record_);
+    if (record_ != nullptr) internal::drop_handle(*record_);
   }
 
   /// Waits until the fiber has ended, and takes its outcome: returns the value, or rethrows the
-  /// exception. From a fiber, or any OS thread. The handle is empty afterwards, and the fiber's memory
-  /// is free. If the wait is cancelled, nothing is taken. Errors: cancelled; bad_state (the handle is
+  /// exception. From a fiber, or any OS thread. The handle is empty afterwards, and the fiber's
+  /// memory is free. If the wait is cancelled, nothing is taken. Errors: cancelled; bad_state (the handle is
   /// empty); deadlock (the calling fiber itself); no_memory or `limit`: there was no stack for it,
   /// and its function has not run; those that the function returned.
   [[nodiscard]] result<T> join();
@@ -116,6 +116,9 @@ done_op fiber<T>::done() const noexcept {
 }
 template <class T>
 result<T> fiber<T>::join() {
+  if (internal::join_usual(record_)) [[likely]] {
+    return internal::take_outcome<T>(*std::exchange(record_, nullptr));
+  }
   return perform(joined());
 }
 

@@ -40,13 +40,18 @@ void dispose(fiber_record& finished) noexcept {
   give_back(finished);
 }
 
-void drop(fiber_record& f) noexcept {
+void drop_handle(fiber_record& f) noexcept {
   f.join_lock.lock();
   // Relaxed: under the lock.
   const bool has_ended = f.finished.load(std::memory_order_relaxed);
   f.is_dropped = true;
   f.join_lock.unlock();
   if (has_ended) dispose(f);
+}
+
+bool join_usual(fiber_record* f) noexcept {
+  worker* const here = this_worker;
+  return f != nullptr && here != nullptr && here->may_join_own(*f) && here->join_own(*f);
 }
 
 progress join_leaf::look(performer& who, bool links) {

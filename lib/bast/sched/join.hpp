@@ -16,11 +16,15 @@ void give_back(fiber_record& unused) noexcept;
 /// Any thread.
 void dispose(fiber_record& finished) noexcept;
 /// The handle is gone: disposes of the record now, or when the fiber ends. Any thread.
-void drop(fiber_record& f) noexcept;
+void drop_handle(fiber_record& f) noexcept;
 /// The error that a finished fiber has returned, or null.
 const error* error_of(fiber_record& finished) noexcept;
 /// Frees the block outside the record, if there is one.
 void free_storage(fiber_record& f) noexcept;
+
+/// The usual join, from a fiber: true if `f` has ended. False if it was cancelled, or is another kind
+/// of join: then perform() it.
+bool join_usual(fiber_record* f) noexcept;
 
 /// Waits until a fiber has ended. Null: the handle is empty.
 class join_leaf final : public basic_leaf<real_traits> {

@@ -6,7 +6,7 @@
 
 namespace bast::inline BAST_ABI {
 
-// Of the quota at least two: one busy worker would otherwise stop everything (Go 1.25 does the same).
+// At least two of a quota: one busy worker would otherwise stop everything. Go 1.25 does the same.
 std::size_t default_workers() noexcept {
   const std::size_t processors = os::usable_processors();
   const std::uint64_t quota = os::processor_quota_milli();

@@ -34,6 +34,9 @@ namespace bast::inline BAST_ABI::internal {
 
 struct fiber_record;
 class record_slab;
+struct local_node;
+local_node* keep(local_node* shared) noexcept;
+void drop(local_node* held) noexcept;
 
 /// What depends on the types of the callable and its result.
 struct fiber_operations {
@@ -68,7 +71,7 @@ struct fiber_record {
   // Its own line.
   const fiber_operations* operations = nullptr;
   record_slab* home = nullptr;  // where its memory belongs
-  void* unused = nullptr;
+  local_node* locals = nullptr;
   std::uint64_t no_tag = 0;  // I1
   const char* name = nullptr;
   fiber_record* next = nullptr;  // of its worker's list; or in an inbox, unstarted or free
@@ -121,6 +124,7 @@ inline void set_up(fiber_record& f, fiber_record* parent, site_key site,
   f.name = nullptr;
   f.site = site;
   f.parent = parent;
+  f.locals = parent != nullptr && parent->locals != nullptr ? keep(parent->locals) : nullptr;
   f.joiners = nullptr;
   // Relaxed: published with the record.
   f.finished.store(false, std::memory_order_relaxed);

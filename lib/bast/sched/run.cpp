@@ -84,14 +84,17 @@ bool runtime_handle::cancel(const cancel_reason& why) const noexcept {
 std::size_t runtime_handle::workers() const noexcept { return core_->size(); }
 
 result<void> yield_now() {
-  if (auto goes_on = this_coro::checkpoint(); !goes_on) return goes_on;
+  constexpr static_string operation = "yield_now";
+  // The same afterwards: bindings are on the caller's stack.
+  const internal::coro_attachment* const governed = internal::governing_attachment();
+  if (governed != nullptr && governed->token.is_cancelled()) return governed->token.check(operation);
   internal::worker* const here = internal::this_worker;
   if (here == nullptr || here->running() == nullptr) {
     ::sched_yield();
   } else if (!here->is_forked()) {
     here->yield();
   }
-  return this_coro::checkpoint();
+  return governed != nullptr ? governed->token.check(operation) : result<void>();
 }
 
 namespace this_fiber {

@@ -11,6 +11,7 @@ result<void> make_storage(fiber_record& f, std::size_t outside_bytes) noexcept {
   if (outside_bytes == 0) return {};
   void* const block = os::allocate(outside_bytes);
   if (block == nullptr) {
+    drop(std::exchange(f.locals, nullptr));
     give_back(f);
     return fail(errc::no_memory, "spawn", "no memory for the function and its result",
                 static_cast<std::int64_t>(outside_bytes));

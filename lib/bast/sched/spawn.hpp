@@ -22,14 +22,14 @@ struct spawn_options {
   const char* name = nullptr;
   /// A pool of run_options::pools; null: that of the spawning fiber.
   const char* pool = nullptr;
-  /// The runtime does not wait for it: when all others have ended, it is cancelled, and then awaited.
+  /// When all other fibers have ended, it is cancelled, and then awaited.
   bool daemon = false;
 };
 
 namespace internal {
 
-/// A record that holds no callable yet; of a worker, or null: of a guest of `core`. `outside_bytes`:
-/// of the block for callable and value, 0 if they lie in the record.
+/// A record that holds no callable yet. `outside_bytes`: the size of the block for callable and
+/// value, 0 if they lie in the record.
 [[nodiscard]] result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
                                                   const fiber_operations& operations,
                                                   std::size_t outside_bytes) noexcept;
@@ -47,6 +47,7 @@ void place_callable(fiber_record& f, G&& function) {
     ~undo() {
       if (record == nullptr) return;
       free_storage(*record);
+      drop(std::exchange(record->locals, nullptr));
       give_back(*record);
     }
   } guard{&f};
@@ -70,8 +71,8 @@ void submit_guest_spawn(runtime_core& core, fiber_record& f, const spawn_options
 
 }  // namespace internal
 
-/// Makes a fiber that runs `function`, on a worker of the caller's pool; it does not run within this
-/// call (IO-8). Copies or moves the function in, unless it fails: then the argument is unchanged.
+/// Makes a fiber that runs `function`, on a worker of the caller's pool. It does not run within
+/// this call (IO-8). Copies or moves the function in; if it fails, the argument is unchanged.
 /// The child inherits the fiber-locals of the caller. Only on a worker: in a fiber, or a function
 /// that it calls; other threads use runtime_handle::spawn. Never suspends. Throws what the copy
 /// throws. Allocates only if function or result do not fit in 32 bytes, and for memory of fibers.

@@ -119,6 +119,7 @@ coro_block* worker::start(fiber_record& f) noexcept {
 void worker::enter(arch::context* self) noexcept {
   fiber_record& f = fiber_record::of(*reinterpret_cast<coro_block*>(self));
   first_arrival(f.block);
+  this_thread.ops_left = ops_max;
   f.operations->run(f);
   this_worker->end(f);
 }
@@ -164,6 +165,8 @@ void worker::take_back(fiber_record& f) noexcept {
   stacks_.release(*std::exchange(f.block.stack, nullptr));
   may_start_own_ = own_ != nullptr;
   const bool is_daemon = f.is_daemon;
+  if (f.locals != nullptr) [[unlikely]]
+    drop(std::exchange(f.locals, nullptr));
   if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
   if (!is_published_) publish(f);
   count_end(is_daemon);
@@ -177,6 +180,7 @@ void worker::count_end(bool is_daemon) noexcept {
 
 void worker::fail_start(fiber_record& f, const error& why) noexcept {
   f.operations->destroy_callable(f);
+  drop(std::exchange(f.locals, nullptr));
   ::new (static_cast<void*>(f.room)) error(why);
   f.end = fiber_end::failed;
   const bool is_daemon = f.is_daemon;
@@ -221,6 +225,7 @@ void worker::publish(fiber_record& f) noexcept {
     park_for_resumer();
   }
   running_ = &me;
+  this_thread.ops_left = ops_max;
 }
 
 void worker::park(ready_link& who) {
@@ -238,9 +243,39 @@ void worker::park(ready_link& who) {
   who.parked = false;
 }
 
+// As perform() of a join, without the generality: one object, one arm, and the root's token.
+bool worker::join_own(fiber_record& f) noexcept {
+  waiter who(this);
+  wait_node_of<real_traits> node;
+  node.who = &who;
+  node.arm = arm_first;
+  f.join_lock.lock();
+  // Relaxed: under the lock.
+  const bool has_ended = f.finished.load(std::memory_order_relaxed);
+  if (has_ended || f.joiners != nullptr) {
+    f.join_lock.unlock();
+    return has_ended;
+  }
+  node.armed = who.arm();
+  f.joiners = &node;
+  node.linked = true;
+  f.join_lock.unlock();
+  who.let_executor_cancel();
+  if (who.wait() != arm_cancelled) return true;
+  f.join_lock.lock();
+  if (node.linked) f.joiners = nullptr;
+  f.join_lock.unlock();
+  return false;
+}
+
 void worker::forget(ready_link& who, bool woken) noexcept {
   who.parked = false;
   if (woken) ready_.remove(who);
+}
+
+void worker::relent() {
+  this_thread.ops_left = ops_max;
+  if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield();
 }
 
 void worker::yield() {

@@ -155,8 +155,8 @@ bool worker::has_something() const noexcept {
 
 void worker::sleep() noexcept {
   remote_.flush();
-  // I5. All changes of `sleeping_` are exchanges, so that each sees what came before the others; the
-  // deques are ordered by fences.
+  // I5. All changes of `sleeping_` are exchanges, so that each sees what came before the others;
+  // the deques are ordered by fences.
   sleeping_->exchange(true, std::memory_order_acq_rel);  // pairs with that in ring()
   group_.sleepers->fetch_add(1, std::memory_order_relaxed);
   os::real_atomics::fence(std::memory_order_seq_cst);
@@ -191,7 +191,7 @@ void worker::wake_thief() noexcept {
   for (std::size_t i = 1; i < group_.count; ++i) {
     const std::size_t at = group_.first + (index_ - group_.first + i) % group_.count;
     worker& other = core_.at(at);
-    // Acquire and release: as in ring().
+    // Acquire and release: pairs with those in sleep().
     if (other.sleeping_->exchange(false, std::memory_order_acq_rel)) return other.loop_->wake();
   }
   group_.searching->store(0, std::memory_order_relaxed);

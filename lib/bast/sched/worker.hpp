@@ -66,6 +66,7 @@ class tally {
 class worker final : public executor {
  public:
   static constexpr std::int32_t turns_max = 256;
+  static constexpr std::uint32_t ops_max = 128;  // as tokio's cooperative budget
   static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
 
   worker(runtime_core& core, worker_group& group, std::size_t index) noexcept;
@@ -117,9 +118,18 @@ class worker final : public executor {
   // --- for fibers --------------------------------------------------------------------------------
 
   void yield();
+  /// True if the running fiber may wait for the end of `f` by join_own(): it is not nested, `f` is
+  /// another one, and the root's token governs and has not fired.
+  bool may_join_own(const fiber_record& f) const noexcept {
+    return running_ != nullptr && this_thread.current == &running_->block && running_ != &f &&
+           attachment_of(running_->block) == &root_ && !root_.token.is_cancelled() && !is_forked();
+  }
+  /// Waits for the end of `f`. False: the wait was cancelled, or another one waits for `f` too.
+  bool join_own(fiber_record& f) noexcept;
   void wake(ready_link& who) noexcept override;
   void park(ready_link& who) override;
   void forget(ready_link& who, bool woken) noexcept override;
+  void relent() override;
 
   // --- any thread --------------------------------------------------------------------------------
 
@@ -189,8 +199,8 @@ class worker final : public executor {
   basic_ready_list<os::real_atomics> ready_;
   work_deque<fiber_record*> unstarted_;
   fiber_record* fibers_ = nullptr;  // started and not ended, the newest first
-  // Unstarted, and for this worker alone, oldest first: main, and those for which no stack was left.
-  // These are tried again when one comes back.
+  // Unstarted, and for this worker alone, oldest first: main, and those that found no stack left,
+  // which are tried again when one comes back.
   fiber_record* own_ = nullptr;
   fiber_record* last_own_ = nullptr;
   bool may_start_own_ = false;
