@@ -8,7 +8,10 @@ namespace bast::inline BAST_ABI::internal {
 
 result<void> waiter::check(static_string operation, const executor* home) noexcept {
   const coro_block* const running = this_thread.current;
-  if (running == nullptr) return {};
+  if (running == nullptr && this_thread.suspension_forbidden == 0) return {};
+  if (running == nullptr) {
+    return fail(errc::bad_state, operation, "what an event loop calls may not wait");
+  }
   if (is_stand_in(*running)) {
     return fail(errc::bad_state, operation, "a cancellation callback may not suspend");
   }
