@@ -11,6 +11,7 @@
 #include <bast/config.hpp>
 
 #include "bast/io/backend.hpp"
+#include "bast/io/descriptor_ops.hpp"
 #include "bast/io/epoll_backend.hpp"
 #include "bast/io/event_loop.hpp"
 #include "bast/io/time.hpp"
