@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `io`: the time and the events of a worker. For the library's own schedulers.
+// The face of layer `io`: time, and what happens outside of the program.
 //
-//   bast::internal::wheel timers(now_ns);
-//   timers.arm(mine, now_ns + 1'000'000);
-//   while (auto* due = timers.advance(now_ns)) { ... }   // in order, and never early
+//   perform(bast::sleep_for(10ms));
+//   auto got = perform(bast::timeout(numbers.receive(), 100ms));
 //
-// io/README.md states its guarantees.
+// io/README.md states the guarantees.
 #pragma once
 
 #include <bast/config.hpp>
 
 #include "bast/io/backend.hpp"
+#include "bast/io/descriptor_ops.hpp"
 #include "bast/io/epoll_backend.hpp"
 #include "bast/io/event_loop.hpp"
+#include "bast/io/time.hpp"
+#include "bast/io/timed_call.hpp"
 #include "bast/io/wheel.hpp"

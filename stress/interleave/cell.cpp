@@ -244,20 +244,22 @@ void atomic_cell::unchanged(const access& a, std::uint64_t value) const {
 }
 
 // Without ordering, like a futex. Returns spuriously, but not twice in a row.
-void atomic_cell::wait(const std::uint32_t* values, std::uint32_t expected,
-                       const place& where) const {
+bool atomic_cell::wait(const std::uint32_t* values, std::uint32_t expected, const place& where,
+                       bool has_deadline) const {
   const access a = {operation::wait, std::memory_order::relaxed, where};
   begin(a);
   const std::uint32_t value = values[latest_slot()];
   if (machine* const m = exploring()) {
     if (value != expected) see(*m, a, history_.latest());
     bool& spurious = m->me().woke_spuriously;
-    spurious = value == expected && !spurious && m->depart(2, departure::spurious) == 1;
+    const bool expired = has_deadline && value == expected && m->depart(2, departure::expired) == 1;
+    spurious = !expired && value == expected && !spurious && m->depart(2, departure::spurious) == 1;
     m->remember(label_, a, value, value);
-    if (spurious) return;
+    if (spurious || expired) return expired;
   }
   machine* const m = machine::current();
   if (m != nullptr && value == expected) m->sleep(*this, where);
+  return false;
 }
 
 void plain_cell::did_read(const place& where, std::uint64_t value) const {

@@ -88,8 +88,10 @@ class atomic_cell : public cell {
   void unchanged(const access& a, std::uint64_t value) const;
 
   std::uint8_t latest_slot() const noexcept { return history_.at(history_.latest()).slot; }
-  /// Sleeps if the latest of the values, which is in latest_slot(), is as expected.
-  void wait(const std::uint32_t* values, std::uint32_t expected, const place& where) const;
+  /// Sleeps if the latest of the values, which is in latest_slot(), is as expected. True if the
+  /// deadline, where there is one, has passed instead.
+  bool wait(const std::uint32_t* values, std::uint32_t expected, const place& where,
+            bool has_deadline = false) const;
 
  private:
   void see(machine& m, const access& a, unsigned index) const;

@@ -40,6 +40,13 @@ struct model_atomics {
                    std::source_location where = std::source_location::current()) {
     word.wait(word.values_, expected, where);
   }
+  /// As wait(). The deadline may pass at any time, or never: if nothing else ends the wait, no
+  /// thread can continue. Returns true if it has passed.
+  static bool wait_until(const atomic<std::uint32_t>& word, std::uint32_t expected,
+                         std::int64_t /*deadline_ns*/,
+                         std::source_location where = std::source_location::current()) {
+    return word.wait(word.values_, expected, where, true);
+  }
   static void wake_all(const atomic<std::uint32_t>* word,
                        std::source_location where = std::source_location::current()) {
     internal::wake(word, operation::wake_all, where);

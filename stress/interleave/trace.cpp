@@ -103,6 +103,7 @@ const char* print(departure how) noexcept {
     case departure::later: return " (stored later)";
     case departure::earlier: return " (before a later one)";
     case departure::spurious: return " (spurious)";
+    case departure::expired: return " (expired)";
   }
   return "?";
 }

@@ -66,6 +66,7 @@ enum class departure : std::uint8_t {
   later,     // A load reads what is stored later.
   earlier,   // A store comes before an earlier one.
   spurious,  // A wait, or a weak compare_exchange.
+  expired,   // A wait whose deadline has passed.
 };
 
 struct event {

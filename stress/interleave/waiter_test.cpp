@@ -121,6 +121,31 @@ TEST(WaiterOrders, I3_TheWakeIsTheLastAccess) {
   }
 }
 
+/// A thread that waits until a time, against a committer: one of them ends the wait, and the thread
+/// goes on after the other's last access.
+TEST(WaiterOrders, I3_ADeadlineAgainstACommitter) {
+  expect_exhausted(explore(every_order, [](world& w) {
+    auto wait = std::make_unique<one_wait>(nullptr);
+    bool committed = false;
+    model_atomics::plain<int> value = 0;
+    w.spawn([&, at = wait.get()] {
+      committed = at->who.commit(at->armed, 5);
+      if (!committed) return;
+      value = 7;
+      at->who.wake();
+    });
+    w.spawn([&] {
+      const std::uint16_t arm = wait->who.wait_until(wait->armed, 6, 1);
+      w.check(arm == (committed ? 5 : 6), "the arm of the one that committed");
+      // Else its address belongs to the committer until its check, as under an object's lock.
+      if (!committed) return;
+      w.check(value == 7, "what the committer did is seen");
+      wait.reset();
+    });
+    w.run();
+  }));
+}
+
 TEST(ReadyListOrders, WhatIsPushedArrivesOnceAndTheLoopIsTold) {
   expect_exhausted(explore(bound_3, [](world& w) {
     loop home;

@@ -93,6 +93,7 @@
   X(started_though_cancelled)    \
   X(foreign_descriptor_kept)     \
   X(equal_timers_reversed)       \
+  X(limit_beats_the_op)          \
   X(other_direction_forgotten)   \
   X(old_event_taken)             \
   X(wake_flag_kept)

@@ -53,4 +53,17 @@ class no_suspension {
   };
 };
 
+/// As no_suspension; and the thread itself, which runs an event loop, may not wait either, where
+/// it, and no coroutine, calls the function (waiter::check).
+class no_waiting {
+ public:
+  no_waiting() noexcept { ++this_thread.suspension_forbidden; }
+  ~no_waiting() { --this_thread.suspension_forbidden; }
+  no_waiting(const no_waiting&) = delete;
+  no_waiting& operator=(const no_waiting&) = delete;
+
+ private:
+  no_suspension coroutine_;
+};
+
 }  // namespace bast::inline BAST_ABI::internal

@@ -8,6 +8,9 @@ namespace bast::inline BAST_ABI::internal {
 
 result<void> waiter::check(static_string operation, const executor* home) noexcept {
   const coro_block* const running = this_thread.current;
+  if (running == nullptr && this_thread.suspension_forbidden != 0) {
+    return fail(errc::bad_state, operation, "what an event loop calls may not wait");
+  }
   if (running == nullptr) {
     if (this_thread.scheduler == nullptr) return {};
     return fail(errc::deadlock, operation,

@@ -19,8 +19,10 @@
 //   I2  Committers reach a waiter through a node that is linked in an object, under that object's
 //       lock, or through a callback whose unregistration waits for it. After the owner has removed
 //       its nodes and callbacks, and no wake is pending, only the owner accesses the waiter.
-//   I3  Each successful commit is followed by exactly one wake(), which is the committer's last
-//       access. The owner neither continues nor ends before it.
+//   I3  Each successful commit by another is followed by exactly one wake(), which is the
+//       committer's last access. The owner neither continues nor ends before it. What the owner
+//       commits itself, by settle(), withdraw(), or wait_until() at its deadline, is followed by
+//       none.
 //   I4  An armed word is never valid twice at one address: the owner's thread counts the epochs,
 //       and a coroutine never leaves its thread.
 //   I6  Only the owner claims, and while it holds the claim it waits for no lock and runs no user
@@ -204,6 +206,20 @@ class basic_waiter {
     return disarm();
   }
 
+  /// Owner only, an OS thread: as wait(), and at `deadline_ns` commits `arm` itself unless another
+  /// has committed before; then it waits for that one's wake.
+  [[nodiscard, gnu::noinline]] std::uint16_t wait_until(armed_word armed, std::uint16_t arm,
+                                                        std::int64_t deadline_ns) noexcept {
+    // Acquire: pairs with the release in wake().
+    while (done_.load(std::memory_order_acquire) == 0) {
+      if (!Atomics::wait_until(done_, 0, deadline_ns)) continue;
+      if (commit(armed, arm)) break;
+      wait_for_bell();  // I3
+    }
+    return disarm();
+  }
+  bool is_thread() const noexcept { return home_ == nullptr; }
+
   /// Owner only: ends the wait, if it is armed. Afterwards no commit succeeds and no wake is
   /// pending. Returns the arm that was committed before, or arm_cancelled. May wait for a committer
   /// between its commit() and its wake().
@@ -256,7 +272,8 @@ class basic_waiter {
 class waiter : public basic_waiter<os::real_atomics, executor> {
  public:
   /// Fails if the caller may not wait. `operation` names the caller in errors. Errors: bad_state
-  /// (code that may not suspend), not_in_fiber (a coroutine without an executor).
+  /// (code that may not suspend, or that an event loop calls), not_in_fiber (a coroutine without an
+  /// executor).
   [[nodiscard]] static result<void> check(static_string operation,
                                           const executor* home = executor_here()) noexcept;
   /// Requires that check() succeeded.

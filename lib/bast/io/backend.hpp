@@ -36,6 +36,10 @@ class io_backend {
 
   /// CLOCK_MONOTONIC, or the time of a simulation.
   [[nodiscard]] virtual std::uint64_t now_ns() noexcept = 0;
+  /// One look, without waiting. Errors: as os::is_ready.
+  [[nodiscard]] virtual result<bool> is_ready(int fd, os::readiness awaited) noexcept {
+    return os::is_ready(fd, awaited);
+  }
   /// What watch() needs for this descriptor, so that it allocates nothing (O-17). Errors: invalid
   /// (a negative number), no_memory.
   [[nodiscard]] virtual result<void> reserve(int fd) noexcept = 0;

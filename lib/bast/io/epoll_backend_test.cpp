@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/io/epoll_backend.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -68,6 +68,9 @@ class basic_branch {
   virtual leaf* leaf_of(std::uint16_t arm) noexcept = 0;
 
   basic_branch* next = nullptr;
+  /// Tried after all others of a perform, also if more are ready: a time limit, which a ready op
+  /// beats (O-14).
+  bool is_last_resort = false;
 
  protected:
   ~basic_branch() = default;

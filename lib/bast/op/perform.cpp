@@ -36,7 +36,8 @@ void seed_choices(std::uint64_t seed) noexcept {
 // The bias of the remainder is below 2^-48 for 65,534 arms.
 std::uint64_t random_below(std::uint64_t count) noexcept { return next_random() % count; }
 
-// Uniformly among the ready (O-13): those that are not would be tried in vain.
+// Uniformly among the ready (O-13): those that are not would be tried in vain. Last resorts come
+// after them (O-14): they are put at the end.
 progress performance::attempt() {
   branch* on_stack[few];
   branch** ready = on_stack;
@@ -50,13 +51,18 @@ progress performance::attempt() {
     ready = static_cast<branch**>(memory.get());
   }
   std::size_t count = 0;
+  std::size_t last_resorts = all_.size();
   for (branch* b = all_.first(); b != nullptr; b = b->next) {
-    if (b->looks_ready()) ready[count++] = b;
+    if (!b->looks_ready()) continue;
+    const bool is_last = b->is_last_resort && !BAST_MUTANT(limit_beats_the_op);
+    ready[is_last ? --last_resorts : count++] = b;
   }
   for (std::size_t i = count; i > 1; --i) {
     std::swap(ready[i - 1], ready[random_below(i)]);
   }
-  return performer_.attempt({ready, count});
+  const progress got = performer_.attempt({ready, count});
+  if (got != progress::none) return got;
+  return performer_.attempt({ready + last_resorts, all_.size() - last_resorts});
 }
 
 result<const leaf*> performance::poll() {

@@ -84,6 +84,21 @@ class basic_performer {
     in.append(mine.node);
     linked_ = true;
   }
+  /// As link(), for a committer that needs no list of the leaf: a timer, a watch, a job.
+  void expect(leaf& mine) noexcept {
+    mine.node.who = &waiter_;
+    mine.node.armed = armed_;
+    linked_ = true;
+  }
+  /// An OS thread performs, not a coroutine.
+  bool is_thread() const noexcept { return waiter_.is_thread(); }
+  /// Of an OS thread, which has no timers: it commits this leaf itself at that time (O-16). Of
+  /// several the earliest; of equal ones the first (IO-5).
+  void expire_at(leaf& mine, std::int64_t at_ns) noexcept {
+    if (at_ns >= expires_ns_) return;
+    expires_ns_ = at_ns;
+    expiring_ = mine.node.arm;
+  }
   /// Numbers a leaf before it is tried with an armed waiter. Fails with `limit`.
   [[nodiscard]] bool number(leaf& mine) {
     if (arms_ == arms_max) {
@@ -117,7 +132,9 @@ class basic_performer {
   }
   /// Phase 3. False if it was cancelled.
   bool wait(const list& all) {
-    const std::uint16_t arm = waiter_.wait();
+    const std::uint16_t arm = expires_ns_ == INT64_MAX
+                                  ? waiter_.wait()
+                                  : waiter_.wait_until(armed_, expiring_, expires_ns_);
     is_armed_ = false;
     return choose(all, arm);
   }
@@ -160,6 +177,8 @@ class basic_performer {
   waiter& waiter_;
   std::uint64_t armed_ = 0;
   std::size_t arms_ = 0;
+  std::int64_t expires_ns_ = INT64_MAX;  // of an OS thread: no deadline
+  std::uint16_t expiring_ = arm_cancelled;
   bool is_armed_ = false;
   bool linked_ = false;
   leaf* chosen_ = nullptr;

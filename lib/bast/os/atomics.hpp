@@ -30,6 +30,10 @@ struct [[gnu::visibility("default")]] real_atomics {
   /// Sleeps while `word` is `expected`. May return spuriously, so callers loop. Kernel: futex,
   /// private to the process.
   static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
+  /// As wait(), at most until `deadline_ns` (CLOCK_MONOTONIC; not negative). True if that has
+  /// passed, false if it may not have, or the word differs. Never true early.
+  [[nodiscard]] static bool wait_until(const std::atomic<std::uint32_t>& word,
+                                       std::uint32_t expected, std::int64_t deadline_ns) noexcept;
   /// Wakes all threads that sleep on `word`. It need not exist any more: the kernel uses only the
   /// address.
   static void wake_all(const std::atomic<std::uint32_t>* word) noexcept;

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "bast/os/clock.hpp"
 #include "bast/os/fault_injection.hpp"
 #include "bast/os/process.hpp"
 #include "bast/testing/asleep.hpp"
@@ -40,6 +41,43 @@ TEST(Atomics, AWaitForAnotherValueReturnsAtOnce) {
   const std::atomic<std::uint32_t> word{1};
   real_atomics::wait(word, 0);
   real_atomics::wait(word, 2);
+}
+
+TEST(RealAtomics, AWaitUntilATimeIsNotEarlyAndEndsBeforeItOnlyByTheWord) {
+  std::atomic<std::uint32_t> word{1};
+  for (const std::int64_t ahead : {-1'000'000, 0, 1, 1'000'000}) {
+    const std::int64_t deadline = monotonic_ns() + ahead;
+    while (!real_atomics::wait_until(word, 1, deadline)) {
+    }
+    EXPECT_GE(monotonic_ns(), deadline);
+  }
+  const std::int64_t far = monotonic_ns() + 3'600'000'000'000;
+  EXPECT_FALSE(real_atomics::wait_until(word, 0, far)) << "it differs";
+  EXPECT_FALSE(real_atomics::wait_until(word, 0, 0)) << "it differs, so the time is not looked at";
+  std::atomic<std::uint32_t> id{0};
+  bool expired = false;
+  std::thread sleeper([&] {
+    id.store(thread_id());
+    while (word.load() == 1) expired = real_atomics::wait_until(word, 1, far);
+  });
+  while (id.load() == 0) ::sched_yield();
+  test::wait_until_asleep(id.load());
+  word.store(2);
+  real_atomics::wake_all(&word);
+  sleeper.join();
+  EXPECT_FALSE(expired);
+}
+
+TEST(RealAtomics, ARefusedWaitUntilATimeEndsByTheClock) {
+  const std::atomic<std::uint32_t> word{1};
+  for (const int error_number : {EINTR, EPERM, ENOSYS, ETIMEDOUT}) {
+    const fault_scope fault(
+        {.kind = call::futex_wait, .nth = 1, .persistent = true, .error_number = error_number});
+    const std::int64_t deadline = monotonic_ns() + 100'000;
+    while (!real_atomics::wait_until(word, 1, deadline)) {
+    }
+    EXPECT_GE(monotonic_ns(), deadline);
+  }
 }
 
 TEST(Atomics, WakeAllWakesEverySleeper) {
