@@ -40,6 +40,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] result<void> begin() noexcept;
   /// Runs until no fiber is left, and ends the workers.
   void finish() noexcept;
+  /// The workers have stopped: joins their threads.
+  void end() noexcept;
   /// After begin(), if nothing was spawned: ends the workers.
   void end_unused() noexcept;
   worker& first() noexcept { return *workers_.front(); }
@@ -55,6 +57,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// nobody is.
   void end_if_over() noexcept;
   void main_ended(bool failed) noexcept;
+  /// True if no fiber is left, daemons among them or not.
+  bool none_is_left(bool daemons_count) const noexcept;
   std::size_t size() const noexcept { return workers_.size(); }
   worker& at(std::size_t index) noexcept { return *workers_[index]; }
   worker_group* group(const char* name) noexcept;
@@ -87,8 +91,6 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   bool is_forked() const noexcept { return process_.is_forked(); }
 
  private:
-  void end() noexcept;
-  bool none_is_left(bool daemons_count) const noexcept;
   void drain_guests() noexcept;
   result<void> make_workers();
   void stop() noexcept;

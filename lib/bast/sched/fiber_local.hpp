@@ -64,7 +64,8 @@ class fiber_local {
 
  private:
   struct node : internal::local_node {
-    node(const void* of, T&& v) : local_node{of, &held, nullptr, destroy_node}, held(std::move(v)) {}
+    node(const void* of, T&& v)
+        : local_node{of, &held, nullptr, destroy_node}, held(std::move(v)) {}
     static void destroy_node(internal::local_node& self) noexcept {
       os::destroy(static_cast<node*>(&self));
     }

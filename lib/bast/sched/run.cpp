@@ -87,7 +87,8 @@ result<void> yield_now() {
   constexpr static_string operation = "yield_now";
   // The same afterwards: bindings are on the caller's stack.
   const internal::coro_attachment* const governed = internal::governing_attachment();
-  if (governed != nullptr && governed->token.is_cancelled()) return governed->token.check(operation);
+  if (governed != nullptr && governed->token.is_cancelled())
+    return governed->token.check(operation);
   internal::worker* const here = internal::this_worker;
   if (here == nullptr || here->running() == nullptr) {
     ::sched_yield();

@@ -26,6 +26,8 @@ class runtime_handle;
 
 namespace internal {
 
+struct runtime_access;
+
 /// One runtime, from its creation to its end, on the thread that runs it.
 class run_session {
  public:
@@ -157,6 +159,7 @@ class runtime_handle {
   [[nodiscard]] std::size_t workers() const noexcept;
 
  private:
+  friend struct internal::runtime_access;
   explicit runtime_handle(std::shared_ptr<internal::runtime_core> core) noexcept
       : core_(std::move(core)) {}
   std::shared_ptr<internal::runtime_core> core_;
@@ -176,6 +179,26 @@ result<fiber<internal::fiber_value<std::decay_t<F>>>> runtime_handle::spawn(
   internal::place_callable<callable>(**made, std::forward<F>(function));
   internal::submit_guest_spawn(*core_, **made, options);
   return internal::fiber_access::make<internal::fiber_value<callable>>(**made);
+}
+
+namespace internal {
+
+struct runtime_access {
+  static runtime_handle handle(std::shared_ptr<runtime_core> core) noexcept {
+    return runtime_handle(std::move(core));
+  }
+};
+
+}  // namespace internal
+
+/// perform(), from an OS thread that runs no fibers. Errors also: deadlock (on a worker, where it
+/// would block those that it waits for; IO-11).
+template <operation Op>
+[[nodiscard]] result<value_of<Op>> block_on(Op op) {
+  if (internal::this_worker != nullptr) {
+    return fail(errc::deadlock, "block_on", "a worker's thread would block: perform the op");
+  }
+  return perform(std::move(op));
 }
 
 /// Lets the other fibers of this worker run, and goes to the end of their queue. Outside a fiber

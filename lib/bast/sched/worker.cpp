@@ -39,28 +39,36 @@ result<void> worker::open() noexcept {
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
   loop_.emplace(*backend_);
-  event_loop::enter(&*loop_);
   root_.token = core_.root().token();
   root_.by_executor = true;
-  outer_scheduler_ = std::exchange(this_thread.scheduler, this);
-  outer_recycle_ = std::exchange(this_thread.recycle, [](coro_block& ended) noexcept {
-    this_worker->take_back(fiber_record::of(ended));
-  });
-  this_worker = this;
+  attach();
   registration_.begin(root_.token);
   return {};
 }
 
+void worker::attach() noexcept {
+  outer_scheduler_ = std::exchange(this_thread.scheduler, this);
+  outer_recycle_ = std::exchange(this_thread.recycle, [](coro_block& ended) noexcept {
+    this_worker->take_back(fiber_record::of(ended));
+  });
+  event_loop::enter(&*loop_);
+  this_worker = this;
+}
+
+void worker::detach() noexcept {
+  this_worker = nullptr;
+  event_loop::enter(nullptr);
+  this_thread.scheduler = outer_scheduler_;
+  this_thread.recycle = outer_recycle_;
+}
+
 void worker::close() noexcept {
-  if (this_worker == this) {
+  if (root_.by_executor) {
     registration_.end();
-    this_worker = nullptr;
-    this_thread.scheduler = outer_scheduler_;
-    this_thread.recycle = outer_recycle_;
+    if (this_worker == this) detach();
   }
   remote_.flush();
-  root_.token = {};
-  if (event_loop::here() == (loop_ ? &*loop_ : nullptr)) event_loop::enter(nullptr);
+  root_ = {};
   loop_.reset();
   if (backend_ != nullptr) epoll_backend::destroy(std::exchange(backend_, nullptr));
 }
@@ -101,12 +109,23 @@ void worker::loop() noexcept {
 }
 
 void worker::turn(std::uint64_t until_ns) noexcept {
+  attach();
+  retract();
+  (void)loop_->turn(0);  // Also for the wake that made fd() readable.
   look(0);
-  if (run_one()) return;
+  const bool has_run = run_one();
   core_.end_if_over();
-  if (core_.is_stopping() || until_ns == 0) return;
-  look(until_ns);
-  (void)run_one();
+  if (!has_run && until_ns != 0 && !core_.is_stopping()) {
+    announce();
+    if (!has_something()) (void)loop_->turn(until_ns);
+    retract();
+    look(0);
+    (void)run_one();
+    core_.end_if_over();
+  }
+  announce();
+  if (has_something()) loop_->wake();  // The host's loop sees it.
+  detach();
 }
 
 void worker::look(std::uint64_t until_ns) noexcept {
@@ -153,20 +172,28 @@ bool worker::has_something() const noexcept {
   return false;
 }
 
-void worker::sleep() noexcept {
+// I5. All changes of `sleeping_` are exchanges, so that each sees what came before the others; the
+// deques are ordered by fences.
+void worker::announce() noexcept {
   remote_.flush();
-  // I5. All changes of `sleeping_` are exchanges, so that each sees what came before the others;
-  // the deques are ordered by fences.
   sleeping_->exchange(true, std::memory_order_acq_rel);  // pairs with that in ring()
   group_.sleepers->fetch_add(1, std::memory_order_relaxed);
   os::real_atomics::fence(std::memory_order_seq_cst);
-  core_.end_if_over();
-  if (!has_something()) (void)loop_->turn(~std::uint64_t{0});
+}
+
+// From here on it searches: what is pushed later needs another one.
+void worker::retract() noexcept {
   sleeping_->exchange(false, std::memory_order_acq_rel);  // pairs with that in ring()
   group_.sleepers->fetch_sub(1, std::memory_order_relaxed);
-  // From here on it searches: what is pushed later needs another one.
   group_.searching->store(0, std::memory_order_relaxed);
   os::real_atomics::fence(std::memory_order_seq_cst);
+}
+
+void worker::sleep() noexcept {
+  announce();
+  core_.end_if_over();
+  if (!has_something()) (void)loop_->turn(no_deadline_ns);
+  retract();
 }
 
 // --- from elsewhere ------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class tally {
 class worker final : public executor {
  public:
   static constexpr std::int32_t turns_max = 256;
-  static constexpr std::uint32_t ops_max = 128;  // as tokio's cooperative budget
+  static constexpr std::uint32_t ops_max = 128;          // as tokio's cooperative budget
   static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
 
   worker(runtime_core& core, worker_group& group, std::size_t index) noexcept;
@@ -83,9 +83,17 @@ class worker final : public executor {
   void close() noexcept;
   /// Runs fibers until the runtime stops.
   void loop() noexcept;
-  /// One slice for a guest: at most `switches_per_look` switches after a look that waits until
-  /// `until_ns` if nothing is ready.
+  /// The thread stops to be a worker's until the next turn(): after open(), for guest mode.
+  void detach_for_turns() noexcept {
+    announce();
+    detach();
+  }
+  /// One turn for a guest: runs what is ready, at most `switches_per_look` switches; if nothing is,
+  /// waits for it until `until_ns`.
   void turn(std::uint64_t until_ns) noexcept;
+  /// Between turns: to watch, and until when.
+  [[nodiscard]] int fd() const noexcept { return backend_->fd(); }
+  [[nodiscard]] std::uint64_t next_ns() const noexcept { return loop_->timers().next_ns(); }
 
   // --- for spawn; on this thread -----------------------------------------------------------------
 
@@ -152,8 +160,6 @@ class worker final : public executor {
     static void fired(real_record& record, const cancel_reason&) noexcept;
     worker& who;
   };
-  struct storage;
-
   coro_block* pick(const fiber_record* parent) noexcept;
   coro_block* pick_fairly() noexcept;
   coro_block* resume(ready_link& link) noexcept {
@@ -174,6 +180,10 @@ class worker final : public executor {
   bool run_one() noexcept;
   void look(std::uint64_t until_ns) noexcept;
   void collect() noexcept;
+  void attach() noexcept;
+  void detach() noexcept;
+  void announce() noexcept;
+  void retract() noexcept;
   void sleep() noexcept;
   bool has_something() const noexcept;
   void tell_thieves() noexcept;
