@@ -120,6 +120,7 @@ result<void> runtime_core::begin() noexcept {
     first().close();
     return ready;
   }
+  in_loops_.store(workers_.size(), std::memory_order_relaxed);  // before the threads start
   std::atomic<std::size_t> ready{0};
   std::atomic<bool> failed{false};
   error why{errc::limit, "run", "no more threads"};
@@ -136,12 +137,15 @@ result<void> runtime_core::begin() noexcept {
         // Release: pairs with the acquire below. The last access to the variables of begin().
         ready.fetch_add(1, std::memory_order_release);
         if (runs) mine.loop();
+        leave_together();
         mine.close();
       });
     }
 #if BAST_EXCEPTIONS
   } catch (...) {
     failed = true;
+    // Relaxed: those that were not started have nothing to publish.
+    in_loops_.fetch_sub(workers_.size() - 1 - threads_.size(), std::memory_order_relaxed);
   }
 #endif
   // Acquire: pairs with the release above.
@@ -172,7 +176,17 @@ void runtime_core::end() noexcept {
   first().close();
 }
 
+// I3
+void runtime_core::leave_together() noexcept {
+  // Acquire and release: what each of them has done to others comes before their close().
+  in_loops_.fetch_sub(1, std::memory_order_acq_rel);
+  for (unsigned round = 0; in_loops_.load(std::memory_order_acquire) != 0; ++round) {
+    os::real_atomics::relax(round);
+  }
+}
+
 void runtime_core::join() noexcept {
+  leave_together();
   for (std::thread& each : threads_) each.join();
   threads_.clear();
 }
