@@ -99,7 +99,7 @@ coro_block* worker::steal() noexcept {
 coro_block* worker::start(fiber_record& f) noexcept {
   const auto stack = stacks_.acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
-    if (fibers_ == nullptr) {
+    if (fibers_ == nullptr && !stack_returns_) {
       fail_start(f, stack.error());
     } else {
       keep(f);
@@ -133,7 +133,10 @@ void worker::end(fiber_record& f) noexcept {
   publish_to_own(f);
   is_ending_ = false;
   const fiber_record* const parent = f.parent;
-  if (coro_block* const next = pick(parent)) finish_to(*next, running_here(next->tag));
+  stack_returns_ = true;
+  coro_block* const next = pick(parent);
+  stack_returns_ = false;
+  if (next != nullptr) finish_to(*next, running_here(next->tag));
   ended_to_loop_ = &f;
   finish_for_resumer();
 }

@@ -203,6 +203,7 @@ class worker final : public executor {
   ready_link* handoff_ = nullptr;  // woken by the fiber that ends (I4)
   bool is_ending_ = false;
   bool is_published_ = false;       // the end of the fiber that ended last (I3)
+  bool stack_returns_ = false;      // that of the fiber that ends, when the next one has arrived
   std::int32_t turns_ = turns_max;  // until the next round
   std::int32_t switches_ = switches_per_look;
   std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
