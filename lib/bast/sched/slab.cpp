@@ -31,6 +31,7 @@ void record_slab::end(record_slab* slab) noexcept {
   const std::size_t left = slab->in_use();
   slab->has_ended_ = true;
   slab->outstanding_ = left;
+  slab->core_.store(nullptr, std::memory_order_relaxed);
   slab->lock_.unlock();
   if (left == 0) destroy(slab);
 }

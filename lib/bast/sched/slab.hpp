@@ -18,7 +18,11 @@ class record_slab {
  public:
   /// Of a worker of `core`, or null. Errors: no_memory.
   [[nodiscard]] static result<record_slab*> create(const void* core) noexcept;
-  [[nodiscard]] const void* belongs_to() const noexcept { return core_; }
+  /// Null once the owner has ended: another one may have its address then.
+  [[nodiscard]] const void* belongs_to() const noexcept {
+    // Relaxed: an owner at the address of an ended one was made after that has ended.
+    return core_.load(std::memory_order_relaxed);
+  }
   /// The owner ends: frees the slab now, or when its last record comes back.
   static void end(record_slab* slab) noexcept;
 
@@ -54,7 +58,7 @@ class record_slab {
   static void renew(fiber_record& unused) noexcept;
   static void destroy(record_slab* slab) noexcept;
 
-  const void* core_;
+  std::atomic<const void*> core_;
   fiber_record* free_ = nullptr;
   chunk* chunks_ = nullptr;
   std::size_t records_ = 0;
