@@ -252,16 +252,20 @@ void worker::wake(ready_link& who) noexcept {
 
 void worker::root_registration::fired(real_record& record, const cancel_reason&) noexcept {
   worker& w = static_cast<root_registration&>(reinterpret_cast<cancel_registration&>(record)).who;
-  w.cancel_posted_.store(true, std::memory_order_seq_cst);
+  // Release: pairs with the exchange in cancel_waits().
+  w.cancel_posted_.store(true, std::memory_order_release);
   if (this_worker == &w) {
     w.cancel_waits();  // C-18
+    // Once more at the next look: the caller may be a guard of a perform that waits afterwards.
+    w.cancel_posted_.store(true, std::memory_order_relaxed);
   } else {
     w.ring();
   }
 }
 
 void worker::cancel_waits() noexcept {
-  cancel_posted_.store(false, std::memory_order_relaxed);
+  // Acquire: pairs with the release in fired(). A wait that is cancelled finds its token cancelled.
+  if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
     if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
