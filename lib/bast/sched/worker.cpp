@@ -213,15 +213,27 @@ void worker::tell_thieves() noexcept {
 }
 
 void worker::wake_thief() noexcept {
-  // Relaxed: the fence before, and the one in sleep(), order it.
+  // Relaxed: the fence before, and the one in retract(), order it.
   if (group_.searching->exchange(1, std::memory_order_relaxed) != 0) return;
+  if (wake_one_of_group()) return;
+  group_.searching->store(0, std::memory_order_relaxed);
+  // Others have left it to this call. Those who come from here on do it themselves; but a worker
+  // that fell asleep behind the search above has not seen what they pushed.
+  os::real_atomics::fence(std::memory_order_seq_cst);
+  (void)wake_one_of_group();
+}
+
+bool worker::wake_one_of_group() noexcept {
   for (std::size_t i = 1; i < group_.count; ++i) {
     const std::size_t at = group_.first + (index_ - group_.first + i) % group_.count;
     worker& other = core_.at(at);
     // Acquire and release: pairs with those in sleep().
-    if (other.sleeping_->exchange(false, std::memory_order_acq_rel)) return other.loop_->wake();
+    if (other.sleeping_->exchange(false, std::memory_order_acq_rel)) {
+      other.loop_->wake();
+      return true;
+    }
   }
-  group_.searching->store(0, std::memory_order_relaxed);
+  return false;
 }
 
 void worker::submit_from_elsewhere(fiber_record& f) noexcept {

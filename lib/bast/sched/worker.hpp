@@ -188,6 +188,7 @@ class worker final : public executor {
   bool has_something() const noexcept;
   void tell_thieves() noexcept;
   void wake_thief() noexcept;
+  bool wake_one_of_group() noexcept;
   void cancel_waits() noexcept;
 
   static void enter(arch::context* self) noexcept;
