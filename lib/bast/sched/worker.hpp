@@ -106,7 +106,12 @@ class worker final : public executor {
   /// After reserve(): the fiber is complete.
   void submit(fiber_record& f) noexcept {
     count_spawn(f);
-    (void)unstarted_.push(&f);
+    // The copy of the callable may have spawned, and used the room.
+    if (!unstarted_.push(&f)) [[unlikely]] {
+      keep(f);
+      may_start_own_ = true;
+      return;
+    }
     if (group_.count > 1) tell_thieves();
   }
   /// The same, and no other worker takes it.
