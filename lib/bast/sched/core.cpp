@@ -160,10 +160,8 @@ result<void> runtime_core::begin() noexcept {
 }
 
 void runtime_core::end_unused() noexcept {
-  closed_.store(true, std::memory_order_seq_cst);
-  drain_guests();
-  stop();
-  end();
+  main_ended(true);
+  finish();
 }
 
 void runtime_core::finish() noexcept {

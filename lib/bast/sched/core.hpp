@@ -44,7 +44,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void finish() noexcept;
   /// The workers have stopped: joins their threads.
   void end() noexcept;
-  /// After begin(), if nothing was spawned: ends the workers.
+  /// After begin(), without a main fiber: cancels what was spawned all the same, and ends.
   void end_unused() noexcept;
   worker& first() noexcept { return *workers_.front(); }
   /// A worker's thread that has left its loop: waits until all have (I3).
