@@ -266,7 +266,10 @@ bool worker::join_own(fiber_record& f) noexcept {
   who.let_executor_cancel();
   if (who.wait() != arm_cancelled) return true;
   f.join_lock.lock();
-  if (node.linked) f.joiners = nullptr;
+  if (node.linked) {
+    (node.previous != nullptr ? node.previous->next : f.joiners) = node.next;
+    if (node.next != nullptr) node.next->previous = node.previous;
+  }
   f.join_lock.unlock();
   return false;
 }
