@@ -164,6 +164,7 @@ void worker::publish_to_own(fiber_record& f) noexcept {
 }
 
 void worker::take_back(fiber_record& f) noexcept {
+  const bool is_published = is_published_;
   f.block.hooks.ended();
   stacks_.release(*std::exchange(f.block.stack, nullptr));
   may_start_own_ = own_ != nullptr;
@@ -171,7 +172,7 @@ void worker::take_back(fiber_record& f) noexcept {
   if (f.locals != nullptr) [[unlikely]]
     drop(std::exchange(f.locals, nullptr));
   if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
-  if (!is_published_) publish(f);
+  if (!is_published) publish(f);
   count_end(is_daemon);
 }
 
