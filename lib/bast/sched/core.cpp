@@ -224,15 +224,15 @@ void runtime_core::end_if_over() noexcept {
     root_->cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
     return;
   }
-  // One of them decides; a guest that came before has left, or is seen in the sums.
-  if (is_ending_->exchange(true, std::memory_order_seq_cst)) return;
-  closed_.store(true, std::memory_order_seq_cst);  // I2
-  drain_guests();
-  if (none_is_left(true)) {
-    stop();
-  } else {
-    is_ending_->store(false, std::memory_order_seq_cst);
-  }
+  do {
+    // One of them decides; a guest that came before has left, or is seen in the sums.
+    if (is_ending_->exchange(true, std::memory_order_seq_cst)) return;
+    closed_.store(true, std::memory_order_seq_cst);  // I2
+    drain_guests();
+    if (none_is_left(true)) return stop();
+    // An exchange, to see what those have done who have left the decision to this one.
+    is_ending_->exchange(false, std::memory_order_seq_cst);
+  } while (none_is_left(true));
 }
 
 void runtime_core::stop() noexcept {

@@ -131,6 +131,7 @@ void worker::turn(std::uint64_t until_ns) noexcept {
 void worker::look(std::uint64_t until_ns) noexcept {
   switches_ = switches_per_look;
   collect();
+  core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
   if (cancel_posted_.load(std::memory_order_relaxed)) cancel_waits();
   if (until_ns != 0 || backend_->watched() != 0 || !loop_->timers().empty()) {
