@@ -3,6 +3,7 @@
 // Who runs next, and the switches there: the hot part of a worker.
 #include <utility>
 
+#include "bast/coro/no_suspension.hpp"
 #include "bast/coro/switch_to.hpp"
 #include "bast/coro/yielder.hpp"
 #include "bast/sched/core.hpp"
@@ -169,8 +170,10 @@ void worker::take_back(fiber_record& f) noexcept {
   stacks_.release(*std::exchange(f.block.stack, nullptr));
   may_start_own_ = own_ != nullptr;
   const bool is_daemon = f.is_daemon;
-  if (f.locals != nullptr) [[unlikely]]
+  if (f.locals != nullptr) [[unlikely]] {
+    const no_suspension guard;  // I6
     drop(std::exchange(f.locals, nullptr));
+  }
   if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
   if (!is_published) publish(f);
   count_end(is_daemon);
@@ -183,8 +186,11 @@ void worker::count_end(bool is_daemon) noexcept {
 }
 
 void worker::fail_start(fiber_record& f, const error& why) noexcept {
-  f.operations->destroy_callable(f);
-  drop(std::exchange(f.locals, nullptr));
+  {
+    const no_suspension guard;  // I6
+    f.operations->destroy_callable(f);
+    drop(std::exchange(f.locals, nullptr));
+  }
   ::new (static_cast<void*>(f.room)) error(why);
   f.end = fiber_end::failed;
   const bool is_daemon = f.is_daemon;
@@ -211,7 +217,10 @@ void worker::publish(fiber_record& f) noexcept {
   f.joiners = nullptr;
   const bool is_dropped = f.is_dropped;
   f.join_lock.unlock();  // I3
-  if (is_dropped) dispose(f);
+  if (is_dropped) {
+    const no_suspension guard;  // I6
+    dispose(f);
+  }
   while (woken != nullptr) {
     wait_node_of<real_traits>* const next = woken->next;
     woken->who->wake();

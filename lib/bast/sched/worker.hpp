@@ -23,6 +23,8 @@
 //       something for it does so first, and then asks whether it sleeps. Both ask by an exchange of
 //       one word, or with a fence between the two steps, so one of them sees the other, and no wake
 //       is lost (IO-9).
+//   I6  User code that a worker calls between two fibers, on the stack of whichever is there, may
+//       not suspend that one: the destructors of what nobody takes, and on_unhandled.
 #pragma once
 
 #include "bast/cancel.hpp"
