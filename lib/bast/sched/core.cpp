@@ -104,7 +104,7 @@ result<void> runtime_core::make_workers() {
   for (const auto& each : workers_) {
     if (auto ready = each->prepare(); !ready) return ready;
   }
-  auto slab = record_slab::create(nullptr);
+  auto slab = record_slab::create(nullptr, weak_from_this());
   if (!slab) return std::unexpected(slab.error());
   guest_slab_ = *slab;
   return {};
@@ -263,9 +263,21 @@ void runtime_core::report(failure&& untaken) noexcept {
   options_.unhandled.take(options_.unhandled.context, std::move(untaken));
 }
 
-void report_untaken(failure&& untaken) noexcept {
-  if (this_worker != nullptr) return this_worker->core().report(std::move(untaken));
-  write_untaken(nullptr, std::move(untaken));
+void report_untaken(const record_slab& home, failure&& untaken) noexcept {
+  if (this_worker != nullptr && home.belongs_to() == &this_worker->core()) {
+    return this_worker->core().report(std::move(untaken));
+  }
+  // A handle that was given up elsewhere. After the end, on_unhandled may be gone.
+  const std::shared_ptr<runtime_core> of = home.runtime();
+  if (of == nullptr || of->is_forked()) return write_untaken(nullptr, std::move(untaken));
+  const bool is_guest = !of->owns(this_worker);
+  if (is_guest) of->enter();
+  if (!is_guest || !of->is_closed()) {
+    of->report(std::move(untaken));
+  } else {
+    write_untaken(nullptr, std::move(untaken));
+  }
+  if (is_guest) of->leave();
 }
 
 // --- spawning ------------------------------------------------------------------------------------

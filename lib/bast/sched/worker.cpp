@@ -22,7 +22,7 @@ worker::~worker() {
 }
 
 result<void> worker::prepare() noexcept {
-  auto slab = record_slab::create(&core_);
+  auto slab = record_slab::create(&core_, core_.weak_from_this());
   if (!slab) return std::unexpected(slab.error());
   slab_ = *slab;
   return {};
