@@ -98,7 +98,7 @@ coro_block* worker::steal() noexcept {
 
 // Gives it a stack and a place in the list. Null: there is none for it.
 coro_block* worker::start(fiber_record& f) noexcept {
-  const auto stack = stacks_.acquire(f.site, f.name);
+  const auto stack = stacks_->acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
     if (fibers_ == nullptr && !stack_returns_) {
       fail_start(f, stack.error());
@@ -167,7 +167,7 @@ void worker::publish_to_own(fiber_record& f) noexcept {
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
   f.block.hooks.ended();
-  stacks_.release(*std::exchange(f.block.stack, nullptr));
+  stacks_->release(*std::exchange(f.block.stack, nullptr));
   may_start_own_ = own_ != nullptr;
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {

@@ -33,8 +33,9 @@ result<void> worker::open() noexcept {
   stack_options stacks = core_.options().stack;
   // As in coro_pool: Valgrind repeats a push that faulted.
   if constexpr (BAST_WITH_VALGRIND != 0) stacks.growth = stack_growth::demand;
-  if (auto ready = stacks_.init(stacks, core_.options().stacks_max); !ready) return ready;
-  stacks_.set_user(running_stack_of, this_thread.tag);
+  stacks_.emplace();
+  if (auto ready = stacks_->init(stacks, core_.options().stacks_max); !ready) return ready;
+  stacks_->set_user(running_stack_of, this_thread.tag);
   const auto backend = epoll_backend::create();
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
@@ -69,6 +70,7 @@ void worker::close() noexcept {
   }
   remote_.flush();
   root_ = {};
+  stacks_.reset();
   loop_.reset();
   if (backend_ != nullptr) epoll_backend::destroy(std::exchange(backend_, nullptr));
 }

@@ -226,7 +226,7 @@ class worker final : public executor {
   fiber_record* ended_to_loop_ = nullptr;
   record_slab* slab_ = nullptr;
   basic_remote_free<fiber_record> remote_;
-  stack_pool stacks_;
+  std::optional<stack_pool> stacks_;  // from open() to close(): handles outlive it
   coro_attachment root_;
   tally spawned_, ended_, daemons_spawned_, daemons_ended_;
 
