@@ -4,8 +4,8 @@
 // it.
 //
 //   I1  A fiber is counted as spawned before it can run, and as ended after its worker's last
-//       access to its record. So when, read in this order, the sums of ended and of spawned are equal, no
-//       fiber exists and none can spawn another.
+//       access to its record. So when, read in this order, the sums of ended and of spawned are
+//       equal, no fiber exists and none can spawn another.
 //   I2  A thread that is no worker of this runtime is a guest: it counts itself in before it passes
 //       something to a worker, and out after its last access. The workers end after the last guest
 //       has left, and `closed_`, which comes first, turns later ones away.

@@ -43,9 +43,9 @@ class [[nodiscard]] fiber {
 
   /// Waits until the fiber has ended, and takes its outcome: returns the value, or rethrows the
   /// exception. From a fiber, or any OS thread. The handle is empty afterwards, and the fiber's
-  /// memory is free. If the wait is cancelled, nothing is taken. Errors: cancelled; bad_state (the handle is
-  /// empty); deadlock (the calling fiber itself); no_memory or `limit`: there was no stack for it,
-  /// and its function has not run; those that the function returned.
+  /// memory is free. If the wait is cancelled, nothing is taken. Errors: cancelled; bad_state (the
+  /// handle is empty); deadlock (the calling fiber itself); no_memory or `limit`: there was no
+  /// stack for it, and its function has not run; those that the function returned.
   [[nodiscard]] result<T> join();
   /// The same as an op.
   [[nodiscard]] join_op<T> joined() noexcept;

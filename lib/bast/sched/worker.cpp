@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "bast/coro/switch_to.hpp"
+#include "bast/coro.hpp"
 #include "bast/sched/core.hpp"
 
 namespace bast::inline BAST_ABI::internal {

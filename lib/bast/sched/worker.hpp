@@ -26,8 +26,7 @@
 #pragma once
 
 #include "bast/cancel.hpp"
-#include "bast/io/epoll_backend.hpp"
-#include "bast/io/event_loop.hpp"
+#include "bast/io.hpp"
 #include "bast/lockfree.hpp"
 #include "bast/sched/options.hpp"
 #include "bast/sched/slab.hpp"
