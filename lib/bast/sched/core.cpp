@@ -104,7 +104,7 @@ result<void> runtime_core::make_workers() {
   for (const auto& each : workers_) {
     if (auto ready = each->prepare(); !ready) return ready;
   }
-  auto slab = record_slab::create(nullptr);
+  auto slab = record_slab::create(nullptr, weak_from_this());
   if (!slab) return std::unexpected(slab.error());
   guest_slab_ = *slab;
   return {};
@@ -120,6 +120,7 @@ result<void> runtime_core::begin() noexcept {
     first().close();
     return ready;
   }
+  in_loops_.store(workers_.size(), std::memory_order_relaxed);  // before the threads start
   std::atomic<std::size_t> ready{0};
   std::atomic<bool> failed{false};
   error why{errc::limit, "run", "no more threads"};
@@ -136,12 +137,15 @@ result<void> runtime_core::begin() noexcept {
         // Release: pairs with the acquire below. The last access to the variables of begin().
         ready.fetch_add(1, std::memory_order_release);
         if (runs) mine.loop();
+        leave_together();
         mine.close();
       });
     }
 #if BAST_EXCEPTIONS
   } catch (...) {
     failed = true;
+    // Relaxed: those that were not started have nothing to publish.
+    in_loops_.fetch_sub(workers_.size() - 1 - threads_.size(), std::memory_order_relaxed);
   }
 #endif
   // Acquire: pairs with the release above.
@@ -156,10 +160,8 @@ result<void> runtime_core::begin() noexcept {
 }
 
 void runtime_core::end_unused() noexcept {
-  closed_.store(true, std::memory_order_seq_cst);
-  drain_guests();
-  stop();
-  end();
+  main_ended(true);
+  finish();
 }
 
 void runtime_core::finish() noexcept {
@@ -172,7 +174,17 @@ void runtime_core::end() noexcept {
   first().close();
 }
 
+// I3
+void runtime_core::leave_together() noexcept {
+  // Acquire and release: what each of them has done to others comes before their close().
+  in_loops_.fetch_sub(1, std::memory_order_acq_rel);
+  for (unsigned round = 0; in_loops_.load(std::memory_order_acquire) != 0; ++round) {
+    os::real_atomics::relax(round);
+  }
+}
+
 void runtime_core::join() noexcept {
+  leave_together();
   for (std::thread& each : threads_) each.join();
   threads_.clear();
 }
@@ -212,15 +224,15 @@ void runtime_core::end_if_over() noexcept {
     root_->cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
     return;
   }
-  // One of them decides; a guest that came before has left, or is seen in the sums.
-  if (is_ending_->exchange(true, std::memory_order_seq_cst)) return;
-  closed_.store(true, std::memory_order_seq_cst);  // I2
-  drain_guests();
-  if (none_is_left(true)) {
-    stop();
-  } else {
-    is_ending_->store(false, std::memory_order_seq_cst);
-  }
+  do {
+    // One of them decides; a guest that came before has left, or is seen in the sums.
+    if (is_ending_->exchange(true, std::memory_order_seq_cst)) return;
+    closed_.store(true, std::memory_order_seq_cst);  // I2
+    drain_guests();
+    if (none_is_left(true)) return stop();
+    // An exchange, to see what those have done who have left the decision to this one.
+    is_ending_->exchange(false, std::memory_order_seq_cst);
+  } while (none_is_left(true));
 }
 
 void runtime_core::stop() noexcept {
@@ -251,9 +263,21 @@ void runtime_core::report(failure&& untaken) noexcept {
   options_.unhandled.take(options_.unhandled.context, std::move(untaken));
 }
 
-void report_untaken(failure&& untaken) noexcept {
-  if (this_worker != nullptr) return this_worker->core().report(std::move(untaken));
-  write_untaken(nullptr, std::move(untaken));
+void report_untaken(const record_slab& home, failure&& untaken) noexcept {
+  if (this_worker != nullptr && home.belongs_to() == &this_worker->core()) {
+    return this_worker->core().report(std::move(untaken));
+  }
+  // A handle that was given up elsewhere. After the end, on_unhandled may be gone.
+  const std::shared_ptr<runtime_core> of = home.runtime();
+  if (of == nullptr || of->is_forked()) return write_untaken(nullptr, std::move(untaken));
+  const bool is_guest = !of->owns(this_worker);
+  if (is_guest) of->enter();
+  if (!is_guest || !of->is_closed()) {
+    of->report(std::move(untaken));
+  } else {
+    write_untaken(nullptr, std::move(untaken));
+  }
+  if (is_guest) of->leave();
 }
 
 // --- spawning ------------------------------------------------------------------------------------

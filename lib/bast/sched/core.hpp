@@ -9,6 +9,8 @@
 //   I2  A thread that is no worker of this runtime is a guest: it counts itself in before it passes
 //       something to a worker, and out after its last access. The workers end after the last guest
 //       has left, and `closed_`, which comes first, turns later ones away.
+//   I3  Workers wake each other, the last time in stop(). So each of them keeps what that needs
+//       until all have left their loops: another may be about to wake it.
 #pragma once
 
 #include <memory>
@@ -42,9 +44,11 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void finish() noexcept;
   /// The workers have stopped: joins their threads.
   void end() noexcept;
-  /// After begin(), if nothing was spawned: ends the workers.
+  /// After begin(), without a main fiber: cancels what was spawned all the same, and ends.
   void end_unused() noexcept;
   worker& first() noexcept { return *workers_.front(); }
+  /// A worker's thread that has left its loop: waits until all have (I3).
+  void leave_together() noexcept;
   cancel_source& root() noexcept { return *root_; }
 
   // --- workers -----------------------------------------------------------------------------------
@@ -114,6 +118,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::atomic<bool> main_ended_{false};
   std::atomic<bool> stopping_{false};
   padded<std::atomic<bool>> is_ending_;
+  std::atomic<std::size_t> in_loops_{0};  // I3: threads that may wake a worker
   std::atomic<bool> closed_{false};
   padded<std::atomic<std::uint32_t>> guests_;
 };

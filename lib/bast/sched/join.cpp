@@ -23,7 +23,7 @@ void free_storage(fiber_record& f) noexcept {
 void dispose(fiber_record& finished) noexcept {
   if (finished.end == fiber_end::value) {
     if (const error* const why = error_of(finished); why != nullptr && *why != errc::cancelled) {
-      report_untaken({.why = *why, .fiber = finished.name});
+      report_untaken(*finished.home, {.why = *why, .fiber = finished.name});
     }
     if (finished.operations->destroy_value != nullptr) finished.operations->destroy_value(finished);
   } else {
@@ -35,7 +35,7 @@ void dispose(fiber_record& finished) noexcept {
     }
 #endif
     if (finished.end == fiber_end::failed) untaken.why = finished.failure();
-    report_untaken(std::move(untaken));
+    report_untaken(*finished.home, std::move(untaken));
   }
   give_back(finished);
 }

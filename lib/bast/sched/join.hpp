@@ -8,8 +8,9 @@
 
 namespace bast::inline BAST_ABI::internal {
 
-/// A failure that no joiner took.
-void report_untaken(failure&& untaken) noexcept;
+/// A failure that no joiner took, of a fiber of this slab: goes to the on_unhandled of its runtime,
+/// and when that has ended, to standard error. Any thread.
+void report_untaken(const record_slab& home, failure&& untaken) noexcept;
 /// Frees a finished record whose outcome was taken, or has no value. Any thread.
 void give_back(fiber_record& unused) noexcept;
 /// Destroys the outcome of a finished fiber, reports a failure as untaken, and frees the record.

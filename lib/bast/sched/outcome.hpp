@@ -34,7 +34,7 @@ struct fiber_code {
                                                                             : sizeof(stored);
   static constexpr std::size_t alignment = alignof(F) > alignof(stored) ? alignof(F)
                                                                         : alignof(stored);
-  static_assert(alignment <= alignof(std::max_align_t) || fits_record<F>,
+  static_assert(alignment <= alignof(std::max_align_t) || !is_outside,
                 "a fiber's function or result has an alignment that the heap does not give");
 
   static F& callable(fiber_record& self) noexcept {

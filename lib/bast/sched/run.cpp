@@ -58,11 +58,16 @@ failures run_session::failures_of(std::exception_ptr exception) noexcept {
 }
 #endif
 
-guest_pass::guest_pass(runtime_core& core) noexcept : core_(core) { core_.enter(); }
-guest_pass::~guest_pass() { core_.leave(); }
+guest_pass::guest_pass(runtime_core& core) noexcept
+    : core_(core), is_guest_(!core.owns(this_worker)) {
+  if (is_guest_) core_.enter();
+}
+guest_pass::~guest_pass() {
+  if (is_guest_) core_.leave();
+}
 
 result<void> guest_pass::check(static_string operation) const noexcept {
-  if (core_.is_closed()) return fail(errc::closed, operation, "the runtime has ended");
+  if (is_guest_ && core_.is_closed()) return fail(errc::closed, operation, "the runtime has ended");
   return {};
 }
 
@@ -77,8 +82,8 @@ result<runtime_handle> runtime_handle::current() noexcept {
 }
 
 bool runtime_handle::cancel(const cancel_reason& why) const noexcept {
-  const internal::guest_pass pass(*core_);
-  return !core_->is_closed() && core_->root().cancel(why);
+  if (core_->is_forked() || core_->is_stopping()) return false;
+  return core_->root().cancel(why);
 }
 
 std::size_t runtime_handle::workers() const noexcept { return core_->size(); }
@@ -89,10 +94,15 @@ result<void> yield_now() {
   const internal::coro_attachment* const governed = internal::governing_attachment();
   if (governed != nullptr && governed->token.is_cancelled())
     return governed->token.check(operation);
+  if (internal::this_thread.suspension_forbidden != 0) {
+    return fail(errc::bad_state, operation, "this code may not suspend");
+  }
   internal::worker* const here = internal::this_worker;
   if (here == nullptr || here->running() == nullptr) {
     ::sched_yield();
-  } else if (!here->is_forked()) {
+  } else if (here->is_forked()) {
+    return fail(errc::forked, operation, "the scheduler of the parent is not in this process");
+  } else {
     here->yield();
   }
   return governed != nullptr ? governed->token.check(operation) : result<void>();

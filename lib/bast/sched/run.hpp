@@ -71,7 +71,8 @@ template <class F>
 /// The failure of a run that has not begun.
 failures only(const error& why) noexcept;
 
-/// A guest of a runtime that may have ended.
+/// A guest of a runtime that may have ended. On its own workers it is none: their fibers keep the
+/// runtime alive.
 class guest_pass {
  public:
   explicit guest_pass(runtime_core& core) noexcept;
@@ -83,6 +84,7 @@ class guest_pass {
 
  private:
   runtime_core& core_;
+  bool is_guest_;
 };
 
 }  // namespace internal
@@ -202,7 +204,8 @@ template <operation Op>
 }
 
 /// Lets the other fibers of this worker run, and goes to the end of their queue. Outside a fiber
-/// that a worker runs, yields the processor. Errors: cancelled (before or after).
+/// that a worker runs, yields the processor. Errors: cancelled (before or after); bad_state (in a
+/// cancellation callback, or other code that may not suspend); forked.
 [[nodiscard]] result<void> yield_now();
 
 namespace this_fiber {

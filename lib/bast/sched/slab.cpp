@@ -11,10 +11,11 @@ constexpr std::size_t records_per_chunk = (chunk_blocks - 1) / places_per_record
 
 }  // namespace
 
-result<record_slab*> record_slab::create(const void* core) noexcept {
+result<record_slab*> record_slab::create(const void* core,
+                                         std::weak_ptr<runtime_core> runtime) noexcept {
   void* const memory = os::allocate(sizeof(record_slab));
   if (memory == nullptr) return fail(errc::no_memory, "run", "no memory for a worker's records");
-  return ::new (memory) record_slab(core);
+  return ::new (memory) record_slab(core, std::move(runtime));
 }
 
 void record_slab::destroy(record_slab* slab) noexcept {
@@ -31,6 +32,7 @@ void record_slab::end(record_slab* slab) noexcept {
   const std::size_t left = slab->in_use();
   slab->has_ended_ = true;
   slab->outstanding_ = left;
+  slab->core_.store(nullptr, std::memory_order_relaxed);
   slab->lock_.unlock();
   if (left == 0) destroy(slab);
 }

@@ -9,16 +9,28 @@
 //       the owner, or is one of the last of an ended owner. The last one frees the slab.
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include "bast/lockfree.hpp"
 #include "bast/sched/record.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 
+class runtime_core;
+
 class record_slab {
  public:
   /// Of a worker of `core`, or null. Errors: no_memory.
-  [[nodiscard]] static result<record_slab*> create(const void* core) noexcept;
-  [[nodiscard]] const void* belongs_to() const noexcept { return core_; }
+  [[nodiscard]] static result<record_slab*> create(
+      const void* core, std::weak_ptr<runtime_core> runtime) noexcept;
+  /// Null if it is gone.
+  [[nodiscard]] std::shared_ptr<runtime_core> runtime() const noexcept { return runtime_.lock(); }
+  /// Null once the owner has ended: another one may have its address then.
+  [[nodiscard]] const void* belongs_to() const noexcept {
+    // Relaxed: an owner at the address of an ended one was made after that has ended.
+    return core_.load(std::memory_order_relaxed);
+  }
   /// The owner ends: frees the slab now, or when its last record comes back.
   static void end(record_slab* slab) noexcept;
 
@@ -47,14 +59,16 @@ class record_slab {
   [[nodiscard]] std::size_t in_use() noexcept;
 
  private:
-  explicit record_slab(const void* core) noexcept : core_(core) {}
+  record_slab(const void* core, std::weak_ptr<runtime_core>&& runtime) noexcept
+      : core_(core), runtime_(std::move(runtime)) {}
   ~record_slab() = default;
   fiber_record* take_slowly() noexcept;
   void collect() noexcept;
   static void renew(fiber_record& unused) noexcept;
   static void destroy(record_slab* slab) noexcept;
 
-  const void* core_;
+  std::atomic<const void*> core_;
+  std::weak_ptr<runtime_core> runtime_;
   fiber_record* free_ = nullptr;
   chunk* chunks_ = nullptr;
   std::size_t records_ = 0;

@@ -96,9 +96,9 @@ coro_block* worker::steal() noexcept {
 
 // Gives it a stack and a place in the list. Null: there is none for it.
 coro_block* worker::start(fiber_record& f) noexcept {
-  const auto stack = stacks_.acquire(f.site, f.name);
+  const auto stack = stacks_->acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
-    if (fibers_ == nullptr) {
+    if (fibers_ == nullptr && !stack_returns_) {
       fail_start(f, stack.error());
     } else {
       keep(f);
@@ -132,7 +132,10 @@ void worker::end(fiber_record& f) noexcept {
   publish_to_own(f);
   is_ending_ = false;
   const fiber_record* const parent = f.parent;
-  if (coro_block* const next = pick(parent)) finish_to(*next, running_here(next->tag));
+  stack_returns_ = true;
+  coro_block* const next = pick(parent);
+  stack_returns_ = false;
+  if (next != nullptr) finish_to(*next, running_here(next->tag));
   ended_to_loop_ = &f;
   finish_for_resumer();
 }
@@ -160,14 +163,17 @@ void worker::publish_to_own(fiber_record& f) noexcept {
 }
 
 void worker::take_back(fiber_record& f) noexcept {
+  const bool is_published = is_published_;
   f.block.hooks.ended();
-  stacks_.release(*std::exchange(f.block.stack, nullptr));
+  stacks_->release(*std::exchange(f.block.stack, nullptr));
   may_start_own_ = own_ != nullptr;
   const bool is_daemon = f.is_daemon;
-  if (f.locals != nullptr) [[unlikely]]
+  if (f.locals != nullptr) [[unlikely]] {
+    const no_suspension guard;  // I6
     drop(std::exchange(f.locals, nullptr));
+  }
   if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
-  if (!is_published_) publish(f);
+  if (!is_published) publish(f);
   count_end(is_daemon);
 }
 
@@ -178,8 +184,11 @@ void worker::count_end(bool is_daemon) noexcept {
 }
 
 void worker::fail_start(fiber_record& f, const error& why) noexcept {
-  f.operations->destroy_callable(f);
-  drop(std::exchange(f.locals, nullptr));
+  {
+    const no_suspension guard;  // I6
+    f.operations->destroy_callable(f);
+    drop(std::exchange(f.locals, nullptr));
+  }
   ::new (static_cast<void*>(f.room)) error(why);
   f.end = fiber_end::failed;
   const bool is_daemon = f.is_daemon;
@@ -206,7 +215,10 @@ void worker::publish(fiber_record& f) noexcept {
   f.joiners = nullptr;
   const bool is_dropped = f.is_dropped;
   f.join_lock.unlock();  // I3
-  if (is_dropped) dispose(f);
+  if (is_dropped) {
+    const no_suspension guard;  // I6
+    dispose(f);
+  }
   while (woken != nullptr) {
     wait_node_of<real_traits>* const next = woken->next;
     woken->who->wake();
@@ -262,7 +274,10 @@ bool worker::join_own(fiber_record& f) noexcept {
   who.let_executor_cancel();
   if (who.wait() != arm_cancelled) return true;
   f.join_lock.lock();
-  if (node.linked) f.joiners = nullptr;
+  if (node.linked) {
+    (node.previous != nullptr ? node.previous->next : f.joiners) = node.next;
+    if (node.next != nullptr) node.next->previous = node.previous;
+  }
   f.join_lock.unlock();
   return false;
 }

@@ -22,7 +22,7 @@ worker::~worker() {
 }
 
 result<void> worker::prepare() noexcept {
-  auto slab = record_slab::create(&core_);
+  auto slab = record_slab::create(&core_, core_.weak_from_this());
   if (!slab) return std::unexpected(slab.error());
   slab_ = *slab;
   return {};
@@ -33,8 +33,9 @@ result<void> worker::open() noexcept {
   stack_options stacks = core_.options().stack;
   // As in coro_pool: Valgrind repeats a push that faulted.
   if constexpr (BAST_WITH_VALGRIND != 0) stacks.growth = stack_growth::demand;
-  if (auto ready = stacks_.init(stacks, core_.options().stacks_max); !ready) return ready;
-  stacks_.set_user(running_stack_of, this_thread.tag);
+  stacks_.emplace();
+  if (auto ready = stacks_->init(stacks, core_.options().stacks_max); !ready) return ready;
+  stacks_->set_user(running_stack_of, this_thread.tag);
   const auto backend = epoll_backend::create();
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
@@ -69,6 +70,7 @@ void worker::close() noexcept {
   }
   remote_.flush();
   root_ = {};
+  stacks_.reset();
   loop_.reset();
   if (backend_ != nullptr) epoll_backend::destroy(std::exchange(backend_, nullptr));
 }
@@ -131,6 +133,7 @@ void worker::turn(std::uint64_t until_ns) noexcept {
 void worker::look(std::uint64_t until_ns) noexcept {
   switches_ = switches_per_look;
   collect();
+  core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
   if (cancel_posted_.load(std::memory_order_relaxed)) cancel_waits();
   if (until_ns != 0 || backend_->watched() != 0 || !loop_->timers().empty()) {
@@ -213,15 +216,27 @@ void worker::tell_thieves() noexcept {
 }
 
 void worker::wake_thief() noexcept {
-  // Relaxed: the fence before, and the one in sleep(), order it.
+  // Relaxed: the fence before, and the one in retract(), order it.
   if (group_.searching->exchange(1, std::memory_order_relaxed) != 0) return;
+  if (wake_one_of_group()) return;
+  group_.searching->store(0, std::memory_order_relaxed);
+  // Others have left it to this call. Those who come from here on do it themselves; but a worker
+  // that fell asleep behind the search above has not seen what they pushed.
+  os::real_atomics::fence(std::memory_order_seq_cst);
+  (void)wake_one_of_group();
+}
+
+bool worker::wake_one_of_group() noexcept {
   for (std::size_t i = 1; i < group_.count; ++i) {
     const std::size_t at = group_.first + (index_ - group_.first + i) % group_.count;
     worker& other = core_.at(at);
     // Acquire and release: pairs with those in sleep().
-    if (other.sleeping_->exchange(false, std::memory_order_acq_rel)) return other.loop_->wake();
+    if (other.sleeping_->exchange(false, std::memory_order_acq_rel)) {
+      other.loop_->wake();
+      return true;
+    }
   }
-  group_.searching->store(0, std::memory_order_relaxed);
+  return false;
 }
 
 void worker::submit_from_elsewhere(fiber_record& f) noexcept {
@@ -252,16 +267,20 @@ void worker::wake(ready_link& who) noexcept {
 
 void worker::root_registration::fired(real_record& record, const cancel_reason&) noexcept {
   worker& w = static_cast<root_registration&>(reinterpret_cast<cancel_registration&>(record)).who;
-  w.cancel_posted_.store(true, std::memory_order_seq_cst);
+  // Release: pairs with the exchange in cancel_waits().
+  w.cancel_posted_.store(true, std::memory_order_release);
   if (this_worker == &w) {
     w.cancel_waits();  // C-18
+    // Once more at the next look: the caller may be a guard of a perform that waits afterwards.
+    w.cancel_posted_.store(true, std::memory_order_relaxed);
   } else {
     w.ring();
   }
 }
 
 void worker::cancel_waits() noexcept {
-  cancel_posted_.store(false, std::memory_order_relaxed);
+  // Acquire: pairs with the release in fired(). A wait that is cancelled finds its token cancelled.
+  if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
     if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);

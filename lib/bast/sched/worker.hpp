@@ -23,6 +23,8 @@
 //       something for it does so first, and then asks whether it sleeps. Both ask by an exchange of
 //       one word, or with a fence between the two steps, so one of them sees the other, and no wake
 //       is lost (IO-9).
+//   I6  User code that a worker calls between two fibers, on the stack of whichever is there, may
+//       not suspend that one: the destructors of what nobody takes, and on_unhandled.
 #pragma once
 
 #include "bast/cancel.hpp"
@@ -105,7 +107,12 @@ class worker final : public executor {
   /// After reserve(): the fiber is complete.
   void submit(fiber_record& f) noexcept {
     count_spawn(f);
-    (void)unstarted_.push(&f);
+    // The copy of the callable may have spawned, and used the room.
+    if (!unstarted_.push(&f)) [[unlikely]] {
+      keep(f);
+      may_start_own_ = true;
+      return;
+    }
     if (group_.count > 1) tell_thieves();
   }
   /// The same, and no other worker takes it.
@@ -187,6 +194,7 @@ class worker final : public executor {
   bool has_something() const noexcept;
   void tell_thieves() noexcept;
   void wake_thief() noexcept;
+  bool wake_one_of_group() noexcept;
   void cancel_waits() noexcept;
 
   static void enter(arch::context* self) noexcept;
@@ -202,6 +210,7 @@ class worker final : public executor {
   ready_link* handoff_ = nullptr;  // woken by the fiber that ends (I4)
   bool is_ending_ = false;
   bool is_published_ = false;       // the end of the fiber that ended last (I3)
+  bool stack_returns_ = false;      // that of the fiber that ends, when the next one has arrived
   std::int32_t turns_ = turns_max;  // until the next round
   std::int32_t switches_ = switches_per_look;
   std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
@@ -216,7 +225,7 @@ class worker final : public executor {
   fiber_record* ended_to_loop_ = nullptr;
   record_slab* slab_ = nullptr;
   basic_remote_free<fiber_record> remote_;
-  stack_pool stacks_;
+  std::optional<stack_pool> stacks_;  // from open() to close(): handles outlive it
   coro_attachment root_;
   tally spawned_, ended_, daemons_spawned_, daemons_ended_;
 
