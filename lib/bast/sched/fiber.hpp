@@ -6,8 +6,8 @@
 //   int n = answer.join().value();
 //
 // A fiber runs on, and its runtime waits for it, whether or not there is a handle. Without one its
-// value is destroyed at its end, where destructors may not wait (bad_state), and its failure goes to
-// run_options::unhandled (S-3).
+// value is destroyed at its end, where destructors may not wait (bad_state), and its failure goes
+// to run_options::unhandled (S-3).
 #pragma once
 
 #include <type_traits>
