@@ -11,9 +11,11 @@
 #include <bast/config.hpp>
 
 #include "bast/io/backend.hpp"
+#include "bast/io/blocking.hpp"
 #include "bast/io/descriptor_ops.hpp"
 #include "bast/io/epoll_backend.hpp"
 #include "bast/io/event_loop.hpp"
+#include "bast/io/thread_pool.hpp"
 #include "bast/io/time.hpp"
 #include "bast/io/timed_call.hpp"
 #include "bast/io/wheel.hpp"

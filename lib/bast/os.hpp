@@ -24,4 +24,5 @@
 #include "bast/os/process_group.hpp"
 #include "bast/os/processors.hpp"
 #include "bast/os/signal.hpp"
+#include "bast/os/thread.hpp"
 #include "bast/os/thread_end.hpp"

@@ -94,6 +94,8 @@
   X(foreign_descriptor_kept)     \
   X(equal_timers_reversed)       \
   X(limit_beats_the_op)          \
+  X(duration_from_the_turn)      \
+  X(call_not_withdrawn)          \
   X(other_direction_forgotten)   \
   X(old_event_taken)             \
   X(wake_flag_kept)

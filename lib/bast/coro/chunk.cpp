@@ -43,6 +43,8 @@ static_assert(static_cast<int>(coro_state::suspended) ==
 static_assert(flag_parked == watch::coro_flag_parked);
 
 result<void> reserve_table() noexcept {
+  // A fiber may be spawned before there is a stack.
+  if (auto opened = watch::open_registry(); !opened) return opened;
   const std::size_t step = std::max(step_bytes, os::page_bytes());
   // Where the address space is limited (RLIMIT_AS), halves the size down to one step.
   for (std::size_t size = blocks_max * sizeof(coro_block);; size /= 2) {

@@ -16,6 +16,10 @@
 #include "bast/io/backend.hpp"
 #include "bast/io/wheel.hpp"
 
+namespace bast::inline BAST_ABI {
+class thread_pool;
+}
+
 namespace bast::inline BAST_ABI::internal {
 
 /// The time of a turn that nothing ends but an event.
@@ -54,6 +58,11 @@ class event_loop {
   void arm(loop_timer& armed, std::uint64_t at_ns) noexcept { timers_.arm(armed, at_ns); }
   void disarm(loop_timer& removed) noexcept { (void)timers_.disarm(removed); }
 
+  /// Where blocking() runs its functions, if its caller names no pool; null: nowhere. The runtime
+  /// sets it.
+  void use_pool(thread_pool* pool) noexcept { pool_ = pool; }
+  thread_pool* pool() const noexcept { return pool_; }
+
   /// Calls `ready` of each descriptor that is, and `expired` of each timer that is due. Waits for
   /// the first of them, for a wake, or until `until_ns`; 0 does not wait. Returns how many were
   /// called. An error of the backend is one turn without descriptors: the process ends after a
@@ -66,6 +75,7 @@ class event_loop {
   io_backend& backend_;
   wheel timers_;
   os::fork_mark process_ = os::fork_mark::here();
+  thread_pool* pool_ = nullptr;
   std::uint32_t failures_ = 0;
   bool turning_ = false;
 };

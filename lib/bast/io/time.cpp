@@ -7,7 +7,8 @@ namespace bast::inline BAST_ABI::internal {
 std::int64_t time_leaf::read_clock(const performer& who) noexcept {
   loop_ = who.is_thread() ? nullptr : event_loop::here();
   if (loop_ == nullptr) return os::monotonic_ns();
-  const std::uint64_t now_ns = loop_->now_ns();
+  const std::uint64_t now_ns =
+      BAST_MUTANT(duration_from_the_turn) ? loop_->turn_ns() : loop_->now_ns();
   return now_ns < static_cast<std::uint64_t>(never_ns) ? static_cast<std::int64_t>(now_ns)
                                                        : never_ns;
 }

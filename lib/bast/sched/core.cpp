@@ -231,8 +231,7 @@ void runtime_core::end_if_over() noexcept {
   do {
     // One of them decides; a guest that came before has left, or is seen in the sums.
     if (is_ending_->exchange(true, std::memory_order_seq_cst)) return;
-    closed_.store(true, std::memory_order_seq_cst);  // I2
-    drain_guests();
+    guests_.close();  // I2
     if (none_is_left(true)) return stop();
     // An exchange, to see what those have done who have left the decision to this one.
     is_ending_->exchange(false, std::memory_order_seq_cst);
@@ -240,16 +239,9 @@ void runtime_core::end_if_over() noexcept {
 }
 
 void runtime_core::stop() noexcept {
-  // Acquire and release, as ring(): pairs with the exchange in sleep().
+  // Release: pairs with the acquire in is_stopping(), for those that the ring finds awake.
   stopping_.store(true, std::memory_order_release);
   for (const auto& each : workers_) each->ring();
-}
-
-void runtime_core::drain_guests() noexcept {
-  // Acquire: pairs with the release of each guest.
-  for (unsigned round = 0; guests_->load(std::memory_order_seq_cst) != 0; ++round) {
-    os::real_atomics::relax(round);
-  }
 }
 
 // --- failures ------------------------------------------------------------------------------------
@@ -275,13 +267,13 @@ void report_untaken(const record_slab& home, failure&& untaken) noexcept {
   const std::shared_ptr<runtime_core> of = home.runtime();
   if (of == nullptr || of->is_forked()) return write_untaken(nullptr, std::move(untaken));
   const bool is_guest = !of->owns(this_worker);
-  if (is_guest) of->enter();
-  if (!is_guest || !of->is_closed()) {
+  if (is_guest) of->guests().enter();
+  if (!is_guest || !of->guests().is_closed()) {
     of->report(std::move(untaken));
   } else {
     write_untaken(nullptr, std::move(untaken));
   }
-  if (is_guest) of->leave();
+  if (is_guest) of->guests().leave();
 }
 
 // --- spawning ------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@
 // it.
 //
 //   I1  A fiber is counted as spawned before it can run, and as ended after its worker's last
-//       access to its record. So when, read in this order, the sums of ended and of spawned are equal, no
-//       fiber exists and none can spawn another.
+//       access to its record. So when, read in this order, the sums of ended and of spawned are
+//       equal, no fiber exists and none can spawn another.
 //   I2  A thread that is no worker of this runtime is a guest: it counts itself in before it passes
 //       something to a worker, and out after its last access. The workers end after the last guest
-//       has left, and `closed_`, which comes first, turns later ones away.
+//       has left, and later ones are turned away (idle.hpp).
 //   I3  Workers wake each other, the last time in stop(). So each of them keeps what that needs
 //       until all have left their loops: another may be about to wake it.
 #pragma once
@@ -76,16 +76,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
   // --- any thread --------------------------------------------------------------------------------
 
-  // I2: a guest enters, looks whether it may stay, and leaves.
-  void enter() noexcept {
-    // Seq_cst: pairs with the exchange of closed_: one of the two sees the other.
-    guests_->fetch_add(1, std::memory_order_seq_cst);
-  }
-  void leave() noexcept {
-    // Release: pairs with the load in drain_guests(). The last access.
-    guests_->fetch_sub(1, std::memory_order_release);
-  }
-  bool is_closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
+  // I2
+  basic_guest_list<os::real_atomics>& guests() noexcept { return guests_; }
   /// A record for a guest. Null: `why`.
   fiber_record* take_guest_record(error& why) noexcept;
   void submit_of_guest(worker_group& group, fiber_record& f) noexcept;
@@ -105,7 +97,6 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     }
     const cancel_source& root;
   };
-  void drain_guests() noexcept;
   result<void> make_workers();
   void stop() noexcept;
   void join() noexcept;
@@ -130,8 +121,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::atomic<bool> stopping_{false};
   padded<std::atomic<bool>> is_ending_;
   std::atomic<std::size_t> in_loops_{0};  // I3: threads that may wake a worker
-  std::atomic<bool> closed_{false};
-  padded<std::atomic<std::uint32_t>> guests_;
+  basic_guest_list<os::real_atomics> guests_;
 };
 
 }  // namespace bast::inline BAST_ABI::internal

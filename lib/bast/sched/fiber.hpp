@@ -6,8 +6,8 @@
 //   int n = answer.join().value();
 //
 // A fiber runs on, and its runtime waits for it, whether or not there is a handle. Without one its
-// value is destroyed at its end, where destructors may not wait (bad_state), and its failure goes to
-// run_options::unhandled (S-3).
+// value is destroyed at its end, where destructors may not wait (bad_state), and its failure goes
+// to run_options::unhandled (S-3).
 #pragma once
 
 #include <type_traits>
@@ -44,9 +44,9 @@ class [[nodiscard]] fiber {
 
   /// Waits until the fiber has ended, and takes its outcome: returns the value, or rethrows the
   /// exception. From a fiber, or any OS thread. The handle is empty afterwards, and the fiber's
-  /// memory is free. If the wait is cancelled, nothing is taken. Errors: cancelled; bad_state (the handle is
-  /// empty); deadlock (the calling fiber itself); no_memory or `limit`: there was no stack for it,
-  /// and its function has not run; those that the function returned.
+  /// memory is free. If the wait is cancelled, nothing is taken. Errors: cancelled; bad_state (the
+  /// handle is empty); deadlock (the calling fiber itself); no_memory or `limit`: there was no
+  /// stack for it, and its function has not run; those that the function returned.
   [[nodiscard]] result<T> join();
   /// The same as an op.
   [[nodiscard]] join_op<T> joined() noexcept;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `fiber_local<T>`: a value for the running fiber and the fibers that it spawns: a request's id, its
-// deadline, the user on whose behalf it runs.
+// `fiber_local<T>`: a value for the running fiber and the fibers that it spawns: a request's id,
+// its deadline, the user on whose behalf it runs.
 //
 //   inline const bast::fiber_local<std::string> request_id;
 //   const auto bound = request_id.bind("r-17").value();   // until the end of this block
 //   bast::spawn([] { log(*request_id); });                 // the child sees it too
 //
-// What is bound is immutable and shared: a child keeps what its parent had bound at the spawn, and a
-// later binding of either is unseen by the other. Bindings nest.
+// What is bound is immutable and shared: a child keeps what its parent had bound at the spawn, and
+// a later binding of either is unseen by the other. Bindings nest.
 #pragma once
 
 #include <atomic>
@@ -42,6 +42,8 @@ const void* find_local(const void* key) noexcept;
 /// A key: an object of static lifetime, whose address identifies it. Thread-safe.
 template <class T>
 class fiber_local {
+  static_assert(std::is_nothrow_move_constructible_v<T>, "a value that is bound is moved");
+
  public:
   fiber_local() = default;
   fiber_local(const fiber_local&) = delete;
@@ -64,7 +66,7 @@ class fiber_local {
 
  private:
   struct node : internal::local_node {
-    node(const void* of, T&& v)
+    node(const void* of, T&& v) noexcept
         : local_node{of, &held, nullptr, destroy_node}, held(std::move(v)) {}
     static void destroy_node(internal::local_node& self) noexcept {
       os::destroy(static_cast<node*>(&self));

@@ -51,5 +51,29 @@ TEST(Fiber, ManyWorkers) {
   }
 }
 
+TEST(Fiber, F5_APinnedFiberStartsOnItsParentsWorker) {
+  const auto strays = run(
+      [] {
+        std::size_t elsewhere = 0;
+        const auto here = std::this_thread::get_id();
+        std::vector<fiber<std::thread::id>> pinned;
+        for (int i = 0; i < 100; ++i) {
+          pinned.push_back(
+              spawn([] { return std::this_thread::get_id(); }, {.pinned = true}).value());
+        }
+        for (auto& each : pinned) elsewhere += each.join().value() != here ? 1U : 0U;
+        return elsewhere;
+      },
+      {.workers = 4});
+  EXPECT_EQ(strays.value(), 0U);
+}
+
+TEST(Fiber, PinnedAndAPoolExcludeEachOther) {
+  const pool_options pool{.name = "other", .workers = 1};
+  const auto refused = run([] { return spawn([] {}, {.pool = "other", .pinned = true}).error(); },
+                           {.workers = 1, .pools = {&pool, 1}});
+  EXPECT_EQ(refused.value(), errc::invalid);
+}
+
 }  // namespace
 }  // namespace bast

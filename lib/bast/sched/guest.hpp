@@ -37,8 +37,8 @@ class guest_runtime {
   [[nodiscard]] runtime_handle handle() const noexcept;
 
   /// Runs fibers that are ready, a bounded number of switches; if none is, waits at most `wait_max`
-  /// for one. Errors: wrong_thread (not the thread of the first turn); bad_state (in a coroutine, on
-  /// a worker, or after shut_down()); forked; in the first turn those of run().
+  /// for one. Errors: wrong_thread (not the thread of the first turn); bad_state (in a coroutine,
+  /// on a worker, or after shut_down()); forked; in the first turn those of run().
   [[nodiscard]] result<void> turn(std::chrono::nanoseconds wait_max) noexcept;
   /// Readable when a turn has something to do; valid after the first turn. Level-triggered.
   [[nodiscard]] int fd() const noexcept;

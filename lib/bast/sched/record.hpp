@@ -27,7 +27,6 @@
 #include <new>
 
 #include "bast/coro.hpp"
-#include "bast/coro/chunk.hpp"
 #include "bast/op.hpp"
 
 namespace bast::inline BAST_ABI::internal {

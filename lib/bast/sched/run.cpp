@@ -63,14 +63,14 @@ failures run_session::failures_of(std::exception_ptr exception) noexcept {
 
 guest_pass::guest_pass(runtime_core& core) noexcept
     : core_(core), is_guest_(!core.owns(this_worker)) {
-  if (is_guest_) core_.enter();
+  if (is_guest_) core_.guests().enter();
 }
 guest_pass::~guest_pass() {
-  if (is_guest_) core_.leave();
+  if (is_guest_) core_.guests().leave();
 }
 
 result<void> guest_pass::check(static_string operation) const noexcept {
-  if (is_guest_ && core_.is_closed()) return fail(errc::closed, operation, "the runtime has ended");
+  if (is_guest_ && core_.guests().is_closed()) return fail(errc::closed, operation, "the runtime has ended");
   return {};
 }
 

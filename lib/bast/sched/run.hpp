@@ -98,8 +98,8 @@ class guest_pass {
 /// threads. If the caller is governed by a cancel_binding and `stop` is the default, that token
 /// stops the runtime. Allocates.
 ///
-/// Errors, as the primary: bad_state (in a coroutine, or on a worker); `invalid`, naming the option;
-/// `limit` (threads, descriptors); no_memory.
+/// Errors, as the primary: bad_state (in a coroutine, or on a worker); `invalid`, naming the
+/// option; `limit` (threads, descriptors); no_memory.
 template <class F>
 [[nodiscard]] std::expected<internal::fiber_value<std::decay_t<F>>, failures> run(
     F&& main, const run_options& options = {},

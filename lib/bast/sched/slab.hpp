@@ -22,8 +22,8 @@ class runtime_core;
 class record_slab {
  public:
   /// Of a worker of `core`, or null. Errors: no_memory.
-  [[nodiscard]] static result<record_slab*> create(
-      const void* core, std::weak_ptr<runtime_core> runtime) noexcept;
+  [[nodiscard]] static result<record_slab*> create(const void* core,
+                                                   std::weak_ptr<runtime_core> runtime) noexcept;
   /// Null if it is gone.
   [[nodiscard]] std::shared_ptr<runtime_core> runtime() const noexcept { return runtime_.lock(); }
   /// Null once the owner has ended: another one may have its address then.

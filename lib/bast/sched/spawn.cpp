@@ -46,6 +46,9 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
   if (const auto group = group_of(here->core(), here->group(), options); !group) {
     return std::unexpected(group.error());
   }
+  if (options.pinned && options.pool != nullptr) {
+    return fail(errc::invalid, "spawn", "spawn_options: pinned and a pool exclude each other");
+  }
   if (!here->reserve()) {
     return fail(errc::no_memory, "spawn", "no memory for the queue of unstarted fibers");
   }
@@ -61,6 +64,7 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
 
 void submit_spawn(fiber_record& f, const spawn_options& options) noexcept {
   worker& here = *this_worker;
+  if (options.pinned) return here.submit_own(f);
   worker_group& group = **group_of(here.core(), here.group(), options);
   if (&group == &here.group()) return here.submit(f);
   here.count_spawn(f);

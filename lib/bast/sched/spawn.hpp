@@ -24,6 +24,9 @@ struct spawn_options {
   const char* pool = nullptr;
   /// When all other fibers have ended, it is cancelled, and then awaited.
   bool daemon = false;
+  /// Runs on the worker of the spawning fiber: no other one takes it. Not together with `pool`;
+  /// from another thread it is ignored.
+  bool pinned = false;
 };
 
 namespace internal {
@@ -86,7 +89,8 @@ template <class F>
   using code = internal::fiber_code<callable>;
   const site_key site = site_key::at(where);
   internal::worker* const here = internal::this_worker;
-  const bool is_usual = !code::is_outside && options.pool == nullptr && !options.daemon;
+  const bool is_usual =
+      !code::is_outside && options.pool == nullptr && !options.daemon && !options.pinned;
   internal::fiber_record* f =
       is_usual ? internal::prepare_usual(here, site, code::operations) : nullptr;
   if (f == nullptr) [[unlikely]] {

@@ -3,9 +3,7 @@
 // Who runs next, and the switches there: the hot part of a worker.
 #include <utility>
 
-#include "bast/coro/no_suspension.hpp"
-#include "bast/coro/switch_to.hpp"
-#include "bast/coro/yielder.hpp"
+#include "bast/coro.hpp"
 #include "bast/sched/core.hpp"
 #include "bast/sched/join.hpp"
 #include "bast/sched/worker.hpp"

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "bast/coro/switch_to.hpp"
+#include "bast/coro.hpp"
 #include "bast/sched/core.hpp"
 
 namespace bast::inline BAST_ABI::internal {
@@ -175,21 +175,16 @@ bool worker::has_something() const noexcept {
   return false;
 }
 
-// I5. All changes of `sleeping_` are exchanges, so that each sees what came before the others; the
-// deques are ordered by fences.
+// I5
 void worker::announce() noexcept {
   remote_.flush();
-  sleeping_->exchange(true, std::memory_order_acq_rel);  // pairs with that in ring()
-  group_.sleepers->fetch_add(1, std::memory_order_relaxed);
-  os::real_atomics::fence(std::memory_order_seq_cst);
+  sleeps_->announce();
+  group_.idle.announce();
 }
 
-// From here on it searches: what is pushed later needs another one.
 void worker::retract() noexcept {
-  sleeping_->exchange(false, std::memory_order_acq_rel);  // pairs with that in ring()
-  group_.sleepers->fetch_sub(1, std::memory_order_relaxed);
-  group_.searching->store(0, std::memory_order_relaxed);
-  os::real_atomics::fence(std::memory_order_seq_cst);
+  sleeps_->retract();
+  group_.idle.retract();
 }
 
 void worker::sleep() noexcept {
@@ -202,39 +197,20 @@ void worker::sleep() noexcept {
 // --- from elsewhere ------------------------------------------------------------------------------
 
 void worker::ring() noexcept {
-  // Acquire and release: pairs with those in sleep(). I5
-  if (sleeping_->exchange(false, std::memory_order_acq_rel)) loop_->wake();
+  if (sleeps_->ring()) loop_->wake();
 }
 
 void worker::tell_thieves() noexcept {
-  os::real_atomics::fence(std::memory_order_seq_cst);  // I5: after the push
-  // Relaxed: after the fence.
-  if (group_.sleepers->load(std::memory_order_relaxed) != 0 &&
-      group_.searching->load(std::memory_order_relaxed) == 0) [[unlikely]] {
-    wake_thief();
-  }
+  if (group_.idle.wants_thief()) [[unlikely]]
+    group_.idle.call_thief([this] { return ring_one_of_group(); });
 }
 
-void worker::wake_thief() noexcept {
-  // Relaxed: the fence before, and the one in retract(), order it.
-  if (group_.searching->exchange(1, std::memory_order_relaxed) != 0) return;
-  if (wake_one_of_group()) return;
-  group_.searching->store(0, std::memory_order_relaxed);
-  // Others have left it to this call. Those who come from here on do it themselves; but a worker
-  // that fell asleep behind the search above has not seen what they pushed.
-  os::real_atomics::fence(std::memory_order_seq_cst);
-  (void)wake_one_of_group();
-}
-
-bool worker::wake_one_of_group() noexcept {
+bool worker::ring_one_of_group() noexcept {
   for (std::size_t i = 1; i < group_.count; ++i) {
-    const std::size_t at = group_.first + (index_ - group_.first + i) % group_.count;
-    worker& other = core_.at(at);
-    // Acquire and release: pairs with those in sleep().
-    if (other.sleeping_->exchange(false, std::memory_order_acq_rel)) {
-      other.loop_->wake();
-      return true;
-    }
+    worker& other = core_.at(group_.first + (index_ - group_.first + i) % group_.count);
+    if (!other.sleeps_->ring()) continue;
+    other.loop_->wake();
+    return true;
   }
   return false;
 }
@@ -258,9 +234,9 @@ void worker::wake(ready_link& who) noexcept {
     if (ready_.push(who)) ring();
     return;
   }
-  core.enter();
+  core.guests().enter();
   if (ready_.push(who)) ring();
-  core.leave();
+  core.guests().leave();
 }
 
 // --- cancellation --------------------------------------------------------------------------------

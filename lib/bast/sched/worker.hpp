@@ -19,18 +19,14 @@
 //       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches there is a
 //       round: each fiber that was ready then, once, without such hand-offs, and then the oldest
 //       unstarted one.
-//   I5  Before it sleeps, a worker says so, and then looks at everything again. Whoever brings
-//       something for it does so first, and then asks whether it sleeps. Both ask by an exchange of
-//       one word, or with a fence between the two steps, so one of them sees the other, and no wake
-//       is lost (IO-9).
-//   I6  User code that a worker calls between two fibers, on the stack of whichever is there, may
-//       not suspend that one: the destructors of what nobody takes, and on_unhandled.
+//   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
+//       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
 #pragma once
 
 #include "bast/cancel.hpp"
-#include "bast/io/epoll_backend.hpp"
-#include "bast/io/event_loop.hpp"
+#include "bast/io.hpp"
 #include "bast/lockfree.hpp"
+#include "bast/sched/idle.hpp"
 #include "bast/sched/options.hpp"
 #include "bast/sched/slab.hpp"
 
@@ -44,9 +40,7 @@ struct worker_group {
   std::size_t first = 0;
   std::size_t count = 0;
   scheduling threads = scheduling::normal;
-  padded<std::atomic<std::uint32_t>> sleepers;
-  // 1 while a worker that was woken to search has not begun to.
-  padded<std::atomic<std::uint32_t>> searching;
+  basic_idle_group<os::real_atomics> idle;
 };
 
 /// A number that one thread counts and others read.
@@ -194,8 +188,7 @@ class worker final : public executor {
   void sleep() noexcept;
   bool has_something() const noexcept;
   void tell_thieves() noexcept;
-  void wake_thief() noexcept;
-  bool wake_one_of_group() noexcept;
+  bool ring_one_of_group() noexcept;
   void cancel_waits() noexcept;
 
   static void enter(arch::context* self) noexcept;
@@ -243,7 +236,7 @@ class worker final : public executor {
 
   // What others write.
   basic_inbox<fiber_record> arriving_;
-  padded<std::atomic<bool>> sleeping_;
+  padded<basic_sleep_flag<os::real_atomics>> sleeps_;
   std::atomic<bool> cancel_posted_{false};
 };
 
