@@ -254,7 +254,7 @@ auto with_nack(F f) {
   return internal::lazy_op(internal::nack_source<F>(std::move(f)));
 }
 /// `f` is noexcept and does not block. In the order of the arms, before perform returns (O-8).
-template <operation Op, class F>
+template <performable Op, class F>
 auto on_abort(Op op, F f) {
   return internal::lazy_op(internal::abort_source<Op, F>{{}, std::move(op), std::move(f)});
 }
