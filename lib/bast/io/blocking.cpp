@@ -142,6 +142,9 @@ void blocking_caller::leave() noexcept {
     if (!withdraw() && !(options_.abandon_on_cancel && job_.abandon())) {
       job_.sleep_until_finished();
     }
+    // The objects of an abandoned stack end in any order: a wait that still goes on there is
+    // committed and unlinked, so that it does not touch the job any more.
+    job_.done_.fire();
   }
   job_.release();
 }
