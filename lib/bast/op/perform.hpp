@@ -47,6 +47,7 @@ class performance : private abandonable {
   void finish() noexcept {
     if (std::exchange(finished_, true)) return;
     leave();
+    performer_.pass_on(all_);
     performer_.end(all_);
   }
 
@@ -62,6 +63,7 @@ class performance : private abandonable {
   static void abandoned(abandonable& self) noexcept {
     auto& mine = static_cast<performance&>(self);
     mine.leave();
+    mine.performer_.pass_on(mine.all_);
     mine.token_ = {};
   }
   /// May be called again.
@@ -69,7 +71,9 @@ class performance : private abandonable {
     stop_.end();
     performer_.leave(all_);
   }
-  progress attempt();
+  progress attempt(bool again);
+  /// One pass of the phases 1 to 3.
+  progress pass(bool again);
 
   branch_list& all_;
   waiter waiter_;
