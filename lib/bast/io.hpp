@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The face of layer `io`: the timers of a worker. For the library's own schedulers; there is
-// nothing in it yet for users.
+// The face of layer `io`: the time and the events of a worker. For the library's own schedulers.
 //
 //   bast::internal::wheel timers(now_ns);
 //   timers.arm(mine, now_ns + 1'000'000);
@@ -12,4 +11,7 @@
 
 #include <bast/config.hpp>
 
+#include "bast/io/backend.hpp"
+#include "bast/io/epoll_backend.hpp"
+#include "bast/io/event_loop.hpp"
 #include "bast/io/wheel.hpp"

@@ -92,7 +92,10 @@
   X(signals_stay_blocked)        \
   X(started_though_cancelled)    \
   X(foreign_descriptor_kept)     \
-  X(equal_timers_reversed)
+  X(equal_timers_reversed)       \
+  X(other_direction_forgotten)   \
+  X(old_event_taken)             \
+  X(wake_flag_kept)
 
 namespace bast::inline BAST_ABI::internal {
 

@@ -19,7 +19,7 @@ struct block_table {
   std::size_t reserved = 0;  // bytes
   std::size_t opened = 0;    // bytes, from the low end
   std::size_t used = 0;      // bytes ever handed out
-  chunk* free = nullptr;     // returned chunks
+  chunk* free[2] = {};       // returned chunks, by kind (I3)
 };
 constinit block_table the;
 
@@ -88,11 +88,12 @@ result<chunk*> take_fresh() noexcept {
 
 alignas(chunk_bytes) constinit coro_block never_valid;
 
-result<chunk*> take_chunk(pool_core* owner) noexcept {
+result<chunk*> take_chunk(pool_core* owner, chunk_kind kind) noexcept {
   const std::lock_guard guard(the.lock);
-  chunk* taken = the.free;
+  chunk*& returned = the.free[static_cast<std::size_t>(kind)];
+  chunk* taken = returned;
   if (taken != nullptr) {
-    the.free = taken->next;
+    returned = taken->next;
   } else {
     const auto fresh = take_fresh();
     if (!fresh) return fresh;
@@ -103,11 +104,12 @@ result<chunk*> take_chunk(pool_core* owner) noexcept {
   return taken;
 }
 
-void give_chunk(chunk& unused) noexcept {
+void give_chunk(chunk& unused, chunk_kind kind) noexcept {
   const std::lock_guard guard(the.lock);
+  chunk*& returned = the.free[static_cast<std::size_t>(kind)];
   unused.owner = nullptr;
-  unused.next = the.free;
-  the.free = &unused;
+  unused.next = returned;
+  returned = &unused;
 }
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -73,11 +73,15 @@ result<const leaf*> performance::poll() {
 }
 
 // `none`: cancelled.
-progress performance::pass(bool again) {
+progress performance::pass(const coro_attachment* governed, bool again) {
   progress got = attempt(again);
   if (got == progress::none) got = performer_.enlist(all_);
   if (got != progress::none) return got;
-  stop_.begin(token_);
+  if (governed != nullptr && governed->by_executor) {
+    waiter_.let_executor_cancel();
+  } else if (governed != nullptr) {
+    stop_.begin(governed->token);
+  }
   if (!performer_.wait(all_)) return progress::none;
   if (performer_.chosen() != nullptr) return progress::committed;
   // Before the waiter is armed anew: the callback reads how it is armed.
@@ -87,13 +91,15 @@ progress performance::pass(bool again) {
 
 result<const leaf*> performance::perform() {
   if (auto may = waiter::check(operation_name); !may) return std::unexpected(may.error());
-  token_ = this_coro::cancellation();
+  const coro_attachment* const governed = governing_attachment();
   progress got = progress::again;
   for (bool again = false; got == progress::again; again = true) {
-    if (auto goes_on = token_.check(operation_name); !goes_on) {
-      return std::unexpected(goes_on.error());
+    if (governed != nullptr) {
+      if (auto goes_on = governed->token.check(operation_name); !goes_on) {
+        return std::unexpected(goes_on.error());
+      }
     }
-    got = pass(again);
+    got = pass(governed, again);
     if (got == progress::again && performer_.restart(all_)) got = progress::committed;
   }
   if (got == progress::failed) {
@@ -102,8 +108,7 @@ result<const leaf*> performance::perform() {
     if (performer_.chosen() == nullptr) return std::unexpected(performer_.failure());
   }
   if (got == progress::none) {
-    // The token may be one of several, of which another one has fired by now.
-    auto cancelled = token_.check(operation_name);
+    auto cancelled = governed->token.check(operation_name);
     BAST_ASSERT(!cancelled);
     return std::unexpected(cancelled.error());
   }

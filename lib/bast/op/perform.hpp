@@ -64,7 +64,6 @@ class performance : private abandonable {
     auto& mine = static_cast<performance&>(self);
     mine.leave();
     mine.performer_.pass_on(mine.all_);
-    mine.token_ = {};
   }
   /// May be called again.
   void leave() noexcept {
@@ -73,13 +72,12 @@ class performance : private abandonable {
   }
   progress attempt(bool again);
   /// One pass of the phases 1 to 3.
-  progress pass(bool again);
+  progress pass(const coro_attachment* governed, bool again);
 
   branch_list& all_;
   waiter waiter_;
   performer performer_;
   cancellation stop_;
-  cancel_token token_;
   bool finished_ = false;
 };
 

@@ -77,8 +77,9 @@ class basic_performer {
     return true;
   }
 
-  /// Links a leaf. Under the lock of the object.
-  void link(leaf& mine, wait_list_of<Traits>& in) noexcept {
+  /// Links a leaf. Under the lock of the object. `List`: a wait_list, or what appends like one.
+  template <class List>
+  void link(leaf& mine, List& in) noexcept {
     mine.node.who = &waiter_;
     mine.node.armed = armed_;
     in.append(mine.node);

@@ -37,6 +37,8 @@ const char* name_of(call kind) noexcept {
                                           "read",
                                           "write",
                                           "epoll",
+                                          "poll",
+                                          "pthread_create",
                                           "socket",
                                           "any"};
   static_assert(sizeof names / sizeof *names == call_kinds + 1);

@@ -43,7 +43,9 @@ enum class call : std::uint8_t {
   signal,       // pidfd_send_signal, kill
   read,         // read
   write,        // write
-  epoll,        // epoll_create1, epoll_ctl, epoll_wait
+  epoll,        // epoll_create1, epoll_ctl, epoll_pwait2, epoll_wait
+  poll,         // poll
+  thread,       // pthread_create
   socket,       // socket, bind, listen, accept4, getsockopt, sendmsg
   any,          // in a plan: a call of any kind
 };

@@ -166,6 +166,8 @@ TEST(FaultInjection, EveryKindHasANameOfItsOwn) {
       {call::read, "read"},
       {call::write, "write"},
       {call::epoll, "epoll"},
+      {call::poll, "poll"},
+      {call::thread, "pthread_create"},
       {call::socket, "socket"},
       {call::any, "any"},
   };

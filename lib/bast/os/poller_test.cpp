@@ -134,6 +134,49 @@ TEST(Poller, TellsThatAPipeCanBeWrittenToAndThatItsReaderIsGone) {
   EXPECT_EQ(told_at_once(poller.get()).substr(0, 3), "3: ") << "its reader is gone";
 }
 
+TEST(Poller, BothDirectionsOfADescriptorAreOneRequest) {
+  const descriptor poller = make_poller().value();
+  const descriptor event = make_event().value();
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), 1, readiness::either));
+  EXPECT_EQ(told_at_once(poller.get()), "1: out\n");
+  EXPECT_EQ(told_at_once(poller.get()), "") << "reported once, whatever is left";
+  ASSERT_TRUE(set_event(event.get()));
+  ASSERT_TRUE(watch_once(poller.get(), event.get(), 2, readiness::either));
+  EXPECT_EQ(told_at_once(poller.get()), "2: in out\n");
+}
+
+TEST(Poller, EachEdgeIsReportedWithoutAReadBetween) {
+  const descriptor poller = make_poller().value();
+  const descriptor event = make_event().value();
+  ASSERT_TRUE(watch_edges(poller.get(), event.get(), 4));
+  EXPECT_EQ(told_at_once(poller.get()), "");
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(set_event(event.get()));
+    ASSERT_TRUE(set_event(event.get()));
+    EXPECT_EQ(told_at_once(poller.get()), "4: in\n") << round;
+    EXPECT_EQ(told_at_once(poller.get()), "") << round;
+  }
+  EXPECT_EQ(watch_edges(poller.get(), event.get(), 4).error().error_number(), EEXIST);
+  unwatch(poller.get(), event.get());
+  ASSERT_TRUE(set_event(event.get()));
+  EXPECT_EQ(told_at_once(poller.get()), "");
+}
+
+TEST(Poller, ALookDoesNotWait) {
+  const descriptor event = make_event().value();
+  const descriptor file = open_file("/dev/null", O_RDONLY).value();
+  EXPECT_EQ(is_ready(event.get(), readiness::readable), false);
+  EXPECT_EQ(is_ready(event.get(), readiness::writable), true);
+  EXPECT_EQ(is_ready(event.get(), readiness::either), true);
+  EXPECT_EQ(is_ready(file.get(), readiness::readable), true);
+  ASSERT_TRUE(set_event(event.get()));
+  EXPECT_EQ(is_ready(event.get(), readiness::readable), true);
+  pipe_ends ends = make_pipe().value();
+  EXPECT_EQ(is_ready(ends.read_end.get(), readiness::readable), false);
+  ends.write_end.reset();
+  EXPECT_EQ(is_ready(ends.read_end.get(), readiness::readable), true) << "hung up";
+}
+
 TEST(Poller, UnwatchedItTellsNothingAndCanBeWatchedAgain) {
   const descriptor poller = make_poller().value();
   const descriptor event = make_event().value();
@@ -215,6 +258,38 @@ TEST(PollerFailure, AnInterruptedWaitHasNoEvents) {
   epoll_event event{};
   EXPECT_EQ(wait_events(poller.get(), {&event, 1}, never), 0U);
   EXPECT_EQ(fault.seen(), 1U);
+}
+
+// Kernels before 5.11 have no epoll_pwait2.
+TEST(PollerFailure, WithoutNanosecondsADeadlineIsNotEarlyEither) {
+  const descriptor poller = make_poller().value();
+  epoll_event event{};
+  for (const int error_number : {ENOSYS, EPERM}) {
+    for (const std::int64_t ahead : {-1, 1, 999'999, 1'000'001}) {
+      const fault_scope fault({.kind = call::epoll, .nth = 1, .error_number = error_number});
+      const std::int64_t deadline = monotonic_ns() + ahead;
+      const auto count = wait_events(poller.get(), {&event, 1}, deadline);
+      // A build for a sanitizer makes the other call at once.
+      EXPECT_EQ(count.has_value(), fault.seen() == 2);
+      EXPECT_TRUE(!count || monotonic_ns() >= deadline) << ahead;
+    }
+  }
+}
+
+TEST(PollerFailure, ALookIsRepeatedAfterASignalAndRefusesWhatIsNotOpen) {
+  const descriptor event = make_event().value();
+  {
+    const fault_scope fault({.kind = call::poll, .nth = 1, .error_number = EINTR});
+    EXPECT_EQ(is_ready(event.get(), readiness::writable), true);
+    EXPECT_EQ(fault.seen(), 2U);
+  }
+  {
+    const fault_scope fault({.kind = call::poll, .nth = 1, .error_number = ENOMEM});
+    EXPECT_EQ(is_ready(event.get(), readiness::writable).error(), errc::no_memory);
+  }
+  for (const int closed : {-1, 1 << 20}) {
+    EXPECT_EQ(is_ready(closed, readiness::readable).error().error_number(), EBADF);
+  }
 }
 
 TEST(PollerFailure, EachErrorIsWhole) {
