@@ -92,6 +92,7 @@
   X(signals_stay_blocked)        \
   X(started_though_cancelled)    \
   X(foreign_descriptor_kept)     \
+  X(cancelled_perform_tries)     \
   X(equal_timers_reversed)       \
   X(other_direction_forgotten)   \
   X(old_event_taken)             \

@@ -22,7 +22,7 @@
 namespace bast::inline BAST_ABI {
 
 /// An arm of named_choice. The characters of the name outlive the result: a literal, as a rule.
-template <operation Op>
+template <performable Op>
 struct named_arm {
   std::string_view name;
   Op op;
@@ -63,12 +63,12 @@ struct mark_with {
   }
 };
 
-template <operation Op>
+template <performable Op>
 auto named(named_arm<Op> arm) {
   using marks = mark_with<named_value<value_of<Op>>, std::string_view>;
   return wrap(std::move(arm.op), marks{arm.name});
 }
-template <operation Op>
+template <performable Op>
 auto indexed(Op op, std::size_t index) {
   using marks = mark_with<indexed_value<value_of<Op>>, std::size_t>;
   return wrap(std::move(op), marks{index});
@@ -86,7 +86,7 @@ struct on_win_with_index {
     }
   }
 };
-template <class T, operation Choice, class F>
+template <class T, performable Choice, class F>
 auto race_of(Choice indexed_ops, F on_win) {
   return wrap(std::move(indexed_ops), on_win_with_index<T, F>{std::move(on_win)});
 }
@@ -107,13 +107,13 @@ struct fallback_of {
 }  // namespace internal
 
 /// As choice, and the result has the name of the arm that committed.
-template <operation First, operation... Ops>
+template <performable First, performable... Ops>
 auto named_choice(named_arm<First> first, named_arm<Ops>... arms) {
   return choice(internal::named(std::move(first)), internal::named(std::move(arms))...);
 }
 /// Of a range of named_arm. Allocates, as choice does.
 template <class Range>
-  requires operation<decltype(internal::element_of<Range>::op)>
+  requires performable<decltype(internal::element_of<Range>::op)>
 auto named_choice(Range&& range) {
   return choice(internal::vector_of(std::forward<Range>(range),
                                     [](std::size_t /*index*/, internal::element_of<Range> arm) {
@@ -122,7 +122,7 @@ auto named_choice(Range&& range) {
 }
 
 /// Whether it was the first that committed. The values are dropped, and may be of any types.
-template <operation IfTrue, operation IfFalse>
+template <performable IfTrue, performable IfFalse>
 auto boolean_choice(IfTrue if_true, IfFalse if_false) {
   return choice(wrap(std::move(if_true), [](auto&&...) { return true; }),
                 wrap(std::move(if_false), [](auto&&...) { return false; }));
@@ -131,7 +131,7 @@ auto boolean_choice(IfTrue if_true, IfFalse if_false) {
 /// As choice of a range; `on_win(index, value)`, or `on_win(index)` for ops of void, runs for the
 /// one that committed, as the function of a wrap (O-10), and gives the value of the whole.
 template <class Range, class F>
-  requires operation<internal::element_of<Range>>
+  requires performable<internal::element_of<Range>>
 auto race(Range&& ops, F on_win) {
   using op = internal::element_of<Range>;
   return internal::race_of<value_of<op>>(
@@ -141,7 +141,7 @@ auto race(Range&& ops, F on_win) {
       std::move(on_win));
 }
 /// Of ops of different types and one value type. Allocates nothing.
-template <operation First, operation... Ops, class F>
+template <performable First, performable... Ops, class F>
 auto race(std::tuple<First, Ops...> ops, F on_win) {
   auto all = [&]<std::size_t... I>(std::index_sequence<I...> /*indices*/) {
     return choice(internal::indexed(std::get<I>(std::move(ops)), I)...);
@@ -152,7 +152,7 @@ auto race(std::tuple<First, Ops...> ops, F on_win) {
 /// Never waits: `op`, if it is ready at once; else commits to `fallback()`, which runs as the
 /// function of a wrap and returns a value of the op's type, or a result of one. Arms of `op` that
 /// were tried have lost then. One arm of an outer choice, which always is ready.
-template <operation Op, class F>
+template <performable Op, class F>
 auto or_else(Op op, F fallback) {
   using value = internal::fallback_of<value_of<Op>, F>;
   return choice_biased(std::move(op), wrap(always(), value{std::move(fallback)}));

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "bast/op.hpp"
+#include "bast/testing/once_event.hpp"
 #include "bast/testing/op_conformance_threads.hpp"
 #include "bast/testing/rendezvous.hpp"
 
@@ -39,27 +40,9 @@ struct send_subject {
   static constexpr bool stays_ready = false;
 };
 
-/// What a nack is made of.
 struct once_subject {
-  using object = bast::internal::basic_once_event<bast::internal::real_traits>;
-
-  class happened {
-   public:
-    using value_type = void;
-    explicit happened(object& of) : of_(&of) {}
-    template <class Traits>
-    class plan : public bast::internal::leaf_plan<object::leaf> {
-     public:
-      explicit plan(happened op) : plan::leaf_plan(*op.of_) {}
-      [[nodiscard]] result<void> take(const bast::internal::basic_leaf<Traits>* /*chosen*/) {
-        return {};
-      }
-    };
-
-   private:
-    object* of_;
-  };
-  static happened op(object& of) { return happened(of); }
+  using object = once_event;
+  static auto op(object& of) { return of.happened(); }
   static void make_ready(object& of) { of.fire(); }
   static std::size_t waiting(object& of) { return of.waiting(); }
   static constexpr bool stays_ready = true;

@@ -266,7 +266,7 @@ auto with_nack(F f) {
   return internal::lazy_op(internal::nack_source<F>(std::move(f)));
 }
 /// `f` is noexcept and does not block. In the order of the arms, before perform returns (O-8).
-template <operation Op, class F>
+template <performable Op, class F>
 auto on_abort(Op op, F f) {
   return internal::lazy_op(internal::abort_source<Op, F>{{}, std::move(op), std::move(f)});
 }
@@ -284,7 +284,7 @@ auto bracket(Acquire acquire, Use use, Release release) {
 /// throws and if the coroutine is released before it has taken the value; else, as f of on_abort,
 /// when another arm, a cancel, a guard's failure or a release has ended the perform. Not at all if
 /// the arm was not tried: an earlier one committed, or the perform failed at once. It is noexcept.
-template <operation Op, class F>
+template <performable Op, class F>
 auto finally(Op op, F f) {
   return internal::lazy_op(internal::finally_source<Op, F>{{}, std::move(op), std::move(f)});
 }

@@ -130,7 +130,7 @@ always_op<T> fail_with(const error& why) {
 /// `f` runs after the commit, on the performing fiber or thread, once (O-10): with the value, or
 /// without one for an op of void. Its result, or the value of its result<U>, is that of the op. An
 /// error of the op passes by it.
-template <operation Op, class F>
+template <performable Op, class F>
 class wrap_op {
   template <class T>
   struct returned : std::invoke_result<F&, T> {};
@@ -178,13 +178,13 @@ class wrap_op {
   F f_;
 };
 
-template <operation Op, class F>
+template <performable Op, class F>
 wrap_op<Op, std::decay_t<F>> wrap(Op op, F&& f) {
   return {std::move(op), std::forward<F>(f)};
 }
 
 /// One of several ops, of one value type.
-template <bool Biased, operation First, operation... Ops>
+template <bool Biased, performable First, performable... Ops>
 class choice_op {
  public:
   using value_type = value_of<First>;
@@ -236,7 +236,7 @@ class choice_op {
 };
 
 /// One of the ops of a range, whose number is known only now. Empty, it never commits.
-template <operation Op>
+template <performable Op>
 class choice_of_range_op {
  public:
   using value_type = value_of<Op>;
@@ -302,25 +302,25 @@ class choice_of_range_op {
 
 /// Any of the ops that are ready, each with the same probability (O-13); else the first that gets
 /// ready. Nested choices count as if their ops stood here.
-template <operation First, operation... Ops>
+template <performable First, performable... Ops>
 choice_op<false, First, Ops...> choice(First first, Ops... ops) {
   return choice_op<false, First, Ops...>(std::move(first), std::move(ops)...);
 }
 /// Allocates: the vector here, and when it is performed one block before it waits (no_memory).
 template <class Range>
-  requires operation<internal::element_of<Range>>
+  requires performable<internal::element_of<Range>>
 choice_of_range_op<internal::element_of<Range>> choice(Range&& range) {
   using op = internal::element_of<Range>;
   return choice_of_range_op<op>(internal::vector_of(
       std::forward<Range>(range), [](std::size_t /*index*/, op each) { return each; }));
 }
 /// The first of the ops that is ready; else the first that gets ready. One arm of an outer choice.
-template <operation First, operation... Ops>
+template <performable First, performable... Ops>
 choice_op<true, First, Ops...> choice_biased(First first, Ops... ops) {
   return choice_op<true, First, Ops...>(std::move(first), std::move(ops)...);
 }
 /// The index of the op that committed; its value is dropped.
-template <operation... Ops>
+template <performable... Ops>
 auto first_ready(Ops... ops) {
   std::size_t index = 0;
   // Braces: from left to right.

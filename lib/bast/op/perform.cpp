@@ -94,7 +94,7 @@ result<const leaf*> performance::perform() {
   const coro_attachment* const governed = governing_attachment();
   progress got = progress::again;
   for (bool again = false; got == progress::again; again = true) {
-    if (governed != nullptr) {
+    if (governed != nullptr && !BAST_MUTANT(cancelled_perform_tries)) {
       if (auto goes_on = governed->token.check(operation_name); !goes_on) {
         return std::unexpected(goes_on.error());
       }

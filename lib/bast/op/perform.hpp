@@ -90,7 +90,7 @@ std::uint64_t random_below(std::uint64_t count) noexcept;
 
 /// What can be performed: an inert value (O-1). `plan` is its form during one perform.
 template <class Op>
-concept operation =
+concept performable =
     std::move_constructible<Op> &&
     requires(Op op, internal::branch_list& list, const internal::leaf* leaf,
              typename Op::template plan<internal::real_traits>& p) {
@@ -101,7 +101,7 @@ concept operation =
       { p.take(leaf) } -> std::same_as<result<typename Op::value_type>>;
     };
 
-template <operation Op>
+template <performable Op>
 using value_of = typename Op::value_type;
 
 /// Waits until one leaf of `op` commits, and returns its value through the wraps above it; exactly
@@ -112,7 +112,7 @@ using value_of = typename Op::value_type;
 ///
 /// Errors: cancelled; not_in_fiber; bad_state (in a callback, or in a guard); limit (more than
 /// 65,534 arms); those of guards, wraps and the committed op.
-template <operation Op>
+template <performable Op>
 [[nodiscard]] result<value_of<Op>> perform(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;
@@ -126,7 +126,7 @@ template <operation Op>
 
 /// One look, without waiting and without a check for cancellation: the value if an arm could commit
 /// at once (O-14).
-template <operation Op>
+template <performable Op>
 [[nodiscard]] std::optional<result<value_of<Op>>> poll(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;

@@ -131,10 +131,11 @@ TEST_F(Retry, Y4_AWakeThatIsNotUsedWakesTheNextOne) {
     shelf<int> other;
     auto source = cancel_source::create().value();
     const cancel_token token = source.token();
-    auto woken = begin([&] {
+    const auto body = [&] {
       const cancel_binding governed(token);
       (void)perform(choice_biased(other.take(), these.take()));
-    });
+    };
+    auto woken = begin(std::ref(body));  // An abandoned stack leaves what it owns.
     auto next = take_from(these, "b");
     auto last = take_from(these, "c");
     these.put(1);
