@@ -48,6 +48,7 @@ class performance : private abandonable {
   void finish() noexcept {
     if (std::exchange(finished_, true)) return;
     leave();
+    performer_.pass_on(all_);
     performer_.end(all_);
   }
 
@@ -60,13 +61,19 @@ class performance : private abandonable {
     }
     performance& performs;
   };
-  static void abandoned(abandonable& self) noexcept { static_cast<performance&>(self).leave(); }
+  static void abandoned(abandonable& self) noexcept {
+    auto& mine = static_cast<performance&>(self);
+    mine.leave();
+    mine.performer_.pass_on(mine.all_);
+  }
   /// May be called again.
   void leave() noexcept {
     if (std::exchange(is_registered_, false)) stop_.end();
     performer_.leave(all_);
   }
-  progress attempt();
+  progress attempt(bool again);
+  /// One pass of the phases 1 to 3.
+  progress pass(const coro_attachment* governed, bool again);
 
   branch_list& all_;
   waiter waiter_;
@@ -95,7 +102,7 @@ std::uint64_t random_below(std::uint64_t count) noexcept;
 
 /// What can be performed: an inert value (O-1). `plan` is its form during one perform.
 template <class Op>
-concept operation =
+concept performable =
     std::move_constructible<Op> &&
     requires(Op op, internal::branch_list& list, const internal::leaf* leaf,
              typename Op::template plan<internal::real_traits>& p) {
@@ -106,7 +113,7 @@ concept operation =
       { p.take(leaf) } -> std::same_as<result<typename Op::value_type>>;
     };
 
-template <operation Op>
+template <performable Op>
 using value_of = typename Op::value_type;
 
 /// Waits until one leaf of `op` commits, and returns its value through the wraps above it; exactly
@@ -117,7 +124,7 @@ using value_of = typename Op::value_type;
 ///
 /// Errors: cancelled; not_in_fiber; bad_state (in a callback, or in a guard); limit (more than
 /// 65,534 arms); those of guards, wraps and the committed op.
-template <operation Op>
+template <performable Op>
 [[nodiscard]] result<value_of<Op>> perform(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;
@@ -132,7 +139,7 @@ template <operation Op>
 
 /// One look, without waiting and without a check for cancellation: the value if an arm could commit
 /// at once (O-14).
-template <operation Op>
+template <performable Op>
 [[nodiscard]] std::optional<result<value_of<Op>>> poll(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;
