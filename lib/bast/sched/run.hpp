@@ -195,7 +195,7 @@ struct runtime_access {
 
 /// perform(), from an OS thread that runs no fibers. Errors also: deadlock (on a worker, where it
 /// would block those that it waits for; IO-11).
-template <operation Op>
+template <performable Op>
 [[nodiscard]] result<value_of<Op>> block_on(Op op) {
   if (internal::this_worker != nullptr) {
     return fail(errc::deadlock, "block_on", "a worker's thread would block: perform the op");
