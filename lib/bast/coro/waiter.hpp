@@ -100,6 +100,8 @@ enum class wait_state : std::uint8_t {
 /// The arm that ends a wait for a single object, and the one that cancels a wait.
 inline constexpr std::uint16_t arm_first = 0;
 inline constexpr std::uint16_t arm_cancelled = 0xffff;
+/// Ends a wait without a reason but that the owner tries again what it waits for.
+inline constexpr std::uint16_t arm_retry = 0xfffe;
 
 /// wake(), wait() and withdraw() are not inlined: so each call through an executor is in one
 /// function in every build, where the annotations of bast-stacks know it.

@@ -23,18 +23,19 @@ struct blocking_job::done_op {
 };
 
 blocking_job::blocking_job(call_function call, destroy_function destroy) noexcept
-    : call_(call), destroy_(destroy) {
-  run = [](pool_task& self) noexcept {
-    auto& mine = static_cast<blocking_job&>(self);
-    mine.call_(mine, true);
-    mine.finish();
-  };
-  drop = [](pool_task& self) noexcept {
-    auto& mine = static_cast<blocking_job&>(self);
-    mine.call_(mine, false);
-    mine.was_dropped_ = true;
-    mine.finish();
-  };
+    : pool_task(run_it, drop_it), call_(call), destroy_(destroy) {}
+
+void blocking_job::run_it(pool_task& self) noexcept {
+  auto& mine = static_cast<blocking_job&>(self);
+  mine.call_(mine, true);
+  mine.finish();
+}
+
+void blocking_job::drop_it(pool_task& self) noexcept {
+  auto& mine = static_cast<blocking_job&>(self);
+  mine.call_(mine, false);
+  mine.was_dropped_ = true;
+  mine.finish();
 }
 
 /// By the pool, which still holds it.
@@ -142,6 +143,9 @@ void blocking_caller::leave() noexcept {
     if (!withdraw() && !(options_.abandon_on_cancel && job_.abandon())) {
       job_.sleep_until_finished();
     }
+    // The objects of an abandoned stack end in any order: a wait that still goes on there is
+    // committed and unlinked, so that it does not touch the job any more.
+    job_.done_.fire();
   }
   job_.release();
 }

@@ -57,6 +57,8 @@ class blocking_job : private pool_task {
   friend class blocking_caller;
   struct done_op;
 
+  static void run_it(pool_task& self) noexcept;
+  static void drop_it(pool_task& self) noexcept;
   void finish() noexcept;
   bool abandon() noexcept;
   void sleep_until_finished() noexcept;
@@ -109,7 +111,8 @@ class job_of final : public blocking_job {
   static_assert(!std::is_reference_v<raw>, "what `fn` returns would belong to a pool's thread");
 
   template <class G>
-  explicit job_of(G&& f) : blocking_job(call, destroy), f_(std::in_place, std::forward<G>(f)) {}
+  job_of(std::in_place_t /*unused*/, G&& f)
+      : blocking_job(call, destroy), f_(std::in_place, std::forward<G>(f)) {}
 
   [[nodiscard]] result<value> take() {
 #if BAST_EXCEPTIONS
@@ -167,7 +170,8 @@ class job_of final : public blocking_job {
 template <class F>
 [[nodiscard]] auto blocking(F&& fn, const blocking_options& options = {})
     -> result<typename internal::job_of<std::decay_t<F>>::value> {
-  auto* const job = internal::make_movable<internal::job_of<std::decay_t<F>>>(std::forward<F>(fn));
+  auto* const job =
+      internal::make_movable<internal::job_of<std::decay_t<F>>>(std::in_place, std::forward<F>(fn));
   if (job == nullptr) return fail(errc::no_memory, "blocking", "no memory for the call");
   internal::blocking_caller caller(*job, options);
   if (auto called = caller.call(); !called) return std::unexpected(called.error());

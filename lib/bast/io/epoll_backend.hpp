@@ -19,6 +19,8 @@ namespace bast::inline BAST_ABI::internal {
 
 class epoll_backend final : public io_backend {
  public:
+  epoll_backend(const epoll_backend&) = delete;
+  epoll_backend& operator=(const epoll_backend&) = delete;
   /// For the calling thread; not valid in a forked child. Errors: `limit`, no_memory.
   [[nodiscard]] static result<epoll_backend*> create() noexcept;
   /// No descriptor may be watched (checked), except in a forked child.

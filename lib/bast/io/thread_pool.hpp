@@ -38,16 +38,15 @@ template <class F>
 class function_task final : public pool_task {
  public:
   template <class G>
-  explicit function_task(G&& f) : f_(std::forward<G>(f)) {
-    run = [](pool_task& self) noexcept {
-      auto& mine = static_cast<function_task&>(self);
-      mine.f_();
-      os::destroy(&mine);
-    };
-    drop = [](pool_task& self) noexcept { os::destroy(&static_cast<function_task&>(self)); };
-  }
+  function_task(std::in_place_t /*unused*/, G&& f)
+      : pool_task(call, destroy), f_(std::forward<G>(f)) {}
 
  private:
+  static void call(pool_task& self) noexcept {
+    static_cast<function_task&>(self).f_();
+    destroy(self);
+  }
+  static void destroy(pool_task& self) noexcept { os::destroy(&static_cast<function_task&>(self)); }
   F f_;
 };
 
@@ -58,6 +57,8 @@ class function_task final : public pool_task {
 class [[nodiscard]] unfinished_tasks {
  public:
   unfinished_tasks() noexcept = default;
+  unfinished_tasks(const unfinished_tasks&) = delete;
+  unfinished_tasks& operator=(const unfinished_tasks&) = delete;
   unfinished_tasks(unfinished_tasks&& other) noexcept
       : list_(std::exchange(other.list_, internal::pool_task_list())) {}
   unfinished_tasks& operator=(unfinished_tasks&& other) noexcept {
@@ -83,6 +84,8 @@ class [[nodiscard]] thread_pool {
   /// Errors: invalid, naming the option; no_memory.
   [[nodiscard]] static result<thread_pool> create(const thread_pool_options& options = {}) noexcept;
 
+  thread_pool(const thread_pool&) = delete;
+  thread_pool& operator=(const thread_pool&) = delete;
   thread_pool(thread_pool&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   thread_pool& operator=(thread_pool&& other) noexcept;
   /// shut_down(), and drops the rest. Not by a task of the pool (checked).
@@ -96,8 +99,8 @@ class [[nodiscard]] thread_pool {
   /// no_memory, forked.
   template <class F>
   [[nodiscard]] result<void> submit(F&& function) {
-    auto* const task =
-        internal::make_movable<internal::function_task<std::decay_t<F>>>(std::forward<F>(function));
+    auto* const task = internal::make_movable<internal::function_task<std::decay_t<F>>>(
+        std::in_place, std::forward<F>(function));
     if (task == nullptr) {
       return fail(errc::no_memory, "thread_pool.submit", "no memory for the task");
     }

@@ -41,10 +41,16 @@ struct thread_pool_stats {
 namespace internal {
 
 struct pool_task {
+  using function = void (*)(pool_task& self) noexcept;
+  pool_task(function run_it, function drop_it) noexcept : run(run_it), drop(drop_it) {}
+  pool_task(const pool_task&) = delete;
+  pool_task& operator=(const pool_task&) = delete;
+  ~pool_task() = default;
+
   /// One of them is called, once: `run` by a thread of the pool, or `drop` when it will never run.
   /// The last access of the pool.
-  void (*run)(pool_task& self) noexcept = nullptr;
-  void (*drop)(pool_task& self) noexcept = nullptr;
+  const function run;
+  const function drop;
   // The pool's.
   pool_task* next = nullptr;
   pool_task* previous = nullptr;
@@ -55,6 +61,8 @@ using pool_task_list = linked_list<pool_task>;
 
 class thread_pool_core {
  public:
+  thread_pool_core(const thread_pool_core&) = delete;
+  thread_pool_core& operator=(const thread_pool_core&) = delete;
   /// Errors: invalid, naming the option; no_memory.
   [[nodiscard]] static result<thread_pool_core*> create(
       const thread_pool_options& options) noexcept;

@@ -40,7 +40,7 @@ constexpr std::int64_t saturated_ns(std::chrono::duration<Rep, Period> length) n
     // Floating point rounds the limit to 2^63: hence the second comparison includes it.
     if (length >= std::chrono::duration_cast<given>(nanoseconds::max())) return no_timeout_ns;
     if (length <= std::chrono::duration_cast<given>(nanoseconds::min())) return INT64_MIN;
-    if (length != length) return no_timeout_ns;  // NaN
+    if (!(length < given::max()) && !(length >= given::zero())) return no_timeout_ns;  // NaN
   }
   return std::chrono::ceil<nanoseconds>(length).count();
 }

@@ -15,6 +15,7 @@
 //   wrap(wrap(a, g), f) == wrap(a, f after g)      wrap(always(x), f) == always(f(x))
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -54,6 +55,21 @@ struct unwrapped<result<T>> {
 // By std::begin: <ranges> would cost each user 4,000 preprocessed lines for one concept.
 template <class Range>
 using element_of = std::remove_cvref_t<decltype(*std::begin(std::declval<Range&>()))>;
+
+/// f(index, element) of each. The elements of a vector that is given away are moved.
+template <class Range, class F>
+auto vector_of(Range&& range, F f) {
+  std::vector<decltype(f(std::size_t{}, std::declval<element_of<Range>>()))> out;
+  std::size_t index = 0;
+  for (auto&& each : range) {
+    if constexpr (std::same_as<Range, std::vector<element_of<Range>>>) {
+      out.push_back(f(index++, std::move(each)));
+    } else {
+      out.push_back(f(index++, element_of<Range>(each)));
+    }
+  }
+  return out;
+}
 
 }  // namespace internal
 
@@ -294,9 +310,9 @@ choice_op<false, First, Ops...> choice(First first, Ops... ops) {
 template <class Range>
   requires performable<internal::element_of<Range>>
 choice_of_range_op<internal::element_of<Range>> choice(Range&& range) {
-  std::vector<internal::element_of<Range>> ops;
-  for (auto&& each : range) ops.push_back(std::forward<decltype(each)>(each));
-  return choice_of_range_op<internal::element_of<Range>>(std::move(ops));
+  using op = internal::element_of<Range>;
+  return choice_of_range_op<op>(internal::vector_of(
+      std::forward<Range>(range), [](std::size_t /*index*/, op each) { return each; }));
 }
 /// The first of the ops that is ready; else the first that gets ready. One arm of an outer choice.
 template <performable First, performable... Ops>

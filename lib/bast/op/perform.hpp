@@ -48,6 +48,7 @@ class performance : private abandonable {
   void finish() noexcept {
     if (std::exchange(finished_, true)) return;
     leave();
+    performer_.pass_on(all_);
     performer_.end(all_);
   }
 
@@ -60,13 +61,19 @@ class performance : private abandonable {
     }
     performance& performs;
   };
-  static void abandoned(abandonable& self) noexcept { static_cast<performance&>(self).leave(); }
+  static void abandoned(abandonable& self) noexcept {
+    auto& mine = static_cast<performance&>(self);
+    mine.leave();
+    mine.performer_.pass_on(mine.all_);
+  }
   /// May be called again.
   void leave() noexcept {
     if (std::exchange(is_registered_, false)) stop_.end();
     performer_.leave(all_);
   }
-  progress attempt();
+  progress attempt(bool again);
+  /// One pass of the phases 1 to 3.
+  progress pass(const coro_attachment* governed, bool again);
 
   branch_list& all_;
   waiter waiter_;

@@ -17,6 +17,8 @@ class thread {
   using function = void* (*)(void* argument);
 
   thread() noexcept = default;
+  thread(const thread&) = delete;
+  thread& operator=(const thread&) = delete;
   thread(thread&& other) noexcept
       : id_(other.id_), joinable_(std::exchange(other.joinable_, false)) {}
   thread& operator=(thread&& other) noexcept {
