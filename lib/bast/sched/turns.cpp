@@ -113,7 +113,9 @@ void worker::wait_for_stack(fiber_record& f, bool is_own) noexcept {
 coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
   const auto stack = stacks_->acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
-    if (fibers_ == nullptr && !stack_returns_) {
+    // Memory may never come back, and the others may wait for this one.
+    const bool may_wait = fibers_ != nullptr && stack.error() == errc::limit;
+    if (!may_wait && !stack_returns_) {
       fail_start(f, stack.error());
     } else {
       wait_for_stack(f, is_own);
