@@ -92,6 +92,15 @@ coro_block* worker::steal() noexcept {
   return nullptr;
 }
 
+bool worker::run_one() noexcept {
+  coro_block* const next = pick(nullptr);
+  if (next == nullptr) return false;
+  run(*next, this_thread, running_here(next->tag));
+  running_ = nullptr;
+  if (fiber_record* const gone = std::exchange(ended_to_loop_, nullptr)) take_back(*gone);
+  return true;
+}
+
 // --- the life of a fiber -------------------------------------------------------------------------
 
 // Gives it a stack and a place in the list. Null: there is none for it.
