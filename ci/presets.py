@@ -11,7 +11,7 @@ from .shell import ROOT, die, note, run, run_logged, status_of
 
 
 def names_in(file, variable):
-    return re.search(rf"set\({variable} ([a-z_ ]+)\)", (ROOT / file).read_text())[1].split()
+    return re.search(rf"set\({variable}\s+([a-z_ ]+)\)", (ROOT / file).read_text())[1].split()
 
 
 # Bottom up.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The Go side of the scheduler's benchmarks: the cost of runtime.Gosched when so many goroutines
-// take turns on one processor. Writes the subset of Google Benchmark's output that bench/run reads;
+// The Go side of the benchmarks of scheduling and of ops: the cost of runtime.Gosched when so many
+// goroutines take turns on one processor; select and channels on one processor. Writes the subset of Google Benchmark's output that bench/run reads;
 // its arguments are for that library and ignored here.
 package main
 
@@ -67,12 +67,80 @@ func yields(count int) float64 {
 	return float64(took) / float64(total) * float64(count)
 }
 
+// selects receives from sixteen channels, and returns the nanoseconds of one select: of channels
+// that are all ready, each of which is filled again; or of empty ones, to which another goroutine
+// sends in turn.
+func selects(ready bool) float64 {
+	const rounds = 1_000_000
+	var c [16]chan int
+	for i := range c {
+		c[i] = make(chan int, map[bool]int{true: 1, false: 0}[ready])
+		if ready {
+			c[i] <- i
+		}
+	}
+	if !ready {
+		go func() {
+			for i := 0; i < rounds; i++ {
+				c[i%16] <- i % 16
+			}
+		}()
+	}
+	start := processorNanoseconds()
+	for i := 0; i < rounds; i++ {
+		got := 0
+		select {
+		case got = <-c[0]:
+		case got = <-c[1]:
+		case got = <-c[2]:
+		case got = <-c[3]:
+		case got = <-c[4]:
+		case got = <-c[5]:
+		case got = <-c[6]:
+		case got = <-c[7]:
+		case got = <-c[8]:
+		case got = <-c[9]:
+		case got = <-c[10]:
+		case got = <-c[11]:
+		case got = <-c[12]:
+		case got = <-c[13]:
+		case got = <-c[14]:
+		case got = <-c[15]:
+		}
+		if ready {
+			c[got] <- got
+		}
+	}
+	return float64(processorNanoseconds()-start) / rounds
+}
+
+// pingPong returns the nanoseconds of a value to another goroutine and one back.
+func pingPong() float64 {
+	const rounds = 1_000_000
+	there, back := make(chan int), make(chan int)
+	go func() {
+		for i := 0; i < rounds; i++ {
+			back <- <-there
+		}
+	}()
+	start := processorNanoseconds()
+	for i := 0; i < rounds; i++ {
+		there <- i
+		<-back
+	}
+	return float64(processorNanoseconds()-start) / rounds
+}
+
 func main() {
 	runtime.GOMAXPROCS(1)
 	results := []result{}
 	for _, count := range []int{2, 1000} {
 		took := yields(count)
 		results = append(results, result{fmt.Sprintf("go_yield/%d", count), took, took})
+	}
+	for name, took := range map[string]float64{
+		"select_ready": selects(true), "select_parks": selects(false), "ping_pong": pingPong()} {
+		results = append(results, result{name, took, took})
 	}
 	err := json.NewEncoder(os.Stdout).Encode(map[string][]result{"benchmarks": results})
 	if err != nil {

@@ -7,6 +7,7 @@
 
 #include "bast/testing/baseline.hpp"
 #include "model/cancel_language.hpp"
+#include "model/choice_language.hpp"
 #include "model/combined_language.hpp"
 #include "model/command_language.hpp"
 #include "model/growth_language.hpp"
@@ -25,6 +26,7 @@ const target all[] = {
     {.name = "process_driver", .words = process_language, .run = run_process_driver},
     {.name = "command_argv_env", .words = command_language, .run = run_command_argv_env},
     {.name = "timers", .words = timers_language, .run = run_timers},
+    {.name = "choice", .words = choice_language, .run = run_choice},
     {.name = "combined", .words = combined_language, .run = run_combined},
     {.name = "canary", .words = pool_language, .run = run_canary},
 };

@@ -15,8 +15,10 @@
 #include <bast/config.hpp>
 
 #include "bast/op/branch.hpp"
+#include "bast/op/choices.hpp"
 #include "bast/op/guard.hpp"
 #include "bast/op/meeting.hpp"
 #include "bast/op/ops.hpp"
 #include "bast/op/perform.hpp"
 #include "bast/op/performer.hpp"
+#include "bast/op/retry.hpp"

@@ -22,6 +22,7 @@
 #include "bast/os/poller.hpp"
 #include "bast/os/process.hpp"
 #include "bast/os/process_group.hpp"
+#include "bast/os/processors.hpp"
 #include "bast/os/signal.hpp"
 #include "bast/os/thread.hpp"
 #include "bast/os/thread_end.hpp"

@@ -13,89 +13,13 @@
 #include <utility>
 #include <vector>
 
-#include "bast/op/meeting.hpp"
-#include "bast/op/performer.hpp"
-#include "bast/testing/rendezvous.hpp"
 #include "interleave/expect.hpp"
 #include "interleave/explore.hpp"
+#include "interleave/op_model.hpp"
 #include "interleave/short_names.hpp"
 
-namespace bast::interleave {
+namespace bast::interleave::op_orders {
 namespace {
-
-using bast::internal::progress;
-
-/// The executor of a coroutine on a thread of its own: that thread's loop.
-struct one_coroutine_loop {
-  struct process_mark {
-    static process_mark here() { return {}; }
-    static bool is_forked() { return false; }
-  };
-  using link = bast::internal::basic_ready_link<model_atomics>;
-  atomic<int> woken{0};
-
-  void wake(link& /*who*/) { woken.store(1, release); }
-  void park(link& /*who*/) {
-    while (woken.load(acquire) == 0) model_atomics::relax();
-    woken.store(0, relaxed);
-  }
-  void forget(link& who, bool was_woken) {
-    if (was_woken) park(who);
-  }
-};
-
-struct model_traits {
-  using atomics = model_atomics;
-  using executor = one_coroutine_loop;
-  struct waiter : bast::internal::basic_waiter<model_atomics, one_coroutine_loop> {
-    explicit waiter(one_coroutine_loop* home) : basic_waiter(home, nullptr) {}
-    armed_word arm() { return basic_waiter::arm(++epoch); }
-    std::uint64_t epoch = 0;
-  };
-};
-using branch = bast::internal::basic_branch<model_traits>;
-using performer = bast::internal::basic_performer<model_traits>;
-using branches = bast::internal::basic_branch_list<model_traits>;
-using numbers = test::rendezvous<int, model_traits>;
-using event = bast::internal::basic_once_event<model_traits>;
-
-/// What a perform does, over branches of the test.
-struct perform_of {
-  explicit perform_of(one_coroutine_loop* home) : who(home), mine(who) {}
-
-  /// The branch that was committed, from 0; -1: cancelled. Without `tries` as if it had been alone
-  /// when it tried.
-  int operator()(const std::vector<branch*>& arms, bool tries = true) {
-    for (branch* const b : arms) all.append(*b);
-    progress got = tries ? mine.attempt(arms) : progress::none;
-    if (got == progress::none) got = mine.enlist(all);
-    if (got == progress::none) {
-      cancellable.store(true, release);
-      mine.wait(all);
-    }
-    // The callback is unregistered, which waits for it.
-    while (cancelling.exchange(true, acquire)) model_atomics::relax();
-    mine.leave(all);
-    int index = 0;
-    for (branch* const b : arms) {
-      if (b == mine.chosen()) return index;
-      ++index;
-    }
-    return -1;
-  }
-  /// A cancellation callback, on another thread.
-  void cancel() {
-    if (!cancellable.load(acquire) || cancelling.exchange(true, acquire)) return;
-    mine.cancel();
-    cancelling.store(false, release);
-  }
-
-  model_traits::waiter who;
-  performer mine;
-  branches all;
-  atomic<bool> cancellable{false};
-  atomic<bool> cancelling{false};
-};
 
 struct side {
   std::size_t at;
@@ -322,4 +246,4 @@ TEST(OpOrders, AnEventMayEndWhenAnOpHasSeenIt) {
 }
 
 }  // namespace
-}  // namespace bast::interleave
+}  // namespace bast::interleave::op_orders

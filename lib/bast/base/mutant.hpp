@@ -92,6 +92,7 @@
   X(signals_stay_blocked)        \
   X(started_though_cancelled)    \
   X(foreign_descriptor_kept)     \
+  X(cancelled_perform_tries)     \
   X(equal_timers_reversed)       \
   X(limit_beats_the_op)          \
   X(duration_from_the_turn)      \

@@ -15,6 +15,9 @@ coro_attachment*& attachment_here() noexcept {
 }
 
 }  // namespace
+
+const coro_attachment* governing_attachment() noexcept { return attachment_here(); }
+
 }  // namespace internal
 
 cancel_binding::cancel_binding(cancel_token governing) noexcept

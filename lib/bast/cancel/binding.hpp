@@ -23,7 +23,13 @@ namespace internal {
 struct coro_attachment {
   cancel_token token;
   coro_attachment* outer = nullptr;
+  // The executor ends the waits of its fibers when the token fires: they need not register.
+  bool by_executor = false;
 };
+
+/// What governs the running coroutine or thread, or null. It outlives every call that the governed
+/// code makes: a binding is on its own stack.
+const coro_attachment* governing_attachment() noexcept;
 
 }  // namespace internal
 

@@ -30,10 +30,12 @@ class cancel_registration {
     abandonable_.mark();
     cancel_tree_operations::enlist(record_, *token.node_.get());
   }
-  /// Waits for a callback that runs on another thread (C-8).
+  /// Waits for a callback that runs on another thread (C-8). May be called again, and begin() after
+  /// it, unless the callback has run.
   void end() noexcept {
     abandonable_.unmark();
     cancel_tree_operations::delist(record_);
+    record_.node = nullptr;
   }
 
  private:

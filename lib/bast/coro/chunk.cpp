@@ -19,7 +19,7 @@ struct block_table {
   std::size_t reserved = 0;  // bytes
   std::size_t opened = 0;    // bytes, from the low end
   std::size_t used = 0;      // bytes ever handed out
-  chunk* free = nullptr;     // returned chunks
+  chunk* free[2] = {};       // returned chunks, by kind (I3)
 };
 constinit block_table the;
 
@@ -43,6 +43,8 @@ static_assert(static_cast<int>(coro_state::suspended) ==
 static_assert(flag_parked == watch::coro_flag_parked);
 
 result<void> reserve_table() noexcept {
+  // A fiber may be spawned before there is a stack.
+  if (auto opened = watch::open_registry(); !opened) return opened;
   const std::size_t step = std::max(step_bytes, os::page_bytes());
   // Where the address space is limited (RLIMIT_AS), halves the size down to one step.
   for (std::size_t size = blocks_max * sizeof(coro_block);; size /= 2) {
@@ -88,11 +90,12 @@ result<chunk*> take_fresh() noexcept {
 
 alignas(chunk_bytes) constinit coro_block never_valid;
 
-result<chunk*> take_chunk(pool_core* owner) noexcept {
+result<chunk*> take_chunk(pool_core* owner, chunk_kind kind) noexcept {
   const std::lock_guard guard(the.lock);
-  chunk* taken = the.free;
+  chunk*& returned = the.free[static_cast<std::size_t>(kind)];
+  chunk* taken = returned;
   if (taken != nullptr) {
-    the.free = taken->next;
+    returned = taken->next;
   } else {
     const auto fresh = take_fresh();
     if (!fresh) return fresh;
@@ -103,11 +106,12 @@ result<chunk*> take_chunk(pool_core* owner) noexcept {
   return taken;
 }
 
-void give_chunk(chunk& unused) noexcept {
+void give_chunk(chunk& unused, chunk_kind kind) noexcept {
   const std::lock_guard guard(the.lock);
+  chunk*& returned = the.free[static_cast<std::size_t>(kind)];
   unused.owner = nullptr;
-  unused.next = the.free;
-  the.free = &unused;
+  unused.next = returned;
+  returned = &unused;
 }
 
 }  // namespace bast::inline BAST_ABI::internal

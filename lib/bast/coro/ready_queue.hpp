@@ -128,7 +128,6 @@ class ready_queue final : private internal::executor, private internal::abandona
   static ready_queue* latest() noexcept;
   static ready_queue* of_this_thread() noexcept;
   bool is_of_this_thread() const noexcept;
-  bool is_forked() const noexcept { return process_.is_forked(); }
   void tell() noexcept;
   static void abandoned(internal::abandonable& self) noexcept;
   void end() noexcept;
@@ -141,7 +140,6 @@ class ready_queue final : private internal::executor, private internal::abandona
   void forget(internal::ready_link& who, bool woken) noexcept override;
 
   wake_hook hook_;
-  os::fork_mark process_ = os::fork_mark::here();
   const void* thread_;       // identifies the owner
   ready_queue* outer_;       // the previous queue of the thread
   std::size_t waiting_ = 0;  // parked and not yet resumed

@@ -45,6 +45,9 @@ struct thread_state {
   // The scheduler that runs the current coroutine; waits use it (waiter.hpp).
   executor* scheduler = nullptr;
   std::uint64_t waits = 0;  // number of waits armed on this thread: the epochs
+  // Ops that may still succeed at once before the running fiber lets others run (IO-7); its
+  // scheduler sets it at each resume.
+  std::uint32_t ops_left = 0;
   // Returns the stack of `ended`, for direct switches (switch_to.hpp).
   void (*recycle)(coro_block& ended) noexcept = nullptr;
 };

@@ -34,6 +34,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "bast/coro/block.hpp"
@@ -45,6 +46,8 @@ namespace bast::inline BAST_ABI::internal {
 template <class Atomics>
 struct basic_ready_link {
   coro_block* coroutine = nullptr;
+  void* fiber = nullptr;     // the scheduler's: whose wait it is
+  bool cancellable = false;  // its scheduler may cancel it; set by the owner before wait()
   // From here on owned by the executor.
   bool parked = false;
   bool linked = false;
@@ -71,10 +74,17 @@ class executor {
   /// Cancels the resumption of `who`. `woken`: wake() was called for it or is about to be; waits
   /// for that call and removes `who` from the queue.
   virtual void forget(ready_link& who, bool woken) noexcept = 0;
+  /// The running coroutine has not waited for long, though it could have: lets others run (IO-7).
+  virtual void relent() {}
+  /// True in a child that was forked after it was made: its thread is not there (IO-15).
+  bool is_forked() const noexcept { return process_.is_forked(); }
 
  protected:
   executor() = default;
   ~executor() = default;
+
+ private:
+  os::fork_mark process_ = os::fork_mark::here();
 };
 
 enum class wait_state : std::uint8_t {
@@ -87,6 +97,8 @@ enum class wait_state : std::uint8_t {
 /// The arm that ends a wait for a single object, and the one that cancels a wait.
 inline constexpr std::uint16_t arm_first = 0;
 inline constexpr std::uint16_t arm_cancelled = 0xffff;
+/// Ends a wait without a reason but that the owner tries again what it waits for.
+inline constexpr std::uint16_t arm_retry = 0xfffe;
 
 /// wake(), wait() and withdraw() are not inlined: so each call through an executor is in one
 /// function in every build, where the annotations of bast-stacks know it.
@@ -157,6 +169,22 @@ class basic_waiter {
   [[nodiscard]] bool is_waiting(armed_word armed) const noexcept {
     return word_.load(std::memory_order_relaxed) == armed;
   }
+
+  /// Instead of a registration with the token: the executor, which knows when that fires, ends the
+  /// wait by cancel(). Owner only, before wait().
+  void let_executor_cancel() noexcept { link_.cancellable = true; }
+  /// The executor only, on the owner's thread while it is parked: cancels the wait of `link` unless
+  /// it has ended. If it returns true, the owner must be resumed.
+  [[nodiscard]] static bool cancel(basic_ready_link<Atomics>& link) noexcept {
+    auto& self = *reinterpret_cast<basic_waiter*>(reinterpret_cast<std::byte*>(&link) -
+                                                  offsetof(basic_waiter, link_));
+    // Relaxed: the owner armed it, on this thread.
+    const armed_word armed = self.word_.load(std::memory_order_relaxed);
+    const bool waits = (armed & state_mask) == static_cast<armed_word>(wait_state::waiting);
+    return waits && self.commit(armed, arm_cancelled);
+  }
+  /// Null: an OS thread.
+  [[nodiscard]] Executor* home() const noexcept { return home_; }
 
   /// Resumes the owner. The committer's last access (I3); what the committer did before happens
   /// before the owner continues.

@@ -33,6 +33,8 @@ class epoll_backend final : public io_backend {
   std::size_t watched() const noexcept override { return watched_; }
   result<std::size_t> wait(std::uint64_t until_ns) noexcept override;
   void wake() noexcept override;
+  /// Readable when a wait would not wait.
+  [[nodiscard]] int fd() const noexcept { return poller_.get(); }
 
   /// Ends the process unless I2 holds, and what I1 says of the slots. For tests.
   void check_invariants() const noexcept;

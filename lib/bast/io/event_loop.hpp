@@ -47,6 +47,7 @@ class event_loop {
   static void enter(event_loop* loop) noexcept;
 
   wheel& timers() noexcept { return timers_; }
+  const wheel& timers() const noexcept { return timers_; }
   io_backend& backend() noexcept { return backend_; }
 
   /// The time that a duration begins at: a fresh reading of the clock.

@@ -103,7 +103,7 @@ class [[nodiscard]] sleep_op {
 };
 
 /// Another op, until a time.
-template <operation Op>
+template <performable Op>
 class [[nodiscard]] timeout_op {
  public:
   using value_type = value_of<Op>;
@@ -148,12 +148,12 @@ inline sleep_op sleep_until(time_point at) noexcept {
 /// `op`, unless `length` passes first: then it fails with timed_out, and `op` did not happen. An op
 /// that is ready beats a limit that has passed: with 0, or less, this is a check for cancellation
 /// and a poll; with a length without end it is the op itself (O-14).
-template <operation Op, class Rep, class Period>
+template <performable Op, class Rep, class Period>
 timeout_op<Op> timeout(Op op, std::chrono::duration<Rep, Period> length) {
   return {std::move(op), {internal::saturated_ns(length), true}};
 }
 /// As timeout, until `at`; with `never` it is the op itself.
-template <operation Op>
+template <performable Op>
 timeout_op<Op> timeout_at(Op op, time_point at) {
   return {std::move(op), {internal::nanoseconds_of(at), false}};
 }

@@ -73,6 +73,27 @@ class basic_work_deque {
     return true;
   }
 
+  /// The owner. Makes room for one more, so that the next push() succeeds. False if there is no
+  /// memory.
+  [[nodiscard]] bool reserve() {
+    // As in push().
+    const std::size_t bottom = bottom_->load(std::memory_order_relaxed);
+    array* const cells = array_->load(std::memory_order_relaxed);
+    // Acquire: pairs with the exchange in steal(), as in push().
+    const std::size_t top = top_->load(std::memory_order_acquire);
+    if (cells != nullptr && bottom - top != cells->capacity) return true;
+    return grow(cells, top, bottom) != nullptr;
+  }
+  /// The owner. What pop() would return unless a thief is faster, or none.
+  [[nodiscard]] std::optional<T> newest() {
+    // Relaxed: only the owner writes these, and a hint is enough of top_.
+    const std::size_t bottom = bottom_->load(std::memory_order_relaxed);
+    if (static_cast<std::ptrdiff_t>(bottom - top_->load(std::memory_order_relaxed)) <= 0) {
+      return std::nullopt;
+    }
+    return array_->load(std::memory_order_relaxed)->at(bottom - 1).load(std::memory_order_relaxed);
+  }
+
   /// The owner. The newest value, or none. Wait-free.
   [[nodiscard]] std::optional<T> pop() {
     // Relaxed: only the owner writes these. I1

@@ -40,6 +40,7 @@ enum class progress : std::uint8_t {
   committed,  // Here and now; the value is where the plan takes it from.
   lost,       // By enlist(): another branch has been committed by a peer, whose wake comes.
   failed,     // A guard, or a limit; performer.failure() says which.
+  again,      // By enlist(): its object has changed since attempt(). The perform tries again.
 };
 
 template <class Traits>
@@ -64,6 +65,9 @@ class basic_branch {
   /// The perform has ended; null: nothing was committed. Called after delist(), in the order of the
   /// program.
   virtual void end(const leaf* /*chosen*/) noexcept {}
+  /// The perform has ended, perhaps on an abandoned stack, so without user code. Passes on a wake
+  /// that it has not used (Y-4). Called after delist(), before any end().
+  virtual void pass_on() noexcept {}
   /// The leaf that has this arm, or null.
   virtual leaf* leaf_of(std::uint16_t arm) noexcept = 0;
 
@@ -169,6 +173,9 @@ class basic_group : public basic_branch<Traits> {
   }
   void end(const leaf* chosen) noexcept override {
     for (auto* b = inner.first(); b != nullptr; b = b->next) b->end(chosen);
+  }
+  void pass_on() noexcept override {
+    for (auto* b = inner.first(); b != nullptr; b = b->next) b->pass_on();
   }
   leaf* leaf_of(std::uint16_t arm) noexcept override {
     leaf* found = nullptr;

@@ -6,6 +6,7 @@
 //   with_nack(f)                   f(nack) makes it; the nack fires if the arm loses
 //   on_abort(op, f)                f() runs if the arm loses
 //   bracket(acquire, use, release) use(acquire()) makes it; release(resource, aborted) runs always
+//   finally(op, f)                 f(aborted) runs always
 //
 // An arm loses when the perform ends in any other way than by its commit: by another arm, a cancel,
 // the failure of another guard, an exception, or a release of the coroutine. An arm that was not
@@ -117,7 +118,8 @@ class lazy_op {
 
     bool looks_ready() const noexcept override { return true; }
     progress attempt(performer& who) override {
-      started_ = true;
+      // Made once, however often the perform tries (O-6).
+      if (std::exchange(started_, true)) return basic_group<Traits>::attempt(who);
       auto made = make();
       if (!made) {
         who.fail_with(made.error());
@@ -179,6 +181,16 @@ struct abort_source : source_base {
   using op = Op;
   [[nodiscard]] result<Op> make() { return std::move(inner); }
   void lost() noexcept { f(); }
+  Op inner;
+  F f;
+};
+
+template <class Op, class F>
+struct finally_source : source_base {
+  using op = Op;
+  [[nodiscard]] result<Op> make() { return std::move(inner); }
+  void lost() noexcept { f(true); }
+  void committed() noexcept { f(false); }
   Op inner;
   F f;
 };
@@ -254,7 +266,7 @@ auto with_nack(F f) {
   return internal::lazy_op(internal::nack_source<F>(std::move(f)));
 }
 /// `f` is noexcept and does not block. In the order of the arms, before perform returns (O-8).
-template <operation Op, class F>
+template <performable Op, class F>
 auto on_abort(Op op, F f) {
   return internal::lazy_op(internal::abort_source<Op, F>{{}, std::move(op), std::move(f)});
 }
@@ -265,6 +277,16 @@ template <class Acquire, class Use, class Release>
 auto bracket(Acquire acquire, Use use, Release release) {
   return internal::lazy_op(internal::bracket_source<Acquire, Use, Release>(
       std::move(acquire), std::move(use), std::move(release)));
+}
+
+/// `f(aborted)` runs exactly once in each perform that tried the arm: as the release of a bracket
+/// without a resource (O-9). So with `aborted` false after the wraps within `op`, also if one
+/// throws and if the coroutine is released before it has taken the value; else, as f of on_abort,
+/// when another arm, a cancel, a guard's failure or a release has ended the perform. Not at all if
+/// the arm was not tried: an earlier one committed, or the perform failed at once. It is noexcept.
+template <performable Op, class F>
+auto finally(Op op, F f) {
+  return internal::lazy_op(internal::finally_source<Op, F>{{}, std::move(op), std::move(f)});
 }
 
 }  // namespace bast::inline BAST_ABI

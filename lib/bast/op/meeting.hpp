@@ -6,6 +6,8 @@
 //   once_event     one side happens, once: a nack
 #pragma once
 
+#include <cstddef>
+
 #include "bast/op/performer.hpp"
 
 namespace bast::inline BAST_ABI::internal {
@@ -83,6 +85,14 @@ class basic_once_event {
   bool has_fired() const noexcept {
     // Acquire: pairs with the release in fire().
     return fired_.load(std::memory_order_acquire);
+  }
+
+  /// Performs that are linked here.
+  std::size_t waiting() noexcept {
+    lock_.lock();
+    const std::size_t count = waiting_.size();
+    lock_.unlock();
+    return count;
   }
 
   class leaf final : public basic_leaf<Traits> {

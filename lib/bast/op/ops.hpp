@@ -15,6 +15,7 @@
 //   wrap(wrap(a, g), f) == wrap(a, f after g)      wrap(always(x), f) == always(f(x))
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -54,6 +55,21 @@ struct unwrapped<result<T>> {
 // By std::begin: <ranges> would cost each user 4,000 preprocessed lines for one concept.
 template <class Range>
 using element_of = std::remove_cvref_t<decltype(*std::begin(std::declval<Range&>()))>;
+
+/// f(index, element) of each. The elements of a vector that is given away are moved.
+template <class Range, class F>
+auto vector_of(Range&& range, F f) {
+  std::vector<decltype(f(std::size_t{}, std::declval<element_of<Range>>()))> out;
+  std::size_t index = 0;
+  for (auto&& each : range) {
+    if constexpr (std::same_as<Range, std::vector<element_of<Range>>>) {
+      out.push_back(f(index++, std::move(each)));
+    } else {
+      out.push_back(f(index++, element_of<Range>(each)));
+    }
+  }
+  return out;
+}
 
 }  // namespace internal
 
@@ -114,7 +130,7 @@ always_op<T> fail_with(const error& why) {
 /// `f` runs after the commit, on the performing fiber or thread, once (O-10): with the value, or
 /// without one for an op of void. Its result, or the value of its result<U>, is that of the op. An
 /// error of the op passes by it.
-template <operation Op, class F>
+template <performable Op, class F>
 class wrap_op {
   template <class T>
   struct returned : std::invoke_result<F&, T> {};
@@ -162,13 +178,13 @@ class wrap_op {
   F f_;
 };
 
-template <operation Op, class F>
+template <performable Op, class F>
 wrap_op<Op, std::decay_t<F>> wrap(Op op, F&& f) {
   return {std::move(op), std::forward<F>(f)};
 }
 
 /// One of several ops, of one value type.
-template <bool Biased, operation First, operation... Ops>
+template <bool Biased, performable First, performable... Ops>
 class choice_op {
  public:
   using value_type = value_of<First>;
@@ -220,7 +236,7 @@ class choice_op {
 };
 
 /// One of the ops of a range, whose number is known only now. Empty, it never commits.
-template <operation Op>
+template <performable Op>
 class choice_of_range_op {
  public:
   using value_type = value_of<Op>;
@@ -286,25 +302,25 @@ class choice_of_range_op {
 
 /// Any of the ops that are ready, each with the same probability (O-13); else the first that gets
 /// ready. Nested choices count as if their ops stood here.
-template <operation First, operation... Ops>
+template <performable First, performable... Ops>
 choice_op<false, First, Ops...> choice(First first, Ops... ops) {
   return choice_op<false, First, Ops...>(std::move(first), std::move(ops)...);
 }
 /// Allocates: the vector here, and when it is performed one block before it waits (no_memory).
 template <class Range>
-  requires operation<internal::element_of<Range>>
+  requires performable<internal::element_of<Range>>
 choice_of_range_op<internal::element_of<Range>> choice(Range&& range) {
-  std::vector<internal::element_of<Range>> ops;
-  for (auto&& each : range) ops.push_back(std::forward<decltype(each)>(each));
-  return choice_of_range_op<internal::element_of<Range>>(std::move(ops));
+  using op = internal::element_of<Range>;
+  return choice_of_range_op<op>(internal::vector_of(
+      std::forward<Range>(range), [](std::size_t /*index*/, op each) { return each; }));
 }
 /// The first of the ops that is ready; else the first that gets ready. One arm of an outer choice.
-template <operation First, operation... Ops>
+template <performable First, performable... Ops>
 choice_op<true, First, Ops...> choice_biased(First first, Ops... ops) {
   return choice_op<true, First, Ops...>(std::move(first), std::move(ops)...);
 }
 /// The index of the op that committed; its value is dropped.
-template <operation... Ops>
+template <performable... Ops>
 auto first_ready(Ops... ops) {
   std::size_t index = 0;
   // Braces: from left to right.

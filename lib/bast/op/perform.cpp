@@ -37,11 +37,21 @@ void seed_choices(std::uint64_t seed) noexcept {
 std::uint64_t random_below(std::uint64_t count) noexcept { return next_random() % count; }
 
 // Uniformly among the ready (O-13): those that are not would be tried in vain. Last resorts come
-// after them (O-14): they are put at the end.
-progress performance::attempt() {
+// after them (O-14): they are put at the end. Many arms are tried `again` in the order of the
+// program, as nothing is allocated once it has waited (O-17).
+progress performance::attempt(bool again) {
   branch* on_stack[few];
   branch** ready = on_stack;
   std::unique_ptr<void, void (*)(void*)> memory(nullptr, os::deallocate);
+  if (again && all_.size() > few) {
+    progress got = progress::none;
+    for (const bool last : {false, true}) {
+      for (branch* b = all_.first(); b != nullptr && got == progress::none; b = b->next) {
+        if (b->is_last_resort == last) got = b->attempt(performer_);
+      }
+    }
+    return got;
+  }
   if (all_.size() > few) {
     memory.reset(os::allocate(all_.size() * sizeof(branch*)));
     if (memory == nullptr) {
@@ -66,31 +76,51 @@ progress performance::attempt() {
 }
 
 result<const leaf*> performance::poll() {
-  if (attempt() == progress::failed) return std::unexpected(performer_.failure());
+  if (attempt(false) == progress::failed) return std::unexpected(performer_.failure());
   return performer_.chosen();
+}
+
+// `none`: cancelled.
+progress performance::pass(const coro_attachment* governed, bool again) {
+  progress got = attempt(again);
+  if (got == progress::none) got = performer_.enlist(all_);
+  if (got != progress::none) return got;
+  if (governed != nullptr && governed->by_executor) {
+    waiter_.let_executor_cancel();
+  } else if (governed != nullptr) {
+    is_registered_ = true;
+    stop_.begin(governed->token);
+  }
+  has_waited_ = true;
+  if (!performer_.wait(all_)) return progress::none;
+  if (performer_.chosen() != nullptr) return progress::committed;
+  // Before the waiter is armed anew: the callback reads how it is armed.
+  if (std::exchange(is_registered_, false)) stop_.end();
+  return progress::again;
 }
 
 result<const leaf*> performance::perform() {
   if (auto may = waiter::check(operation_name); !may) return std::unexpected(may.error());
-  token_ = this_coro::cancellation();
-  if (auto goes_on = token_.check(operation_name); !goes_on) {
-    return std::unexpected(goes_on.error());
+  const coro_attachment* const governed = governing_attachment();
+  progress got = progress::again;
+  for (bool again = false; got == progress::again; again = true) {
+    if (governed != nullptr && !BAST_MUTANT(cancelled_perform_tries)) {
+      if (auto goes_on = governed->token.check(operation_name); !goes_on) {
+        return std::unexpected(goes_on.error());
+      }
+    }
+    got = pass(governed, again);
+    if (got == progress::again && performer_.restart(all_)) got = progress::committed;
   }
-  progress got = attempt();
-  if (got == progress::none) got = performer_.enlist(all_);
   if (got == progress::failed) {
     leave();
     // Unless a peer has committed an arm that was linked before the one that failed.
     if (performer_.chosen() == nullptr) return std::unexpected(performer_.failure());
   }
   if (got == progress::none) {
-    stop_.begin(token_);
-    if (!performer_.wait(all_)) {
-      // The token may be one of several, of which another one has fired by now.
-      auto cancelled = token_.check(operation_name);
-      BAST_ASSERT(!cancelled);
-      return std::unexpected(cancelled.error());
-    }
+    auto cancelled = governed->token.check(operation_name);
+    BAST_ASSERT(!cancelled);
+    return std::unexpected(cancelled.error());
   }
   return performer_.chosen();
 }

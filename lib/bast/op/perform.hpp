@@ -43,10 +43,12 @@ class performance : private abandonable {
   [[nodiscard]] result<const leaf*> perform();
   /// Phase 1 alone. Null: nothing was ready.
   [[nodiscard]] result<const leaf*> poll();
+  bool has_waited() const noexcept { return has_waited_; }
   /// The branches that have lost are told; wraps may run.
   void finish() noexcept {
     if (std::exchange(finished_, true)) return;
     leave();
+    performer_.pass_on(all_);
     performer_.end(all_);
   }
 
@@ -62,22 +64,34 @@ class performance : private abandonable {
   static void abandoned(abandonable& self) noexcept {
     auto& mine = static_cast<performance&>(self);
     mine.leave();
-    mine.token_ = {};
+    mine.performer_.pass_on(mine.all_);
   }
   /// May be called again.
   void leave() noexcept {
-    stop_.end();
+    if (std::exchange(is_registered_, false)) stop_.end();
     performer_.leave(all_);
   }
-  progress attempt();
+  progress attempt(bool again);
+  /// One pass of the phases 1 to 3.
+  progress pass(const coro_attachment* governed, bool again);
 
   branch_list& all_;
   waiter waiter_;
   performer performer_;
   cancellation stop_;
-  cancel_token token_;
+  bool is_registered_ = false;  // stop_
+  bool has_waited_ = false;
   bool finished_ = false;
 };
+
+/// After a perform that ended without waiting: one of those that a fiber may do in a row (IO-7).
+inline void spend_op() {
+  thread_state& thread = this_thread;
+  if (thread.scheduler != nullptr && thread.current != nullptr && thread.ops_left-- == 0)
+      [[unlikely]] {
+    thread.scheduler->relent();
+  }
+}
 
 /// Seeds the choice among ready arms of the calling thread, for a run that repeats.
 void seed_choices(std::uint64_t seed) noexcept;
@@ -88,7 +102,7 @@ std::uint64_t random_below(std::uint64_t count) noexcept;
 
 /// What can be performed: an inert value (O-1). `plan` is its form during one perform.
 template <class Op>
-concept operation =
+concept performable =
     std::move_constructible<Op> &&
     requires(Op op, internal::branch_list& list, const internal::leaf* leaf,
              typename Op::template plan<internal::real_traits>& p) {
@@ -99,7 +113,7 @@ concept operation =
       { p.take(leaf) } -> std::same_as<result<typename Op::value_type>>;
     };
 
-template <operation Op>
+template <performable Op>
 using value_of = typename Op::value_type;
 
 /// Waits until one leaf of `op` commits, and returns its value through the wraps above it; exactly
@@ -110,7 +124,7 @@ using value_of = typename Op::value_type;
 ///
 /// Errors: cancelled; not_in_fiber; bad_state (in a callback, or in a guard); limit (more than
 /// 65,534 arms); those of guards, wraps and the committed op.
-template <operation Op>
+template <performable Op>
 [[nodiscard]] result<value_of<Op>> perform(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;
@@ -119,12 +133,13 @@ template <operation Op>
   const auto chosen = run.perform();
   run.finish();
   if (!chosen) return std::unexpected(chosen.error());
+  if (!run.has_waited()) internal::spend_op();
   return plan.take(*chosen);
 }
 
 /// One look, without waiting and without a check for cancellation: the value if an arm could commit
 /// at once (O-14).
-template <operation Op>
+template <performable Op>
 [[nodiscard]] std::optional<result<value_of<Op>>> poll(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   internal::branch_list all;

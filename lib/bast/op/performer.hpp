@@ -5,7 +5,8 @@
 //   1  Not armed, and invisible: each branch that looks ready is tried, in an order drawn anew.
 //      Most performs end here.
 //   2  Armed: each branch is linked, or commits after all.
-//   3  Waits until a peer, or a cancel, commits this waiter.
+//   3  Waits until a peer, or a cancel, commits this waiter. An object without a value to pass
+//      wakes it to try again (retry.hpp): from 1 on, with the guards' ops as they are.
 //   4  Unlinks what is linked, and tells the branches that have lost.
 //
 // Before the first node is linked, a function call has touched the stack below this frame: peers
@@ -76,8 +77,9 @@ class basic_performer {
     return true;
   }
 
-  /// Links a leaf. Under the lock of the object.
-  void link(leaf& mine, wait_list_of<Traits>& in) noexcept {
+  /// Links a leaf. Under the lock of the object. `List`: a wait_list, or what appends like one.
+  template <class List>
+  void link(leaf& mine, List& in) noexcept {
     mine.node.who = &waiter_;
     mine.node.armed = armed_;
     in.append(mine.node);
@@ -118,7 +120,7 @@ class basic_performer {
     }
     return progress::none;
   }
-  /// Phase 2. `lost` as `none`: wait() tells by whom.
+  /// Phase 2. `lost` as `none`: wait() tells by whom. After `again`, restart().
   progress enlist(const list& all) {
     armed_ = waiter_.arm();
     is_armed_ = true;
@@ -129,7 +131,7 @@ class basic_performer {
     }
     return progress::none;
   }
-  /// Phase 3. False if it was cancelled.
+  /// Phase 3. False if it was cancelled. If nothing is chosen then, restart().
   bool wait(const list& all) {
     const std::uint16_t arm = expires_ns_ == INT64_MAX
                                   ? waiter_.wait()
@@ -152,7 +154,18 @@ class basic_performer {
     }
     for (branch* b = all.first(); b != nullptr; b = b->next) b->delist();
   }
-  /// After leave().
+  /// Before phase 1 is tried once more. True if a peer has committed an arm after all.
+  [[nodiscard]] bool restart(const list& all) noexcept {
+    leave(all);
+    arms_ = 0;  // Each leaf gets the same number again.
+    linked_ = false;
+    return chosen_ != nullptr;
+  }
+  /// After leave(), also on an abandoned stack.
+  void pass_on(const list& all) noexcept {
+    for (branch* b = all.first(); b != nullptr; b = b->next) b->pass_on();
+  }
+  /// After pass_on().
   void end(const list& all) noexcept {
     for (branch* b = all.first(); b != nullptr; b = b->next) b->end(chosen_);
   }
@@ -167,6 +180,7 @@ class basic_performer {
  private:
   bool choose(const list& all, std::uint16_t arm) noexcept {
     if (arm == arm_cancelled) return false;
+    if (arm == arm_retry) return true;
     for (branch* b = all.first(); b != nullptr && chosen_ == nullptr; b = b->next) {
       chosen_ = b->leaf_of(arm);
     }

@@ -6,6 +6,7 @@
 //   perform(numbers.send(seven));      perform(numbers.receive())
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -89,14 +90,18 @@ class rendezvous {
   send_op send(T& slot) { return send_op(*this, slot); }
   receive_op receive() { return receive_op(*this); }
   /// Performs that are linked here.
-  std::size_t waiting() {
+  std::size_t waiting() { return waiting_in(senders_) + waiting_in(receivers_); }
+  std::size_t sending() { return waiting_in(senders_); }
+  std::size_t receiving() { return waiting_in(receivers_); }
+
+ private:
+  std::size_t waiting_in(bast::internal::wait_list_of<Traits>& list) {
     lock_.lock();
-    const std::size_t count = senders_.size() + receivers_.size();
+    const std::size_t count = list.size();
     lock_.unlock();
     return count;
   }
 
- private:
   bast::internal::lock_of<Traits> lock_;
   bast::internal::wait_list_of<Traits> senders_, receivers_;
 };

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The face of layer `sched`: fibers, and the workers that run them.
+//
+//   run             runs a program of fibers, and returns when all have ended
+//   spawn, fiber    starts one; its handle, which takes the outcome
+//   yield_now       lets others run
+//   fiber_local     a value for a fiber and those that it spawns
+//   guest_runtime   the same inside a loop that is not ours
+//   runtime_handle  a runtime as other threads see it
+//
+// docs/fibers.md teaches them; sched/README.md states the guarantees.
+#pragma once
+
+#include <bast/config.hpp>
+
+#include "bast/sched/fiber.hpp"
+#include "bast/sched/fiber_local.hpp"
+#include "bast/sched/guest.hpp"
+#include "bast/sched/options.hpp"
+#include "bast/sched/run.hpp"
+#include "bast/sched/spawn.hpp"

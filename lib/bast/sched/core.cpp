@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/sched/core.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "bast/sched/join.hpp"
+#include "bast/sched/spawn.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+namespace {
+
+constexpr std::size_t workers_max = 1024;
+
+void write_untaken(void* /*context*/, failure&& untaken) noexcept {
+  text line;
+  line << "bast: no joiner took the failure of ";
+  untaken.describe(line);
+  line << '\n';
+  os::write_diagnostic(line.view().data(), line.view().size());
+}
+
+void set_class(scheduling wanted) noexcept {
+  if (wanted == scheduling::normal) return;
+  const sched_param none{};
+  // Lowering one's own class needs no right, so this cannot fail.
+  (void)::pthread_setschedparam(::pthread_self(),
+                                wanted == scheduling::batch ? SCHED_BATCH : SCHED_IDLE, &none);
+}
+
+result<void> check(const run_options& options) noexcept {
+  if (options.workers > workers_max) {
+    return fail(errc::invalid, "run", "run_options::workers is more than 1024",
+                static_cast<std::int64_t>(options.workers));
+  }
+  for (std::size_t i = 0; i < options.pools.size(); ++i) {
+    const pool_options& pool = options.pools[i];
+    if (pool.name == nullptr || *pool.name == '\0') {
+      return fail(errc::invalid, "run", "run_options::pools: a pool has no name",
+                  static_cast<std::int64_t>(i));
+    }
+    if (pool.workers == 0 || pool.workers > workers_max) {
+      return fail(errc::invalid, "run", "pool_options::workers is not from 1 to 1024",
+                  static_cast<std::int64_t>(pool.workers));
+    }
+    for (std::size_t before = 0; before < i; ++before) {
+      if (std::strcmp(options.pools[before].name, pool.name) == 0) {
+        return fail(errc::invalid, "run", "run_options::pools: two pools have one name",
+                    static_cast<std::int64_t>(i));
+      }
+    }
+  }
+  if (options.stacks_max == 0) {
+    return fail(errc::invalid, "run", "run_options::stacks_max must be at least 1");
+  }
+  return {};
+}
+
+}  // namespace
+
+// --- life ----------------------------------------------------------------------------------------
+
+result<std::shared_ptr<runtime_core>> runtime_core::create(const run_options& options) noexcept {
+  if (auto valid = check(options); !valid) return std::unexpected(valid.error());
+  abandonable::choose_secret();
+  auto root = cancel_source::create();
+  if (!root) return std::unexpected(root.error());
+#if BAST_EXCEPTIONS
+  try {
+#endif
+    auto made = std::make_shared<runtime_core>(options);
+    made->root_.emplace(std::move(*root));
+    if (auto ready = made->make_workers(); !ready) return std::unexpected(ready.error());
+    return made;
+#if BAST_EXCEPTIONS
+  } catch (...) {
+    return fail(errc::no_memory, "run", "no memory for the workers");
+  }
+#endif
+}
+
+result<void> runtime_core::make_workers() {
+  if (options_.unhandled.take == nullptr) options_.unhandled.take = write_untaken;
+  if (options_.workers == 0) options_.workers = default_workers();
+  const auto add_group = [&](const char* name, std::size_t count, scheduling threads) {
+    auto group = std::make_unique<worker_group>();
+    group->name = name;
+    group->first = workers_.size();
+    group->count = count;
+    group->threads = threads;
+    for (std::size_t i = 0; i < count; ++i) {
+      workers_.push_back(std::make_unique<worker>(*this, *group, workers_.size()));
+    }
+    groups_.push_back(std::move(group));
+  };
+  add_group(nullptr, options_.workers, scheduling::normal);
+  for (const pool_options& pool : options_.pools) add_group(pool.name, pool.workers, pool.threads);
+  options_.pools = {};
+  for (const auto& each : workers_) {
+    if (auto ready = each->prepare(); !ready) return ready;
+  }
+  auto slab = record_slab::create(nullptr, weak_from_this());
+  if (!slab) return std::unexpected(slab.error());
+  guest_slab_ = *slab;
+  return {};
+}
+
+runtime_core::~runtime_core() {
+  if (guest_slab_ != nullptr) record_slab::end(guest_slab_);
+  for (const auto& each : workers_) each->end_slab();
+}
+
+result<void> runtime_core::begin() noexcept {
+  if (auto ready = first().open(); !ready) {
+    first().close();
+    return ready;
+  }
+  in_loops_.store(workers_.size(), std::memory_order_relaxed);  // before the threads start
+  std::atomic<std::size_t> ready{0};
+  std::atomic<bool> failed{false};
+  error why{errc::limit, "run", "no more threads"};
+#if BAST_EXCEPTIONS
+  try {
+#endif
+    for (std::size_t i = 1; i < workers_.size(); ++i) {
+      threads_.emplace_back([this, i, &ready, &failed, &why] {
+        worker& mine = *workers_[i];
+        set_class(mine.group().threads);
+        const auto opened = mine.open();
+        if (!opened && !failed.exchange(true)) why = opened.error();
+        const bool runs = opened.has_value();
+        // Release: pairs with the acquire below. The last access to the variables of begin().
+        ready.fetch_add(1, std::memory_order_release);
+        if (runs) mine.loop();
+        leave_together();
+        mine.close();
+      });
+    }
+#if BAST_EXCEPTIONS
+  } catch (...) {
+    failed = true;
+    // Relaxed: those that were not started have nothing to publish.
+    in_loops_.fetch_sub(workers_.size() - 1 - threads_.size(), std::memory_order_relaxed);
+  }
+#endif
+  // Acquire: pairs with the release above.
+  for (unsigned round = 0; ready.load(std::memory_order_acquire) != threads_.size(); ++round) {
+    os::real_atomics::relax(round);
+  }
+  if (!failed) return {};
+  stop();
+  join();
+  first().close();
+  return std::unexpected(why);
+}
+
+void runtime_core::end_unused() noexcept {
+  main_ended(true);
+  finish();
+}
+
+void runtime_core::finish() noexcept {
+  first().loop();
+  end();
+}
+
+void runtime_core::end() noexcept {
+  join();
+  first().close();
+}
+
+// I3
+void runtime_core::leave_together() noexcept {
+  // Acquire and release: what each of them has done to others comes before their close().
+  in_loops_.fetch_sub(1, std::memory_order_acq_rel);
+  for (unsigned round = 0; in_loops_.load(std::memory_order_acquire) != 0; ++round) {
+    os::real_atomics::relax(round);
+  }
+}
+
+void runtime_core::join() noexcept {
+  leave_together();
+  for (std::thread& each : threads_) each.join();
+  threads_.clear();
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+void runtime_core::main_ended(bool failed) noexcept {
+  report_lock_.lock();
+  main_failed_ = failed;
+  report_lock_.unlock();
+  if (failed) root_->cancel({.code = cancel_code::sibling_failed, .text = "the main fiber failed"});
+  main_ended_.store(true, std::memory_order_seq_cst);
+}
+
+// I1
+bool runtime_core::none_is_left(bool daemons_count) const noexcept {
+  std::uint64_t ended = 0;
+  std::uint64_t spawned = 0;
+  // Each pair in the order in which the difference errs on the side of a fiber that is left: a
+  // worker counts a daemon's end before the end, and its spawn after the spawn.
+  for (const auto& each : workers_) {
+    ended += each->ended();
+    if (!daemons_count) ended -= each->daemons_ended();
+  }
+  for (const auto& each : workers_) {
+    if (!daemons_count) spawned -= each->daemons_spawned();
+    spawned += each->spawned();
+  }
+  if (!daemons_count) spawned -= guest_daemons_.read();
+  return ended == spawned + guest_spawned_.read();
+}
+
+void runtime_core::end_if_over() noexcept {
+  if (!main_ended_.load(std::memory_order_seq_cst) || is_stopping()) return;
+  if (!none_is_left(false)) return;
+  if (!none_is_left(true)) {
+    root_->cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
+    return;
+  }
+  do {
+    // One of them decides; a guest that came before has left, or is seen in the sums.
+    if (is_ending_->exchange(true, std::memory_order_seq_cst)) return;
+    guests_.close();  // I2
+    if (none_is_left(true)) return stop();
+    // An exchange, to see what those have done who have left the decision to this one.
+    is_ending_->exchange(false, std::memory_order_seq_cst);
+  } while (none_is_left(true));
+}
+
+void runtime_core::stop() noexcept {
+  // Release: pairs with the acquire in is_stopping(), for those that the ring finds awake.
+  stopping_.store(true, std::memory_order_release);
+  for (const auto& each : workers_) each->ring();
+}
+
+// --- failures ------------------------------------------------------------------------------------
+
+void runtime_core::report(failure&& untaken) noexcept {
+  report_lock_.lock();
+  const bool is_suppressed = main_failed_;
+  if (is_suppressed && untaken_.suppressed_count < failures::kept_max) {
+    untaken_.suppressed[untaken_.suppressed_count++] = std::move(untaken);
+  } else if (is_suppressed) {
+    ++untaken_.dropped;
+  }
+  report_lock_.unlock();
+  if (is_suppressed) return;
+  options_.unhandled.take(options_.unhandled.context, std::move(untaken));
+}
+
+void report_untaken(const record_slab& home, failure&& untaken) noexcept {
+  if (this_worker != nullptr && home.belongs_to() == &this_worker->core()) {
+    return this_worker->core().report(std::move(untaken));
+  }
+  // A handle that was given up elsewhere. After the end, on_unhandled may be gone.
+  const std::shared_ptr<runtime_core> of = home.runtime();
+  if (of == nullptr || of->is_forked()) return write_untaken(nullptr, std::move(untaken));
+  const bool is_guest = !of->owns(this_worker);
+  if (is_guest) of->guests().enter();
+  if (!is_guest || !of->guests().is_closed()) {
+    of->report(std::move(untaken));
+  } else {
+    write_untaken(nullptr, std::move(untaken));
+  }
+  if (is_guest) of->guests().leave();
+}
+
+// --- spawning ------------------------------------------------------------------------------------
+
+worker_group* runtime_core::group(const char* name) noexcept {
+  for (const auto& each : groups_) {
+    if (each->name != nullptr && std::strcmp(each->name, name) == 0) return each.get();
+  }
+  return nullptr;
+}
+
+fiber_record* runtime_core::take_guest_record(error& why) noexcept {
+  guest_lock_.lock();
+  fiber_record* const taken = guest_slab_->take();
+  if (taken == nullptr) why = guest_slab_->why();
+  guest_lock_.unlock();
+  return taken;
+}
+
+void runtime_core::submit_to(worker_group& group, fiber_record& f) noexcept {
+  // Relaxed: any worker will do.
+  const std::uint32_t turn = next_worker_.fetch_add(1, std::memory_order_relaxed);
+  workers_[group.first + turn % group.count]->submit_from_elsewhere(f);
+}
+
+void runtime_core::submit_of_guest(worker_group& group, fiber_record& f) noexcept {
+  guest_lock_.lock();
+  guest_spawned_.add();
+  if (f.is_daemon) guest_daemons_.add();
+  guest_lock_.unlock();
+  submit_to(group, f);
+}
+
+}  // namespace bast::inline BAST_ABI::internal

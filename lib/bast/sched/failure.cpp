@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/sched/failure.hpp"
+
+namespace bast::inline BAST_ABI {
+
+void failure::describe(text& out) const noexcept {
+  out << "fiber ";
+  if (fiber != nullptr) {
+    out << '\'' << fiber << '\'';
+  } else {
+    out << "(unnamed)";
+  }
+  out << ": ";
+#if BAST_EXCEPTIONS
+  if (exception != nullptr) {
+    try {
+      std::rethrow_exception(exception);
+    } catch (const std::exception& e) {
+      out << e.what();
+    } catch (...) {
+      out << "an exception that is no std::exception";
+    }
+    return;
+  }
+#endif
+  if (why) {
+    why->describe(out);
+  } else {
+    out << "no failure";
+  }
+}
+
+std::string failure::message() const {
+  text line;
+  describe(line);
+  return std::string(line.view());
+}
+
+}  // namespace bast::inline BAST_ABI

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/sched/join.hpp"
+
+#include "bast/sched/core.hpp"
+#include "bast/sched/worker.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+
+void give_back(fiber_record& unused) noexcept {
+  if (this_worker != nullptr) return this_worker->give_back(unused);
+  unused.home->give_from_elsewhere(unused);
+}
+
+const error* error_of(fiber_record& finished) noexcept {
+  const auto ask = finished.operations->error_of;
+  return ask != nullptr && finished.end == fiber_end::value ? ask(finished) : nullptr;
+}
+
+void free_storage(fiber_record& f) noexcept {
+  if (f.operations->is_outside) os::deallocate(f.storage());
+}
+
+void dispose(fiber_record& finished) noexcept {
+  if (finished.end == fiber_end::value) {
+    if (const error* const why = error_of(finished); why != nullptr && *why != errc::cancelled) {
+      report_untaken(*finished.home, {.why = *why, .fiber = finished.name});
+    }
+    if (finished.operations->destroy_value != nullptr) finished.operations->destroy_value(finished);
+  } else {
+    failure untaken{.fiber = finished.name};
+#if BAST_EXCEPTIONS
+    if (finished.end == fiber_end::exception) {
+      untaken.exception = std::move(finished.exception());
+      finished.exception().~exception_ptr();
+    }
+#endif
+    if (finished.end == fiber_end::failed) untaken.why = finished.failure();
+    report_untaken(*finished.home, std::move(untaken));
+  }
+  give_back(finished);
+}
+
+void drop_handle(fiber_record& f) noexcept {
+  f.join_lock.lock();
+  // Relaxed: under the lock.
+  const bool has_ended = f.finished.load(std::memory_order_relaxed);
+  f.is_dropped = true;
+  f.join_lock.unlock();
+  if (has_ended) dispose(f);
+}
+
+bool join_usual(fiber_record* f) noexcept {
+  worker* const here = this_worker;
+  return f != nullptr && here != nullptr && here->may_join_own(*f) && here->join_own(*f);
+}
+
+progress join_leaf::look(performer& who, bool links) {
+  if (record_ == nullptr) {
+    who.fail_with({errc::bad_state, "join", "the handle is empty: the outcome was taken"});
+    return progress::failed;
+  }
+  const worker* const here = this_worker;
+  if (here != nullptr && here->running() == record_) {
+    who.fail_with({errc::deadlock, "join", "a fiber would wait for its own end"});
+    return progress::failed;
+  }
+  progress got = progress::none;
+  record_->join_lock.lock();
+  // Relaxed: under the lock.
+  if (record_->finished.load(std::memory_order_relaxed)) {
+    got = who.commit_self(*this) ? progress::committed : progress::lost;
+  } else if (links) {
+    who.link(*this, *this);
+  }
+  record_->join_lock.unlock();
+  return got;
+}
+
+// In front: the order of joiners does not matter.
+void join_leaf::append(wait_node_of<real_traits>& mine) noexcept {
+  mine.next = record_->joiners;
+  mine.previous = nullptr;
+  if (record_->joiners != nullptr) record_->joiners->previous = &mine;
+  record_->joiners = &mine;
+  mine.linked = true;
+}
+
+void join_leaf::delist() noexcept {
+  if (!node.linked) return;
+  record_->join_lock.lock();
+  if (node.linked) {
+    wait_node_of<real_traits>* const after = node.next;
+    wait_node_of<real_traits>* const before = node.previous;
+    (before != nullptr ? before->next : record_->joiners) = after;
+    if (after != nullptr) after->previous = before;
+    node.linked = false;
+  }
+  record_->join_lock.unlock();
+}
+
+}  // namespace bast::inline BAST_ABI::internal

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/sched/run.hpp"
+
+#include <sched.h>
+
+#include "bast/sched/core.hpp"
+
+namespace bast::inline BAST_ABI {
+
+namespace internal {
+
+result<run_session> run_session::create(const run_options& options) noexcept {
+  if (this_worker != nullptr) {
+    return fail(errc::bad_state, "run", "this thread runs a runtime already");
+  }
+  if (this_thread.current != nullptr) {
+    return fail(errc::bad_state, "run", "a coroutine cannot run a runtime");
+  }
+  auto core = runtime_core::create(options);
+  if (!core) return std::unexpected(core.error());
+  if (auto begun = (*core)->begin(); !begun) return std::unexpected(begun.error());
+  return run_session(std::move(*core));
+}
+
+run_session::~run_session() {
+  if (core_ != nullptr && !is_finished_) core_->end_unused();
+}
+
+void run_session::set_main(fiber_record& f) noexcept {
+  f.is_main = true;
+  core_->first().submit_own(f);
+}
+
+void run_session::finish() noexcept {
+  core_->finish();
+  is_finished_ = true;
+}
+
+failures only(const error& why) noexcept {
+  failures all;
+  all.primary.why = why;
+  return all;
+}
+
+failures run_session::failures_of(const error& why) noexcept {
+  failures all = core_->take_failures();
+  all.primary.why = why;
+  all.primary.fiber = "main";
+  return all;
+}
+
+#if BAST_EXCEPTIONS
+failures run_session::failures_of(std::exception_ptr exception) noexcept {
+  failures all = core_->take_failures();
+  all.primary.exception = std::move(exception);
+  all.primary.fiber = "main";
+  return all;
+}
+#endif
+
+guest_pass::guest_pass(runtime_core& core) noexcept
+    : core_(core), is_guest_(!core.owns(this_worker)) {
+  if (is_guest_) core_.guests().enter();
+}
+guest_pass::~guest_pass() {
+  if (is_guest_) core_.guests().leave();
+}
+
+result<void> guest_pass::check(static_string operation) const noexcept {
+  if (is_guest_ && core_.guests().is_closed()) return fail(errc::closed, operation, "the runtime has ended");
+  return {};
+}
+
+}  // namespace internal
+
+result<runtime_handle> runtime_handle::current() noexcept {
+  internal::worker* const here = internal::this_worker;
+  if (here == nullptr) {
+    return fail(errc::not_in_fiber, "runtime_handle.current", "this thread runs no fibers");
+  }
+  return runtime_handle(here->core().shared_from_this());
+}
+
+bool runtime_handle::cancel(const cancel_reason& why) const noexcept {
+  if (core_->is_forked() || core_->is_stopping()) return false;
+  return core_->root().cancel(why);
+}
+
+std::size_t runtime_handle::workers() const noexcept { return core_->size(); }
+
+result<void> yield_now() {
+  constexpr static_string operation = "yield_now";
+  // The same afterwards: bindings are on the caller's stack.
+  const internal::coro_attachment* const governed = internal::governing_attachment();
+  if (governed != nullptr && governed->token.is_cancelled())
+    return governed->token.check(operation);
+  if (internal::this_thread.suspension_forbidden != 0) {
+    return fail(errc::bad_state, operation, "this code may not suspend");
+  }
+  internal::worker* const here = internal::this_worker;
+  if (here == nullptr || here->running() == nullptr) {
+    ::sched_yield();
+  } else if (here->is_forked()) {
+    return fail(errc::forked, operation, "the scheduler of the parent is not in this process");
+  } else {
+    here->yield();
+  }
+  return governed != nullptr ? governed->token.check(operation) : result<void>();
+}
+
+namespace this_fiber {
+
+bool exists() noexcept {
+  const internal::worker* const here = internal::this_worker;
+  return here != nullptr && here->running() != nullptr;
+}
+
+std::size_t worker() noexcept {
+  const internal::worker* const here = internal::this_worker;
+  return here != nullptr ? here->index() : 0;
+}
+
+}  // namespace this_fiber
+
+}  // namespace bast::inline BAST_ABI

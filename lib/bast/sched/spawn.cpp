@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/sched/spawn.hpp"
+
+#include "bast/sched/core.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+namespace {
+
+// The block outside; its address lies in the room.
+result<void> make_storage(fiber_record& f, std::size_t outside_bytes) noexcept {
+  if (outside_bytes == 0) return {};
+  void* const block = os::allocate(outside_bytes);
+  if (block == nullptr) {
+    drop(std::exchange(f.locals, nullptr));
+    give_back(f);
+    return fail(errc::no_memory, "spawn", "no memory for the function and its result",
+                static_cast<std::int64_t>(outside_bytes));
+  }
+  ::new (static_cast<void*>(f.room)) void*(block);
+  return {};
+}
+
+result<worker_group*> group_of(runtime_core& core, worker_group& current,
+                               const spawn_options& options) noexcept {
+  if (options.pool == nullptr) return &current;
+  worker_group* const named = core.group(options.pool);
+  if (named == nullptr) {
+    return fail(errc::invalid, "spawn", "run_options::pools has no pool of that name");
+  }
+  return named;
+}
+
+}  // namespace
+
+result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
+                                    const fiber_operations& operations,
+                                    std::size_t outside_bytes) noexcept {
+  worker* const here = this_worker;
+  if (here == nullptr) {
+    return fail(errc::not_in_fiber, "spawn",
+                "this thread runs no fibers: call bast::run, or spawn by a runtime_handle");
+  }
+  if (here->is_forked()) {
+    return fail(errc::forked, "spawn", "the workers of the parent process are not in this child");
+  }
+  if (const auto group = group_of(here->core(), here->group(), options); !group) {
+    return std::unexpected(group.error());
+  }
+  if (options.pinned && options.pool != nullptr) {
+    return fail(errc::invalid, "spawn", "spawn_options: pinned and a pool exclude each other");
+  }
+  if (!here->reserve()) {
+    return fail(errc::no_memory, "spawn", "no memory for the queue of unstarted fibers");
+  }
+  fiber_record* const made = here->slab().take();
+  if (made == nullptr) return std::unexpected(here->slab().why());
+  set_up(*made, here->running(), site, operations);
+  made->is_daemon = options.daemon;
+  if (auto ready = make_storage(*made, outside_bytes); !ready) {
+    return std::unexpected(ready.error());
+  }
+  return made;
+}
+
+void submit_spawn(fiber_record& f, const spawn_options& options) noexcept {
+  worker& here = *this_worker;
+  if (options.pinned) return here.submit_own(f);
+  worker_group& group = **group_of(here.core(), here.group(), options);
+  if (&group == &here.group()) return here.submit(f);
+  here.count_spawn(f);
+  here.core().submit_to(group, f);
+}
+
+result<fiber_record*> prepare_guest_spawn(runtime_core& core, const spawn_options& options,
+                                          site_key site, const fiber_operations& operations,
+                                          std::size_t outside_bytes) noexcept {
+  if (core.is_forked()) {
+    return fail(errc::forked, "spawn", "the workers of the parent process are not in this child");
+  }
+  if (const auto group = group_of(core, core.default_group(), options); !group) {
+    return std::unexpected(group.error());
+  }
+  error why{errc::no_memory, "spawn", "no memory for the fiber"};
+  fiber_record* const made = core.take_guest_record(why);
+  if (made == nullptr) return std::unexpected(why);
+  set_up(*made, nullptr, site, operations);
+  made->is_daemon = options.daemon;
+  if (auto ready = make_storage(*made, outside_bytes); !ready) {
+    return std::unexpected(ready.error());
+  }
+  return made;
+}
+
+void submit_guest_spawn(runtime_core& core, fiber_record& f,
+                        const spawn_options& options) noexcept {
+  core.submit_of_guest(**group_of(core, core.default_group(), options), f);
+}
+
+}  // namespace bast::inline BAST_ABI::internal

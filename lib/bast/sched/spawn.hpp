@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `spawn`: starts a fiber.
+//
+//   auto page = bast::spawn([url] { return fetch(url); }, {.name = "fetch"}).value();
+//   ...
+//   std::string text = page.join().value();
+#pragma once
+
+#include <new>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include "bast/sched/fiber.hpp"
+#include "bast/sched/worker.hpp"
+
+namespace bast::inline BAST_ABI {
+
+struct spawn_options {
+  /// For diagnostics and the inspector; static lifetime.
+  const char* name = nullptr;
+  /// A pool of run_options::pools; null: that of the spawning fiber.
+  const char* pool = nullptr;
+  /// When all other fibers have ended, it is cancelled, and then awaited.
+  bool daemon = false;
+  /// Runs on the worker of the spawning fiber: no other one takes it. Not together with `pool`;
+  /// from another thread it is ignored.
+  bool pinned = false;
+};
+
+namespace internal {
+
+/// A record that holds no callable yet. `outside_bytes`: the size of the block for callable and
+/// value, 0 if they lie in the record.
+[[nodiscard]] result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
+                                                  const fiber_operations& operations,
+                                                  std::size_t outside_bytes) noexcept;
+/// The same for a thread that is no worker, into the default pool unless the options name one.
+[[nodiscard]] result<fiber_record*> prepare_guest_spawn(runtime_core& core,
+                                                        const spawn_options& options, site_key site,
+                                                        const fiber_operations& operations,
+                                                        std::size_t outside_bytes) noexcept;
+
+/// Constructs the callable. If that throws, the record is free again.
+template <class F, class G>
+void place_callable(fiber_record& f, G&& function) {
+  struct undo {
+    fiber_record* record;
+    ~undo() {
+      if (record == nullptr) return;
+      free_storage(*record);
+      drop(std::exchange(record->locals, nullptr));
+      give_back(*record);
+    }
+  } guard{&f};
+  ::new (f.storage()) F(std::forward<G>(function));
+  guard.record = nullptr;
+}
+
+/// The callable is in place: the fiber may run.
+void submit_spawn(fiber_record& f, const spawn_options& options) noexcept;
+void submit_guest_spawn(runtime_core& core, fiber_record& f, const spawn_options& options) noexcept;
+
+/// The usual case, inline. Null: prepare_spawn() does it, or says what is wrong.
+[[gnu::always_inline]] inline fiber_record* prepare_usual(worker* here, site_key site,
+                                                          const fiber_operations& code) noexcept {
+  if (here == nullptr || here->is_forked() || !here->reserve()) return nullptr;
+  fiber_record* const made = here->slab().take();
+  if (made == nullptr) return nullptr;
+  set_up(*made, here->running(), site, code);
+  return made;
+}
+
+}  // namespace internal
+
+/// Makes a fiber that runs `function`, on a worker of the caller's pool. It does not run within
+/// this call (IO-8). Copies or moves the function in; if it fails, the argument is unchanged.
+/// The child inherits the fiber-locals of the caller. Only on a worker: in a fiber, or a function
+/// that it calls; other threads use runtime_handle::spawn. Never suspends. Throws what the copy
+/// throws. Allocates only if function or result do not fit in 32 bytes, and for memory of fibers.
+/// Errors: not_in_fiber; forked; no_memory, `limit` (the fibers of the process); `invalid` (no pool
+/// has that name).
+template <class F>
+[[nodiscard]] result<fiber<internal::fiber_value<std::decay_t<F>>>> spawn(
+    F&& function, const spawn_options& options = {},
+    const std::source_location& where = std::source_location::current()) {
+  using callable = std::decay_t<F>;
+  using code = internal::fiber_code<callable>;
+  const site_key site = site_key::at(where);
+  internal::worker* const here = internal::this_worker;
+  const bool is_usual =
+      !code::is_outside && options.pool == nullptr && !options.daemon && !options.pinned;
+  internal::fiber_record* f =
+      is_usual ? internal::prepare_usual(here, site, code::operations) : nullptr;
+  if (f == nullptr) [[unlikely]] {
+    const auto made = internal::prepare_spawn(options, site, code::operations, code::outside_bytes);
+    if (!made) return std::unexpected(made.error());
+    f = *made;
+  }
+  f->name = options.name;
+  internal::place_callable<callable>(*f, std::forward<F>(function));
+  if (is_usual) [[likely]] {
+    here->submit(*f);
+  } else {
+    internal::submit_spawn(*f, options);
+  }
+  return internal::fiber_access::make<internal::fiber_value<callable>>(*f);
+}
+
+}  // namespace bast::inline BAST_ABI

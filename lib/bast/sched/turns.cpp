@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who runs next, and the switches there: the hot part of a worker.
+#include <utility>
+
+#include "bast/coro.hpp"
+#include "bast/sched/core.hpp"
+#include "bast/sched/join.hpp"
+#include "bast/sched/worker.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+
+// --- the choice ----------------------------------------------------------------------------------
+
+// `parent`: whose newest unstarted child goes first (I4), or null. Null: back to the loop.
+[[gnu::always_inline]] inline coro_block* worker::pick(const fiber_record* parent) noexcept {
+  ready_link* const woken = std::exchange(handoff_, nullptr);
+  --turns_;
+  if (--switches_ <= 0) [[unlikely]] {
+    if (woken != nullptr) ready_.append(*woken);
+    return nullptr;
+  }
+  if (turns_ > 0) [[likely]] {
+    if (woken != nullptr) return resume(*woken);
+    if (parent != nullptr) {
+      const auto child = unstarted_.newest();
+      if (child && (*child)->parent == parent) {
+        if (const auto taken = unstarted_.pop()) {
+          if (coro_block* const block = start(**taken)) return block;
+        }
+      }
+    }
+    if (ready_link* const next = ready_.pop()) return resume(*next);
+  } else if (woken != nullptr) {
+    ready_.append(*woken);
+  }
+  return pick_fairly();
+}
+
+coro_block* worker::pick_fairly() noexcept {
+  if (turns_ <= 0) {
+    if (round_ < 0) round_ = static_cast<std::ptrdiff_t>(ready_.size());
+    if (round_-- > 0) {
+      if (ready_link* const next = ready_.pop()) return resume(*next);
+    }
+    round_ = -1;
+    turns_ = turns_max;
+    if (coro_block* const block = start_oldest()) return block;
+  }
+  while (true) {
+    if (ready_link* const next = ready_.pop()) return resume(*next);
+    if (coro_block* const block = start_oldest()) return block;
+    collect();
+    if (ready_.size() == 0 && unstarted_.size() == 0) break;
+  }
+  return steal();
+}
+
+coro_block* worker::start_oldest() noexcept {
+  if (may_start_own_) [[unlikely]] {
+    if (coro_block* const block = start_own()) return block;
+  }
+  while (const auto oldest = unstarted_.steal()) {
+    if (coro_block* const block = start(**oldest)) return block;
+  }
+  return nullptr;
+}
+
+coro_block* worker::start_own() noexcept {
+  fiber_record& first = *own_;
+  own_ = first.next;
+  may_start_own_ = own_ != nullptr;
+  coro_block* const block = start(first);
+  if (block == nullptr) may_start_own_ = false;  // Until a stack comes back.
+  return block;
+}
+
+coro_block* worker::steal() noexcept {
+  if (group_.count == 1) return nullptr;
+  for (std::size_t tried = 1; tried < group_.count; ++tried) {
+    next_victim_ = next_victim_ + 1 < group_.first + group_.count ? next_victim_ + 1 : group_.first;
+    if (next_victim_ == index_) continue;
+    worker& victim = core_.at(next_victim_);
+    while (victim.unstarted_.size() != 0) {
+      const auto stolen = victim.unstarted_.steal();
+      if (!stolen) break;
+      // There may be work for one more.
+      if (victim.unstarted_.size() != 0) tell_thieves();
+      if (coro_block* const block = start(**stolen)) return block;
+    }
+  }
+  return nullptr;
+}
+
+// --- the life of a fiber -------------------------------------------------------------------------
+
+// Gives it a stack and a place in the list. Null: there is none for it.
+coro_block* worker::start(fiber_record& f) noexcept {
+  const auto stack = stacks_->acquire(f.site, f.name);
+  if (!stack) [[unlikely]] {
+    if (fibers_ == nullptr && !stack_returns_) {
+      fail_start(f, stack.error());
+    } else {
+      keep(f);
+    }
+    return nullptr;
+  }
+  bind(f.block, **stack, (*stack)->top - sizeof(coro_attachment*), enter);
+  attachment_of(f.block) = &root_;
+  f.started = {};
+  f.next = fibers_;
+  if (fibers_ != nullptr) fibers_->started.previous = &f;
+  fibers_ = &f;
+  running_ = &f;
+  return &f.block;
+}
+
+void worker::enter(arch::context* self) noexcept {
+  fiber_record& f = fiber_record::of(*reinterpret_cast<coro_block*>(self));
+  first_arrival(f.block);
+  this_thread.ops_left = ops_max;
+  f.operations->run(f);
+  this_worker->end(f);
+}
+
+void worker::end(fiber_record& f) noexcept {
+  BAST_CHECK(!is_forked(), "a fiber ended in a forked child: leave the child by _exit or exec");
+  (f.started.previous != nullptr ? f.started.previous->next : fibers_) = f.next;
+  if (f.next != nullptr) f.next->started.previous = f.started.previous;
+  is_ending_ = true;
+  is_published_ = false;
+  publish_to_own(f);
+  is_ending_ = false;
+  const fiber_record* const parent = f.parent;
+  stack_returns_ = true;
+  coro_block* const next = pick(parent);
+  stack_returns_ = false;
+  if (next != nullptr) finish_to(*next, running_here(next->tag));
+  ended_to_loop_ = &f;
+  finish_for_resumer();
+}
+
+// The joiner runs on this thread, after the next fiber or the loop has taken the stack back: only
+// there may the record be freed. A joiner elsewhere could free it at once, and waits for publish().
+void worker::publish_to_own(fiber_record& f) noexcept {
+  f.join_lock.lock();
+  wait_node_of<real_traits>* const joiner = f.joiners;
+  if (joiner != nullptr && joiner->next == nullptr && joiner->who->home() == this) {
+    const bool committed =
+        commit_alone(*joiner->who, joiner->armed, joiner->arm) == pairing::committed;
+    f.joiners = nullptr;
+    waiter& who = static_cast<waiter&>(*joiner->who);
+    joiner->linked = false;
+    if (committed) {
+      // Release: pairs with the acquire of who sees the end.
+      f.finished.store(true, std::memory_order_release);
+      is_published_ = true;
+      f.join_lock.unlock();
+      return who.wake();
+    }
+  }
+  f.join_lock.unlock();
+}
+
+void worker::take_back(fiber_record& f) noexcept {
+  const bool is_published = is_published_;
+  f.block.hooks.ended();
+  stacks_->release(*std::exchange(f.block.stack, nullptr));
+  may_start_own_ = own_ != nullptr;
+  const bool is_daemon = f.is_daemon;
+  if (f.locals != nullptr) [[unlikely]] {
+    const no_suspension guard;  // I6
+    drop(std::exchange(f.locals, nullptr));
+  }
+  if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
+  if (!is_published) publish(f);
+  count_end(is_daemon);
+}
+
+void worker::count_end(bool is_daemon) noexcept {
+  if (is_daemon) [[unlikely]]
+    daemons_ended_.add();
+  ended_.add();
+}
+
+void worker::fail_start(fiber_record& f, const error& why) noexcept {
+  {
+    const no_suspension guard;  // I6
+    f.operations->destroy_callable(f);
+    drop(std::exchange(f.locals, nullptr));
+  }
+  ::new (static_cast<void*>(f.room)) error(why);
+  f.end = fiber_end::failed;
+  const bool is_daemon = f.is_daemon;
+  if (f.is_main) core_.main_ended(true);
+  publish(f);
+  count_end(is_daemon);
+}
+
+void worker::publish(fiber_record& f) noexcept {
+  wait_node_of<real_traits>* woken = nullptr;
+  f.join_lock.lock();
+  // Release: pairs with the acquire of who sees the end.
+  f.finished.store(true, std::memory_order_release);
+  for (wait_node_of<real_traits>* at = f.joiners; at != nullptr;) {
+    wait_node_of<real_traits>* const next = at->next;
+    const bool committed = commit_alone(*at->who, at->armed, at->arm) == pairing::committed;
+    at->linked = false;  // If it is not committed, its owner may go on at once.
+    if (committed) {
+      at->next = woken;
+      woken = at;
+    }
+    at = next;
+  }
+  f.joiners = nullptr;
+  const bool is_dropped = f.is_dropped;
+  f.join_lock.unlock();  // I3
+  if (is_dropped) {
+    const no_suspension guard;  // I6
+    dispose(f);
+  }
+  while (woken != nullptr) {
+    wait_node_of<real_traits>* const next = woken->next;
+    woken->who->wake();
+    woken = next;
+  }
+}
+
+// --- waiting -------------------------------------------------------------------------------------
+
+[[gnu::always_inline]] inline void worker::switch_away(fiber_record& me,
+                                                       const fiber_record* hands_on_to) noexcept {
+  if (coro_block* const next = pick(hands_on_to)) {
+    switch_to(*next, running_here(next->tag));
+  } else {
+    park_for_resumer();
+  }
+  running_ = &me;
+  this_thread.ops_left = ops_max;
+}
+
+void worker::park(ready_link& who) {
+  fiber_record& me = *running_;
+#if BAST_EXCEPTIONS
+  // A nested coroutine that is being unwound (F-11).
+  if ((this_thread.current->tag & flag_unwinding) != 0) [[unlikely]]
+    refuse_suspension(*this_thread.current);
+#endif
+  who.fiber = &me;
+  who.parked = true;
+  me.started.wait = &who;
+  switch_away(me, &me);
+  me.started.wait = nullptr;
+  who.parked = false;
+}
+
+// As perform() of a join, without the generality: one object, one arm, and the root's token.
+bool worker::join_own(fiber_record& f) noexcept {
+  waiter who(this);
+  wait_node_of<real_traits> node;
+  node.who = &who;
+  node.arm = arm_first;
+  f.join_lock.lock();
+  // Relaxed: under the lock.
+  const bool has_ended = f.finished.load(std::memory_order_relaxed);
+  if (has_ended || f.joiners != nullptr) {
+    f.join_lock.unlock();
+    return has_ended;
+  }
+  node.armed = who.arm();
+  f.joiners = &node;
+  node.linked = true;
+  f.join_lock.unlock();
+  who.let_executor_cancel();
+  if (who.wait() != arm_cancelled) return true;
+  f.join_lock.lock();
+  if (node.linked) {
+    (node.previous != nullptr ? node.previous->next : f.joiners) = node.next;
+    if (node.next != nullptr) node.next->previous = node.previous;
+  }
+  f.join_lock.unlock();
+  return false;
+}
+
+void worker::forget(ready_link& who, bool woken) noexcept {
+  who.parked = false;
+  if (woken) ready_.remove(who);
+}
+
+void worker::relent() {
+  this_thread.ops_left = ops_max;
+  if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield();
+}
+
+void worker::yield() {
+  if (ready_.size() == 0 && unstarted_.size() == 0 && switches_ > 1) {
+    --switches_;
+    return;
+  }
+  fiber_record& me = *running_;
+#if BAST_EXCEPTIONS
+  if ((this_thread.current->tag & flag_unwinding) != 0) [[unlikely]]
+    refuse_suspension(*this_thread.current);
+#endif
+  ready_link mine{.coroutine = this_thread.current, .fiber = &me, .parked = true};
+  ready_.append(mine);
+  switch_away(me, nullptr);
+}
+
+}  // namespace bast::inline BAST_ABI::internal

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of a worker, and what it does on its own stack. turns.cpp has the choice of who runs
+// next.
+#include "bast/sched/worker.hpp"
+
+#include <utility>
+
+#include "bast/coro.hpp"
+#include "bast/sched/core.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+
+constinit thread_local worker* this_worker = nullptr;
+
+worker::worker(runtime_core& core, worker_group& group, std::size_t index) noexcept
+    : core_(core), group_(group), index_(index), next_victim_(index), registration_(*this) {}
+
+worker::~worker() {
+  BAST_ASSERT(slab_ == nullptr);
+  BAST_ASSERT(fibers_ == nullptr);
+}
+
+result<void> worker::prepare() noexcept {
+  auto slab = record_slab::create(&core_, core_.weak_from_this());
+  if (!slab) return std::unexpected(slab.error());
+  slab_ = *slab;
+  return {};
+}
+
+result<void> worker::open() noexcept {
+  if (auto ready = prepare_thread(); !ready) return ready;
+  stack_options stacks = core_.options().stack;
+  // As in coro_pool: Valgrind repeats a push that faulted.
+  if constexpr (BAST_WITH_VALGRIND != 0) stacks.growth = stack_growth::demand;
+  stacks_.emplace();
+  if (auto ready = stacks_->init(stacks, core_.options().stacks_max); !ready) return ready;
+  stacks_->set_user(running_stack_of, this_thread.tag);
+  const auto backend = epoll_backend::create();
+  if (!backend) return std::unexpected(backend.error());
+  backend_ = *backend;
+  loop_.emplace(*backend_);
+  root_.token = core_.root().token();
+  root_.by_executor = true;
+  attach();
+  registration_.begin(root_.token);
+  return {};
+}
+
+void worker::attach() noexcept {
+  outer_scheduler_ = std::exchange(this_thread.scheduler, this);
+  outer_recycle_ = std::exchange(this_thread.recycle, [](coro_block& ended) noexcept {
+    this_worker->take_back(fiber_record::of(ended));
+  });
+  event_loop::enter(&*loop_);
+  this_worker = this;
+}
+
+void worker::detach() noexcept {
+  this_worker = nullptr;
+  event_loop::enter(nullptr);
+  this_thread.scheduler = outer_scheduler_;
+  this_thread.recycle = outer_recycle_;
+}
+
+void worker::close() noexcept {
+  if (root_.by_executor) {
+    registration_.end();
+    if (this_worker == this) detach();
+  }
+  remote_.flush();
+  root_ = {};
+  stacks_.reset();
+  loop_.reset();
+  if (backend_ != nullptr) epoll_backend::destroy(std::exchange(backend_, nullptr));
+}
+
+void worker::end_slab() noexcept {
+  if (slab_ != nullptr) record_slab::end(std::exchange(slab_, nullptr));
+}
+
+void worker::give_back(fiber_record& unused) noexcept {
+  if (unused.home == slab_) {
+    slab_->give(unused);
+  } else if (unused.home->belongs_to() == &core_) {
+    remote_.free(unused.home->arriving(), unused);
+  } else {
+    unused.home->give_from_elsewhere(unused);
+  }
+}
+
+// --- the loop ------------------------------------------------------------------------------------
+
+bool worker::run_one() noexcept {
+  coro_block* const next = pick(nullptr);
+  if (next == nullptr) return false;
+  run(*next, this_thread, running_here(next->tag));
+  running_ = nullptr;
+  if (fiber_record* const gone = std::exchange(ended_to_loop_, nullptr)) take_back(*gone);
+  return true;
+}
+
+void worker::loop() noexcept {
+  while (true) {
+    look(0);
+    if (run_one()) continue;
+    core_.end_if_over();
+    if (core_.is_stopping()) return;
+    sleep();
+  }
+}
+
+void worker::turn(std::uint64_t until_ns) noexcept {
+  attach();
+  retract();
+  (void)loop_->turn(0);  // Also for the wake that made fd() readable.
+  look(0);
+  const bool has_run = run_one();
+  core_.end_if_over();
+  if (!has_run && until_ns != 0 && !core_.is_stopping()) {
+    announce();
+    if (!has_something()) (void)loop_->turn(until_ns);
+    retract();
+    look(0);
+    (void)run_one();
+    core_.end_if_over();
+  }
+  announce();
+  if (has_something()) loop_->wake();  // The host's loop sees it.
+  detach();
+}
+
+void worker::look(std::uint64_t until_ns) noexcept {
+  switches_ = switches_per_look;
+  collect();
+  core_.end_if_over();  // Daemons may be ready all the time.
+  // Relaxed: the exchange in cancel_waits() decides.
+  if (cancel_posted_.load(std::memory_order_relaxed)) cancel_waits();
+  if (until_ns != 0 || backend_->watched() != 0 || !loop_->timers().empty()) {
+    (void)loop_->turn(until_ns);
+    collect();
+  }
+}
+
+void worker::collect() noexcept {
+  if (!ready_.inbox_empty()) ready_.collect();
+  if (arriving_.empty()) return;
+  // Oldest first.
+  fiber_record* oldest = nullptr;
+  for (fiber_record* at = arriving_.take(); at != nullptr;) {
+    fiber_record* const next = at->next;
+    at->next = oldest;
+    oldest = at;
+    at = next;
+  }
+  while (oldest != nullptr) {
+    fiber_record& f = *oldest;
+    oldest = f.next;
+    if (!unstarted_.push(&f)) {
+      fail_start(f, {errc::no_memory, "spawn", "no memory for the queue of unstarted fibers"});
+    } else if (group_.count > 1) {
+      tell_thieves();
+    }
+  }
+}
+
+bool worker::has_something() const noexcept {
+  // Relaxed: the operations in sleep() have ordered them (I5).
+  if (!ready_.inbox_empty() || ready_.size() != 0 || !arriving_.empty()) return true;
+  if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
+  if (may_start_own_) return true;
+  for (std::size_t i = 0; i < group_.count; ++i) {
+    if (core_.at(group_.first + i).unstarted_.size() != 0) return true;
+  }
+  return false;
+}
+
+// I5
+void worker::announce() noexcept {
+  remote_.flush();
+  sleeps_->announce();
+  group_.idle.announce();
+}
+
+void worker::retract() noexcept {
+  sleeps_->retract();
+  group_.idle.retract();
+}
+
+void worker::sleep() noexcept {
+  announce();
+  core_.end_if_over();
+  if (!has_something()) (void)loop_->turn(no_deadline_ns);
+  retract();
+}
+
+// --- from elsewhere ------------------------------------------------------------------------------
+
+void worker::ring() noexcept {
+  if (sleeps_->ring()) loop_->wake();
+}
+
+void worker::tell_thieves() noexcept {
+  if (group_.idle.wants_thief()) [[unlikely]]
+    group_.idle.call_thief([this] { return ring_one_of_group(); });
+}
+
+bool worker::ring_one_of_group() noexcept {
+  for (std::size_t i = 1; i < group_.count; ++i) {
+    worker& other = core_.at(group_.first + (index_ - group_.first + i) % group_.count);
+    if (!other.sleeps_->ring()) continue;
+    other.loop_->wake();
+    return true;
+  }
+  return false;
+}
+
+void worker::submit_from_elsewhere(fiber_record& f) noexcept {
+  if (arriving_.push(f)) ring();
+}
+
+void worker::wake(ready_link& who) noexcept {
+  if (this_worker == this) {
+    if (is_ending_ && handoff_ == nullptr) {
+      handoff_ = &who;  // I4
+    } else {
+      ready_.append(who);
+    }
+    return;
+  }
+  // The fiber may run, and the runtime end, before this call returns.
+  runtime_core& core = core_;
+  if (core.owns(this_worker)) {
+    if (ready_.push(who)) ring();
+    return;
+  }
+  core.guests().enter();
+  if (ready_.push(who)) ring();
+  core.guests().leave();
+}
+
+// --- cancellation --------------------------------------------------------------------------------
+
+void worker::root_registration::fired(real_record& record, const cancel_reason&) noexcept {
+  worker& w = static_cast<root_registration&>(reinterpret_cast<cancel_registration&>(record)).who;
+  // Release: pairs with the exchange in cancel_waits().
+  w.cancel_posted_.store(true, std::memory_order_release);
+  if (this_worker == &w) {
+    w.cancel_waits();  // C-18
+    // Once more at the next look: the caller may be a guard of a perform that waits afterwards.
+    w.cancel_posted_.store(true, std::memory_order_relaxed);
+  } else {
+    w.ring();
+  }
+}
+
+void worker::cancel_waits() noexcept {
+  // Acquire: pairs with the release in fired(). A wait that is cancelled finds its token cancelled.
+  if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
+  for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
+    if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
+    if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
+  }
+}
+
+}  // namespace bast::inline BAST_ABI::internal

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `worker`: an OS thread that runs fibers. It is the executor of all waits of its fibers.
+//
+//        spawn                     wake, on this thread        wake, spawn, from elsewhere
+//          |                            |                            |
+//   [ unstarted_ ]  <- thieves     [ ready_ ]                  [ inbox, arriving_ ]
+//       \                |             |                             |
+//        newest child    oldest        FIFO                          look(): to the others
+//
+//   I1  A fiber runs on the worker that ran it first, and only there (F-5). Only unstarted ones are
+//       taken by others.
+//   I2  A fiber that waits, yields or ends switches straight to the next one (switch_to.hpp). The
+//       worker's own stack is for timers, descriptors, inboxes and sleep.
+//   I3  The stack of a fiber that ended goes back when the next one has arrived, and its end is
+//       published after that: the last access to its record. A joiner of this worker may be
+//       committed before, since it runs after.
+//   I4  Turns (IO-7, IO-8): whoever waits hands on to its newest unstarted child; whoever ends, to
+//       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches there is a
+//       round: each fiber that was ready then, once, without such hand-offs, and then the oldest
+//       unstarted one.
+//   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
+//       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
+#pragma once
+
+#include "bast/cancel.hpp"
+#include "bast/io.hpp"
+#include "bast/lockfree.hpp"
+#include "bast/sched/idle.hpp"
+#include "bast/sched/options.hpp"
+#include "bast/sched/slab.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+
+class runtime_core;
+
+/// Workers that take each other's unstarted fibers.
+struct worker_group {
+  const char* name = nullptr;
+  std::size_t first = 0;
+  std::size_t count = 0;
+  scheduling threads = scheduling::normal;
+  basic_idle_group<os::real_atomics> idle;
+};
+
+/// A number that one thread counts and others read.
+class tally {
+ public:
+  void add() noexcept {
+    // Release: pairs with the acquire in read(). One writer.
+    value_.store(value_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  std::uint64_t read() const noexcept {
+    // Acquire: pairs with the release in add().
+    return value_.load(std::memory_order_acquire);
+  }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+class worker final : public executor {
+ public:
+  static constexpr std::int32_t turns_max = 256;
+  static constexpr std::uint32_t ops_max = 128;          // as tokio's cooperative budget
+  static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
+
+  worker(runtime_core& core, worker_group& group, std::size_t index) noexcept;
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+  ~worker();
+
+  /// On any thread, before open(). Errors: no_memory.
+  [[nodiscard]] result<void> prepare() noexcept;
+  /// On its thread: from here on it is this_worker. Errors: those of stack_pool::init, and of
+  /// epoll_backend::create.
+  [[nodiscard]] result<void> open() noexcept;
+  /// On its thread, when its fibers have ended.
+  void close() noexcept;
+  /// Runs fibers until the runtime stops.
+  void loop() noexcept;
+  /// The thread stops to be a worker's until the next turn(): after open(), for guest mode.
+  void detach_for_turns() noexcept {
+    announce();
+    detach();
+  }
+  /// One turn for a guest: runs what is ready, at most `switches_per_look` switches; if nothing is,
+  /// waits for it until `until_ns`.
+  void turn(std::uint64_t until_ns) noexcept;
+  /// Between turns: to watch, and until when.
+  [[nodiscard]] int fd() const noexcept { return backend_->fd(); }
+  [[nodiscard]] std::uint64_t next_ns() const noexcept { return loop_->timers().next_ns(); }
+
+  // --- for spawn; on this thread -----------------------------------------------------------------
+
+  record_slab& slab() noexcept { return *slab_; }
+  fiber_record* running() const noexcept { return running_; }
+  runtime_core& core() const noexcept { return core_; }
+  worker_group& group() const noexcept { return group_; }
+  /// Makes room for one more. False: no memory.
+  [[nodiscard]] bool reserve() noexcept { return unstarted_.reserve(); }
+  /// After reserve(): the fiber is complete.
+  void submit(fiber_record& f) noexcept {
+    count_spawn(f);
+    // The copy of the callable may have spawned, and used the room.
+    if (!unstarted_.push(&f)) [[unlikely]] {
+      keep(f);
+      may_start_own_ = true;
+      return;
+    }
+    if (group_.count > 1) tell_thieves();
+  }
+  /// The same, and no other worker takes it.
+  void submit_own(fiber_record& f) noexcept {
+    count_spawn(f);
+    keep(f);
+    may_start_own_ = true;
+  }
+  void count_spawn(const fiber_record& f) noexcept {
+    spawned_.add();
+    if (f.is_daemon) [[unlikely]]
+      daemons_spawned_.add();
+  }
+  /// Frees a record that is not used any more, of whichever worker.
+  void give_back(fiber_record& unused) noexcept;
+
+  // --- for fibers --------------------------------------------------------------------------------
+
+  void yield();
+  /// True if the running fiber may wait for the end of `f` by join_own(): it is not nested, `f` is
+  /// another one, and the root's token governs and has not fired.
+  bool may_join_own(const fiber_record& f) const noexcept {
+    return running_ != nullptr && this_thread.current == &running_->block && running_ != &f &&
+           attachment_of(running_->block) == &root_ && !root_.token.is_cancelled() && !is_forked();
+  }
+  /// Waits for the end of `f`. False: the wait was cancelled, or another one waits for `f` too.
+  bool join_own(fiber_record& f) noexcept;
+  void wake(ready_link& who) noexcept override;
+  void park(ready_link& who) override;
+  void forget(ready_link& who, bool woken) noexcept override;
+  void relent() override;
+
+  // --- any thread --------------------------------------------------------------------------------
+
+  /// An unstarted fiber for this worker's group.
+  void submit_from_elsewhere(fiber_record& f) noexcept;
+  /// Ends its sleep, if it sleeps.
+  void ring() noexcept;
+  std::uint64_t spawned() const noexcept { return spawned_.read(); }
+  std::uint64_t ended() const noexcept { return ended_.read(); }
+  std::uint64_t daemons_spawned() const noexcept { return daemons_spawned_.read(); }
+  std::uint64_t daemons_ended() const noexcept { return daemons_ended_.read(); }
+  event_loop& events() noexcept { return *loop_; }
+  std::size_t index() const noexcept { return index_; }
+  /// After close(): ends the slab, which lives on while handles hold its records.
+  void end_slab() noexcept;
+
+ private:
+  struct root_registration : cancel_registration {
+    explicit root_registration(worker& of) noexcept : cancel_registration(fired), who(of) {}
+    static void fired(real_record& record, const cancel_reason&) noexcept;
+    worker& who;
+  };
+  coro_block* pick(const fiber_record* parent) noexcept;
+  coro_block* pick_fairly() noexcept;
+  coro_block* resume(ready_link& link) noexcept {
+    BAST_ASSERT(link.parked);
+    running_ = static_cast<fiber_record*>(link.fiber);
+    return link.coroutine;
+  }
+  coro_block* start(fiber_record& f) noexcept;
+  coro_block* start_oldest() noexcept;
+  coro_block* start_own() noexcept;
+  void keep(fiber_record& unstarted) noexcept {
+    unstarted.next = nullptr;
+    (own_ != nullptr ? last_own_->next : own_) = &unstarted;
+    last_own_ = &unstarted;
+  }
+  coro_block* steal() noexcept;
+  void switch_away(fiber_record& me, const fiber_record* hands_on_to) noexcept;
+  bool run_one() noexcept;
+  void look(std::uint64_t until_ns) noexcept;
+  void collect() noexcept;
+  void attach() noexcept;
+  void detach() noexcept;
+  void announce() noexcept;
+  void retract() noexcept;
+  void sleep() noexcept;
+  bool has_something() const noexcept;
+  void tell_thieves() noexcept;
+  bool ring_one_of_group() noexcept;
+  void cancel_waits() noexcept;
+
+  static void enter(arch::context* self) noexcept;
+  [[noreturn]] void end(fiber_record& f) noexcept;
+  void publish_to_own(fiber_record& f) noexcept;
+  void take_back(fiber_record& f) noexcept;
+  void fail_start(fiber_record& f, const error& why) noexcept;
+  void publish(fiber_record& f) noexcept;
+  void count_end(bool is_daemon) noexcept;
+
+  // Hot, in the order of use.
+  fiber_record* running_ = nullptr;
+  ready_link* handoff_ = nullptr;  // woken by the fiber that ends (I4)
+  bool is_ending_ = false;
+  bool is_published_ = false;       // the end of the fiber that ended last (I3)
+  bool stack_returns_ = false;      // that of the fiber that ends, when the next one has arrived
+  std::int32_t turns_ = turns_max;  // until the next round
+  std::int32_t switches_ = switches_per_look;
+  std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
+  basic_ready_list<os::real_atomics> ready_;
+  work_deque<fiber_record*> unstarted_;
+  fiber_record* fibers_ = nullptr;  // started and not ended, the newest first
+  // Unstarted, and for this worker alone, oldest first: main, and those that found no stack left,
+  // which are tried again when one comes back.
+  fiber_record* own_ = nullptr;
+  fiber_record* last_own_ = nullptr;
+  bool may_start_own_ = false;
+  fiber_record* ended_to_loop_ = nullptr;
+  record_slab* slab_ = nullptr;
+  basic_remote_free<fiber_record> remote_;
+  std::optional<stack_pool> stacks_;  // from open() to close(): handles outlive it
+  coro_attachment root_;
+  tally spawned_, ended_, daemons_spawned_, daemons_ended_;
+
+  runtime_core& core_;
+  worker_group& group_;
+  std::size_t index_;
+  std::size_t next_victim_;
+  epoll_backend* backend_ = nullptr;
+  std::optional<event_loop> loop_;
+  root_registration registration_;
+  // What the thread had before.
+  executor* outer_scheduler_ = nullptr;
+  void (*outer_recycle_)(coro_block&) noexcept = nullptr;
+
+  // What others write.
+  basic_inbox<fiber_record> arriving_;
+  padded<basic_sleep_flag<os::real_atomics>> sleeps_;
+  std::atomic<bool> cancel_posted_{false};
+};
+
+/// The worker of the calling thread, or null.
+extern constinit thread_local worker* this_worker;
+
+}  // namespace bast::inline BAST_ABI::internal
