@@ -9,8 +9,8 @@ std::int64_t time_leaf::read_clock(const performer& who) noexcept {
   if (loop_ == nullptr) return os::monotonic_ns();
   const std::uint64_t now_ns =
       BAST_MUTANT(duration_from_the_turn) ? loop_->turn_ns() : loop_->now_ns();
-  return now_ns < static_cast<std::uint64_t>(never_ns) ? static_cast<std::int64_t>(now_ns)
-                                                       : never_ns;
+  return now_ns < static_cast<std::uint64_t>(no_timeout_ns) ? static_cast<std::int64_t>(now_ns)
+                                                       : no_timeout_ns;
 }
 
 progress time_leaf::commit(performer& who) noexcept {
@@ -29,7 +29,7 @@ progress time_leaf::enlist(performer& who) {
   const std::int64_t now_ns = read_clock(who);
   const std::int64_t at_ns = at_.is_length ? saturated_sum(now_ns, at_.ns) : at_.ns;
   if (at_ns <= now_ns) return commit(who);
-  if (at_ns == never_ns) return progress::none;
+  if (at_ns == no_timeout_ns) return progress::none;
   if (who.is_thread()) {
     who.expire_at(*this, at_ns);
     return progress::none;

@@ -29,7 +29,7 @@ namespace bast::inline BAST_ABI {
 namespace internal {
 
 /// No deadline, and a duration without end.
-inline constexpr std::int64_t never_ns = nanoseconds_of(never);
+inline constexpr std::int64_t no_timeout_ns = nanoseconds_of(never);
 
 /// Rounded up, so that nothing is early; what nanoseconds do not hold is without end, or past.
 template <class Rep, class Period>
@@ -38,21 +38,21 @@ constexpr std::int64_t saturated_ns(std::chrono::duration<Rep, Period> length) n
   using std::chrono::nanoseconds;
   if constexpr (std::ratio_greater_v<Period, std::nano> || std::is_floating_point_v<Rep>) {
     // Floating point rounds the limit to 2^63: hence the second comparison includes it.
-    if (length >= std::chrono::duration_cast<given>(nanoseconds::max())) return never_ns;
+    if (length >= std::chrono::duration_cast<given>(nanoseconds::max())) return no_timeout_ns;
     if (length <= std::chrono::duration_cast<given>(nanoseconds::min())) return INT64_MIN;
-    if (!(length < given::max()) && !(length >= given::zero())) return never_ns;  // NaN
+    if (!(length < given::max()) && !(length >= given::zero())) return no_timeout_ns;  // NaN
   }
   return std::chrono::ceil<nanoseconds>(length).count();
 }
 constexpr std::int64_t saturated_sum(std::int64_t now_ns, std::int64_t length_ns) noexcept {
   std::int64_t sum = 0;
   if (!__builtin_add_overflow(now_ns, length_ns, &sum)) return sum;
-  return length_ns > 0 ? never_ns : INT64_MIN;
+  return length_ns > 0 ? no_timeout_ns : INT64_MIN;
 }
 
 /// A deadline, or a length of time from when it is performed.
 struct time_limit {
-  std::int64_t ns = never_ns;
+  std::int64_t ns = no_timeout_ns;
   bool is_length = false;
 };
 
@@ -74,7 +74,7 @@ class time_leaf final : public basic_leaf<real_traits> {
   struct own_timer : loop_timer {
     time_leaf* of = nullptr;
   };
-  bool is_never() const noexcept { return at_.ns == never_ns; }
+  bool is_never() const noexcept { return at_.ns == no_timeout_ns; }
   std::int64_t read_clock(const performer& who) noexcept;
   progress commit(performer& who) noexcept;
 

@@ -192,20 +192,20 @@ TEST_F(TimeOps, NestedLimitsEndByTheEarliest) {
 }
 
 TEST(TimeConversion, SaturatesAndRoundsUp) {
-  using internal::never_ns;
+  using internal::no_timeout_ns;
   using internal::saturated_ns;
-  EXPECT_EQ(saturated_ns(std::chrono::hours::max()), never_ns);
+  EXPECT_EQ(saturated_ns(std::chrono::hours::max()), no_timeout_ns);
   EXPECT_EQ(saturated_ns(std::chrono::hours::min()), INT64_MIN);
   EXPECT_EQ(saturated_ns(1.5us), 1500);
-  EXPECT_EQ(saturated_ns(std::chrono::duration<double>(1e300)), never_ns);
+  EXPECT_EQ(saturated_ns(std::chrono::duration<double>(1e300)), no_timeout_ns);
   EXPECT_EQ(saturated_ns(std::chrono::duration<double>(-1e300)), INT64_MIN);
   EXPECT_EQ(saturated_ns(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())),
-            never_ns);
+            no_timeout_ns);
   EXPECT_EQ(saturated_ns(std::chrono::duration<double>(1e-12)), 1);
   EXPECT_EQ(saturated_ns(std::chrono::duration<std::int64_t, std::pico>(1001)), 2);
   EXPECT_EQ(saturated_ns(std::chrono::duration<std::int64_t, std::pico>(-1001)), -1);
   EXPECT_EQ(saturated_ns(std::chrono::seconds(-3)), -3'000'000'000);
-  EXPECT_EQ(internal::saturated_sum(5, never_ns), never_ns);
+  EXPECT_EQ(internal::saturated_sum(5, no_timeout_ns), no_timeout_ns);
   EXPECT_EQ(internal::saturated_sum(-5, INT64_MIN), INT64_MIN);
   EXPECT_EQ(internal::saturated_sum(5, -7), -2);
 }

@@ -41,7 +41,7 @@ result<void> timed_call_base::arm(time_limit at) noexcept {
     return fail(errc::wrong_thread, "timed_call", "it is pending in another thread's loop");
   }
   (void)cancel();
-  if (at.ns == never_ns) return {};
+  if (at.ns == no_timeout_ns) return {};
   std::int64_t at_ns = at.ns;
   if (at.is_length) {
     const std::uint64_t now_ns = here->now_ns();

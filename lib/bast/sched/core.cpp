@@ -152,7 +152,10 @@ result<void> runtime_core::begin() noexcept {
   for (unsigned round = 0; ready.load(std::memory_order_acquire) != threads_.size(); ++round) {
     os::real_atomics::relax(round);
   }
-  if (!failed) return {};
+  if (!failed) {
+    stop_registration_.emplace(*root_).begin(options_.stop);
+    return {};
+  }
   stop();
   join();
   first().close();
@@ -170,6 +173,7 @@ void runtime_core::finish() noexcept {
 }
 
 void runtime_core::end() noexcept {
+  stop_registration_->end();
   join();
   first().close();
 }

@@ -87,6 +87,16 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   bool is_forked() const noexcept { return process_.is_forked(); }
 
  private:
+  /// run_options::stop cancels the root, from begin() to end().
+  struct stop_registration : cancel_registration {
+    explicit stop_registration(const cancel_source& of) noexcept
+        : cancel_registration(fired), root(of) {}
+    static void fired(real_record& record, const cancel_reason& why) noexcept {
+      (void)static_cast<stop_registration&>(reinterpret_cast<cancel_registration&>(record))
+          .root.cancel(why);
+    }
+    const cancel_source& root;
+  };
   result<void> make_workers();
   void stop() noexcept;
   void join() noexcept;
@@ -96,6 +106,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   std::vector<std::unique_ptr<worker_group>> groups_;
   std::vector<std::thread> threads_;
   std::optional<cancel_source> root_;
+  std::optional<stop_registration> stop_registration_;
   failures untaken_;          // by report_lock_
   bool main_failed_ = false;  // by report_lock_
   os::lock report_lock_;

@@ -36,4 +36,13 @@ std::string failure::message() const {
   return std::string(line.view());
 }
 
+std::string failures::message() const {
+  std::string all = primary.message();
+  for (std::size_t i = 0; i < suppressed_count; ++i) {
+    all += "\nsuppressed: " + suppressed[i].message();
+  }
+  if (dropped != 0) all += "\nand " + std::to_string(dropped) + " more";
+  return all;
+}
+
 }  // namespace bast::inline BAST_ABI

@@ -58,11 +58,10 @@ class basic_idle_group {
     sleepers_->fetch_add(1, std::memory_order_relaxed);  // I2
     Atomics::fence(std::memory_order_seq_cst);
   }
-  /// After sleep. The worker looks at all deques then.
+  /// After sleep. The worker looks at all deques then, and at the latest after the next announce().
   void retract() noexcept {
     sleepers_->fetch_sub(1, std::memory_order_relaxed);
-    searching_->store(0, std::memory_order_relaxed);  // I3
-    Atomics::fence(std::memory_order_seq_cst);
+    searching_->store(0, std::memory_order_relaxed);  // I3: before the fence of announce()
   }
   /// After a push: true if a sleeping worker should be called.
   [[nodiscard]] bool wants_thief() noexcept {

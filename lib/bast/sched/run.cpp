@@ -16,7 +16,10 @@ result<run_session> run_session::create(const run_options& options) noexcept {
   if (this_thread.current != nullptr) {
     return fail(errc::bad_state, "run", "a coroutine cannot run a runtime");
   }
-  auto core = runtime_core::create(options);
+  run_options wanted = options;
+  const coro_attachment* const governed = governing_attachment();
+  if (governed != nullptr && !wanted.stop.can_be_cancelled()) wanted.stop = governed->token;
+  auto core = runtime_core::create(wanted);
   if (!core) return std::unexpected(core.error());
   if (auto begun = (*core)->begin(); !begun) return std::unexpected(begun.error());
   return run_session(std::move(*core));

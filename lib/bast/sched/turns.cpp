@@ -265,6 +265,7 @@ bool worker::join_own(fiber_record& f) noexcept {
   const bool has_ended = f.finished.load(std::memory_order_relaxed);
   if (has_ended || f.joiners != nullptr) {
     f.join_lock.unlock();
+    if (has_ended) spend_op();  // IO-7
     return has_ended;
   }
   node.armed = who.arm();

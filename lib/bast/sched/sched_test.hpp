@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Shared helpers of this layer's tests.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bast/sched.hpp"
+#include "bast/testing/kind_of.hpp"
+#include "bast/testing/rendezvous.hpp"
+
+namespace bast::test {
+
+/// Collects what goes to run_options::unhandled.
+class unhandled_failures {
+ public:
+  on_unhandled sink() noexcept { return {.take = take, .context = this}; }
+  std::size_t count() {
+    const std::scoped_lock held(lock_);
+    return messages_.size();
+  }
+  std::vector<std::string> messages() {
+    const std::scoped_lock held(lock_);
+    return messages_;
+  }
+
+ private:
+  static void take(void* self, failure&& untaken) noexcept {
+    auto& all = *static_cast<unhandled_failures*>(self);
+    const std::scoped_lock held(all.lock_);
+    all.messages_.push_back(untaken.message());
+  }
+  std::mutex lock_;
+  std::vector<std::string> messages_;
+};
+
+/// Counts its copies that live. Move-only.
+class counted {
+ public:
+  explicit counted(std::atomic<int>& lives) noexcept : lives_(&lives) { ++*lives_; }
+  counted(counted&& other) noexcept : lives_(other.lives_) { ++*lives_; }
+  counted& operator=(counted&&) = delete;
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
+  ~counted() { --*lives_; }
+
+ private:
+  std::atomic<int>* lives_;
+};
+
+/// What the run's failure is about.
+template <class T>
+std::optional<errc> primary_of(const std::expected<T, failures>& outcome) {
+  if (outcome || !outcome.error().primary.why) return std::nullopt;
+  return outcome.error().primary.why->kind();
+}
+
+/// Yields until `condition` holds. A condition that never holds hangs the test, which has a time
+/// limit.
+template <class Condition>
+void yield_until(Condition condition) {
+  while (!condition()) {
+    if (!yield_now()) break;
+  }
+}
+
+}  // namespace bast::test
