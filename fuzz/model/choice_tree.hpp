@@ -161,10 +161,10 @@ class choice_run {
   choice_objects& objects_;
   choice_token& slot_;
   std::vector<choice_token>& received_;
-  any_op::arena arena_;
   std::vector<leaf> leaves_;
   std::deque<wrapping> wrappings_;
   bool may_fail_ = false;
+  any_op::arena arena_;  // ends first: plans of an abandoned stack refer to the others
   std::optional<any_op> op_;
 };
 
