@@ -16,7 +16,13 @@ coro_attachment*& attachment_here() noexcept {
 
 }  // namespace
 
-const coro_attachment* governing_attachment() noexcept { return attachment_here(); }
+const coro_attachment* governing_attachment() noexcept {
+  const coro_attachment* const own = attachment_here();
+  if (own != nullptr || this_thread.current == nullptr || this_thread.scheduler == nullptr) {
+    return own;
+  }
+  return this_thread.scheduler->governing();
+}
 
 }  // namespace internal
 
@@ -62,12 +68,12 @@ void cancel_binding::abandoned(internal::abandonable& place) noexcept {
 namespace this_coro {
 
 cancel_token cancellation() noexcept {
-  const internal::coro_attachment* const bound = internal::attachment_here();
+  const internal::coro_attachment* const bound = internal::governing_attachment();
   return bound != nullptr ? bound->token : cancel_token();
 }
 
 result<void> checkpoint() noexcept {
-  const internal::coro_attachment* const bound = internal::attachment_here();
+  const internal::coro_attachment* const bound = internal::governing_attachment();
   if (bound == nullptr) return {};
   return bound->token.check("checkpoint");
 }

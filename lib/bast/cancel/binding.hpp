@@ -36,7 +36,8 @@ const coro_attachment* governing_attachment() noexcept;
 /// While it exists, `token` governs the coroutine that constructed it, or the thread outside a
 /// coroutine: once the token has fired, checkpoints fail and waits end. Bindings nest and end
 /// innermost first (checked), or in any order after their coroutine. A binding of the default token
-/// shields the code within it. On an abandoned stack it ends (F-12). Allocates nothing.
+/// shields the code within it. A coroutine without one that a fiber has resumed is governed as the
+/// fiber. On an abandoned stack it ends (F-12). Allocates nothing.
 class [[nodiscard]] cancel_binding : private internal::abandonable,
                                      private internal::coro_attachment {
  public:

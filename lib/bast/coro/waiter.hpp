@@ -76,6 +76,9 @@ class executor {
   virtual void forget(ready_link& who, bool woken) noexcept = 0;
   /// The running coroutine has not waited for long, though it could have: lets others run (IO-7).
   virtual void relent() {}
+  /// What governs the coroutine that it runs, and with it those that this one has resumed, if they
+  /// have no binding of their own (cancel/binding.hpp).
+  virtual const coro_attachment* governing() const noexcept { return nullptr; }
   /// True in a child that was forked after it was made: its thread is not there (IO-15).
   bool is_forked() const noexcept { return process_.is_forked(); }
 

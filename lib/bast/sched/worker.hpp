@@ -139,6 +139,9 @@ class worker final : public executor {
   void park(ready_link& who) override;
   void forget(ready_link& who, bool woken) noexcept override;
   void relent() override;
+  const coro_attachment* governing() const noexcept override {
+    return running_ != nullptr ? attachment_of(running_->block) : nullptr;
+  }
 
   // --- any thread --------------------------------------------------------------------------------
 
