@@ -250,6 +250,7 @@ void worker::cancel_waits() noexcept {
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
+    if (BAST_MUTANT(parked_not_cancelled)) continue;
     if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
   }
 }
