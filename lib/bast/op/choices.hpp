@@ -143,14 +143,9 @@ auto race(Range&& ops, F on_win) {
 /// Of ops of different types and one value type. Allocates nothing.
 template <performable First, performable... Ops, class F>
 auto race(std::tuple<First, Ops...> ops, F on_win) {
-  std::size_t index = 0;
-  auto one = std::apply(
-      [&](auto&... each) {
-        // Braces: from left to right.
-        auto all = std::tuple{internal::indexed(std::move(each), index++)...};
-        return std::apply([](auto&... op) { return choice(std::move(op)...); }, all);
-      },
-      ops);
+  auto one = [&]<std::size_t... I>(std::index_sequence<I...> /*indices*/) {
+    return choice(internal::indexed(std::move(std::get<I>(ops)), I)...);
+  }(std::index_sequence_for<First, Ops...>{});
   return internal::race_of<value_of<First>>(std::move(one), std::move(on_win));
 }
 
