@@ -48,10 +48,15 @@ RC_GTEST_PROP(Language, TimersProgramsComeBack, (const any_timers_program& p)) {
   comes_back(p.it, timers_language);
 }
 
+RC_GTEST_PROP(Language, ChoiceProgramsComeBack, (const any_choice_program& p)) {
+  comes_back(p.it, choice_language);
+}
+
 RC_GTEST_PROP(Language, ReducingTwiceIsReducingOnce, ()) {
   const op raw = *raw_operations();
-  for (const language* const words : {&pool_language, &growth_language, &cancel_language,
-                                      &process_language, &command_language, &timers_language}) {
+  for (const language* const words :
+       {&pool_language, &growth_language, &cancel_language, &process_language, &command_language,
+        &timers_language, &choice_language}) {
     const op once = reduced(raw, *words);
     RC_ASSERT(reduced(once, *words) == once);
   }

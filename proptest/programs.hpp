@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "model/cancel_language.hpp"
+#include "model/choice_language.hpp"
 #include "model/command_language.hpp"
 #include "model/growth_language.hpp"
 #include "model/pool_language.hpp"
@@ -41,6 +42,7 @@ using calm_cancel_program = random_program<cancel_language, cancel_faults>;
 using any_process_program = random_program<process_language>;
 using calm_process_program = random_program<process_language, process_faults>;
 using any_timers_program = random_program<timers_language>;
+using any_choice_program = random_program<choice_language>;
 /// Nothing is started: the resulting execve is compared.
 using any_command_program = random_program<command_language, mask_of(command_op::start)>;
 using calm_command_program =

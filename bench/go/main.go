@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
+	"unsafe"
 )
 
 type result struct {
@@ -131,6 +133,63 @@ func pingPong() float64 {
 	return float64(processorNanoseconds()-start) / rounds
 }
 
+// spawnJoin returns the nanoseconds of a goroutine that sends one value, and of receiving it.
+func spawnJoin() float64 {
+	const rounds = 1_000_000
+	done := make(chan int)
+	start := processorNanoseconds()
+	for i := 0; i < rounds; i++ {
+		go func(i int) { done <- i }(i)
+		<-done
+	}
+	return float64(processorNanoseconds()-start) / rounds
+}
+
+func skynet(to chan int, first, size int) {
+	if size == 1 {
+		to <- first
+		return
+	}
+	from := make(chan int)
+	for i := 0; i < 10; i++ {
+		go skynet(from, first+i*(size/10), size/10)
+	}
+	sum := 0
+	for i := 0; i < 10; i++ {
+		sum += <-from
+	}
+	to <- sum
+}
+
+// useAllProcessors undoes the pinning of bench/run, for all threads of this process.
+func useAllProcessors() {
+	var all [128]byte
+	for i := range all {
+		all[i] = 0xff
+	}
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, each := range threads {
+		id, _ := strconv.Atoi(each.Name())
+		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(id), uintptr(len(all)),
+			uintptr(unsafe.Pointer(&all[0])))
+	}
+}
+
+// trees returns the processor time of one leaf in a tree of a million goroutines, ten below each.
+func trees(processors int) float64 {
+	const leaves = 1_000_000
+	if processors > 1 {
+		useAllProcessors()
+	}
+	runtime.GOMAXPROCS(processors)
+	defer runtime.GOMAXPROCS(1)
+	to := make(chan int)
+	start := processorNanoseconds()
+	go skynet(to, 0, leaves)
+	<-to
+	return float64(processorNanoseconds()-start) / leaves
+}
+
 func main() {
 	runtime.GOMAXPROCS(1)
 	results := []result{}
@@ -139,9 +198,12 @@ func main() {
 		results = append(results, result{fmt.Sprintf("go_yield/%d", count), took, took})
 	}
 	for name, took := range map[string]float64{
-		"select_ready": selects(true), "select_parks": selects(false), "ping_pong": pingPong()} {
+		"select_ready": selects(true), "select_parks": selects(false), "ping_pong": pingPong(),
+		"spawn_join": spawnJoin(), "skynet/1": trees(1)} {
 		results = append(results, result{name, took, took})
 	}
+	took := trees(2) // Last: it is no longer pinned.
+	results = append(results, result{"skynet/2", took, took})
 	err := json.NewEncoder(os.Stdout).Encode(map[string][]result{"benchmarks": results})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

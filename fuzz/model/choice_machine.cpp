@@ -217,6 +217,7 @@ std::string choice_machine::unwind(std::size_t who, bool abandons) {
   if (!at.coroutine) return "";
   const result<void> gone = abandons ? at.coroutine->release(abandon) : at.coroutine->release();
   if (!gone) return "it cannot be released: " + gone.error().message();
+  if (!abandons) at.run->end_plans();
   std::string differs = abandons ? at.run->check_abandoned()
                         : quiet_ ? at.run->check(std::nullopt)
                                  : at.run->check_released();

@@ -134,6 +134,8 @@ class choice_run {
   const std::vector<leaf>& leaves() const { return leaves_; }
   bool may_fail() const { return may_fail_; }
   bool any_tried() const;
+  /// Ends the plans, as the stack of a perform does that is unwound.
+  void end_plans() { arena_.plans.clear(); }
 
   /// E1, E2, of a perform that has ended. Empty if all is right.
   std::string check(std::optional<int> winner) const;
@@ -161,10 +163,10 @@ class choice_run {
   choice_objects& objects_;
   choice_token& slot_;
   std::vector<choice_token>& received_;
-  any_op::arena arena_;
   std::vector<leaf> leaves_;
   std::deque<wrapping> wrappings_;
   bool may_fail_ = false;
+  any_op::arena arena_;  // ends first: plans of an abandoned stack refer to the others
   std::optional<any_op> op_;
 };
 

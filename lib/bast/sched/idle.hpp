@@ -101,9 +101,7 @@ class basic_guest_list {
   void leave() noexcept {
     count_->fetch_sub(1, std::memory_order_release);  // pairs with the load in drain()
   }
-  [[nodiscard]] bool is_closed() const noexcept {
-    return closed_.load(std::memory_order_seq_cst);
-  }
+  [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
   /// Later guests find it closed; waits for the others.
   void close() noexcept {
     closed_.store(true, std::memory_order_seq_cst);

@@ -22,7 +22,7 @@ namespace bast::inline BAST_ABI::internal {
   }
   if (turns_ > 0) [[likely]] {
     if (woken != nullptr) return resume(*woken);
-    if (parent != nullptr && has_stacks()) {
+    if (parent != nullptr && has_stacks() && !BAST_MUTANT(turn_not_inherited)) {
       const auto child = unstarted_.newest();
       if (child && (*child)->parent == parent) {
         if (const auto taken = unstarted_.pop()) {
@@ -38,7 +38,7 @@ namespace bast::inline BAST_ABI::internal {
 }
 
 coro_block* worker::pick_fairly() noexcept {
-  if (turns_ <= 0) {
+  if (turns_ <= 0 && !BAST_MUTANT(round_without_the_unstarted)) {
     if (round_ < 0) round_ = static_cast<std::ptrdiff_t>(ready_.size());
     if (round_-- > 0) {
       if (ready_link* const next = ready_.pop()) return resume(*next);
@@ -91,6 +91,15 @@ coro_block* worker::steal() noexcept {
     }
   }
   return nullptr;
+}
+
+bool worker::run_one() noexcept {
+  coro_block* const next = pick(nullptr);
+  if (next == nullptr) return false;
+  run(*next, this_thread, running_here(next->tag));
+  running_ = nullptr;
+  if (fiber_record* const gone = std::exchange(ended_to_loop_, nullptr)) take_back(*gone);
+  return true;
 }
 
 // --- the life of a fiber -------------------------------------------------------------------------
@@ -308,6 +317,7 @@ void worker::forget(ready_link& who, bool woken) noexcept {
 
 void worker::relent() {
   this_thread.ops_left = ops_max;
+  if (BAST_MUTANT(ready_ops_without_end)) return;
   if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield();
 }
 

@@ -91,15 +91,6 @@ void worker::give_back(fiber_record& unused) noexcept {
 
 // --- the loop ------------------------------------------------------------------------------------
 
-bool worker::run_one() noexcept {
-  coro_block* const next = pick(nullptr);
-  if (next == nullptr) return false;
-  run(*next, this_thread, running_here(next->tag));
-  running_ = nullptr;
-  if (fiber_record* const gone = std::exchange(ended_to_loop_, nullptr)) take_back(*gone);
-  return true;
-}
-
 void worker::loop() noexcept {
   while (true) {
     look(0);
@@ -267,6 +258,7 @@ void worker::cancel_waits() noexcept {
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
+    if (BAST_MUTANT(parked_not_cancelled)) continue;
     if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
   }
 }
