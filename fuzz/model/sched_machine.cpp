@@ -95,13 +95,13 @@ void sched_machine::supervise() {
     if (each.own) (void)each.own->cancel();
   }
   settle();
-  expect(live_ == 0, "C-18: a fiber goes on waiting though it is cancelled");
+  // The run would never end, and not tell.
+  BAST_CHECK(live_ == 0, "C-18: a fiber goes on waiting though it is cancelled");
   for (part& each : parts_) {
     if (!std::exchange(each.has_handle, false)) continue;
     const fiber<number> gone(std::move(each.handle));
   }
-  // No fiber is left that could use it.
-  if (live_ == 0) coroutines_.reset();
+  coroutines_.reset();  // No fiber is left that could use it.
 }
 
 void sched_machine::spawn_part(std::size_t which) {
