@@ -148,7 +148,8 @@ void worker::collect() noexcept {
     fiber_record& f = *oldest;
     oldest = f.next;
     if (!unstarted_.push(&f)) {
-      fail_start(f, {errc::no_memory, "spawn", "no memory for the queue of unstarted fibers"});
+      keep(f);
+      may_start_own_ = true;
     } else if (group_.count > 1) {
       tell_thieves();
     }
@@ -160,6 +161,7 @@ bool worker::has_something() const noexcept {
   if (!ready_.inbox_empty() || ready_.size() != 0 || !arriving_.empty()) return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
   if (may_start_own_) return true;
+  if (!has_stacks()) return false;  // I7
   for (std::size_t i = 0; i < group_.count; ++i) {
     if (core_.at(group_.first + i).unstarted_.size() != 0) return true;
   }
@@ -170,12 +172,18 @@ bool worker::has_something() const noexcept {
 void worker::announce() noexcept {
   remote_.flush();
   sleeps_->announce();
-  group_.idle.announce();
+  is_thief_ = has_stacks();  // I7
+  if (is_thief_) group_.idle.announce();
 }
 
 void worker::retract() noexcept {
   sleeps_->retract();
-  group_.idle.retract();
+  if (is_thief_) return group_.idle.retract();
+  // Called all the same, by one that had seen it with stacks: passes the call on.
+  group_.idle.decline();
+  for (std::size_t i = 0; i < group_.count; ++i) {
+    if (core_.at(group_.first + i).unstarted_.size() != 0) return tell_thieves();
+  }
 }
 
 void worker::sleep() noexcept {
@@ -199,7 +207,7 @@ void worker::tell_thieves() noexcept {
 bool worker::ring_one_of_group() noexcept {
   for (std::size_t i = 1; i < group_.count; ++i) {
     worker& other = core_.at(group_.first + (index_ - group_.first + i) % group_.count);
-    if (!other.sleeps_->ring()) continue;
+    if (!other.has_stacks() || !other.sleeps_->ring()) continue;
     other.loop_->wake();
     return true;
   }

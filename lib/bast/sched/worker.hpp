@@ -21,6 +21,8 @@
 //       unstarted one.
 //   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
 //       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
+//   I7  A worker that has found no stack starts none and takes none until one of its own comes back.
+//       What it could not start stays where others may take it. It is no thief meanwhile.
 #pragma once
 
 #include "bast/cancel.hpp"
@@ -171,7 +173,12 @@ class worker final : public executor {
     running_ = static_cast<fiber_record*>(link.fiber);
     return link.coroutine;
   }
-  coro_block* start(fiber_record& f) noexcept;
+  coro_block* start(fiber_record& f, bool is_own = false) noexcept;
+  void wait_for_stack(fiber_record& f, bool is_own) noexcept;
+  bool has_stacks() const noexcept {
+    // Relaxed: a hint for others; the fences of the group order it (I5).
+    return !out_of_stacks_.load(std::memory_order_relaxed);
+  }
   coro_block* start_oldest() noexcept;
   coro_block* start_own() noexcept;
   void keep(fiber_record& unstarted) noexcept {
@@ -240,6 +247,8 @@ class worker final : public executor {
   // What others write.
   basic_inbox<fiber_record> arriving_;
   padded<basic_sleep_flag<os::real_atomics>> sleeps_;
+  std::atomic<bool> out_of_stacks_{false};  // I7
+  bool is_thief_ = false;                   // of the latest announcement
   std::atomic<bool> cancel_posted_{false};
 };
 
