@@ -87,6 +87,9 @@ result<std::shared_ptr<runtime_core>> runtime_core::create(const run_options& op
 result<void> runtime_core::make_workers() {
   if (options_.unhandled.take == nullptr) options_.unhandled.take = write_untaken;
   if (options_.workers == 0) options_.workers = default_workers();
+  auto threads_of_blocking = thread_pool::create(options_.blocking);
+  if (!threads_of_blocking) return std::unexpected(threads_of_blocking.error());
+  blocking_.emplace(std::move(*threads_of_blocking));
   const auto add_group = [&](const char* name, std::size_t count, scheduling threads) {
     auto group = std::make_unique<worker_group>();
     group->name = name;

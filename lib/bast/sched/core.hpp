@@ -65,6 +65,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   bool none_is_left(bool daemons_count) const noexcept;
   std::size_t size() const noexcept { return workers_.size(); }
   worker& at(std::size_t index) noexcept { return *workers_[index]; }
+  thread_pool& blocking() noexcept { return *blocking_; }
   worker_group* group(const char* name) noexcept;
   /// A failure that no joiner takes: one of the suppressed if main has failed.
   void report(failure&& untaken) noexcept;
@@ -114,6 +115,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
   os::lock guest_lock_;
   record_slab* guest_slab_ = nullptr;
+  std::optional<thread_pool> blocking_;
   tally guest_spawned_, guest_daemons_;  // written under guest_lock_
   std::atomic<std::uint32_t> next_worker_{0};
 

@@ -40,6 +40,7 @@ result<void> worker::open() noexcept {
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
   loop_.emplace(*backend_);
+  loop_->use_pool(&core_.blocking());
   root_.token = core_.root().token();
   root_.by_executor = true;
   attach();

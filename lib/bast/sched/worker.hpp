@@ -21,8 +21,8 @@
 //       unstarted one.
 //   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
 //       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
-//   I7  A worker that has found no stack starts none and takes none until one of its own comes back.
-//       What it could not start stays where others may take it. It is no thief meanwhile.
+//   I7  A worker that has found no stack starts none and takes none until one of its own comes
+//       back. What it could not start stays where others may take it. It is no thief meanwhile.
 #pragma once
 
 #include "bast/cancel.hpp"
