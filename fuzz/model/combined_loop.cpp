@@ -102,9 +102,9 @@ void combined_loop::settle() {
 bool combined_loop::hand_over() {
   process_machine& machine = driver_->machine();
   bool any = false;
-  while (const operation* const wanted = machine.next()) {
+  while (const machine_operation* const wanted = machine.next()) {
     any = true;
-    operation copy = *wanted;
+    machine_operation copy = *wanted;
     machine.sent();
     if (is_of_the_event(copy.user_data)) {
       real_event_ = copy.fd;

@@ -71,7 +71,7 @@ void process_harness::start(std::uint8_t who, std::uint16_t value) {
   f.ended = true;
   for (const int fd : {child.pidfd, child.output_pipe, child.errors_pipe}) {
     if (fd < 0) continue;
-    operation close;
+    machine_operation close;
     close.kind = operation_kind::close;
     close.fd = fd;
     close.user_data = static_cast<std::uint64_t>(fd) << 32 | f.child->serial;
@@ -163,9 +163,9 @@ void process_harness::perform(const op& o) {
 
 void process_harness::pump(std::size_t count) {
   while (count-- > 0) {
-    const operation* const wanted = machine_->next();
+    const machine_operation* const wanted = machine_->next();
     if (wanted == nullptr) return;
-    const operation copy = *wanted;
+    const machine_operation copy = *wanted;
     machine_->sent();
     if (!is_immediate(copy.kind)) {
       world_.submit(copy);

@@ -86,7 +86,7 @@ void process_world::drop_grandchild(world_child& child) {
 
 // ---- Pending operations.
 
-void process_world::submit(const operation& wanted) {
+void process_world::submit(const machine_operation& wanted) {
   if (!names_.insert(wanted.user_data).second) complain("W4: a name is used twice");
   for (const flight& f : flying_) {
     const bool reads = wanted.kind == operation_kind::read || wanted.kind == operation_kind::poll;
@@ -134,7 +134,7 @@ std::optional<std::int64_t> process_world::events(const descriptor& d) const {
   return (s.read < s.written ? POLLIN : 0) | (s.has_writer ? 0 : POLLHUP);
 }
 
-std::int64_t process_world::read(const operation& wanted, std::uint64_t bytes_max) {
+std::int64_t process_world::read(const machine_operation& wanted, std::uint64_t bytes_max) {
   descriptor& d = *find(wanted.fd);
   if (d.what == descriptor::kind::event) {
     if (!event_is_set_) return -EAGAIN;
@@ -152,7 +152,7 @@ std::int64_t process_world::read(const operation& wanted, std::uint64_t bytes_ma
   return static_cast<std::int64_t>(count);
 }
 
-std::int64_t process_world::cancel(const operation& wanted) {
+std::int64_t process_world::cancel(const machine_operation& wanted) {
   for (flight& f : flying_) {
     if (f.what.user_data != wanted.target) continue;
     if (f.what.kind == operation_kind::cancel) complain("W5: a cancel is cancelled");
@@ -226,7 +226,7 @@ std::optional<process_world::completion> process_world::past(std::size_t which) 
 
 // ---- Immediate operations.
 
-std::int64_t process_world::wait(const operation& wanted, world_child& child) {
+std::int64_t process_world::wait(const machine_operation& wanted, world_child& child) {
   if (lies_to_wait_ > 0) {
     --lies_to_wait_;
     child.was_lied_to = true;
@@ -244,7 +244,7 @@ std::int64_t process_world::wait(const operation& wanted, world_child& child) {
   return 1;
 }
 
-std::int64_t process_world::signal(const operation& wanted, world_child& child) {
+std::int64_t process_world::signal(const machine_operation& wanted, world_child& child) {
   if (wanted.signal != SIGTERM && wanted.signal != SIGKILL) complain("an unexpected signal");
   if (child.reaped) complain("W3: a reaped child is signalled");
   if (wanted.group != (child.own_group ? child.pid : 0)) complain("W3: another group");
@@ -256,7 +256,7 @@ std::int64_t process_world::signal(const operation& wanted, world_child& child) 
   return 0;
 }
 
-std::int64_t process_world::members(const operation& wanted, world_child& child) {
+std::int64_t process_world::members(const machine_operation& wanted, world_child& child) {
   if (child.reaped || !child.exited) complain("W3: a group without a leader is checked");
   if (wanted.group != child.pid || !child.own_group) complain("W3: another group");
   if (lies_to_wait_ > 0) {
@@ -267,7 +267,7 @@ std::int64_t process_world::members(const operation& wanted, world_child& child)
   return child.has_grandchild ? 1 : 0;
 }
 
-std::int64_t process_world::perform(const operation& wanted) {
+std::int64_t process_world::perform(const machine_operation& wanted) {
   if (!names_.insert(wanted.user_data).second) complain("W4: a name is used twice");
   descriptor* const d = find(wanted.fd);
   if (d == nullptr) {

@@ -49,7 +49,7 @@ struct world_child {
 class process_world {
  public:
   struct completion {
-    operation what;
+    machine_operation what;
     std::int64_t status;
   };
 
@@ -73,8 +73,8 @@ class process_world {
   std::int64_t now() const { return now_; }
 
   // Requests of the machine.
-  void submit(const operation& wanted);
-  std::int64_t perform(const operation& wanted);
+  void submit(const machine_operation& wanted);
+  std::int64_t perform(const machine_operation& wanted);
   std::size_t in_flight() const { return flying_.size(); }
   /// Completes the operation `which`, if it is ready. A read returns `bytes_max` bytes at most.
   std::optional<completion> complete(std::size_t which, std::uint64_t bytes_max = UINT64_MAX);
@@ -97,7 +97,7 @@ class process_world {
     std::size_t stream = 0;
   };
   struct flight {
-    operation what;
+    machine_operation what;
     bool cancelled = false;
   };
 
@@ -106,11 +106,11 @@ class process_world {
   bool is_readable(const descriptor& d) const;
   std::optional<std::int64_t> events(const descriptor& d) const;
   std::optional<std::int64_t> ready(flight& f, std::uint64_t bytes_max);
-  std::int64_t read(const operation& wanted, std::uint64_t bytes_max);
-  std::int64_t cancel(const operation& wanted);
-  std::int64_t wait(const operation& wanted, world_child& child);
-  std::int64_t signal(const operation& wanted, world_child& child);
-  std::int64_t members(const operation& wanted, world_child& child);
+  std::int64_t read(const machine_operation& wanted, std::uint64_t bytes_max);
+  std::int64_t cancel(const machine_operation& wanted);
+  std::int64_t wait(const machine_operation& wanted, world_child& child);
+  std::int64_t signal(const machine_operation& wanted, world_child& child);
+  std::int64_t members(const machine_operation& wanted, world_child& child);
   std::optional<completion> land(std::size_t which, std::int64_t status);
 
   std::deque<world_child> children_;

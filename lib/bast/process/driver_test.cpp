@@ -39,7 +39,7 @@ class idle_driver final : public process_driver {
 
 /// The eventfd of a machine: the target of its first poll.
 int wake_of(process_driver& driver) {
-  const operation* const first = driver.machine().next();
+  const machine_operation* const first = driver.machine().next();
   EXPECT_NE(first, nullptr);
   return first == nullptr ? -1 : first->fd;
 }

@@ -51,9 +51,9 @@ bool epoll_adapter::flush() noexcept {
   flushing_ = true;
   int left = operations_per_flush;
   while (left-- > 0) {
-    const operation* const wanted = machine_->next();
+    const machine_operation* const wanted = machine_->next();
     if (wanted == nullptr) break;
-    const operation copy = *wanted;
+    const machine_operation copy = *wanted;
     machine_->sent();
     carry_out(copy);
   }
@@ -62,7 +62,7 @@ bool epoll_adapter::flush() noexcept {
   return left != operations_per_flush - 1;
 }
 
-void epoll_adapter::carry_out(const operation& wanted) noexcept {
+void epoll_adapter::carry_out(const machine_operation& wanted) noexcept {
   switch (wanted.kind) {
     case operation_kind::poll:
     case operation_kind::poll_to_write: {

@@ -71,7 +71,7 @@ class epoll_adapter final : public process_driver {
   bool flush() noexcept;
   bool has_waiting() const noexcept { return ready().waiting() != 0; }
   bool has_something() const noexcept { return has_more_ || ready().has_ready(); }
-  void carry_out(const operation& wanted) noexcept;
+  void carry_out(const machine_operation& wanted) noexcept;
   result<void> check_turn(static_string operation) const noexcept;
 
   os::descriptor poller_;

@@ -105,8 +105,8 @@ process_start invented() {
 void end_invented(process_machine& machine) {
   for (std::int64_t now = 0; machine.stats().live != 0;) {
     machine.tick(internal::time_of(os::monotonic_ns() + (now += 1'000'000'000)));
-    while (const operation* const wanted = machine.next()) {
-      const operation op = *wanted;
+    while (const machine_operation* const wanted = machine.next()) {
+      const machine_operation op = *wanted;
       machine.sent();
       const bool looks = op.kind == operation_kind::observe;
       machine.complete(op.user_data, looks ? -ECHILD : op.kind == operation_kind::poll ? 1 : 0);

@@ -6,9 +6,9 @@
 //
 //   machine.tick(now);
 //   auto id = machine.start(child);                  // its pid, its pidfd, our ends of its pipes
-//   while (const operation* wanted = machine.next()) {
+//   while (const machine_operation* wanted = machine.next()) {
 //     if (!queue_has_room()) { machine.refused(); break; }  // it is offered again
-//     const operation op = *wanted;
+//     const machine_operation op = *wanted;
 //     machine.sent();
 //     if (is_immediate(op.kind)) machine.complete(op.user_data, perform(op));
 //     else submit(op);                                      // and complete() when it completes
@@ -86,7 +86,7 @@ class process_machine {
   // ---- Operations.
 
   /// The next operation, or null. Unchanged until the next call of one of these three.
-  const operation* next() noexcept;
+  const machine_operation* next() noexcept;
   /// The host has submitted the operation that `next` returned.
   void sent() noexcept;
   /// The host has no room for it; `next` returns it again later.
@@ -218,7 +218,7 @@ class process_machine {
   // The record that `next` returned; null after any other event.
   internal::operation_record* offered_ = nullptr;
   internal::operation_table* offered_table_ = nullptr;
-  operation current_;
+  machine_operation current_;
 
   internal::operation_table wake_;  // roles output and cancel_output, on wake_fd
   bool wake_readable_ = false;

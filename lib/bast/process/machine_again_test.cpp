@@ -74,7 +74,7 @@ TEST_F(MachineAgain, P16_OnlyABiteBeginsTheDrainGraceAnew) {
     exit_now();
     const std::string rest(internal::overflow_bytes, 'x');
     for (std::string_view left = rest; !left.empty();) {
-      const operation read = flight(operation_kind::read, output_fd);
+      const machine_operation read = flight(operation_kind::read, output_fd);
       const std::string_view part = left.substr(0, read.length);
       flying.push_back(read);
       bring(part);

@@ -101,7 +101,7 @@ TEST_F(MachineGroup, P14_AGroupWhoseLeaderEndedFirstIsTerminatedAllTheSame) {
   process_start leader = stopped_leader(child());
   leader.timeout = 1ms;
   ASSERT_TRUE(machine->start(leader));
-  const operation exit = *machine->next();
+  const machine_operation exit = *machine->next();
   machine->sent();
   set_time(1 * millisecond);
   // SIGTERM is requested, and the exit is reported first.

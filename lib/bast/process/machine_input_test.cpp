@@ -57,7 +57,7 @@ TEST_F(MachineInput, P22_ItIsPolledOnlyWhenItIsWanted) {
   ASSERT_TRUE(machine->want_input(id)) << "asked twice, polled once";
   pump();
   EXPECT_EQ(flying.size(), 3U);
-  const operation poll = flight(operation_kind::poll_to_write, input_fd);
+  const machine_operation poll = flight(operation_kind::poll_to_write, input_fd);
   EXPECT_FALSE(is_immediate(poll.kind));
   complete(poll, POLLOUT);
   EXPECT_EQ(tellings, 1);
@@ -114,7 +114,9 @@ TEST_F(MachineInput, P6_ItIsClosedOnceWithNothingInFlight) {
   pump();
   EXPECT_EQ(kinds_done(), "close ");
   leave();
-  EXPECT_EQ(std::ranges::count_if(done, [](const operation& op) { return op.fd == input_fd; }), 1);
+  EXPECT_EQ(
+      std::ranges::count_if(done, [](const machine_operation& op) { return op.fd == input_fd; }),
+      1);
 }
 
 TEST_F(MachineInput, P6_AtTheExitItIsClosed) {

@@ -87,7 +87,7 @@ TEST_F(MachineLife, P14_AKillThatIsWantedWhileTheTermIsUnderWayComesAfterIt) {
   slow.grace = 50ns;
   const process_id id = start(slow);
   ASSERT_TRUE(machine->cancel(id));
-  const operation terminate = *machine->next();
+  const machine_operation terminate = *machine->next();
   ASSERT_EQ(terminate.kind, operation_kind::signal);
   machine->sent();
   set_time(50);
@@ -255,7 +255,7 @@ TEST_F(MachineLife, P12_OneThatIsLostHasNoStatusAndNoUsage) {
   exited->usage.ru_maxrss = 77;
   immediate = {-ECHILD};
   machine->complete(flight(operation_kind::poll, pidfd).user_data, POLLIN);
-  const operation observe = *machine->next();
+  const machine_operation observe = *machine->next();
   *observe.exit = *exited;
   pump();
   ASSERT_TRUE(result);

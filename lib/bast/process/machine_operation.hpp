@@ -49,7 +49,7 @@ struct child_exit {
 };
 
 /// Pointers stay valid, and their targets unchanged, until the operation completes (IO-3).
-struct operation {
+struct machine_operation {
   operation_kind kind = operation_kind::read;
   std::uint64_t user_data = 0;
   int fd = -1;                                   // cancel: its target's

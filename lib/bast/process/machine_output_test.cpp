@@ -77,7 +77,7 @@ class MachineBackpressure : public scripted_machine {
   /// As many reads as necessary.
   void bring_all(std::size_t count) {
     while (count > 0) {
-      const operation op = flight(operation_kind::read, output_fd);
+      const machine_operation op = flight(operation_kind::read, output_fd);
       const std::size_t size = std::min<std::size_t>(count, op.length);
       ASSERT_NE(size, 0U);
       std::memset(op.buffer, 'x', size);
@@ -286,7 +286,7 @@ TEST_F(MachineOutput, P21_AStreamThatCannotBePolledIsTriedAgainAndNotForEver) {
 TEST_F(MachineOutput, P22_MoreThanWasAskedForIsAnError) {
   start(captured());
   complete_poll(output_fd);
-  const operation read = flight(operation_kind::read, output_fd);
+  const machine_operation read = flight(operation_kind::read, output_fd);
   complete(read, std::int64_t{read.length} + 1);
   exit_now();
   EXPECT_EQ(result->output.error_number, EPROTO);

@@ -24,7 +24,7 @@ void process_machine::unlist_first() noexcept {
   s.listed = false;
 }
 
-const operation* process_machine::next() noexcept {
+const machine_operation* process_machine::next() noexcept {
   offered_ = nullptr;
   if (mark_.is_forked()) return nullptr;
   for (const role what : {role::output, role::cancel_output}) {
@@ -50,7 +50,7 @@ const operation* process_machine::next() noexcept {
 
 void process_machine::offer(std::uint16_t number, operation_table& table, role what) noexcept {
   const operation_record& record = table[what];
-  current_ = operation();
+  current_ = machine_operation();
   current_.kind = record.kind;
   current_.user_data = encode({.magic = options_.magic,
                                .what = static_cast<std::uint8_t>(what),

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using namespace test;
 
 /// An operation without addresses and name: "kind fd" and its other fields.
-std::string words_of(const operation& op) {
+std::string words_of(const machine_operation& op) {
   constexpr const char* names[] = {"read",    "poll", "timeout", "cancel", "poll_to_write",
                                    "observe", "reap", "signal",  "close",  "members"};
   std::string out = names[static_cast<int>(op.kind)];
@@ -32,7 +32,7 @@ std::string words_of(const operation& op) {
 }
 
 /// The name of an operation without its generation: "magic role slot".
-std::string place_of(const operation& op) {
+std::string place_of(const machine_operation& op) {
   const internal::operation_name name = internal::decode(op.user_data);
   return std::to_string(name.magic) + " " + std::to_string(name.what) + " " +
          std::to_string(name.slot);
@@ -40,19 +40,19 @@ std::string place_of(const operation& op) {
 
 class MachineOffers : public scripted_machine {
  protected:
-  operation take_one() {
-    const operation* const wanted = machine->next();
+  machine_operation take_one() {
+    const machine_operation* const wanted = machine->next();
     EXPECT_NE(wanted, nullptr);
     if (wanted == nullptr) return {};
-    const operation out = *wanted;
+    const machine_operation out = *wanted;
     machine->sent();
     machine->check_invariants();
     return out;
   }
 
   /// The operation that is requested next, which must be this one.
-  operation next_is(std::string_view words, std::string_view place = "") {
-    const operation offered = take_one();
+  machine_operation next_is(std::string_view words, std::string_view place = "") {
+    const machine_operation offered = take_one();
     EXPECT_EQ(words_of(offered), words);
     if (!place.empty()) {
       EXPECT_EQ(place_of(offered), place);
@@ -68,28 +68,28 @@ TEST_F(MachineOffers, P14_AnEarlierDeadlineReplacesTheTimerThatIsUnderWay) {
   start.grace = 1s;
   const auto id = machine->start(start);
   ASSERT_TRUE(id);
-  const operation exit = next_is("poll 50");
-  const operation late = next_is("timeout -1 at 60000000000 = 60s 0ns");
+  const machine_operation exit = next_is("poll 50");
+  const machine_operation late = next_is("timeout -1 at 60000000000 = 60s 0ns");
   ASSERT_TRUE(machine->cancel(*id));
-  const operation stop = next_is("cancel -1 of 2");
+  const machine_operation stop = next_is("cancel -1 of 2");
   EXPECT_EQ(stop.target, late.user_data);
-  const operation terminate = next_is("signal 50 tells signal 15");
+  const machine_operation terminate = next_is("signal 50 tells signal 15");
   machine->complete(terminate.user_data, 0);
   machine->complete(stop.user_data, 0);
   machine->complete(late.user_data, -ECANCELED);
-  const operation soon = next_is("timeout -1 at 1000000000 = 1s 0ns");
+  const machine_operation soon = next_is("timeout -1 at 1000000000 = 1s 0ns");
   // A later one does not replace it.
   machine->complete(soon.user_data, -ETIME);
-  const operation kill = next_is("signal 50 tells signal 9");
+  const machine_operation kill = next_is("signal 50 tells signal 9");
   machine->complete(kill.user_data, 0);
   EXPECT_EQ(machine->next(), nullptr);
   machine->complete(exit.user_data, POLLIN);
-  const operation observe = next_is("observe 50 tells");
+  const machine_operation observe = next_is("observe 50 tells");
   *observe.exit = {.code = CLD_KILLED, .status = SIGKILL, .usage = {}};
   machine->complete(observe.user_data, 1);
-  const operation reap = next_is("reap 50 tells");
+  const machine_operation reap = next_is("reap 50 tells");
   machine->complete(reap.user_data, 1);
-  const operation close = next_is("close 50");
+  const machine_operation close = next_is("close 50");
   machine->complete(close.user_data, 0);
 }
 
@@ -103,51 +103,51 @@ TEST_F(MachineOffers, P21_ALifeOperationByOperation) {
   start.errors.limit = bytes{100};
   start.drain_grace = 5ms;
   ASSERT_TRUE(machine->start(start));
-  const operation output = next_is("poll 51", "23 0 0");
-  const operation errors = next_is("poll 52", "23 1 0");
-  const operation exit = next_is("poll 50", "23 2 0");
-  const operation timer = next_is("timeout -1 at 2000000010 = 2s 10ns", "23 3 0");
+  const machine_operation output = next_is("poll 51", "23 0 0");
+  const machine_operation errors = next_is("poll 52", "23 1 0");
+  const machine_operation exit = next_is("poll 50", "23 2 0");
+  const machine_operation timer = next_is("timeout -1 at 2000000010 = 2s 10ns", "23 3 0");
   EXPECT_EQ(machine->next(), nullptr);
   const auto generation = static_cast<std::uint32_t>(output.user_data);
   EXPECT_EQ(static_cast<std::uint32_t>(timer.user_data), generation + 3) << "one each, in sequence";
 
   machine->complete(errors.user_data, POLLIN);
-  const operation read = next_is("read 52 length 4096", "23 1 0");
+  const machine_operation read = next_is("read 52 length 4096", "23 1 0");
   machine->complete(timer.user_data, -ETIME);
   EXPECT_EQ(words_of(take_one()), "timeout -1 at 7000000010 = 7s 10ns");
-  const operation terminate = next_is("signal 50 tells signal 15 group 1234", "23 10 0");
+  const machine_operation terminate = next_is("signal 50 tells signal 15 group 1234", "23 10 0");
   machine->complete(terminate.user_data, 0);
   machine->complete(exit.user_data, POLLIN);
   // The grace is over: its timer is cancelled, by its name.
-  const operation cancel_timer = next_is("cancel -1 of 2", "23 8 0");
-  const operation observe = next_is("observe 50 tells", "23 10 0");
+  const machine_operation cancel_timer = next_is("cancel -1 of 2", "23 8 0");
+  const machine_operation observe = next_is("observe 50 tells", "23 10 0");
   ASSERT_NE(observe.exit, nullptr);
   *observe.exit = {.code = CLD_KILLED, .status = SIGTERM, .usage = {}};
   machine->complete(observe.user_data, 1);
-  const operation stragglers = next_is("signal 50 tells signal 9 group 1234");
+  const machine_operation stragglers = next_is("signal 50 tells signal 9 group 1234");
   machine->complete(stragglers.user_data, -ESRCH);
-  const operation look = next_is("members 50 tells group 1234", "23 10 0");
+  const machine_operation look = next_is("members 50 tells group 1234", "23 10 0");
   machine->complete(look.user_data, 0);
-  const operation reap = next_is("reap 50 tells group 1234");
+  const machine_operation reap = next_is("reap 50 tells group 1234");
   machine->complete(reap.user_data, 1);
-  const operation close_pidfd = next_is("close 50", "23 11 0");
+  const machine_operation close_pidfd = next_is("close 50", "23 11 0");
   machine->complete(close_pidfd.user_data, 0);
   machine->complete(cancel_timer.user_data, 0);
   machine->complete(cancel_timer.target, -ECANCELED);
-  const operation drain = next_is("timeout -1 at 2005000010 = 2s 5000010ns");
+  const machine_operation drain = next_is("timeout -1 at 2005000010 = 2s 5000010ns");
   machine->complete(drain.user_data, -ETIME);
-  const operation cancel_output = next_is("cancel 51 of 1", "23 5 0");
+  const machine_operation cancel_output = next_is("cancel 51 of 1", "23 5 0");
   EXPECT_EQ(cancel_output.target, output.user_data);
-  const operation cancel_errors = next_is("cancel 52 of 0", "23 6 0");
+  const machine_operation cancel_errors = next_is("cancel 52 of 0", "23 6 0");
   EXPECT_EQ(cancel_errors.target, read.user_data);
   machine->complete(cancel_output.user_data, 0);
   machine->complete(cancel_errors.user_data, 0);
   EXPECT_EQ(machine->next(), nullptr);
   machine->complete(output.user_data, -ECANCELED);
-  const operation close_output = next_is("close 51");
+  const machine_operation close_output = next_is("close 51");
   machine->complete(close_output.user_data, 0);
   machine->complete(read.user_data, -ECANCELED);
-  const operation close_errors = next_is("close 52");
+  const machine_operation close_errors = next_is("close 52");
   EXPECT_FALSE(result);
   machine->complete(close_errors.user_data, -EIO);
   ASSERT_TRUE(result);
@@ -161,7 +161,7 @@ TEST_F(MachineOffers, P11_WithoutAGroupOfItsOwnThereIsNoneToSignal) {
   ASSERT_TRUE(machine->cancel(id));
   flying.push_back(take_one());
   EXPECT_EQ(words_of(flying.back()), "timeout -1 at 5000000000 = 5s 0ns");
-  const operation terminate = take_one();
+  const machine_operation terminate = take_one();
   EXPECT_EQ(words_of(terminate), "signal 50 tells signal 15");
   complete(terminate, 0);
   exit_now();
@@ -172,19 +172,19 @@ TEST_F(MachineOffers, P11_WithoutAGroupOfItsOwnThereIsNoneToSignal) {
 TEST_F(MachineOffers, IO9_TheWakeIsPolledReadAndPolledAgain) {
   init({.processes_max = 1, .wake_fd = event_fd});
   for (int round = 0; round < 2; ++round) {
-    const operation poll = take_one();
+    const machine_operation poll = take_one();
     EXPECT_EQ(place_of(poll), "186 0 65535");
     EXPECT_EQ(poll.kind, operation_kind::poll);
     EXPECT_EQ(poll.fd, event_fd);
     machine->complete(poll.user_data, POLLIN);
-    const operation read = take_one();
+    const machine_operation read = take_one();
     EXPECT_EQ(words_of(read), "read 60 length 8");
     EXPECT_NE(read.buffer, nullptr);
     machine->complete(read.user_data, 8);
   }
-  const operation poll = take_one();
+  const machine_operation poll = take_one();
   machine->shut_down();
-  const operation cancel = take_one();
+  const machine_operation cancel = take_one();
   EXPECT_EQ(cancel.kind, operation_kind::cancel);
   EXPECT_EQ(cancel.fd, event_fd);
   EXPECT_EQ(cancel.target, poll.user_data);
@@ -221,9 +221,9 @@ TEST_F(MachineOffers, P22_TheyTakeTurns) {
 
 TEST_F(MachineOffers, P22_WhatIsRefusedIsTheSameAndTheFirst) {
   ASSERT_TRUE(machine->start(both()));
-  const operation first = *machine->next();
+  const machine_operation first = *machine->next();
   machine->refused();
-  const operation again = *machine->next();
+  const machine_operation again = *machine->next();
   EXPECT_EQ(words_of(first), words_of(again));
   EXPECT_EQ(first.user_data, again.user_data) << "the name was not used";
   machine->refused();

@@ -45,8 +45,8 @@ std::vector<std::size_t> order_of_ends(process_machine& machine,
     child.finished = last_closes::finished;
     EXPECT_TRUE(machine.start(child));
   }
-  while (const operation* const wanted = machine.next()) {
-    const operation op = *wanted;
+  while (const machine_operation* const wanted = machine.next()) {
+    const machine_operation op = *wanted;
     machine.sent();
     if (op.kind == operation_kind::close) {
       last.of[static_cast<std::size_t>(op.fd - pidfd)] = op.user_data;
@@ -102,7 +102,7 @@ TEST_F(MachineReentry, P14_OfTwoReasonsTheFirstCounts) {
   }
 }
 
-std::int64_t armed_ns(const operation& op) {
+std::int64_t armed_ns(const machine_operation& op) {
   EXPECT_EQ(op.deadline->seconds * 1'000'000'000 + op.deadline->nanoseconds,
             internal::nanoseconds_of(op.due));
   return internal::nanoseconds_of(op.due);
@@ -121,7 +121,7 @@ TEST_F(MachineReentry, P14_ATimerThatIsTooLateIsCancelledAndArmedAnew) {
   EXPECT_EQ(flying.back().kind, operation_kind::cancel);
   EXPECT_EQ(flying.back().target_kind, operation_kind::timeout);
   cancelled(operation_kind::timeout);
-  const operation anew = flight(operation_kind::timeout);
+  const machine_operation anew = flight(operation_kind::timeout);
   EXPECT_EQ(armed_ns(anew), 1'000 * millisecond);
   EXPECT_EQ(signals(), "15 ");
   complete(anew, -ETIME);
@@ -144,7 +144,7 @@ TEST_F(MachineReentry, P14_ATimerThatIsANanosecondTooLateIsCancelled) {
     const bool too_late = earlier > 0ns;
     EXPECT_EQ(flying.size(), too_late ? 3U : 2U) << "the poll, the timer, and a cancel of that";
     if (too_late) cancelled(operation_kind::timeout);
-    const operation timer = flight(operation_kind::timeout);
+    const machine_operation timer = flight(operation_kind::timeout);
     EXPECT_EQ(armed_ns(timer), (1s - earlier) / 1ns);
     complete(timer, -ETIME);
     EXPECT_EQ(signals(), "15 9 ");
@@ -164,11 +164,11 @@ TEST_F(MachineReentry, IO6_ATimerThatIsTooEarlyIsLeftToRunOut) {
   ASSERT_TRUE(machine->cancel(id));
   pump();
   ASSERT_EQ(flying.size(), 2U) << "the poll and the timer";
-  const operation early = flight(operation_kind::timeout);
+  const machine_operation early = flight(operation_kind::timeout);
   EXPECT_EQ(armed_ns(early), 1'000 * millisecond);
   complete(early, -ETIME);
   EXPECT_EQ(signals(), "15 ");
-  const operation anew = flight(operation_kind::timeout);
+  const machine_operation anew = flight(operation_kind::timeout);
   EXPECT_EQ(armed_ns(anew), 10'000 * millisecond);
   complete(anew, -ETIME);
   EXPECT_EQ(signals(), "15 9 ");
@@ -179,7 +179,7 @@ TEST_F(MachineReentry, IO6_ATimerThatIsTooEarlyIsLeftToRunOut) {
 TEST_F(MachineReentry, P6_DescriptorZeroIsFollowedAndClosedLikeAnyOther) {
   const auto closed = [this] {
     std::vector<int> fds;
-    for (const operation& op : done) {
+    for (const machine_operation& op : done) {
       if (op.kind == operation_kind::close) fds.push_back(op.fd);
     }
     return fds;

@@ -110,17 +110,17 @@ TEST_F(MachineRefusal, IO3_AnAnswerToAnOlderCancelDoesNotCount) {
   process_start slow = child();
   slow.timeout = 10ms;
   const process_id id = start(slow);
-  const operation timer = flight(operation_kind::timeout);
+  const machine_operation timer = flight(operation_kind::timeout);
   // Cancelled: the grace ends later than the timeout; the timer stays, and fires.
   ASSERT_TRUE(machine->cancel(id));
   pump();
   complete(timer, -ETIME);
   exited = child_exit{.code = CLD_EXITED, .status = 0, .usage = {}};
-  const operation grace = flight(operation_kind::timeout);
+  const machine_operation grace = flight(operation_kind::timeout);
   complete_poll(pidfd);
   // No timer is requested any more. The cancel fails for its own reasons, eight times.
   for (int i = 0; i < 8; ++i) {
-    const operation cancel = flight(operation_kind::cancel);
+    const machine_operation cancel = flight(operation_kind::cancel);
     EXPECT_EQ(cancel.target, grace.user_data);
     complete(cancel, i % 2 == 0 ? -ENOMEM : -EINTR);
   }

@@ -48,7 +48,7 @@ TEST(MachineOperation, P21_TheFirstFourKindsWait) {
 }
 
 TEST(MachineOperation, P21_AnOperationSaysNothingByItself) {
-  const operation o;
+  const machine_operation o;
   EXPECT_EQ(o.user_data, 0U);
   EXPECT_EQ(o.fd, -1);
   EXPECT_EQ(o.buffer, nullptr);

@@ -43,7 +43,7 @@ TEST_F(ProcessMachine, P22_WhatIsRefusedIsOfferedAgain) {
 
 TEST_F(ProcessMachine, P22_LateTwiceAndUnknownCompletionsChangeNothing) {
   start(captured());
-  const operation first = flight(operation_kind::poll, output_fd);
+  const machine_operation first = flight(operation_kind::poll, output_fd);
   complete(first, POLLIN);
   bring("abc");
   const std::uint64_t exit = flying.front().user_data;

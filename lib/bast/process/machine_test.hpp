@@ -71,8 +71,8 @@ class scripted_machine : public testing::Test {
   /// Takes all requested operations. Those that wait are in flight; the others complete at once,
   /// with the results in `exited` and `immediate`, and are recorded.
   void pump() {
-    while (const operation* const wanted = machine->next()) {
-      const operation op = *wanted;
+    while (const machine_operation* const wanted = machine->next()) {
+      const machine_operation op = *wanted;
       machine->sent();
       if (!is_immediate(op.kind)) {
         flying.push_back(op);
@@ -84,7 +84,7 @@ class scripted_machine : public testing::Test {
     }
     machine->check_invariants();
   }
-  std::int64_t perform(const operation& op) {
+  std::int64_t perform(const machine_operation& op) {
     if (!immediate.empty()) {
       const std::int64_t status = immediate.front();
       immediate.erase(immediate.begin());
@@ -97,9 +97,9 @@ class scripted_machine : public testing::Test {
     return 1;
   }
   /// Removes and returns the operation of that kind in flight on `fd`.
-  operation flight(operation_kind kind, int fd = -1) {
+  machine_operation flight(operation_kind kind, int fd = -1) {
     for (std::size_t i = 0; i < flying.size(); ++i) {
-      const operation op = flying[i];
+      const machine_operation op = flying[i];
       if (op.kind != kind || op.fd != fd) continue;
       flying.erase(flying.begin() + static_cast<std::ptrdiff_t>(i));
       return op;
@@ -107,7 +107,7 @@ class scripted_machine : public testing::Test {
     ADD_FAILURE() << "not in flight: " << static_cast<int>(kind) << " on " << fd;
     return {};
   }
-  void complete(const operation& op, std::int64_t status) {
+  void complete(const machine_operation& op, std::int64_t status) {
     machine->complete(op.user_data, status);
     pump();
   }
@@ -116,7 +116,7 @@ class scripted_machine : public testing::Test {
   }
   /// Completes a read in flight with these bytes.
   void bring(std::string_view bytes, int fd = output_fd) {
-    const operation op = flight(operation_kind::read, fd);
+    const machine_operation op = flight(operation_kind::read, fd);
     ASSERT_LE(bytes.size(), op.length);
     std::memcpy(op.buffer, bytes.data(), bytes.size());
     complete(op, static_cast<std::int64_t>(bytes.size()));
@@ -145,7 +145,7 @@ class scripted_machine : public testing::Test {
     pump();
     int rounds = 0;
     while (!flying.empty()) {
-      const operation op = flying.back();
+      const machine_operation op = flying.back();
       flying.pop_back();
       const internal::operation_name name = internal::decode(op.user_data);
       const auto what = static_cast<internal::role>(name.what);
@@ -182,7 +182,7 @@ class scripted_machine : public testing::Test {
   }
   std::string signals() const {
     std::string out;
-    for (const operation& op : done) {
+    for (const machine_operation& op : done) {
       if (op.kind == operation_kind::signal) out += std::to_string(op.signal) + " ";
     }
     return out;
@@ -190,7 +190,7 @@ class scripted_machine : public testing::Test {
   std::string kinds_done() const {
     constexpr const char* names[] = {"observe", "reap", "signal", "close", "members"};
     std::string out;
-    for (const operation& op : done) {
+    for (const machine_operation& op : done) {
       out += names[static_cast<int>(op.kind) - static_cast<int>(operation_kind::observe)];
       out += " ";
     }
@@ -199,8 +199,8 @@ class scripted_machine : public testing::Test {
 
   std::unique_ptr<process_machine> machine;
   std::optional<process_result> result;
-  std::vector<operation> flying;
-  std::vector<operation> done;
+  std::vector<machine_operation> flying;
+  std::vector<machine_operation> done;
   std::optional<child_exit> exited;
   std::int64_t members = 0;  // of the group, besides its leader
   bool results_are_wanted = true;

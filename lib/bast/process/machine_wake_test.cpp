@@ -141,7 +141,7 @@ TEST_F(MachineWake, IO9_AHeldWakeStaysAfterTheShutDown) {
   EXPECT_EQ(flying.size(), 1U) << "every time";
   machine->hold_wake(false);
   pump();
-  const operation gone = flight(operation_kind::cancel, event_fd);
+  const machine_operation gone = flight(operation_kind::cancel, event_fd);
   complete(gone, 0);
   complete_poll(event_fd, -ECANCELED);
   EXPECT_TRUE(machine->idle());
@@ -164,15 +164,15 @@ TEST_F(MachineWake, IO9_AReadThatFailsLooksAllTheSame) {
   EXPECT_EQ(signals(), "15 ");
   (void)flight(operation_kind::poll, event_fd);
   machine->shut_down();
-  const operation cancel = *machine->next();
+  const machine_operation cancel = *machine->next();
   EXPECT_EQ(cancel.kind, operation_kind::cancel);
   machine->sent();
   machine->complete(cancel.user_data, -ENOMEM);
   // A cancel that failed is requested again, eight times in all.
   int cancels = 1;
   std::uint64_t target = cancel.target;
-  while (const operation* const wanted = machine->next()) {
-    const operation op = *wanted;
+  while (const machine_operation* const wanted = machine->next()) {
+    const machine_operation op = *wanted;
     machine->sent();
     if (op.kind != operation_kind::cancel || op.fd != event_fd) {
       flying.push_back(op);

@@ -16,7 +16,7 @@ std::int64_t failure_of(const error& e) noexcept {
   return e.error_number() != 0 ? -e.error_number() : -EIO;
 }
 
-std::int64_t wait_for(const operation& wanted, int options) noexcept {
+std::int64_t wait_for(const machine_operation& wanted, int options) noexcept {
   child_exit seen{};
   const auto told = os::wait_process(wanted.fd, WEXITED | WNOHANG | options, &seen.usage);
   if (!told) return failure_of(told.error());
@@ -30,7 +30,7 @@ std::int64_t wait_for(const operation& wanted, int options) noexcept {
 /// Signals the leader first, by its pidfd. Only while the leader exists unreaped is the group's
 /// number still its own (P-11). If the signal to the leader is refused, for example by a sandbox or
 /// for another user's child, the group still gets it.
-std::int64_t send_signal(const operation& wanted, int number) noexcept {
+std::int64_t send_signal(const machine_operation& wanted, int number) noexcept {
   const auto to_leader = os::signal_process(wanted.fd, number);
   if (!to_leader) {
     const bool gone = to_leader.error().error_number() == ESRCH;
@@ -47,7 +47,7 @@ std::int64_t send_signal(const operation& wanted, int number) noexcept {
   return to_leader ? 0 : failure_of(to_leader.error());
 }
 
-std::int64_t send_signal(const operation& wanted) noexcept {
+std::int64_t send_signal(const machine_operation& wanted) noexcept {
   const std::int64_t status = send_signal(wanted, wanted.signal);
   // A stopped process would act on the signal only when continued. Best effort; SIGKILL does not
   // need it.
@@ -55,13 +55,13 @@ std::int64_t send_signal(const operation& wanted) noexcept {
   return status;
 }
 
-std::int64_t reap(const operation& wanted) noexcept {
+std::int64_t reap(const machine_operation& wanted) noexcept {
   // While the leader exists, the number belongs to its group (P-12).
   if (wanted.group != 0 && os::adopts_orphans()) os::reap_orphans(wanted.group);
   return wait_for(wanted, 0);
 }
 
-std::int64_t look_for_members(const operation& wanted) noexcept {
+std::int64_t look_for_members(const machine_operation& wanted) noexcept {
   const auto has = os::group_has_members(wanted.group);
   if (!has) return failure_of(has.error());
   return *has ? 1 : 0;
@@ -69,7 +69,7 @@ std::int64_t look_for_members(const operation& wanted) noexcept {
 
 }  // namespace
 
-std::int64_t perform(const operation& wanted) noexcept {
+std::int64_t perform(const machine_operation& wanted) noexcept {
   switch (wanted.kind) {
     case operation_kind::read: {
       const auto got = os::read_some(wanted.fd, {wanted.buffer, wanted.length});

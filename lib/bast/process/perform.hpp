@@ -12,6 +12,6 @@ namespace bast::inline BAST_ABI {
 /// Executes an immediate operation, or tries a `read` (on a non-blocking descriptor, possibly
 /// -EAGAIN). Returns the status for `process_machine::complete`; -EINVAL for the kinds that wait.
 /// Never blocks, allocates nothing.
-[[nodiscard]] std::int64_t perform(const operation& wanted) noexcept;
+[[nodiscard]] std::int64_t perform(const machine_operation& wanted) noexcept;
 
 }  // namespace bast::inline BAST_ABI

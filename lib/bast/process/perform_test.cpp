@@ -14,16 +14,16 @@
 namespace bast {
 namespace {
 
-operation immediate(operation_kind kind, int fd, child_exit* exit = nullptr) {
-  operation out;
+machine_operation immediate(operation_kind kind, int fd, child_exit* exit = nullptr) {
+  machine_operation out;
   out.kind = kind;
   out.fd = fd;
   out.exit = exit;
   return out;
 }
 
-operation signal_to(int pidfd, int signal, pid_t group) {
-  operation out = immediate(operation_kind::signal, pidfd);
+machine_operation signal_to(int pidfd, int signal, pid_t group) {
+  machine_operation out = immediate(operation_kind::signal, pidfd);
   out.signal = signal;
   out.group = group;
   return out;
@@ -54,8 +54,8 @@ class Perform : public testing::Test {
     pollfd wait{.fd = child_.output, .events = POLLIN, .revents = 0};
     ASSERT_EQ(::poll(&wait, 1, 60'000), 1);
   }
-  operation observe() { return immediate(operation_kind::observe, child_.pidfd, &seen_); }
-  operation reap() { return immediate(operation_kind::reap, child_.pidfd, &seen_); }
+  machine_operation observe() { return immediate(operation_kind::observe, child_.pidfd, &seen_); }
+  machine_operation reap() { return immediate(operation_kind::reap, child_.pidfd, &seen_); }
 
   test::real_child child_;
   child_exit seen_ = {.code = -7, .status = -7, .usage = {}};
@@ -171,7 +171,7 @@ TEST_F(Perform, P14_WhatIsStoppedIsContinuedToHearSIGTERM) {
 }
 
 TEST_F(Perform, P14_AGroupIsLookedAtForWhoIsLeft) {
-  operation look = immediate(operation_kind::members, -1);
+  machine_operation look = immediate(operation_kind::members, -1);
   start({"grandchild", "ready", "hang"});
   await_ready();
   look.group = child_.pid;
@@ -207,7 +207,7 @@ TEST_F(Perform, P21_AReadTellsItsBytesTheEndAndWhyNot) {
   int pipe[2];
   ASSERT_EQ(::pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
   std::byte space[8] = {};
-  operation read = immediate(operation_kind::read, pipe[0]);
+  machine_operation read = immediate(operation_kind::read, pipe[0]);
   read.buffer = space;
   read.length = 3;
   EXPECT_EQ(perform(read), -EAGAIN);

@@ -19,7 +19,7 @@ static_assert(sizeof(operation_deadline) == sizeof(__kernel_timespec));
 static_assert(offsetof(operation_deadline, seconds) == offsetof(__kernel_timespec, tv_sec));
 static_assert(offsetof(operation_deadline, nanoseconds) == offsetof(__kernel_timespec, tv_nsec));
 
-void fill(io_uring_sqe& entry, const operation& wanted) noexcept {
+void fill(io_uring_sqe& entry, const machine_operation& wanted) noexcept {
   // The current position; pipes have no other.
   constexpr auto at_position = static_cast<std::uint64_t>(-1);
   switch (wanted.kind) {
@@ -71,9 +71,9 @@ bool uring_adapter::prepare() noexcept {
 bool uring_adapter::hand_over() noexcept {
   hold_wake_for_waiters();
   machine_->tick(now());
-  while (const operation* const wanted = machine_->next()) {
+  while (const machine_operation* const wanted = machine_->next()) {
     if (is_immediate(wanted->kind)) {
-      const operation copy = *wanted;
+      const machine_operation copy = *wanted;
       machine_->sent();
       machine_->complete(copy.user_data, perform(copy));
       continue;
