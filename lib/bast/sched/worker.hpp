@@ -94,6 +94,7 @@ class worker final : public executor {
   // --- for spawn; on this thread -----------------------------------------------------------------
 
   record_slab& slab() noexcept { return *slab_; }
+  stack_pool& stacks() noexcept { return *stacks_; }
   fiber_record* running() const noexcept { return running_; }
   runtime_core& core() const noexcept { return core_; }
   worker_group& group() const noexcept { return group_; }
