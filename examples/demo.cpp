@@ -18,6 +18,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <filesystem>
 #include <optional>
@@ -185,6 +186,7 @@ struct outcome {
 void search(const arguments& given, std::span<const demo::pattern> patterns, outcome& all) {
   demo::search search(patterns, all.measured);
   const auto start = std::chrono::steady_clock::now();
+  const std::clock_t used = std::clock();
   all.found = demo::unwrap(bast::run(
       [&] {
         (void)demo::unwrap(bast::spawn([&] { watch(all.measured, given.progress); },
@@ -194,6 +196,7 @@ void search(const arguments& given, std::span<const demo::pattern> patterns, out
       {.workers = all.facts.workers, .stack = all.facts.stack}));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   all.facts.seconds = took.count();
+  all.facts.processor_seconds = static_cast<double>(std::clock() - used) / CLOCKS_PER_SEC;
 }
 
 /// The demo on so many workers.
@@ -220,6 +223,7 @@ void print_times(const outcome& one, const outcome& several) {
     std::printf("%-32s %9.2f s %15.2f s %9.2f\n", what, alone, together, alone / together);
   };
   row("search", one.facts.seconds, several.facts.seconds);
+  row("  its processor time", one.facts.processor_seconds, several.facts.processor_seconds);
   row("commands", one.programs.seconds, several.programs.seconds);
   row("both", one.facts.seconds + one.programs.seconds,
       several.facts.seconds + several.programs.seconds);

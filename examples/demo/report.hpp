@@ -19,6 +19,7 @@ struct run_facts {
   bast::stack_options stack;
   std::size_t workers = 0;
   double seconds = 0;
+  double processor_seconds = 0;  // of all threads; other programs do not change it
 };
 
 void print_findings(const findings& found, std::span<const pattern> patterns,
