@@ -2,16 +2,16 @@
 #include <cstdio>
 #include <numeric>
 
-#include "commands.hpp"
 #include "report.hpp"
 
 namespace demo {
-void print_tally(const tally& all) {
+
+void print_tally(const tally& all, const run_facts& facts) {
   const auto kinds = job_kinds();
   std::size_t count = 0;
   for (const auto& row : all.ended) count += std::accumulate(row.begin(), row.end(), 0UZ);
-  std::printf("\n%zu commands, up to %zu at a time, followed by one thread on %s in %.1f s\n\n",
-              count, all.peak_processes, all.loop.c_str(), all.seconds);
+  std::printf("\n%zu commands, up to %zu at a time, run by fibers of %zu workers in %.1f s\n\n",
+              count, all.processes.peak(), facts.workers, all.seconds);
 
   std::printf("%-38s %7s %9s %9s %7s %11s\n", "command", "exited", "timed out", "cancelled",
               "limit", "not started");
@@ -31,8 +31,8 @@ void print_tally(const tally& all) {
 
   std::printf("\n%-32s %12s\n", "output captured", size(all.captured).c_str());
   std::printf("%-32s %12s\n", "read and dropped, by choice", size(all.discarded).c_str());
-  std::printf("%-32s %12zu   %zu before, %zu after\n", "descriptors open (peak)", all.fds_peak,
-              all.fds_before, all.fds_after);
+  std::printf("%-32s %12zu   %zu before, %zu after\n", "descriptors open (peak)",
+              all.descriptors.peak(), all.fds_before, all.fds_after);
   std::printf("%-32s %12s\n", "children left", all.left_a_child ? "some" : "none");
   for (const std::string& problem : all.problems) {
     std::printf("  not as expected: %s\n", problem.c_str());

@@ -2,6 +2,7 @@
 #include "memory.hpp"
 
 #include <algorithm>
+#include <bast/stack.hpp>
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -9,19 +10,33 @@
 
 namespace demo {
 
-void memory_meter::look(std::size_t alive, bast::bytes open) {
-  peak_alive_ = std::max(peak_alive_, alive);
-  peak_open_ = std::max(peak_open_, open);
-  if (open.count > asked_at_.count + asked_at_.count / 16) {
-    asked_at_ = open;
-    sample(alive, open);
-  }
+meters::running::running(meters& of, const char* name, const std::source_location& where)
+    : of_(of) {
+  of_.with_stack.add();
+  of_.stacks.attend(name, where);
+  const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const std::lock_guard held(of_.lock_);
+  of_.places_.insert(frame / granule);
 }
 
-void memory_meter::sample(std::size_t alive, bast::bytes open) {
-  std::vector<std::uintptr_t> places(places_.begin(), places_.end());
+meters::running::~running() {
+  // The stack is as large as it has become.
+  of_.open_bytes.raise(bast::process_stack_budget().open().count);
+  of_.with_stack.remove();
+  of_.fibers.remove();
+}
+
+void meters::sample() {
+  const std::size_t open = bast::process_stack_budget().open().count;
+  if (open <= sampled_at_ + sampled_at_ / 16) return;
+  sampled_at_ = open;
+  std::vector<std::uintptr_t> places;
+  {
+    const std::lock_guard held(lock_);
+    places.assign(places_.begin(), places_.end());
+  }
   std::ranges::sort(places);
-  memory_sample now{.alive = alive, .open = open, .resident = {}, .page_tables = {}};
+  memory_sample now;
 
   std::ifstream smaps("/proc/self/smaps");
   bool holds_stacks = false;

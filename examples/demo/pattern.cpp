@@ -82,26 +82,19 @@ std::size_t states_bound(std::string_view source) {
 std::vector<pattern> usual_patterns() {
   // The loops are written so that they cannot backtrack for long: no text matches in two ways.
   std::vector<pattern> all;
-  all.push_back({.site = "match block comment",
-                 .title = "block comments",
+  all.push_back({.title = "block comments",
                  .where = scope::comment,
                  .source = R"(/\*(?:[^*]|\*+[^*/])*\*+/)"});
-  all.push_back({.site = "match macro",
-                 .title = "macros",
-                 .where = scope::directive,
-                 .source = R"(\s*#\s*define\s+\w+)"});
-  all.push_back({.site = "match include",
-                 .title = "includes",
+  all.push_back({.title = "macros", .where = scope::directive, .source = R"(\s*#\s*define\s+\w+)"});
+  all.push_back({.title = "includes",
                  .where = scope::directive,
                  .source = R"(\s*#\s*include\s*([<"][^>"]+[>"]))",
                  .ranked = "most included"});
-  all.push_back({.site = "match open note",
-                 .title = "open notes",
+  all.push_back({.title = "open notes",
                  .where = scope::line,
                  .source = R"([TFX](ODO|IXME|XX)\b)",
                  .ranked = "notes by word"});
-  all.push_back({.site = "match include guard",
-                 .title = "headers unguarded",
+  all.push_back({.title = "headers unguarded",
                  .where = scope::code,
                  .source = R"(#\s*(ifndef|if\s+!\s*defined|pragma\s+once)\b)",
                  .report_absence = true});

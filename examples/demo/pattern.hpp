@@ -12,6 +12,7 @@
 #include <bast/base.hpp>
 #include <cstddef>
 #include <regex>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,12 +28,13 @@ enum class scope {
 };
 
 struct pattern {
-  bast::static_string site;  // the label of its spawn site
-  const char* title;         // in the report
+  const char* title;  // in the report, and the name of its fibers
   scope where;
   const char* source;            // the regular expression
   const char* ranked = nullptr;  // title of a ranking of the matched words; null: none
   bool report_absence = false;   // a find is a file that does not match
+  /// Where its fibers are spawned, for the statistics of their stacks: the line of the pattern.
+  std::source_location site = std::source_location::current();
   std::regex regex = {};
   bast::bytes reserve = {};  // minimum of stack left at each character
 };
@@ -56,7 +58,7 @@ struct match {
   std::string_view word;  // the first group that matched, or all
 };
 
-/// Matches `p` against one piece of text. Call inside a coroutine.
+/// Matches `p` against one piece of text. Call inside a fiber.
 match try_match(const pattern& p, std::string_view piece);
 
 /// Cuts a text into the pieces that a pattern requires. Empty at the end.

@@ -3,20 +3,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace demo {
 namespace {
 
-/// 1234567 as "1,234,567".
-std::string count(std::size_t n) {
-  std::string digits = std::to_string(n);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
-  return digits;
-}
-
-void print_ranking(const pattern_summary& s, const char* title) {
+void print_ranking(const pattern_findings& s, const char* title) {
   std::vector<std::pair<std::size_t, std::string>> ranking;
   ranking.reserve(s.words.size());
   for (const auto& [word, times] : s.words) ranking.emplace_back(times, word);
@@ -40,10 +34,9 @@ void print_if_any(const std::string& what, std::size_t n, const std::vector<std:
   }
 }
 
-void print_left_out(const counters& n, const summary& found, const std::vector<pattern>& patterns,
-                    const run_facts& facts) {
+void print_left_out(const findings& n, std::span<const pattern> patterns, const run_facts& facts) {
   std::size_t left_out = n.links + n.others + n.binaries + n.problems.size();
-  for (const pattern_summary& s : found) left_out += s.too_deep.size() + s.too_long.size();
+  for (const pattern_findings& s : n.of) left_out += s.too_deep.size() + s.too_long.size();
   std::printf("\nleft out%s\n", left_out == 0 ? ": nothing" : "");
   print_if_any("symbolic links, not followed", n.links, {});
   print_if_any("devices, sockets and pipes", n.others, {});
@@ -51,68 +44,33 @@ void print_left_out(const counters& n, const summary& found, const std::vector<p
   print_if_any("could not be read", n.problems.size(), n.problems);
   const std::string full =
       ", given up before a stack of " + size(facts.stack.limit.count) + " was full";
-  for (std::size_t i = 0; i < patterns.size(); ++i) {
+  for (std::size_t i = 0; i < n.of.size(); ++i) {
     const std::string title = patterns[i].title;
-    print_if_any(title + full, found[i].too_deep.size(), found[i].too_deep);
-    print_if_any(title + ", given up after 20 million steps", found[i].too_long.size(),
-                 found[i].too_long);
+    print_if_any(title + full, n.of[i].too_deep.size(), n.of[i].too_deep);
+    print_if_any(title + ", given up after 20 million steps", n.of[i].too_long.size(),
+                 n.of[i].too_long);
   }
 }
 
-}  // namespace
-
-std::string size(std::size_t n) {
-  bast::text t;
-  t.size(n);
-  return std::string(t.view());
-}
-
-void print_findings(const crew& c, const summary& found, const std::vector<pattern>& patterns,
-                    const run_facts& facts) {
-  const counters& n = c.numbers();
-  std::printf("%s: %s files in %s directories, %s, searched in %.1f s on one thread\n",
-              facts.directory.c_str(), count(n.files).c_str(), count(n.directories).c_str(),
-              size(n.bytes_read).c_str(), facts.seconds);
-  std::printf("by %s coroutines, up to %s alive at a time, resumed %s times\n\n",
-              count(n.coroutines).c_str(), count(c.memory().peak_alive()).c_str(),
-              count(n.resumes).c_str());
-
-  std::printf("%-18s %10s %8s %10s  %s\n", "found", "finds", "files", "longest", "such as");
-  for (std::size_t i = 0; i < patterns.size(); ++i) {
-    const pattern_summary& s = found[i];
-    const bool has_text = !patterns[i].report_absence && s.finds != 0;
-    const std::string& where = s.longest_at.empty() ? s.first_at : s.longest_at;
-    std::printf("%-18s %10s %8s %10s  %s\n", patterns[i].title, count(s.finds).c_str(),
-                count(n.files_with_finds[i]).c_str(), has_text ? size(s.longest).c_str() : "",
-                where.c_str());
-  }
-  for (std::size_t i = 0; i < patterns.size(); ++i) {
-    if (patterns[i].ranked != nullptr && !found[i].words.empty()) {
-      print_ranking(found[i], patterns[i].ranked);
-    }
-  }
-  print_left_out(n, found, patterns, facts);
-}
-
-void print_sites(bast::coro_pool& pool, const run_facts& facts) {
+void print_sites(const stack_report& stacks, const run_facts& facts) {
   std::printf("\n%-20s %9s %9s %9s %9s %9s %9s\n", "stacks by spawn site", "used", "samples", "p50",
               "p99", "max", "grows");
-  pool.for_each_site([](const bast::site_stats& s) {
-    bast::text label;
-    s.key.describe(label);
-    std::printf("%-20s %9s %9s %9s %9s %9s %9s\n", label.c_str(), count(s.uses).c_str(),
+  for (const bast::site_stats& s : stacks.sites()) {
+    const std::string name = stacks.name_of(s.key);
+    if (name.empty()) continue;
+    std::printf("%-20s %9s %9s %9s %9s %9s %9s\n", name.c_str(), count(s.uses).c_str(),
                 count(s.samples).c_str(), size(s.p50.count).c_str(), size(s.p99.count).c_str(),
                 size(s.max.count).c_str(), count(s.grows).c_str());
-  });
-  std::printf("Each stack starts with %s and may grow to %s; p50 and p99 are exact to 3 %%.\n",
-              size(facts.stack.window.count).c_str(), size(facts.stack.limit.count).c_str());
+  }
+  std::printf(
+      "Each stack starts with %s and may grow to %s; p50 and p99 are exact to 3 %%, and those\n"
+      "of the worker with the deeper ones.\n",
+      size(facts.stack.window.count).c_str(), size(facts.stack.limit.count).c_str());
 }
 
-void print_memory(const crew& c, bast::coro_pool& pool, const run_facts& facts) {
-  const memory_meter& memory = c.memory();
-  const bast::stack_pool_stats stacks = pool.stats().stacks;
-  const std::size_t limits = stacks.slots_opened * facts.stack.limit.count;
-  const std::size_t guards = stacks.slots_opened * facts.stack.guard.count;
+void print_memory(const meters& measured, const run_facts& facts) {
+  const std::size_t stacks = measured.stacks.total().slots_opened;
+  const std::size_t limits = stacks * facts.stack.limit.count;
   const bool fixed = facts.stack.growth == bast::stack_growth::demand;
 
   const auto row = [&](const char* what, const std::string& here, const std::string& there) {
@@ -124,13 +82,58 @@ void print_memory(const crew& c, bast::coro_pool& pool, const run_facts& facts) 
   std::printf("\n");
   row(fixed ? "memory of the fixed stacks" : "memory of the stacks", "this run",
       "fixed stacks of " + size(facts.stack.limit.count));
-  row("stacks made", count(stacks.slots_opened), "as many");
-  row("open, so to be backed (peak)", size(memory.peak_open().count), size(limits));
-  row("resident (peak)", size(memory.peak().resident.count), "bast_demo --fixed measures it");
-  row("page tables of the process", size(memory.peak().page_tables.count), "");
-  row("mappings of the process", count(memory.peak().mappings),
-      count(2 * stacks.slots_opened) + " if each stack has a guard of its own");
-  row("address space", size(stacks.reserved.count), size(limits + guards));
+  row("stacks made", count(stacks), "as many");
+  row("open, so to be backed (peak)", size(measured.open_bytes.peak()), size(limits));
+  row("resident (peak)", size(measured.peak().resident.count), "bast_demo --fixed measures it");
+  row("page tables of the process", size(measured.peak().page_tables.count), "");
+  row("mappings of the process", count(measured.peak().mappings),
+      count(2 * stacks) + " if each stack has a guard of its own");
+  row("address space", size(measured.stacks.total().reserved.count),
+      size(limits + stacks * facts.stack.guard.count));
+}
+
+}  // namespace
+
+std::string size(std::size_t n) {
+  bast::text t;
+  t.size(n);
+  return std::string(t.view());
+}
+
+std::string count(std::size_t n) {
+  std::string digits = std::to_string(n);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
+  return digits;
+}
+
+void print_findings(const findings& found, std::span<const pattern> patterns,
+                    const meters& measured, const run_facts& facts) {
+  std::printf("%s: %s files in %s directories, %s, searched in %.1f s on %zu workers\n",
+              facts.directory.c_str(), count(found.files).c_str(), count(found.directories).c_str(),
+              size(found.bytes_read).c_str(), facts.seconds, facts.workers);
+  std::printf("by %s fibers, up to %s at a time, of which up to %s had a stack\n\n",
+              count(measured.fibers.total()).c_str(), count(measured.fibers.peak()).c_str(),
+              count(measured.with_stack.peak()).c_str());
+
+  std::printf("%-18s %10s %8s %10s  %s\n", "found", "finds", "files", "longest", "such as");
+  for (std::size_t i = 0; i < found.of.size(); ++i) {
+    const pattern_findings& s = found.of[i];
+    const bool has_text = !patterns[i].report_absence && s.finds != 0;
+    const std::string& where = s.longest_at.empty() ? s.first_at : s.longest_at;
+    std::printf("%-18s %10s %8s %10s  %s\n", patterns[i].title, count(s.finds).c_str(),
+                count(s.files).c_str(), has_text ? size(s.longest).c_str() : "", where.c_str());
+  }
+  for (std::size_t i = 0; i < found.of.size(); ++i) {
+    if (patterns[i].ranked != nullptr && !found.of[i].words.empty()) {
+      print_ranking(found.of[i], patterns[i].ranked);
+    }
+  }
+  print_left_out(found, patterns, facts);
+}
+
+void print_stacks(const meters& measured, const run_facts& facts) {
+  print_sites(measured.stacks, facts);
+  print_memory(measured, facts);
 }
 
 }  // namespace demo

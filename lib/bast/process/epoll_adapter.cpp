@@ -62,6 +62,14 @@ bool epoll_adapter::flush() noexcept {
   return left != operations_per_flush - 1;
 }
 
+void epoll_adapter::machine_changed() noexcept {
+  (void)flush();
+  // A loop without fibers reads the deadline before it sleeps. A fiber sleeps already.
+  if (internal::this_thread.scheduler == nullptr || next_deadline() >= known_deadline_) return;
+  known_deadline_ = next_deadline();
+  tell_loop();
+}
+
 void epoll_adapter::carry_out(const machine_operation& wanted) noexcept {
   switch (wanted.kind) {
     case operation_kind::poll:
@@ -113,6 +121,7 @@ result<void> epoll_adapter::turn(std::chrono::nanoseconds wait_max) noexcept {
   ready().run();
   // Coroutines that became ready meanwhile: also notifies callers that watch only the descriptor.
   if (ready().has_ready()) tell_loop();
+  known_deadline_ = next_deadline();
   if (!count) return std::unexpected(count.error());
   return {};
 }

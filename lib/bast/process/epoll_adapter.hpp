@@ -49,7 +49,9 @@ class epoll_adapter final : public process_driver {
   [[nodiscard]] result<void> shut_down() noexcept;
 
   /// Readable when a turn has something to do, except for deadlines. Use it level-triggered: an
-  /// edge may occur during a turn.
+  /// edge may occur during a turn. On the thread of a scheduler of fibers, where a fiber calls
+  /// `turn` and waits for fd() while others start processes, it also becomes readable when a start
+  /// or a cancel makes the next deadline earlier than it was after the latest turn.
   int fd() const noexcept { return poller_.get(); }
   /// When the next turn is due, or `never`; in the past when a turn has something to do at once,
   /// such as coroutines that can continue.
@@ -67,7 +69,7 @@ class epoll_adapter final : public process_driver {
                 os::descriptor poller) noexcept
       : process_driver(std::move(wake), std::move(machine)), poller_(std::move(poller)) {}
 
-  void machine_changed() noexcept override { (void)flush(); }
+  void machine_changed() noexcept override;
   bool flush() noexcept;
   bool has_waiting() const noexcept { return ready().waiting() != 0; }
   bool has_something() const noexcept { return has_more_ || ready().has_ready(); }
@@ -76,7 +78,8 @@ class epoll_adapter final : public process_driver {
 
   os::descriptor poller_;
   bool flushing_ = false;
-  bool has_more_ = false;  // a flush ended with work left
+  bool has_more_ = false;              // a flush ended with work left
+  time_point known_deadline_ = never;  // what the fiber that turns has seen, or was woken for
 };
 
 }  // namespace bast::inline BAST_ABI

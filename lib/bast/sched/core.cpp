@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t workers_max = 1024;
 
-void write_untaken(void* /*context*/, failure&& untaken) noexcept {
+void write_untaken(void* /*context*/, failure&& given) noexcept {
+  const failure untaken = std::move(given);
   text line;
   line << "bast: no joiner took the failure of ";
   untaken.describe(line);
@@ -156,7 +157,7 @@ result<void> runtime_core::begin() noexcept {
     os::real_atomics::relax(round);
   }
   if (!failed) {
-    stop_registration_.emplace(*root_).begin(options_.stop);
+    stop_registration_.emplace(root()).begin(options_.stop);
     return {};
   }
   stop();
@@ -202,7 +203,7 @@ void runtime_core::main_ended(bool failed) noexcept {
   report_lock_.lock();
   main_failed_ = failed;
   report_lock_.unlock();
-  if (failed) root_->cancel({.code = cancel_code::sibling_failed, .text = "the main fiber failed"});
+  if (failed) root().cancel({.code = cancel_code::sibling_failed, .text = "the main fiber failed"});
   main_ended_.store(true, std::memory_order_seq_cst);
 }
 
@@ -228,7 +229,7 @@ void runtime_core::end_if_over() noexcept {
   if (!main_ended_.load(std::memory_order_seq_cst) || is_stopping()) return;
   if (!none_is_left(false)) return;
   if (!none_is_left(true)) {
-    root_->cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
+    root().cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
     return;
   }
   do {
@@ -251,15 +252,16 @@ void runtime_core::stop() noexcept {
 
 void runtime_core::report(failure&& untaken) noexcept {
   report_lock_.lock();
-  const bool is_suppressed = main_failed_;
-  if (is_suppressed && untaken_.suppressed_count < failures::kept_max) {
+  if (!main_failed_) {
+    report_lock_.unlock();
+    return options_.unhandled.take(options_.unhandled.context, std::move(untaken));
+  }
+  if (untaken_.suppressed_count < failures::kept_max) {
     untaken_.suppressed[untaken_.suppressed_count++] = std::move(untaken);
-  } else if (is_suppressed) {
+  } else {
     ++untaken_.dropped;
   }
   report_lock_.unlock();
-  if (is_suppressed) return;
-  options_.unhandled.take(options_.unhandled.context, std::move(untaken));
 }
 
 void report_untaken(const record_slab& home, failure&& untaken) noexcept {

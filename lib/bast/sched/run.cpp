@@ -61,6 +61,12 @@ failures run_session::failures_of(std::exception_ptr exception) noexcept {
 }
 #endif
 
+const site_table& worker_sites() noexcept {
+  stack_pool& stacks = this_worker->stacks();
+  stacks.read_pending_marks();
+  return stacks.sites();
+}
+
 guest_pass::guest_pass(runtime_core& core) noexcept
     : core_(core), is_guest_(!core.owns(this_worker)) {
   if (is_guest_) core_.guests().enter();
@@ -123,6 +129,10 @@ bool exists() noexcept {
 std::size_t worker() noexcept {
   const internal::worker* const here = internal::this_worker;
   return here != nullptr ? here->index() : 0;
+}
+
+stack_pool_stats worker_stacks() noexcept {
+  return exists() ? internal::this_worker->stacks().stats() : stack_pool_stats();
 }
 
 }  // namespace this_fiber

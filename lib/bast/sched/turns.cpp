@@ -120,7 +120,7 @@ void worker::wait_for_stack(fiber_record& f, bool is_own) noexcept {
 
 // Gives it a stack and a place in the list. Null: there is none for it.
 coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
-  const auto stack = stacks_->acquire(f.site, f.name);
+  const auto stack = stacks().acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
     // Memory may never come back, and the others may wait for this one.
     const bool may_wait = fibers_ != nullptr && stack.error() == errc::limit;
@@ -175,7 +175,7 @@ void worker::publish_to_own(fiber_record& f) noexcept {
     const bool committed =
         commit_alone(*joiner->who, joiner->armed, joiner->arm) == pairing::committed;
     f.joiners = nullptr;
-    waiter& who = static_cast<waiter&>(*joiner->who);
+    auto& who = static_cast<waiter&>(*joiner->who);
     joiner->linked = false;
     if (committed) {
       // Release: pairs with the acquire of who sees the end.
@@ -191,7 +191,7 @@ void worker::publish_to_own(fiber_record& f) noexcept {
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
   f.block.hooks.ended();
-  stacks_->release(*std::exchange(f.block.stack, nullptr));
+  stacks().release(*std::exchange(f.block.stack, nullptr));
   out_of_stacks_.store(false, std::memory_order_relaxed);
   may_start_own_ = own_ != nullptr;
   const bool is_daemon = f.is_daemon;

@@ -30,17 +30,17 @@ result<void> worker::prepare() noexcept {
 
 result<void> worker::open() noexcept {
   if (auto ready = prepare_thread(); !ready) return ready;
-  stack_options stacks = core_.options().stack;
+  stack_options wanted = core_.options().stack;
   // As in coro_pool: Valgrind repeats a push that faulted.
-  if constexpr (BAST_WITH_VALGRIND != 0) stacks.growth = stack_growth::demand;
+  if constexpr (BAST_WITH_VALGRIND != 0) wanted.growth = stack_growth::demand;
   stacks_.emplace();
-  if (auto ready = stacks_->init(stacks, core_.options().stacks_max); !ready) return ready;
-  stacks_->set_user(running_stack_of, this_thread.tag);
+  if (auto ready = stacks().init(wanted, core_.options().stacks_max); !ready) return ready;
+  stacks().set_user(running_stack_of, this_thread.tag);
   const auto backend = epoll_backend::create();
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
   loop_.emplace(*backend_);
-  loop_->use_pool(&core_.blocking());
+  events().use_pool(&core_.blocking());
   root_.token = core_.root().token();
   root_.by_executor = true;
   attach();
@@ -53,7 +53,7 @@ void worker::attach() noexcept {
   outer_recycle_ = std::exchange(this_thread.recycle, [](coro_block& ended) noexcept {
     this_worker->take_back(fiber_record::of(ended));
   });
-  event_loop::enter(&*loop_);
+  event_loop::enter(&events());
   this_worker = this;
 }
 
@@ -105,20 +105,20 @@ void worker::loop() noexcept {
 void worker::turn(std::uint64_t until_ns) noexcept {
   attach();
   retract();
-  (void)loop_->turn(0);  // Also for the wake that made fd() readable.
+  (void)events().turn(0);  // Also for the wake that made fd() readable.
   look(0);
   const bool has_run = run_one();
   core_.end_if_over();
   if (!has_run && until_ns != 0 && !core_.is_stopping()) {
     announce();
-    if (!has_something()) (void)loop_->turn(until_ns);
+    if (!has_something()) (void)events().turn(until_ns);
     retract();
     look(0);
     (void)run_one();
     core_.end_if_over();
   }
   announce();
-  if (has_something()) loop_->wake();  // The host's loop sees it.
+  if (has_something()) events().wake();  // The host's loop sees it.
   detach();
 }
 
@@ -128,8 +128,8 @@ void worker::look(std::uint64_t until_ns) noexcept {
   core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
   if (cancel_posted_.load(std::memory_order_relaxed)) cancel_waits();
-  if (until_ns != 0 || backend_->watched() != 0 || !loop_->timers().empty()) {
-    (void)loop_->turn(until_ns);
+  if (until_ns != 0 || backend_->watched() != 0 || !events().timers().empty()) {
+    (void)events().turn(until_ns);
     collect();
   }
 }
@@ -190,14 +190,14 @@ void worker::retract() noexcept {
 void worker::sleep() noexcept {
   announce();
   core_.end_if_over();
-  if (!has_something()) (void)loop_->turn(no_deadline_ns);
+  if (!has_something()) (void)events().turn(no_deadline_ns);
   retract();
 }
 
 // --- from elsewhere ------------------------------------------------------------------------------
 
 void worker::ring() noexcept {
-  if (sleeps_->ring()) loop_->wake();
+  if (sleeps_->ring()) events().wake();
 }
 
 void worker::tell_thieves() noexcept {
@@ -209,7 +209,7 @@ bool worker::ring_one_of_group() noexcept {
   for (std::size_t i = 1; i < group_.count; ++i) {
     worker& other = core_.at(group_.first + (index_ - group_.first + i) % group_.count);
     if (!other.has_stacks() || !other.sleeps_->ring()) continue;
-    other.loop_->wake();
+    other.events().wake();
     return true;
   }
   return false;

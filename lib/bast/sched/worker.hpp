@@ -91,11 +91,14 @@ class worker final : public executor {
   void turn(std::uint64_t until_ns) noexcept;
   /// Between turns: to watch, and until when.
   [[nodiscard]] int fd() const noexcept { return backend_->fd(); }
-  [[nodiscard]] std::uint64_t next_ns() const noexcept { return loop_->timers().next_ns(); }
+  [[nodiscard]] std::uint64_t next_ns() noexcept { return events().timers().next_ns(); }
 
   // --- for spawn; on this thread -----------------------------------------------------------------
 
   record_slab& slab() noexcept { return *slab_; }
+  stack_pool& stacks() noexcept {
+    return *stacks_;  // NOLINT(bugprone-unchecked-optional-access): from open() to close()
+  }
   fiber_record* running() const noexcept { return running_; }
   runtime_core& core() const noexcept { return core_; }
   worker_group& group() const noexcept { return group_; }
@@ -155,7 +158,9 @@ class worker final : public executor {
   std::uint64_t ended() const noexcept { return ended_.read(); }
   std::uint64_t daemons_spawned() const noexcept { return daemons_spawned_.read(); }
   std::uint64_t daemons_ended() const noexcept { return daemons_ended_.read(); }
-  event_loop& events() noexcept { return *loop_; }
+  event_loop& events() noexcept {
+    return *loop_;  // NOLINT(bugprone-unchecked-optional-access): from open() to close()
+  }
   std::size_t index() const noexcept { return index_; }
   /// After close(): ends the slab, which lives on while handles hold its records.
   void end_slab() noexcept;
