@@ -184,8 +184,10 @@ void runtime_core::end() noexcept {
 
 // I3
 void runtime_core::leave_together() noexcept {
-  // Acquire and release: what each of them has done to others comes before their close().
+  // Acquire and release: pairs with those of the others, so that what each of them has done to
+  // another comes before that one's close().
   in_loops_.fetch_sub(1, std::memory_order_acq_rel);
+  // Acquire: pairs with the release above, of the others.
   for (unsigned round = 0; in_loops_.load(std::memory_order_acquire) != 0; ++round) {
     os::real_atomics::relax(round);
   }
