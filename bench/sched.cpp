@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fibers on their scheduler: a spawn and its join, a yield, a message to and fro, trees of a million
-// and of small calls. Peers: Go (bench/go), and TBB's task_group for the calls.
+// Fibers on their scheduler: a spawn and its join, a yield, a message to and fro, trees of a
+// million and of small calls. Peers: Go (bench/go), and TBB's task_group for the calls.
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_group.h>
 #include <sched.h>

@@ -45,7 +45,10 @@ class nack {
     return *this;
   }
   // There is no empty one: a move copies.
-  nack(nack&& other) noexcept : nack(std::as_const(other)) {}
+  nack(nack&& other) noexcept : cell_(other.cell_) {
+    // Relaxed: as above.
+    cell_->holders.fetch_add(1, std::memory_order_relaxed);
+  }
   nack& operator=(nack&& other) noexcept { return *this = std::as_const(other); }
   ~nack() {
     // Acquire and release: pairs with the other holders' ends; the last one frees it.
@@ -80,6 +83,7 @@ class nack::fired_op {
 
  private:
   friend nack;
+  // NOLINTNEXTLINE(modernize-pass-by-value): a move copies
   explicit fired_op(const nack& of) noexcept : of_(of) {}
   nack of_;
 };

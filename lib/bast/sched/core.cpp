@@ -171,13 +171,18 @@ void runtime_core::end_unused() noexcept {
   finish();
 }
 
+void runtime_core::fail_arrived(const error& why) noexcept {
+  guests_.close();
+  for (const auto& each : workers_) each->fail_arrived(why);
+}
+
 void runtime_core::finish() noexcept {
   first().loop();
   end();
 }
 
 void runtime_core::end() noexcept {
-  stop_registration_->end();
+  if (stop_registration_) stop_registration_->end();
   join();
   first().close();
 }

@@ -42,6 +42,8 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   [[nodiscard]] result<void> begin() noexcept;
   /// Runs until no fiber is left, and ends the workers.
   void finish() noexcept;
+  /// After begin() has failed: guests find it closed, and the fibers that they have spawned fail.
+  void fail_arrived(const error& why) noexcept;
   /// The workers have stopped: joins their threads.
   void end() noexcept;
   /// After begin(), without a main fiber: cancels what was spawned all the same, and ends.

@@ -37,7 +37,11 @@ result<void> guest_runtime::check(static_string operation) noexcept {
     return fail(errc::wrong_thread, operation, "the turns belong to the thread of the first one");
   }
   if (thread_ == 0) {
-    if (auto begun = core_->begin(); !begun) return begun;
+    if (auto begun = core_->begin(); !begun) {
+      core_->fail_arrived(begun.error());
+      is_over_ = true;
+      return begun;
+    }
     core_->first().detach_for_turns();
     thread_ = internal::this_thread.tag;
   }

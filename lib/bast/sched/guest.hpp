@@ -38,7 +38,8 @@ class guest_runtime {
 
   /// Runs fibers that are ready, a bounded number of switches; if none is, waits at most `wait_max`
   /// for one. Errors: wrong_thread (not the thread of the first turn); bad_state (in a coroutine,
-  /// on a worker, or after shut_down()); forked; in the first turn those of run().
+  /// on a worker, or after shut_down()); forked; in the first turn those of run(),
+  /// with which the fibers that were spawned before end too: the runtime is over then.
   [[nodiscard]] result<void> turn(std::chrono::nanoseconds wait_max) noexcept;
   /// Readable when a turn has something to do; valid after the first turn. Level-triggered.
   [[nodiscard]] int fd() const noexcept;

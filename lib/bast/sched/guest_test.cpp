@@ -2,9 +2,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <cerrno>
 #include <chrono>
+#include <memory>
 #include <thread>
 
+#include "bast/os.hpp"
 #include "bast/sched.hpp"
 #include "bast/testing/joined_thread.hpp"
 
@@ -55,6 +58,21 @@ TEST(GuestRuntime, IO16_AnotherThreadMayNotTurn) {
   auto fibers = guest_runtime::create().value();
   ASSERT_TRUE(fibers.turn(0ns));
   test::joined_thread([&] { EXPECT_EQ(kind_of_failure(fibers.turn(0ns)), errc::wrong_thread); });
+}
+
+TEST(GuestRuntime, AFirstTurnThatFailsEndsWhatWasSpawned) {
+  auto fibers = guest_runtime::create().value();
+  const auto held = std::make_shared<int>(1);
+  auto posted = fibers.handle().spawn([held] { return *held; }).value();
+  {
+    const os::fault_scope no_descriptors(
+        {.kind = os::call::epoll, .nth = 1, .persistent = true, .error_number = EMFILE});
+    EXPECT_EQ(kind_of_failure(fibers.turn(0ns)), errc::limit);
+  }
+  EXPECT_EQ(held.use_count(), 1) << "its function is destroyed";
+  EXPECT_EQ(block_on(posted.joined()).error().kind(), errc::limit);
+  EXPECT_EQ(kind_of_failure(fibers.turn(0ns)), errc::bad_state);
+  EXPECT_EQ(kind_of_failure(fibers.handle().post([] {})), errc::closed);
 }
 
 TEST(GuestRuntime, ATurnWithinATurnIsRefused) {

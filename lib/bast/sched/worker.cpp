@@ -157,6 +157,14 @@ void worker::collect() noexcept {
   }
 }
 
+void worker::fail_arrived(const error& why) noexcept {
+  for (fiber_record* at = arriving_.take(); at != nullptr;) {
+    fiber_record* const next = at->next;
+    fail_start(*at, why);
+    at = next;
+  }
+}
+
 bool worker::has_something() const noexcept {
   // Relaxed: the operations in sleep() have ordered them (I5).
   if (!ready_.inbox_empty() || ready_.size() != 0 || !arriving_.empty()) return true;

@@ -89,6 +89,8 @@ class worker final : public executor {
   /// One turn for a guest: runs what is ready, at most `switches_per_look` switches; if nothing is,
   /// waits for it until `until_ns`.
   void turn(std::uint64_t until_ns) noexcept;
+  /// If it never ran: ends the fibers in its inbox.
+  void fail_arrived(const error& why) noexcept;
   /// Between turns: to watch, and until when.
   [[nodiscard]] int fd() const noexcept { return backend_->fd(); }
   [[nodiscard]] std::uint64_t next_ns() noexcept { return events().timers().next_ns(); }
