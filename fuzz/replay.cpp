@@ -22,7 +22,7 @@ using namespace bast;
 namespace files = std::filesystem;
 
 constexpr const char* help = R"(usage: bast_replay [OPTION] TARGET PATH...
-TARGET is pool, growth, cancel_order, process_driver, command_argv_env, timers, choice, combined
+TARGET is pool, growth, cancel_order, process_driver, command_argv_env, timers, choice, sched, combined
 or canary.
 PATH is a program, as bytes or as text (*.ops), or a directory.
 

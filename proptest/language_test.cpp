@@ -52,11 +52,15 @@ RC_GTEST_PROP(Language, ChoiceProgramsComeBack, (const any_choice_program& p)) {
   comes_back(p.it, choice_language);
 }
 
+RC_GTEST_PROP(Language, SchedProgramsComeBack, (const any_sched_program& p)) {
+  comes_back(p.it, sched_language);
+}
+
 RC_GTEST_PROP(Language, ReducingTwiceIsReducingOnce, ()) {
   const op raw = *raw_operations();
   for (const language* const words :
        {&pool_language, &growth_language, &cancel_language, &process_language, &command_language,
-        &timers_language, &choice_language}) {
+        &timers_language, &choice_language, &sched_language}) {
     const op once = reduced(raw, *words);
     RC_ASSERT(reduced(once, *words) == once);
   }

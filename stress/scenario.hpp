@@ -66,6 +66,8 @@ std::string threads(run& r);
 std::string cancels(run& r);
 std::string processes(run& r);
 std::string process_faults(run& r);
+std::string fibers(run& r);
+std::string runtimes(run& r);
 
 /// One more than the cores, so that threads are preempted anywhere, and never fewer than three.
 unsigned thread_count();

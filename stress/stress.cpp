@@ -30,6 +30,8 @@ constexpr scenario all[] = {
     {.name = "cancels", .perform = cancels, .impossible = nullptr},
     {.name = "processes", .perform = processes, .impossible = nullptr},
     {.name = "process_faults", .perform = process_faults, .impossible = nullptr},
+    {.name = "fibers", .perform = fibers, .impossible = nullptr},
+    {.name = "runtimes", .perform = runtimes, .impossible = nullptr},
 };
 
 }  // namespace
@@ -64,6 +66,8 @@ Runs each scenario, or all of them, for N seconds (5) with the programs of seed 
   cancels  a thread that cancels while another registers, unregisters and joins
   processes       threads whose coroutines run children of every kind, 64 at a time
   process_faults  one thread that supervises 64 children at a time while kernel calls fail
+  fibers          trees of fibers on several workers, and threads beside them, that meet and cancel
+  runtimes        runtimes that live for microseconds, while threads submit fibers to them
 
 Exit status: 0 all went well, 1 something was wrong, 2 bad usage, 77 nothing could run here.
 )";

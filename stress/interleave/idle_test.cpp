@@ -166,8 +166,8 @@ auto thieves_take_all(int thieves, int owners, int pushes_each) {
 TEST(IdleOrders, IO9_AThiefThatFallsAsleepMissesNoPush) {
   expect_all_orders(thieves_take_all(1, 1, 1));
   expect_all_orders(thieves_take_all(1, 1, 2));
-  expect_exhausted(explore({.bound = 4, .schedules = UINT64_MAX, .seconds = 3600},
-                           thieves_take_all(1, 2, 1)));
+  expect_exhausted(
+      explore({.bound = 4, .schedules = UINT64_MAX, .seconds = 3600}, thieves_take_all(1, 2, 1)));
 }
 
 TEST(IdleOrders, IO9_TwoThievesTakeWhatIsPushed) {

@@ -10,7 +10,7 @@ std::int64_t time_leaf::read_clock(const performer& who) noexcept {
   const std::uint64_t now_ns =
       BAST_MUTANT(duration_from_the_turn) ? loop_->turn_ns() : loop_->now_ns();
   return now_ns < static_cast<std::uint64_t>(no_timeout_ns) ? static_cast<std::int64_t>(now_ns)
-                                                       : no_timeout_ns;
+                                                            : no_timeout_ns;
 }
 
 progress time_leaf::commit(performer& who) noexcept {

@@ -40,6 +40,7 @@ namespace bast::inline BAST_ABI {
 /// array, a power of two; arrays double, and do not shrink. The first push allocates the first one.
 template <class T, std::size_t First = 64, class Atomics = os::real_atomics>
 class basic_work_deque {
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): the size of a pointer is meant
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8);
   static_assert(std::has_single_bit(First));
 

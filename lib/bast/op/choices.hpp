@@ -143,10 +143,10 @@ auto race(Range&& ops, F on_win) {
 /// Of ops of different types and one value type. Allocates nothing.
 template <performable First, performable... Ops, class F>
 auto race(std::tuple<First, Ops...> ops, F on_win) {
-  auto all = [&]<std::size_t... I>(std::index_sequence<I...> /*indices*/) {
-    return choice(internal::indexed(std::get<I>(std::move(ops)), I)...);
+  auto one = [&]<std::size_t... I>(std::index_sequence<I...> /*indices*/) {
+    return choice(internal::indexed(std::move(std::get<I>(ops)), I)...);
   }(std::index_sequence_for<First, Ops...>{});
-  return internal::race_of<value_of<First>>(std::move(all), std::move(on_win));
+  return internal::race_of<value_of<First>>(std::move(one), std::move(on_win));
 }
 
 /// Never waits: `op`, if it is ready at once; else commits to `fallback()`, which runs as the

@@ -44,6 +44,9 @@ class nack {
     std::swap(cell_, copy.cell_);
     return *this;
   }
+  // There is no empty one: a move copies.
+  nack(nack&& other) noexcept : nack(std::as_const(other)) {}
+  nack& operator=(nack&& other) noexcept { return *this = std::as_const(other); }
   ~nack() {
     // Acquire and release: pairs with the other holders' ends; the last one frees it.
     if (cell_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) os::destroy(cell_);
@@ -77,7 +80,7 @@ class nack::fired_op {
 
  private:
   friend nack;
-  explicit fired_op(nack of) noexcept : of_(std::move(of)) {}
+  explicit fired_op(const nack& of) noexcept : of_(of) {}
   nack of_;
 };
 
@@ -110,9 +113,12 @@ class lazy_op {
     [[nodiscard]] result<value_type> take(const leaf* chosen) {
       // Also if a wrap throws.
       struct at_end {
-        plan& of;
+        explicit at_end(plan& ended) noexcept : of(ended) {}
+        at_end(const at_end&) = delete;
+        at_end& operator=(const at_end&) = delete;
         ~at_end() { of.close(); }
-      } const ends{*this};
+        plan& of;
+      } const ends(*this);
       return plan_->take(chosen);
     }
 
@@ -160,12 +166,14 @@ struct source_base {
   void committed() noexcept {}
 };
 
-/// What a source makes in a perform: a copy of the op has none.
+/// What a source makes in a perform: another op, copied or moved from this one, has none.
 template <class T>
 struct of_one_perform : std::optional<T> {
   of_one_perform() = default;
   of_one_perform(const of_one_perform& /*other*/) noexcept : std::optional<T>() {}
   of_one_perform& operator=(const of_one_perform& /*other*/) noexcept { return *this; }
+  of_one_perform(of_one_perform&& /*other*/) noexcept : std::optional<T>() {}
+  of_one_perform& operator=(of_one_perform&& /*other*/) noexcept { return *this; }
   ~of_one_perform() = default;
 };
 

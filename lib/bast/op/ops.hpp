@@ -59,14 +59,14 @@ using element_of = std::remove_cvref_t<decltype(*std::begin(std::declval<Range&>
 /// f(index, element) of each. The elements of a vector that is given away are moved.
 template <class Range, class F>
 auto vector_of(Range&& range, F f) {
-  std::vector<decltype(f(std::size_t{}, std::declval<element_of<Range>>()))> out;
+  using element = element_of<Range>;
+  std::vector<decltype(f(std::size_t{}, std::declval<element>()))> out;
   std::size_t index = 0;
-  for (auto&& each : range) {
-    if constexpr (std::same_as<Range, std::vector<element_of<Range>>>) {
-      out.push_back(f(index++, std::move(each)));
-    } else {
-      out.push_back(f(index++, element_of<Range>(each)));
-    }
+  if constexpr (std::same_as<Range, std::vector<element>>) {
+    std::vector<element> own = std::forward<Range>(range);
+    for (element& each : own) out.push_back(f(index++, std::move(each)));
+  } else {
+    for (auto&& each : range) out.push_back(f(index++, element(each)));
   }
   return out;
 }

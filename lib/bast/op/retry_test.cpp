@@ -59,8 +59,8 @@ class Retry : public testing::Test {
     return made;
   }
   /// A coroutine that notes what it takes.
-  coro<> take(std::string name) { return take_from(numbers, std::move(name)); }
-  coro<> take_from(shelf<int>& from, std::string name) {
+  coro<> take(const std::string& name) { return take_from(numbers, name); }
+  coro<> take_from(shelf<int>& from, const std::string& name) {
     return begin([this, &from, name] {
       const result<int> got = perform(from.take());
       notes += name + (got ? std::to_string(*got) : "-");
@@ -182,6 +182,7 @@ TEST_F(Retry, AChoiceThatTriesAgainMayMeetAPeer) {
 TEST_F(Retry, O17_TryingAgainAllocatesNothing) {
   std::vector<retry_op<std::function<bool()>>> many;
   bool open = false;
+  many.reserve(100);
   for (int i = 0; i < 100; ++i) {
     many.push_back(retry_on(numbers.queue, std::function<bool()>([&] { return open; })));
   }
@@ -219,6 +220,7 @@ TEST(RetryThreads, Y4_ThreadsTakeAllThatIsPut) {
   std::vector<int> taken(3);
   {
     std::vector<test::joined_thread> all;
+    all.reserve(taken.size());
     for (int& mine : taken) {
       all.emplace_back([&] {
         while (perform(choice(at.take(), also.take()))) ++mine;

@@ -45,9 +45,11 @@ std::uint64_t quota_of_group(std::string_view mount, std::string_view group) noe
   const auto name_file = [&](std::string_view name) {
     const std::size_t length = mount.size() + group.size() + name.size();
     if (length >= sizeof(path)) return false;
-    char* at = std::copy(mount.begin(), mount.end(), path);
-    at = std::copy(group.begin(), group.end(), at);
-    *std::copy(name.begin(), name.end(), at) = '\0';
+    char* at = path;
+    for (const std::string_view part : {mount, group, name}) {
+      at = std::ranges::copy(part, at).out;
+    }
+    *at = '\0';
     return true;
   };
   if (!name_file("/cpu.max")) return 0;

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t workers_max = 1024;
 
-void write_untaken(void* /*context*/, failure&& untaken) noexcept {
+void write_untaken(void* /*context*/, failure&& given) noexcept {
+  const failure untaken = std::move(given);
   text line;
   line << "bast: no joiner took the failure of ";
   untaken.describe(line);
@@ -87,6 +88,9 @@ result<std::shared_ptr<runtime_core>> runtime_core::create(const run_options& op
 result<void> runtime_core::make_workers() {
   if (options_.unhandled.take == nullptr) options_.unhandled.take = write_untaken;
   if (options_.workers == 0) options_.workers = default_workers();
+  auto threads_of_blocking = thread_pool::create(options_.blocking);
+  if (!threads_of_blocking) return std::unexpected(threads_of_blocking.error());
+  blocking_.emplace(std::move(*threads_of_blocking));
   const auto add_group = [&](const char* name, std::size_t count, scheduling threads) {
     auto group = std::make_unique<worker_group>();
     group->name = name;
@@ -153,7 +157,7 @@ result<void> runtime_core::begin() noexcept {
     os::real_atomics::relax(round);
   }
   if (!failed) {
-    stop_registration_.emplace(*root_).begin(options_.stop);
+    stop_registration_.emplace(root()).begin(options_.stop);
     return {};
   }
   stop();
@@ -199,7 +203,7 @@ void runtime_core::main_ended(bool failed) noexcept {
   report_lock_.lock();
   main_failed_ = failed;
   report_lock_.unlock();
-  if (failed) root_->cancel({.code = cancel_code::sibling_failed, .text = "the main fiber failed"});
+  if (failed) root().cancel({.code = cancel_code::sibling_failed, .text = "the main fiber failed"});
   main_ended_.store(true, std::memory_order_seq_cst);
 }
 
@@ -225,7 +229,7 @@ void runtime_core::end_if_over() noexcept {
   if (!main_ended_.load(std::memory_order_seq_cst) || is_stopping()) return;
   if (!none_is_left(false)) return;
   if (!none_is_left(true)) {
-    root_->cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
+    root().cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
     return;
   }
   do {
@@ -248,15 +252,16 @@ void runtime_core::stop() noexcept {
 
 void runtime_core::report(failure&& untaken) noexcept {
   report_lock_.lock();
-  const bool is_suppressed = main_failed_;
-  if (is_suppressed && untaken_.suppressed_count < failures::kept_max) {
+  if (!main_failed_) {
+    report_lock_.unlock();
+    return options_.unhandled.take(options_.unhandled.context, std::move(untaken));
+  }
+  if (untaken_.suppressed_count < failures::kept_max) {
     untaken_.suppressed[untaken_.suppressed_count++] = std::move(untaken);
-  } else if (is_suppressed) {
+  } else {
     ++untaken_.dropped;
   }
   report_lock_.unlock();
-  if (is_suppressed) return;
-  options_.unhandled.take(options_.unhandled.context, std::move(untaken));
 }
 
 void report_untaken(const record_slab& home, failure&& untaken) noexcept {

@@ -28,7 +28,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   /// Errors: `invalid`, naming the option; no_memory.
   [[nodiscard]] static result<std::shared_ptr<runtime_core>> create(
       const run_options& options) noexcept;
-  explicit runtime_core(const run_options& options) : options_(options) {}
+  explicit runtime_core(run_options options) noexcept : options_(std::move(options)) {}
   runtime_core(const runtime_core&) = delete;
   runtime_core& operator=(const runtime_core&) = delete;
   ~runtime_core();
@@ -49,7 +49,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   worker& first() noexcept { return *workers_.front(); }
   /// A worker's thread that has left its loop: waits until all have (I3).
   void leave_together() noexcept;
-  cancel_source& root() noexcept { return *root_; }
+  cancel_source& root() noexcept {
+    return *root_;  // NOLINT(bugprone-unchecked-optional-access): since create()
+  }
 
   // --- workers -----------------------------------------------------------------------------------
 
@@ -65,6 +67,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   bool none_is_left(bool daemons_count) const noexcept;
   std::size_t size() const noexcept { return workers_.size(); }
   worker& at(std::size_t index) noexcept { return *workers_[index]; }
+  thread_pool& blocking() noexcept {
+    return *blocking_;  // NOLINT(bugprone-unchecked-optional-access): since create()
+  }
   worker_group* group(const char* name) noexcept;
   /// A failure that no joiner takes: one of the suppressed if main has failed.
   void report(failure&& untaken) noexcept;
@@ -114,6 +119,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
 
   os::lock guest_lock_;
   record_slab* guest_slab_ = nullptr;
+  std::optional<thread_pool> blocking_;
   tally guest_spawned_, guest_daemons_;  // written under guest_lock_
   std::atomic<std::uint32_t> next_worker_{0};
 

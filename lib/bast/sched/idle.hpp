@@ -63,6 +63,8 @@ class basic_idle_group {
     sleepers_->fetch_sub(1, std::memory_order_relaxed);
     searching_->store(0, std::memory_order_relaxed);  // I3: before the fence of announce()
   }
+  /// Instead of retract(), by a worker that was rung though it is no thief, and did not announce.
+  void decline() noexcept { searching_->store(0, std::memory_order_relaxed); }
   /// After a push: true if a sleeping worker should be called.
   [[nodiscard]] bool wants_thief() noexcept {
     Atomics::fence(std::memory_order_seq_cst);  // I2
@@ -99,9 +101,7 @@ class basic_guest_list {
   void leave() noexcept {
     count_->fetch_sub(1, std::memory_order_release);  // pairs with the load in drain()
   }
-  [[nodiscard]] bool is_closed() const noexcept {
-    return closed_.load(std::memory_order_seq_cst);
-  }
+  [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_seq_cst); }
   /// Later guests find it closed; waits for the others.
   void close() noexcept {
     closed_.store(true, std::memory_order_seq_cst);

@@ -35,7 +35,7 @@ void dispose(fiber_record& finished) noexcept {
     }
 #endif
     if (finished.end == fiber_end::failed) untaken.why = finished.failure();
-    report_untaken(*finished.home, std::move(untaken));
+    if (!BAST_MUTANT(untaken_failure_forgotten)) report_untaken(*finished.home, std::move(untaken));
   }
   give_back(finished);
 }
@@ -46,7 +46,7 @@ void drop_handle(fiber_record& f) noexcept {
   const bool has_ended = f.finished.load(std::memory_order_relaxed);
   f.is_dropped = true;
   f.join_lock.unlock();
-  if (has_ended) dispose(f);
+  if (has_ended && !BAST_MUTANT(dropped_outcome_kept)) dispose(f);
 }
 
 bool join_usual(fiber_record* f) noexcept {

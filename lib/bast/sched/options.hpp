@@ -8,6 +8,7 @@
 #include <span>
 
 #include "bast/cancel.hpp"
+#include "bast/io.hpp"
 #include "bast/sched/failure.hpp"
 #include "bast/stack.hpp"
 
@@ -46,6 +47,8 @@ struct run_options {
   /// When it fires, the runtime is cancelled.
   cancel_token stop = {};
   on_unhandled unhandled = {};
+  /// The threads of blocking(), apart from the workers; they start when they are needed.
+  thread_pool_options blocking = {};
 };
 
 /// min(processors that this thread may use, max(2, the cgroup's quota, rounded up)).

@@ -64,9 +64,12 @@ struct fiber_code {
       // Destroys the original also if the move throws.
       static F take(F& from) {
         struct original {
-          F& value;
+          explicit original(F& of) noexcept : value(of) {}
+          original(const original&) = delete;
+          original& operator=(const original&) = delete;
           ~original() { value.~F(); }
-        } const gone{from};
+          F& value;
+        } const gone(from);
         return F(std::move(from));
       }
       F function;
@@ -124,12 +127,15 @@ template <class T>
 result<T> take_outcome(fiber_record& f) {
   if (f.end == fiber_end::value) {
     struct freed {
-      fiber_record& record;
+      explicit freed(fiber_record& taken) noexcept : record(taken) {}
+      freed(const freed&) = delete;
+      freed& operator=(const freed&) = delete;
       ~freed() {
         if (record.operations->destroy_value != nullptr) record.operations->destroy_value(record);
         give_back(record);
       }
-    } const end{f};
+      fiber_record& record;
+    } const end(f);
     if (f.operations->error_of != nullptr) {
       return std::move(*std::launder(static_cast<result<T>*>(f.storage())));
     }

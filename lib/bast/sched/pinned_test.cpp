@@ -174,6 +174,33 @@ TEST(Pinned, F4_AHandleCannotResumeACoroutineThatWaits) {
       {.workers = 1}));
 }
 
+TEST(Pinned, F4_CommandsRunInFibers) {
+  EXPECT_TRUE(run(
+      [] {
+        auto adapter = epoll_adapter::create().value();
+        std::vector<fiber<int>> all;
+        for (int i = 0; i < 5; ++i) {
+          all.push_back(spawn([i] {
+                          auto ends = command::shell("exit " + std::to_string(i));
+                          return ends.run().value().status.code;
+                        }).value());
+        }
+        for (int i = 0; i < 5; ++i) {
+          auto& each = all[static_cast<std::size_t>(i)];
+          while (!each.is_done()) {
+            EXPECT_TRUE(adapter->turn(std::chrono::nanoseconds(0)));
+            EXPECT_TRUE(yield_now());
+          }
+          EXPECT_EQ(each.join().value(), i);
+        }
+      },
+      {.workers = 1}));
+}
+
+TEST(Pinned, ACommandWithoutADriverIsRefused) {
+  EXPECT_TRUE(run([] { EXPECT_EQ(kind_of(command::argv({"true"}).run()), errc::bad_state); }));
+}
+
 #if BAST_EXCEPTIONS
 TEST(Pinned, F7_ExceptionsInFlightAcrossWaits) {
   struct waits_in_destructor {

@@ -94,8 +94,8 @@ TEST(SchedFaults, X6_EachCallOfALifeFails) {
   EXPECT_GT(loop.injected, 0U);
 }
 
-/// Several workers wake each other, which a closed eventfd alone can make fail: `write` is left out,
-/// and of `epoll` the calls that fail for good, which end the process with a diagnostic (io).
+/// Several workers wake each other, which a closed eventfd alone can make fail: `write` is left
+/// out, and of `epoll` the calls that fail for good, which end the process with a diagnostic (io).
 template <class Life>
 void each_kind_fails(Life life) {
   using os::call;

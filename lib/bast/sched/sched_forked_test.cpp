@@ -28,7 +28,9 @@ int child_of_a_fiber(fiber<int>& running, fiber<int>& finished, runtime_handle& 
   if (!is_forked(perform(never_ready<int>()))) return 8;
   if (runtime.cancel()) return 9;
   if (test::primary_of(run([] {})) != errc::bad_state) return 10;
-  { const fiber<int> dropped(std::move(running)); }
+  {
+    const fiber<int> dropped(std::move(running));
+  }
   return 0;
 }
 
@@ -42,7 +44,8 @@ TEST(SchedForked, IO15_EverythingFailsInTheChild) {
           auto finished = spawn([] { return 1; }).value();
           EXPECT_TRUE(perform(finished.done()));
           test::yield_until([&] { return go.waiting() == 1; });
-          EXPECT_EQ(test::in_child([&] { return child_of_a_fiber(running, finished, runtime); }), 0);
+          EXPECT_EQ(test::in_child([&] { return child_of_a_fiber(running, finished, runtime); }),
+                    0);
           // The parent goes on as if nothing had happened.
           int value = 4;
           EXPECT_TRUE(perform(go.send(value)));
@@ -54,6 +57,7 @@ TEST(SchedForked, IO15_EverythingFailsInTheChild) {
 }
 
 TEST(SchedForked, IO15_AnotherThreadsChild) {
+  if (BAST_WITH_TSAN) GTEST_SKIP() << "TSan follows neither threads nor fibers across fork";
   EXPECT_TRUE(run([] {
     auto runtime = runtime_handle::current().value();
     auto one = spawn([] { return 1; }).value();

@@ -64,7 +64,7 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
 
 void submit_spawn(fiber_record& f, const spawn_options& options) noexcept {
   worker& here = *this_worker;
-  if (options.pinned) return here.submit_own(f);
+  if (options.pinned && !BAST_MUTANT(pinned_is_taken)) return here.submit_own(f);
   worker_group& group = **group_of(here.core(), here.group(), options);
   if (&group == &here.group()) return here.submit(f);
   here.count_spawn(f);

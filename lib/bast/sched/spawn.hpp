@@ -46,14 +46,17 @@ namespace internal {
 template <class F, class G>
 void place_callable(fiber_record& f, G&& function) {
   struct undo {
-    fiber_record* record;
+    explicit undo(fiber_record& made) noexcept : record(&made) {}
+    undo(const undo&) = delete;
+    undo& operator=(const undo&) = delete;
     ~undo() {
       if (record == nullptr) return;
       free_storage(*record);
       drop(std::exchange(record->locals, nullptr));
       give_back(*record);
     }
-  } guard{&f};
+    fiber_record* record;
+  } guard(f);
   ::new (f.storage()) F(std::forward<G>(function));
   guard.record = nullptr;
 }

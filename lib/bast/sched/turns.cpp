@@ -22,7 +22,7 @@ namespace bast::inline BAST_ABI::internal {
   }
   if (turns_ > 0) [[likely]] {
     if (woken != nullptr) return resume(*woken);
-    if (parent != nullptr) {
+    if (parent != nullptr && has_stacks() && !BAST_MUTANT(turn_not_inherited)) {
       const auto child = unstarted_.newest();
       if (child && (*child)->parent == parent) {
         if (const auto taken = unstarted_.pop()) {
@@ -38,7 +38,7 @@ namespace bast::inline BAST_ABI::internal {
 }
 
 coro_block* worker::pick_fairly() noexcept {
-  if (turns_ <= 0) {
+  if (turns_ <= 0 && !BAST_MUTANT(round_without_the_unstarted)) {
     if (round_ < 0) round_ = static_cast<std::ptrdiff_t>(ready_.size());
     if (round_-- > 0) {
       if (ready_link* const next = ready_.pop()) return resume(*next);
@@ -51,7 +51,7 @@ coro_block* worker::pick_fairly() noexcept {
     if (ready_link* const next = ready_.pop()) return resume(*next);
     if (coro_block* const block = start_oldest()) return block;
     collect();
-    if (ready_.size() == 0 && unstarted_.size() == 0) break;
+    if (ready_.size() == 0 && (unstarted_.size() == 0 || !has_stacks())) break;
   }
   return steal();
 }
@@ -60,7 +60,9 @@ coro_block* worker::start_oldest() noexcept {
   if (may_start_own_) [[unlikely]] {
     if (coro_block* const block = start_own()) return block;
   }
-  while (const auto oldest = unstarted_.steal()) {
+  while (has_stacks()) {
+    const auto oldest = unstarted_.steal();
+    if (!oldest) break;
     if (coro_block* const block = start(**oldest)) return block;
   }
   return nullptr;
@@ -69,19 +71,18 @@ coro_block* worker::start_oldest() noexcept {
 coro_block* worker::start_own() noexcept {
   fiber_record& first = *own_;
   own_ = first.next;
-  may_start_own_ = own_ != nullptr;
-  coro_block* const block = start(first);
-  if (block == nullptr) may_start_own_ = false;  // Until a stack comes back.
+  coro_block* const block = start(first, true);
+  may_start_own_ = own_ != nullptr && has_stacks();
   return block;
 }
 
 coro_block* worker::steal() noexcept {
-  if (group_.count == 1) return nullptr;
+  if (group_.count == 1 || !has_stacks()) return nullptr;
   for (std::size_t tried = 1; tried < group_.count; ++tried) {
     next_victim_ = next_victim_ + 1 < group_.first + group_.count ? next_victim_ + 1 : group_.first;
     if (next_victim_ == index_) continue;
     worker& victim = core_.at(next_victim_);
-    while (victim.unstarted_.size() != 0) {
+    while (has_stacks() && victim.unstarted_.size() != 0) {
       const auto stolen = victim.unstarted_.steal();
       if (!stolen) break;
       // There may be work for one more.
@@ -103,14 +104,30 @@ bool worker::run_one() noexcept {
 
 // --- the life of a fiber -------------------------------------------------------------------------
 
+// I7
+void worker::wait_for_stack(fiber_record& f, bool is_own) noexcept {
+  out_of_stacks_.store(true, std::memory_order_relaxed);
+  if (is_own) {
+    if (own_ == nullptr) last_own_ = &f;
+    f.next = own_;
+    own_ = &f;
+  } else if (!unstarted_.push(&f)) {
+    keep(f);
+  } else if (group_.count > 1) {
+    tell_thieves();
+  }
+}
+
 // Gives it a stack and a place in the list. Null: there is none for it.
-coro_block* worker::start(fiber_record& f) noexcept {
-  const auto stack = stacks_->acquire(f.site, f.name);
+coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
+  const auto stack = stacks().acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
-    if (fibers_ == nullptr && !stack_returns_) {
+    // Memory may never come back, and the others may wait for this one.
+    const bool may_wait = fibers_ != nullptr && stack.error() == errc::limit;
+    if (!may_wait && !stack_returns_) {
       fail_start(f, stack.error());
     } else {
-      keep(f);
+      wait_for_stack(f, is_own);
     }
     return nullptr;
   }
@@ -158,7 +175,7 @@ void worker::publish_to_own(fiber_record& f) noexcept {
     const bool committed =
         commit_alone(*joiner->who, joiner->armed, joiner->arm) == pairing::committed;
     f.joiners = nullptr;
-    waiter& who = static_cast<waiter&>(*joiner->who);
+    auto& who = static_cast<waiter&>(*joiner->who);
     joiner->linked = false;
     if (committed) {
       // Release: pairs with the acquire of who sees the end.
@@ -174,7 +191,8 @@ void worker::publish_to_own(fiber_record& f) noexcept {
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
   f.block.hooks.ended();
-  stacks_->release(*std::exchange(f.block.stack, nullptr));
+  stacks().release(*std::exchange(f.block.stack, nullptr));
+  out_of_stacks_.store(false, std::memory_order_relaxed);
   may_start_own_ = own_ != nullptr;
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {
@@ -299,6 +317,7 @@ void worker::forget(ready_link& who, bool woken) noexcept {
 
 void worker::relent() {
   this_thread.ops_left = ops_max;
+  if (BAST_MUTANT(ready_ops_without_end)) return;
   if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield();
 }
 

@@ -30,16 +30,17 @@ result<void> worker::prepare() noexcept {
 
 result<void> worker::open() noexcept {
   if (auto ready = prepare_thread(); !ready) return ready;
-  stack_options stacks = core_.options().stack;
+  stack_options wanted = core_.options().stack;
   // As in coro_pool: Valgrind repeats a push that faulted.
-  if constexpr (BAST_WITH_VALGRIND != 0) stacks.growth = stack_growth::demand;
+  if constexpr (BAST_WITH_VALGRIND != 0) wanted.growth = stack_growth::demand;
   stacks_.emplace();
-  if (auto ready = stacks_->init(stacks, core_.options().stacks_max); !ready) return ready;
-  stacks_->set_user(running_stack_of, this_thread.tag);
+  if (auto ready = stacks().init(wanted, core_.options().stacks_max); !ready) return ready;
+  stacks().set_user(running_stack_of, this_thread.tag);
   const auto backend = epoll_backend::create();
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
   loop_.emplace(*backend_);
+  events().use_pool(&core_.blocking());
   root_.token = core_.root().token();
   root_.by_executor = true;
   attach();
@@ -52,7 +53,7 @@ void worker::attach() noexcept {
   outer_recycle_ = std::exchange(this_thread.recycle, [](coro_block& ended) noexcept {
     this_worker->take_back(fiber_record::of(ended));
   });
-  event_loop::enter(&*loop_);
+  event_loop::enter(&events());
   this_worker = this;
 }
 
@@ -104,20 +105,20 @@ void worker::loop() noexcept {
 void worker::turn(std::uint64_t until_ns) noexcept {
   attach();
   retract();
-  (void)loop_->turn(0);  // Also for the wake that made fd() readable.
+  (void)events().turn(0);  // Also for the wake that made fd() readable.
   look(0);
   const bool has_run = run_one();
   core_.end_if_over();
   if (!has_run && until_ns != 0 && !core_.is_stopping()) {
     announce();
-    if (!has_something()) (void)loop_->turn(until_ns);
+    if (!has_something()) (void)events().turn(until_ns);
     retract();
     look(0);
     (void)run_one();
     core_.end_if_over();
   }
   announce();
-  if (has_something()) loop_->wake();  // The host's loop sees it.
+  if (has_something()) events().wake();  // The host's loop sees it.
   detach();
 }
 
@@ -127,8 +128,8 @@ void worker::look(std::uint64_t until_ns) noexcept {
   core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
   if (cancel_posted_.load(std::memory_order_relaxed)) cancel_waits();
-  if (until_ns != 0 || backend_->watched() != 0 || !loop_->timers().empty()) {
-    (void)loop_->turn(until_ns);
+  if (until_ns != 0 || backend_->watched() != 0 || !events().timers().empty()) {
+    (void)events().turn(until_ns);
     collect();
   }
 }
@@ -148,7 +149,8 @@ void worker::collect() noexcept {
     fiber_record& f = *oldest;
     oldest = f.next;
     if (!unstarted_.push(&f)) {
-      fail_start(f, {errc::no_memory, "spawn", "no memory for the queue of unstarted fibers"});
+      keep(f);
+      may_start_own_ = true;
     } else if (group_.count > 1) {
       tell_thieves();
     }
@@ -160,6 +162,7 @@ bool worker::has_something() const noexcept {
   if (!ready_.inbox_empty() || ready_.size() != 0 || !arriving_.empty()) return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
   if (may_start_own_) return true;
+  if (!has_stacks()) return false;  // I7
   for (std::size_t i = 0; i < group_.count; ++i) {
     if (core_.at(group_.first + i).unstarted_.size() != 0) return true;
   }
@@ -170,25 +173,31 @@ bool worker::has_something() const noexcept {
 void worker::announce() noexcept {
   remote_.flush();
   sleeps_->announce();
-  group_.idle.announce();
+  is_thief_ = has_stacks();  // I7
+  if (is_thief_) group_.idle.announce();
 }
 
 void worker::retract() noexcept {
   sleeps_->retract();
-  group_.idle.retract();
+  if (is_thief_) return group_.idle.retract();
+  // Called all the same, by one that had seen it with stacks: passes the call on.
+  group_.idle.decline();
+  for (std::size_t i = 0; i < group_.count; ++i) {
+    if (core_.at(group_.first + i).unstarted_.size() != 0) return tell_thieves();
+  }
 }
 
 void worker::sleep() noexcept {
   announce();
   core_.end_if_over();
-  if (!has_something()) (void)loop_->turn(no_deadline_ns);
+  if (!has_something()) (void)events().turn(no_deadline_ns);
   retract();
 }
 
 // --- from elsewhere ------------------------------------------------------------------------------
 
 void worker::ring() noexcept {
-  if (sleeps_->ring()) loop_->wake();
+  if (sleeps_->ring()) events().wake();
 }
 
 void worker::tell_thieves() noexcept {
@@ -199,8 +208,8 @@ void worker::tell_thieves() noexcept {
 bool worker::ring_one_of_group() noexcept {
   for (std::size_t i = 1; i < group_.count; ++i) {
     worker& other = core_.at(group_.first + (index_ - group_.first + i) % group_.count);
-    if (!other.sleeps_->ring()) continue;
-    other.loop_->wake();
+    if (!other.has_stacks() || !other.sleeps_->ring()) continue;
+    other.events().wake();
     return true;
   }
   return false;
@@ -250,6 +259,7 @@ void worker::cancel_waits() noexcept {
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
+    if (BAST_MUTANT(parked_not_cancelled)) continue;
     if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
   }
 }

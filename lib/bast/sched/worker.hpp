@@ -21,6 +21,8 @@
 //       unstarted one.
 //   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
 //       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
+//   I7  A worker that has found no stack starts none and takes none until one of its own comes
+//       back. What it could not start stays where others may take it. It is no thief meanwhile.
 #pragma once
 
 #include "bast/cancel.hpp"
@@ -89,12 +91,14 @@ class worker final : public executor {
   void turn(std::uint64_t until_ns) noexcept;
   /// Between turns: to watch, and until when.
   [[nodiscard]] int fd() const noexcept { return backend_->fd(); }
-  [[nodiscard]] std::uint64_t next_ns() const noexcept { return loop_->timers().next_ns(); }
+  [[nodiscard]] std::uint64_t next_ns() noexcept { return events().timers().next_ns(); }
 
   // --- for spawn; on this thread -----------------------------------------------------------------
 
   record_slab& slab() noexcept { return *slab_; }
-  stack_pool& stacks() noexcept { return *stacks_; }
+  stack_pool& stacks() noexcept {
+    return *stacks_;  // NOLINT(bugprone-unchecked-optional-access): from open() to close()
+  }
   fiber_record* running() const noexcept { return running_; }
   runtime_core& core() const noexcept { return core_; }
   worker_group& group() const noexcept { return group_; }
@@ -154,7 +158,9 @@ class worker final : public executor {
   std::uint64_t ended() const noexcept { return ended_.read(); }
   std::uint64_t daemons_spawned() const noexcept { return daemons_spawned_.read(); }
   std::uint64_t daemons_ended() const noexcept { return daemons_ended_.read(); }
-  event_loop& events() noexcept { return *loop_; }
+  event_loop& events() noexcept {
+    return *loop_;  // NOLINT(bugprone-unchecked-optional-access): from open() to close()
+  }
   std::size_t index() const noexcept { return index_; }
   /// After close(): ends the slab, which lives on while handles hold its records.
   void end_slab() noexcept;
@@ -172,7 +178,12 @@ class worker final : public executor {
     running_ = static_cast<fiber_record*>(link.fiber);
     return link.coroutine;
   }
-  coro_block* start(fiber_record& f) noexcept;
+  coro_block* start(fiber_record& f, bool is_own = false) noexcept;
+  void wait_for_stack(fiber_record& f, bool is_own) noexcept;
+  bool has_stacks() const noexcept {
+    // Relaxed: a hint for others; the fences of the group order it (I5).
+    return !out_of_stacks_.load(std::memory_order_relaxed);
+  }
   coro_block* start_oldest() noexcept;
   coro_block* start_own() noexcept;
   void keep(fiber_record& unstarted) noexcept {
@@ -241,6 +252,8 @@ class worker final : public executor {
   // What others write.
   basic_inbox<fiber_record> arriving_;
   padded<basic_sleep_flag<os::real_atomics>> sleeps_;
+  std::atomic<bool> out_of_stacks_{false};  // I7
+  bool is_thief_ = false;                   // of the latest announcement
   std::atomic<bool> cancel_posted_{false};
 };
 
