@@ -39,10 +39,10 @@ SHORTENED = ("aarch64", "tsan")
 # whose callers' code is different. `ci/run nightly` runs all of them.
 LABELS = {
     "asan": f"{' '.join(CORE_LAYERS)} testing variant fuzz proptest interleave stress sanitizers",
-    "tsan": "os lockfree watch stack coro cancel process op io interleave stress sanitizers",
+    "tsan": "os lockfree watch stack coro cancel process op io sched interleave stress sanitizers",
     "release": "arch coro cancel stress",
     "hardened": "arch stack coro",
-    "no-exceptions": "coro cancel process op io",
+    "no-exceptions": "coro cancel process op io sched",
     "aarch64": "base os arch stack coro",
 }
 # A change of the code that tests share reaches all of them.

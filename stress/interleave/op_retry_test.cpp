@@ -26,9 +26,9 @@ struct permits {
 
    private:
     bool take() noexcept override {
-      const int left = of_.left;
-      if (left == 0) return false;
-      of_.left = left - 1;
+      const int before = of_.left;
+      if (before == 0) return false;
+      of_.left = before - 1;
       return true;
     }
     permits& of_;

@@ -174,7 +174,9 @@ TEST(OpConformanceSuite, NoticesOpsThatAreWrong) {
   using wrong_wake = op_checks<forgets_to_wake>;
   EXPECT_GT(failures_of<forgets_to_wake>(&wrong_wake::one_readiness_commits_one_perform), 0);
   EXPECT_GT(failures_of<forgets_to_wake>(&wrong_wake::two_arms_of_one_perform_commit_once), 0);
+#if BAST_EXCEPTIONS  // Else the coroutine that waits in vain outlives what it waits for.
   EXPECT_GT(failures_of<forgets_to_wake>(&wrong_wake::an_arm_that_loses_is_told), 0);
+#endif
   using wrong_loss = op_checks<drops_when_it_loses>;
   EXPECT_GT(failures_of<drops_when_it_loses>(&wrong_loss::a_cancel_takes_nothing_from_a_commit), 0);
   using wrong_memory = op_checks<allocates>;
