@@ -62,7 +62,7 @@ class manual_backend final : public internal::io_backend {
   }
   std::size_t watched() const noexcept override { return watches_.size(); }
 
-  result<std::size_t> wait(std::uint64_t until_ns) noexcept override {
+  [[nodiscard]] result<std::size_t> wait(std::uint64_t until_ns) noexcept override {
     ++waits_;
     if (std::exchange(fails_, false)) return fail(errc::io, "manual_backend.wait", "as asked");
     const std::size_t called = report();
