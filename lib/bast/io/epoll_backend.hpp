@@ -27,11 +27,11 @@ class epoll_backend final : public io_backend {
   static void destroy(epoll_backend* unused) noexcept;
 
   std::uint64_t now_ns() noexcept override;
-  result<void> reserve(int fd) noexcept override;
-  result<void> watch(descriptor_watch& asked) noexcept override;
+  [[nodiscard]] result<void> reserve(int fd) noexcept override;
+  [[nodiscard]] result<void> watch(descriptor_watch& asked) noexcept override;
   void unwatch(descriptor_watch& asked) noexcept override;
   std::size_t watched() const noexcept override { return watched_; }
-  result<std::size_t> wait(std::uint64_t until_ns) noexcept override;
+  [[nodiscard]] result<std::size_t> wait(std::uint64_t until_ns) noexcept override;
   void wake() noexcept override;
   /// Readable when a wait would not wait.
   [[nodiscard]] int fd() const noexcept { return poller_.get(); }
@@ -55,7 +55,7 @@ class epoll_backend final : public io_backend {
   static descriptor_watch*& place_of(directions& slot, os::readiness awaited) noexcept {
     return awaited == os::readiness::writable ? slot.writer : slot.reader;
   }
-  result<void> request(int fd, directions& slot) noexcept;
+  [[nodiscard]] result<void> request(int fd, directions& slot) noexcept;
   std::size_t report(std::uint64_t data, std::uint32_t mask) noexcept;
   std::size_t end_watch(directions& slot, os::readiness awaited) noexcept;
   void took_wake() noexcept;

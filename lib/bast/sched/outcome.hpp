@@ -124,7 +124,7 @@ struct fiber_access {
 
 /// Takes the outcome of a finished fiber, and frees its record. Rethrows its exception.
 template <class T>
-result<T> take_outcome(fiber_record& f) {
+[[nodiscard]] result<T> take_outcome(fiber_record& f) {
   if (f.end == fiber_end::value) {
     struct freed {
       explicit freed(fiber_record& taken) noexcept : record(taken) {}

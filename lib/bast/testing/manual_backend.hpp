@@ -41,14 +41,14 @@ class manual_backend final : public internal::io_backend {
   // --- io_backend --------------------------------------------------------------------------------
 
   std::uint64_t now_ns() noexcept override { return now_ns_; }
-  result<bool> is_ready(int fd, os::readiness awaited) noexcept override {
+  [[nodiscard]] result<bool> is_ready(int fd, os::readiness awaited) noexcept override {
     for (const auto& each : ready_) {
       if (each == std::pair{fd, awaited}) return true;
     }
     return false;
   }
-  result<void> reserve(int /*fd*/) noexcept override { return {}; }
-  result<void> watch(internal::descriptor_watch& asked) noexcept override {
+  [[nodiscard]] result<void> reserve(int /*fd*/) noexcept override { return {}; }
+  [[nodiscard]] result<void> watch(internal::descriptor_watch& asked) noexcept override {
     for (const auto* each : watches_) {
       if (each->fd != asked.fd || each->awaited != asked.awaited) continue;
       return fail(errc::busy, "manual_backend.watch", "watched already", asked.fd);
