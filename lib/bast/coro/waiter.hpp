@@ -225,6 +225,13 @@ class basic_waiter {
   }
   bool is_thread() const noexcept { return home_ == nullptr; }
 
+  /// wait(), where the caller suspends the coroutine itself: `park(link)`.
+  template <class F>
+  [[nodiscard, gnu::always_inline]] std::uint16_t wait_by(F park) {
+    park(link_);
+    return disarm();
+  }
+
   /// Owner only: ends the wait, if it is armed. Afterwards no commit succeeds and no wake is
   /// pending. Returns the arm that was committed before, or arm_cancelled. May wait for a committer
   /// between its commit() and its wake().

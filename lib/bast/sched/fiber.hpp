@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "bast/sched/outcome.hpp"
+#include "bast/sched/turns.hpp"
 
 namespace bast::inline BAST_ABI {
 
@@ -117,7 +118,10 @@ done_op fiber<T>::done() const noexcept {
 }
 template <class T>
 result<T> fiber<T>::join() {
-  if (internal::join_usual(record_)) [[likely]] {
+  // The usual one, without a perform.
+  internal::worker* const here = internal::this_worker;
+  if (record_ != nullptr && here != nullptr && here->may_join_own(*record_) &&
+      here->join_own(*record_)) [[likely]] {
     return internal::take_outcome<T>(*std::exchange(record_, nullptr));
   }
   return perform(joined());

@@ -49,11 +49,6 @@ void drop_handle(fiber_record& f) noexcept {
   if (has_ended && !BAST_MUTANT(dropped_outcome_kept)) dispose(f);
 }
 
-bool join_usual(fiber_record* f) noexcept {
-  worker* const here = this_worker;
-  return f != nullptr && here != nullptr && here->may_join_own(*f) && here->join_own(*f);
-}
-
 progress join_leaf::look(performer& who, bool links) {
   if (record_ == nullptr) {
     who.fail_with({errc::bad_state, "join", "the handle is empty: the outcome was taken"});

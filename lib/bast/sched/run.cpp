@@ -99,25 +99,33 @@ bool runtime_handle::cancel(const cancel_reason& why) const noexcept {
 
 std::size_t runtime_handle::workers() const noexcept { return core_->size(); }
 
-result<void> yield_now() {
+namespace internal {
+
+result<void> yield_slowly() {
   constexpr static_string operation = "yield_now";
-  // The same afterwards: bindings are on the caller's stack.
-  const internal::coro_attachment* const governed = internal::governing_attachment();
-  if (governed != nullptr && governed->token.is_cancelled())
+  const coro_attachment* const governed = governing_attachment();
+  if (governed != nullptr && governed->token.is_cancelled()) {
     return governed->token.check(operation);
-  if (internal::this_thread.suspension_forbidden != 0) {
+  }
+  if (this_thread.suspension_forbidden != 0) {
     return fail(errc::bad_state, operation, "this code may not suspend");
   }
-  internal::worker* const here = internal::this_worker;
+  worker* const here = this_worker;
   if (here == nullptr || here->running() == nullptr) {
     ::sched_yield();
-  } else if (here->is_forked()) {
-    return fail(errc::forked, operation, "the scheduler of the parent is not in this process");
-  } else {
-    here->yield();
+    return {};
   }
-  return governed != nullptr ? governed->token.check(operation) : result<void>();
+  if (here->is_forked()) {
+    return fail(errc::forked, operation, "the scheduler of the parent is not in this process");
+  }
+#if BAST_EXCEPTIONS
+  if ((this_thread.current->tag & flag_unwinding) != 0) refuse_suspension(*this_thread.current);
+#endif
+  here->yield();
+  return {};
 }
+
+}  // namespace internal
 
 namespace this_fiber {
 

@@ -206,10 +206,20 @@ template <performable Op>
   return perform(std::move(op));
 }
 
+namespace internal {
+[[nodiscard]] result<void> yield_slowly();
+}  // namespace internal
+
 /// Lets the other fibers of this worker run, and goes to the end of their queue. Outside a fiber
-/// that a worker runs, yields the processor. Errors: cancelled (before or after); bad_state (in a
-/// cancellation callback, or other code that may not suspend); forked.
-[[nodiscard]] result<void> yield_now();
+/// that a worker runs, yields the processor. Errors: cancelled, before it yields; bad_state (code
+/// that may not suspend); forked.
+[[nodiscard, gnu::always_inline]] inline result<void> yield_now() {
+  internal::worker* const here = internal::this_worker;
+  if (here == nullptr || !here->may_yield()) [[unlikely]]
+    return internal::yield_slowly();
+  here->yield();
+  return {};
+}
 
 namespace this_fiber {
 

@@ -6,35 +6,21 @@
 #include "bast/coro.hpp"
 #include "bast/sched/core.hpp"
 #include "bast/sched/join.hpp"
-#include "bast/sched/worker.hpp"
+#include "bast/sched/turns.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 
 // --- the choice ----------------------------------------------------------------------------------
 
-// `parent`: whose newest unstarted child goes first (I4), or null. Null: back to the loop.
-[[gnu::always_inline]] inline coro_block* worker::pick(const fiber_record* parent) noexcept {
-  ready_link* const woken = std::exchange(handoff_, nullptr);
-  --turns_;
-  if (--switches_ <= 0) [[unlikely]] {
-    if (woken != nullptr) ready_.append(*woken);
-    return nullptr;
-  }
-  if (turns_ > 0) [[likely]] {
-    if (woken != nullptr) return resume(*woken);
-    if (parent != nullptr && has_stacks() && !BAST_MUTANT(turn_not_inherited)) {
-      const auto child = unstarted_.newest();
-      if (child && (*child)->parent == parent) {
-        if (const auto taken = unstarted_.pop()) {
-          if (coro_block* const block = start(**taken)) return block;
-        }
-      }
-    }
-    if (ready_link* const next = ready_.pop()) return resume(*next);
-  } else if (woken != nullptr) {
-    ready_.append(*woken);
-  }
-  return pick_fairly();
+coro_block* worker::pick_slowly(ready_link* woken) noexcept {
+  if (woken != nullptr) ready_.append(*woken);
+  return switches_ > 0 ? pick_fairly() : nullptr;
+}
+
+coro_block* worker::start_newest() noexcept {
+  if (!has_stacks() || BAST_MUTANT(turn_not_inherited)) return nullptr;
+  const auto taken = unstarted_.pop();
+  return taken ? start(**taken) : nullptr;
 }
 
 coro_block* worker::pick_fairly() noexcept {
@@ -255,17 +241,6 @@ void worker::publish(fiber_record& f) noexcept {
 
 // --- waiting -------------------------------------------------------------------------------------
 
-[[gnu::always_inline]] inline void worker::switch_away(fiber_record& me,
-                                                       const fiber_record* hands_on_to) noexcept {
-  if (coro_block* const next = pick(hands_on_to)) {
-    switch_to(*next, running_here(next->tag));
-  } else {
-    park_for_resumer();
-  }
-  running_ = &me;
-  this_thread.ops_left = ops_max;
-}
-
 void worker::park(ready_link& who) {
   fiber_record& me = *running_;
 #if BAST_EXCEPTIONS
@@ -281,33 +256,13 @@ void worker::park(ready_link& who) {
   who.parked = false;
 }
 
-// As perform() of a join, without the generality: one object, one arm, and the root's token.
-bool worker::join_own(fiber_record& f) noexcept {
-  waiter who(this);
-  wait_node_of<real_traits> node;
-  node.who = &who;
-  node.arm = arm_first;
-  f.join_lock.lock();
-  // Relaxed: under the lock.
-  const bool has_ended = f.finished.load(std::memory_order_relaxed);
-  if (has_ended || f.joiners != nullptr) {
-    f.join_lock.unlock();
-    if (has_ended) spend_op();  // IO-7
-    return has_ended;
-  }
-  node.armed = who.arm();
-  f.joiners = &node;
-  node.linked = true;
-  f.join_lock.unlock();
-  who.let_executor_cancel();
-  if (who.wait() != arm_cancelled) return true;
+void worker::leave_join(fiber_record& f, wait_node_of<real_traits>& node) noexcept {
   f.join_lock.lock();
   if (node.linked) {
     (node.previous != nullptr ? node.previous->next : f.joiners) = node.next;
     if (node.next != nullptr) node.next->previous = node.previous;
   }
   f.join_lock.unlock();
-  return false;
 }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
@@ -319,21 +274,6 @@ void worker::relent() {
   this_thread.ops_left = ops_max;
   if (BAST_MUTANT(ready_ops_without_end)) return;
   if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield();
-}
-
-void worker::yield() {
-  if (ready_.size() == 0 && unstarted_.size() == 0 && switches_ > 1) {
-    --switches_;
-    return;
-  }
-  fiber_record& me = *running_;
-#if BAST_EXCEPTIONS
-  if ((this_thread.current->tag & flag_unwinding) != 0) [[unlikely]]
-    refuse_suspension(*this_thread.current);
-#endif
-  ready_link mine{.coroutine = this_thread.current, .fiber = &me, .parked = true};
-  ready_.append(mine);
-  switch_away(me, nullptr);
 }
 
 }  // namespace bast::inline BAST_ABI::internal

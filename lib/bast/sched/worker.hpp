@@ -133,13 +133,17 @@ class worker final : public executor {
 
   // --- for fibers --------------------------------------------------------------------------------
 
-  void yield();
-  /// True if the running fiber may wait for the end of `f` by join_own(): it is not nested, `f` is
-  /// another one, and the root's token governs and has not fired.
-  bool may_join_own(const fiber_record& f) const noexcept {
-    return running_ != nullptr && this_thread.current == &running_->block && running_ != &f &&
+  /// The running coroutine is not being unwound.
+  void yield() noexcept;
+  /// True if the running fiber may yield at once: it is not nested, and the root's token governs
+  /// and has not fired.
+  bool may_yield() const noexcept {
+    return running_ != nullptr && this_thread.current == &running_->block &&
            attachment_of(running_->block) == &root_ && !root_.token.is_cancelled() && !is_forked();
   }
+  /// True if the running fiber may wait for the end of `f` by join_own(): it is not nested, `f` is
+  /// another one, and the root's token governs and has not fired.
+  bool may_join_own(const fiber_record& f) const noexcept { return running_ != &f && may_yield(); }
   /// Waits for the end of `f`. False: the wait was cancelled, or another one waits for `f` too.
   bool join_own(fiber_record& f) noexcept;
   void wake(ready_link& who) noexcept override;
@@ -174,7 +178,10 @@ class worker final : public executor {
     worker& who;
   };
   coro_block* pick(const fiber_record* parent) noexcept;
+  coro_block* pick_slowly(ready_link* woken) noexcept;
   coro_block* pick_fairly() noexcept;
+  coro_block* start_newest() noexcept;
+  static void leave_join(fiber_record& f, wait_node_of<real_traits>& node) noexcept;
   coro_block* resume(ready_link& link) noexcept {
     BAST_ASSERT(link.parked);
     running_ = static_cast<fiber_record*>(link.fiber);
