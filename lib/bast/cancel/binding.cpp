@@ -10,7 +10,7 @@ namespace {
 /// The place that holds the binding of the running coroutine or thread.
 coro_attachment*& attachment_here() noexcept {
   static constinit thread_local coro_attachment* of_thread = nullptr;
-  const coro_block* const running = this_thread.current;
+  const coro_block* const running = coroutine_here();
   return running != nullptr ? attachment_of(*running) : of_thread;
 }
 

@@ -95,6 +95,8 @@ struct resumer_links {
   const arch::context* outer;   // on this coroutine's stack: of its own resumer
 };
 
+struct coro_attachment;
+
 struct alignas(64) coro_block {
   // The suspended context. First, so that the context's address, which the entry function receives,
   // is the block's.
@@ -103,9 +105,12 @@ struct alignas(64) coro_block {
     resumer_links links;  // while it is running and has resumed another
   };
   shared_word<coro_tag> tag = 0;
-  // The data of the next switch: the value at yield and resume; the outcome once finished; the
-  // callable to destroy while unstarted.
-  void* transfer = nullptr;
+  union {
+    // The data of the next switch: the value at yield and resume; the outcome once finished; the
+    // callable to destroy while unstarted.
+    void* transfer = nullptr;
+    coro_attachment* attachment;  // of a scheduled one, which yields no values
+  };
   slot* stack = nullptr;  // from start to release
   void* user_data = nullptr;
   union {
@@ -120,10 +125,11 @@ static_assert(sizeof(resumer_links) <= sizeof(arch::context));
 static_assert(sizeof(coro_block) == 64);  // the context's 24 bytes and five words
 #endif
 
-/// One word for the layers above: null at start, invalid after release. It is the highest word of
-/// the coroutine's own stack, above the callable and every frame, so it needs no memory of its own.
-struct coro_attachment;
+/// One word for the layers above: null at start, invalid after release. A scheduled coroutine has it
+/// in its block. For others it is the highest word of their own stack, above the callable and every
+/// frame, so it needs no memory of its own.
 inline coro_attachment*& attachment_of(const coro_block& block) noexcept {
+  if ((block.tag & flag_scheduled) != 0) return const_cast<coro_block&>(block).attachment;
   return *(reinterpret_cast<coro_attachment**>(block.stack->top) - 1);
 }
 

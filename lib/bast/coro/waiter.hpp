@@ -225,12 +225,10 @@ class basic_waiter {
   }
   bool is_thread() const noexcept { return home_ == nullptr; }
 
-  /// wait(), where the caller suspends the coroutine itself: `park(link)`.
-  template <class F>
-  [[nodiscard, gnu::always_inline]] std::uint16_t wait_by(F park) {
-    park(link_);
-    return disarm();
-  }
+  // In place of wait(), for a scheduler that suspends the coroutine inline: its link, and what wait()
+  // returns once it was resumed.
+  [[nodiscard]] basic_ready_link<Atomics>& link() noexcept { return link_; }
+  [[nodiscard]] std::uint16_t end_wait() noexcept { return disarm(); }
 
   /// Owner only: ends the wait, if it is armed. Afterwards no commit succeeds and no wake is
   /// pending. Returns the arm that was committed before, or arm_cancelled. May wait for a committer

@@ -117,7 +117,7 @@ done_op fiber<T>::done() const noexcept {
   return done_op(record_);
 }
 template <class T>
-result<T> fiber<T>::join() {
+[[gnu::always_inline]] inline result<T> fiber<T>::join() {
   // The usual one, without a perform.
   internal::worker* const here = internal::this_worker;
   if (record_ != nullptr && here != nullptr && here->may_join_own(*record_) &&

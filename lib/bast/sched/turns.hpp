@@ -71,15 +71,14 @@ namespace bast::inline BAST_ABI::internal {
   f.join_lock.unlock();
   who.let_executor_cancel();
   fiber_record& me = *running_;
-  const std::uint16_t arm = who.wait_by([&](ready_link& link) {
-    link.fiber = &me;
-    link.parked = true;
-    me.started.wait = &link;
-    switch_away(me, &me);
-    me.started.wait = nullptr;
-    link.parked = false;
-  });
-  if (arm != arm_cancelled) return true;
+  ready_link& link = who.link();
+  link.fiber = &me;
+  link.parked = true;
+  me.started.wait = &link;
+  switch_away(me, &me);
+  me.started.wait = nullptr;
+  link.parked = false;
+  if (who.end_wait() != arm_cancelled) return true;
   leave_join(f, node);
   return false;
 }
