@@ -125,9 +125,9 @@ static_assert(sizeof(resumer_links) <= sizeof(arch::context));
 static_assert(sizeof(coro_block) == 64);  // the context's 24 bytes and five words
 #endif
 
-/// One word for the layers above: null at start, invalid after release. A scheduled coroutine has it
-/// in its block. For others it is the highest word of their own stack, above the callable and every
-/// frame, so it needs no memory of its own.
+/// One word for the layers above: null at start, invalid after release. A scheduled coroutine has
+/// it in its block. For others it is the highest word of their own stack, above the callable and
+/// every frame, so it needs no memory of its own.
 inline coro_attachment*& attachment_of(const coro_block& block) noexcept {
   if ((block.tag & flag_scheduled) != 0) return const_cast<coro_block&>(block).attachment;
   return *(reinterpret_cast<coro_attachment**>(block.stack->top) - 1);

@@ -225,8 +225,8 @@ class basic_waiter {
   }
   bool is_thread() const noexcept { return home_ == nullptr; }
 
-  // In place of wait(), for a scheduler that suspends the coroutine inline: its link, and what wait()
-  // returns once it was resumed.
+  // In place of wait(), for a scheduler that suspends the coroutine inline: its link, and what
+  // wait() returns once it was resumed.
   [[nodiscard]] basic_ready_link<Atomics>& link() noexcept { return link_; }
   [[nodiscard]] std::uint16_t end_wait() noexcept { return disarm(); }
 
