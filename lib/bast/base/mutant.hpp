@@ -101,12 +101,11 @@
   X(old_event_taken)             \
   X(wake_flag_kept)              \
   X(turn_not_inherited)          \
-  X(round_without_the_unstarted) \
   X(ready_ops_without_end)       \
   X(untaken_failure_forgotten)   \
   X(dropped_outcome_kept)        \
   X(late_guest_served)           \
-  X(parked_not_cancelled)        \
+  X(parked_cancelled_later)      \
   X(pinned_is_taken)
 
 namespace bast::inline BAST_ABI::internal {

@@ -24,7 +24,7 @@ coro_block* worker::start_newest() noexcept {
 }
 
 coro_block* worker::pick_fairly() noexcept {
-  if (turns_ <= 0 && !BAST_MUTANT(round_without_the_unstarted)) {
+  if (turns_ <= 0) {
     if (round_ < 0) round_ = static_cast<std::ptrdiff_t>(ready_.size());
     if (round_-- > 0) {
       if (ready_link* const next = ready_.pop()) return resume(*next);

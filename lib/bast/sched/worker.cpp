@@ -253,7 +253,7 @@ void worker::root_registration::fired(real_record& record, const cancel_reason&)
   worker& w = static_cast<root_registration&>(reinterpret_cast<cancel_registration&>(record)).who;
   // Release: pairs with the exchange in cancel_waits().
   w.cancel_posted_.store(true, std::memory_order_release);
-  if (this_worker == &w) {
+  if (this_worker == &w && !BAST_MUTANT(parked_cancelled_later)) {
     w.cancel_waits();  // C-18
     // Once more at the next look: the caller may be a guard of a perform that waits afterwards.
     w.cancel_posted_.store(true, std::memory_order_relaxed);
@@ -267,7 +267,6 @@ void worker::cancel_waits() noexcept {
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
-    if (BAST_MUTANT(parked_not_cancelled)) continue;
     if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
   }
 }
