@@ -44,14 +44,7 @@ class basic_ready_list {
 
   /// Moves the contents of the inbox to the list.
   void collect() noexcept {
-    link* newest = inbox_.take();
-    link* oldest = nullptr;
-    while (newest != nullptr) {
-      link* const before = newest->next;
-      newest->next = oldest;
-      oldest = newest;
-      newest = before;
-    }
+    link* oldest = inbox_.take_oldest_first();
     while (oldest != nullptr) {
       link* const next = oldest->next;
       list_.append(*oldest);

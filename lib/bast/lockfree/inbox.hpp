@@ -51,6 +51,18 @@ class basic_inbox {
     // Acquire: pairs with the release in push().
     return inbox_.exchange(nullptr, std::memory_order_acquire);
   }
+  /// Consumer only: the same, the earliest push first.
+  [[nodiscard]] Link* take_oldest_first() noexcept {
+    Link* newest = take();
+    Link* oldest = nullptr;
+    while (newest != nullptr) {
+      Link* const before = newest->next;
+      newest->next = oldest;
+      oldest = newest;
+      newest = before;
+    }
+    return oldest;
+  }
   /// A hint: relaxed, and may be stale on any thread.
   [[nodiscard]] bool empty() const noexcept {
     return inbox_.load(std::memory_order_relaxed) == nullptr;
