@@ -35,8 +35,7 @@ progress descriptor_leaf::enlist(performer& who) {
   }
   // On the thread of the coroutine, which waits by then: nothing is claimed, and no lock is needed.
   watch_.ready = [](descriptor_watch& self) noexcept {
-    wait_node& mine = static_cast<own_watch&>(self).of->node;
-    if (mine.who->commit(mine.armed, mine.arm)) mine.who->wake();
+    performer::complete(*static_cast<own_watch&>(self).of);
   };
   auto watched = loop_->backend().watch(watch_);
   if (!watched) {

@@ -43,8 +43,7 @@ progress time_leaf::enlist(performer& who) {
   }
   // On the thread of the coroutine, which waits by then: nothing is claimed, and no lock is needed.
   timer_.expired = [](loop_timer& self) noexcept {
-    wait_node& mine = static_cast<own_timer&>(self).of->node;
-    if (mine.who->commit(mine.armed, mine.arm)) mine.who->wake();
+    performer::complete(*static_cast<own_timer&>(self).of);
   };
   who.expect(*this);
   loop_->arm(timer_, static_cast<std::uint64_t>(at_ns));

@@ -61,13 +61,12 @@ class basic_once_event {
  public:
   /// Any thread, any number of times. Wakes all that wait.
   void fire() noexcept {
-    using node = typename basic_leaf<Traits>::wait_node;
-    node* woken = nullptr;
+    wait_node_of<Traits>* woken = nullptr;
     lock_.lock();
     // Release: pairs with the acquire in has_fired().
     fired_.store(true, std::memory_order_release);
     while (waiting_.front() != nullptr) {
-      auto* const n = static_cast<node*>(waiting_.front());
+      wait_node_of<Traits>* const n = waiting_.front();
       const pairing got = commit_alone(*n->who, n->armed, n->arm);
       // If it is not committed, its owner may go on at once (P1).
       waiting_.remove(*n);
@@ -76,11 +75,7 @@ class basic_once_event {
       woken = n;
     }
     lock_.unlock();
-    while (woken != nullptr) {
-      node* const next = static_cast<node*>(static_cast<wait_node_of<Traits>*>(woken->next));
-      woken->who->wake();
-      woken = next;
-    }
+    wake_chain(woken);
   }
   bool has_fired() const noexcept {
     // Acquire: pairs with the release in fire().

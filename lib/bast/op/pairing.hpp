@@ -92,6 +92,17 @@ pairing commit_pair(const basic_party<Atomics, Executor>& mine,
   }
 }
 
+/// Wakes waiters that were committed, whose nodes `next` links; null: none. By their committer, after
+/// it has unlocked. A node is gone once its waiter is awake.
+template <class Node>
+void wake_chain(Node* woken) noexcept {
+  while (woken != nullptr) {
+    Node* const next = woken->next;
+    woken->who->wake();
+    woken = next;
+  }
+}
+
 /// A flag whose clearing is the last access to its object (P1).
 template <class Atomics>
 class last_flag {

@@ -91,6 +91,12 @@ class basic_performer {
     mine.node.armed = armed_;
     linked_ = true;
   }
+  /// What a leaf expected has happened: commits it, unless the perform has ended otherwise, and wakes
+  /// its waiter.
+  static void complete(leaf& expecting) noexcept {
+    auto& who = *expecting.node.who;
+    if (who.commit(expecting.node.armed, expecting.node.arm)) who.wake();
+  }
   /// An OS thread performs, not a coroutine.
   bool is_thread() const noexcept { return waiter_.is_thread(); }
   /// Of an OS thread, which has no timers: it commits this leaf itself at that time (O-16). Of

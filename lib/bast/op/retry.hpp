@@ -137,7 +137,7 @@ class basic_wait_queue {
 
   template <class F>
   void wake(F change, bool all) noexcept {
-    wait_node* woken = nullptr;
+    wait_node_of<Traits>* woken = nullptr;
     {
       const hold held(lock_);
       change();
@@ -153,11 +153,7 @@ class basic_wait_queue {
         woken = n;
       }
     }
-    while (woken != nullptr) {
-      auto* const next = static_cast<wait_node*>(static_cast<wait_node_of<Traits>*>(woken->next));
-      woken->who->wake();
-      woken = next;
-    }
+    wake_chain(woken);
   }
 
   mutable lock_of<Traits> lock_;
