@@ -40,7 +40,7 @@ class scheduler {
     made.owner = this;
     made.block.tag = make_tag(1, 0, bast::coro_state::ready) | flag_scheduled;
     bast::slot& stack = *bench::must(stacks_.acquire(bast::site_key::labelled(label)), "a stack");
-    bind(made.block, stack, stack.top - sizeof(void*), enter);
+    bind(made.block, stack, stack.top, enter);
     push(made);
   }
   /// Until the last one has ended.

@@ -200,5 +200,31 @@ TEST(IdleOrders, IO11_AGuestIsSeenByTheEndOrFindsItClosed) {
   });
 }
 
+/// Two workers that end the last fibers: each counts, announces its sleep, and adds up.
+auto ends_are_seen(bool looks_before_announcing) {
+  return [=](world& w) {
+    idle_group group;
+    std::array<atomic<int>, 2> ended;
+    std::array<bool, 2> sees_both{};
+    for (std::size_t i = 0; i < ended.size(); ++i) {
+      w.spawn([&, i] {
+        ended[i].store(1, release);
+        const auto both = [&] { return ended[0].load(acquire) + ended[1].load(acquire) == 2; };
+        sees_both[i] = looks_before_announcing && both();
+        group.announce();
+        if (!looks_before_announcing) sees_both[i] = both();
+        group.retract();
+      });
+    }
+    w.run();
+    w.check(sees_both[0] || sees_both[1], "one of them ends the runtime");
+  };
+}
+
+TEST(IdleOrders, S1_OfTwoThatEndTheLastFibersOneSeesBothEnds) {
+  expect_all_orders(ends_are_seen(false));
+  EXPECT_NE(explore(quietly, ends_are_seen(true)).failure, "");
+}
+
 }  // namespace
 }  // namespace bast::interleave

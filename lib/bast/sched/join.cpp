@@ -81,16 +81,17 @@ void join_leaf::append(wait_node_of<real_traits>& mine) noexcept {
 }
 
 void join_leaf::delist() noexcept {
-  if (!node.linked) return;
-  record_->join_lock.lock();
-  if (node.linked) {
-    wait_node_of<real_traits>* const after = node.next;
-    wait_node_of<real_traits>* const before = node.previous;
-    (before != nullptr ? before->next : record_->joiners) = after;
-    if (after != nullptr) after->previous = before;
-    node.linked = false;
+  if (node.linked) unlink_joiner(*record_, node);
+}
+
+void unlink_joiner(fiber_record& f, wait_node_of<real_traits>& mine) noexcept {
+  f.join_lock.lock();
+  if (mine.linked) {
+    (mine.previous != nullptr ? mine.previous->next : f.joiners) = mine.next;
+    if (mine.next != nullptr) mine.next->previous = mine.previous;
+    mine.linked = false;
   }
-  record_->join_lock.unlock();
+  f.join_lock.unlock();
 }
 
 }  // namespace bast::inline BAST_ABI::internal

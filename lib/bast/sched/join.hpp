@@ -23,6 +23,9 @@ const error* error_of(fiber_record& finished) noexcept;
 /// Frees the block outside the record, if there is one.
 void free_storage(fiber_record& f) noexcept;
 
+/// Takes a joiner out of the list of `f`, unless the end of the fiber has.
+void unlink_joiner(fiber_record& f, wait_node_of<real_traits>& mine) noexcept;
+
 /// Waits until a fiber has ended. Null: the handle is empty.
 class join_leaf final : public basic_leaf<real_traits> {
  public:

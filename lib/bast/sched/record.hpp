@@ -115,12 +115,12 @@ static_assert(sizeof(fiber_record) == 192);
 #endif
 
 /// A record that was free, before its callable is constructed.
-inline void set_up(fiber_record& f, fiber_record* parent, site_key site,
+inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const char* name,
                    const fiber_operations& operations) noexcept {
   constexpr coro_tag unstarted = static_cast<coro_tag>(coro_state::ready) | flag_scheduled;
   f.block.tag = (f.block.tag & tag_generation_mask) | unstarted;
   f.operations = &operations;
-  f.name = nullptr;
+  f.name = name;
   f.site = site;
   f.parent = parent;
   f.locals = parent != nullptr && parent->locals != nullptr ? keep(parent->locals) : nullptr;

@@ -177,7 +177,6 @@ result<fiber<internal::fiber_value<std::decay_t<F>>>> runtime_handle::spawn(
   const auto made = internal::prepare_guest_spawn(*core_, options, site_key::at(where),
                                                   code::operations, code::outside_bytes);
   if (!made) return std::unexpected(made.error());
-  (*made)->name = options.name;
   internal::place_callable<callable>(**made, std::forward<F>(function));
   internal::submit_guest_spawn(*core_, **made, options);
   return internal::fiber_access::make<internal::fiber_value<callable>>(**made);

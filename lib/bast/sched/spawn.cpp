@@ -6,9 +6,13 @@
 namespace bast::inline BAST_ABI::internal {
 namespace {
 
-// The block outside; its address lies in the room.
-result<void> make_storage(fiber_record& f, std::size_t outside_bytes) noexcept {
-  if (outside_bytes == 0) return {};
+// A record up to its callable; with a block of its own for that, its address lies in the room.
+result<fiber_record*> complete(fiber_record& f, fiber_record* parent, const spawn_options& options,
+                               site_key site, const fiber_operations& operations,
+                               std::size_t outside_bytes) noexcept {
+  set_up(f, parent, site, options.name, operations);
+  f.is_daemon = options.daemon;
+  if (outside_bytes == 0) return &f;
   void* const block = os::allocate(outside_bytes);
   if (block == nullptr) {
     drop(std::exchange(f.locals, nullptr));
@@ -17,7 +21,7 @@ result<void> make_storage(fiber_record& f, std::size_t outside_bytes) noexcept {
                 static_cast<std::int64_t>(outside_bytes));
   }
   ::new (static_cast<void*>(f.room)) void*(block);
-  return {};
+  return &f;
 }
 
 result<worker_group*> group_of(runtime_core& core, worker_group& current,
@@ -54,12 +58,7 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
   }
   fiber_record* const made = here->slab().take();
   if (made == nullptr) return std::unexpected(here->slab().why());
-  set_up(*made, here->running(), site, operations);
-  made->is_daemon = options.daemon;
-  if (auto ready = make_storage(*made, outside_bytes); !ready) {
-    return std::unexpected(ready.error());
-  }
-  return made;
+  return complete(*made, here->running(), options, site, operations, outside_bytes);
 }
 
 void submit_spawn(fiber_record& f, const spawn_options& options) noexcept {
@@ -83,12 +82,7 @@ result<fiber_record*> prepare_guest_spawn(runtime_core& core, const spawn_option
   error why{errc::no_memory, "spawn", "no memory for the fiber"};
   fiber_record* const made = core.take_guest_record(why);
   if (made == nullptr) return std::unexpected(why);
-  set_up(*made, nullptr, site, operations);
-  made->is_daemon = options.daemon;
-  if (auto ready = make_storage(*made, outside_bytes); !ready) {
-    return std::unexpected(ready.error());
-  }
-  return made;
+  return complete(*made, nullptr, options, site, operations, outside_bytes);
 }
 
 void submit_guest_spawn(runtime_core& core, fiber_record& f,

@@ -67,11 +67,12 @@ void submit_guest_spawn(runtime_core& core, fiber_record& f, const spawn_options
 
 /// The usual case, inline. Null: prepare_spawn() does it, or says what is wrong.
 [[gnu::always_inline]] inline fiber_record* prepare_usual(worker* here, site_key site,
+                                                          const char* name,
                                                           const fiber_operations& code) noexcept {
   if (here == nullptr || here->is_forked() || !here->reserve()) return nullptr;
   fiber_record* const made = here->slab().take();
   if (made == nullptr) return nullptr;
-  set_up(*made, here->running(), site, code);
+  set_up(*made, here->running(), site, name, code);
   return made;
 }
 
@@ -95,13 +96,12 @@ template <class F>
   const bool is_usual =
       !code::is_outside && options.pool == nullptr && !options.daemon && !options.pinned;
   internal::fiber_record* f =
-      is_usual ? internal::prepare_usual(here, site, code::operations) : nullptr;
+      is_usual ? internal::prepare_usual(here, site, options.name, code::operations) : nullptr;
   if (f == nullptr) [[unlikely]] {
     const auto made = internal::prepare_spawn(options, site, code::operations, code::outside_bytes);
     if (!made) return std::unexpected(made.error());
     f = *made;
   }
-  f->name = options.name;
   internal::place_callable<callable>(*f, std::forward<F>(function));
   if (is_usual) [[likely]] {
     here->submit(*f);

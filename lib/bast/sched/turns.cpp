@@ -117,7 +117,7 @@ coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
     }
     return nullptr;
   }
-  bind(f.block, **stack, (*stack)->top - sizeof(coro_attachment*), enter);
+  bind(f.block, **stack, (*stack)->top, enter);
   attachment_of(f.block) = &root_;
   f.started = {};
   f.next = fibers_;
@@ -232,37 +232,18 @@ void worker::publish(fiber_record& f) noexcept {
     const no_suspension guard;  // I6
     dispose(f);
   }
-  while (woken != nullptr) {
-    wait_node_of<real_traits>* const next = woken->next;
-    woken->who->wake();
-    woken = next;
-  }
+  wake_chain(woken);
 }
 
 // --- waiting -------------------------------------------------------------------------------------
 
 void worker::park(ready_link& who) {
-  fiber_record& me = *running_;
 #if BAST_EXCEPTIONS
   // A nested coroutine that is being unwound (F-11).
   if ((this_thread.current->tag & flag_unwinding) != 0) [[unlikely]]
     refuse_suspension(*this_thread.current);
 #endif
-  who.fiber = &me;
-  who.parked = true;
-  me.started.wait = &who;
-  switch_away(me, &me);
-  me.started.wait = nullptr;
-  who.parked = false;
-}
-
-void worker::leave_join(fiber_record& f, wait_node_of<real_traits>& node) noexcept {
-  f.join_lock.lock();
-  if (node.linked) {
-    (node.previous != nullptr ? node.previous->next : f.joiners) = node.next;
-    if (node.next != nullptr) node.next->previous = node.previous;
-  }
-  f.join_lock.unlock();
+  park_here(who);
 }
 
 void worker::forget(ready_link& who, bool woken) noexcept {

@@ -7,6 +7,7 @@
 
 #include <utility>
 
+#include "bast/sched/join.hpp"
 #include "bast/sched/worker.hpp"
 
 namespace bast::inline BAST_ABI::internal {
@@ -51,6 +52,16 @@ namespace bast::inline BAST_ABI::internal {
   switch_away(me, nullptr);
 }
 
+[[gnu::always_inline]] inline void worker::park_here(ready_link& link) noexcept {
+  fiber_record& me = *running_;
+  link.fiber = &me;
+  link.parked = true;
+  me.started.wait = &link;
+  switch_away(me, &me);
+  me.started.wait = nullptr;
+  link.parked = false;
+}
+
 // As perform() of a join, without the generality: one object, one arm, and the root's token.
 [[gnu::always_inline]] inline bool worker::join_own(fiber_record& f) noexcept {
   waiter who(this);
@@ -70,16 +81,9 @@ namespace bast::inline BAST_ABI::internal {
   node.linked = true;
   f.join_lock.unlock();
   who.let_executor_cancel();
-  fiber_record& me = *running_;
-  ready_link& link = who.link();
-  link.fiber = &me;
-  link.parked = true;
-  me.started.wait = &link;
-  switch_away(me, &me);
-  me.started.wait = nullptr;
-  link.parked = false;
+  park_here(who.link());
   if (who.end_wait() != arm_cancelled) return true;
-  leave_join(f, node);
+  unlink_joiner(f, node);
   return false;
 }
 

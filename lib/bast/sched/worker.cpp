@@ -94,11 +94,11 @@ void worker::give_back(fiber_record& unused) noexcept {
 
 void worker::loop() noexcept {
   while (true) {
-    look(0);
+    look();
     if (run_one()) continue;
-    core_.end_if_over();
+    core_.end_if_over();  // Not announced yet, it need not ring itself.
     if (core_.is_stopping()) return;
-    sleep();
+    sleep(no_deadline_ns);
   }
 }
 
@@ -106,30 +106,25 @@ void worker::turn(std::uint64_t until_ns) noexcept {
   attach();
   retract();
   (void)events().turn(0);  // Also for the wake that made fd() readable.
-  look(0);
-  const bool has_run = run_one();
-  core_.end_if_over();
-  if (!has_run && until_ns != 0 && !core_.is_stopping()) {
-    announce();
-    if (!has_something()) (void)events().turn(until_ns);
-    retract();
-    look(0);
+  look();
+  if (!run_one() && until_ns != 0 && !core_.is_stopping()) {
+    sleep(until_ns);
+    look();
     (void)run_one();
-    core_.end_if_over();
   }
   announce();
   if (has_something()) events().wake();  // The host's loop sees it.
   detach();
 }
 
-void worker::look(std::uint64_t until_ns) noexcept {
+void worker::look() noexcept {
   switches_ = switches_per_look;
   collect();
   core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
   if (cancel_posted_.load(std::memory_order_relaxed)) cancel_waits();
-  if (until_ns != 0 || backend_->watched() != 0 || !events().timers().empty()) {
-    (void)events().turn(until_ns);
+  if (backend_->watched() != 0 || !events().timers().empty()) {
+    (void)events().turn(0);
     collect();
   }
 }
@@ -137,23 +132,10 @@ void worker::look(std::uint64_t until_ns) noexcept {
 void worker::collect() noexcept {
   if (!ready_.inbox_empty()) ready_.collect();
   if (arriving_.empty()) return;
-  // Oldest first.
-  fiber_record* oldest = nullptr;
-  for (fiber_record* at = arriving_.take(); at != nullptr;) {
-    fiber_record* const next = at->next;
-    at->next = oldest;
-    oldest = at;
-    at = next;
-  }
-  while (oldest != nullptr) {
-    fiber_record& f = *oldest;
-    oldest = f.next;
-    if (!unstarted_.push(&f)) {
-      keep(f);
-      may_start_own_ = true;
-    } else if (group_.count > 1) {
-      tell_thieves();
-    }
+  for (fiber_record* at = arriving_.take_oldest_first(); at != nullptr;) {
+    fiber_record& f = *at;
+    at = f.next;
+    offer(f);
   }
 }
 
@@ -170,7 +152,10 @@ bool worker::has_something() const noexcept {
   if (!ready_.inbox_empty() || ready_.size() != 0 || !arriving_.empty()) return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
   if (may_start_own_) return true;
-  if (!has_stacks()) return false;  // I7
+  return has_stacks() && group_has_unstarted();  // I7
+}
+
+bool worker::group_has_unstarted() const noexcept {
   for (std::size_t i = 0; i < group_.count; ++i) {
     if (core_.at(group_.first + i).unstarted_.size() != 0) return true;
   }
@@ -190,15 +175,15 @@ void worker::retract() noexcept {
   if (is_thief_) return group_.idle.retract();
   // Called all the same, by one that had seen it with stacks: passes the call on.
   group_.idle.decline();
-  for (std::size_t i = 0; i < group_.count; ++i) {
-    if (core_.at(group_.first + i).unstarted_.size() != 0) return tell_thieves();
-  }
+  if (group_has_unstarted()) tell_thieves();
 }
 
-void worker::sleep() noexcept {
+// The end is looked for after the announcement: of two workers that end the last fibers, one sees
+// both ends (core.hpp I1).
+void worker::sleep(std::uint64_t until_ns) noexcept {
   announce();
   core_.end_if_over();
-  if (!has_something()) (void)events().turn(no_deadline_ns);
+  if (!has_something()) (void)events().turn(until_ns);
   retract();
 }
 

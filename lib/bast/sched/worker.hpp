@@ -21,6 +21,8 @@
 //       unstarted one.
 //   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
 //       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
+//   I6  User code that a worker calls between two fibers, on the stack of whichever is there, may
+//       not suspend that one: the destructors of what nobody takes, and on_unhandled.
 //   I7  A worker that has found no stack starts none and takes none until one of its own comes
 //       back. What it could not start stays where others may take it. It is no thief meanwhile.
 #pragma once
@@ -109,13 +111,7 @@ class worker final : public executor {
   /// After reserve(): the fiber is complete.
   void submit(fiber_record& f) noexcept {
     count_spawn(f);
-    // The copy of the callable may have spawned, and used the room.
-    if (!unstarted_.push(&f)) [[unlikely]] {
-      keep(f);
-      may_start_own_ = true;
-      return;
-    }
-    if (group_.count > 1) tell_thieves();
+    offer(f);  // The copy of the callable may have spawned, and used the room.
   }
   /// The same, and no other worker takes it.
   void submit_own(fiber_record& f) noexcept {
@@ -181,7 +177,6 @@ class worker final : public executor {
   coro_block* pick_slowly(ready_link* woken) noexcept;
   coro_block* pick_fairly() noexcept;
   coro_block* start_newest() noexcept;
-  static void leave_join(fiber_record& f, wait_node_of<real_traits>& node) noexcept;
   coro_block* resume(ready_link& link) noexcept {
     BAST_ASSERT(link.parked);
     running_ = static_cast<fiber_record*>(link.fiber);
@@ -200,17 +195,28 @@ class worker final : public executor {
     (own_ != nullptr ? last_own_->next : own_) = &unstarted;
     last_own_ = &unstarted;
   }
+  /// To whichever worker of the group is free; without memory for that, to this one.
+  void offer(fiber_record& unstarted) noexcept {
+    if (!unstarted_.push(&unstarted)) [[unlikely]] {
+      keep(unstarted);
+      may_start_own_ = true;
+    } else if (group_.count > 1) {
+      tell_thieves();
+    }
+  }
   coro_block* steal() noexcept;
   void switch_away(fiber_record& me, const fiber_record* hands_on_to) noexcept;
+  void park_here(ready_link& link) noexcept;
   bool run_one() noexcept;
-  void look(std::uint64_t until_ns) noexcept;
+  void look() noexcept;
   void collect() noexcept;
   void attach() noexcept;
   void detach() noexcept;
   void announce() noexcept;
   void retract() noexcept;
-  void sleep() noexcept;
+  void sleep(std::uint64_t until_ns) noexcept;
   bool has_something() const noexcept;
+  bool group_has_unstarted() const noexcept;
   void tell_thieves() noexcept;
   bool ring_one_of_group() noexcept;
   void cancel_waits() noexcept;

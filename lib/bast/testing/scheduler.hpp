@@ -106,7 +106,7 @@ class minimal_scheduler {
     if (next->stack == nullptr) {  // Its first run.
       EXPECT_EQ(thread_of(next->tag), 0U) << "it has no thread yet";
       slot* const stack = *stacks.acquire(site_key::labelled("scheduled"));
-      bind(*next, *stack, stack->top - sizeof(void*), enter);
+      bind(*next, *stack, stack->top, enter);
     }
     return next;
   }
