@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/sched/core.hpp"
 
-#include <pthread.h>
-#include <sched.h>
-
-#include <cstdio>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
 #include "bast/sched/join.hpp"
@@ -24,14 +19,6 @@ void write_untaken(void* /*context*/, failure&& given) noexcept {
   untaken.describe(line);
   line << '\n';
   os::write_diagnostic(line.view().data(), line.view().size());
-}
-
-void set_class(scheduling wanted) noexcept {
-  if (wanted == scheduling::normal) return;
-  const sched_param none{};
-  // Lowering one's own class needs no right, so this cannot fail.
-  (void)::pthread_setschedparam(::pthread_self(),
-                                wanted == scheduling::batch ? SCHED_BATCH : SCHED_IDLE, &none);
 }
 
 result<void> check(const run_options& options) noexcept {
@@ -105,6 +92,7 @@ result<void> runtime_core::make_workers() {
   add_group(nullptr, options_.workers, scheduling::normal);
   for (const pool_options& pool : options_.pools) add_group(pool.name, pool.workers, pool.threads);
   options_.pools = {};
+  threads_.resize(workers_.size() - 1);
   for (const auto& each : workers_) {
     if (auto ready = each->prepare(); !ready) return ready;
   }
@@ -119,51 +107,68 @@ runtime_core::~runtime_core() {
   for (const auto& each : workers_) each->end_slab();
 }
 
+/// What the threads of the other workers tell the one that starts them, and why the first failed.
+struct runtime_core::starting {
+  std::atomic<std::size_t> ready{0};
+  std::atomic<bool> failed{false};
+  error why{errc::limit, "run", "no more threads"};
+
+  void fail(const error& reason) noexcept {
+    if (!failed.exchange(true)) why = reason;
+  }
+};
+
 result<void> runtime_core::begin() noexcept {
   if (auto ready = first().open(); !ready) {
     first().close();
     return ready;
   }
   in_loops_.store(workers_.size(), std::memory_order_relaxed);  // before the threads start
-  std::atomic<std::size_t> ready{0};
-  std::atomic<bool> failed{false};
-  error why{errc::limit, "run", "no more threads"};
-#if BAST_EXCEPTIONS
-  try {
-#endif
-    for (std::size_t i = 1; i < workers_.size(); ++i) {
-      threads_.emplace_back([this, i, &ready, &failed, &why] {
-        worker& mine = *workers_[i];
-        set_class(mine.group().threads);
-        const auto opened = mine.open();
-        if (!opened && !failed.exchange(true)) why = opened.error();
-        const bool runs = opened.has_value();
-        // Release: pairs with the acquire below. The last access to the variables of begin().
-        ready.fetch_add(1, std::memory_order_release);
-        if (runs) mine.loop();
-        leave_together();
-        mine.close();
-      });
+  starting all;
+  starting_ = &all;
+  std::size_t started = 0;
+  for (std::size_t i = 1; i < workers_.size() && !all.failed; ++i) {
+    auto made = os::thread::start(
+        [](void* mine) -> void* {
+          auto& w = *static_cast<worker*>(mine);
+          w.core().run_thread(w);
+          return nullptr;
+        },
+        workers_[i].get(), os::thread_signals::inherited);
+    if (made) {
+      threads_[started++] = *std::move(made);
+    } else {
+      all.fail(made.error());
     }
-#if BAST_EXCEPTIONS
-  } catch (...) {
-    failed = true;
-    // Relaxed: those that were not started have nothing to publish.
-    in_loops_.fetch_sub(workers_.size() - 1 - threads_.size(), std::memory_order_relaxed);
   }
-#endif
-  // Acquire: pairs with the release above.
-  for (unsigned round = 0; ready.load(std::memory_order_acquire) != threads_.size(); ++round) {
+  // Relaxed: those that were not started have nothing to publish.
+  in_loops_.fetch_sub(threads_.size() - started, std::memory_order_relaxed);
+  // Acquire: pairs with the release in run_thread().
+  for (unsigned round = 0; all.ready.load(std::memory_order_acquire) != started; ++round) {
     os::real_atomics::relax(round);
   }
-  if (!failed) {
+  if (!all.failed) {
     stop_registration_.emplace(root()).begin(options_.stop);
     return {};
   }
   stop();
   join();
   first().close();
-  return std::unexpected(why);
+  return std::unexpected(all.why);
+}
+
+void runtime_core::run_thread(worker& mine) noexcept {
+  if (mine.group().threads != scheduling::normal) {
+    os::thread::lower(mine.group().threads == scheduling::batch ? os::thread_class::batch
+                                                                : os::thread_class::idle);
+  }
+  const auto opened = mine.open();
+  if (!opened) starting_->fail(opened.error());
+  // Release: pairs with the acquire in begin(). The last access to what begin() has on its stack.
+  starting_->ready.fetch_add(1, std::memory_order_release);
+  if (opened) mine.loop();
+  leave_together();
+  mine.close();
 }
 
 void runtime_core::end_unused() noexcept {
@@ -200,8 +205,9 @@ void runtime_core::leave_together() noexcept {
 
 void runtime_core::join() noexcept {
   leave_together();
-  for (std::thread& each : threads_) each.join();
-  threads_.clear();
+  for (os::thread& each : threads_) {
+    if (each.joinable()) each.join();
+  }
 }
 
 // --- the end -------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@
 #pragma once
 
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "bast/sched/failure.hpp"
@@ -104,14 +103,17 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     }
     const cancel_source& root;
   };
+  struct starting;
   result<void> make_workers();
+  void run_thread(worker& mine) noexcept;
   void stop() noexcept;
   void join() noexcept;
 
   run_options options_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::vector<std::unique_ptr<worker_group>> groups_;
-  std::vector<std::thread> threads_;
+  std::vector<os::thread> threads_;  // of all workers but the first
+  starting* starting_ = nullptr;     // within begin()
   std::optional<cancel_source> root_;
   std::optional<stop_registration> stop_registration_;
   failures untaken_;          // by report_lock_

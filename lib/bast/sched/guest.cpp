@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/sched/guest.hpp"
 
+#include <cstddef>
+#include <new>
+
 #include "bast/sched/core.hpp"
 
 namespace bast::inline BAST_ABI {
@@ -14,7 +17,14 @@ result<guest_runtime> guest_runtime::create(const run_options& options) noexcept
 }
 
 guest_runtime::~guest_runtime() {
-  if (core_ == nullptr || is_over_ || core_->is_forked()) return;
+  if (core_ == nullptr || is_over_) return;
+  if (core_->is_forked()) {
+    // Its workers and their stacks are those of the parent: one reference is never dropped.
+    using reference = std::shared_ptr<internal::runtime_core>;
+    alignas(reference) std::byte kept[sizeof(reference)];
+    ::new (static_cast<void*>(kept)) reference(core_);
+    return;
+  }
   const auto over = shut_down();
   BAST_CHECK(over.has_value(), "a guest_runtime was destroyed where it cannot be shut down");
 }

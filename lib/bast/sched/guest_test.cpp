@@ -5,10 +5,12 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "bast/os.hpp"
 #include "bast/sched.hpp"
+#include "bast/testing/in_child.hpp"
 #include "bast/testing/joined_thread.hpp"
 
 namespace bast {
@@ -73,6 +75,19 @@ TEST(GuestRuntime, AFirstTurnThatFailsEndsWhatWasSpawned) {
   EXPECT_EQ(block_on(posted.joined()).error().kind(), errc::limit);
   EXPECT_EQ(kind_of_failure(fibers.turn(0ns)), errc::bad_state);
   EXPECT_EQ(kind_of_failure(fibers.handle().post([] {})), errc::closed);
+}
+
+TEST(GuestRuntime, IO15_InAForkedChildItMayEndAndFreesNothing) {
+  std::optional<guest_runtime> fibers(guest_runtime::create({.workers = 2}).value());
+  ASSERT_TRUE(fibers->handle().post([] { (void)perform(sleep_for(1h)); }));
+  ASSERT_TRUE(fibers->turn(0ns));
+  EXPECT_EQ(test::in_child([&] {
+              if (kind_of_failure(fibers->turn(0ns)) != errc::forked) return 1;
+              fibers.reset();
+              return 0;
+            }),
+            0);
+  EXPECT_TRUE(fibers->shut_down()) << "the parent's is unchanged";
 }
 
 TEST(GuestRuntime, ATurnWithinATurnIsRefused) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/sched/run.hpp"
 
-#include <sched.h>
-
 #include "bast/sched/core.hpp"
 
 namespace bast::inline BAST_ABI {
@@ -112,7 +110,7 @@ result<void> yield_slowly() {
   }
   worker* const here = this_worker;
   if (here == nullptr || here->running() == nullptr) {
-    ::sched_yield();
+    os::thread::yield();
     return {};
   }
   if (here->is_forked()) {

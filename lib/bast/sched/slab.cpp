@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/sched/slab.hpp"
 
-#include <mutex>
-
 namespace bast::inline BAST_ABI::internal {
 namespace {
 
