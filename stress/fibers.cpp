@@ -12,28 +12,12 @@
 #include "bast/sched.hpp"
 #include "bast/testing/joined_thread.hpp"
 #include "bast/testing/rendezvous.hpp"
+#include "bast/testing/split_mix.hpp"
 #include "scenario.hpp"
 
 namespace bast::stress {
 
 namespace {
-
-/// A small generator: one for each fiber (splitmix64).
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  std::uint64_t below(std::uint64_t limit) { return next() % limit; }
-
- private:
-  std::uint64_t state_;
-};
 
 /// What is counted in one life of a runtime.
 struct life {
@@ -108,7 +92,7 @@ void join(life& of, fiber<std::uint64_t> one) {
 }
 
 /// One wait in which values may be passed; each is counted where it was.
-void meet(life& of, dice& random) {
+void meet(life& of, test::split_mix& random) {
   ++of.waits;
   std::uint64_t mine = random.next() >> 8;
   const std::uint64_t value = mine;
@@ -143,7 +127,7 @@ void meet(life& of, dice& random) {
 }
 
 /// A wait that another fiber cancels, or a peer ends.
-void meet_under_own_token(life& of, dice& random) {
+void meet_under_own_token(life& of, test::split_mix& random) {
   const auto source = cancel_source::create().value();
   auto canceller = begin(of, random.next(), 0, [&](auto body) {
     return spawn([source = source.token(), body = std::move(body), owner = &source]() mutable {
@@ -162,7 +146,7 @@ void meet_under_own_token(life& of, dice& random) {
 
 std::uint64_t program(life& of, std::uint64_t seed, int depth) {
   ++of.ran;
-  dice random(seed);
+  test::split_mix random(seed);
   const auto thread = std::this_thread::get_id();
   std::vector<fiber<std::uint64_t>> children;
   for (std::uint64_t steps = random.below(8); steps > 0; --steps) {
@@ -193,7 +177,7 @@ std::uint64_t program(life& of, std::uint64_t seed, int depth) {
 /// An OS thread beside the runtime, until `stop` fires.
 void guest(life& of, const runtime_handle& runtime, std::uint64_t seed, const cancel_token& stop) {
   const cancel_binding bound(stop);
-  dice random(seed);
+  test::split_mix random(seed);
   while (this_coro::checkpoint()) {
     auto handle = runtime;
     switch (random.below(6)) {
@@ -216,7 +200,7 @@ void guest(life& of, const runtime_handle& runtime, std::uint64_t seed, const ca
 }
 
 void one_life(life& of, std::uint64_t seed) {
-  dice random(seed);
+  test::split_mix random(seed);
   const auto stop = cancel_source::create().value();
   std::vector<test::joined_thread> guests;
   const pool_options pools[] = {{.name = "side", .workers = 1 + random.below(2)}};

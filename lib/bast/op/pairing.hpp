@@ -92,8 +92,8 @@ pairing commit_pair(const basic_party<Atomics, Executor>& mine,
   }
 }
 
-/// Wakes waiters that were committed, whose nodes `next` links; null: none. By their committer, after
-/// it has unlocked. A node is gone once its waiter is awake.
+/// Wakes waiters that were committed, whose nodes `next` links; null: none. By their committer,
+/// after it has unlocked. A node is gone once its waiter is awake.
 template <class Node>
 void wake_chain(Node* woken) noexcept {
   while (woken != nullptr) {

@@ -91,8 +91,8 @@ class basic_performer {
     mine.node.armed = armed_;
     linked_ = true;
   }
-  /// What a leaf expected has happened: commits it, unless the perform has ended otherwise, and wakes
-  /// its waiter.
+  /// What a leaf expected has happened: commits it, unless the perform has ended otherwise, and
+  /// wakes its waiter.
   static void complete(leaf& expecting) noexcept {
     auto& who = *expecting.node.who;
     if (who.commit(expecting.node.armed, expecting.node.arm)) who.wake();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The random numbers of tests: a small generator (splitmix64) with the same seed in every run, so
+// The random numbers of tests: a small generator with the same seed in every run, so
 // that a failure repeats. BAST_SEED=<number> in the environment explores another run. The generator
 // prints the line that reproduces the run.
 #pragma once
@@ -12,11 +12,13 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "bast/testing/split_mix.hpp"
+
 namespace bast::test {
 
-class random_numbers {
+class random_numbers : public split_mix {
  public:
-  explicit random_numbers(std::uint64_t seed) : state_(seed) {}
+  using split_mix::split_mix;
 
   /// The generator of the running test; prints how to repeat it.
   static random_numbers of_this_test() {
@@ -27,19 +29,6 @@ class random_numbers {
                 info->test_suite_name(), info->name());
     return random_numbers(seed);
   }
-
-  std::uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  /// From 0 to `limit` - 1.
-  std::uint64_t below(std::uint64_t limit) { return next() % limit; }
-
- private:
-  std::uint64_t state_;
 };
 
 }  // namespace bast::test
