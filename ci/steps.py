@@ -39,7 +39,7 @@ SHORTENED = ("aarch64", "tsan")
 # whose callers' code is different. `ci/run nightly` runs all of them.
 LABELS = {
     "asan": f"{' '.join(CORE_LAYERS)} testing variant fuzz proptest interleave stress sanitizers",
-    "tsan": "os lockfree watch stack coro cancel process op io sched interleave stress sanitizers",
+    "tsan": "os lockfree watch stack coro cancel process op io sched stress sanitizers",  # interleavings: one thread
     "release": "arch coro cancel stress",
     "hardened": "arch stack coro",
     "no-exceptions": "coro cancel process op io sched",

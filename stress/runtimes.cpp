@@ -68,13 +68,14 @@ class submitters {
         case 1: kept = std::move(*made); break;  // and gives up the one before
         default: break;
       }
-      if (run_.planted("lost") && random() % 100 == 0) ++accepted_;
+      if (run_.planted("lost") && !is_lost_.exchange(true)) ++accepted_;
     }
   }
 
   run& run_;
   shared_handle& at_;
   std::atomic<bool> over_ = false;
+  std::atomic<bool> is_lost_ = false;
   std::atomic<std::uint64_t> accepted_ = 0;
   std::atomic<std::uint64_t> ran_ = 0;
   std::vector<test::joined_thread> threads_;

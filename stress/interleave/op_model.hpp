@@ -30,6 +30,7 @@ struct one_coroutine_loop {
     static process_mark here() { return {}; }
     static bool is_forked() { return false; }
   };
+  static process_mark process() { return {}; }
   using link = bast::internal::basic_ready_link<model_atomics>;
   atomic<int> woken{0};
 

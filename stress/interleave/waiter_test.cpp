@@ -25,6 +25,7 @@ struct loop {
     static process_mark here() { return {}; }
     static bool is_forked() { return false; }
   };
+  static process_mark process() { return {}; }
   using list = bast::internal::basic_ready_list<model_atomics>;
   list ready;
   unsigned told = 0;

@@ -30,14 +30,10 @@ result<void> waiter::check(static_string operation, const executor* home) noexce
   return {};
 }
 
-waiter::waiter(executor* home) noexcept : basic_waiter(home, this_thread.current) {}
-
 executor* waiter::executor_here() noexcept {
   if (this_thread.current == nullptr) return nullptr;
   if (this_thread.scheduler != nullptr) return this_thread.scheduler;
   return ready_queue::of_this_thread();
 }
-
-std::uint64_t waiter::new_epoch() noexcept { return ++this_thread.waits; }
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -37,7 +37,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "bast/coro/block.hpp"
+#include "bast/coro/switch_to.hpp"
 #include "bast/os.hpp"
 
 namespace bast::inline BAST_ABI::internal {
@@ -48,6 +48,7 @@ struct basic_ready_link {
   coro_block* coroutine = nullptr;
   void* fiber = nullptr;     // the scheduler's: whose wait it is
   bool cancellable = false;  // its scheduler may cancel it; set by the owner before wait()
+  bool is_plain = false;     // only that and one object end the wait; as above
   // From here on owned by the executor.
   bool parked = false;
   bool linked = false;
@@ -76,15 +77,32 @@ class executor {
   virtual void forget(ready_link& who, bool woken) noexcept = 0;
   /// The running coroutine has not waited for long, though it could have: lets others run (IO-7).
   virtual void relent() {}
+  /// In place of park(), for one that has a plain coroutine: returns the one that runs instead, or
+  /// null for the thread. The caller switches there (switch_to.hpp), and has nothing to do for the
+  /// executor when it is continued.
+  virtual coro_block* depart(ready_link& /*who*/) noexcept { return nullptr; }
   /// What governs the coroutine that it runs, and with it those that this one has resumed, if they
   /// have no binding of their own (cancel/binding.hpp).
   virtual const coro_attachment* governing() const noexcept { return nullptr; }
   /// True in a child that was forked after it was made: its thread is not there (IO-15).
   bool is_forked() const noexcept { return process_.is_forked(); }
+  /// The process that it was made in.
+  os::fork_mark process() const noexcept { return process_; }
+
+  /// True if `running`, the thread's current coroutine, may wait by depart(): it is the one that
+  /// this executor has chosen, not one that it resumed, and `plain_attachment` governs it.
+  bool runs_plainly(const coro_block* running) const noexcept {
+    return running != nullptr && running == chosen_ && attachment_of(*running) == plain_attachment_;
+  }
+  const coro_attachment* plain_attachment() const noexcept { return plain_attachment_; }
 
  protected:
   executor() = default;
   ~executor() = default;
+
+  // Of one that switches directly; else null.
+  coro_block* chosen_ = nullptr;
+  coro_attachment* plain_attachment_ = nullptr;
 
  private:
   os::fork_mark process_ = os::fork_mark::here();
@@ -103,7 +121,7 @@ inline constexpr std::uint16_t arm_cancelled = 0xffff;
 /// Ends a wait without a reason but that the owner tries again what it waits for.
 inline constexpr std::uint16_t arm_retry = 0xfffe;
 
-/// wake(), wait() and withdraw() are not inlined: so each call through an executor is in one
+/// wake(), wait(), depart() and withdraw() are not inlined: so each call through an executor is in one
 /// function in every build, where the annotations of bast-stacks know it.
 template <class Atomics, class Executor>
 class basic_waiter {
@@ -112,7 +130,9 @@ class basic_waiter {
 
   /// A coroutine that `home` resumes, or the calling OS thread if `home` is null.
   basic_waiter(Executor* home, coro_block* coroutine) noexcept
-      : home_(home), link_{.coroutine = coroutine} {}
+      : home_(home),
+        process_(home != nullptr ? home->process() : Executor::process_mark::here()),
+        link_{.coroutine = coroutine} {}
   basic_waiter(const basic_waiter&) = delete;
   basic_waiter& operator=(const basic_waiter&) = delete;
   ~basic_waiter() = default;  // Requires that the owner has waited or withdrawn.
@@ -186,6 +206,17 @@ class basic_waiter {
     const bool waits = (armed & state_mask) == static_cast<armed_word>(wait_state::waiting);
     return waits && self.commit(armed, arm_cancelled);
   }
+  /// As commit(), by the executor's thread, where the one object cannot be used by another.
+  [[nodiscard]] bool commit_here(armed_word armed, std::uint16_t arm) noexcept {
+    BAST_ASSERT(link_.is_plain);
+    // Relaxed: all on this thread.
+    if (word_.load(std::memory_order_relaxed) != armed) return false;
+    word_.store((armed & ~low_mask) | word_of(arm, wait_state::synchronised),
+                std::memory_order_relaxed);
+    return true;
+  }
+  /// The wait is one for a single object, with no registration elsewhere. Owner only, after arm().
+  void wait_for_one_only() noexcept { link_.cancellable = link_.is_plain = true; }
   /// Null: an OS thread.
   [[nodiscard]] Executor* home() const noexcept { return home_; }
 
@@ -225,9 +256,10 @@ class basic_waiter {
   }
   bool is_thread() const noexcept { return home_ == nullptr; }
 
-  // In place of wait(), for a scheduler that suspends the coroutine inline: its link, and what
-  // wait() returns once it was resumed.
+  // In place of wait(), for a coroutine that its executor runs plainly: its link, whom to run
+  // instead, and what wait() returns once it was resumed.
   [[nodiscard]] basic_ready_link<Atomics>& link() noexcept { return link_; }
+  [[nodiscard, gnu::noinline]] coro_block* depart() noexcept { return home_->depart(link_); }
   [[nodiscard]] std::uint16_t end_wait() noexcept { return disarm(); }
 
   /// Owner only: ends the wait, if it is armed. Afterwards no commit succeeds and no wake is
@@ -274,7 +306,7 @@ class basic_waiter {
   typename Atomics::template atomic<armed_word> word_{0};
   typename Atomics::template atomic<std::uint32_t> done_{0};  // OS threads: futex word
   Executor* home_ = nullptr;                                  // null: an OS thread
-  typename Executor::process_mark process_ = Executor::process_mark::here();
+  typename Executor::process_mark process_;
   basic_ready_link<Atomics> link_;
 };
 
@@ -287,15 +319,27 @@ class waiter : public basic_waiter<os::real_atomics, executor> {
   [[nodiscard]] static result<void> check(static_string operation,
                                           const executor* home = executor_here()) noexcept;
   /// Requires that check() succeeded.
-  explicit waiter(executor* home = executor_here()) noexcept;
+  explicit waiter(executor* home = executor_here()) noexcept
+      : basic_waiter(home, this_thread.current) {}
   /// The executor of the running coroutine: the scheduler that runs it, or the latest ready_queue
   /// of the thread. Null if there is none, or outside a coroutine.
   static executor* executor_here() noexcept;
 
   armed_word arm() noexcept { return basic_waiter::arm(new_epoch()); }
+  /// As wait(), of a coroutine that its executor runs plainly and may cancel. The switch is inline:
+  /// each return after it would be mispredicted (docs/context-switch.md).
+  [[nodiscard, gnu::always_inline]] std::uint16_t wait_plainly() noexcept {
+    wait_for_one_only();
+    if (coro_block* const next = depart()) {
+      switch_to(*next, running_here(next->tag));
+    } else {
+      park_for_resumer();
+    }
+    return end_wait();
+  }
 
  private:
-  static std::uint64_t new_epoch() noexcept;
+  static std::uint64_t new_epoch() noexcept { return ++this_thread.waits; }
 };
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -117,6 +117,27 @@ class basic_work_deque {
     return value;
   }
 
+  /// The owner, while no thread steals: pop(), and the oldest value, without an exchange.
+  [[nodiscard]] std::optional<T> pop_unshared() {
+    // Relaxed: only the owner writes these. I1
+    const std::size_t last = bottom_->load(std::memory_order_relaxed) - 1;
+    if (static_cast<std::ptrdiff_t>(last - top_->load(std::memory_order_relaxed)) < 0) {
+      return std::nullopt;
+    }
+    // Relaxed: an earlier value of bottom_ is one that thieves have seen anyway.
+    bottom_->store(last, std::memory_order_relaxed);
+    return array_->load(std::memory_order_relaxed)->at(last).load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::optional<T> take_oldest_unshared() {
+    // Relaxed: nobody else writes these. I1
+    const std::size_t top = top_->load(std::memory_order_relaxed);
+    if (static_cast<std::ptrdiff_t>(bottom_->load(std::memory_order_relaxed) - top) <= 0) {
+      return std::nullopt;
+    }
+    top_->store(top + 1, std::memory_order_relaxed);
+    return array_->load(std::memory_order_relaxed)->at(top).load(std::memory_order_relaxed);
+  }
+
   /// Any thread. The oldest value, or none. Lock-free: it tries again when another thread has taken
   /// the value that it was about to take.
   [[nodiscard]] std::optional<T> steal() {

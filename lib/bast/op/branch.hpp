@@ -87,6 +87,9 @@ class basic_leaf : public basic_branch<Traits> {
   using leaf = basic_leaf;
 
   leaf* leaf_of(std::uint16_t arm) noexcept final { return node.arm == arm ? this : nullptr; }
+  /// True if enlist() commits with whatever attempt() would: then a perform of this leaf alone does
+  /// without the attempt.
+  static constexpr bool tries_when_enlisted = false;
 
   /// In one list at a time.
   struct wait_node : wait_node_of<Traits> {
@@ -125,6 +128,8 @@ class leaf_plan {
     list.append(leaf_);
   }
   bool has(const typename Leaf::performer::leaf* chosen) const { return chosen == &leaf_; }
+  /// A plan that has this function has no other branch, and is performed inline.
+  Leaf& only() noexcept { return leaf_; }
 
  protected:
   ~leaf_plan() = default;
@@ -141,6 +146,7 @@ class basic_branch_list {
     ++size_;
   }
   basic_branch<Traits>* first() const noexcept { return first_; }
+  static basic_branch<Traits>* after(const basic_branch<Traits>& b) noexcept { return b.next; }
   std::size_t size() const noexcept { return size_; }
 
  private:

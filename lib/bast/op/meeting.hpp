@@ -24,6 +24,8 @@ class basic_meeting_leaf : public basic_leaf<Traits> {
   basic_meeting_leaf(lock_of<Traits>& lock, list& mine, list& others) noexcept
       : lock_(lock), mine_(mine), others_(others) {}
 
+  static constexpr bool tries_when_enlisted = true;
+
   bool looks_ready() const noexcept final { return true; }
   progress attempt(performer& who) final { return meet(who, false); }
   progress enlist(performer& who) final {
@@ -94,6 +96,7 @@ class basic_once_event {
    public:
     using performer = basic_performer<Traits>;
     explicit leaf(basic_once_event& event) noexcept : event_(event) {}
+    static constexpr bool tries_when_enlisted = true;
 
     bool looks_ready() const noexcept final { return event_.has_fired(); }
     progress attempt(performer& who) final { return look(who, false); }

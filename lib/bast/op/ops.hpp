@@ -149,6 +149,11 @@ class wrap_op {
     explicit plan(wrap_op op) : inner_(std::move(op.op_)), f_(std::move(op.f_)) {}
     void gather(internal::basic_branch_list<Traits>& list) { inner_.gather(list); }
     bool has(const internal::basic_leaf<Traits>* leaf) const { return inner_.has(leaf); }
+    auto& only() noexcept
+      requires requires(typename Op::template plan<Traits>& inner) { inner.only(); }
+    {
+      return inner_.only();
+    }
     [[nodiscard]] result<value_type> take(const internal::basic_leaf<Traits>* leaf) {
       auto value = inner_.take(leaf);
       if (!value) return std::unexpected(value.error());

@@ -28,6 +28,8 @@ std::uint64_t next_random() noexcept {
 
 }  // namespace
 
+void touch_stack() noexcept { asm volatile("" : : : "memory"); }
+
 void seed_choices(std::uint64_t seed) noexcept {
   random_state = seed;
   is_seeded = true;

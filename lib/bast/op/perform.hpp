@@ -84,6 +84,78 @@ class performance : private abandonable {
   bool finished_ = false;
 };
 
+/// Opens the page below the caller's frame: peers and the kernel write there while its stack is
+/// suspended, and could not.
+[[gnu::noinline]] void touch_stack() noexcept;
+
+/// The executor of the running coroutine, if it runs it plainly and its token has not fired; else
+/// null.
+[[gnu::always_inline]] inline executor* plain_home() noexcept {
+  const thread_state& thread = this_thread;
+  executor* const home = thread.scheduler;
+  if (home == nullptr || !home->runs_plainly(thread.current)) return nullptr;
+  return home->plain_attachment()->token.is_cancelled() || home->is_forked() ? nullptr : home;
+}
+
+/// As performance, for a leaf that is all that is waited for, in a coroutine of plain_home(): no
+/// registration, no virtual call but one, and the switch is inline. It lies on no stack that can be
+/// abandoned: only coroutines with a handle are.
+template <class Leaf>
+class lone_performance {
+ public:
+  lone_performance(executor& home, Leaf& only) noexcept
+      : home_(home), all_{only}, waiter_(&home), performer_(waiter_) {}
+  lone_performance(const lone_performance&) = delete;
+  lone_performance& operator=(const lone_performance&) = delete;
+  ~lone_performance() { finish(); }
+
+  /// Null: failure() says why.
+  [[gnu::always_inline]] const leaf* perform() {
+    touch_stack();
+    while (true) {
+      progress got = progress::none;
+      if (!Leaf::tries_when_enlisted && all_.only.looks_ready()) {
+        got = all_.only.attempt(performer_);
+      }
+      if (got == progress::none) got = performer_.enlist(all_);
+      if (got == progress::none) {
+        has_waited_ = true;
+        // If it was cancelled, so is the token.
+        (void)performer_.end_wait(all_, waiter_.wait_plainly());
+      }
+      if (performer_.chosen() != nullptr || got == progress::failed) return performer_.chosen();
+      if (performer_.restart(all_)) return performer_.chosen();
+      if (home_.plain_attachment()->token.is_cancelled()) return nullptr;
+    }
+  }
+  [[gnu::noinline]] error failure() const {
+    if (performer_.has_failed()) return performer_.failure();
+    return home_.plain_attachment()->token.check("perform").error();
+  }
+  bool has_waited() const noexcept { return has_waited_; }
+  /// As performance::finish().
+  [[gnu::always_inline]] void finish() noexcept {
+    if (std::exchange(finished_, true)) return;
+    performer_.leave(all_);
+    performer_.pass_on(all_);
+    performer_.end(all_);
+  }
+
+ private:
+  struct list {
+    Leaf* first() const noexcept { return &only; }
+    static Leaf* after(const Leaf& /*only*/) noexcept { return nullptr; }
+    Leaf& only;
+  };
+
+  executor& home_;
+  list all_;
+  waiter waiter_;
+  performer performer_;
+  bool has_waited_ = false;
+  bool finished_ = false;
+};
+
 /// After a perform that ended without waiting: one of those that a fiber may do in a row (IO-7).
 inline void spend_op() {
   thread_state& thread = this_thread;
@@ -127,6 +199,16 @@ using value_of = typename Op::value_type;
 template <performable Op>
 [[nodiscard]] result<value_of<Op>> perform(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
+  if constexpr (requires { plan.only(); }) {
+    if (internal::executor* const home = internal::plain_home()) [[likely]] {
+      internal::lone_performance run(*home, plan.only());
+      const internal::leaf* const chosen = run.perform();
+      run.finish();
+      if (chosen == nullptr) return std::unexpected(run.failure());
+      if (!run.has_waited()) internal::spend_op();
+      return plan.take(chosen);
+    }
+  }
   internal::branch_list all;
   plan.gather(all);
   internal::performance run(all);

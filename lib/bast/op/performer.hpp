@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -30,7 +31,6 @@ class basic_performer {
  public:
   using branch = basic_branch<Traits>;
   using leaf = basic_leaf<Traits>;
-  using list = basic_branch_list<Traits>;
   using node = wait_node_of<Traits>;
   using waiter = typename Traits::waiter;
   using party = basic_party<typename Traits::atomics, typename Traits::executor>;
@@ -118,6 +118,7 @@ class basic_performer {
   void fail_with(const error& why) noexcept { failure_ = why; }
 
   // --- for perform -------------------------------------------------------------------------------
+  // `List`: a branch_list, or the list of one leaf whose type is known.
 
   /// Phase 1, in the order of `tries`.
   progress attempt(std::span<branch* const> tries) {
@@ -127,10 +128,11 @@ class basic_performer {
     return progress::none;
   }
   /// Phase 2. `lost` as `none`: wait() tells by whom. After `again`, restart().
-  progress enlist(const list& all) {
+  template <class List>
+  progress enlist(const List& all) {
     armed_ = waiter_.arm();
     is_armed_ = true;
-    for (branch* b = all.first(); b != nullptr; b = b->next) {
+    for (auto* b = all.first(); b != nullptr; b = all.after(*b)) {
       const progress got = b->enlist(*this);
       if (got == progress::lost) return progress::none;
       if (got != progress::none) return got;
@@ -138,42 +140,50 @@ class basic_performer {
     return progress::none;
   }
   /// Phase 3. False if it was cancelled. If nothing is chosen then, restart().
-  bool wait(const list& all) {
+  template <class List>
+  bool wait(const List& all) {
     const std::uint16_t arm = expires_ns_ == INT64_MAX
                                   ? waiter_.wait()
                                   : waiter_.wait_until(armed_, expiring_, expires_ns_);
+    return end_wait(all, arm);
+  }
+  /// The end of phase 3, with the arm that ended it.
+  template <class List>
+  bool end_wait(const List& all, std::uint16_t arm) noexcept {
     is_armed_ = false;
     return choose(all, arm);
   }
   /// Phase 4, and on an exception out of the others. No peer accesses this perform afterwards. A
   /// commit that nobody has taken yet stays one.
-  void leave(const list& all) noexcept {
+  template <class List>
+  void leave(const List& all) noexcept {
     if (is_armed_) {
       is_armed_ = false;
-      if (chosen_ != nullptr && linked_) {
-        waiter_.disarm_settled();
-      } else if (chosen_ != nullptr) {
-        (void)waiter_.withdraw();  // Committed with a peer before anybody knew this waiter.
+      if (chosen_ != nullptr) {
+        waiter_.disarm_settled();  // Or nobody knew this waiter yet.
       } else {
         choose(all, waiter_.withdraw());
       }
     }
-    for (branch* b = all.first(); b != nullptr; b = b->next) b->delist();
+    for (auto* b = all.first(); b != nullptr; b = all.after(*b)) b->delist();
   }
   /// Before phase 1 is tried once more. True if a peer has committed an arm after all.
-  [[nodiscard]] bool restart(const list& all) noexcept {
+  template <class List>
+  [[nodiscard]] bool restart(const List& all) noexcept {
     leave(all);
     arms_ = 0;  // Each leaf gets the same number again.
     linked_ = false;
     return chosen_ != nullptr;
   }
   /// After leave(), also on an abandoned stack.
-  void pass_on(const list& all) noexcept {
-    for (branch* b = all.first(); b != nullptr; b = b->next) b->pass_on();
+  template <class List>
+  void pass_on(const List& all) noexcept {
+    for (auto* b = all.first(); b != nullptr; b = all.after(*b)) b->pass_on();
   }
   /// After pass_on().
-  void end(const list& all) noexcept {
-    for (branch* b = all.first(); b != nullptr; b = b->next) b->end(chosen_);
+  template <class List>
+  void end(const List& all) noexcept {
+    for (auto* b = all.first(); b != nullptr; b = all.after(*b)) b->end(chosen_);
   }
   /// From a cancellation callback that is registered between enlist() and leave(): then this
   /// waiter claims nothing any more.
@@ -181,13 +191,18 @@ class basic_performer {
     if (waiter_.commit(armed_, arm_cancelled)) waiter_.wake();
   }
   leaf* chosen() const noexcept { return chosen_; }
-  const error& failure() const noexcept { return failure_; }
+  bool has_failed() const noexcept { return failure_.has_value(); }
+  /// After progress::failed.
+  const error& failure() const noexcept {
+    return *failure_;  // NOLINT(bugprone-unchecked-optional-access): fail_with() was called
+  }
 
  private:
-  bool choose(const list& all, std::uint16_t arm) noexcept {
+  template <class List>
+  bool choose(const List& all, std::uint16_t arm) noexcept {
     if (arm == arm_cancelled) return false;
     if (arm == arm_retry) return true;
-    for (branch* b = all.first(); b != nullptr && chosen_ == nullptr; b = b->next) {
+    for (auto* b = all.first(); b != nullptr && chosen_ == nullptr; b = all.after(*b)) {
       chosen_ = b->leaf_of(arm);
     }
     return true;
@@ -201,7 +216,7 @@ class basic_performer {
   bool is_armed_ = false;
   bool linked_ = false;
   leaf* chosen_ = nullptr;
-  error failure_{errc::bad_state, "perform", "it did not fail"};
+  std::optional<error> failure_;
 };
 
 }  // namespace bast::inline BAST_ABI::internal

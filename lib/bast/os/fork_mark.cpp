@@ -16,15 +16,17 @@ namespace bast::inline BAST_ABI::os {
 namespace {
 
 using internal::system_call;
-using word = std::atomic<std::uint64_t>;
 
-constinit word numbers{0};
+constinit std::atomic<std::uint64_t> numbers{0};
 // Used if there is no page. Only pthread_atfork clears it.
-constinit word ordinary{0};
-constinit std::atomic<word*> in_force{nullptr};
+constinit std::atomic<std::uint64_t> ordinary{0};
 
-/// A page of zeros that the kernel clears in every forked child, or null.
-word* map_wiped() noexcept {
+}  // namespace
+
+constinit std::atomic<fork_mark::word*> fork_mark::in_force{nullptr};
+
+// A page of zeros that the kernel clears in every forked child, or null.
+fork_mark::word* fork_mark::map_wiped() noexcept {
   const std::size_t size = page_bytes();
   const auto page = map(size);
   if (!page) return nullptr;
@@ -36,10 +38,10 @@ word* map_wiped() noexcept {
 }
 
 // Needed even if the kernel granted the page: an emulator may grant it and ignore the advice.
-void empty_in_child() noexcept { in_force.load()->store(0); }
+void fork_mark::empty_in_child() noexcept { in_force.load()->store(0); }
 
-/// The word, created on first use.
-word& the_word() noexcept {
+// The word, created on first use.
+fork_mark::word& fork_mark::the_word() noexcept {
   word* known = in_force.load(std::memory_order_acquire);  // pairs with the exchange below
   if (known != nullptr) return *known;
   word* const wiped = map_wiped();
@@ -53,8 +55,6 @@ word& the_word() noexcept {
   return *known;
 }
 
-}  // namespace
-
 fork_mark fork_mark::here() noexcept {
   word& at = the_word();
   std::uint64_t number = at.load();
@@ -63,11 +63,6 @@ fork_mark fork_mark::here() noexcept {
     if (at.compare_exchange_strong(number, fresh)) number = fresh;
   }
   return fork_mark(number);
-}
-
-std::uint64_t fork_mark::current() noexcept {
-  // The caller has a number, so the word exists. Relaxed: only a fork changes it.
-  return in_force.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
 }
 
 }  // namespace bast::inline BAST_ABI::os

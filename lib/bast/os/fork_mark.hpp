@@ -12,6 +12,7 @@
 // call. Where the kernel or an emulator has no such page, pthread_atfork clears the word.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "bast/base.hpp"
@@ -33,8 +34,16 @@ class fork_mark {
 
  private:
   explicit constexpr fork_mark(std::uint64_t number) noexcept : number_(number) {}
-  static std::uint64_t current() noexcept;
+  using word = std::atomic<std::uint64_t>;
+  static std::uint64_t current() noexcept {
+    // The caller has a number, so the word exists. Relaxed: only a fork changes it.
+    return in_force.load(std::memory_order_relaxed)->load(std::memory_order_relaxed);
+  }
+  static word& the_word() noexcept;
+  static word* map_wiped() noexcept;
+  static void empty_in_child() noexcept;
 
+  static constinit std::atomic<word*> in_force;
   std::uint64_t number_ = 0;
 };
 

@@ -31,6 +31,7 @@ class join_leaf final : public basic_leaf<real_traits> {
  public:
   using performer = basic_performer<real_traits>;
   explicit join_leaf(fiber_record* of) noexcept : record_(of) {}
+  static constexpr bool tries_when_enlisted = true;
 
   bool looks_ready() const noexcept override {
     // Acquire: pairs with the release in publish(). A null handle is an error, which is ready.

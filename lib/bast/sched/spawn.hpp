@@ -69,7 +69,7 @@ void submit_guest_spawn(runtime_core& core, fiber_record& f, const spawn_options
 [[gnu::always_inline]] inline fiber_record* prepare_usual(worker* here, site_key site,
                                                           const char* name,
                                                           const fiber_operations& code) noexcept {
-  if (here == nullptr || here->is_forked() || !here->reserve()) return nullptr;
+  if (here == nullptr || here->is_forked()) return nullptr;
   fiber_record* const made = here->slab().take();
   if (made == nullptr) return nullptr;
   set_up(*made, here->running(), site, name, code);

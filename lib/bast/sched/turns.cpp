@@ -19,7 +19,7 @@ coro_block* worker::pick_slowly(ready_link* woken) noexcept {
 
 coro_block* worker::start_newest() noexcept {
   if (!has_stacks() || BAST_MUTANT(turn_not_inherited)) return nullptr;
-  const auto taken = unstarted_.pop();
+  const auto taken = group_.count == 1 ? unstarted_.pop_unshared() : unstarted_.pop();
   return taken ? start(**taken) : nullptr;
 }
 
@@ -47,7 +47,7 @@ coro_block* worker::start_oldest() noexcept {
     if (coro_block* const block = start_own()) return block;
   }
   while (has_stacks()) {
-    const auto oldest = unstarted_.steal();
+    const auto oldest = group_.count == 1 ? unstarted_.take_oldest_unshared() : unstarted_.steal();
     if (!oldest) break;
     if (coro_block* const block = start(**oldest)) return block;
   }
@@ -80,10 +80,10 @@ coro_block* worker::steal() noexcept {
 }
 
 bool worker::run_one() noexcept {
-  coro_block* const next = pick(nullptr);
+  coro_block* const next = pick(nullptr, nullptr);
   if (next == nullptr) return false;
   run(*next, this_thread, running_here(next->tag));
-  running_ = nullptr;
+  chosen_ = nullptr;
   if (fiber_record* const gone = std::exchange(ended_to_loop_, nullptr)) take_back(*gone);
   return true;
 }
@@ -123,7 +123,7 @@ coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
   f.next = fibers_;
   if (fibers_ != nullptr) fibers_->started.previous = &f;
   fibers_ = &f;
-  running_ = &f;
+  chosen_ = &f.block;
   return &f.block;
 }
 
@@ -139,13 +139,11 @@ void worker::end(fiber_record& f) noexcept {
   BAST_CHECK(!is_forked(), "a fiber ended in a forked child: leave the child by _exit or exec");
   (f.started.previous != nullptr ? f.started.previous->next : fibers_) = f.next;
   if (f.next != nullptr) f.next->started.previous = f.started.previous;
-  is_ending_ = true;
-  is_published_ = false;
-  publish_to_own(f);
-  is_ending_ = false;
+  ready_link* const woken = publish_to_own(f);
+  is_published_ = woken != nullptr;
   const fiber_record* const parent = f.parent;
   stack_returns_ = true;
-  coro_block* const next = pick(parent);
+  coro_block* const next = pick(woken, parent);
   stack_returns_ = false;
   if (next != nullptr) finish_to(*next, running_here(next->tag));
   ended_to_loop_ = &f;
@@ -154,24 +152,27 @@ void worker::end(fiber_record& f) noexcept {
 
 // The joiner runs on this thread, after the next fiber or the loop has taken the stack back: only
 // there may the record be freed. A joiner elsewhere could free it at once, and waits for publish().
-void worker::publish_to_own(fiber_record& f) noexcept {
+// Returns the joiner, or null if that has yet to be done.
+ready_link* worker::publish_to_own(fiber_record& f) noexcept {
   f.join_lock.lock();
   wait_node_of<real_traits>* const joiner = f.joiners;
   if (joiner != nullptr && joiner->next == nullptr && joiner->who->home() == this) {
-    const bool committed =
-        commit_alone(*joiner->who, joiner->armed, joiner->arm) == pairing::committed;
-    f.joiners = nullptr;
     auto& who = static_cast<waiter&>(*joiner->who);
+    // Of a plain one nobody else can end the wait: the join_lock is held, on its own thread.
+    const bool committed =
+        who.link().is_plain ? who.commit_here(joiner->armed, joiner->arm)
+                            : commit_alone(who, joiner->armed, joiner->arm) == pairing::committed;
+    f.joiners = nullptr;
     joiner->linked = false;
     if (committed) {
       // Release: pairs with the acquire of who sees the end.
       f.finished.store(true, std::memory_order_release);
-      is_published_ = true;
       f.join_lock.unlock();
-      return who.wake();
+      return &who.link();
     }
   }
   f.join_lock.unlock();
+  return nullptr;
 }
 
 void worker::take_back(fiber_record& f) noexcept {
@@ -243,8 +244,10 @@ void worker::park(ready_link& who) {
   if ((this_thread.current->tag & flag_unwinding) != 0) [[unlikely]]
     refuse_suspension(*this_thread.current);
 #endif
-  park_here(who);
+  go_to(leave(who));
 }
+
+coro_block* worker::depart(ready_link& who) noexcept { return leave(who); }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
   who.parked = false;

@@ -12,9 +12,20 @@
 
 namespace bast::inline BAST_ABI::internal {
 
+// Whoever waited or yielded goes on. All that the worker does for it, before the switch.
+[[gnu::always_inline]] inline coro_block* worker::resume(ready_link& link) noexcept {
+  BAST_ASSERT(link.parked);
+  auto& f = *static_cast<fiber_record*>(link.fiber);
+  f.started.wait = nullptr;
+  chosen_ = &f.block;
+  this_thread.ops_left = ops_max;
+  return link.coroutine;
+}
+
+// `woken`: by the fiber that ends; `parent`: whose newest child comes first (I4); either may be null.
 // Null: back to the loop.
-[[gnu::always_inline]] inline coro_block* worker::pick(const fiber_record* parent) noexcept {
-  ready_link* const woken = std::exchange(handoff_, nullptr);
+[[gnu::always_inline]] inline coro_block* worker::pick(ready_link* woken,
+                                                       const fiber_record* parent) noexcept {
   --turns_;
   --switches_;
   if (switches_ <= 0 || turns_ <= 0) [[unlikely]]
@@ -26,40 +37,37 @@ namespace bast::inline BAST_ABI::internal {
       if (coro_block* const block = start_newest()) return block;
     }
   }
-  if (ready_link* const next = ready_.pop()) return resume(*next);
+  if (ready_link* const next = ready_.pop()) [[likely]]
+    return resume(*next);
   return pick_fairly();
 }
 
-[[gnu::always_inline]] inline void worker::switch_away(fiber_record& me,
-                                                       const fiber_record* hands_on_to) noexcept {
-  if (coro_block* const next = pick(hands_on_to)) {
+// Null: to the thread.
+[[gnu::always_inline]] inline void worker::go_to(coro_block* next) noexcept {
+  if (next != nullptr) [[likely]] {
     switch_to(*next, running_here(next->tag));
   } else {
     park_for_resumer();
   }
-  running_ = &me;
-  this_thread.ops_left = ops_max;
 }
 
 [[gnu::always_inline]] inline void worker::yield() noexcept {
-  if (ready_.size() == 0 && unstarted_.size() == 0 && switches_ > 1) {
+  if (ready_.size() == 0 && unstarted_.size() == 0 && switches_ > 1) [[unlikely]] {
     --switches_;
     return;
   }
-  fiber_record& me = *running_;
-  ready_link mine{.coroutine = this_thread.current, .fiber = &me, .parked = true};
+  ready_link mine{.coroutine = this_thread.current, .fiber = running(), .parked = true};
   ready_.append(mine);
-  switch_away(me, nullptr);
+  go_to(pick(nullptr, nullptr));
 }
 
-[[gnu::always_inline]] inline void worker::park_here(ready_link& link) noexcept {
-  fiber_record& me = *running_;
+// The running fiber waits.
+[[gnu::always_inline]] inline coro_block* worker::leave(ready_link& link) noexcept {
+  fiber_record& me = *running();
   link.fiber = &me;
   link.parked = true;
   me.started.wait = &link;
-  switch_away(me, &me);
-  me.started.wait = nullptr;
-  link.parked = false;
+  return pick(nullptr, &me);
 }
 
 // As perform() of a join, without the generality: one object, one arm, and the root's token.
@@ -77,11 +85,11 @@ namespace bast::inline BAST_ABI::internal {
     return has_ended;
   }
   node.armed = who.arm();
+  who.wait_for_one_only();
   f.joiners = &node;
   node.linked = true;
   f.join_lock.unlock();
-  who.let_executor_cancel();
-  park_here(who.link());
+  go_to(leave(who.link()));
   if (who.end_wait() != arm_cancelled) return true;
   unlink_joiner(f, node);
   return false;

@@ -43,6 +43,7 @@ result<void> worker::open() noexcept {
   events().use_pool(&core_.blocking());
   root_.token = core_.root().token();
   root_.by_executor = true;
+  plain_attachment_ = &root_;
   attach();
   registration_.begin(root_.token);
   return {};
@@ -214,11 +215,7 @@ void worker::submit_from_elsewhere(fiber_record& f) noexcept {
 
 void worker::wake(ready_link& who) noexcept {
   if (this_worker == this) {
-    if (is_ending_ && handoff_ == nullptr) {
-      handoff_ = &who;  // I4
-    } else {
-      ready_.append(who);
-    }
+    ready_.append(who);
     return;
   }
   // The fiber may run, and the runtime end, before this call returns.

@@ -103,15 +103,17 @@ class worker final : public executor {
   stack_pool& stacks() noexcept {
     return *stacks_;  // NOLINT(bugprone-unchecked-optional-access): from open() to close()
   }
-  fiber_record* running() const noexcept { return running_; }
+  fiber_record* running() const noexcept {
+    return chosen_ != nullptr ? &fiber_record::of(*chosen_) : nullptr;
+  }
   runtime_core& core() const noexcept { return core_; }
   worker_group& group() const noexcept { return group_; }
   /// Makes room for one more. False: no memory.
   [[nodiscard]] bool reserve() noexcept { return unstarted_.reserve(); }
   /// After reserve(): the fiber is complete.
-  void submit(fiber_record& f) noexcept {
+  [[gnu::always_inline]] void submit(fiber_record& f) noexcept {
     count_spawn(f);
-    offer(f);  // The copy of the callable may have spawned, and used the room.
+    offer(f);
   }
   /// The same, and no other worker takes it.
   void submit_own(fiber_record& f) noexcept {
@@ -134,20 +136,22 @@ class worker final : public executor {
   /// True if the running fiber may yield at once: it is not nested, and the root's token governs
   /// and has not fired.
   bool may_yield() const noexcept {
-    return running_ != nullptr && this_thread.current == &running_->block &&
-           attachment_of(running_->block) == &root_ && !root_.token.is_cancelled() && !is_forked();
+    return runs_plainly(this_thread.current) && !root_.token.is_cancelled() && !is_forked();
   }
   /// True if the running fiber may wait for the end of `f` by join_own(): it is not nested, `f` is
   /// another one, and the root's token governs and has not fired.
-  bool may_join_own(const fiber_record& f) const noexcept { return running_ != &f && may_yield(); }
+  bool may_join_own(const fiber_record& f) const noexcept {
+    return chosen_ != &f.block && may_yield();
+  }
   /// Waits for the end of `f`. False: the wait was cancelled, or another one waits for `f` too.
   bool join_own(fiber_record& f) noexcept;
   void wake(ready_link& who) noexcept override;
   void park(ready_link& who) override;
   void forget(ready_link& who, bool woken) noexcept override;
   void relent() override;
+  coro_block* depart(ready_link& who) noexcept override;
   const coro_attachment* governing() const noexcept override {
-    return running_ != nullptr ? attachment_of(running_->block) : nullptr;
+    return chosen_ != nullptr ? attachment_of(*chosen_) : nullptr;
   }
 
   // --- any thread --------------------------------------------------------------------------------
@@ -173,15 +177,11 @@ class worker final : public executor {
     static void fired(real_record& record, const cancel_reason&) noexcept;
     worker& who;
   };
-  coro_block* pick(const fiber_record* parent) noexcept;
+  coro_block* pick(ready_link* woken, const fiber_record* parent) noexcept;
   coro_block* pick_slowly(ready_link* woken) noexcept;
   coro_block* pick_fairly() noexcept;
   coro_block* start_newest() noexcept;
-  coro_block* resume(ready_link& link) noexcept {
-    BAST_ASSERT(link.parked);
-    running_ = static_cast<fiber_record*>(link.fiber);
-    return link.coroutine;
-  }
+  coro_block* resume(ready_link& link) noexcept;
   coro_block* start(fiber_record& f, bool is_own = false) noexcept;
   void wait_for_stack(fiber_record& f, bool is_own) noexcept;
   bool has_stacks() const noexcept {
@@ -196,7 +196,7 @@ class worker final : public executor {
     last_own_ = &unstarted;
   }
   /// To whichever worker of the group is free; without memory for that, to this one.
-  void offer(fiber_record& unstarted) noexcept {
+  [[gnu::always_inline]] void offer(fiber_record& unstarted) noexcept {
     if (!unstarted_.push(&unstarted)) [[unlikely]] {
       keep(unstarted);
       may_start_own_ = true;
@@ -205,8 +205,8 @@ class worker final : public executor {
     }
   }
   coro_block* steal() noexcept;
-  void switch_away(fiber_record& me, const fiber_record* hands_on_to) noexcept;
-  void park_here(ready_link& link) noexcept;
+  coro_block* leave(ready_link& link) noexcept;
+  static void go_to(coro_block* next) noexcept;
   bool run_one() noexcept;
   void look() noexcept;
   void collect() noexcept;
@@ -223,16 +223,13 @@ class worker final : public executor {
 
   static void enter(arch::context* self) noexcept;
   [[noreturn]] void end(fiber_record& f) noexcept;
-  void publish_to_own(fiber_record& f) noexcept;
+  ready_link* publish_to_own(fiber_record& f) noexcept;
   void take_back(fiber_record& f) noexcept;
   void fail_start(fiber_record& f, const error& why) noexcept;
   void publish(fiber_record& f) noexcept;
   void count_end(bool is_daemon) noexcept;
 
   // Hot, in the order of use.
-  fiber_record* running_ = nullptr;
-  ready_link* handoff_ = nullptr;  // woken by the fiber that ends (I4)
-  bool is_ending_ = false;
   bool is_published_ = false;       // the end of the fiber that ended last (I3)
   bool stack_returns_ = false;      // that of the fiber that ends, when the next one has arrived
   std::int32_t turns_ = turns_max;  // until the next round
