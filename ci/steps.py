@@ -37,9 +37,10 @@ STEPS = {
 SHORTENED = ("aarch64", "tsan")
 # For these presets a step runs the tests that differ from `dev`, by label: the layers whose code or
 # whose callers' code is different. `ci/run nightly` runs all of them.
+# Interleavings run on one thread, where TSan has nothing to see.
 LABELS = {
     "asan": f"{' '.join(CORE_LAYERS)} testing variant fuzz proptest interleave stress sanitizers",
-    "tsan": "os lockfree watch stack coro cancel process op io sched stress sanitizers",  # interleavings: one thread
+    "tsan": "os lockfree watch stack coro cancel process op io sched stress sanitizers",
     "release": "arch coro cancel stress",
     "hardened": "arch stack coro",
     "no-exceptions": "coro cancel process op io sched",

@@ -121,8 +121,8 @@ inline constexpr std::uint16_t arm_cancelled = 0xffff;
 /// Ends a wait without a reason but that the owner tries again what it waits for.
 inline constexpr std::uint16_t arm_retry = 0xfffe;
 
-/// wake(), wait(), depart() and withdraw() are not inlined: so each call through an executor is in one
-/// function in every build, where the annotations of bast-stacks know it.
+/// wake(), wait(), depart() and withdraw() are not inlined: so each call through an executor is in
+/// one function in every build, where the annotations of bast-stacks know it.
 template <class Atomics, class Executor>
 class basic_waiter {
  public:

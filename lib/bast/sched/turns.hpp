@@ -22,8 +22,8 @@ namespace bast::inline BAST_ABI::internal {
   return link.coroutine;
 }
 
-// `woken`: by the fiber that ends; `parent`: whose newest child comes first (I4); either may be null.
-// Null: back to the loop.
+// `woken`: by the fiber that ends. `parent`: whose newest child comes first (I4). Either may be null.
+// Returns null: back to the loop.
 [[gnu::always_inline]] inline coro_block* worker::pick(ready_link* woken,
                                                        const fiber_record* parent) noexcept {
   --turns_;
