@@ -47,7 +47,7 @@ double used_bytes() {
 void unstarted() {
   const double before = used_bytes();
   for (std::size_t i = 0; i < unstarted_count; ++i) (void)bench::must(bast::spawn([] {}), "spawn");
-  report("unstarted", (used_bytes() - before) / unstarted_count);
+  report("bast_unstarted", (used_bytes() - before) / unstarted_count);
 }
 
 void parked() {
@@ -62,7 +62,7 @@ void parked() {
                       "spawn");
   }
   while (started != parked_count) bench::must(bast::perform(bast::sleep_for(1ms)), "sleep_for");
-  report("parked", (used_bytes() - before) / parked_count);
+  report("bast_parked", (used_bytes() - before) / parked_count);
 }
 
 void plain(const char* name, std::size_t count, std::size_t bytes) {
