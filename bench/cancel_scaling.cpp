@@ -4,13 +4,12 @@
 // tree? The "time" of each benchmark is a number: the time of two threads, each doing the work of
 // one, divided by the time of one alone. 1 is perfect, 2 is no gain at all. A loop on private
 // memory gives the machine's own limit.
-#include <sched.h>
-
 #include <array>
 #include <barrier>
 #include <bast/cancel.hpp>
 #include <thread>
 
+#include "processors.hpp"
 #include "support.hpp"
 
 namespace {
@@ -71,10 +70,7 @@ BENCHMARK(private_memory)->Apply(bench::by_hand);
 }  // namespace
 
 int main(int count, char** words) {
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
-  (void)::sched_setaffinity(0, sizeof all, &all);  // If refused, both take twice as long.
+  bench::use_all_processors();  // If refused, both take twice as long.
   benchmark::Initialize(&count, words);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -2,39 +2,19 @@
 //
 // What does a value cost that one thread pushes and another one pops? Against the queues of
 // Boost.Lockfree, with the two threads on two processors.
-#include <sched.h>
-
 #include <algorithm>
 #include <array>
 #include <barrier>
 #include <memory>
-#include <optional>
 #include <thread>
 
+#include "processors.hpp"
 #include "queue_peers.hpp"
 #include "support.hpp"
 
 namespace {
 
 using bench::value;
-
-/// Moves this thread to the first or to the last processor of the machine: bench/run has pinned the
-/// process to one. If it is refused, the two threads take turns, and the spread shows it.
-void move_to(bool last) {
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
-  (void)::sched_setaffinity(0, sizeof all, &all);
-  (void)::sched_getaffinity(0, sizeof all, &all);
-  std::optional<std::size_t> chosen;
-  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) {
-    if (CPU_ISSET(i, &all) && (last || !chosen)) chosen = i;
-  }
-  if (!chosen) return;
-  CPU_ZERO(&all);
-  CPU_SET(*chosen, &all);
-  (void)::sched_setaffinity(0, sizeof all, &all);
-}
 
 /// Seconds from the first push to the last pop. Full and empty are polled, with the same pauses for
 /// every queue.
@@ -45,7 +25,7 @@ double seconds_of(std::size_t values) {
   bench::clock::time_point start;
   double seconds = 0;
   std::thread pusher([&] {
-    move_to(false);
+    bench::move_to(bench::processor::first);
     ready.arrive_and_wait();
     start = bench::clock::now();  // Published by the first push.
     for (value i = 0; i < values; ++i) {
@@ -54,7 +34,7 @@ double seconds_of(std::size_t values) {
     }
   });
   std::thread popper([&] {
-    move_to(true);
+    bench::move_to(bench::processor::last);
     ready.arrive_and_wait();
     for (value i = 0; i < values; ++i) {
       value got = 0;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Fibers on their scheduler: a spawn and its join, a yield, a message to and fro, trees of a
-// million and of small calls. Peers: Go (bench/go), and TBB's task_group for the calls.
+// million and of small calls. Peers: TBB's task_group for the calls; Go (bench/go), Boost.Fiber
+// (boost_fiber.cpp) and Asio (asio.cpp) for the rest.
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_group.h>
-#include <sched.h>
 
 #include <array>
 #include <bast/sched.hpp>
 #include <cstddef>
-#include <cstring>
 #include <ctime>
 #include <vector>
 
 #include "bast/testing/rendezvous.hpp"
+#include "processors.hpp"
 #include "support.hpp"
 
 namespace {
@@ -25,18 +25,11 @@ double process_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// Undoes the pinning of bench/run. If that is refused, the workers share a processor.
-void use_all_processors() {
-  cpu_set_t all;
-  std::memset(&all, 0xff, sizeof all);
-  (void)::sched_setaffinity(0, sizeof all, &all);
-}
-
 /// `body(operations)` in a runtime of so many workers; the figure is processor time of the process
 /// for one of its operations, without the start and the end of the runtime.
 template <class F>
 void in_runtime(benchmark::State& state, std::size_t workers, std::size_t operations, F body) {
-  if (workers > 1) use_all_processors();
+  if (workers > 1) bench::use_all_processors();
   for (auto _ : state) {
     double took = 0;
     const auto ran = bast::run(
@@ -164,7 +157,7 @@ int tbb_fib(int n) {
 }
 
 void tbb_calls(benchmark::State& state) {
-  if (state.range(0) > 1) use_all_processors();
+  if (state.range(0) > 1) bench::use_all_processors();
   const oneapi::tbb::global_control workers(oneapi::tbb::global_control::max_allowed_parallelism,
                                             static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) {

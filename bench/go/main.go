@@ -1,32 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The Go side of the benchmarks of scheduling and of ops: the cost of runtime.Gosched when so many
-// goroutines take turns on one processor; select and channels on one processor. Writes the subset of Google Benchmark's output that bench/run reads;
-// its arguments are for that library and ignored here.
+// goroutines take turns on one processor; select and channels on one processor; spawning. Arguments
+// are for Google Benchmark and ignored here.
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
-	"strconv"
-	"syscall"
-	"unsafe"
+
+	"bast.invalid/bench/report"
 )
 
-type result struct {
-	Name     string  `json:"name"`
-	RealTime float64 `json:"real_time"`
-	CPUTime  float64 `json:"cpu_time"`
-}
-
 func processorNanoseconds() int64 {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	used := report.Usage()
 	return used.Utime.Nano() + used.Stime.Nano()
 }
 
@@ -161,25 +148,11 @@ func skynet(to chan int, first, size int) {
 	to <- sum
 }
 
-// useAllProcessors undoes the pinning of bench/run, for all threads of this process.
-func useAllProcessors() {
-	var all [128]byte
-	for i := range all {
-		all[i] = 0xff
-	}
-	threads, _ := os.ReadDir("/proc/self/task")
-	for _, each := range threads {
-		id, _ := strconv.Atoi(each.Name())
-		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(id), uintptr(len(all)),
-			uintptr(unsafe.Pointer(&all[0])))
-	}
-}
-
 // trees returns the processor time of one leaf in a tree of a million goroutines, ten below each.
 func trees(processors int) float64 {
 	const leaves = 1_000_000
 	if processors > 1 {
-		useAllProcessors()
+		report.UseAllProcessors()
 	}
 	runtime.GOMAXPROCS(processors)
 	defer runtime.GOMAXPROCS(1)
@@ -192,21 +165,15 @@ func trees(processors int) float64 {
 
 func main() {
 	runtime.GOMAXPROCS(1)
-	results := []result{}
+	results := []report.Result{}
 	for _, count := range []int{2, 1000} {
-		took := yields(count)
-		results = append(results, result{fmt.Sprintf("go_yield/%d", count), took, took})
+		results = append(results, report.Of(fmt.Sprintf("go_yield/%d", count), yields(count)))
 	}
 	for name, took := range map[string]float64{
 		"select_ready": selects(true), "select_parks": selects(false), "ping_pong": pingPong(),
 		"spawn_join": spawnJoin(), "skynet/1": trees(1)} {
-		results = append(results, result{name, took, took})
+		results = append(results, report.Of(name, took))
 	}
-	took := trees(2) // Last: it is no longer pinned.
-	results = append(results, result{"skynet/2", took, took})
-	err := json.NewEncoder(os.Stdout).Encode(map[string][]result{"benchmarks": results})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	results = append(results, report.Of("skynet/2", trees(2))) // Last: it is no longer pinned.
+	report.Print(results)
 }
