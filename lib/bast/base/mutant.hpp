@@ -102,6 +102,7 @@
   X(wake_flag_kept)              \
   X(turn_not_inherited)          \
   X(ready_ops_without_end)       \
+  X(paced_by_count_alone)        \
   X(untaken_failure_forgotten)   \
   X(dropped_outcome_kept)        \
   X(late_guest_served)           \

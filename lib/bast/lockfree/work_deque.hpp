@@ -204,10 +204,13 @@ class basic_work_deque {
   static_assert(alignof(cell) <= alignof(std::max_align_t));
 
   static array* make(std::size_t capacity) {
-    void* const memory = os::allocate(cells_offset + capacity * sizeof(cell));
+    void* const memory = os::allocate_zeroed(cells_offset + capacity * sizeof(cell));
     if (memory == nullptr) return nullptr;
     auto* const made = ::new (memory) array(capacity);
-    std::uninitialized_default_construct_n(made->cells(), capacity);
+    // To construct real ones would write the zeros that are there, and make every page resident.
+    if constexpr (!std::is_same_v<Atomics, os::real_atomics>) {
+      std::uninitialized_default_construct_n(made->cells(), capacity);
+    }
     return made;
   }
   static void free(array* unused) {

@@ -114,6 +114,46 @@ static_assert(offsetof(fiber_record, no_tag_2) ==
 static_assert(sizeof(fiber_record) == 192);
 #endif
 
+/// Started fibers that are ready, oldest first. Their links lie in their blocks: those of all fibers
+/// of a worker are close together, unlike what is on their stacks.
+class ready_fibers {
+ public:
+  void append(coro_block& who) noexcept {
+    who.next = nullptr;
+    (newest_ != nullptr ? newest_->next : oldest_) = &who;
+    newest_ = &who;
+    ++size_;
+  }
+  coro_block* pop() noexcept {
+    coro_block* const first = oldest_;
+    if (first == nullptr) return nullptr;
+    oldest_ = first->next;
+    if (oldest_ == nullptr) newest_ = nullptr;
+    --size_;
+    return first;
+  }
+  /// The one that pop() returns next, or null.
+  coro_block* oldest() const noexcept { return oldest_; }
+  /// Takes out one that is in it. O(size): for a wait that ends before it has begun.
+  void remove(const coro_block& who) noexcept {
+    coro_block* before = nullptr;
+    coro_block** at = &oldest_;
+    while (*at != &who) {
+      before = *at;
+      at = &before->next;
+    }
+    *at = who.next;
+    if (newest_ == &who) newest_ = before;
+    --size_;
+  }
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  coro_block* oldest_ = nullptr;
+  coro_block* newest_ = nullptr;
+  std::size_t size_ = 0;
+};
+
 /// A record that was free, before its callable is constructed.
 inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const char* name,
                    const fiber_operations& operations) noexcept {

@@ -119,7 +119,7 @@ result<void> yield_slowly() {
 #if BAST_EXCEPTIONS
   if ((this_thread.current->tag & flag_unwinding) != 0) refuse_suspension(*this_thread.current);
 #endif
-  here->yield();
+  here->yield_in_nest();
   return {};
 }
 

@@ -12,7 +12,7 @@ namespace bast::inline BAST_ABI::internal {
 
 // --- the choice ----------------------------------------------------------------------------------
 
-coro_block* worker::pick_slowly(ready_link* woken) noexcept {
+coro_block* worker::pick_slowly(coro_block* woken) noexcept {
   if (woken != nullptr) ready_.append(*woken);
   return switches_ > 0 ? pick_fairly() : nullptr;
 }
@@ -27,14 +27,15 @@ coro_block* worker::pick_fairly() noexcept {
   if (turns_ <= 0) {
     if (round_ < 0) round_ = static_cast<std::ptrdiff_t>(ready_.size());
     if (round_-- > 0) {
-      if (ready_link* const next = ready_.pop()) return resume(*next);
+      if (coro_block* const next = take_ready()) return resume(*next);
     }
     round_ = -1;
     turns_ = turns_max;
+    round_ns_ = looked_ns_;
     if (coro_block* const block = start_oldest()) return block;
   }
   while (true) {
-    if (ready_link* const next = ready_.pop()) return resume(*next);
+    if (coro_block* const next = take_ready()) return resume(*next);
     if (coro_block* const block = start_oldest()) return block;
     collect();
     if (ready_.size() == 0 && (unstarted_.size() == 0 || !has_stacks())) break;
@@ -139,7 +140,7 @@ void worker::end(fiber_record& f) noexcept {
   BAST_CHECK(!is_forked(), "a fiber ended in a forked child: leave the child by _exit or exec");
   (f.started.previous != nullptr ? f.started.previous->next : fibers_) = f.next;
   if (f.next != nullptr) f.next->started.previous = f.started.previous;
-  ready_link* const woken = publish_to_own(f);
+  coro_block* const woken = publish_to_own(f);
   is_published_ = woken != nullptr;
   const fiber_record* const parent = f.parent;
   stack_returns_ = true;
@@ -153,7 +154,7 @@ void worker::end(fiber_record& f) noexcept {
 // The joiner runs on this thread, after the next fiber or the loop has taken the stack back: only
 // there may the record be freed. A joiner elsewhere could free it at once, and waits for publish().
 // Returns the joiner, or null if that has yet to be done.
-ready_link* worker::publish_to_own(fiber_record& f) noexcept {
+coro_block* worker::publish_to_own(fiber_record& f) noexcept {
   f.join_lock.lock();
   wait_node_of<real_traits>* const joiner = f.joiners;
   if (joiner != nullptr && joiner->next == nullptr && joiner->who->home() == this) {
@@ -168,7 +169,7 @@ ready_link* worker::publish_to_own(fiber_record& f) noexcept {
       // Release: pairs with the acquire of who sees the end.
       f.finished.store(true, std::memory_order_release);
       f.join_lock.unlock();
-      return &who.link();
+      return who.link().chosen;
     }
   }
   f.join_lock.unlock();
@@ -250,14 +251,21 @@ void worker::park(ready_link& who) {
 coro_block* worker::depart(ready_link& who) noexcept { return leave(who); }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
-  who.parked = false;
-  if (woken) ready_.remove(who);
+  for (unsigned round = 0; woken && !who.linked; os::real_atomics::relax(round++)) collect_woken();
+  if (std::exchange(who.linked, false)) ready_.remove(*who.chosen);
 }
 
 void worker::relent() {
   this_thread.ops_left = ops_max;
   if (BAST_MUTANT(ready_ops_without_end)) return;
-  if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield();
+  if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield_in_nest();
+}
+
+void worker::yield_in_nest() noexcept {
+  ready_link mine{.coroutine = this_thread.current, .chosen = chosen_};
+  running()->started.wait = &mine;  // Nobody cancels it.
+  yield();
+  running()->started.wait = nullptr;
 }
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -4,6 +4,7 @@
 // next.
 #include "bast/sched/worker.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "bast/coro.hpp"
@@ -41,6 +42,7 @@ result<void> worker::open() noexcept {
   backend_ = *backend;
   loop_.emplace(*backend_);
   events().use_pool(&core_.blocking());
+  looked_ns_ = round_ns_ = events().now_ns();
   root_.token = core_.root().token();
   root_.by_executor = true;
   plain_attachment_ = &root_;
@@ -118,8 +120,23 @@ void worker::turn(std::uint64_t until_ns) noexcept {
   detach();
 }
 
+// Reading the clock at each switch would double its cost. So the next look comes after as many
+// switches as would have taken that time before.
+void worker::set_pace() noexcept {
+  const std::uint64_t now = events().now_ns();
+  const std::uint64_t took = now - std::exchange(looked_ns_, now);
+  if (took > look_every_ns && !BAST_MUTANT(paced_by_count_alone)) {
+    const std::uint64_t fits = static_cast<std::uint64_t>(pace_) * look_every_ns / took;
+    pace_ = fits == 0 ? 1 : static_cast<std::int32_t>(fits);
+  } else {
+    pace_ = std::min(2 * pace_, switches_per_look);
+  }
+  switches_ = pace_ + 1;  // The one from the loop to a fiber counts too.
+  if (now - round_ns_ >= round_every_ns) turns_ = 0;
+}
+
 void worker::look() noexcept {
-  switches_ = switches_per_look;
+  set_pace();
   collect();
   core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
@@ -130,8 +147,17 @@ void worker::look() noexcept {
   }
 }
 
+void worker::collect_woken() noexcept {
+  if (woken_.empty()) return;
+  for (ready_link* at = woken_.take_oldest_first(); at != nullptr;) {
+    ready_link* const next = at->next;
+    make_ready(*at);
+    at = next;
+  }
+}
+
 void worker::collect() noexcept {
-  if (!ready_.inbox_empty()) ready_.collect();
+  collect_woken();
   if (arriving_.empty()) return;
   for (fiber_record* at = arriving_.take_oldest_first(); at != nullptr;) {
     fiber_record& f = *at;
@@ -150,7 +176,7 @@ void worker::fail_arrived(const error& why) noexcept {
 
 bool worker::has_something() const noexcept {
   // Relaxed: the operations in sleep() have ordered them (I5).
-  if (!ready_.inbox_empty() || ready_.size() != 0 || !arriving_.empty()) return true;
+  if (!woken_.empty() || ready_.size() != 0 || !arriving_.empty()) return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
   if (may_start_own_) return true;
   return has_stacks() && group_has_unstarted();  // I7
@@ -186,6 +212,8 @@ void worker::sleep(std::uint64_t until_ns) noexcept {
   core_.end_if_over();
   if (!has_something()) (void)events().turn(until_ns);
   retract();
+  looked_ns_ = events().turn_ns();
+  pace_ = first_switches;
 }
 
 // --- from elsewhere ------------------------------------------------------------------------------
@@ -215,17 +243,17 @@ void worker::submit_from_elsewhere(fiber_record& f) noexcept {
 
 void worker::wake(ready_link& who) noexcept {
   if (this_worker == this) {
-    ready_.append(who);
+    make_ready(who);
     return;
   }
   // The fiber may run, and the runtime end, before this call returns.
   runtime_core& core = core_;
   if (core.owns(this_worker)) {
-    if (ready_.push(who)) ring();
+    if (woken_.push(who)) ring();
     return;
   }
   core.guests().enter();
-  if (ready_.push(who)) ring();
+  if (woken_.push(who)) ring();
   core.guests().leave();
 }
 
@@ -249,7 +277,7 @@ void worker::cancel_waits() noexcept {
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
-    if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
+    if (waiter::cancel(*f->started.wait)) make_ready(*f->started.wait);
   }
 }
 

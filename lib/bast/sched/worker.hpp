@@ -4,7 +4,7 @@
 //
 //        spawn                     wake, on this thread        wake, spawn, from elsewhere
 //          |                            |                            |
-//   [ unstarted_ ]  <- thieves     [ ready_ ]                  [ inbox, arriving_ ]
+//   [ unstarted_ ]  <- thieves     [ ready_ ]                  [ woken_, arriving_ ]
 //       \                |             |                             |
 //        newest child    oldest        FIFO                          look(): to the others
 //
@@ -16,9 +16,9 @@
 //       published after that: the last access to its record. A joiner of this worker may be
 //       committed before, since it runs after.
 //   I4  Turns (IO-7, IO-8): whoever waits hands on to its newest unstarted child; whoever ends, to
-//       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches there is a
-//       round: each fiber that was ready then, once, without such hand-offs, and then the oldest
-//       unstarted one.
+//       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches, or
+//       round_every_ns, there is a round: each fiber that was ready then, once, without such
+//       hand-offs, and then the oldest unstarted one.
 //   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
 //       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
 //   I6  User code that a worker calls between two fibers, on the stack of whichever is there, may
@@ -68,6 +68,9 @@ class worker final : public executor {
   static constexpr std::int32_t turns_max = 256;
   static constexpr std::uint32_t ops_max = 128;          // as tokio's cooperative budget
   static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
+  static constexpr std::int32_t first_switches = 16;     // after a sleep: who runs may compute long
+  static constexpr std::uint64_t look_every_ns = 100'000;
+  static constexpr std::uint64_t round_every_ns = 1'000'000;
 
   worker(runtime_core& core, worker_group& group, std::size_t index) noexcept;
   worker(const worker&) = delete;
@@ -131,8 +134,10 @@ class worker final : public executor {
 
   // --- for fibers --------------------------------------------------------------------------------
 
-  /// The running coroutine is not being unwound.
+  /// The running coroutine is that of the fiber, not one that it has resumed.
   void yield() noexcept;
+  /// The running coroutine is not being unwound.
+  void yield_in_nest() noexcept;
   /// True if the running fiber may yield at once: it is not nested, and the root's token governs
   /// and has not fired.
   bool may_yield() const noexcept {
@@ -177,11 +182,12 @@ class worker final : public executor {
     static void fired(real_record& record, const cancel_reason&) noexcept;
     worker& who;
   };
-  coro_block* pick(ready_link* woken, const fiber_record* parent) noexcept;
-  coro_block* pick_slowly(ready_link* woken) noexcept;
+  coro_block* pick(coro_block* woken, const fiber_record* parent) noexcept;
+  coro_block* pick_slowly(coro_block* woken) noexcept;
   coro_block* pick_fairly() noexcept;
   coro_block* start_newest() noexcept;
-  coro_block* resume(ready_link& link) noexcept;
+  coro_block* resume(coro_block& ready) noexcept;
+  coro_block* take_ready() noexcept;
   coro_block* start(fiber_record& f, bool is_own = false) noexcept;
   void wait_for_stack(fiber_record& f, bool is_own) noexcept;
   bool has_stacks() const noexcept {
@@ -209,7 +215,13 @@ class worker final : public executor {
   static void go_to(coro_block* next) noexcept;
   bool run_one() noexcept;
   void look() noexcept;
+  void set_pace() noexcept;
   void collect() noexcept;
+  void collect_woken() noexcept;
+  void make_ready(ready_link& woken) noexcept {
+    woken.linked = true;
+    ready_.append(*woken.chosen);
+  }
   void attach() noexcept;
   void detach() noexcept;
   void announce() noexcept;
@@ -223,7 +235,7 @@ class worker final : public executor {
 
   static void enter(arch::context* self) noexcept;
   [[noreturn]] void end(fiber_record& f) noexcept;
-  ready_link* publish_to_own(fiber_record& f) noexcept;
+  coro_block* publish_to_own(fiber_record& f) noexcept;
   void take_back(fiber_record& f) noexcept;
   void fail_start(fiber_record& f, const error& why) noexcept;
   void publish(fiber_record& f) noexcept;
@@ -233,9 +245,12 @@ class worker final : public executor {
   bool is_published_ = false;       // the end of the fiber that ended last (I3)
   bool stack_returns_ = false;      // that of the fiber that ends, when the next one has arrived
   std::int32_t turns_ = turns_max;  // until the next round
-  std::int32_t switches_ = switches_per_look;
+  std::int32_t switches_ = first_switches;
+  std::int32_t pace_ = first_switches;  // switches between two looks, to last look_every_ns at most
+  std::uint64_t looked_ns_ = 0;
+  std::uint64_t round_ns_ = 0;
   std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
-  basic_ready_list<os::real_atomics> ready_;
+  ready_fibers ready_;
   work_deque<fiber_record*> unstarted_;
   fiber_record* fibers_ = nullptr;  // started and not ended, the newest first
   // Unstarted, and for this worker alone, oldest first: main, and those that found no stack left,
@@ -263,6 +278,7 @@ class worker final : public executor {
 
   // What others write.
   basic_inbox<fiber_record> arriving_;
+  basic_inbox<ready_link> woken_;
   padded<basic_sleep_flag<os::real_atomics>> sleeps_;
   std::atomic<bool> out_of_stacks_{false};  // I7
   bool is_thief_ = false;                   // of the latest announcement
