@@ -4,6 +4,7 @@
 //
 //   run             runs a program of fibers, and returns when all have ended
 //   spawn, fiber    starts one; its handle, which takes the outcome
+//   spawn_batch     starts many of one function, or none
 //   yield_now       lets others run
 //   fiber_local     a value for a fiber and those that it spawns
 //   guest_runtime   the same inside a loop that is not ours
@@ -14,6 +15,7 @@
 
 #include <bast/config.hpp>
 
+#include "bast/sched/batch.hpp"
 #include "bast/sched/fiber.hpp"
 #include "bast/sched/fiber_local.hpp"
 #include "bast/sched/guest.hpp"

@@ -17,8 +17,9 @@
 #include <source_location>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
-#include "bast/sched/spawn.hpp"
+#include "bast/sched/batch.hpp"
 
 namespace bast::inline BAST_ABI {
 
@@ -146,6 +147,15 @@ class runtime_handle {
   [[nodiscard]] result<fiber<internal::fiber_value<std::decay_t<F>>>> spawn(
       F&& function, const spawn_options& options = {},
       const std::source_location& where = std::source_location::current());
+  /// As bast::spawn_batch, from any thread. Errors also: closed.
+  template <class F>
+  [[nodiscard]] result<std::vector<fiber<internal::batch_value<F>>>> spawn_batch(
+      std::size_t count, const F& function, const spawn_options& options = {},
+      const std::source_location& where = std::source_location::current()) {
+    const internal::guest_pass pass(*core_);
+    if (auto open = pass.check("spawn_batch"); !open) return std::unexpected(open.error());
+    return internal::spawn_all(count, function, options, site_key::at(where), core_.get());
+  }
   /// Runs the function in a fiber of its own, without a handle. Errors: those of spawn().
   template <class F>
   [[nodiscard]] result<void> post(

@@ -42,9 +42,9 @@ namespace internal {
                                                         const fiber_operations& operations,
                                                         std::size_t outside_bytes) noexcept;
 
-/// Constructs the callable. If that throws, the record is free again.
-template <class F, class G>
-void place_callable(fiber_record& f, G&& function) {
+/// Constructs the callable of these. If that throws, the record is free again.
+template <class F, class... Arguments>
+void place_callable(fiber_record& f, Arguments&&... arguments) {
   struct undo {
     explicit undo(fiber_record& made) noexcept : record(&made) {}
     undo(const undo&) = delete;
@@ -57,7 +57,7 @@ void place_callable(fiber_record& f, G&& function) {
     }
     fiber_record* record;
   } guard(f);
-  ::new (f.storage()) F(std::forward<G>(function));
+  ::new (f.storage()) F(std::forward<Arguments>(arguments)...);
   guard.record = nullptr;
 }
 

@@ -90,6 +90,16 @@ void worker::give_back(fiber_record& unused) noexcept {
   }
 }
 
+// Counted before the first can run (core.hpp I1). Thieves are called once: one that finds more than
+// one fiber calls the next.
+void worker::submit_all(fiber_record* first, std::size_t count) noexcept {
+  for (const fiber_record* f = first; f != nullptr; f = f->next) count_spawn(*f);
+  const bool pushed =
+      unstarted_.push_all(count, [&first] { return std::exchange(first, first->next); });
+  BAST_CHECK(pushed, "a batch of fibers was submitted without room for it");
+  if (group_.count > 1) tell_thieves();
+}
+
 // --- the loop ------------------------------------------------------------------------------------
 
 void worker::loop() noexcept {

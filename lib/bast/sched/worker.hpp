@@ -106,14 +106,16 @@ class worker final : public executor {
   fiber_record* running() const noexcept { return running_; }
   runtime_core& core() const noexcept { return core_; }
   worker_group& group() const noexcept { return group_; }
-  /// Makes room for one more. False: no memory.
-  [[nodiscard]] bool reserve() noexcept { return unstarted_.reserve(); }
+  /// Makes room for `count` more. False: no memory.
+  [[nodiscard]] bool reserve(std::size_t count = 1) noexcept { return unstarted_.reserve(count); }
   /// After reserve(): the fiber is complete.
   void submit(fiber_record& f) noexcept {
     count_spawn(f);
     offer(f);  // The copy of the callable may have spawned, and used the room.
   }
-  /// The same, and no other worker takes it.
+  /// After reserve(): `count` complete fibers, chained by `next`, the oldest first.
+  void submit_all(fiber_record* first, std::size_t count) noexcept;
+  /// As submit(), and no other worker takes it.
   void submit_own(fiber_record& f) noexcept {
     count_spawn(f);
     keep(f);
