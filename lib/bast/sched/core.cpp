@@ -12,15 +12,6 @@ namespace {
 
 constexpr std::size_t workers_max = 1024;
 
-void write_untaken(void* /*context*/, failure&& given) noexcept {
-  const failure untaken = std::move(given);
-  text line;
-  line << "bast: no joiner took the failure of ";
-  untaken.describe(line);
-  line << '\n';
-  os::write_diagnostic(line.view().data(), line.view().size());
-}
-
 result<void> check(const run_options& options) noexcept {
   if (options.workers > workers_max) {
     return fail(errc::invalid, "run", "run_options::workers is more than 1024",
@@ -262,6 +253,15 @@ void runtime_core::stop() noexcept {
 }
 
 // --- failures ------------------------------------------------------------------------------------
+
+void write_untaken(void* /*context*/, failure&& given) noexcept {
+  const failure untaken = std::move(given);
+  text line;
+  line << "bast: no joiner took the failure of ";
+  untaken.describe(line);
+  line << '\n';
+  os::write_diagnostic(line.view().data(), line.view().size());
+}
 
 void runtime_core::report(failure&& untaken) noexcept {
   report_lock_.lock();

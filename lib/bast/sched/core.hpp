@@ -22,6 +22,9 @@
 
 namespace bast::inline BAST_ABI::internal {
 
+/// The default of run_options::unhandled: one line on standard error.
+void write_untaken(void* context, failure&& untaken) noexcept;
+
 class runtime_core : public std::enable_shared_from_this<runtime_core> {
  public:
   /// Errors: `invalid`, naming the option; no_memory.

@@ -61,6 +61,12 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
   return complete(*made, here->running(), options, site, operations, outside_bytes);
 }
 
+void abandon_spawn(fiber_record& f) noexcept {
+  free_storage(f);
+  drop(std::exchange(f.locals, nullptr));
+  give_back(f);
+}
+
 void submit_spawn(fiber_record& f, const spawn_options& options) noexcept {
   worker& here = *this_worker;
   if (options.pinned && !BAST_MUTANT(pinned_is_taken)) return here.submit_own(f);

@@ -42,6 +42,9 @@ namespace internal {
                                                         const fiber_operations& operations,
                                                         std::size_t outside_bytes) noexcept;
 
+/// Frees a prepared record without a callable.
+void abandon_spawn(fiber_record& f) noexcept;
+
 /// Constructs the callable of these. If that throws, the record is free again.
 template <class F, class... Arguments>
 void place_callable(fiber_record& f, Arguments&&... arguments) {
@@ -50,10 +53,7 @@ void place_callable(fiber_record& f, Arguments&&... arguments) {
     undo(const undo&) = delete;
     undo& operator=(const undo&) = delete;
     ~undo() {
-      if (record == nullptr) return;
-      free_storage(*record);
-      drop(std::exchange(record->locals, nullptr));
-      give_back(*record);
+      if (record != nullptr) abandon_spawn(*record);
     }
     fiber_record* record;
   } guard(f);

@@ -104,6 +104,17 @@ void worker::wait_for_stack(fiber_record& f, bool is_own) noexcept {
   }
 }
 
+// It will run below `top`, and has a place in the list.
+[[gnu::always_inline]] inline void worker::begin_on(fiber_record& f, slot& stack,
+                                                    std::byte* top) noexcept {
+  bind(f.block, stack, top, enter);
+  attachment_of(f.block) = &root_;
+  f.started = {};
+  f.next = fibers_;
+  if (fibers_ != nullptr) fibers_->started.previous = &f;
+  fibers_ = &f;
+}
+
 // Gives it a stack and a place in the list. Null: there is none for it.
 coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
   const auto stack = stacks().acquire(f.site, f.name);
@@ -117,14 +128,21 @@ coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
     }
     return nullptr;
   }
-  bind(f.block, **stack, (*stack)->top, enter);
-  attachment_of(f.block) = &root_;
-  f.started = {};
-  f.next = fibers_;
-  if (fibers_ != nullptr) fibers_->started.previous = &f;
-  fibers_ = &f;
+  begin_on(f, **stack, (*stack)->top);
   running_ = &f;
   return &f.block;
+}
+
+// As one that waits before its first line: its link lies above its frames.
+void worker::submit_bound(fiber_record& f, slot& stack) noexcept {
+  static_assert(std::is_trivially_destructible_v<ready_link>);
+  count_spawn(f);
+  std::byte* const place = stack.top - (sizeof(ready_link) + alignof(std::max_align_t) - 1) /
+                                           alignof(std::max_align_t) * alignof(std::max_align_t);
+  auto* const link = ::new (static_cast<void*>(place))
+      ready_link{.coroutine = &f.block, .fiber = &f, .parked = true};
+  begin_on(f, stack, place);
+  ready_.append(*link);
 }
 
 void worker::enter(arch::context* self) noexcept {
@@ -177,9 +195,7 @@ void worker::publish_to_own(fiber_record& f) noexcept {
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
   f.block.hooks.ended();
-  stacks().release(*std::exchange(f.block.stack, nullptr));
-  out_of_stacks_.store(false, std::memory_order_relaxed);
-  may_start_own_ = own_ != nullptr;
+  return_stack(*std::exchange(f.block.stack, nullptr));
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {
     const no_suspension guard;  // I6

@@ -121,6 +121,14 @@ class worker final : public executor {
     keep(f);
     may_start_own_ = true;
   }
+  /// A complete fiber with a stack of this worker: it is ready.
+  void submit_bound(fiber_record& f, slot& stack) noexcept;
+  /// A stack on which nothing runs: those that wait for one are tried again.
+  void return_stack(slot& unused) noexcept {
+    stacks().release(unused);
+    out_of_stacks_.store(false, std::memory_order_relaxed);
+    may_start_own_ = own_ != nullptr;
+  }
   void count_spawn(const fiber_record& f) noexcept {
     spawned_.add();
     if (f.is_daemon) [[unlikely]]
@@ -185,6 +193,7 @@ class worker final : public executor {
     return link.coroutine;
   }
   coro_block* start(fiber_record& f, bool is_own = false) noexcept;
+  void begin_on(fiber_record& f, slot& stack, std::byte* top) noexcept;
   void wait_for_stack(fiber_record& f, bool is_own) noexcept;
   bool has_stacks() const noexcept {
     // Relaxed: a hint for others; the fences of the group order it (I5).

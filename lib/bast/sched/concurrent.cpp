@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/sched/concurrent.hpp"
+
+#include "bast/sched/core.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+namespace {
+
+// The reason in the words of whatever found it.
+std::unexpected<error> unavailable(const error& why) noexcept {
+  if (why == errc::forked) return std::unexpected(why);
+  return fail(errc::concurrency_unavailable, "concurrent", static_string::promise(why.detail()),
+              why.value().value_or(error::no_value));
+}
+
+}  // namespace
+
+result<bound_fiber> bound_fiber::prepare(const spawn_options& options, site_key site,
+                                         const fiber_operations& operations,
+                                         std::size_t outside_bytes) noexcept {
+  if (options.pool != nullptr) {
+    return fail(errc::invalid, "concurrent",
+                "spawn_options::pool is set: the fiber would be of another worker");
+  }
+  const auto made = prepare_spawn(options, site, operations, outside_bytes);
+  if (!made) return unavailable(made.error());
+  const auto stack = this_worker->stacks().acquire(site, options.name);
+  if (!stack) {
+    abandon_spawn(**made);
+    return unavailable(stack.error());
+  }
+  return bound_fiber(**made, **stack);
+}
+
+bound_fiber::~bound_fiber() {
+  if (stack_ != nullptr) this_worker->return_stack(*stack_);
+}
+
+void bound_fiber::submit() noexcept {
+  this_worker->submit_bound(*record_, *std::exchange(stack_, nullptr));
+}
+
+}  // namespace bast::inline BAST_ABI::internal
