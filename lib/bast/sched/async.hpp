@@ -254,7 +254,8 @@ async_value<internal::fiber_value<std::decay_t<F>>> async(
     return internal::async_access::of(std::move(*spawned));
   }
   // A spawn that fails has not moved it.
-  std::decay_t<F> mine(std::forward<F>(function));  // NOLINT(bugprone-use-after-move)
+  std::decay_t<F> mine(
+      std::forward<F>(function));  // NOLINT(bugprone-use-after-move): not moved, as spawn() failed
   return internal::async_access::run<value>(mine, options.name);
 }
 

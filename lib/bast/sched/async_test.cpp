@@ -141,7 +141,7 @@ TEST(Async, MovesLikeAUniquePtr) {
     auto first = async([] { return std::string(40, '1'); });
     auto second = async([] { return std::string(40, '2'); });
     async_value<std::string> moved(std::move(first));
-    EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move)
+    EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move): the point of the test
     EXPECT_TRUE(moved);
     moved = std::move(second);  // gives the first up
     EXPECT_EQ(moved.join().value(), std::string(40, '2'));
