@@ -62,7 +62,8 @@ class fiber_batch {
  private:
   /// Any worker of the caller's pool may take them.
   bool is_usual() const noexcept {
-    return guest_of_ == nullptr && options_.pool == nullptr && !options_.pinned;
+    return guest_of_ == nullptr && options_.pool == nullptr && !options_.pinned &&
+           options_.stack == nullptr;
   }
 
   spawn_options options_;

@@ -22,18 +22,22 @@ result<bound_fiber> bound_fiber::prepare(const spawn_options& options, site_key 
     return fail(errc::invalid, "concurrent",
                 "spawn_options::pool is set: the fiber would be of another worker");
   }
+  if (this_worker != nullptr) {
+    const auto known = this_worker->core().stack_class(options.stack);
+    if (!known) return std::unexpected(known.error());
+  }
   const auto made = prepare_spawn(options, site, operations, outside_bytes);
   if (!made) return unavailable(made.error());
-  const auto stack = this_worker->stacks().acquire(site, options.name);
+  const auto stack = this_worker->acquire_stack((*made)->stack_class, site, options.name);
   if (!stack) {
     abandon_spawn(**made);
     return unavailable(stack.error());
   }
-  return bound_fiber(**made, **stack);
+  return bound_fiber(**made, **stack, (*made)->stack_class);
 }
 
 bound_fiber::~bound_fiber() {
-  if (stack_ != nullptr) this_worker->return_stack(*stack_);
+  if (stack_ != nullptr) this_worker->return_stack(*stack_, stack_class_);
 }
 
 void bound_fiber::submit() noexcept {

@@ -28,7 +28,9 @@ class bound_fiber {
                                                    const fiber_operations& operations,
                                                    std::size_t outside_bytes) noexcept;
   bound_fiber(bound_fiber&& other) noexcept
-      : record_(other.record_), stack_(std::exchange(other.stack_, nullptr)) {}
+      : record_(other.record_),
+        stack_(std::exchange(other.stack_, nullptr)),
+        stack_class_(other.stack_class_) {}
   bound_fiber& operator=(bound_fiber&&) = delete;
   bound_fiber(const bound_fiber&) = delete;
   bound_fiber& operator=(const bound_fiber&) = delete;
@@ -39,9 +41,11 @@ class bound_fiber {
   void submit() noexcept;
 
  private:
-  bound_fiber(fiber_record& record, slot& stack) noexcept : record_(&record), stack_(&stack) {}
+  bound_fiber(fiber_record& record, slot& stack, std::uint8_t stack_class) noexcept
+      : record_(&record), stack_(&stack), stack_class_(stack_class) {}
   fiber_record* record_;  // not owned: as after prepare_spawn()
   slot* stack_;
+  std::uint8_t stack_class_;
 };
 
 }  // namespace internal
@@ -49,8 +53,8 @@ class bound_fiber {
 /// As spawn(), but the fiber has its stack when this returns, and is ready: it runs when the caller
 /// and those before it wait or yield, whether or not other fibers end. So it is of the caller's
 /// worker, as with spawn_options::pinned. If it fails, the argument is unchanged. Errors:
-/// concurrency_unavailable (no stack is left of run_options::stacks_max, no memory, or the thread
-/// runs no fibers); forked; `invalid` (spawn_options::pool is set).
+/// concurrency_unavailable (no stack is left of stacks_max, no memory, or the thread
+/// runs no fibers); forked; `invalid` (spawn_options::pool is set; no stack class has that name).
 template <class F>
 [[nodiscard]] result<fiber<internal::fiber_value<std::decay_t<F>>>> concurrent(
     F&& function, const spawn_options& options = {},

@@ -55,6 +55,8 @@ coro_block* worker::start_oldest() noexcept {
 }
 
 coro_block* worker::start_own() noexcept {
+  if (class_count_ != 0) [[unlikely]]
+    return start_own_of_classes();
   fiber_record& first = *own_;
   own_ = first.next;
   coro_block* const block = start(first, true);
@@ -74,6 +76,9 @@ coro_block* worker::steal() noexcept {
       // There may be work for one more.
       if (victim.unstarted_.size() != 0) tell_thieves();
       if (coro_block* const block = start(**stolen)) return block;
+    }
+    if (class_count_ != 0) [[unlikely]] {
+      if (coro_block* const block = steal_of_class(victim)) return block;
     }
   }
   return nullptr;
@@ -104,24 +109,13 @@ void worker::wait_for_stack(fiber_record& f, bool is_own) noexcept {
   }
 }
 
-// It will run below `top`, and has a place in the list.
-[[gnu::always_inline]] inline void worker::begin_on(fiber_record& f, slot& stack,
-                                                    std::byte* top) noexcept {
-  bind(f.block, stack, top, enter);
-  attachment_of(f.block) = &root_;
-  f.started = {};
-  f.next = fibers_;
-  if (fibers_ != nullptr) fibers_->started.previous = &f;
-  fibers_ = &f;
-}
-
 // Gives it a stack and a place in the list. Null: there is none for it.
 coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
   const auto stack = stacks().acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
     // Memory may never come back, and the others may wait for this one.
-    const bool may_wait = fibers_ != nullptr && stack.error() == errc::limit;
-    if (!may_wait && !stack_returns_) {
+    const bool may_wait = stack.error() == errc::limit && holds_default_stack();
+    if (!may_wait && !returns_stack_of(0)) {
       fail_start(f, stack.error());
     } else {
       wait_for_stack(f, is_own);
@@ -195,7 +189,7 @@ void worker::publish_to_own(fiber_record& f) noexcept {
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
   f.block.hooks.ended();
-  return_stack(*std::exchange(f.block.stack, nullptr));
+  return_stack(*std::exchange(f.block.stack, nullptr), f.stack_class);
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {
     const no_suspension guard;  // I6

@@ -62,6 +62,17 @@ namespace bast::inline BAST_ABI::internal {
   link.parked = false;
 }
 
+// It will run below `top`, and has a place in the list.
+[[gnu::always_inline]] inline void worker::begin_on(fiber_record& f, slot& stack,
+                                                    std::byte* top) noexcept {
+  bind(f.block, stack, top, enter);
+  attachment_of(f.block) = &root_;
+  f.started = {};
+  f.next = fibers_;
+  if (fibers_ != nullptr) fibers_->started.previous = &f;
+  fibers_ = &f;
+}
+
 // As perform() of a join, without the generality: one object, one arm, and the root's token.
 [[gnu::always_inline]] inline bool worker::join_own(fiber_record& f) noexcept {
   waiter who(this);
