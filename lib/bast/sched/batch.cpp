@@ -6,6 +6,7 @@
 namespace bast::inline BAST_ABI::internal {
 
 fiber_batch::~fiber_batch() {
+  if (BAST_MUTANT(half_batch_kept)) return;
   while (first_ != nullptr) {
     fiber_record& f = *std::exchange(first_, first_->next);
     f.operations->destroy_callable(f);

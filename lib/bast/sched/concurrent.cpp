@@ -41,6 +41,10 @@ bound_fiber::~bound_fiber() {
 }
 
 void bound_fiber::submit() noexcept {
+  if (BAST_MUTANT(concurrent_waits)) {
+    this_worker->return_stack(*std::exchange(stack_, nullptr), stack_class_);
+    return this_worker->submit_own(*record_);
+  }
   this_worker->submit_bound(*record_, *std::exchange(stack_, nullptr));
 }
 

@@ -330,7 +330,7 @@ worker_group* runtime_core::group(const char* name) noexcept {
 }
 
 result<std::uint8_t> runtime_core::stack_class(const char* name) const noexcept {
-  if (name == nullptr) return std::uint8_t{0};
+  if (name == nullptr || BAST_MUTANT(stack_class_ignored)) return std::uint8_t{0};
   for (std::size_t i = 0; i < stack_classes_.size(); ++i) {
     if (std::strcmp(stack_classes_[i].name, name) == 0) return static_cast<std::uint8_t>(i + 1);
   }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <set>
 #include <source_location>
@@ -88,7 +89,8 @@ TEST(StackClass, ItsStacksAreCountedApart) {
             "deep");
         EXPECT_EQ(uses, 3U);
         EXPECT_GE(growths, 1U);
-        EXPECT_GE(deepest, std::size_t{1} << 20);
+        // AddressSanitizer keeps arrays elsewhere.
+        EXPECT_GE(deepest, std::size_t{256} << 10) << "more than a default one has";
         this_fiber::for_each_worker_site(
             [&](const site_stats& s) { EXPECT_NE(s.key, site_key::at(where)); });
         EXPECT_EQ(this_fiber::worker_stacks("other").slots_opened, 0U);
