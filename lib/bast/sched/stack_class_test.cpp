@@ -258,6 +258,24 @@ TEST(StackClass, IO7_NeitherItsFibersNorOthersStarve) {
   EXPECT_GE(*std::ranges::min_element(ran), 50);
 }
 
+TEST(StackClass, IO7_WhoOnlyYieldsReachesTheNextRound) {
+  const stack_class_options classes[] = {deep()};
+  EXPECT_TRUE(run(
+      [] {
+        for (const bool is_pinned : {false, true}) {
+          for (const char* const name : {"deep", static_cast<const char*>(nullptr)}) {
+            bool has_run = false;
+            (void)spawn([&] { has_run = true; }, {.pinned = is_pinned, .stack = name});
+            int yields = 0;
+            test::yield_until([&] { return has_run || ++yields > 1000; });
+            EXPECT_LE(yields, 600) << is_pinned;
+            test::yield_until([&] { return has_run; });
+          }
+        }
+      },
+      {.workers = 1, .stack_classes = classes}));
+}
+
 TEST(StackClass, IdleWorkersTakeItsFibers) {
   const stack_class_options classes[] = {deep()};
   EXPECT_TRUE(run(

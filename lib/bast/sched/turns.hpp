@@ -42,7 +42,7 @@ namespace bast::inline BAST_ABI::internal {
 }
 
 [[gnu::always_inline]] inline void worker::yield() noexcept {
-  if (ready_.size() == 0 && unstarted_.size() == 0 && switches_ > 1) {
+  if (ready_.size() == 0 && unstarted_.size() == 0 && !may_start_own_ && switches_ > 1) {
     --switches_;
     return;
   }
