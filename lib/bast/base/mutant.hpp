@@ -107,7 +107,10 @@
   X(dropped_outcome_kept)        \
   X(late_guest_served)           \
   X(parked_cancelled_later)      \
-  X(pinned_is_taken)
+  X(pinned_is_taken)             \
+  X(half_batch_kept)             \
+  X(concurrent_waits)            \
+  X(stack_class_ignored)
 
 namespace bast::inline BAST_ABI::internal {
 

@@ -56,6 +56,8 @@ coro_block* worker::start_oldest() noexcept {
 }
 
 coro_block* worker::start_own() noexcept {
+  if (class_count_ != 0) [[unlikely]]
+    return start_own_of_classes();
   fiber_record& first = *own_;
   own_ = first.next;
   coro_block* const block = start(first, true);
@@ -75,6 +77,9 @@ coro_block* worker::steal() noexcept {
       // There may be work for one more.
       if (victim.unstarted_.size() != 0) tell_thieves();
       if (coro_block* const block = start(**stolen)) return block;
+    }
+    if (class_count_ != 0) [[unlikely]] {
+      if (coro_block* const block = steal_of_class(victim)) return block;
     }
   }
   return nullptr;
@@ -110,22 +115,24 @@ coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
   const auto stack = stacks().acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
     // Memory may never come back, and the others may wait for this one.
-    const bool may_wait = fibers_ != nullptr && stack.error() == errc::limit;
-    if (!may_wait && !stack_returns_) {
+    const bool may_wait = stack.error() == errc::limit && holds_default_stack();
+    if (!may_wait && !returns_stack_of(0)) {
       fail_start(f, stack.error());
     } else {
       wait_for_stack(f, is_own);
     }
     return nullptr;
   }
-  bind(f.block, **stack, (*stack)->top, enter);
-  attachment_of(f.block) = &root_;
-  f.started = {};
-  f.next = fibers_;
-  if (fibers_ != nullptr) fibers_->started.previous = &f;
-  fibers_ = &f;
+  begin_on(f, **stack);
   chosen_ = &f.block;
   return &f.block;
+}
+
+// As one that has yielded before its first line.
+void worker::submit_bound(fiber_record& f, slot& stack) noexcept {
+  count_spawn(f);
+  begin_on(f, stack);
+  ready_.append(f.block);
 }
 
 void worker::enter(arch::context* self) noexcept {
@@ -179,9 +186,7 @@ coro_block* worker::publish_to_own(fiber_record& f) noexcept {
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
   f.block.hooks.ended();
-  stacks().release(*std::exchange(f.block.stack, nullptr));
-  out_of_stacks_.store(false, std::memory_order_relaxed);
-  may_start_own_ = own_ != nullptr;
+  return_stack(*std::exchange(f.block.stack, nullptr), f.stack_class);
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {
     const no_suspension guard;  // I6

@@ -62,7 +62,8 @@ namespace bast::inline BAST_ABI::internal {
 }
 
 [[gnu::always_inline]] inline void worker::yield() noexcept {
-  if (ready_.size() == 0 && unstarted_.size() == 0 && switches_ > 1) [[unlikely]] {
+  if (ready_.size() == 0 && unstarted_.size() == 0 && !may_start_own_ && switches_ > 1)
+      [[unlikely]] {
     --switches_;
     return;
   }
@@ -76,6 +77,16 @@ namespace bast::inline BAST_ABI::internal {
   link.linked = false;
   me.started.wait = &link;
   return pick(nullptr, &me);
+}
+
+// It has a stack, and a place in the list.
+[[gnu::always_inline]] inline void worker::begin_on(fiber_record& f, slot& stack) noexcept {
+  bind(f.block, stack, stack.top, enter);
+  attachment_of(f.block) = &root_;
+  f.started = {};
+  f.next = fibers_;
+  if (fibers_ != nullptr) fibers_->started.previous = &f;
+  fibers_ = &f;
 }
 
 // As perform() of a join, without the generality: one object, one arm, and the root's token.

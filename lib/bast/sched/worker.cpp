@@ -29,14 +29,19 @@ result<void> worker::prepare() noexcept {
   return {};
 }
 
+// As in coro_pool: Valgrind repeats a push that faulted.
+void worker::prepare_options(stack_options& wanted) noexcept {
+  if constexpr (BAST_WITH_VALGRIND != 0) wanted.growth = stack_growth::demand;
+}
+
 result<void> worker::open() noexcept {
   if (auto ready = prepare_thread(); !ready) return ready;
   stack_options wanted = core_.options().stack;
-  // As in coro_pool: Valgrind repeats a push that faulted.
-  if constexpr (BAST_WITH_VALGRIND != 0) wanted.growth = stack_growth::demand;
+  prepare_options(wanted);
   stacks_.emplace();
   if (auto ready = stacks().init(wanted, core_.options().stacks_max); !ready) return ready;
   stacks().set_user(running_stack_of, this_thread.tag);
+  if (auto ready = open_classes(); !ready) return ready;
   const auto backend = epoll_backend::create();
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
@@ -74,6 +79,7 @@ void worker::close() noexcept {
   }
   remote_.flush();
   root_ = {};
+  close_classes();
   stacks_.reset();
   loop_.reset();
   if (backend_ != nullptr) epoll_backend::destroy(std::exchange(backend_, nullptr));
@@ -91,6 +97,16 @@ void worker::give_back(fiber_record& unused) noexcept {
   } else {
     unused.home->give_from_elsewhere(unused);
   }
+}
+
+// Counted before the first can run (core.hpp I1). Thieves are called once: one that finds more than
+// one fiber calls the next.
+void worker::submit_all(fiber_record* first, std::size_t count) noexcept {
+  for (const fiber_record* f = first; f != nullptr; f = f->next) count_spawn(*f);
+  const bool pushed =
+      unstarted_.push_all(count, [&first] { return std::exchange(first, first->next); });
+  BAST_CHECK(pushed, "a batch of fibers was submitted without room for it");
+  if (group_.count > 1) tell_thieves();
 }
 
 // --- the loop ------------------------------------------------------------------------------------
@@ -162,7 +178,11 @@ void worker::collect() noexcept {
   for (fiber_record* at = arriving_.take_oldest_first(); at != nullptr;) {
     fiber_record& f = *at;
     at = f.next;
-    offer(f);
+    if (f.stack_class != 0) {
+      offer_of_class(f);
+    } else {
+      offer(f);
+    }
   }
 }
 
@@ -184,7 +204,8 @@ bool worker::has_something() const noexcept {
 
 bool worker::group_has_unstarted() const noexcept {
   for (std::size_t i = 0; i < group_.count; ++i) {
-    if (core_.at(group_.first + i).unstarted_.size() != 0) return true;
+    const worker& each = core_.at(group_.first + i);
+    if (each.unstarted_.size() != 0 || each.classed_.size() != 0) return true;
   }
   return false;
 }

@@ -25,6 +25,8 @@
 //       not suspend that one: the destructors of what nobody takes, and on_unhandled.
 //   I7  A worker that has found no stack starts none and takes none until one of its own comes
 //       back. What it could not start stays where others may take it. It is no thief meanwhile.
+//       Fibers of stack classes have a deque of their own. One that has found no stack waits on
+//       this worker for one, with its class; those of other classes go on (stack_class.cpp).
 #pragma once
 
 #include "bast/cancel.hpp"
@@ -33,6 +35,7 @@
 #include "bast/sched/idle.hpp"
 #include "bast/sched/options.hpp"
 #include "bast/sched/slab.hpp"
+#include "bast/sched/stack_class.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 
@@ -111,19 +114,38 @@ class worker final : public executor {
   }
   runtime_core& core() const noexcept { return core_; }
   worker_group& group() const noexcept { return group_; }
-  /// Makes room for one more. False: no memory.
-  [[nodiscard]] bool reserve() noexcept { return unstarted_.reserve(); }
+  /// Makes room for `count` more. False: no memory.
+  [[nodiscard]] bool reserve(std::size_t count = 1) noexcept { return unstarted_.reserve(count); }
   /// After reserve(): the fiber is complete.
   [[gnu::always_inline]] void submit(fiber_record& f) noexcept {
     count_spawn(f);
     offer(f);
   }
-  /// The same, and no other worker takes it.
+  /// After reserve(): `count` complete fibers, chained by `next`, the oldest first.
+  void submit_all(fiber_record* first, std::size_t count) noexcept;
+  /// As submit(), and no other worker takes it.
   void submit_own(fiber_record& f) noexcept {
     count_spawn(f);
     keep(f);
     may_start_own_ = true;
   }
+  /// As submit(), a fiber of a stack class. Needs no reserve().
+  void submit_of_class(fiber_record& f) noexcept;
+  /// A complete fiber with a stack of this worker: it is ready.
+  void submit_bound(fiber_record& f, slot& stack) noexcept;
+  /// A stack on which nothing runs: those that wait for one are tried again.
+  void return_stack(slot& unused, std::uint8_t stack_class) noexcept {
+    if (stack_class != 0) [[unlikely]]
+      return return_stack_of_class(unused, stack_class);
+    stacks().release(unused);
+    out_of_stacks_.store(false, std::memory_order_relaxed);
+    may_start_own_ |= own_ != nullptr;
+  }
+  /// Of a class, 0 the default one.
+  stack_pool& stacks_of(std::uint8_t stack_class) noexcept;
+  /// Errors: those of stack_pool::acquire.
+  [[nodiscard]] result<slot*> acquire_stack(std::uint8_t stack_class, site_key site,
+                                            const char* name) noexcept;
   void count_spawn(const fiber_record& f) noexcept {
     spawned_.add();
     if (f.is_daemon) [[unlikely]]
@@ -189,7 +211,24 @@ class worker final : public executor {
   coro_block* resume(coro_block& ready) noexcept;
   coro_block* take_ready() noexcept;
   coro_block* start(fiber_record& f, bool is_own = false) noexcept;
+  void begin_on(fiber_record& f, slot& stack) noexcept;
   void wait_for_stack(fiber_record& f, bool is_own) noexcept;
+  static void prepare_options(stack_options& wanted) noexcept;
+  // stack_class.cpp
+  [[nodiscard]] result<void> open_classes() noexcept;
+  void close_classes() noexcept;
+  worker_stack_class& class_of(std::uint8_t stack_class) noexcept {
+    BAST_ASSERT(stack_class != 0 && stack_class <= class_count_);
+    return classes_[stack_class - 1];
+  }
+  void offer_of_class(fiber_record& unstarted) noexcept;
+  void keep_of_class(fiber_record& unstarted) noexcept;
+  coro_block* start_of_class(fiber_record& f, bool is_own) noexcept;
+  coro_block* start_own_of_classes() noexcept;
+  coro_block* steal_of_class(worker& victim) noexcept;
+  void return_stack_of_class(slot& unused, std::uint8_t stack_class) noexcept;
+  bool returns_stack_of(std::uint8_t stack_class) const noexcept;
+  bool holds_default_stack() const noexcept;
   bool has_stacks() const noexcept {
     // Relaxed: a hint for others; the fences of the group order it (I5).
     return !out_of_stacks_.load(std::memory_order_relaxed);
@@ -197,6 +236,7 @@ class worker final : public executor {
   coro_block* start_oldest() noexcept;
   coro_block* start_own() noexcept;
   void keep(fiber_record& unstarted) noexcept {
+    if (unstarted.stack_class != 0) return keep_of_class(unstarted);
     unstarted.next = nullptr;
     (own_ != nullptr ? last_own_->next : own_) = &unstarted;
     last_own_ = &unstarted;
@@ -254,7 +294,7 @@ class worker final : public executor {
   work_deque<fiber_record*> unstarted_;
   fiber_record* fibers_ = nullptr;  // started and not ended, the newest first
   // Unstarted, and for this worker alone, oldest first: main, and those that found no stack left,
-  // which are tried again when one comes back.
+  // which are tried again when one comes back. Those of stack classes are with their class.
   fiber_record* own_ = nullptr;
   fiber_record* last_own_ = nullptr;
   bool may_start_own_ = false;
@@ -271,12 +311,16 @@ class worker final : public executor {
   std::size_t next_victim_;
   epoll_backend* backend_ = nullptr;
   std::optional<event_loop> loop_;
+  worker_stack_class* classes_ = nullptr;  // of core's stack_classes(), from open() to close()
+  std::size_t class_count_ = 0;
+  std::size_t own_turn_ = 0;  // start_own_of_classes()
   root_registration registration_;
   // What the thread had before.
   executor* outer_scheduler_ = nullptr;
   void (*outer_recycle_)(coro_block&) noexcept = nullptr;
 
   // What others write.
+  work_deque<fiber_record*> classed_;  // as unstarted_, those of stack classes
   basic_inbox<fiber_record> arriving_;
   basic_inbox<ready_link> woken_;
   padded<basic_sleep_flag<os::real_atomics>> sleeps_;
