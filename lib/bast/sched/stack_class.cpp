@@ -94,7 +94,7 @@ coro_block* worker::start_of_class(fiber_record& f, bool is_own) noexcept {
 }
 
 // IO-7: the deques and the lists in turn, the oldest of each.
-coro_block* worker::start_own_of_classes() noexcept {
+coro_block* worker::start_in_turn() noexcept {
   const std::size_t turns = class_count_ + 3;
   coro_block* block = nullptr;
   for (std::size_t tried = 0; tried < turns && block == nullptr; ++tried) {

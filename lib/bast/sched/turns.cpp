@@ -45,7 +45,7 @@ coro_block* worker::pick_fairly() noexcept {
 
 coro_block* worker::start_oldest() noexcept {
   if (may_start_own_) [[unlikely]] {
-    if (coro_block* const block = start_own()) return block;
+    if (coro_block* const block = start_in_turn()) return block;
   }
   while (has_stacks()) {
     const auto oldest = group_.count == 1 ? unstarted_.take_oldest_unshared() : unstarted_.steal();
@@ -53,16 +53,6 @@ coro_block* worker::start_oldest() noexcept {
     if (coro_block* const block = start(**oldest)) return block;
   }
   return nullptr;
-}
-
-coro_block* worker::start_own() noexcept {
-  if (class_count_ != 0) [[unlikely]]
-    return start_own_of_classes();
-  fiber_record& first = *own_;
-  own_ = first.next;
-  coro_block* const block = start(first, true);
-  may_start_own_ = own_ != nullptr && has_stacks();
-  return block;
 }
 
 coro_block* worker::steal() noexcept {

@@ -263,5 +263,33 @@ TEST(Turns, IO7_TimersAreLookedAtOftenAmongFibersThatCompute) {
   EXPECT_LE(yields_until_second, 4);
 }
 
+void spawn_pinned_until(const bool& over, int& count) {
+  ++count;
+  if (!over && count < 100) {
+    EXPECT_TRUE(spawn([&] { spawn_pinned_until(over, count); }, {.pinned = true}));
+  }
+}
+
+TEST(Turns, IO7_AChainOfPinnedFibersDoesNotStarveOthers) {
+  bool has_run = false;
+  int pinned = 0;
+  EXPECT_TRUE(run(
+      [&] {
+        // No child of main: no pinned one hands its turn on to it.
+        bool is_spawned = false;
+        EXPECT_TRUE(spawn([&] {
+          EXPECT_TRUE(spawn([&] { has_run = true; }));
+          is_spawned = true;
+          test::yield_until([&] { return has_run; });
+        }));
+        test::yield_until([&] { return is_spawned; });
+        spawn_pinned_until(has_run, pinned);
+        test::yield_until([&] { return has_run; });
+      },
+      one_worker));
+  EXPECT_TRUE(has_run);
+  EXPECT_LT(pinned, 10);
+}
+
 }  // namespace
 }  // namespace bast

@@ -224,7 +224,7 @@ class worker final : public executor {
   void offer_of_class(fiber_record& unstarted) noexcept;
   void keep_of_class(fiber_record& unstarted) noexcept;
   coro_block* start_of_class(fiber_record& f, bool is_own) noexcept;
-  coro_block* start_own_of_classes() noexcept;
+  coro_block* start_in_turn() noexcept;
   coro_block* steal_of_class(worker& victim) noexcept;
   void return_stack_of_class(slot& unused, std::uint8_t stack_class) noexcept;
   bool returns_stack_of(std::uint8_t stack_class) const noexcept;
@@ -234,7 +234,6 @@ class worker final : public executor {
     return !out_of_stacks_.load(std::memory_order_relaxed);
   }
   coro_block* start_oldest() noexcept;
-  coro_block* start_own() noexcept;
   void keep(fiber_record& unstarted) noexcept {
     if (unstarted.stack_class != 0) return keep_of_class(unstarted);
     unstarted.next = nullptr;
@@ -313,7 +312,7 @@ class worker final : public executor {
   std::optional<event_loop> loop_;
   worker_stack_class* classes_ = nullptr;  // of core's stack_classes(), from open() to close()
   std::size_t class_count_ = 0;
-  std::size_t own_turn_ = 0;  // start_own_of_classes()
+  std::size_t own_turn_ = 0;  // start_in_turn()
   root_registration registration_;
   // What the thread had before.
   executor* outer_scheduler_ = nullptr;
