@@ -174,16 +174,42 @@ void use_records() {
   const test::joined_thread dropper([gone = std::move(kept_of_guest)] {});
 }
 
-TEST(Run, F16_EachRecordComesBack) {
+TEST(Run, EachRecordComesBack) {
   for (int i = 0; i < 20; ++i) use_records();
   const std::uint64_t before = record_bytes();
   for (int i = 0; i < 50; ++i) use_records();
   EXPECT_EQ(record_bytes(), before);
-  EXPECT_LT(test::heap_growth_of([] { EXPECT_TRUE(run([] { (void)spawn([] {}); })); }),
+}
+
+TEST(Run, FreesWhatItAllocated) {
+  static const fiber_local<std::string> bound_text;
+  struct large {
+    std::string text = std::string(100, 'l');
+    char more[100] = {};
+  };
+  const stack_class_options classes[] = {{.name = "deep"}};
+  EXPECT_LT(test::heap_growth_of([&] {
+              EXPECT_TRUE(run(
+                  [] {
+                    const auto bound = bound_text.bind(std::string(100, 'b')).value();
+                    const auto copies = [held = large()](auto...) { return held; };
+                    EXPECT_TRUE(spawn(copies)->join());
+                    EXPECT_TRUE(spawn(copies, {.stack = "deep"})->join());
+                    EXPECT_TRUE(concurrent(copies)->join());
+                    EXPECT_TRUE(async(copies).join());
+                    (void)async(copies).is_done();
+                    (void)spawn(copies);
+                    (void)spawn_batch(3, copies);
+                    EXPECT_FALSE(spawn(copies, {.pool = "nowhere"}));
+                    EXPECT_TRUE(runtime_handle::current()->spawn(copies));
+                  },
+                  {.workers = 1, .stack_classes = classes}));
+              EXPECT_TRUE(async([] { return large(); }).join());
+            }),
             test::heap_caches);
 }
 
-TEST(Run, F16_RecordsFromElsewhereAreUsedAgainWithinARun) {
+TEST(Run, RecordsFromElsewhereAreUsedAgainWithinARun) {
   const pool_options pools[] = {{.name = "other"}};
   EXPECT_TRUE(run(
       [] {

@@ -76,7 +76,7 @@ TEST(RecordSlab, I1_WhatComesFromElsewhereIsTakenAgain) {
   record_slab::end(slab);
 }
 
-TEST(RecordSlab, F3_AGenerationEndsWithItsUse) {
+TEST(RecordSlab, AGenerationEndsWithItsUse) {
   record_slab* const slab = make_slab();
   fiber_record& one = *slab->take();
   std::uint32_t generation = generation_of(one.block.tag);
@@ -102,7 +102,7 @@ TEST(RecordSlab, F3_AGenerationEndsWithItsUse) {
   expect_free();
 }
 
-TEST(RecordSlab, F3_TheLastGenerationIsFollowedByTheFirst) {
+TEST(RecordSlab, TheLastGenerationIsFollowedByTheFirst) {
   record_slab* const slab = make_slab();
   fiber_record& one = *slab->take();
   one.block.tag = make_tag(generation_max, 0, coro_state::ready);
