@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bast/io/time.hpp"
+#include "bast/testing/heap_growth.hpp"
 #include "bast/testing/in_child.hpp"
 #include "bast/testing/joined_thread.hpp"
 #include "bast/testing/manual_backend.hpp"
@@ -199,6 +200,16 @@ TEST_F(Blocking, IO10_AnAbandonedCallReturnsAtOnceAndItsResultEndsInThePool) {
   EXPECT_EQ(pool->stats().abandoned, 0U);
   EXPECT_NE(ended_on, std::thread::id());
   EXPECT_NE(ended_on, std::this_thread::get_id());
+}
+
+TEST(BlockingLife, FreesWhatItAllocated) {
+  EXPECT_LT(test::heap_growth_of([] {
+              auto pool = thread_pool::create({.threads_max = 1}).value();
+              const std::string text(100, 't');
+              EXPECT_EQ(blocking([text] { return text; }, {.pool = &pool}), text);
+              EXPECT_TRUE(pool.submit([text] { (void)text; }));
+            }),
+            test::heap_caches);
 }
 
 TEST_F(Blocking, ALimitIsNamed) {

@@ -173,6 +173,23 @@ TEST_F(EpollBackend, WhatIsWatchedNoMoreEndsNoWait) {
   EXPECT_FALSE(ends_a_wait(*all));
 }
 
+TEST_F(EpollBackend, WhatIsBehindTheReservedOnesIsRefused) {
+  // Room is made by doubling: for 1024 here. None of these is open.
+  ASSERT_TRUE(all->reserve(1000));
+  test_watch last(1023);
+  const auto closed = all->watch(last);
+  ASSERT_FALSE(closed);
+  EXPECT_NE(closed.error(), errc::bad_state) << "the kernel refuses it";
+  for (const int fd : {-1, 1024, 1025, 100'000}) {
+    test_watch behind(fd);
+    const auto refused = all->watch(behind);
+    ASSERT_FALSE(refused) << fd;
+    EXPECT_EQ(refused.error(), errc::bad_state) << fd;
+    EXPECT_STREQ(refused.error().detail(), "not reserved") << fd;
+  }
+  EXPECT_EQ(all->reserve(-1).error(), errc::invalid);
+}
+
 TEST(EpollBackendLife, FreesWhatItAllocated) {
   EXPECT_LT(test::heap_growth_of([] {
               epoll_backend* const one = epoll_backend::create().value();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -45,6 +46,24 @@ TEST_F(EventLoop, IO5_ATurnSleepsUntilTheFirstTimerAndCallsWhatHasExpired) {
   EXPECT_EQ(order, (std::vector{1, 2}));
   EXPECT_EQ(loop.turn(no_deadline_ns), 0U);
   EXPECT_EQ(outside.stuck(), 1U);
+}
+
+TEST_F(EventLoop, IO5_ATurnSleepsUntilTheEarlierOfItsTimeAndTheFirstTimer) {
+  EXPECT_EQ(loop.turn(1500), 0U);
+  EXPECT_EQ(loop.now_ns(), 1500U) << "no timer";
+  std::size_t calls = 0;
+  for (const std::uint64_t due : {2000U, 3000U, 4000U}) {
+    loop.arm(first, due);
+    const std::uint64_t until = due - 1 + calls;
+    const std::uint64_t end = std::min(due, until);
+    EXPECT_EQ(loop.turn(until), end == due ? 1U : 0U);
+    EXPECT_EQ(loop.now_ns(), end) << "one before, at and one after it";
+    if (end != due) {
+      EXPECT_EQ(loop.turn(no_deadline_ns), 1U);
+    }
+    EXPECT_EQ(loop.now_ns(), due);
+    EXPECT_EQ(order.size(), ++calls);
+  }
 }
 
 TEST_F(EventLoop, IO5_EqualDeadlinesComeInTheOrderOfArmingAndPastOnesInTheNextTurn) {
