@@ -35,8 +35,8 @@ class sched_machine {
 
   /// The first complaint, or nothing.
   std::string run();
-  /// Which scripts ran and ended: the same in each life. The rest depends on who runs when, and that
-  /// on the clock (IO-7: rounds, and looks at timers).
+  /// Which scripts ran and ended: the same in each life. The rest depends on who runs when, and
+  /// that on the clock (IO-7: rounds, and looks at timers).
   std::string seen() const;
 
  private:

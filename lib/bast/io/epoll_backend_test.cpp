@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,7 +14,6 @@
 #include <vector>
 
 #include "bast/testing/asleep.hpp"
-#include "bast/testing/heap_growth.hpp"
 #include "bast/testing/in_child.hpp"
 #include "bast/testing/joined_thread.hpp"
 
@@ -129,75 +127,6 @@ TEST_F(EpollBackend, WhatIsUnwatchedLeavesTheOtherDirection) {
   send(peer.get());
   EXPECT_EQ(look(), 1U);
   EXPECT_EQ(reads.reports, 1U);
-}
-
-/// True if a wait would end at once, be it in vain.
-bool ends_a_wait(const epoll_backend& all) {
-  pollfd asked{.fd = all.fd(), .events = POLLIN, .revents = 0};
-  return ::poll(&asked, 1, 0) == 1;
-}
-
-TEST_F(EpollBackend, WhatIsWatchedNoMoreEndsNoWait) {
-  test_watch reads(mine.get());
-  test_watch writes(mine.get(), os::readiness::writable);
-  // The only direction.
-  ASSERT_TRUE(watch(reads));
-  all->unwatch(reads);
-  send(peer.get());
-  EXPECT_FALSE(ends_a_wait(*all));
-  ASSERT_TRUE(watch(reads));
-  EXPECT_TRUE(ends_a_wait(*all));
-  EXPECT_EQ(look(), 1U);
-  EXPECT_FALSE(ends_a_wait(*all)) << "reported";
-  // One of two, and then the other.
-  receive(mine.get());
-  ASSERT_TRUE(watch(reads));
-  ASSERT_TRUE(watch(writes));
-  EXPECT_TRUE(ends_a_wait(*all)) << "it is writable";
-  all->unwatch(writes);
-  EXPECT_FALSE(ends_a_wait(*all));
-  send(peer.get());
-  EXPECT_TRUE(ends_a_wait(*all));
-  all->unwatch(reads);
-  EXPECT_FALSE(ends_a_wait(*all));
-  ASSERT_TRUE(watch(writes));
-  EXPECT_TRUE(ends_a_wait(*all));
-  EXPECT_EQ(look(), 1U);
-  EXPECT_EQ(writes.reports, 1U);
-  EXPECT_EQ(reads.reports, 1U);
-  EXPECT_FALSE(ends_a_wait(*all));
-  // A wake that was taken.
-  all->wake();
-  EXPECT_TRUE(ends_a_wait(*all));
-  EXPECT_EQ(look(), 0U);
-  EXPECT_FALSE(ends_a_wait(*all));
-}
-
-TEST_F(EpollBackend, WhatIsBehindTheReservedOnesIsRefused) {
-  // Room is made by doubling: for 1024 here. None of these is open.
-  ASSERT_TRUE(all->reserve(1000));
-  test_watch last(1023);
-  const auto closed = all->watch(last);
-  ASSERT_FALSE(closed);
-  EXPECT_NE(closed.error(), errc::bad_state) << "the kernel refuses it";
-  for (const int fd : {-1, 1024, 1025, 100'000}) {
-    test_watch behind(fd);
-    const auto refused = all->watch(behind);
-    ASSERT_FALSE(refused) << fd;
-    EXPECT_EQ(refused.error(), errc::bad_state) << fd;
-    EXPECT_STREQ(refused.error().detail(), "not reserved") << fd;
-  }
-  EXPECT_EQ(all->reserve(-1).error(), errc::invalid);
-}
-
-TEST(EpollBackendLife, FreesWhatItAllocated) {
-  EXPECT_LT(test::heap_growth_of([] {
-              epoll_backend* const one = epoll_backend::create().value();
-              EXPECT_TRUE(one->reserve(3));
-              EXPECT_TRUE(one->reserve(3000));
-              epoll_backend::destroy(one);
-            }),
-            test::heap_caches);
 }
 
 TEST_F(EpollBackend, AHangUpEndsBoth) {
