@@ -199,7 +199,10 @@ TEST(Turns, IO7_TheBudgetOfOpsBeginsAnewWithEachTurn) {
         const auto ops_until_a_yield = [&] {
           const int before = other_ran;
           std::uint32_t ops = 0;
-          for (; other_ran == before; ++ops) EXPECT_TRUE(perform(always(1)));
+          while (other_ran == before) {
+            EXPECT_TRUE(perform(always(1)));
+            ++ops;
+          }
           return ops;
         };
         const std::uint32_t all = worker::ops_max + 1;
