@@ -12,9 +12,16 @@ namespace bast::inline BAST_ABI::internal {
 
 // --- the choice ----------------------------------------------------------------------------------
 
-coro_block* worker::pick_slowly(coro_block* woken) noexcept {
+// A look between two fibers does not change who is next: its time depends on the clock, and the same
+// program takes the same turns on a slow machine (F-13).
+coro_block* worker::pick_slowly(coro_block* woken, const fiber_record* parent) noexcept {
+  if (switches_ <= 0) {
+    woken_before_look_ = woken;
+    parent_before_look_ = parent;
+    return nullptr;
+  }
   if (woken != nullptr) ready_.append(*woken);
-  return switches_ > 0 ? pick_fairly() : nullptr;
+  return pick_fairly();
 }
 
 coro_block* worker::start_newest() noexcept {
@@ -31,7 +38,6 @@ coro_block* worker::pick_fairly() noexcept {
     }
     round_ = -1;
     turns_ = turns_max;
-    round_ns_ = looked_ns_;
     if (coro_block* const block = start_oldest()) return block;
   }
   while (true) {
@@ -76,7 +82,8 @@ coro_block* worker::steal() noexcept {
 }
 
 bool worker::run_one() noexcept {
-  coro_block* const next = pick(nullptr, nullptr);
+  coro_block* const next =
+      pick(std::exchange(woken_before_look_, nullptr), std::exchange(parent_before_look_, nullptr));
   if (next == nullptr) return false;
   run(*next, this_thread, running_here(next->tag));
   chosen_ = nullptr;

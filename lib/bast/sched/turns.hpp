@@ -36,10 +36,8 @@ namespace bast::inline BAST_ABI::internal {
 // Returns null: back to the loop.
 [[gnu::always_inline]] inline coro_block* worker::pick(coro_block* woken,
                                                        const fiber_record* parent) noexcept {
-  --turns_;
-  --switches_;
-  if (switches_ <= 0 || turns_ <= 0) [[unlikely]]
-    return pick_slowly(woken);
+  if (--switches_ <= 0 || --turns_ <= 0) [[unlikely]]
+    return pick_slowly(woken, parent);
   if (woken != nullptr) return resume(*woken);
   if (parent != nullptr) {
     const auto child = unstarted_.newest();
@@ -65,6 +63,7 @@ namespace bast::inline BAST_ABI::internal {
   if (ready_.size() == 0 && unstarted_.size() == 0 && !may_start_own_ && switches_ > 1)
       [[unlikely]] {
     --switches_;
+    --turns_;
     return;
   }
   ready_.append(*chosen_);
