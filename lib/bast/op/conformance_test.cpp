@@ -107,6 +107,9 @@ TEST(OpConformanceSuite, NoticesOpsThatAreWrong) {
 #endif
   using wrong_loss = op_checks<drops_when_it_loses>;
   EXPECT_GT(failures_of<drops_when_it_loses>(&wrong_loss::a_cancel_takes_nothing_from_a_commit), 0);
+  EXPECT_GT(failures_of<drops_when_it_loses>(
+                &wrong_loss::what_a_cancelled_perform_was_woken_for_is_passed_on),
+            0);
   using wrong_memory = op_checks<allocates>;
   EXPECT_GT(failures_of<allocates>(&wrong_memory::nothing_is_allocated_once_it_waits), 0);
   using wrong_links = op_checks<links_early>;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cfenv>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -290,6 +291,58 @@ TEST(LonePerform, WhereNoneMayWaitItIsRefused) {
        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): called through
        .unhandled = {.take = untaken, .context = const_cast<void*>(static_cast<const void*>(&waits))}}));
   EXPECT_EQ(refused, std::vector<std::optional<errc>>(4, errc::bad_state));
+}
+
+// A coroutine that is resumed there would suspend the thread's loop, or the code that may not.
+TEST(LonePerform, WhereNoneMayWaitACoroutineIsRefusedToo) {
+  EXPECT_TRUE(run(
+      [] {
+        auto pool = coro_pool::create().value();
+        once_event never_fired;
+        int refused = 0;
+        const auto waits = [&] {
+          auto inner = pool.make([&] {
+                             EXPECT_EQ(kind_of(perform(never_fired.happened())), errc::bad_state);
+                             for (std::uint32_t i = 0; i <= worker::ops_max; ++i) {
+                               EXPECT_EQ(kind_of(perform(always())), errc::bad_state);
+                             }
+                             ++refused;
+                           }).value();
+          EXPECT_FALSE(inner.resume().failed());
+          EXPECT_EQ(inner.state(), coro_state::finished);
+        };
+        // The loop of the worker calls it.
+        once_event called;
+        timed_call timed([&]() noexcept {
+          waits();
+          called.fire();
+        });
+        EXPECT_TRUE(timed.call_after(1us));
+        EXPECT_TRUE(perform(called.happened()));
+        // What a fiber calls, and may not suspend it.
+        const auto source = cancel_source::create().value();
+        const cancel_callback callback(source.token(), [&]() noexcept { waits(); });
+        source.cancel();
+        EXPECT_EQ(refused, 2);
+        // A fiber-local that ends on the worker's own stack, or on that of another fiber.
+        struct waits_at_the_end {
+          const std::function<void()>* run;
+          ~waits_at_the_end() { (*run)(); }
+        };
+        const std::function<void()> function = waits;
+        static fiber_local<std::shared_ptr<waits_at_the_end>> local;
+        once_event go;
+        {
+          auto value = std::make_shared<waits_at_the_end>(&function);
+          const auto bound = local.bind(std::move(value)).value();
+          (void)spawn([&] { EXPECT_TRUE(perform(go.happened())); });
+        }
+        test::yield_until([&] { return go.waiting() == 1; });
+        go.fire();
+        let_others_run();
+        EXPECT_EQ(refused, 3);
+      },
+      {.workers = 1}));
 }
 
 TEST(LonePerform, O10_AWrapMayWait) {

@@ -160,8 +160,9 @@ ready_link* worker::publish_to_own(fiber_record& f) noexcept {
     auto& who = static_cast<waiter&>(*joiner->who);
     // Of a plain one nobody else can end the wait: the join_lock is held, on its own thread.
     const bool committed =
-        who.link().is_plain ? who.commit_here(joiner->armed, joiner->arm)
-                            : commit_alone(who, joiner->armed, joiner->arm) == pairing::committed;
+        who.link().is_plain
+            ? who.commit_here(joiner->armed, joiner->arm) || BAST_MUTANT(cancelled_joiner_resumed)
+            : commit_alone(who, joiner->armed, joiner->arm) == pairing::committed;
     f.joiners = nullptr;
     joiner->linked = false;
     if (committed) {
@@ -251,7 +252,7 @@ coro_block* worker::depart(ready_link& who) noexcept { return leave(who); }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
   who.parked = false;
-  if (woken) ready_.remove(who);
+  if (woken && !BAST_MUTANT(withdrawn_fiber_resumed)) ready_.remove(who);
 }
 
 void worker::relent() {

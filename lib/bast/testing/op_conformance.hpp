@@ -204,6 +204,17 @@ class op_checks {
     if (committed_ == 0) expect_one_left();
     EXPECT_EQ(poll(make()).has_value(), Subject::stays_ready);
   }
+  // Y-4: one that waits behind it can use what it has not.
+  void what_a_cancelled_perform_was_woken_for_is_passed_on() {
+    auto first = wait_cancellably();
+    auto second = wait();
+    ready();
+    place_.cancel();
+    settle();
+    EXPECT_GE(committed_, 1) << "a wake was lost";
+    EXPECT_EQ(waiting(), Subject::stays_ready || cancelled_ == 1 ? 0U : 1U);
+    EXPECT_EQ(poll(make()).has_value(), Subject::stays_ready);
+  }
   // C-11, with another arm.
   void an_arm_that_loses_takes_nothing() {
     rendezvous<int> gate;

@@ -222,6 +222,9 @@ TYPED_TEST_P(OpConformanceInFibers, O14_APollLeavesNothing) { this->checks.a_pol
 TYPED_TEST_P(OpConformanceInFibers, O17_NothingIsAllocatedOnceItWaits) {
   this->checks.nothing_is_allocated_once_it_waits();
 }
+TYPED_TEST_P(OpConformanceInFibers, Y4_WhatACancelledPerformWasWokenForIsPassedOn) {
+  this->checks.what_a_cancelled_perform_was_woken_for_is_passed_on();
+}
 TYPED_TEST_P(OpConformanceInFibers, Y14_TheObjectMayEndWhenTheOpHasCommitted) {
   check_the_object_may_end_in_fibers<TypeParam>(100);
 }
@@ -232,6 +235,6 @@ REGISTER_TYPED_TEST_SUITE_P(OpConformanceInFibers, O1_BuildingDoesNothing,
                             C11_ACancelledPerformHasNotHappened, C11_ACancelTakesNothingFromACommit,
                             C11_OfTwoWorkersACancelLosesNothing, O14_APollLeavesNothing,
                             O17_NothingIsAllocatedOnceItWaits,
-                            Y14_TheObjectMayEndWhenTheOpHasCommitted);
+                            Y4_WhatACancelledPerformWasWokenForIsPassedOn, Y14_TheObjectMayEndWhenTheOpHasCommitted);
 
 }  // namespace bast::test
