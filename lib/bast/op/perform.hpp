@@ -127,11 +127,12 @@ class lone_performance {
       if (performer_.restart(all_) || home_.plain_attachment()->token.is_cancelled()) return;
     }
   }
-  /// Null: failure() says why. Only after finish(): a leaf that was linked, and failed then, may have
-  /// been committed by a peer.
+  /// Null: failure() says why. Only after finish(): a peer may have committed a leaf that was
+  /// linked, and failed then.
   const leaf* chosen() const noexcept { return performer_.chosen(); }
   [[gnu::noinline]] error failure() const {
     if (performer_.has_failed()) return performer_.failure();
+    BAST_ASSERT(home_.plain_attachment()->token.is_cancelled());
     return home_.plain_attachment()->token.check("perform").error();
   }
   bool has_waited() const noexcept { return has_waited_; }

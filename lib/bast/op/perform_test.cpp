@@ -230,12 +230,12 @@ struct held_frame {
 };
 
 /// A frame of which nothing is written, and no call but the one writes below it: a peer would write
-/// there. __atomic: without optimisation, the functions of std::atomic are calls.
+/// there. By builtins: without optimisation, the functions of std::atomic are calls.
 [[gnu::noinline]] void hold_touched_frame(held_frame& of) {
   auto* const lowest = static_cast<std::byte*>(__builtin_alloca(64 << 10));
   internal::touch_stack();
-  __atomic_store_n(&of.lowest, lowest, __ATOMIC_RELEASE);
-  while (!__atomic_load_n(&of.is_seen, __ATOMIC_ACQUIRE)) {
+  __atomic_store_n(&of.lowest, lowest, __ATOMIC_SEQ_CST);
+  while (!__atomic_load_n(&of.is_seen, __ATOMIC_SEQ_CST)) {
   }
 }
 
@@ -246,10 +246,10 @@ TEST_F(Perform, D2_WhatAPeerMayWriteToIsOpen) {
     const test::joined_thread peer([&] {
       std::byte* lowest = nullptr;
       for (backoff wait; lowest == nullptr; wait.pause()) {
-        lowest = __atomic_load_n(&frame.lowest, __ATOMIC_ACQUIRE);
+        lowest = __atomic_load_n(&frame.lowest, __ATOMIC_SEQ_CST);
       }
       is_open = find_stack(lowest).open_low <= lowest;
-      __atomic_store_n(&frame.is_seen, true, __ATOMIC_RELEASE);
+      __atomic_store_n(&frame.is_seen, true, __ATOMIC_SEQ_CST);
     });
     auto holder = begin([&] { hold_touched_frame(frame); });
   }

@@ -12,11 +12,15 @@
 //   INSTANTIATE_TYPED_TEST_SUITE_P(Latch, OpConformance, latch_subject);
 //
 //   make_ready   lets one perform of the op commit; if the object then `stays_ready`, all of them.
-//                Called on any thread, and in coroutines. May perform an op itself, and so wait,
-//                but not while a perform of the op waits. Ends early when it is cancelled.
+//                Called on any thread, and in coroutines and fibers. May perform an op itself, and
+//                so wait, but not while a perform of the op waits. Ends early when it is cancelled.
 //   waiting      how many nodes of the op's leaves are linked.
 //
+// If a subject has `keeps_what_is_ready`, its make_ready never waits, and what it has made ready is
+// lost to no cancel.
+//
 // op_conformance_threads.hpp has the checks that need more threads; include that one for both.
+// op_conformance_fibers.hpp has the suite for performs in fibers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,8 +37,8 @@
 
 namespace bast::test {
 
-/// Where the performs of the checks wait: coroutines that a ready_queue resumes. op_conformance_fibers
-/// has another one. A handle that is destroyed ends its body, which then waits no more.
+/// Where the performs of the checks wait: in coroutines that a ready_queue resumes. The fibers are
+/// elsewhere (op_conformance_fibers.hpp). A handle that is destroyed ends the wait of its body.
 class loop_place {
  public:
   using handle = coro<>;
@@ -59,10 +63,11 @@ class loop_place {
 
  private:
   coro<> begin_under(const cancel_token& token, std::function<void()> body) {
-    coro<> made = pool_.make([&token, body = std::move(body)] {
-                         const cancel_binding governed(token);
-                         body();
-                       })
+    coro<> made = pool_
+                      .make([&token, body = std::move(body)] {
+                        const cancel_binding governed(token);
+                        body();
+                      })
                       .value();
     EXPECT_FALSE(made.resume().failed());
     return made;

@@ -218,7 +218,9 @@ TYPED_TEST_P(OpConformanceInFibers, C11_ACancelTakesNothingFromACommit) {
 TYPED_TEST_P(OpConformanceInFibers, C11_OfTwoWorkersACancelLosesNothing) {
   check_cancelled_fibers<TypeParam>(100);
 }
-TYPED_TEST_P(OpConformanceInFibers, O14_APollLeavesNothing) { this->checks.a_poll_leaves_nothing(); }
+TYPED_TEST_P(OpConformanceInFibers, O14_APollLeavesNothing) {
+  this->checks.a_poll_leaves_nothing();
+}
 TYPED_TEST_P(OpConformanceInFibers, O17_NothingIsAllocatedOnceItWaits) {
   this->checks.nothing_is_allocated_once_it_waits();
 }
@@ -235,6 +237,7 @@ REGISTER_TYPED_TEST_SUITE_P(OpConformanceInFibers, O1_BuildingDoesNothing,
                             C11_ACancelledPerformHasNotHappened, C11_ACancelTakesNothingFromACommit,
                             C11_OfTwoWorkersACancelLosesNothing, O14_APollLeavesNothing,
                             O17_NothingIsAllocatedOnceItWaits,
-                            Y4_WhatACancelledPerformWasWokenForIsPassedOn, Y14_TheObjectMayEndWhenTheOpHasCommitted);
+                            Y4_WhatACancelledPerformWasWokenForIsPassedOn,
+                            Y14_TheObjectMayEndWhenTheOpHasCommitted);
 
 }  // namespace bast::test

@@ -158,6 +158,7 @@ REGISTER_TYPED_TEST_SUITE_P(OpConformance, O1_BuildingDoesNothing, O2_OneReadine
                             C11_ACancelTakesNothingFromACommit, O14_APollLeavesNothing,
                             O16_ThreadsCommitAsMuchAsIsReady, O17_NothingIsAllocatedOnceItWaits,
                             F12_AReleasedPerformLeavesNothing,
-                            Y4_WhatACancelledPerformWasWokenForIsPassedOn, Y14_TheObjectMayEndWhenTheOpHasCommitted);
+                            Y4_WhatACancelledPerformWasWokenForIsPassedOn,
+                            Y14_TheObjectMayEndWhenTheOpHasCommitted);
 
 }  // namespace bast::test
