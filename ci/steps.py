@@ -125,7 +125,8 @@ def quick(*layers):
 def labels(name):
     """the tests of a preset that a step of `test` runs"""
     # Compiler refusals and failing kernel calls are tested by `dev`.
-    return test_labels("ctest.log", name, LABELS[name].split(), "-E", "^nodiscard|^fuzz.*faults")
+    return test_labels("ctest.log", name, LABELS[name].split(), "-E",
+                       "^nodiscard|^refusals|^fuzz.*faults")
 
 
 def tree_hash():

@@ -62,6 +62,10 @@ function(bast_script_tests)
     COMMAND "${PROJECT_SOURCE_DIR}/ci/nodiscard" "${CMAKE_CXX_COMPILER}" ${flags})
   set_tests_properties(nodiscard.X8_ignoring_a_result_does_not_build PROPERTIES
     TIMEOUT 120 LABELS base)
+  add_test(NAME refusals.what_a_fiber_cannot_hold_does_not_build
+    COMMAND "${PROJECT_SOURCE_DIR}/ci/refusals" "${CMAKE_CXX_COMPILER}" ${flags})
+  set_tests_properties(refusals.what_a_fiber_cannot_hold_does_not_build PROPERTIES
+    TIMEOUT 120 LABELS sched)
 
   # Notes are read from a static library, and not from the bitcode of link-time optimisation.
   get_target_property(type bast_core TYPE)

@@ -163,7 +163,7 @@ TEST(LockfreeOrders, TwoPopFromAnMpmcRing) { expect_all_orders(one_pushes_two_po
 
 using deque = basic_work_deque<int, 2, model_atomics>;
 
-/// The owner runs `script`, 'p'ush or 't'ake, and each thief steals so many times.
+/// The owner runs `script`, 'p'ush, 'b'atch of three or 't'ake; each thief steals so many times.
 template <class Deque = deque>
 void shares(world& w, const std::string& script, int thieves, int steals) {
   Deque d;
@@ -173,6 +173,8 @@ void shares(world& w, const std::string& script, int thieves, int steals) {
     for (const char c : script) {
       if (c == 'p') {
         w.check(d.push(pushed++), "there is memory");
+      } else if (c == 'b') {
+        w.check(d.push_all(3, [&] { return pushed++; }), "there is memory");
       } else if (const auto value = d.pop()) {
         got.push_back(*value);
       }
@@ -207,6 +209,23 @@ TEST(LockfreeOrders, ADequeGivesItsLastValueOnce) {
 TEST(LockfreeOrders, ADequeGrowsUnderItsThieves) {
   expect_all_orders([](world& w) { shares(w, "pppt", 1, 2); });
   expect_all_orders([](world& w) { shares(w, "ppp", 2, 1); });
+}
+TEST(LockfreeOrders, ADequeGivesEachValueOfABatchOnce) {
+  expect_all_orders([](world& w) { shares(w, "bt", 1, 2); });
+  expect_all_orders([](world& w) { shares(w, "pb", 2, 1); });
+}
+TEST(LockfreeOrders, ABatchIsInADequeAsAWhole) {
+  expect_all_orders([](world& w) {
+    deque d;
+    w.spawn([&] {
+      int next = 0;
+      w.check(d.push_all(3, [&] { return next++; }), "there is memory");
+    });
+    w.spawn([&] {
+      if (d.steal()) w.check(d.steal() == 1 && d.steal() == 2, "all are there with the first");
+    });
+    w.run();
+  });
 }
 
 // The mistakes that were published, and found by other checkers (Norris and Demsky, "CDSChecker",

@@ -32,6 +32,7 @@ constexpr const char* words_of(errc code) noexcept {
     case errc::io: return "system error";
     case errc::would_block: return "would block";
     case errc::failed_exit: return "the program failed";
+    case errc::concurrency_unavailable: return "concurrency unavailable";
   }
   return "unknown error";
 }

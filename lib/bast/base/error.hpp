@@ -50,6 +50,7 @@ enum class errc : int {
   io,              // any other errno; the error holds it
   would_block,     // EAGAIN: not now, and the call does not wait
   failed_exit,     // process: a program exited with a code other than 0, or a signal ended it
+  concurrency_unavailable,  // sched: it cannot be promised that the function runs beside others
 };
 
 /// The category of `errc`. Conditions: cancelled is std::errc::operation_canceled, timed_out is

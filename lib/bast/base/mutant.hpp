@@ -102,6 +102,7 @@
   X(wake_flag_kept)              \
   X(turn_not_inherited)          \
   X(ready_ops_without_end)       \
+  X(paced_by_count_alone)        \
   X(untaken_failure_forgotten)   \
   X(dropped_outcome_kept)        \
   X(late_guest_served)           \
@@ -109,7 +110,10 @@
   X(cancelled_joiner_resumed)    \
   X(withdrawn_fiber_resumed)     \
   X(parked_cancelled_later)      \
-  X(pinned_is_taken)
+  X(pinned_is_taken)             \
+  X(half_batch_kept)             \
+  X(concurrent_waits)            \
+  X(stack_class_ignored)
 
 namespace bast::inline BAST_ABI::internal {
 

@@ -46,9 +46,9 @@ namespace bast::inline BAST_ABI::internal {
 template <class Atomics>
 struct basic_ready_link {
   coro_block* coroutine = nullptr;
-  void* fiber = nullptr;     // the scheduler's: whose wait it is
-  bool cancellable = false;  // its scheduler may cancel it; set by the owner before wait()
-  bool is_plain = false;     // only that and one object end the wait; as above
+  coro_block* chosen = nullptr;  // `coroutine`, or the one of a scheduler in whose nest it is
+  bool cancellable = false;      // its scheduler may cancel it; set by the owner before wait()
+  bool is_plain = false;         // only that and one object end the wait; as above
   // From here on owned by the executor.
   bool parked = false;
   bool linked = false;
@@ -97,6 +97,8 @@ class executor {
   bool runs_plainly(const coro_block* running) const noexcept {
     return running != nullptr && running == chosen_ && attachment_of(*running) == plain_attachment_;
   }
+  /// The coroutine that this executor runs, in whose nest the current one is.
+  coro_block* chosen() const noexcept { return chosen_; }
   const coro_attachment* plain_attachment() const noexcept { return plain_attachment_; }
 
  protected:
@@ -323,7 +325,9 @@ class waiter : public basic_waiter<os::real_atomics, executor> {
                                           const executor* home = executor_here()) noexcept;
   /// Requires that check() succeeded.
   explicit waiter(executor* home = executor_here()) noexcept
-      : basic_waiter(home, this_thread.current) {}
+      : basic_waiter(home, this_thread.current) {
+    if (home != nullptr) link().chosen = home->chosen();
+  }
   /// The executor of the running coroutine: the scheduler that runs it, or the latest ready_queue
   /// of the thread. Null if there is none, or outside a coroutine.
   static executor* executor_here() noexcept;

@@ -64,7 +64,7 @@ class basic_work_deque {
     // Acquire: pairs with the exchange in steal(). The thief has read the cell that is used again.
     const std::size_t top = top_->load(std::memory_order_acquire);
     if (cells == nullptr || bottom - top == cells->capacity) {
-      cells = grow(cells, top, bottom);
+      cells = grow(cells, top, bottom, 1);
       if (cells == nullptr) return false;
     }
     // Relaxed: published by the next store.
@@ -74,16 +74,34 @@ class basic_work_deque {
     return true;
   }
 
-  /// The owner. Makes room for one more, so that the next push() succeeds. False if there is no
-  /// memory.
-  [[nodiscard]] bool reserve() {
+  /// The owner. Pushes `count` values, which `next()` returns, the oldest first: at no time are
+  /// only some of them there. False as of push(); then `next` was not called. It may not throw, or
+  /// use the deque. Memory ordering: as push().
+  template <class Next>
+  [[nodiscard]] bool push_all(std::size_t count, Next next) {
+    if (!reserve(count)) return false;
+    // Relaxed: only the owner writes these. I1
+    const std::size_t bottom = bottom_->load(std::memory_order_relaxed);
+    array* const cells = array_->load(std::memory_order_relaxed);
+    // Relaxed: published by the next store.
+    for (std::size_t i = 0; i < count; ++i) {
+      cells->at(bottom + i).store(next(), std::memory_order_relaxed);
+    }
+    // Release: pairs with the load of bottom_ in steal().
+    bottom_->store(bottom + count, std::memory_order_release);
+    return true;
+  }
+
+  /// The owner. Makes room for `count` more, so that the next push() or push_all() of them
+  /// succeeds. False if there is no memory.
+  [[nodiscard]] bool reserve(std::size_t count = 1) {
     // As in push().
     const std::size_t bottom = bottom_->load(std::memory_order_relaxed);
     array* const cells = array_->load(std::memory_order_relaxed);
     // Acquire: pairs with the exchange in steal(), as in push().
     const std::size_t top = top_->load(std::memory_order_acquire);
-    if (cells != nullptr && bottom - top != cells->capacity) return true;
-    return grow(cells, top, bottom) != nullptr;
+    if (cells != nullptr && cells->capacity - (bottom - top) >= count) return true;
+    return grow(cells, top, bottom, count) != nullptr;
   }
   /// The owner. What pop() would return unless a thief is faster, or none.
   [[nodiscard]] std::optional<T> newest() {
@@ -204,10 +222,13 @@ class basic_work_deque {
   static_assert(alignof(cell) <= alignof(std::max_align_t));
 
   static array* make(std::size_t capacity) {
-    void* const memory = os::allocate(cells_offset + capacity * sizeof(cell));
+    void* const memory = os::allocate_zeroed(cells_offset + capacity * sizeof(cell));
     if (memory == nullptr) return nullptr;
     auto* const made = ::new (memory) array(capacity);
-    std::uninitialized_default_construct_n(made->cells(), capacity);
+    // To construct real ones would write the zeros that are there, and make every page resident.
+    if constexpr (!std::is_same_v<Atomics, os::real_atomics>) {
+      std::uninitialized_default_construct_n(made->cells(), capacity);
+    }
     return made;
   }
   static void free(array* unused) {
@@ -223,8 +244,10 @@ class basic_work_deque {
     }
   }
 
-  array* grow(array* old, std::size_t top, std::size_t bottom) {
-    array* const larger = make(old == nullptr ? First : 2 * old->capacity);
+  array* grow(array* old, std::size_t top, std::size_t bottom, std::size_t more) {
+    std::size_t capacity = old == nullptr ? First : 2 * old->capacity;
+    while (capacity - (bottom - top) < more) capacity *= 2;
+    array* const larger = make(capacity);
     if (larger == nullptr) return nullptr;
     // Relaxed: published by the store of array_.
     for (std::size_t i = top; i != bottom; ++i) {

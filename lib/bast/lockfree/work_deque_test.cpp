@@ -106,6 +106,40 @@ TEST(WorkDeque, ItsOwnerAloneTakesFromBothEnds) {
   }
 }
 
+TEST(WorkDeque, ABatchIsInOrderAndGrowsAsNeeded) {
+  small_deque d;
+  int next = 0;
+  const auto counting = [&next] { return next++; };
+  EXPECT_TRUE(d.push_all(0, counting));
+  EXPECT_EQ(d.size(), 0U);
+  EXPECT_TRUE(d.push_all(2, counting));
+  EXPECT_TRUE(d.push_all(100, counting));
+  EXPECT_EQ(d.size(), 102U);
+  EXPECT_EQ(d.steal(), 0);
+  EXPECT_TRUE(d.push_all(3, counting));
+  EXPECT_EQ(d.pop(), 104);
+  for (int i = 1; i < 104; ++i) EXPECT_EQ(d.steal(), i);
+  EXPECT_EQ(d.pop(), std::nullopt);
+}
+
+TEST(WorkDeque, WithoutMemoryABatchChangesNothing) {
+  small_deque d;
+  EXPECT_TRUE(d.push(7));
+  {
+    const os::fault_scope none({.kind = os::call::allocate, .nth = 1, .persistent = true});
+    EXPECT_FALSE(d.reserve(2));
+    EXPECT_FALSE(d.push_all(2, []() -> int {
+      ADD_FAILURE();
+      return 0;
+    }));
+  }
+  EXPECT_EQ(d.size(), 1U);
+  EXPECT_TRUE(d.reserve(5));
+  const os::fault_scope none({.kind = os::call::allocate, .nth = 1, .persistent = true});
+  EXPECT_TRUE(d.push_all(5, [] { return 8; }));
+  EXPECT_EQ(d.pop(), 8);
+}
+
 TEST(WorkDeque, FreesTheArraysThatItHasReplaced) {
   const std::size_t before = test::heap_in_use();
   small_deque d;

@@ -14,6 +14,11 @@ void* allocate(std::size_t size) noexcept {
                                [&] { return std::malloc(size); });
 }
 
+void* allocate_zeroed(std::size_t size) noexcept {
+  return internal::system_call(call::allocate, static_cast<void*>(nullptr),
+                               [&] { return std::calloc(1, size); });
+}
+
 void* reallocate(void* block, std::size_t size) noexcept {
   return internal::system_call(call::allocate, static_cast<void*>(nullptr),
                                [&] { return std::realloc(block, size); });

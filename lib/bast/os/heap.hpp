@@ -15,6 +15,8 @@ namespace bast::inline BAST_ABI::os {
 
 /// `size` bytes aligned for any scalar, uninitialised, or null if there is no memory.
 [[nodiscard]] void* allocate(std::size_t size) noexcept;
+/// The same, all zero; the kernel's fresh pages are not touched for that.
+[[nodiscard]] void* allocate_zeroed(std::size_t size) noexcept;
 /// Resizes `block`, which may be null, to `size` bytes and keeps the first min(old, size) bytes. On
 /// failure returns null and leaves `block` unchanged.
 [[nodiscard]] void* reallocate(void* block, std::size_t size) noexcept;

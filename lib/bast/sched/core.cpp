@@ -11,14 +11,29 @@ namespace bast::inline BAST_ABI::internal {
 namespace {
 
 constexpr std::size_t workers_max = 1024;
+constexpr std::size_t stack_classes_max = 255;  // fiber_record::stack_class
 
-void write_untaken(void* /*context*/, failure&& given) noexcept {
-  const failure untaken = std::move(given);
-  text line;
-  line << "bast: no joiner took the failure of ";
-  untaken.describe(line);
-  line << '\n';
-  os::write_diagnostic(line.view().data(), line.view().size());
+result<void> check(std::span<const stack_class_options> classes) noexcept {
+  const auto wrong = [](static_string what, std::size_t i) {
+    return fail(errc::invalid, "run", what, static_cast<std::int64_t>(i));
+  };
+  if (classes.size() > stack_classes_max) {
+    return wrong("run_options::stack_classes has more than 255", classes.size());
+  }
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    if (classes[i].name == nullptr || *classes[i].name == '\0') {
+      return wrong("run_options::stack_classes: a class has no name", i);
+    }
+    if (classes[i].stacks_max == 0) {
+      return wrong("stack_class_options::stacks_max must be at least 1", i);
+    }
+    for (std::size_t before = 0; before < i; ++before) {
+      if (std::strcmp(classes[before].name, classes[i].name) == 0) {
+        return wrong("run_options::stack_classes: two classes have one name", i);
+      }
+    }
+  }
+  return {};
 }
 
 result<void> check(const run_options& options) noexcept {
@@ -46,7 +61,7 @@ result<void> check(const run_options& options) noexcept {
   if (options.stacks_max == 0) {
     return fail(errc::invalid, "run", "run_options::stacks_max must be at least 1");
   }
-  return {};
+  return check(options.stack_classes);
 }
 
 }  // namespace
@@ -92,6 +107,8 @@ result<void> runtime_core::make_workers() {
   add_group(nullptr, options_.workers, scheduling::normal);
   for (const pool_options& pool : options_.pools) add_group(pool.name, pool.workers, pool.threads);
   options_.pools = {};
+  stack_classes_.assign(options_.stack_classes.begin(), options_.stack_classes.end());
+  options_.stack_classes = {};
   threads_.resize(workers_.size() - 1);
   for (const auto& each : workers_) {
     if (auto ready = each->prepare(); !ready) return ready;
@@ -263,6 +280,15 @@ void runtime_core::stop() noexcept {
 
 // --- failures ------------------------------------------------------------------------------------
 
+void write_untaken(void* /*context*/, failure&& given) noexcept {
+  const failure untaken = std::move(given);
+  text line;
+  line << "bast: no joiner took the failure of ";
+  untaken.describe(line);
+  line << '\n';
+  os::write_diagnostic(line.view().data(), line.view().size());
+}
+
 void runtime_core::report(failure&& untaken) noexcept {
   report_lock_.lock();
   if (!main_failed_) {
@@ -302,6 +328,14 @@ worker_group* runtime_core::group(const char* name) noexcept {
     if (each->name != nullptr && std::strcmp(each->name, name) == 0) return each.get();
   }
   return nullptr;
+}
+
+result<std::uint8_t> runtime_core::stack_class(const char* name) const noexcept {
+  if (name == nullptr || BAST_MUTANT(stack_class_ignored)) return std::uint8_t{0};
+  for (std::size_t i = 0; i < stack_classes_.size(); ++i) {
+    if (std::strcmp(stack_classes_[i].name, name) == 0) return static_cast<std::uint8_t>(i + 1);
+  }
+  return fail(errc::invalid, "spawn", "run_options::stack_classes has no class of that name");
 }
 
 fiber_record* runtime_core::take_guest_record(error& why) noexcept {

@@ -22,6 +22,9 @@
 
 namespace bast::inline BAST_ABI::internal {
 
+/// The default of run_options::unhandled: one line on standard error.
+void write_untaken(void* context, failure&& untaken) noexcept;
+
 class runtime_core : public std::enable_shared_from_this<runtime_core> {
  public:
   /// Errors: `invalid`, naming the option; no_memory.
@@ -72,6 +75,9 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     return *blocking_;  // NOLINT(bugprone-unchecked-optional-access): since create()
   }
   worker_group* group(const char* name) noexcept;
+  const std::vector<stack_class_options>& stack_classes() const noexcept { return stack_classes_; }
+  /// As fiber_record::stack_class. Errors: `invalid` (no class has that name).
+  [[nodiscard]] result<std::uint8_t> stack_class(const char* name) const noexcept;
   /// A failure that no joiner takes: one of the suppressed if main has failed.
   void report(failure&& untaken) noexcept;
   /// After finish(): the suppressed ones.
@@ -110,6 +116,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
   void join() noexcept;
 
   run_options options_;
+  std::vector<stack_class_options> stack_classes_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::vector<std::unique_ptr<worker_group>> groups_;
   std::vector<os::thread> threads_;  // of all workers but the first

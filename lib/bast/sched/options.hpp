@@ -28,6 +28,17 @@ struct pool_options {
   scheduling threads = scheduling::normal;
 };
 
+/// Stacks of another size, for the fibers that are spawned with its name (spawn_options::stack).
+/// Each worker has stacks of each class.
+struct stack_class_options {
+  const char* name = nullptr;  // static lifetime
+  /// Of each fiber of this class. The budget is that of one worker, for this class.
+  stack_options stack = {};
+  /// Stacks of this class at one time on one worker. Fibers that find none wait for one on the
+  /// worker that was about to start them; fibers of other classes do not wait for them.
+  std::size_t stacks_max = std::size_t{1} << 22;
+};
+
 /// Receives a failure that no joiner took: the handle was dropped (S-3). Called once for each, on
 /// the thread that found it; must not wait. The default writes one line to standard error.
 struct on_unhandled {
@@ -40,10 +51,13 @@ struct run_options {
   std::size_t workers = 0;
   /// Further pools, with names that differ.
   std::span<const pool_options> pools = {};
-  /// Of each fiber. The budget is that of one worker.
+  /// Of each fiber that names no class. The budget is that of one worker.
   stack_options stack = {};
   /// Stacks at one time on one worker: started fibers. Others wait unstarted, without a stack.
   std::size_t stacks_max = std::size_t{1} << 22;
+  /// Further kinds of stacks, at most 255, with names that differ. A class costs each worker some
+  /// memory, and ordinary fibers nothing.
+  std::span<const stack_class_options> stack_classes = {};
   /// When it fires, the runtime is cancelled.
   cancel_token stop = {};
   on_unhandled unhandled = {};

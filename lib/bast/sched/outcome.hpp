@@ -113,6 +113,10 @@ struct fiber_code {
 
 struct fiber_access {
   template <class T>
+  static fiber_record* record_of(const fiber<T>& handle) noexcept {
+    return handle.record_;
+  }
+  template <class T>
   static fiber_record* release(fiber<T>& handle) noexcept {
     return std::exchange(handle.record_, nullptr);
   }

@@ -7,6 +7,8 @@
 //   block    ready                   running, suspended       finished, no stack
 //   stack    none                    of the worker that       none
 //                                    runs it (F-5)
+//                                    (one of concurrent() is
+//                                    parked from its start)
 //   links    the spawn site          in its worker's list     unused
 //   room     the callable            unused: the callable     the value, the exception or
 //                                    is on the stack          the error
@@ -88,7 +90,8 @@ struct fiber_record {
   bool is_dropped = false;  // no handle is left; by join_lock
   bool is_daemon = false;
   bool is_main = false;
-  std::uint64_t no_tag_2 = 0;  // I1
+  std::uint8_t stack_class = 0;  // of run_options::stack_classes, from 1; 0: none
+  std::uint64_t no_tag_2 = 0;    // I1
   alignas(32) std::byte room[room_bytes];
 
   /// Where the callable, then the value, lies.
@@ -114,6 +117,46 @@ static_assert(offsetof(fiber_record, no_tag_2) ==
 static_assert(sizeof(fiber_record) == 192);
 #endif
 
+/// Started fibers that are ready, oldest first. Their links lie in their blocks, which are close
+/// together, unlike what is on their stacks.
+class ready_fibers {
+ public:
+  void append(coro_block& who) noexcept {
+    who.next = nullptr;
+    (newest_ != nullptr ? newest_->next : oldest_) = &who;
+    newest_ = &who;
+    ++size_;
+  }
+  coro_block* pop() noexcept {
+    coro_block* const first = oldest_;
+    if (first == nullptr) return nullptr;
+    oldest_ = first->next;
+    if (oldest_ == nullptr) newest_ = nullptr;
+    --size_;
+    return first;
+  }
+  /// The one that pop() returns next, or null.
+  coro_block* oldest() const noexcept { return oldest_; }
+  /// Takes out one that is in it. O(size): for a wait that ends before it has begun.
+  void remove(const coro_block& who) noexcept {
+    coro_block* before = nullptr;
+    coro_block** at = &oldest_;
+    while (*at != &who) {
+      before = *at;
+      at = &before->next;
+    }
+    *at = who.next;
+    if (newest_ == &who) newest_ = before;
+    --size_;
+  }
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  coro_block* oldest_ = nullptr;
+  coro_block* newest_ = nullptr;
+  std::size_t size_ = 0;
+};
+
 /// A record that was free, before its callable is constructed.
 inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const char* name,
                    const fiber_operations& operations) noexcept {
@@ -131,6 +174,7 @@ inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const c
   f.is_dropped = false;
   f.is_daemon = false;
   f.is_main = false;
+  f.stack_class = 0;
 }
 
 /// True if a T lies in the record itself.

@@ -59,10 +59,12 @@ failures run_session::failures_of(std::exception_ptr exception) noexcept {
 }
 #endif
 
-const site_table& worker_sites() noexcept {
-  stack_pool& stacks = this_worker->stacks();
+const site_table* worker_sites(const char* stack_class) noexcept {
+  const auto found = this_worker->core().stack_class(stack_class);
+  if (!found) return nullptr;
+  stack_pool& stacks = this_worker->stacks_of(*found);
   stacks.read_pending_marks();
-  return stacks.sites();
+  return &stacks.sites();
 }
 
 guest_pass::guest_pass(runtime_core& core) noexcept
@@ -119,7 +121,7 @@ result<void> yield_slowly() {
 #if BAST_EXCEPTIONS
   if ((this_thread.current->tag & flag_unwinding) != 0) refuse_suspension(*this_thread.current);
 #endif
-  here->yield();
+  here->yield_in_nest();
   return {};
 }
 
@@ -137,8 +139,11 @@ std::size_t worker() noexcept {
   return here != nullptr ? here->index() : 0;
 }
 
-stack_pool_stats worker_stacks() noexcept {
-  return exists() ? internal::this_worker->stacks().stats() : stack_pool_stats();
+stack_pool_stats worker_stacks(const char* stack_class) noexcept {
+  if (!exists()) return {};
+  internal::worker& here = *internal::this_worker;
+  const auto found = here.core().stack_class(stack_class);
+  return found ? here.stacks_of(*found).stats() : stack_pool_stats();
 }
 
 }  // namespace this_fiber

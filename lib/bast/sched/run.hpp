@@ -17,8 +17,9 @@
 #include <source_location>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
-#include "bast/sched/spawn.hpp"
+#include "bast/sched/batch.hpp"
 
 namespace bast::inline BAST_ABI {
 
@@ -146,6 +147,15 @@ class runtime_handle {
   [[nodiscard]] result<fiber<internal::fiber_value<std::decay_t<F>>>> spawn(
       F&& function, const spawn_options& options = {},
       const std::source_location& where = std::source_location::current());
+  /// As bast::spawn_batch, from any thread. Errors also: closed.
+  template <class F>
+  [[nodiscard]] result<std::vector<fiber<internal::batch_value<F>>>> spawn_batch(
+      std::size_t count, const F& function, const spawn_options& options = {},
+      const std::source_location& where = std::source_location::current()) {
+    const internal::guest_pass pass(*core_);
+    if (auto open = pass.check("spawn_batch"); !open) return std::unexpected(open.error());
+    return internal::spawn_all(count, function, options, site_key::at(where), core_.get());
+  }
   /// Runs the function in a fiber of its own, without a handle. Errors: those of spawn().
   template <class F>
   [[nodiscard]] result<void> post(
@@ -184,8 +194,8 @@ result<fiber<internal::fiber_value<std::decay_t<F>>>> runtime_handle::spawn(
 
 namespace internal {
 
-/// Of the stacks of this worker, up to date. On a worker.
-const site_table& worker_sites() noexcept;
+/// Of the stacks of this worker, up to date. On a worker. Null: no class has that name.
+const site_table* worker_sites(const char* stack_class) noexcept;
 
 struct runtime_access {
   static runtime_handle handle(std::shared_ptr<runtime_core> core) noexcept {
@@ -227,18 +237,18 @@ namespace this_fiber {
 /// The index of the worker that runs it, below runtime_handle::workers(). 0 outside a fiber.
 [[nodiscard]] std::size_t worker() noexcept;
 
-/// The stacks of the worker that runs it, which belong to that worker alone; zero outside a fiber.
-/// O(stacks).
-[[nodiscard]] stack_pool_stats worker_stacks() noexcept;
-/// Calls `f(const site_stats&)` for each place that spawned fibers of which one has ended on this
-/// worker. Outside a fiber there are none. To read those of all workers, read them in a pinned
-/// fiber of each. O(stacks).
+/// The stacks of the worker that runs it, which belong to that worker alone: those of a class of
+/// run_options::stack_classes, or without a name of run_options::stack. Zero outside a fiber, and
+/// if no class has that name. O(stacks).
+[[nodiscard]] stack_pool_stats worker_stacks(const char* stack_class = nullptr) noexcept;
+/// Calls `f(const site_stats&)` for each place that spawned fibers of this stack class, as in
+/// worker_stacks(), of which one has ended on this worker. Outside a fiber there are none. To read
+/// those of all workers, read them in a pinned fiber of each. O(stacks).
 template <class F>
-void for_each_worker_site(F f) {
-  if (!exists()) return;
-  const site_table& sites = internal::worker_sites();
-  for (std::uint16_t i = 0; i < sites.size(); ++i) {
-    if (sites.entry_of(i).uses != 0) f(sites.stats(i));
+void for_each_worker_site(F f, const char* stack_class = nullptr) {
+  const site_table* const sites = exists() ? internal::worker_sites(stack_class) : nullptr;
+  for (std::uint16_t i = 0; sites != nullptr && i < sites->size(); ++i) {
+    if (sites->entry_of(i).uses != 0) f(sites->stats(i));
   }
 }
 

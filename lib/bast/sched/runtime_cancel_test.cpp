@@ -132,7 +132,10 @@ void all_waits_end(Cancel cancel) {
                            expect_cancelled(perform(never.receive()));
                          }).value();
             ++waiting;
-            expect_cancelled(child.join());
+            // Unless the child, on another worker, has ended before (C-11).
+            const auto joined = child.join();
+            EXPECT_TRUE(joined.has_value() || kind_of(joined) == errc::cancelled);
+            ++ended;
           });
         }
         test::yield_until([&] { return waiting == 42; });

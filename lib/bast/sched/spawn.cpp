@@ -8,10 +8,12 @@ namespace {
 
 // A record up to its callable; with a block of its own for that, its address lies in the room.
 result<fiber_record*> complete(fiber_record& f, fiber_record* parent, const spawn_options& options,
-                               site_key site, const fiber_operations& operations,
+                               std::uint8_t stack_class, site_key site,
+                               const fiber_operations& operations,
                                std::size_t outside_bytes) noexcept {
   set_up(f, parent, site, options.name, operations);
   f.is_daemon = options.daemon;
+  f.stack_class = stack_class;
   if (outside_bytes == 0) return &f;
   void* const block = os::allocate(outside_bytes);
   if (block == nullptr) {
@@ -53,19 +55,27 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
   if (options.pinned && options.pool != nullptr) {
     return fail(errc::invalid, "spawn", "spawn_options: pinned and a pool exclude each other");
   }
+  const auto stack_class = here->core().stack_class(options.stack);
+  if (!stack_class) return std::unexpected(stack_class.error());
   if (!here->reserve()) {
     return fail(errc::no_memory, "spawn", "no memory for the queue of unstarted fibers");
   }
   fiber_record* const made = here->slab().take();
   if (made == nullptr) return std::unexpected(here->slab().why());
-  return complete(*made, here->running(), options, site, operations, outside_bytes);
+  return complete(*made, here->running(), options, *stack_class, site, operations, outside_bytes);
+}
+
+void abandon_spawn(fiber_record& f) noexcept {
+  free_storage(f);
+  drop(std::exchange(f.locals, nullptr));
+  give_back(f);
 }
 
 void submit_spawn(fiber_record& f, const spawn_options& options) noexcept {
   worker& here = *this_worker;
   if (options.pinned && !BAST_MUTANT(pinned_is_taken)) return here.submit_own(f);
   worker_group& group = **group_of(here.core(), here.group(), options);
-  if (&group == &here.group()) return here.submit(f);
+  if (&group == &here.group()) return f.stack_class != 0 ? here.submit_of_class(f) : here.submit(f);
   here.count_spawn(f);
   here.core().submit_to(group, f);
 }
@@ -79,10 +89,12 @@ result<fiber_record*> prepare_guest_spawn(runtime_core& core, const spawn_option
   if (const auto group = group_of(core, core.default_group(), options); !group) {
     return std::unexpected(group.error());
   }
+  const auto stack_class = core.stack_class(options.stack);
+  if (!stack_class) return std::unexpected(stack_class.error());
   error why{errc::no_memory, "spawn", "no memory for the fiber"};
   fiber_record* const made = core.take_guest_record(why);
   if (made == nullptr) return std::unexpected(why);
-  return complete(*made, nullptr, options, site, operations, outside_bytes);
+  return complete(*made, nullptr, options, *stack_class, site, operations, outside_bytes);
 }
 
 void submit_guest_spawn(runtime_core& core, fiber_record& f,

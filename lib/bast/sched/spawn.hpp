@@ -27,6 +27,8 @@ struct spawn_options {
   /// Runs on the worker of the spawning fiber: no other one takes it. Not together with `pool`;
   /// from another thread it is ignored.
   bool pinned = false;
+  /// A class of run_options::stack_classes; null: run_options::stack. Children do not inherit it.
+  const char* stack = nullptr;
 };
 
 namespace internal {
@@ -42,22 +44,22 @@ namespace internal {
                                                         const fiber_operations& operations,
                                                         std::size_t outside_bytes) noexcept;
 
-/// Constructs the callable. If that throws, the record is free again.
-template <class F, class G>
-void place_callable(fiber_record& f, G&& function) {
+/// Frees a prepared record without a callable.
+void abandon_spawn(fiber_record& f) noexcept;
+
+/// Constructs the callable of these. If that throws, the record is free again.
+template <class F, class... Arguments>
+void place_callable(fiber_record& f, Arguments&&... arguments) {
   struct undo {
     explicit undo(fiber_record& made) noexcept : record(&made) {}
     undo(const undo&) = delete;
     undo& operator=(const undo&) = delete;
     ~undo() {
-      if (record == nullptr) return;
-      free_storage(*record);
-      drop(std::exchange(record->locals, nullptr));
-      give_back(*record);
+      if (record != nullptr) abandon_spawn(*record);
     }
     fiber_record* record;
   } guard(f);
-  ::new (f.storage()) F(std::forward<G>(function));
+  ::new (f.storage()) F(std::forward<Arguments>(arguments)...);
   guard.record = nullptr;
 }
 
@@ -84,7 +86,7 @@ void submit_guest_spawn(runtime_core& core, fiber_record& f, const spawn_options
 /// that it calls; other threads use runtime_handle::spawn. Never suspends. Throws what the copy
 /// throws. Allocates only if function or result do not fit in 32 bytes, and for memory of fibers.
 /// Errors: not_in_fiber; forked; no_memory, `limit` (the fibers of the process); `invalid` (no pool
-/// has that name).
+/// or no stack class has that name).
 template <class F>
 [[nodiscard]] result<fiber<internal::fiber_value<std::decay_t<F>>>> spawn(
     F&& function, const spawn_options& options = {},
@@ -93,8 +95,8 @@ template <class F>
   using code = internal::fiber_code<callable>;
   const site_key site = site_key::at(where);
   internal::worker* const here = internal::this_worker;
-  const bool is_usual =
-      !code::is_outside && options.pool == nullptr && !options.daemon && !options.pinned;
+  const bool is_usual = !code::is_outside && options.pool == nullptr && !options.daemon &&
+                        !options.pinned && options.stack == nullptr;
   internal::fiber_record* f =
       is_usual ? internal::prepare_usual(here, site, options.name, code::operations) : nullptr;
   if (f == nullptr) [[unlikely]] {

@@ -12,7 +12,7 @@ namespace bast::inline BAST_ABI::internal {
 
 // --- the choice ----------------------------------------------------------------------------------
 
-coro_block* worker::pick_slowly(ready_link* woken) noexcept {
+coro_block* worker::pick_slowly(coro_block* woken) noexcept {
   if (woken != nullptr) ready_.append(*woken);
   return switches_ > 0 ? pick_fairly() : nullptr;
 }
@@ -27,14 +27,15 @@ coro_block* worker::pick_fairly() noexcept {
   if (turns_ <= 0) {
     if (round_ < 0) round_ = static_cast<std::ptrdiff_t>(ready_.size());
     if (round_-- > 0) {
-      if (ready_link* const next = ready_.pop()) return resume(*next);
+      if (coro_block* const next = take_ready()) return resume(*next);
     }
     round_ = -1;
     turns_ = turns_max;
+    round_ns_ = looked_ns_;
     if (coro_block* const block = start_oldest()) return block;
   }
   while (true) {
-    if (ready_link* const next = ready_.pop()) return resume(*next);
+    if (coro_block* const next = take_ready()) return resume(*next);
     if (coro_block* const block = start_oldest()) return block;
     collect();
     if (ready_.size() == 0 && (unstarted_.size() == 0 || !has_stacks())) break;
@@ -44,7 +45,7 @@ coro_block* worker::pick_fairly() noexcept {
 
 coro_block* worker::start_oldest() noexcept {
   if (may_start_own_) [[unlikely]] {
-    if (coro_block* const block = start_own()) return block;
+    if (coro_block* const block = start_in_turn()) return block;
   }
   while (has_stacks()) {
     const auto oldest = group_.count == 1 ? unstarted_.take_oldest_unshared() : unstarted_.steal();
@@ -52,14 +53,6 @@ coro_block* worker::start_oldest() noexcept {
     if (coro_block* const block = start(**oldest)) return block;
   }
   return nullptr;
-}
-
-coro_block* worker::start_own() noexcept {
-  fiber_record& first = *own_;
-  own_ = first.next;
-  coro_block* const block = start(first, true);
-  may_start_own_ = own_ != nullptr && has_stacks();
-  return block;
 }
 
 coro_block* worker::steal() noexcept {
@@ -74,6 +67,9 @@ coro_block* worker::steal() noexcept {
       // There may be work for one more.
       if (victim.unstarted_.size() != 0) tell_thieves();
       if (coro_block* const block = start(**stolen)) return block;
+    }
+    if (class_count_ != 0) [[unlikely]] {
+      if (coro_block* const block = steal_of_class(victim)) return block;
     }
   }
   return nullptr;
@@ -109,22 +105,24 @@ coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
   const auto stack = stacks().acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
     // Memory may never come back, and the others may wait for this one.
-    const bool may_wait = fibers_ != nullptr && stack.error() == errc::limit;
-    if (!may_wait && !stack_returns_) {
+    const bool may_wait = stack.error() == errc::limit && holds_default_stack();
+    if (!may_wait && !returns_stack_of(0)) {
       fail_start(f, stack.error());
     } else {
       wait_for_stack(f, is_own);
     }
     return nullptr;
   }
-  bind(f.block, **stack, (*stack)->top, enter);
-  attachment_of(f.block) = &root_;
-  f.started = {};
-  f.next = fibers_;
-  if (fibers_ != nullptr) fibers_->started.previous = &f;
-  fibers_ = &f;
+  begin_on(f, **stack);
   chosen_ = &f.block;
   return &f.block;
+}
+
+// As one that has yielded before its first line.
+void worker::submit_bound(fiber_record& f, slot& stack) noexcept {
+  count_spawn(f);
+  begin_on(f, stack);
+  ready_.append(f.block);
 }
 
 void worker::enter(arch::context* self) noexcept {
@@ -139,7 +137,7 @@ void worker::end(fiber_record& f) noexcept {
   BAST_CHECK(!is_forked(), "a fiber ended in a forked child: leave the child by _exit or exec");
   (f.started.previous != nullptr ? f.started.previous->next : fibers_) = f.next;
   if (f.next != nullptr) f.next->started.previous = f.started.previous;
-  ready_link* const woken = publish_to_own(f);
+  coro_block* const woken = publish_to_own(f);
   is_published_ = woken != nullptr;
   const fiber_record* const parent = f.parent;
   stack_returns_ = true;
@@ -153,7 +151,7 @@ void worker::end(fiber_record& f) noexcept {
 // The joiner runs on this thread, after the next fiber or the loop has taken the stack back: only
 // there may the record be freed. A joiner elsewhere could free it at once, and waits for publish().
 // Returns the joiner, or null if that has yet to be done.
-ready_link* worker::publish_to_own(fiber_record& f) noexcept {
+coro_block* worker::publish_to_own(fiber_record& f) noexcept {
   f.join_lock.lock();
   wait_node_of<real_traits>* const joiner = f.joiners;
   if (joiner != nullptr && joiner->next == nullptr && joiner->who->home() == this) {
@@ -169,7 +167,7 @@ ready_link* worker::publish_to_own(fiber_record& f) noexcept {
       // Release: pairs with the acquire of who sees the end.
       f.finished.store(true, std::memory_order_release);
       f.join_lock.unlock();
-      return &who.link();
+      return who.link().chosen;
     }
   }
   f.join_lock.unlock();
@@ -179,9 +177,7 @@ ready_link* worker::publish_to_own(fiber_record& f) noexcept {
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
   f.block.hooks.ended();
-  stacks().release(*std::exchange(f.block.stack, nullptr));
-  out_of_stacks_.store(false, std::memory_order_relaxed);
-  may_start_own_ = own_ != nullptr;
+  return_stack(*std::exchange(f.block.stack, nullptr), f.stack_class);
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {
     const no_suspension guard;  // I6
@@ -251,14 +247,21 @@ void worker::park(ready_link& who) {
 coro_block* worker::depart(ready_link& who) noexcept { return leave(who); }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
-  who.parked = false;
-  if (woken && !BAST_MUTANT(withdrawn_fiber_resumed)) ready_.remove(who);
+  for (unsigned round = 0; woken && !who.linked; os::real_atomics::relax(round++)) collect_woken();
+  if (std::exchange(who.linked, false) && !BAST_MUTANT(withdrawn_fiber_resumed)) ready_.remove(*who.chosen);
 }
 
 void worker::relent() {
   this_thread.ops_left = ops_max;
   if (BAST_MUTANT(ready_ops_without_end)) return;
-  if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield();
+  if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield_in_nest();
+}
+
+void worker::yield_in_nest() noexcept {
+  ready_link mine{.coroutine = this_thread.current, .chosen = chosen_};
+  running()->started.wait = &mine;  // Nobody cancels it.
+  yield();
+  running()->started.wait = nullptr;
 }
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -12,19 +12,29 @@
 
 namespace bast::inline BAST_ABI::internal {
 
-// Whoever waited or yielded goes on. All that the worker does for it, before the switch.
-[[gnu::always_inline]] inline coro_block* worker::resume(ready_link& link) noexcept {
-  BAST_ASSERT(link.parked);
-  auto& f = *static_cast<fiber_record*>(link.fiber);
-  f.started.wait = nullptr;
-  chosen_ = &f.block;
+// A fiber that waited or yielded goes on. All that the worker does for it, before the switch.
+[[gnu::always_inline]] inline coro_block* worker::resume(coro_block& ready) noexcept {
+  chosen_ = &ready;
   this_thread.ops_left = ops_max;
-  return link.coroutine;
+  const ready_link* const waited = std::exchange(fiber_record::of(ready).started.wait, nullptr);
+  return waited == nullptr ? &ready : waited->coroutine;
 }
 
-// `woken`: by the fiber that ends. `parent`: whose newest child comes first (I4). Either may be null.
+// Many fibers do not fit into the first cache: fetches what the next one needs, and the block of
+// the one after that.
+[[gnu::always_inline]] inline coro_block* worker::take_ready() noexcept {
+  coro_block* const first = ready_.pop();
+  if (const coro_block* const coming = ready_.oldest()) {
+    __builtin_prefetch(coming->next);
+    __builtin_prefetch(&reinterpret_cast<const fiber_record*>(coming)->started);
+    __builtin_prefetch(coming->context.sp);
+  }
+  return first;
+}
+
+// `woken`: by the fiber that ends. `parent`: whose newest child comes first (I4). Both may be null.
 // Returns null: back to the loop.
-[[gnu::always_inline]] inline coro_block* worker::pick(ready_link* woken,
+[[gnu::always_inline]] inline coro_block* worker::pick(coro_block* woken,
                                                        const fiber_record* parent) noexcept {
   --turns_;
   --switches_;
@@ -37,7 +47,7 @@ namespace bast::inline BAST_ABI::internal {
       if (coro_block* const block = start_newest()) return block;
     }
   }
-  if (ready_link* const next = ready_.pop()) [[likely]]
+  if (coro_block* const next = take_ready()) [[likely]]
     return resume(*next);
   return pick_fairly();
 }
@@ -52,22 +62,31 @@ namespace bast::inline BAST_ABI::internal {
 }
 
 [[gnu::always_inline]] inline void worker::yield() noexcept {
-  if (ready_.size() == 0 && unstarted_.size() == 0 && switches_ > 1) [[unlikely]] {
+  if (ready_.size() == 0 && unstarted_.size() == 0 && !may_start_own_ && switches_ > 1)
+      [[unlikely]] {
     --switches_;
     return;
   }
-  ready_link mine{.coroutine = this_thread.current, .fiber = running(), .parked = true};
-  ready_.append(mine);
+  ready_.append(*chosen_);
   go_to(pick(nullptr, nullptr));
 }
 
 // The running fiber waits.
 [[gnu::always_inline]] inline coro_block* worker::leave(ready_link& link) noexcept {
   fiber_record& me = *running();
-  link.fiber = &me;
-  link.parked = true;
+  link.linked = false;
   me.started.wait = &link;
   return pick(nullptr, &me);
+}
+
+// It has a stack, and a place in the list.
+[[gnu::always_inline]] inline void worker::begin_on(fiber_record& f, slot& stack) noexcept {
+  bind(f.block, stack, stack.top, enter);
+  attachment_of(f.block) = &root_;
+  f.started = {};
+  f.next = fibers_;
+  if (fibers_ != nullptr) fibers_->started.previous = &f;
+  fibers_ = &f;
 }
 
 // As perform() of a join, without the generality: one object, one arm, and the root's token.

@@ -229,5 +229,67 @@ TEST(Turns, IO7_APostArrivesWhileAFiberYieldsAlone) {
       one_worker));
 }
 
+/// Computes for a millisecond.
+void compute() {
+  const std::int64_t end = os::monotonic_ns() + 1'000'000;
+  while (os::monotonic_ns() < end) {
+  }
+}
+
+TEST(Turns, IO7_TimersAreLookedAtOftenAmongFibersThatCompute) {
+  int yields_until_second = 0;
+  EXPECT_TRUE(run(
+      [&] {
+        int woken = 0;
+        auto sleeper = spawn([&] {
+                         for (; woken < 2; ++woken) {
+                           EXPECT_TRUE(perform(sleep_for(std::chrono::milliseconds(1))));
+                         }
+                       }).value();
+        // The first one shows how long the slices are.
+        while (woken < 1) {
+          compute();
+          EXPECT_TRUE(yield_now());
+        }
+        while (woken < 2) {
+          compute();
+          ++yields_until_second;
+          EXPECT_TRUE(yield_now());
+        }
+        EXPECT_TRUE(sleeper.join());
+      },
+      one_worker));
+  // One whose slice begins before the timer is due, one that it is found in, and its own switch.
+  EXPECT_LE(yields_until_second, 4);
+}
+
+void spawn_pinned_until(const bool& over, int& count) {
+  ++count;
+  if (!over && count < 100) {
+    EXPECT_TRUE(spawn([&] { spawn_pinned_until(over, count); }, {.pinned = true}));
+  }
+}
+
+TEST(Turns, IO7_AChainOfPinnedFibersDoesNotStarveOthers) {
+  bool has_run = false;
+  int pinned = 0;
+  EXPECT_TRUE(run(
+      [&] {
+        // No child of main: no pinned one hands its turn on to it.
+        bool is_spawned = false;
+        EXPECT_TRUE(spawn([&] {
+          EXPECT_TRUE(spawn([&] { has_run = true; }));
+          is_spawned = true;
+          test::yield_until([&] { return has_run; });
+        }));
+        test::yield_until([&] { return is_spawned; });
+        spawn_pinned_until(has_run, pinned);
+        test::yield_until([&] { return has_run; });
+      },
+      one_worker));
+  EXPECT_TRUE(has_run);
+  EXPECT_LT(pinned, 10);
+}
+
 }  // namespace
 }  // namespace bast

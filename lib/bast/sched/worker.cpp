@@ -4,6 +4,7 @@
 // next.
 #include "bast/sched/worker.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "bast/coro.hpp"
@@ -28,19 +29,25 @@ result<void> worker::prepare() noexcept {
   return {};
 }
 
+// As in coro_pool: Valgrind repeats a push that faulted.
+void worker::prepare_options(stack_options& wanted) noexcept {
+  if constexpr (BAST_WITH_VALGRIND != 0) wanted.growth = stack_growth::demand;
+}
+
 result<void> worker::open() noexcept {
   if (auto ready = prepare_thread(); !ready) return ready;
   stack_options wanted = core_.options().stack;
-  // As in coro_pool: Valgrind repeats a push that faulted.
-  if constexpr (BAST_WITH_VALGRIND != 0) wanted.growth = stack_growth::demand;
+  prepare_options(wanted);
   stacks_.emplace();
   if (auto ready = stacks().init(wanted, core_.options().stacks_max); !ready) return ready;
   stacks().set_user(running_stack_of, this_thread.tag);
+  if (auto ready = open_classes(); !ready) return ready;
   const auto backend = epoll_backend::create();
   if (!backend) return std::unexpected(backend.error());
   backend_ = *backend;
   loop_.emplace(*backend_);
   events().use_pool(&core_.blocking());
+  looked_ns_ = round_ns_ = events().now_ns();
   root_.token = core_.root().token();
   root_.by_executor = true;
   plain_attachment_ = &root_;
@@ -72,6 +79,7 @@ void worker::close() noexcept {
   }
   remote_.flush();
   root_ = {};
+  close_classes();
   stacks_.reset();
   loop_.reset();
   if (backend_ != nullptr) epoll_backend::destroy(std::exchange(backend_, nullptr));
@@ -89,6 +97,16 @@ void worker::give_back(fiber_record& unused) noexcept {
   } else {
     unused.home->give_from_elsewhere(unused);
   }
+}
+
+// Counted before the first can run (core.hpp I1). Thieves are called once: one that finds more than
+// one fiber calls the next.
+void worker::submit_all(fiber_record* first, std::size_t count) noexcept {
+  for (const fiber_record* f = first; f != nullptr; f = f->next) count_spawn(*f);
+  const bool pushed =
+      unstarted_.push_all(count, [&first] { return std::exchange(first, first->next); });
+  BAST_CHECK(pushed, "a batch of fibers was submitted without room for it");
+  if (group_.count > 1) tell_thieves();
 }
 
 // --- the loop ------------------------------------------------------------------------------------
@@ -118,8 +136,23 @@ void worker::turn(std::uint64_t until_ns) noexcept {
   detach();
 }
 
+// Reading the clock at each switch would double its cost. So the next look comes after as many
+// switches as would have taken that time before.
+void worker::set_pace() noexcept {
+  const std::uint64_t now = events().now_ns();
+  const std::uint64_t took = now - std::exchange(looked_ns_, now);
+  if (took > look_every_ns && !BAST_MUTANT(paced_by_count_alone)) {
+    const std::uint64_t fits = static_cast<std::uint64_t>(pace_) * look_every_ns / took;
+    pace_ = fits == 0 ? 1 : static_cast<std::int32_t>(fits);
+  } else {
+    pace_ = std::min(2 * pace_, switches_per_look);
+  }
+  switches_ = pace_ + 1;  // The one from the loop to a fiber counts too.
+  if (now - round_ns_ >= round_every_ns) turns_ = 0;
+}
+
 void worker::look() noexcept {
-  switches_ = switches_per_look;
+  set_pace();
   collect();
   core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
@@ -130,13 +163,26 @@ void worker::look() noexcept {
   }
 }
 
+void worker::collect_woken() noexcept {
+  if (woken_.empty()) return;
+  for (ready_link* at = woken_.take_oldest_first(); at != nullptr;) {
+    ready_link* const next = at->next;
+    make_ready(*at);
+    at = next;
+  }
+}
+
 void worker::collect() noexcept {
-  if (!ready_.inbox_empty()) ready_.collect();
+  collect_woken();
   if (arriving_.empty()) return;
   for (fiber_record* at = arriving_.take_oldest_first(); at != nullptr;) {
     fiber_record& f = *at;
     at = f.next;
-    offer(f);
+    if (f.stack_class != 0) {
+      offer_of_class(f);
+    } else {
+      offer(f);
+    }
   }
 }
 
@@ -150,7 +196,7 @@ void worker::fail_arrived(const error& why) noexcept {
 
 bool worker::has_something() const noexcept {
   // Relaxed: the operations in sleep() have ordered them (I5).
-  if (!ready_.inbox_empty() || ready_.size() != 0 || !arriving_.empty()) return true;
+  if (!woken_.empty() || ready_.size() != 0 || !arriving_.empty()) return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
   if (may_start_own_) return true;
   return has_stacks() && group_has_unstarted();  // I7
@@ -158,7 +204,8 @@ bool worker::has_something() const noexcept {
 
 bool worker::group_has_unstarted() const noexcept {
   for (std::size_t i = 0; i < group_.count; ++i) {
-    if (core_.at(group_.first + i).unstarted_.size() != 0) return true;
+    const worker& each = core_.at(group_.first + i);
+    if (each.unstarted_.size() != 0 || each.classed_.size() != 0) return true;
   }
   return false;
 }
@@ -186,6 +233,8 @@ void worker::sleep(std::uint64_t until_ns) noexcept {
   core_.end_if_over();
   if (!has_something()) (void)events().turn(until_ns);
   retract();
+  looked_ns_ = events().turn_ns();
+  pace_ = first_switches;
 }
 
 // --- from elsewhere ------------------------------------------------------------------------------
@@ -215,17 +264,17 @@ void worker::submit_from_elsewhere(fiber_record& f) noexcept {
 
 void worker::wake(ready_link& who) noexcept {
   if (this_worker == this) {
-    ready_.append(who);
+    make_ready(who);
     return;
   }
   // The fiber may run, and the runtime end, before this call returns.
   runtime_core& core = core_;
   if (core.owns(this_worker)) {
-    if (ready_.push(who)) ring();
+    if (woken_.push(who)) ring();
     return;
   }
   core.guests().enter();
-  if (ready_.push(who)) ring();
+  if (woken_.push(who)) ring();
   core.guests().leave();
 }
 
@@ -250,7 +299,7 @@ void worker::cancel_waits() noexcept {
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
     if (f->started.wait->is_plain && BAST_MUTANT(lone_wait_not_cancelled)) continue;
-    if (waiter::cancel(*f->started.wait)) ready_.append(*f->started.wait);
+    if (waiter::cancel(*f->started.wait)) make_ready(*f->started.wait);
   }
 }
 

@@ -4,7 +4,7 @@
 //
 //        spawn                     wake, on this thread        wake, spawn, from elsewhere
 //          |                            |                            |
-//   [ unstarted_ ]  <- thieves     [ ready_ ]                  [ inbox, arriving_ ]
+//   [ unstarted_ ]  <- thieves     [ ready_ ]                  [ woken_, arriving_ ]
 //       \                |             |                             |
 //        newest child    oldest        FIFO                          look(): to the others
 //
@@ -16,15 +16,17 @@
 //       published after that: the last access to its record. A joiner of this worker may be
 //       committed before, since it runs after.
 //   I4  Turns (IO-7, IO-8): whoever waits hands on to its newest unstarted child; whoever ends, to
-//       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches there is a
-//       round: each fiber that was ready then, once, without such hand-offs, and then the oldest
-//       unstarted one.
+//       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches, or
+//       round_every_ns, there is a round: each fiber that was ready then, once, without such
+//       hand-offs, and then the oldest unstarted one.
 //   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
 //       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
 //   I6  User code that a worker calls between two fibers, on the stack of whichever is there, may
 //       not suspend that one: the destructors of what nobody takes, and on_unhandled.
 //   I7  A worker that has found no stack starts none and takes none until one of its own comes
 //       back. What it could not start stays where others may take it. It is no thief meanwhile.
+//       Fibers of stack classes have a deque of their own. One that has found no stack waits on
+//       this worker for one, with its class; those of other classes go on (stack_class.cpp).
 #pragma once
 
 #include "bast/cancel.hpp"
@@ -33,6 +35,7 @@
 #include "bast/sched/idle.hpp"
 #include "bast/sched/options.hpp"
 #include "bast/sched/slab.hpp"
+#include "bast/sched/stack_class.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 
@@ -68,6 +71,9 @@ class worker final : public executor {
   static constexpr std::int32_t turns_max = 256;
   static constexpr std::uint32_t ops_max = 128;          // as tokio's cooperative budget
   static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
+  static constexpr std::int32_t first_switches = 16;     // after a sleep: who runs may compute long
+  static constexpr std::uint64_t look_every_ns = 100'000;
+  static constexpr std::uint64_t round_every_ns = 1'000'000;
 
   worker(runtime_core& core, worker_group& group, std::size_t index) noexcept;
   worker(const worker&) = delete;
@@ -108,19 +114,38 @@ class worker final : public executor {
   }
   runtime_core& core() const noexcept { return core_; }
   worker_group& group() const noexcept { return group_; }
-  /// Makes room for one more. False: no memory.
-  [[nodiscard]] bool reserve() noexcept { return unstarted_.reserve(); }
+  /// Makes room for `count` more. False: no memory.
+  [[nodiscard]] bool reserve(std::size_t count = 1) noexcept { return unstarted_.reserve(count); }
   /// After reserve(): the fiber is complete.
   [[gnu::always_inline]] void submit(fiber_record& f) noexcept {
     count_spawn(f);
     offer(f);
   }
-  /// The same, and no other worker takes it.
+  /// After reserve(): `count` complete fibers, chained by `next`, the oldest first.
+  void submit_all(fiber_record* first, std::size_t count) noexcept;
+  /// As submit(), and no other worker takes it.
   void submit_own(fiber_record& f) noexcept {
     count_spawn(f);
     keep(f);
     may_start_own_ = true;
   }
+  /// As submit(), a fiber of a stack class. Needs no reserve().
+  void submit_of_class(fiber_record& f) noexcept;
+  /// A complete fiber with a stack of this worker: it is ready.
+  void submit_bound(fiber_record& f, slot& stack) noexcept;
+  /// A stack on which nothing runs: those that wait for one are tried again.
+  void return_stack(slot& unused, std::uint8_t stack_class) noexcept {
+    if (stack_class != 0) [[unlikely]]
+      return return_stack_of_class(unused, stack_class);
+    stacks().release(unused);
+    out_of_stacks_.store(false, std::memory_order_relaxed);
+    may_start_own_ |= own_ != nullptr;
+  }
+  /// Of a class, 0 the default one.
+  stack_pool& stacks_of(std::uint8_t stack_class) noexcept;
+  /// Errors: those of stack_pool::acquire.
+  [[nodiscard]] result<slot*> acquire_stack(std::uint8_t stack_class, site_key site,
+                                            const char* name) noexcept;
   void count_spawn(const fiber_record& f) noexcept {
     spawned_.add();
     if (f.is_daemon) [[unlikely]]
@@ -131,8 +156,10 @@ class worker final : public executor {
 
   // --- for fibers --------------------------------------------------------------------------------
 
-  /// The running coroutine is not being unwound.
+  /// The running coroutine is that of the fiber, not one that it has resumed.
   void yield() noexcept;
+  /// The running coroutine is not being unwound.
+  void yield_in_nest() noexcept;
   /// True if the running fiber may yield at once: it is not nested, and the root's token governs
   /// and has not fired.
   bool may_yield() const noexcept {
@@ -178,20 +205,38 @@ class worker final : public executor {
     static void fired(real_record& record, const cancel_reason&) noexcept;
     worker& who;
   };
-  coro_block* pick(ready_link* woken, const fiber_record* parent) noexcept;
-  coro_block* pick_slowly(ready_link* woken) noexcept;
+  coro_block* pick(coro_block* woken, const fiber_record* parent) noexcept;
+  coro_block* pick_slowly(coro_block* woken) noexcept;
   coro_block* pick_fairly() noexcept;
   coro_block* start_newest() noexcept;
-  coro_block* resume(ready_link& link) noexcept;
+  coro_block* resume(coro_block& ready) noexcept;
+  coro_block* take_ready() noexcept;
   coro_block* start(fiber_record& f, bool is_own = false) noexcept;
+  void begin_on(fiber_record& f, slot& stack) noexcept;
   void wait_for_stack(fiber_record& f, bool is_own) noexcept;
+  static void prepare_options(stack_options& wanted) noexcept;
+  // stack_class.cpp
+  [[nodiscard]] result<void> open_classes() noexcept;
+  void close_classes() noexcept;
+  worker_stack_class& class_of(std::uint8_t stack_class) noexcept {
+    BAST_ASSERT(stack_class != 0 && stack_class <= class_count_);
+    return classes_[stack_class - 1];
+  }
+  void offer_of_class(fiber_record& unstarted) noexcept;
+  void keep_of_class(fiber_record& unstarted) noexcept;
+  coro_block* start_of_class(fiber_record& f, bool is_own) noexcept;
+  coro_block* start_in_turn() noexcept;
+  coro_block* steal_of_class(worker& victim) noexcept;
+  void return_stack_of_class(slot& unused, std::uint8_t stack_class) noexcept;
+  bool returns_stack_of(std::uint8_t stack_class) const noexcept;
+  bool holds_default_stack() const noexcept;
   bool has_stacks() const noexcept {
     // Relaxed: a hint for others; the fences of the group order it (I5).
     return !out_of_stacks_.load(std::memory_order_relaxed);
   }
   coro_block* start_oldest() noexcept;
-  coro_block* start_own() noexcept;
   void keep(fiber_record& unstarted) noexcept {
+    if (unstarted.stack_class != 0) return keep_of_class(unstarted);
     unstarted.next = nullptr;
     (own_ != nullptr ? last_own_->next : own_) = &unstarted;
     last_own_ = &unstarted;
@@ -210,7 +255,13 @@ class worker final : public executor {
   static void go_to(coro_block* next) noexcept;
   bool run_one() noexcept;
   void look() noexcept;
+  void set_pace() noexcept;
   void collect() noexcept;
+  void collect_woken() noexcept;
+  void make_ready(ready_link& woken) noexcept {
+    woken.linked = true;
+    ready_.append(*woken.chosen);
+  }
   void attach() noexcept;
   void detach() noexcept;
   void announce() noexcept;
@@ -224,7 +275,7 @@ class worker final : public executor {
 
   static void enter(arch::context* self) noexcept;
   [[noreturn]] void end(fiber_record& f) noexcept;
-  ready_link* publish_to_own(fiber_record& f) noexcept;
+  coro_block* publish_to_own(fiber_record& f) noexcept;
   void take_back(fiber_record& f) noexcept;
   void fail_start(fiber_record& f, const error& why) noexcept;
   void publish(fiber_record& f) noexcept;
@@ -234,13 +285,16 @@ class worker final : public executor {
   bool is_published_ = false;       // the end of the fiber that ended last (I3)
   bool stack_returns_ = false;      // that of the fiber that ends, when the next one has arrived
   std::int32_t turns_ = turns_max;  // until the next round
-  std::int32_t switches_ = switches_per_look;
+  std::int32_t switches_ = first_switches;
+  std::int32_t pace_ = first_switches;  // switches between two looks, to last look_every_ns at most
+  std::uint64_t looked_ns_ = 0;
+  std::uint64_t round_ns_ = 0;
   std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
-  basic_ready_list<os::real_atomics> ready_;
+  ready_fibers ready_;
   work_deque<fiber_record*> unstarted_;
   fiber_record* fibers_ = nullptr;  // started and not ended, the newest first
   // Unstarted, and for this worker alone, oldest first: main, and those that found no stack left,
-  // which are tried again when one comes back.
+  // which are tried again when one comes back. Those of stack classes are with their class.
   fiber_record* own_ = nullptr;
   fiber_record* last_own_ = nullptr;
   bool may_start_own_ = false;
@@ -257,13 +311,18 @@ class worker final : public executor {
   std::size_t next_victim_;
   epoll_backend* backend_ = nullptr;
   std::optional<event_loop> loop_;
+  worker_stack_class* classes_ = nullptr;  // of core's stack_classes(), from open() to close()
+  std::size_t class_count_ = 0;
+  std::size_t own_turn_ = 0;  // start_in_turn()
   root_registration registration_;
   // What the thread had before.
   executor* outer_scheduler_ = nullptr;
   void (*outer_recycle_)(coro_block&) noexcept = nullptr;
 
   // What others write.
+  work_deque<fiber_record*> classed_;  // as unstarted_, those of stack classes
   basic_inbox<fiber_record> arriving_;
+  basic_inbox<ready_link> woken_;
   padded<basic_sleep_flag<os::real_atomics>> sleeps_;
   std::atomic<bool> out_of_stacks_{false};  // I7
   bool is_thief_ = false;                   // of the latest announcement
