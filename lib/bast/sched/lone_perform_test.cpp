@@ -115,6 +115,77 @@ TEST(LonePerform, O2_ALeafThatEndsOddlyEndsAsOnTheGeneralPath) {
   }
 }
 
+/// Its first wait ends with a retry, its second one before it has begun; then it commits.
+class changing_leaf final : public internal::leaf {
+ public:
+  using performer = internal::performer;
+  explicit changing_leaf(changing_leaf*& waiting) noexcept : waiting_(waiting) {}
+
+  bool looks_ready() const noexcept override { return false; }
+  progress attempt(performer& /*who*/) override { return progress::none; }
+  progress enlist(performer& who) override {
+    if (!who.number(*this)) return progress::failed;
+    ++rounds_;
+    if (rounds_ == 2) return progress::again;
+    if (rounds_ == 3) return who.commit_self(*this) ? progress::committed : progress::lost;
+    who.expect(*this);
+    waiting_ = this;
+    return progress::none;
+  }
+  void delist() noexcept override {}
+  void retry() noexcept {
+    if (node.who->commit(node.armed, internal::arm_retry)) node.who->wake();
+  }
+
+ private:
+  changing_leaf*& waiting_;
+  int rounds_ = 0;
+};
+
+struct changing_op {
+  using value_type = void;
+  changing_leaf** waiting;
+
+  template <class>
+  struct plan : internal::leaf_plan<changing_leaf> {
+    explicit plan(changing_op op) : leaf_plan(*op.waiting) {}
+    [[nodiscard]] result<void> take(const internal::leaf* /*chosen*/) { return {}; }
+  };
+};
+
+// A wake of the first wait is none of the second.
+TEST(LonePerform, O2_AWaitThatIsWithdrawnAfterARetryLeavesTheQueueAsItIs) {
+  for (const bool is_alone : {true, false}) {
+    EXPECT_TRUE(run(
+        [&] {
+          changing_leaf* waiting = nullptr;
+          auto changing = spawn([&] {
+                            const changing_op op{&waiting};
+                            return is_alone ? perform(op).has_value()
+                                            : perform(choice(op, never_ready<void>())).has_value();
+                          }).value();
+          test::yield_until([&] { return waiting != nullptr; });
+          int others = 0;
+          std::vector<fiber<void>> all;
+          for (int i = 0; i < 3; ++i) {
+            all.push_back(spawn([&] {
+                            for (int turn = 0; turn < 10; ++turn) {
+                              ++others;
+                              EXPECT_TRUE(yield_now());
+                            }
+                          }).value());
+          }
+          test::yield_until([&] { return others > 3; });
+          waiting->retry();
+          test::let_others_run();
+          EXPECT_EQ(others, 30) << "one was lost from the queue";
+          EXPECT_TRUE(changing.join().value());
+          for (auto& each : all) EXPECT_TRUE(each.join());
+        },
+        {.workers = 1}));
+  }
+}
+
 // --- cancellation --------------------------------------------------------------------------------
 
 TEST(LonePerform, C18_ACancelOnItsWorkerEndsTheWait) {

@@ -248,7 +248,8 @@ coro_block* worker::depart(ready_link& who) noexcept { return leave(who); }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
   for (unsigned round = 0; woken && !who.linked; os::real_atomics::relax(round++)) collect_woken();
-  if (std::exchange(who.linked, false) && !BAST_MUTANT(withdrawn_fiber_resumed)) ready_.remove(*who.chosen);
+  if (!std::exchange(who.linked, false) || BAST_MUTANT(withdrawn_fiber_resumed)) return;
+  ready_.remove(*who.chosen);
 }
 
 void worker::relent() {
