@@ -165,8 +165,9 @@ coro_block* worker::publish_to_own(fiber_record& f) noexcept {
     auto& who = static_cast<waiter&>(*joiner->who);
     // Of a plain one nobody else can end the wait: the join_lock is held, on its own thread.
     const bool committed =
-        who.link().is_plain ? who.commit_here(joiner->armed, joiner->arm)
-                            : commit_alone(who, joiner->armed, joiner->arm) == pairing::committed;
+        who.link().is_plain
+            ? who.commit_here(joiner->armed, joiner->arm) || BAST_MUTANT(cancelled_joiner_resumed)
+            : commit_alone(who, joiner->armed, joiner->arm) == pairing::committed;
     f.joiners = nullptr;
     joiner->linked = false;
     if (committed) {
@@ -254,7 +255,8 @@ coro_block* worker::depart(ready_link& who) noexcept { return leave(who); }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
   for (unsigned round = 0; woken && !who.linked; os::real_atomics::relax(round++)) collect_woken();
-  if (std::exchange(who.linked, false)) ready_.remove(*who.chosen);
+  if (!std::exchange(who.linked, false) || BAST_MUTANT(withdrawn_fiber_resumed)) return;
+  ready_.remove(*who.chosen);
 }
 
 void worker::relent() {

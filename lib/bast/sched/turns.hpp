@@ -16,8 +16,10 @@ namespace bast::inline BAST_ABI::internal {
 [[gnu::always_inline]] inline coro_block* worker::resume(coro_block& ready) noexcept {
   chosen_ = &ready;
   this_thread.ops_left = ops_max;
-  const ready_link* const waited = std::exchange(fiber_record::of(ready).started.wait, nullptr);
-  return waited == nullptr ? &ready : waited->coroutine;
+  ready_link* const waited = std::exchange(fiber_record::of(ready).started.wait, nullptr);
+  if (waited == nullptr) return &ready;
+  waited->linked = false;  // It may be used for another wait, which forget() ends.
+  return waited->coroutine;
 }
 
 // Many fibers do not fit into the first cache: fetches what the next one needs, and the block of
@@ -73,7 +75,6 @@ namespace bast::inline BAST_ABI::internal {
 // The running fiber waits.
 [[gnu::always_inline]] inline coro_block* worker::leave(ready_link& link) noexcept {
   fiber_record& me = *running();
-  link.linked = false;
   me.started.wait = &link;
   return pick(nullptr, &me);
 }

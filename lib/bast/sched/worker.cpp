@@ -298,6 +298,7 @@ void worker::cancel_waits() noexcept {
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
+    if (f->started.wait->is_plain && BAST_MUTANT(lone_wait_not_cancelled)) continue;
     if (waiter::cancel(*f->started.wait)) make_ready(*f->started.wait);
   }
 }

@@ -176,6 +176,7 @@ class worker final : public executor {
   void forget(ready_link& who, bool woken) noexcept override;
   void relent() override;
   coro_block* depart(ready_link& who) noexcept override;
+  bool runs_one() const noexcept override { return chosen_ != nullptr; }
   const coro_attachment* governing() const noexcept override {
     return chosen_ != nullptr ? attachment_of(*chosen_) : nullptr;
   }
