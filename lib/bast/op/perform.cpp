@@ -29,7 +29,10 @@ std::uint64_t next_random() noexcept {
 }  // namespace
 
 // By a store, as not every CPU's call writes to the stack.
-void touch_stack() noexcept { [[maybe_unused]] volatile char lowest = 0; }
+void touch_stack() noexcept {
+  char lowest = 0;                  // NOLINT(misc-const-correctness): the statement may write it
+  asm volatile("" : "+m"(lowest));  // The compiler keeps the store.
+}
 
 void seed_choices(std::uint64_t seed) noexcept {
   random_state = seed;

@@ -187,7 +187,7 @@ void worker::take_back(fiber_record& f) noexcept {
   return_stack(*std::exchange(f.block.stack, nullptr), f.stack_class);
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {
-    const no_suspension guard;  // I6
+    const no_waiting guard;  // I6
     drop(std::exchange(f.locals, nullptr));
   }
   if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
@@ -203,7 +203,7 @@ void worker::count_end(bool is_daemon) noexcept {
 
 void worker::fail_start(fiber_record& f, const error& why) noexcept {
   {
-    const no_suspension guard;  // I6
+    const no_waiting guard;  // I6
     f.operations->destroy_callable(f);
     drop(std::exchange(f.locals, nullptr));
   }
@@ -234,7 +234,7 @@ void worker::publish(fiber_record& f) noexcept {
   const bool is_dropped = f.is_dropped;
   f.join_lock.unlock();  // I3
   if (is_dropped) {
-    const no_suspension guard;  // I6
+    const no_waiting guard;  // I6
     dispose(f);
   }
   wake_chain(woken);
