@@ -94,12 +94,14 @@ TEST(LonePerform, O2_ALeafThatEndsOddlyEndsAsOnTheGeneralPath) {
             for (const auto how : {ending::waits, ending::fails, ending::throws}) {
               if (how == ending::waits && by == committer::none) continue;
               if (how == ending::throws && BAST_EXCEPTIONS == 0) continue;
-              std::string general;
-              {
+              const auto ends = [by, how] { return ending_of({by, how}); };
+              const auto ends_generally = [&] {
                 const cancel_binding shielded{cancel_token()};
-                general = ending_of({by, how});
-              }
-              EXPECT_EQ(ending_of({by, how}), general)
+                return ends();
+              };
+              const std::string lone = spawn(ends)->join().value();
+              EXPECT_TRUE(yield_now());  // To one that was left in the queue and has ended.
+              EXPECT_EQ(lone, spawn(ends_generally)->join().value())
                   << static_cast<int>(by) << " " << static_cast<int>(how);
               // A wake that came too often would end this wait, or another one's.
               auto sender = spawn([&] {
