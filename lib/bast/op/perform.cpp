@@ -61,8 +61,8 @@ progress attempt_any(performer& who, std::span<branch*> arms) {
 
 }  // namespace
 
-// Last resorts come after the others (O-14): they are put at the end. Many arms are tried `again` in
-// the order of the program, as nothing is allocated once it has waited (O-17).
+// Last resorts come after the others (O-14): they are put at the end. Many arms are tried `again`
+// in the order of the program, as nothing is allocated once it has waited (O-17).
 progress performance::attempt(bool again) {
   branch* on_stack[few];
   branch** arms = on_stack;

@@ -12,8 +12,8 @@ namespace bast::inline BAST_ABI::internal {
 
 // --- the choice ----------------------------------------------------------------------------------
 
-// A look between two fibers does not change who is next: its time depends on the clock, and the same
-// program takes the same turns on a slow machine (F-13).
+// A look between two fibers does not change who is next: its time depends on the clock, and the
+// same program takes the same turns on a slow machine (F-13).
 coro_block* worker::pick_slowly(coro_block* woken, const fiber_record* parent) noexcept {
   if (switches_ <= 0) {
     woken_before_look_ = woken;
