@@ -15,7 +15,7 @@ import tempfile
 import time
 
 LAYERS = ("base", "arch", "os", "lockfree", "watch", "stack", "coro", "cancel", "process", "op",
-          "io")
+          "io", "sched")
 # In the order of their runs: the layers, then programs that use all of them, the slow ones last.
 LIBRARY = (*(f"bast_{layer}_test" for layer in LAYERS), "bast_testing_test",
            "bast_generation_wrap_variant_test", "bast_model_test", "bast_replay",
@@ -46,10 +46,22 @@ def in_order(program, tools):
     return order.index(program) if program in order else None
 
 
-def all_harnesses(build, tools):
+def lower_programs(layers):
+    """The test programs of the layers below all of these: none of these is linked into them."""
+    places = [LAYERS.index(layer) if layer in LAYERS else 0 for layer in layers]
+    return {f"bast_{layer}_test" for layer in LAYERS[:min(places, default=0)]}
+
+
+def targets(build, tools, lower):
+    """The programs to build: those of the order that the copy has, without the lower ones."""
+    has = set(re.findall(r"^build (\w+): phony", (build / "build.ninja").read_text(), re.MULTILINE))
+    return [name for name in LIBRARY + (TOOLS if tools else ()) if name in has - lower]
+
+
+def all_harnesses(build, tools, lower):
     found = []
     for file in build.rglob("bast_*_test"):
-        place = in_order(file.name, tools)
+        place = None if file.name in lower else in_order(file.name, tools)
         if place is not None and os.access(file, os.X_OK) and file.is_file():
             found.append((place, file.name, Harness(file.name, (str(file),))))
     listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"],

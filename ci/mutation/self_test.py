@@ -9,7 +9,7 @@ import tempfile
 
 from clang import cindex
 
-from . import finder, operators, rewrite
+from . import finder, harnesses, operators, rewrite
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -224,8 +224,20 @@ def check_refusals(complaints):
             complaints.append(f"{' '.join(words)}: status {process.returncode}, {said.strip()}")
 
 
+def check_layers(complaints):
+    """A layer whose tests are not known would lose every fault of it unnoticed."""
+    tested = {path.parent.name for path in ROOT.glob("lib/bast/*/*_test.cpp")} - {"testing"}
+    if tested != set(harnesses.LAYERS):
+        complaints.append(f"harnesses.LAYERS: {sorted(tested ^ set(harnesses.LAYERS))}")
+    if harnesses.lower_programs({"io", "op"}) & {"bast_op_test", "bast_io_test"} \
+            or "bast_process_test" not in harnesses.lower_programs({"io", "op"}) \
+            or harnesses.lower_programs({"io", "tools/read"}):
+        complaints.append("harnesses.lower_programs")
+
+
 def main():
     complaints = []
+    check_layers(complaints)
     with tempfile.TemporaryDirectory(prefix="bast-mutate-") as name:
         directory = pathlib.Path(name)
         text, faults = check_operators(directory, complaints)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "bast/testing/asleep.hpp"
+#include "bast/testing/heap_growth.hpp"
 #include "bast/testing/in_child.hpp"
 #include "bast/testing/joined_thread.hpp"
 
@@ -127,6 +129,58 @@ TEST_F(EpollBackend, WhatIsUnwatchedLeavesTheOtherDirection) {
   send(peer.get());
   EXPECT_EQ(look(), 1U);
   EXPECT_EQ(reads.reports, 1U);
+}
+
+/// True if a wait would end at once, be it in vain.
+bool ends_a_wait(const epoll_backend& all) {
+  pollfd asked{.fd = all.fd(), .events = POLLIN, .revents = 0};
+  return ::poll(&asked, 1, 0) == 1;
+}
+
+TEST_F(EpollBackend, WhatIsWatchedNoMoreEndsNoWait) {
+  test_watch reads(mine.get());
+  test_watch writes(mine.get(), os::readiness::writable);
+  // The only direction.
+  ASSERT_TRUE(watch(reads));
+  all->unwatch(reads);
+  send(peer.get());
+  EXPECT_FALSE(ends_a_wait(*all));
+  ASSERT_TRUE(watch(reads));
+  EXPECT_TRUE(ends_a_wait(*all));
+  EXPECT_EQ(look(), 1U);
+  EXPECT_FALSE(ends_a_wait(*all)) << "reported";
+  // One of two, and then the other.
+  receive(mine.get());
+  ASSERT_TRUE(watch(reads));
+  ASSERT_TRUE(watch(writes));
+  EXPECT_TRUE(ends_a_wait(*all)) << "it is writable";
+  all->unwatch(writes);
+  EXPECT_FALSE(ends_a_wait(*all));
+  send(peer.get());
+  EXPECT_TRUE(ends_a_wait(*all));
+  all->unwatch(reads);
+  EXPECT_FALSE(ends_a_wait(*all));
+  ASSERT_TRUE(watch(writes));
+  EXPECT_TRUE(ends_a_wait(*all));
+  EXPECT_EQ(look(), 1U);
+  EXPECT_EQ(writes.reports, 1U);
+  EXPECT_EQ(reads.reports, 1U);
+  EXPECT_FALSE(ends_a_wait(*all));
+  // A wake that was taken.
+  all->wake();
+  EXPECT_TRUE(ends_a_wait(*all));
+  EXPECT_EQ(look(), 0U);
+  EXPECT_FALSE(ends_a_wait(*all));
+}
+
+TEST(EpollBackendLife, FreesWhatItAllocated) {
+  EXPECT_LT(test::heap_growth_of([] {
+              epoll_backend* const one = epoll_backend::create().value();
+              EXPECT_TRUE(one->reserve(3));
+              EXPECT_TRUE(one->reserve(3000));
+              epoll_backend::destroy(one);
+            }),
+            test::heap_caches);
 }
 
 TEST_F(EpollBackend, AHangUpEndsBoth) {

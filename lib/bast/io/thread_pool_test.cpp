@@ -100,7 +100,9 @@ TEST(ThreadPool, ItsEndHandsBackWhatDidNotBeginAndRefusesMore) {
     gate.open();
   }
   EXPECT_EQ(pool.submit([] {}).error(), errc::closed);
-  EXPECT_EQ(pool.shut_down()->size(), 0U);
+  auto nothing = *pool.shut_down();
+  EXPECT_EQ(nothing.size(), 0U);
+  EXPECT_FALSE(nothing.run_next());
   EXPECT_TRUE(ran.empty());
   EXPECT_GE(rest->size(), 3U);
   EXPECT_TRUE(rest->run_next());
@@ -108,6 +110,31 @@ TEST(ThreadPool, ItsEndHandsBackWhatDidNotBeginAndRefusesMore) {
   EXPECT_EQ(held.use_count(), 3);
   rest.reset();
   EXPECT_EQ(held.use_count(), 1) << "dropped";
+}
+
+TEST(ThreadPool, WhatIsHandedBackRunsInItsOrderUntilNothingIsLeft) {
+  task_gate gate;
+  std::vector<int> ran;
+  auto pool = thread_pool::create({.threads_max = 1}).value();
+  EXPECT_TRUE(pool.submit([&] { gate.pass(); }));
+  gate.wait_for(1);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool.submit([&, i] { ran.push_back(i); }));
+  std::optional<unfinished_tasks> rest;
+  {
+    // It waits for the one that runs, and refuses more once it holds the others.
+    const test::joined_thread ends([&] { rest.emplace(*pool.shut_down()); });
+    const auto closes = [&] { return pool.stats().queued == 0; };
+    while (!closes()) std::this_thread::yield();
+    gate.open();
+  }
+  for (std::size_t left = 3; left != 0; --left) {
+    EXPECT_EQ(rest->size(), left);
+    EXPECT_TRUE(rest->run_next());
+  }
+  EXPECT_EQ(ran, (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(rest->size(), 0U);
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(rest->run_next());
+  EXPECT_EQ(ran.size(), 3U);
 }
 
 TEST(ThreadPool, ATaskMaySubmitButNotEndThePool) {

@@ -99,6 +99,39 @@ TEST(Async, TheOutcomeIsTheSameEverywhere) {
   });
 }
 
+TEST(Async, IsDoneFromItsEndToItsJoin) {
+  const auto expect_done = [](auto& value) {
+    EXPECT_TRUE(value.is_done());
+    EXPECT_TRUE(value);
+    auto moved = std::move(value);
+    // NOLINTNEXTLINE(bugprone-use-after-move): the point of the test
+    EXPECT_FALSE(value.is_done() || value);
+    EXPECT_TRUE(moved.is_done());
+    EXPECT_TRUE(moved);
+    (void)moved.join();
+    EXPECT_FALSE(moved.is_done());
+    EXPECT_FALSE(moved);
+  };
+  const auto fails = []() -> result<int> { return fail(errc::closed, "test", "words"); };
+  auto one = async([] { return 1; });
+  expect_done(one);
+  auto failed = async(fails);
+  expect_done(failed);
+  EXPECT_TRUE(run(
+      [&] {
+        auto spawned = async([] { return 1; });
+        auto spawned_fails = async(fails);
+        EXPECT_FALSE(spawned.is_done() || spawned_fails.is_done());
+        EXPECT_TRUE(spawned && spawned_fails);
+        for (int i = 0; i < 1000 && !(spawned.is_done() && spawned_fails.is_done()); ++i) {
+          EXPECT_TRUE(yield_now());
+        }
+        expect_done(spawned);
+        expect_done(spawned_fails);
+      },
+      {.workers = 1}));
+}
+
 TEST(Async, TheSecondJoinIsABadState) {
   everywhere([] {
     auto value = async([] { return 1; });

@@ -5,10 +5,10 @@
 
 namespace bast::inline BAST_ABI::internal {
 
-local_node* keep(local_node* shared) noexcept {
+local_node* keep(local_node& shared) noexcept {
   // Relaxed: the caller holds it meanwhile.
-  if (shared != nullptr) shared->holders.fetch_add(1, std::memory_order_relaxed);
-  return shared;
+  shared.holders.fetch_add(1, std::memory_order_relaxed);
+  return &shared;
 }
 
 // A loop: a chain may be long.

@@ -31,7 +31,7 @@ struct local_node {
   std::atomic<std::uint32_t> holders{1};
 };
 
-local_node* keep(local_node* shared) noexcept;
+local_node* keep(local_node& shared) noexcept;
 void drop(local_node* held) noexcept;
 /// Of the running fiber, or of the thread outside a fiber.
 local_node*& locals_here() noexcept;
@@ -87,7 +87,7 @@ class [[nodiscard]] fiber_local<T>::binding {
     if (node_ == nullptr) return;
     internal::local_node*& here = internal::locals_here();
     BAST_CHECK(here == node_, "bindings of fiber_locals must end innermost first");
-    here = internal::keep(node_->outer);
+    here = node_->outer != nullptr ? internal::keep(*node_->outer) : nullptr;
     internal::drop(node_);
   }
 

@@ -36,7 +36,7 @@ namespace bast::inline BAST_ABI::internal {
 struct fiber_record;
 class record_slab;
 struct local_node;
-local_node* keep(local_node* shared) noexcept;
+local_node* keep(local_node& shared) noexcept;
 void drop(local_node* held) noexcept;
 
 /// What depends on the types of the callable and its result.
@@ -167,7 +167,7 @@ inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const c
   f.name = name;
   f.site = site;
   f.parent = parent;
-  f.locals = parent != nullptr && parent->locals != nullptr ? keep(parent->locals) : nullptr;
+  f.locals = parent != nullptr && parent->locals != nullptr ? keep(*parent->locals) : nullptr;
   f.joiners = nullptr;
   // Relaxed: published with the record.
   f.finished.store(false, std::memory_order_relaxed);

@@ -13,7 +13,9 @@
 
 #include "bast/sched/sched_test.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/heap_growth.hpp"
 #include "bast/testing/joined_thread.hpp"
+#include "bast/watch/registry.hpp"
 
 namespace bast {
 namespace {
@@ -138,6 +140,91 @@ TEST(Run, LeavesNothingBehind) {
   const test::leak_baseline before;
   for (int i = 0; i < 5; ++i) once();
   EXPECT_EQ(before.differences(), "");
+}
+
+std::uint64_t record_bytes() { return watch::registry()->coros_bytes; }
+
+/// Fibers whose records come back in every way.
+void use_records() {
+  const pool_options pools[] = {{.name = "other"}};
+  fiber<int> kept, kept_of_guest;
+  EXPECT_TRUE(run(
+      [&] {
+        const auto give_up_in = [](const char* pool) {
+          std::atomic<int> ran = 0;
+          for (int i = 0; i < 3; ++i) (void)spawn([&] { ++ran; }, {.pool = pool});
+          test::yield_until([&] { return ran == 3; });
+        };
+        give_up_in(nullptr);
+        give_up_in("other");
+        // Of the other worker, joined here.
+        EXPECT_TRUE(spawn([] { return spawn([] { return 1; }).value(); }, {.pool = "other"})
+                        ->join()
+                        ->join());
+        kept = spawn([] { return 1; }).value();
+        auto runtime = runtime_handle::current().value();
+        const test::joined_thread other([&] {
+          EXPECT_TRUE(runtime.post([] {}));
+          EXPECT_TRUE(runtime.spawn([] {})->join());
+          kept_of_guest = runtime.spawn([] { return 2; }).value();
+        });
+      },
+      {.workers = 2, .pools = pools}));
+  EXPECT_EQ(kept.join().value(), 1);
+  const test::joined_thread dropper([gone = std::move(kept_of_guest)] {});
+}
+
+TEST(Run, EachRecordComesBack) {
+  for (int i = 0; i < 20; ++i) use_records();
+  const std::uint64_t before = record_bytes();
+  for (int i = 0; i < 50; ++i) use_records();
+  EXPECT_EQ(record_bytes(), before);
+}
+
+TEST(Run, FreesWhatItAllocated) {
+  static const fiber_local<std::string> bound_text;
+  struct large {
+    std::string text = std::string(100, 'l');
+    char more[100] = {};
+  };
+  const stack_class_options classes[] = {{.name = "deep"}};
+  EXPECT_LT(test::heap_growth_of([&] {
+              EXPECT_TRUE(run(
+                  [] {
+                    const auto bound = bound_text.bind(std::string(100, 'b')).value();
+                    const auto copies = [held = large()](auto...) { return held; };
+                    EXPECT_TRUE(spawn(copies)->join());
+                    EXPECT_TRUE(spawn(copies, {.stack = "deep"})->join());
+                    EXPECT_TRUE(concurrent(copies)->join());
+                    EXPECT_TRUE(async(copies).join());
+                    (void)async(copies).is_done();
+                    (void)spawn(copies);
+                    (void)spawn_batch(3, copies);
+                    EXPECT_FALSE(spawn(copies, {.pool = "nowhere"}));
+                    EXPECT_TRUE(runtime_handle::current()->spawn(copies));
+                  },
+                  {.workers = 1, .stack_classes = classes}));
+              EXPECT_TRUE(async([] { return large(); }).join());
+            }),
+            test::heap_caches);
+}
+
+TEST(Run, RecordsFromElsewhereAreUsedAgainWithinARun) {
+  const pool_options pools[] = {{.name = "other"}};
+  EXPECT_TRUE(run(
+      [] {
+        std::uint64_t before = 0;
+        for (int i = 0; i < 10'000; ++i) {
+          if (i == 1000) before = record_bytes();
+          // Its end, on the other worker, gives the record back.
+          std::atomic<bool> ran = false;
+          (void)spawn([&] { ran = true; }, {.pool = "other"});
+          test::yield_until([&] { return ran.load(); });
+        }
+        // Ten thousand are 2 MB; some are on their way.
+        EXPECT_LT(record_bytes() - before, 200'000U);
+      },
+      {.workers = 1, .pools = pools}));
 }
 
 TEST(Run, StacksEndWithItWhileAHandleLivesOn) {

@@ -45,8 +45,7 @@ std::size_t record_slab::in_use() noexcept {
 // The generation ends with the use, so that an id of it is stale from here on.
 void record_slab::renew(fiber_record& unused) noexcept {
   const std::uint32_t next = generation_of(unused.block.tag) + 1;
-  unused.block.tag =
-      make_tag(next & generation_max, 0, coro_state::free) & ~(tag_flags_mask | tag_thread_mask);
+  unused.block.tag = make_tag(next & generation_max, 0, coro_state::free);
 }
 
 void record_slab::collect() noexcept {

@@ -62,7 +62,7 @@ coro_block* worker::start_oldest() noexcept {
 }
 
 coro_block* worker::steal() noexcept {
-  if (group_.count == 1 || !has_stacks()) return nullptr;
+  if (!has_stacks()) return nullptr;  // I7
   for (std::size_t tried = 1; tried < group_.count; ++tried) {
     next_victim_ = next_victim_ + 1 < group_.first + group_.count ? next_victim_ + 1 : group_.first;
     if (next_victim_ == index_) continue;

@@ -180,6 +180,51 @@ TEST(Turns, IO7_ReadyOpsLetOthersRun) {
       one_worker));
 }
 
+TEST(Turns, IO7_TheBudgetOfOpsBeginsAnewWithEachTurn) {
+  EXPECT_TRUE(run(
+      [] {
+        bool stop = false;
+        int other_ran = 0;
+        auto other = spawn([&] {
+                       while (!stop) {
+                         ++other_ran;
+                         EXPECT_TRUE(yield_now());
+                       }
+                     }).value();
+        test::yield_until([&] { return other_ran > 0; });
+        const auto spend_some = [] {
+          for (int i = 0; i < 100; ++i) EXPECT_TRUE(perform(always(1)));
+        };
+        /// Those that succeed before another fiber has run.
+        const auto ops_until_a_yield = [&] {
+          const int before = other_ran;
+          std::uint32_t ops = 0;
+          for (; other_ran == before; ++ops) EXPECT_TRUE(perform(always(1)));
+          return ops;
+        };
+        const std::uint32_t all = worker::ops_max + 1;
+        EXPECT_TRUE(yield_now());
+        EXPECT_EQ(ops_until_a_yield(), all);
+        EXPECT_EQ(ops_until_a_yield(), all) << "after the yield of the budget";
+        spend_some();
+        EXPECT_TRUE(yield_now());
+        EXPECT_EQ(ops_until_a_yield(), all) << "after a yield";
+        spend_some();
+        EXPECT_TRUE(spawn(spend_some)->join());
+        EXPECT_EQ(ops_until_a_yield(), all) << "after a wait";
+        // Of a fiber that begins when another one has spent some.
+        std::uint32_t ops = 0;
+        auto begins = spawn([&] { ops = ops_until_a_yield(); }).value();
+        spend_some();
+        EXPECT_TRUE(begins.join());
+        EXPECT_EQ(ops, all) << "at its start";
+        EXPECT_EQ(ops_until_a_yield(), all);
+        stop = true;
+        EXPECT_TRUE(other.join());
+      },
+      one_worker));
+}
+
 TEST(Turns, IO7_TwoThatPassTheTurnToEachOtherDoNotStarveOthers) {
   EXPECT_TRUE(run(
       [] {
