@@ -75,13 +75,6 @@ std::string sched_machine::run() {
   return complaint_;
 }
 
-std::string sched_machine::seen() const {
-  std::string all;
-  for (const part& each : parts_)
-    all += std::to_string(each.runs) + std::to_string(each.ends) + ' ';
-  return all;
-}
-
 // Main only yields, so that the worker never sleeps, and notices when nobody makes progress.
 void sched_machine::supervise() {
   const cancel_binding shielded{cancel_token()};
@@ -132,7 +125,7 @@ result<sched_machine::number> sched_machine::body(std::size_t who) {
   expect(!is_over_, "Q6: a fiber runs after the end");
   ++mine.runs;
   ++live_;
-  ++progress_;
+  note(who, "+");
   std::optional<cancel_binding> bound;
   if (mine.own) bound.emplace(mine.own->token());
   for (std::size_t i = 0; i < mine.script.size() && !mine.fails; ++i) {
@@ -153,7 +146,7 @@ result<sched_machine::number> sched_machine::body(std::size_t who) {
   }
   --live_;
   ++mine.ends;
-  ++progress_;
+  note(who, "-");
   if (!mine.fails) return static_cast<number>(who);
   ++failures_;
   return fail(errc::invalid, "script", "it ends so");
@@ -202,7 +195,7 @@ void sched_machine::join_part(std::size_t who, std::size_t which) {
   expect(was_there == static_cast<bool>(mine), "Q3: a handle is not as it should be");
   const bool fired = is_cancelled(who);
   const auto got = mine.join();
-  ++progress_;
+  note(who, got ? "j" : "x");
   if (got) {
     expect(!fired && *got == which && p.ends == 1 && was_there, "Q3: a join takes another outcome");
     expect(++p.outcomes == 1, "Q3: an outcome is taken twice");
@@ -266,7 +259,7 @@ void sched_machine::wait(std::size_t who, const op& o) {
     }
     default: how = perform(either);
   }
-  ++progress_;
+  note(who, how ? (*how == was_sent ? "s" : "r") : "c");
   if (!how) {
     expect(waits && how.error() == errc::cancelled && is_cancelled(who), "Q5: a wait fails");
   } else if (*how != 0) {

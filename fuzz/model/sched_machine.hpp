@@ -35,9 +35,8 @@ class sched_machine {
 
   /// The first complaint, or nothing.
   std::string run();
-  /// Which scripts ran and ended: the same in each life. The rest depends on who runs when, and
-  /// that on the clock (IO-7: rounds, and looks at timers).
-  std::string seen() const;
+  /// What happened, in its order: the same in each life.
+  const std::string& seen() const { return seen_; }
 
  private:
   using number = std::uint32_t;
@@ -63,6 +62,10 @@ class sched_machine {
   void wait(std::size_t who, const op& o);
   void expect_wait(bool fired_before, const result<int>& how, std::size_t who);
   bool is_cancelled(std::size_t who) const;
+  void note(std::size_t who, const char* what) {
+    seen_ += std::to_string(who) + what;
+    ++progress_;
+  }
   void expect(bool holds, const char* otherwise) {
     if (!holds && complaint_.empty()) complaint_ = otherwise;
   }
@@ -75,6 +78,7 @@ class sched_machine {
   std::optional<coro_pool> coroutines_;
   std::vector<int> values_;  // of each that was made: 1 sent, 2 received, as bits
   std::string complaint_;
+  std::string seen_;
   std::uint64_t progress_ = 0;
   int failures_ = 0;
   int taken_failures_ = 0;

@@ -106,6 +106,9 @@
   X(untaken_failure_forgotten)   \
   X(dropped_outcome_kept)        \
   X(late_guest_served)           \
+  X(lone_wait_not_cancelled)     \
+  X(cancelled_joiner_resumed)    \
+  X(withdrawn_fiber_resumed)     \
   X(parked_cancelled_later)      \
   X(pinned_is_taken)             \
   X(half_batch_kept)             \

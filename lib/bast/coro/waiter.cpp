@@ -27,6 +27,11 @@ result<void> waiter::check(static_string operation, const executor* home) noexce
   if (home->is_forked()) {
     return fail(errc::forked, operation, "the scheduler of the parent is not in this process");
   }
+  // A scheduler would suspend those that have resumed it, too.
+  if (home == this_thread.scheduler &&
+      (this_thread.suspension_forbidden != 0 || !home->runs_one())) {
+    return fail(errc::bad_state, operation, "what has resumed this coroutine may not suspend");
+  }
   return {};
 }
 

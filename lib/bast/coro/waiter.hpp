@@ -84,6 +84,9 @@ class executor {
   /// What governs the coroutine that it runs, and with it those that this one has resumed, if they
   /// have no binding of their own (cancel/binding.hpp).
   virtual const coro_attachment* governing() const noexcept { return nullptr; }
+  /// False if the thread itself is at work, and what it resumes could not suspend: nothing would
+  /// run instead.
+  virtual bool runs_one() const noexcept { return true; }
   /// True in a child that was forked after it was made: its thread is not there (IO-15).
   bool is_forked() const noexcept { return process_.is_forked(); }
   /// The process that it was made in.

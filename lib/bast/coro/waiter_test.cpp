@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -105,6 +106,39 @@ TEST(WaiterOfAScheduler, WhoWaitsIsParkedAndContinuedByIt) {
   });
   all.run();
   EXPECT_EQ(order, "abc3");
+}
+
+TEST(WaiterOfAScheduler, I1_APlainWaitIsCommittedOnceByItsOwnThread) {
+  scheduling all;
+  std::optional<waiter> mine;
+  std::vector<waiter::armed_word> words;
+  std::vector<int> arms;
+  all.spawn_void([&] {
+    mine.emplace();
+    for (int life = 0; life < 3; ++life) {
+      words.push_back(mine->arm());
+      arms.push_back(mine->wait_plainly());
+    }
+  });
+  all.run();
+  EXPECT_TRUE(mine->link().is_plain);
+  EXPECT_TRUE(mine->commit_here(words[0], 5));
+  EXPECT_FALSE(mine->commit_here(words[0], 6)) << "it is committed";
+  EXPECT_FALSE(mine->commit(words[0], 6));
+  EXPECT_FALSE(waiter::cancel(mine->link()));
+  mine->wake();
+  all.run();
+  EXPECT_FALSE(mine->commit_here(words[0], 6)) << "of an earlier wait";
+  EXPECT_TRUE(waiter::cancel(mine->link()));
+  EXPECT_FALSE(mine->commit_here(words[1], 6)) << "it is cancelled";
+  mine->wake();
+  all.run();
+  EXPECT_TRUE(mine->commit(words[2], 7));
+  EXPECT_FALSE(mine->commit_here(words[2], 6)) << "another thread was first";
+  mine->wake();
+  all.run();
+  EXPECT_EQ(arms, (std::vector<int>{5, arm_cancelled, 7}));
+  EXPECT_FALSE(mine->commit_here(words[2], 6)) << "it does not wait any more";
 }
 
 TEST(WaiterOfAScheduler, ARawCoroutineWithinAScheduledOneWaitsByIt) {

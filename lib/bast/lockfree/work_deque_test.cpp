@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <numeric>
 #include <optional>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "bast/lockfree.hpp"
 #include "bast/testing/heap_growth.hpp"
 #include "bast/testing/joined_thread.hpp"
+#include "bast/testing/split_mix.hpp"
 
 namespace bast {
 namespace {
@@ -58,6 +61,49 @@ TEST(WorkDeque, GrowsWithItsValuesInOrder) {
   while (oldest < next) EXPECT_EQ(d.steal(), oldest++);
   EXPECT_EQ(d.steal(), std::nullopt);
   EXPECT_TRUE(d.reclaim());
+}
+
+// Compared with a std::deque, also between calls that thieves may interrupt.
+TEST(WorkDeque, ItsOwnerAloneTakesFromBothEnds) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(seed);
+    test::split_mix random(seed);
+    small_deque d;
+    std::deque<int> model;
+    const auto newest = [&]() -> std::optional<int> {
+      if (model.empty()) return std::nullopt;
+      const int value = model.back();
+      model.pop_back();
+      return value;
+    };
+    const auto oldest = [&]() -> std::optional<int> {
+      if (model.empty()) return std::nullopt;
+      const int value = model.front();
+      model.pop_front();
+      return value;
+    };
+    for (int i = 0; i < 2000; ++i) {
+      switch (random.below(7)) {
+        case 0: ASSERT_EQ(d.pop_unshared(), newest()); break;
+        case 1: ASSERT_EQ(d.take_oldest_unshared(), oldest()); break;
+        case 2: ASSERT_EQ(d.pop(), newest()); break;
+        case 3: ASSERT_EQ(d.steal(), oldest()); break;
+        default:
+          // Full and empty by turns: over the end of the array, and growing.
+          if (i / 200 % 2 == 1 && model.size() > 1) break;
+          ASSERT_TRUE(d.push(i));
+          model.push_back(i);
+      }
+      ASSERT_EQ(d.size(), model.size());
+      ASSERT_EQ(d.newest(), model.empty() ? std::nullopt : std::optional(model.back()));
+    }
+    while (!model.empty()) {
+      ASSERT_EQ(d.pop_unshared(), newest());
+      ASSERT_EQ(d.take_oldest_unshared(), oldest());
+    }
+    ASSERT_EQ(d.pop_unshared(), std::nullopt);
+    ASSERT_EQ(d.take_oldest_unshared(), std::nullopt);
+  }
 }
 
 TEST(WorkDeque, ABatchIsInOrderAndGrowsAsNeeded) {

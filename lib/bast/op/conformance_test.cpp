@@ -5,84 +5,12 @@
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
-#include <optional>
-#include <string>
-
 #include "bast/op.hpp"
-#include "bast/testing/once_event.hpp"
 #include "bast/testing/op_conformance_threads.hpp"
-#include "bast/testing/rendezvous.hpp"
+#include "bast/testing/op_subjects.hpp"
 
 namespace bast::test {
 namespace {
-
-struct receive_subject {
-  struct object {
-    rendezvous<int> at;
-  };
-  static auto op(object& of) { return of.at.receive(); }
-  static void make_ready(object& of) {
-    int value = 7;
-    (void)perform(of.at.send(value));
-  }
-  static std::size_t waiting(object& of) { return of.at.receiving(); }
-  static constexpr bool stays_ready = false;
-};
-
-struct send_subject {
-  struct object {
-    rendezvous<int> at;
-    int value = 7;
-  };
-  static auto op(object& of) { return of.at.send(of.value); }
-  static void make_ready(object& of) { (void)perform(of.at.receive()); }
-  static std::size_t waiting(object& of) { return of.at.sending(); }
-  static constexpr bool stays_ready = false;
-};
-
-struct once_subject {
-  using object = once_event;
-  static auto op(object& of) { return of.happened(); }
-  static void make_ready(object& of) { of.fire(); }
-  static std::size_t waiting(object& of) { return of.waiting(); }
-  static constexpr bool stays_ready = true;
-};
-
-struct permits {
-  wait_queue queue;
-  int left = 0;
-  bool take() noexcept {
-    if (left == 0) return false;
-    --left;
-    return true;
-  }
-};
-struct retry_subject {
-  using object = permits;
-  static auto op(object& of) {
-    return retry_on(of.queue, [&of]() noexcept { return of.take(); });
-  }
-  static void make_ready(object& of) {
-    of.queue.wake_one([&of]() noexcept { ++of.left; });
-  }
-  static std::size_t waiting(object& of) { return of.queue.waiting(); }
-  static constexpr bool stays_ready = false;
-};
-/// An object that all wait for, and with a value.
-struct open_subject {
-  using object = permits;
-  static auto op(object& of) {
-    return retry_on(of.queue, [&of]() noexcept -> std::optional<std::string> {
-      if (of.left == 0) return std::nullopt;
-      return "open";
-    });
-  }
-  static void make_ready(object& of) {
-    of.queue.wake_all([&of]() noexcept { of.left = 1; });
-  }
-  static std::size_t waiting(object& of) { return of.queue.waiting(); }
-  static constexpr bool stays_ready = true;
-};
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Receive, OpConformance, receive_subject);
 INSTANTIATE_TYPED_TEST_SUITE_P(Send, OpConformance, send_subject);
@@ -179,6 +107,9 @@ TEST(OpConformanceSuite, NoticesOpsThatAreWrong) {
 #endif
   using wrong_loss = op_checks<drops_when_it_loses>;
   EXPECT_GT(failures_of<drops_when_it_loses>(&wrong_loss::a_cancel_takes_nothing_from_a_commit), 0);
+  EXPECT_GT(failures_of<drops_when_it_loses>(
+                &wrong_loss::what_a_cancelled_perform_was_woken_for_is_passed_on),
+            0);
   using wrong_memory = op_checks<allocates>;
   EXPECT_GT(failures_of<allocates>(&wrong_memory::nothing_is_allocated_once_it_waits), 0);
   using wrong_links = op_checks<links_early>;

@@ -109,8 +109,8 @@ class lone_performance {
   lone_performance& operator=(const lone_performance&) = delete;
   ~lone_performance() { finish(); }
 
-  /// Null: failure() says why.
-  [[gnu::always_inline]] const leaf* perform() {
+  /// After finish(), chosen() is what was committed.
+  [[gnu::always_inline]] void perform() {
     touch_stack();
     while (true) {
       progress got = progress::none;
@@ -123,13 +123,16 @@ class lone_performance {
         // If it was cancelled, so is the token.
         (void)performer_.end_wait(all_, waiter_.wait_plainly());
       }
-      if (performer_.chosen() != nullptr || got == progress::failed) return performer_.chosen();
-      if (performer_.restart(all_)) return performer_.chosen();
-      if (home_.plain_attachment()->token.is_cancelled()) return nullptr;
+      if (performer_.chosen() != nullptr || got == progress::failed) return;
+      if (performer_.restart(all_) || home_.plain_attachment()->token.is_cancelled()) return;
     }
   }
+  /// Null: failure() says why. Only after finish(): a peer may have committed a leaf that was
+  /// linked, and failed then.
+  const leaf* chosen() const noexcept { return performer_.chosen(); }
   [[gnu::noinline]] error failure() const {
     if (performer_.has_failed()) return performer_.failure();
+    BAST_ASSERT(home_.plain_attachment()->token.is_cancelled());
     return home_.plain_attachment()->token.check("perform").error();
   }
   bool has_waited() const noexcept { return has_waited_; }
@@ -202,8 +205,9 @@ template <performable Op>
   if constexpr (requires { plan.only(); }) {
     if (internal::executor* const home = internal::plain_home()) [[likely]] {
       internal::lone_performance run(*home, plan.only());
-      const internal::leaf* const chosen = run.perform();
+      run.perform();
       run.finish();
+      const internal::leaf* const chosen = run.chosen();
       if (chosen == nullptr) return std::unexpected(run.failure());
       if (!run.has_waited()) internal::spend_op();
       return plan.take(chosen);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -220,6 +221,40 @@ TEST_F(Perform, WhereOneMayNotWaitIsAnError) {
 }
 
 // --- threads -------------------------------------------------------------------------------------
+
+// --- the stack under a perform -------------------------------------------------------------------
+
+struct held_frame {
+  std::byte* lowest = nullptr;
+  bool is_seen = false;
+};
+
+/// A frame of which nothing is written, and no call but the one writes below it: a peer would write
+/// there. By builtins: without optimisation, the functions of std::atomic are calls.
+[[gnu::noinline]] void hold_touched_frame(held_frame& of) {
+  auto* const lowest = static_cast<std::byte*>(__builtin_alloca(64 << 10));
+  internal::touch_stack();
+  __atomic_store_n(&of.lowest, lowest, __ATOMIC_SEQ_CST);
+  while (!__atomic_load_n(&of.is_seen, __ATOMIC_SEQ_CST)) {
+  }
+}
+
+TEST_F(Perform, D2_WhatAPeerMayWriteToIsOpen) {
+  held_frame frame;
+  bool is_open = false;
+  {
+    const test::joined_thread peer([&] {
+      std::byte* lowest = nullptr;
+      for (backoff wait; lowest == nullptr; wait.pause()) {
+        lowest = __atomic_load_n(&frame.lowest, __ATOMIC_SEQ_CST);
+      }
+      is_open = find_stack(lowest).open_low <= lowest;
+      __atomic_store_n(&frame.is_seen, true, __ATOMIC_SEQ_CST);
+    });
+    auto holder = begin([&] { hold_touched_frame(frame); });
+  }
+  EXPECT_TRUE(is_open);
+}
 
 TEST(PerformThreads, O16_ThreadsMeetCoroutines) {
   rendezvous<int> there;

@@ -194,6 +194,7 @@ class basic_performer {
   bool has_failed() const noexcept { return failure_.has_value(); }
   /// After progress::failed.
   const error& failure() const noexcept {
+    BAST_ASSERT(has_failed());
     return *failure_;  // NOLINT(bugprone-unchecked-optional-access): since fail_with()
   }
 

@@ -186,6 +186,7 @@ class async_join_op {
         : of_(*op.of_), end_(internal::fiber_access::record_of(of_.spawned_)) {}
     plan(const plan&) = delete;
     plan& operator=(const plan&) = delete;
+    ~plan() = default;
     void gather(internal::branch_list& list) {
       if (of_.kept_.is_there()) {
         list.append(at_once_);

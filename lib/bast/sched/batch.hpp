@@ -85,15 +85,19 @@ template <class F>
   using callable = indexed_call<std::decay_t<F>>;
   using code = fiber_code<callable>;
   std::vector<fiber<batch_value<F>>> handles;
-#if BAST_EXCEPTIONS
-  try {
-    handles.reserve(count);
-  } catch (...) {
+  const auto no_room = [count] {
     return fail(errc::no_memory, "spawn_batch", "no memory for the handles",
                 static_cast<std::int64_t>(count));
+  };
+  if (count > handles.max_size()) return no_room();
+#if BAST_EXCEPTIONS
+  try {
+#endif
+    handles.reserve(count);
+#if BAST_EXCEPTIONS
+  } catch (...) {
+    return no_room();
   }
-#else
-  handles.reserve(count);
 #endif
   fiber_batch batch(options, site, code::operations, code::outside_bytes, guest_of);
   for (std::size_t i = 0; i < count; ++i) {

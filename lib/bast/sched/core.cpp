@@ -293,6 +293,7 @@ void runtime_core::report(failure&& untaken) noexcept {
   report_lock_.lock();
   if (!main_failed_) {
     report_lock_.unlock();
+    const no_waiting guard;  // Also where a fiber has dropped the handle.
     return options_.unhandled.take(options_.unhandled.context, std::move(untaken));
   }
   if (untaken_.suppressed_count < failures::kept_max) {

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bast/sched/sched_test.hpp"
@@ -164,9 +165,15 @@ TEST(Dropped, AValueIsDestroyedWithoutWaiting) {
         for (int i = 0; i < 10; ++i) EXPECT_TRUE(yield_now());
       },
       {.workers = 1}));
-  EXPECT_EQ(join, errc::bad_state);
-  EXPECT_EQ(yield, errc::bad_state);
-  EXPECT_EQ(receive, errc::bad_state);
+  const auto expect_refused = [] {
+    EXPECT_EQ(std::exchange(join, std::nullopt), errc::bad_state);
+    EXPECT_EQ(std::exchange(yield, std::nullopt), errc::bad_state);
+    EXPECT_EQ(std::exchange(receive, std::nullopt), errc::bad_state);
+  };
+  expect_refused();
+  // On the worker's own stack: it is the last one.
+  EXPECT_TRUE(run([] { (void)spawn([] { return waits(); }); }, {.workers = 1}));
+  expect_refused();
 }
 
 TEST(Dropped, DestructorsMaySpawnAndDrop) {

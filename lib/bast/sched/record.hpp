@@ -129,6 +129,7 @@ class ready_fibers {
   }
   coro_block* pop() noexcept {
     coro_block* const first = oldest_;
+    BAST_ASSERT((first == nullptr) == (size_ == 0));  // One was in it twice.
     if (first == nullptr) return nullptr;
     oldest_ = first->next;
     if (oldest_ == nullptr) newest_ = nullptr;

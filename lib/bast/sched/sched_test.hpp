@@ -69,4 +69,9 @@ void yield_until(Condition condition) {
   }
 }
 
+/// Returns when each fiber of this worker that was ready has run, also one that had not started.
+inline void let_others_run() {
+  for (int i = 0; i < 3 * internal::worker::turns_max; ++i) (void)yield_now();
+}
+
 }  // namespace bast::test

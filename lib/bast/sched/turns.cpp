@@ -12,9 +12,16 @@ namespace bast::inline BAST_ABI::internal {
 
 // --- the choice ----------------------------------------------------------------------------------
 
-coro_block* worker::pick_slowly(coro_block* woken) noexcept {
+// A look between two fibers does not change who is next: its time depends on the clock, and the
+// same program takes the same turns on a slow machine (F-13).
+coro_block* worker::pick_slowly(coro_block* woken, const fiber_record* parent) noexcept {
+  if (switches_ <= 0) {
+    woken_before_look_ = woken;
+    parent_before_look_ = parent;
+    return nullptr;
+  }
   if (woken != nullptr) ready_.append(*woken);
-  return switches_ > 0 ? pick_fairly() : nullptr;
+  return pick_fairly();
 }
 
 coro_block* worker::start_newest() noexcept {
@@ -31,7 +38,6 @@ coro_block* worker::pick_fairly() noexcept {
     }
     round_ = -1;
     turns_ = turns_max;
-    round_ns_ = looked_ns_;
     if (coro_block* const block = start_oldest()) return block;
   }
   while (true) {
@@ -76,7 +82,8 @@ coro_block* worker::steal() noexcept {
 }
 
 bool worker::run_one() noexcept {
-  coro_block* const next = pick(nullptr, nullptr);
+  coro_block* const next =
+      pick(std::exchange(woken_before_look_, nullptr), std::exchange(parent_before_look_, nullptr));
   if (next == nullptr) return false;
   run(*next, this_thread, running_here(next->tag));
   chosen_ = nullptr;
@@ -158,8 +165,9 @@ coro_block* worker::publish_to_own(fiber_record& f) noexcept {
     auto& who = static_cast<waiter&>(*joiner->who);
     // Of a plain one nobody else can end the wait: the join_lock is held, on its own thread.
     const bool committed =
-        who.link().is_plain ? who.commit_here(joiner->armed, joiner->arm)
-                            : commit_alone(who, joiner->armed, joiner->arm) == pairing::committed;
+        who.link().is_plain
+            ? who.commit_here(joiner->armed, joiner->arm) || BAST_MUTANT(cancelled_joiner_resumed)
+            : commit_alone(who, joiner->armed, joiner->arm) == pairing::committed;
     f.joiners = nullptr;
     joiner->linked = false;
     if (committed) {
@@ -179,7 +187,7 @@ void worker::take_back(fiber_record& f) noexcept {
   return_stack(*std::exchange(f.block.stack, nullptr), f.stack_class);
   const bool is_daemon = f.is_daemon;
   if (f.locals != nullptr) [[unlikely]] {
-    const no_suspension guard;  // I6
+    const no_waiting guard;  // I6
     drop(std::exchange(f.locals, nullptr));
   }
   if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
@@ -195,7 +203,7 @@ void worker::count_end(bool is_daemon) noexcept {
 
 void worker::fail_start(fiber_record& f, const error& why) noexcept {
   {
-    const no_suspension guard;  // I6
+    const no_waiting guard;  // I6
     f.operations->destroy_callable(f);
     drop(std::exchange(f.locals, nullptr));
   }
@@ -226,7 +234,7 @@ void worker::publish(fiber_record& f) noexcept {
   const bool is_dropped = f.is_dropped;
   f.join_lock.unlock();  // I3
   if (is_dropped) {
-    const no_suspension guard;  // I6
+    const no_waiting guard;  // I6
     dispose(f);
   }
   wake_chain(woken);
@@ -247,7 +255,8 @@ coro_block* worker::depart(ready_link& who) noexcept { return leave(who); }
 
 void worker::forget(ready_link& who, bool woken) noexcept {
   for (unsigned round = 0; woken && !who.linked; os::real_atomics::relax(round++)) collect_woken();
-  if (std::exchange(who.linked, false)) ready_.remove(*who.chosen);
+  if (!std::exchange(who.linked, false) || BAST_MUTANT(withdrawn_fiber_resumed)) return;
+  ready_.remove(*who.chosen);
 }
 
 void worker::relent() {

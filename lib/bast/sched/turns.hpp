@@ -16,8 +16,10 @@ namespace bast::inline BAST_ABI::internal {
 [[gnu::always_inline]] inline coro_block* worker::resume(coro_block& ready) noexcept {
   chosen_ = &ready;
   this_thread.ops_left = ops_max;
-  const ready_link* const waited = std::exchange(fiber_record::of(ready).started.wait, nullptr);
-  return waited == nullptr ? &ready : waited->coroutine;
+  ready_link* const waited = std::exchange(fiber_record::of(ready).started.wait, nullptr);
+  if (waited == nullptr) return &ready;
+  waited->linked = false;  // It may be used for another wait, which forget() ends.
+  return waited->coroutine;
 }
 
 // Many fibers do not fit into the first cache: fetches what the next one needs, and the block of
@@ -36,10 +38,8 @@ namespace bast::inline BAST_ABI::internal {
 // Returns null: back to the loop.
 [[gnu::always_inline]] inline coro_block* worker::pick(coro_block* woken,
                                                        const fiber_record* parent) noexcept {
-  --turns_;
-  --switches_;
-  if (switches_ <= 0 || turns_ <= 0) [[unlikely]]
-    return pick_slowly(woken);
+  if (--switches_ <= 0 || --turns_ <= 0) [[unlikely]]
+    return pick_slowly(woken, parent);
   if (woken != nullptr) return resume(*woken);
   if (parent != nullptr) {
     const auto child = unstarted_.newest();
@@ -65,6 +65,7 @@ namespace bast::inline BAST_ABI::internal {
   if (ready_.size() == 0 && unstarted_.size() == 0 && !may_start_own_ && switches_ > 1)
       [[unlikely]] {
     --switches_;
+    --turns_;
     return;
   }
   ready_.append(*chosen_);
@@ -74,7 +75,6 @@ namespace bast::inline BAST_ABI::internal {
 // The running fiber waits.
 [[gnu::always_inline]] inline coro_block* worker::leave(ready_link& link) noexcept {
   fiber_record& me = *running();
-  link.linked = false;
   me.started.wait = &link;
   return pick(nullptr, &me);
 }

@@ -311,6 +311,28 @@ TEST(Turns, IO7_TimersAreLookedAtOftenAmongFibersThatCompute) {
   EXPECT_LE(yields_until_second, 4);
 }
 
+/// The order in which the fibers of a tree begin and end, each after `body`.
+void note_tree(std::string& order, int depth, void (*body)()) {
+  body();
+  order += static_cast<char>('0' + depth);
+  std::vector<fiber<void>> children;
+  for (int i = 0; i < 3 && depth > 0; ++i) {
+    children.push_back(spawn([&order, depth, body] { note_tree(order, depth - 1, body); }).value());
+    EXPECT_TRUE(yield_now());
+  }
+  for (auto& each : children) EXPECT_TRUE(each.join());
+  order += '.';
+}
+
+TEST(Turns, F13_TheOrderDoesNotDependOnHowLongFibersCompute) {
+  const auto order_with = [](void (*body)()) {
+    std::string order;
+    EXPECT_TRUE(run([&] { note_tree(order, 4, body); }, one_worker));
+    return order;
+  };
+  EXPECT_EQ(order_with(compute), order_with([] {}));
+}
+
 void spawn_pinned_until(const bool& over, int& count) {
   ++count;
   if (!over && count < 100) {

@@ -47,7 +47,7 @@ result<void> worker::open() noexcept {
   backend_ = *backend;
   loop_.emplace(*backend_);
   events().use_pool(&core_.blocking());
-  looked_ns_ = round_ns_ = events().now_ns();
+  looked_ns_ = events().now_ns();
   root_.token = core_.root().token();
   root_.by_executor = true;
   plain_attachment_ = &root_;
@@ -148,7 +148,6 @@ void worker::set_pace() noexcept {
     pace_ = std::min(2 * pace_, switches_per_look);
   }
   switches_ = pace_ + 1;  // The one from the loop to a fiber counts too.
-  if (now - round_ns_ >= round_every_ns) turns_ = 0;
 }
 
 void worker::look() noexcept {
@@ -196,7 +195,8 @@ void worker::fail_arrived(const error& why) noexcept {
 
 bool worker::has_something() const noexcept {
   // Relaxed: the operations in sleep() have ordered them (I5).
-  if (!woken_.empty() || ready_.size() != 0 || !arriving_.empty()) return true;
+  if (!woken_.empty() || ready_.size() != 0 || woken_before_look_ != nullptr || !arriving_.empty())
+    return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
   if (may_start_own_) return true;
   return has_stacks() && group_has_unstarted();  // I7
@@ -298,6 +298,7 @@ void worker::cancel_waits() noexcept {
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
   for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
     if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
+    if (f->started.wait->is_plain && BAST_MUTANT(lone_wait_not_cancelled)) continue;
     if (waiter::cancel(*f->started.wait)) make_ready(*f->started.wait);
   }
 }

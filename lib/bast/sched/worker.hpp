@@ -16,9 +16,9 @@
 //       published after that: the last access to its record. A joiner of this worker may be
 //       committed before, since it runs after.
 //   I4  Turns (IO-7, IO-8): whoever waits hands on to its newest unstarted child; whoever ends, to
-//       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches, or
-//       round_every_ns, there is a round: each fiber that was ready then, once, without such
-//       hand-offs, and then the oldest unstarted one.
+//       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches there is a
+//       round: each fiber that was ready then, once, without such hand-offs, and then the oldest
+//       unstarted one.
 //   I5  Before it sleeps, a worker announces it and looks at everything again; whoever brings
 //       something does that first, and then rings (idle.hpp). No wake is lost (IO-9).
 //   I6  User code that a worker calls between two fibers, on the stack of whichever is there, may
@@ -73,7 +73,6 @@ class worker final : public executor {
   static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
   static constexpr std::int32_t first_switches = 16;     // after a sleep: who runs may compute long
   static constexpr std::uint64_t look_every_ns = 100'000;
-  static constexpr std::uint64_t round_every_ns = 1'000'000;
 
   worker(runtime_core& core, worker_group& group, std::size_t index) noexcept;
   worker(const worker&) = delete;
@@ -177,6 +176,7 @@ class worker final : public executor {
   void forget(ready_link& who, bool woken) noexcept override;
   void relent() override;
   coro_block* depart(ready_link& who) noexcept override;
+  bool runs_one() const noexcept override { return chosen_ != nullptr; }
   const coro_attachment* governing() const noexcept override {
     return chosen_ != nullptr ? attachment_of(*chosen_) : nullptr;
   }
@@ -205,7 +205,7 @@ class worker final : public executor {
     worker& who;
   };
   coro_block* pick(coro_block* woken, const fiber_record* parent) noexcept;
-  coro_block* pick_slowly(coro_block* woken) noexcept;
+  coro_block* pick_slowly(coro_block* woken, const fiber_record* parent) noexcept;
   coro_block* pick_fairly() noexcept;
   coro_block* start_newest() noexcept;
   coro_block* resume(coro_block& ready) noexcept;
@@ -287,7 +287,8 @@ class worker final : public executor {
   std::int32_t switches_ = first_switches;
   std::int32_t pace_ = first_switches;  // switches between two looks, to last look_every_ns at most
   std::uint64_t looked_ns_ = 0;
-  std::uint64_t round_ns_ = 0;
+  coro_block* woken_before_look_ = nullptr;
+  const fiber_record* parent_before_look_ = nullptr;
   std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
   ready_fibers ready_;
   work_deque<fiber_record*> unstarted_;

@@ -12,11 +12,15 @@
 //   INSTANTIATE_TYPED_TEST_SUITE_P(Latch, OpConformance, latch_subject);
 //
 //   make_ready   lets one perform of the op commit; if the object then `stays_ready`, all of them.
-//                Called on any thread, and in coroutines. May perform an op itself, and so wait,
-//                but not while a perform of the op waits. Ends early when it is cancelled.
+//                Called on any thread, and in coroutines and fibers. May perform an op itself, and
+//                so wait, but not while a perform of the op waits. Ends early when it is cancelled.
 //   waiting      how many nodes of the op's leaves are linked.
 //
+// If a subject has `keeps_what_is_ready`, its make_ready never waits, and what it has made ready is
+// lost to no cancel.
+//
 // op_conformance_threads.hpp has the checks that need more threads; include that one for both.
+// op_conformance_fibers.hpp has the suite for performs in fibers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -33,8 +37,52 @@
 
 namespace bast::test {
 
+/// Where the performs of the checks wait: in coroutines that a ready_queue resumes. The fibers are
+/// elsewhere (op_conformance_fibers.hpp). A handle that is destroyed ends the wait of its body.
+class loop_place {
+ public:
+  using handle = coro<>;
+
+  /// Runs `body` until it waits or ends.
+  handle begin(std::function<void()> body) { return begin_under(over_token_, std::move(body)); }
+  /// The same, governed by what cancel() fires.
+  handle begin_cancellably(std::function<void()> body) {
+    return begin_under(cancelled_token_, std::move(body));
+  }
+  bool cancel() { return cancelled_source_.cancel(); }
+  /// Runs those whose wait has ended until there is none.
+  void settle() {
+    while (loop_.run() != 0) {
+    }
+  }
+  /// Cancels all others.
+  void end() {
+    over_.cancel();
+    settle();
+  }
+
+ private:
+  coro<> begin_under(const cancel_token& token, std::function<void()> body) {
+    coro<> made = pool_
+                      .make([&token, body = std::move(body)] {
+                        const cancel_binding governed(token);
+                        body();
+                      })
+                      .value();
+    EXPECT_FALSE(made.resume().failed());
+    return made;
+  }
+
+  ready_queue loop_;
+  coro_pool pool_ = coro_pool::create().value();
+  cancel_source over_ = cancel_source::create().value();
+  cancel_source cancelled_source_ = cancel_source::create().value();
+  cancel_token over_token_ = over_.token();
+  cancel_token cancelled_token_ = cancelled_source_.token();
+};
+
 /// The checks, each on a fresh one.
-template <class Subject>
+template <class Subject, class Place = loop_place>
 class op_checks {
  public:
   op_checks() = default;
@@ -42,8 +90,7 @@ class op_checks {
   op_checks& operator=(const op_checks&) = delete;
   /// Who is still waiting ends before the object.
   ~op_checks() {
-    over_.cancel();
-    settle();
+    place_.end();
     EXPECT_EQ(waiting(), 0U) << "what a cancelled perform leaves";
   }
 
@@ -137,17 +184,15 @@ class op_checks {
     EXPECT_FALSE(poll(make()));
     ready();
     EXPECT_TRUE(perform(choice_biased(always(), counted())));
-    cancelled_source_.cancel();
-    auto refused = begin([this] {
-      const cancel_binding governed(cancelled_token_);
-      EXPECT_EQ(perform(make()).error(), errc::cancelled);
-    });
+    place_.cancel();
+    auto refused =
+        place_.begin_cancellably([this] { EXPECT_EQ(perform(make()).error(), errc::cancelled); });
     expect_one_left();
   }
   // C-11, C-12: while it waits, and between what made it ready and its resumption.
   void a_cancelled_perform_has_not_happened() {
     auto waits = wait_cancellably();
-    EXPECT_TRUE(cancelled_source_.cancel());
+    EXPECT_TRUE(place_.cancel());
     settle();
     EXPECT_EQ(cancelled_, 1);
     EXPECT_EQ(waiting(), 0U);
@@ -157,11 +202,22 @@ class op_checks {
   void a_cancel_takes_nothing_from_a_commit() {
     auto waits = wait_cancellably();
     ready();
-    cancelled_source_.cancel();
+    place_.cancel();
     settle();
     EXPECT_EQ(committed_ + cancelled_, 1);
     // A wake that only lets it try again is no commit.
     if (committed_ == 0) expect_one_left();
+    EXPECT_EQ(poll(make()).has_value(), Subject::stays_ready);
+  }
+  // Y-4: one that waits behind it can use what it has not.
+  void what_a_cancelled_perform_was_woken_for_is_passed_on() {
+    auto first = wait_cancellably();
+    auto second = wait();
+    ready();
+    place_.cancel();
+    settle();
+    EXPECT_GE(committed_, 1) << "a wake was lost";
+    EXPECT_EQ(waiting(), Subject::stays_ready || cancelled_ == 1 ? 0U : 1U);
     EXPECT_EQ(poll(make()).has_value(), Subject::stays_ready);
   }
   // C-11, with another arm.
@@ -182,11 +238,14 @@ class op_checks {
     EXPECT_FALSE(poll(make()));
     EXPECT_FALSE(poll(choice(counted(), counted())));
     EXPECT_EQ(waiting(), 0U);
-    cancelled_source_.cancel();
-    const cancel_binding governed(cancelled_token_);
-    EXPECT_FALSE(poll(make()));
+    place_.cancel();
+    auto in_vain = place_.begin_cancellably([this] { EXPECT_FALSE(poll(make())); });
     ready();
-    EXPECT_TRUE(poll(make())) << "a poll does not check the token";
+    auto polls = place_.begin_cancellably([this] {
+      EXPECT_TRUE(poll(make())) << "a poll does not check the token";
+      ++committed_;
+    });
+    EXPECT_EQ(committed_, 1);
   }
 
   // O-17
@@ -194,7 +253,7 @@ class op_checks {
     auto waits = wait();
     auto ends = wait_cancellably();
     const os::fault_scope none({.kind = os::call::allocate, .nth = 1, .persistent = true});
-    cancelled_source_.cancel();
+    place_.cancel();
     settle();
     EXPECT_EQ(cancelled_, 1);
     Subject::make_ready(object_);
@@ -226,45 +285,29 @@ class op_checks {
     return wrap(make(), [this](auto&&...) { ++wraps_; });
   }
   std::size_t waiting() { return Subject::waiting(object_); }
-  coro<> begin(std::function<void()> body) {
-    coro<> made = pool_.make(std::move(body)).value();
-    EXPECT_FALSE(made.resume().failed());
-    return made;
-  }
+  auto begin(std::function<void()> body) { return place_.begin(std::move(body)); }
+  void perform_once() { ++(perform(make()) ? committed_ : cancelled_); }
   /// A coroutine that performs the op.
-  coro<> wait() { return wait_under(over_token_); }
-  coro<> wait_cancellably() { return wait_under(cancelled_token_); }
-  coro<> wait_under(const cancel_token& token) {
-    return begin([this, &token] {
-      const cancel_binding governed(token);
-      ++(perform(make()) ? committed_ : cancelled_);
-    });
+  auto wait() {
+    return begin([this] { perform_once(); });
+  }
+  auto wait_cancellably() {
+    return place_.begin_cancellably([this] { perform_once(); });
   }
   /// Makes it ready, in a coroutine, as that may wait until it is taken.
   void ready() {
-    makers_.push_back(begin([this] {
-      const cancel_binding governed(over_token_);
-      Subject::make_ready(object_);
-    }));
+    makers_.push_back(begin([this] { Subject::make_ready(object_); }));
   }
   void expect_one_left() {
     settle();
     EXPECT_TRUE(poll(make())) << "what was ready is gone";
     EXPECT_EQ(poll(make()).has_value(), Subject::stays_ready) << "there were two";
   }
-  void settle() {
-    while (loop_.run() != 0) {
-    }
-  }
+  void settle() { place_.settle(); }
 
   typename Subject::object object_;
-  ready_queue loop_;
-  coro_pool pool_ = coro_pool::create().value();
-  cancel_source over_ = cancel_source::create().value();
-  cancel_source cancelled_source_ = cancel_source::create().value();
-  cancel_token over_token_ = over_.token();
-  cancel_token cancelled_token_ = cancelled_source_.token();
-  std::vector<coro<>> makers_;
+  Place place_;
+  std::vector<typename Place::handle> makers_;
   int committed_ = 0;
   int cancelled_ = 0;
   int wraps_ = 0;

@@ -145,6 +145,9 @@ TYPED_TEST_P(OpConformance, O17_NothingIsAllocatedOnceItWaits) {
 TYPED_TEST_P(OpConformance, F12_AReleasedPerformLeavesNothing) {
   this->checks.a_released_perform_leaves_nothing();
 }
+TYPED_TEST_P(OpConformance, Y4_WhatACancelledPerformWasWokenForIsPassedOn) {
+  this->checks.what_a_cancelled_perform_was_woken_for_is_passed_on();
+}
 TYPED_TEST_P(OpConformance, Y14_TheObjectMayEndWhenTheOpHasCommitted) {
   check_the_object_may_end<TypeParam>(100);
 }
@@ -155,6 +158,7 @@ REGISTER_TYPED_TEST_SUITE_P(OpConformance, O1_BuildingDoesNothing, O2_OneReadine
                             C11_ACancelTakesNothingFromACommit, O14_APollLeavesNothing,
                             O16_ThreadsCommitAsMuchAsIsReady, O17_NothingIsAllocatedOnceItWaits,
                             F12_AReleasedPerformLeavesNothing,
+                            Y4_WhatACancelledPerformWasWokenForIsPassedOn,
                             Y14_TheObjectMayEndWhenTheOpHasCommitted);
 
 }  // namespace bast::test
