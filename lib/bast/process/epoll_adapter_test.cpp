@@ -135,8 +135,10 @@ TEST(EpollAdapterCreate, P22_AFlushIsAtMost256OperationsAndTheRestIsDueAtOnce) {
   EXPECT_EQ(loop.next_deadline(), time_point());
   ASSERT_TRUE(loop.turn(1h));
   EXPECT_EQ(counted.seen(), 301U) << "the other 44, and one wait";
-  EXPECT_GT(loop.next_deadline(), time_point());
+  // A turn may be due at once on a slow machine, but it sends nothing more.
   EXPECT_LT(loop.next_deadline(), never);
+  ASSERT_TRUE(loop.turn(0ns));
+  EXPECT_EQ(counted.seen(), 302U);
   end_invented(loop.machine());
 }
 

@@ -126,8 +126,7 @@ coro_block* worker::steal_of_class(worker& victim) noexcept {
 }
 
 bool worker::returns_stack_of(std::uint8_t stack_class) const noexcept {
-  // Between end() and the arrival of the next fiber the one that ends is the current coroutine.
-  return stack_returns_ && fiber_record::of(*this_thread.current).stack_class == stack_class;
+  return returning_ != nullptr && returning_->stack_class == stack_class;
 }
 
 // The newest is looked at first: without classes it decides.

@@ -16,6 +16,7 @@ namespace bast::inline BAST_ABI::internal {
 // same program takes the same turns on a slow machine (F-13).
 coro_block* worker::pick_slowly(coro_block* woken, const fiber_record* parent) noexcept {
   if (switches_ <= 0) {
+    is_pick_due_ = true;
     woken_before_look_ = woken;
     parent_before_look_ = parent;
     return nullptr;
@@ -82,12 +83,16 @@ coro_block* worker::steal() noexcept {
 }
 
 bool worker::run_one() noexcept {
+  is_pick_due_ = false;
   coro_block* const next =
       pick(std::exchange(woken_before_look_, nullptr), std::exchange(parent_before_look_, nullptr));
-  if (next == nullptr) return false;
+  // As after a direct switch: taken back when the next one is known.
+  fiber_record* const gone = std::exchange(returning_, nullptr);
+  if (gone != nullptr) take_back(*gone);
+  if (next == nullptr) return gone != nullptr;
   run(*next, this_thread, running_here(next->tag));
   chosen_ = nullptr;
-  if (fiber_record* const gone = std::exchange(ended_to_loop_, nullptr)) take_back(*gone);
+  if (returning_ != nullptr && !is_pick_due_) take_back(*std::exchange(returning_, nullptr));
   return true;
 }
 
@@ -147,11 +152,11 @@ void worker::end(fiber_record& f) noexcept {
   coro_block* const woken = publish_to_own(f);
   is_published_ = woken != nullptr;
   const fiber_record* const parent = f.parent;
-  stack_returns_ = true;
-  coro_block* const next = pick(woken, parent);
-  stack_returns_ = false;
-  if (next != nullptr) finish_to(*next, running_here(next->tag));
-  ended_to_loop_ = &f;
+  returning_ = &f;
+  if (coro_block* const next = pick(woken, parent)) {
+    returning_ = nullptr;
+    finish_to(*next, running_here(next->tag));
+  }
   finish_for_resumer();
 }
 
@@ -263,6 +268,14 @@ void worker::relent() {
   this_thread.ops_left = ops_max;
   if (BAST_MUTANT(ready_ops_without_end)) return;
   if (!is_forked() && (this_thread.current->tag & flag_unwinding) == 0) yield_in_nest();
+}
+
+void worker::yield_alone() noexcept {
+  if (--switches_ > 0) return;
+  is_pick_due_ = true;
+  woken_before_look_ = chosen_;
+  ++turns_;  // That of run_one().
+  go_to(nullptr);
 }
 
 void worker::yield_in_nest() noexcept {

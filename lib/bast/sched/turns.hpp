@@ -62,11 +62,8 @@ namespace bast::inline BAST_ABI::internal {
 }
 
 [[gnu::always_inline]] inline void worker::yield() noexcept {
-  if (ready_.size() == 0 && unstarted_.size() == 0 && !may_start_own_ && switches_ > 1)
-      [[unlikely]] {
-    --switches_;
-    --turns_;
-    return;
+  if (ready_.size() == 0 && unstarted_.size() == 0 && !may_start_own_ && turns_ > 0) [[unlikely]] {
+    return yield_alone();
   }
   ready_.append(*chosen_);
   go_to(pick(nullptr, nullptr));

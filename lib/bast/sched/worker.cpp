@@ -195,8 +195,7 @@ void worker::fail_arrived(const error& why) noexcept {
 
 bool worker::has_something() const noexcept {
   // Relaxed: the operations in sleep() have ordered them (I5).
-  if (!woken_.empty() || ready_.size() != 0 || woken_before_look_ != nullptr || !arriving_.empty())
-    return true;
+  if (!woken_.empty() || ready_.size() != 0 || is_pick_due_ || !arriving_.empty()) return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
   if (may_start_own_) return true;
   return has_stacks() && group_has_unstarted();  // I7

@@ -159,6 +159,8 @@ class worker final : public executor {
   void yield() noexcept;
   /// The running coroutine is not being unwound.
   void yield_in_nest() noexcept;
+  /// As yield(), where no other fiber may run: a look from time to time, which is no turn.
+  void yield_alone() noexcept;
   /// True if the running fiber may yield at once: it is not nested, and the root's token governs
   /// and has not fired.
   bool may_yield() const noexcept {
@@ -281,12 +283,14 @@ class worker final : public executor {
   void count_end(bool is_daemon) noexcept;
 
   // Hot, in the order of use.
-  bool is_published_ = false;       // the end of the fiber that ended last (I3)
-  bool stack_returns_ = false;      // that of the fiber that ends, when the next one has arrived
-  std::int32_t turns_ = turns_max;  // until the next round
+  bool is_published_ = false;          // the end of the fiber that ended last (I3)
+  fiber_record* returning_ = nullptr;  // has ended; its stack comes back when the next one is known
+  std::int32_t turns_ = turns_max;     // until the next round
   std::int32_t switches_ = first_switches;
   std::int32_t pace_ = first_switches;  // switches between two looks, to last look_every_ns at most
   std::uint64_t looked_ns_ = 0;
+  // Who is next was to be decided, and a look comes first.
+  bool is_pick_due_ = false;
   coro_block* woken_before_look_ = nullptr;
   const fiber_record* parent_before_look_ = nullptr;
   std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
@@ -298,7 +302,6 @@ class worker final : public executor {
   fiber_record* own_ = nullptr;
   fiber_record* last_own_ = nullptr;
   bool may_start_own_ = false;
-  fiber_record* ended_to_loop_ = nullptr;
   record_slab* slab_ = nullptr;
   basic_remote_free<fiber_record> remote_;
   std::optional<stack_pool> stacks_;  // from open() to close(): handles outlive it
