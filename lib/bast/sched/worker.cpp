@@ -144,8 +144,10 @@ void worker::set_pace() noexcept {
   if (took > look_every_ns && !BAST_MUTANT(paced_by_count_alone)) {
     const std::uint64_t fits = static_cast<std::uint64_t>(pace_) * look_every_ns / took;
     pace_ = fits == 0 ? 1 : static_cast<std::int32_t>(fits);
+    slow_until_ns_ = now + slow_phase_ns;
   } else {
-    pace_ = std::min(2 * pace_, switches_per_look);
+    // Many short slices between long ones say nothing about the next one.
+    pace_ = std::min(2 * pace_, now < slow_until_ns_ ? first_switches : switches_per_look);
   }
   switches_ = pace_ + 1;  // The one from the loop to a fiber counts too.
 }

@@ -71,8 +71,9 @@ class worker final : public executor {
   static constexpr std::int32_t turns_max = 256;
   static constexpr std::uint32_t ops_max = 128;          // as tokio's cooperative budget
   static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
-  static constexpr std::int32_t first_switches = 16;     // after a sleep: who runs may compute long
+  static constexpr std::int32_t first_switches = 2;      // after a sleep: who runs may compute long
   static constexpr std::uint64_t look_every_ns = 100'000;
+  static constexpr std::uint64_t slow_phase_ns = 50'000'000;
 
   worker(runtime_core& core, worker_group& group, std::size_t index) noexcept;
   worker(const worker&) = delete;
@@ -289,6 +290,7 @@ class worker final : public executor {
   std::int32_t switches_ = first_switches;
   std::int32_t pace_ = first_switches;  // switches between two looks, to last look_every_ns at most
   std::uint64_t looked_ns_ = 0;
+  std::uint64_t slow_until_ns_ = 0;  // for a while after slices that were too long
   // Who is next was to be decided, and a look comes first.
   bool is_pick_due_ = false;
   coro_block* woken_before_look_ = nullptr;
