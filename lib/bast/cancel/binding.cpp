@@ -24,6 +24,12 @@ const coro_attachment* governing_attachment() noexcept {
   return this_thread.scheduler->governing();
 }
 
+result<void> check_governing(static_string operation) noexcept {
+  const coro_attachment* const governed = governing_attachment();
+  if (governed == nullptr) return {};
+  return governed->token.check(operation);
+}
+
 }  // namespace internal
 
 cancel_binding::cancel_binding(cancel_token governing) noexcept
@@ -72,11 +78,7 @@ cancel_token cancellation() noexcept {
   return bound != nullptr ? bound->token : cancel_token();
 }
 
-result<void> checkpoint() noexcept {
-  const internal::coro_attachment* const bound = internal::governing_attachment();
-  if (bound == nullptr) return {};
-  return bound->token.check("checkpoint");
-}
+result<void> checkpoint() noexcept { return internal::check_governing("checkpoint"); }
 
 result<void> cancellable_yield() {
   if (auto goes_on = checkpoint(); !goes_on) return goes_on;

@@ -30,6 +30,9 @@ struct coro_attachment {
 /// What governs the running coroutine or thread, or null. It outlives every call that the governed
 /// code makes: a binding is on its own stack.
 const coro_attachment* governing_attachment() noexcept;
+/// Fails with `cancelled`, in the name of `operation`, if the token that governs the running
+/// coroutine or thread has fired.
+[[nodiscard]] result<void> check_governing(static_string operation) noexcept;
 
 }  // namespace internal
 

@@ -12,10 +12,4 @@ void report_untaken_here(failure&& untaken) noexcept {
   write_untaken(nullptr, std::move(untaken));
 }
 
-result<void> check_before_join() noexcept {
-  const coro_attachment* const governed = governing_attachment();
-  if (governed == nullptr) return {};
-  return governed->token.check("join");
-}
-
 }  // namespace bast::inline BAST_ABI::internal

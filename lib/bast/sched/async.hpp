@@ -32,8 +32,6 @@ namespace internal {
 /// Reports a failure that no joiner took, of a function that ran without a fiber: to the runtime of
 /// the calling thread, else to standard error.
 void report_untaken_here(failure&& untaken) noexcept;
-/// As the first step of a wait: fails if the token that governs the caller has fired (C-10).
-[[nodiscard]] result<void> check_before_join() noexcept;
 
 /// What a function ended with that ran at once.
 template <class T>
@@ -217,7 +215,8 @@ async_join_op<T> async_value<T>::joined() noexcept {
 template <class T>
 result<T> async_value<T>::join() {
   if (spawned_) return spawned_.join();
-  if (auto may = internal::check_before_join(); !may) return std::unexpected(may.error());
+  // As a wait does (C-10).
+  if (auto may = internal::check_governing("join"); !may) return std::unexpected(may.error());
   return kept_.take();
 }
 

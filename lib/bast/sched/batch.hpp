@@ -52,12 +52,12 @@ class fiber_batch {
   /// One more, without its callable, and not in the batch yet. Errors: those of spawn().
   [[nodiscard]] result<fiber_record*> prepare() noexcept;
   /// Its callable is in place.
-  void append(fiber_record& complete) noexcept;
+  void append(fiber_record& complete) noexcept { fibers_.append(complete); }
   /// After the last one, so that submit() cannot fail. Errors: no_memory.
   [[nodiscard]] result<void> reserve() noexcept;
   /// All may run.
   void submit() noexcept;
-  fiber_record* first() const noexcept { return first_; }
+  fiber_record* first() const noexcept { return fibers_.oldest(); }
 
  private:
   /// Any worker of the caller's pool may take them.
@@ -71,9 +71,7 @@ class fiber_batch {
   const fiber_operations& operations_;
   std::size_t outside_bytes_;
   runtime_core* guest_of_;
-  fiber_record* first_ = nullptr;
-  fiber_record* last_ = nullptr;
-  std::size_t count_ = 0;
+  fifo<fiber_record> fibers_;
 };
 
 template <class F>

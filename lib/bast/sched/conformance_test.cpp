@@ -29,10 +29,10 @@ class fiber_elsewhere {
   ~fiber_elsewhere() { may_end_.fire(); }
 
   done_op done() { return done_op(record_); }
+  /// Returns when those that waited for its end have been woken, too.
   void end() {
     may_end_.fire();
-    for (backoff wait; !handle_.is_done(); wait.pause()) {
-    }
+    runs_.reset();
   }
   /// The joiners of its record.
   std::size_t waiting() {
@@ -48,16 +48,17 @@ class fiber_elsewhere {
   once_event may_end_;
   fiber<void> handle_;
   std::atomic<bast::internal::fiber_record*> record_{nullptr};
-  joined_thread runs_{[this] {
-    EXPECT_TRUE(run(
-        [this] {
-          handle_ = spawn([this] {
-                      record_ = bast::internal::this_worker->running();
-                      EXPECT_TRUE(perform(may_end_.happened()));
-                    }).value();
-        },
-        {.workers = 1}));
-  }};
+  std::optional<joined_thread> runs_{std::in_place, [this] {
+                                       EXPECT_TRUE(run(
+                                           [this] {
+                                             handle_ = spawn([this] {
+                                                         record_ =
+                                                             bast::internal::this_worker->running();
+                                                         EXPECT_TRUE(perform(may_end_.happened()));
+                                                       }).value();
+                                           },
+                                           {.workers = 1}));
+                                     }};
 };
 
 struct done_subject {

@@ -8,68 +8,10 @@
 #include "bast/sched/spawn.hpp"
 
 namespace bast::inline BAST_ABI::internal {
-namespace {
-
-constexpr std::size_t workers_max = 1024;
-constexpr std::size_t stack_classes_max = 255;  // fiber_record::stack_class
-
-result<void> check(std::span<const stack_class_options> classes) noexcept {
-  const auto wrong = [](static_string what, std::size_t i) {
-    return fail(errc::invalid, "run", what, static_cast<std::int64_t>(i));
-  };
-  if (classes.size() > stack_classes_max) {
-    return wrong("run_options::stack_classes has more than 255", classes.size());
-  }
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    if (classes[i].name == nullptr || *classes[i].name == '\0') {
-      return wrong("run_options::stack_classes: a class has no name", i);
-    }
-    if (classes[i].stacks_max == 0) {
-      return wrong("stack_class_options::stacks_max must be at least 1", i);
-    }
-    for (std::size_t before = 0; before < i; ++before) {
-      if (std::strcmp(classes[before].name, classes[i].name) == 0) {
-        return wrong("run_options::stack_classes: two classes have one name", i);
-      }
-    }
-  }
-  return {};
-}
-
-result<void> check(const run_options& options) noexcept {
-  if (options.workers > workers_max) {
-    return fail(errc::invalid, "run", "run_options::workers is more than 1024",
-                static_cast<std::int64_t>(options.workers));
-  }
-  for (std::size_t i = 0; i < options.pools.size(); ++i) {
-    const pool_options& pool = options.pools[i];
-    if (pool.name == nullptr || *pool.name == '\0') {
-      return fail(errc::invalid, "run", "run_options::pools: a pool has no name",
-                  static_cast<std::int64_t>(i));
-    }
-    if (pool.workers == 0 || pool.workers > workers_max) {
-      return fail(errc::invalid, "run", "pool_options::workers is not from 1 to 1024",
-                  static_cast<std::int64_t>(pool.workers));
-    }
-    for (std::size_t before = 0; before < i; ++before) {
-      if (std::strcmp(options.pools[before].name, pool.name) == 0) {
-        return fail(errc::invalid, "run", "run_options::pools: two pools have one name",
-                    static_cast<std::int64_t>(i));
-      }
-    }
-  }
-  if (options.stacks_max == 0) {
-    return fail(errc::invalid, "run", "run_options::stacks_max must be at least 1");
-  }
-  return check(options.stack_classes);
-}
-
-}  // namespace
-
 // --- life ----------------------------------------------------------------------------------------
 
 result<std::shared_ptr<runtime_core>> runtime_core::create(const run_options& options) noexcept {
-  if (auto valid = check(options); !valid) return std::unexpected(valid.error());
+  if (auto valid = check_options(options); !valid) return std::unexpected(valid.error());
   abandonable::choose_secret();
   auto root = cancel_source::create();
   if (!root) return std::unexpected(root.error());

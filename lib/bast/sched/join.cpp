@@ -11,6 +11,11 @@ void give_back(fiber_record& unused) noexcept {
   unused.home->give_from_elsewhere(unused);
 }
 
+void give_back_unstarted(fiber_record& f) noexcept {
+  drop(std::exchange(f.locals, nullptr));
+  give_back(f);
+}
+
 const error* error_of(fiber_record& finished) noexcept {
   const auto ask = finished.operations->error_of;
   return ask != nullptr && finished.end == fiber_end::value ? ask(finished) : nullptr;

@@ -13,6 +13,8 @@ namespace bast::inline BAST_ABI::internal {
 void report_untaken(const record_slab& home, failure&& untaken) noexcept;
 /// Frees a finished record whose outcome was taken, or has no value. Any thread.
 void give_back(fiber_record& unused) noexcept;
+/// As give_back(), of one that never ran and has no callable. The caller's thread.
+void give_back_unstarted(fiber_record& f) noexcept;
 /// Destroys the outcome of a finished fiber, reports a failure as untaken, and frees the record.
 /// Any thread.
 void dispose(fiber_record& finished) noexcept;

@@ -242,21 +242,10 @@ TEST(LonePerformPlaces, F7_RoundingStaysWithItsCoroutine) {
 
 template <class Op>
 void expect_others_run(Op make_op) {
-  bool stop = false;
-  int other_ran = 0;
-  auto other = spawn([&] {
-                 while (!stop) {
-                   ++other_ran;
-                   EXPECT_TRUE(yield_now());
-                 }
-               }).value();
-  test::yield_until([&] { return other_ran > 0; });
-  other_ran = 0;
+  const test::counting_yielder other;
   for (std::uint32_t i = 0; i < 10 * (worker::ops_max + 1); ++i) EXPECT_TRUE(perform(make_op()));
-  EXPECT_GE(other_ran, 9);
-  EXPECT_LE(other_ran, 11);
-  stop = true;
-  EXPECT_TRUE(other.join());
+  EXPECT_GE(other.ran(), 9);
+  EXPECT_LE(other.ran(), 11);
 }
 
 TEST(LonePerformPlaces, IO7_OpsOfEachKindThatAreReadyLetOthersRun) {

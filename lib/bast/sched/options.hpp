@@ -68,4 +68,9 @@ struct run_options {
 /// min(processors that this thread may use, max(2, the cgroup's quota, rounded up)).
 [[nodiscard]] std::size_t default_workers() noexcept;
 
+namespace internal {
+/// Errors: `invalid`, naming the option.
+[[nodiscard]] result<void> check_options(const run_options& options) noexcept;
+}  // namespace internal
+
 }  // namespace bast::inline BAST_ABI

@@ -117,18 +117,26 @@ static_assert(offsetof(fiber_record, no_tag_2) ==
 static_assert(sizeof(fiber_record) == 192);
 #endif
 
-/// Started fibers that are ready, oldest first. Their links lie in their blocks, which are close
-/// together, unlike what is on their stacks.
-class ready_fibers {
+/// Nodes in a row, the oldest first, linked by their `next`.
+template <class Node>
+class fifo {
  public:
-  void append(coro_block& who) noexcept {
+  void append(Node& who) noexcept {
     who.next = nullptr;
     (newest_ != nullptr ? newest_->next : oldest_) = &who;
     newest_ = &who;
     ++size_;
   }
-  coro_block* pop() noexcept {
-    coro_block* const first = oldest_;
+  /// As the oldest.
+  void prepend(Node& who) noexcept {
+    who.next = oldest_;
+    if (oldest_ == nullptr) newest_ = &who;
+    oldest_ = &who;
+    ++size_;
+  }
+  /// Null: it is empty.
+  Node* pop() noexcept {
+    Node* const first = oldest_;
     BAST_ASSERT((first == nullptr) == (size_ == 0));  // One was in it twice.
     if (first == nullptr) return nullptr;
     oldest_ = first->next;
@@ -136,12 +144,10 @@ class ready_fibers {
     --size_;
     return first;
   }
-  /// The one that pop() returns next, or null.
-  coro_block* oldest() const noexcept { return oldest_; }
-  /// Takes out one that is in it. O(size): for a wait that ends before it has begun.
-  void remove(const coro_block& who) noexcept {
-    coro_block* before = nullptr;
-    coro_block** at = &oldest_;
+  /// Takes out one that is in it. O(size).
+  void remove(const Node& who) noexcept {
+    Node* before = nullptr;
+    Node** at = &oldest_;
     while (*at != &who) {
       before = *at;
       at = &before->next;
@@ -150,13 +156,20 @@ class ready_fibers {
     if (newest_ == &who) newest_ = before;
     --size_;
   }
+  /// The one that pop() returns next, or null.
+  Node* oldest() const noexcept { return oldest_; }
   std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return oldest_ == nullptr; }
 
  private:
-  coro_block* oldest_ = nullptr;
-  coro_block* newest_ = nullptr;
+  Node* oldest_ = nullptr;
+  Node* newest_ = nullptr;
   std::size_t size_ = 0;
 };
+
+/// Started fibers that are ready. Their links lie in their blocks, which are close together, unlike
+/// what is on their stacks.
+using ready_fibers = fifo<coro_block>;
 
 /// A record that was free, before its callable is constructed.
 inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const char* name,

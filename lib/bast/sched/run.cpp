@@ -15,8 +15,7 @@ result<run_session> run_session::create(const run_options& options) noexcept {
     return fail(errc::bad_state, "run", "a coroutine cannot run a runtime");
   }
   run_options wanted = options;
-  const coro_attachment* const governed = governing_attachment();
-  if (governed != nullptr && !wanted.stop.can_be_cancelled()) wanted.stop = governed->token;
+  if (!wanted.stop.can_be_cancelled()) wanted.stop = this_coro::cancellation();
   auto core = runtime_core::create(wanted);
   if (!core) return std::unexpected(core.error());
   if (auto begun = (*core)->begin(); !begun) return std::unexpected(begun.error());
@@ -103,10 +102,7 @@ namespace internal {
 
 result<void> yield_slowly() {
   constexpr static_string operation = "yield_now";
-  const coro_attachment* const governed = governing_attachment();
-  if (governed != nullptr && governed->token.is_cancelled()) {
-    return governed->token.check(operation);
-  }
+  if (auto goes_on = check_governing(operation); !goes_on) return goes_on;
   if (this_thread.suspension_forbidden != 0) {
     return fail(errc::bad_state, operation, "this code may not suspend");
   }

@@ -3,6 +3,8 @@
 // Shared helpers of this layer's tests.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -73,5 +75,32 @@ void yield_until(Condition condition) {
 inline void let_others_run() {
   for (int i = 0; i < 3 * internal::worker::turns_max; ++i) (void)yield_now();
 }
+
+/// A fiber that counts how often it runs, and yields until this ends.
+class counting_yielder {
+ public:
+  counting_yielder() {
+    yield_until([this] { return ran_ > 0; });
+    ran_ = 0;
+  }
+  counting_yielder(const counting_yielder&) = delete;
+  counting_yielder& operator=(const counting_yielder&) = delete;
+  ~counting_yielder() {
+    stop_ = true;
+    EXPECT_TRUE(fiber_.join());
+  }
+  /// Since it was made.
+  int ran() const { return ran_; }
+
+ private:
+  bool stop_ = false;
+  int ran_ = 0;
+  fiber<void> fiber_ = spawn([this] {
+                         while (!stop_) {
+                           ++ran_;
+                           EXPECT_TRUE(yield_now());
+                         }
+                       }).value();
+};
 
 }  // namespace bast::test

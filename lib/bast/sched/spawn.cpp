@@ -17,8 +17,7 @@ result<fiber_record*> complete(fiber_record& f, fiber_record* parent, const spaw
   if (outside_bytes == 0) return &f;
   void* const block = os::allocate(outside_bytes);
   if (block == nullptr) {
-    drop(std::exchange(f.locals, nullptr));
-    give_back(f);
+    give_back_unstarted(f);
     return fail(errc::no_memory, "spawn", "no memory for the function and its result",
                 static_cast<std::int64_t>(outside_bytes));
   }
@@ -67,8 +66,7 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
 
 void abandon_spawn(fiber_record& f) noexcept {
   free_storage(f);
-  drop(std::exchange(f.locals, nullptr));
-  give_back(f);
+  give_back_unstarted(f);
 }
 
 void submit_spawn(fiber_record& f, const spawn_options& options) noexcept {

@@ -105,12 +105,12 @@ coro_block* worker::start_in_turn() noexcept {
     } else if (own_turn_ == class_count_) {
       block = steal_of_class(*this);
     } else if (own_turn_ == class_count_ + 1) {
-      if (own_ != nullptr && has_stacks()) block = start(*std::exchange(own_, own_->next), true);
+      if (!own_.empty() && has_stacks()) block = start(*own_.pop(), true);
     } else if (has_stacks()) {
       if (const auto oldest = unstarted_.steal()) block = start(**oldest);
     }
   }
-  may_start_own_ = (own_ != nullptr && has_stacks()) || classed_.size() != 0;
+  may_start_own_ = (!own_.empty() && has_stacks()) || classed_.size() != 0;
   for (std::size_t i = 0; i < class_count_; ++i) may_start_own_ |= classes_[i].may_start();
   return block;
 }

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "bast/sched/record.hpp"
 
@@ -35,28 +34,19 @@ class worker_stack_class {
   bool has_live() const noexcept { return live_ != 0; }
 
   /// An unstarted fiber, for this worker alone.
-  void keep(fiber_record& unstarted) noexcept {
-    unstarted.next = nullptr;
-    (first_ != nullptr ? last_->next : first_) = &unstarted;
-    last_ = &unstarted;
-  }
+  void keep(fiber_record& unstarted) noexcept { kept_.append(unstarted); }
   /// It has found no stack: none is started until one comes back. Kept as the oldest.
-  void keep_first(fiber_record& unstarted) noexcept {
-    unstarted.next = first_;
-    if (first_ == nullptr) last_ = &unstarted;
-    first_ = &unstarted;
-  }
+  void keep_first(fiber_record& unstarted) noexcept { kept_.prepend(unstarted); }
   void mark_out() noexcept { is_out_ = true; }
-  bool may_start() const noexcept { return first_ != nullptr && !is_out_; }
+  bool may_start() const noexcept { return !kept_.empty() && !is_out_; }
   /// The oldest that is kept. Only if may_start().
-  fiber_record& take_oldest() noexcept { return *std::exchange(first_, first_->next); }
+  fiber_record& take_oldest() noexcept { return *kept_.pop(); }
 
  private:
   stack_pool pool_;
   std::size_t live_ = 0;
   bool is_out_ = false;
-  fiber_record* first_ = nullptr;
-  fiber_record* last_ = nullptr;
+  fifo<fiber_record> kept_;
 };
 
 }  // namespace bast::inline BAST_ABI::internal

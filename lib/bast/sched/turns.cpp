@@ -102,9 +102,7 @@ bool worker::run_one() noexcept {
 void worker::wait_for_stack(fiber_record& f, bool is_own) noexcept {
   out_of_stacks_.store(true, std::memory_order_relaxed);
   if (is_own) {
-    if (own_ == nullptr) last_own_ = &f;
-    f.next = own_;
-    own_ = &f;
+    own_.prepend(f);
   } else if (!unstarted_.push(&f)) {
     keep(f);
   } else if (group_.count > 1) {

@@ -160,22 +160,11 @@ TEST(Turns, IO7_AnUnstartedFiberWaitsForAtMostItsNumberOfRounds) {
 TEST(Turns, IO7_ReadyOpsLetOthersRun) {
   EXPECT_TRUE(run(
       [] {
-        bool stop = false;
-        int other_ran = 0;
-        auto other = spawn([&] {
-                       while (!stop) {
-                         ++other_ran;
-                         EXPECT_TRUE(yield_now());
-                       }
-                     }).value();
-        test::yield_until([&] { return other_ran > 0; });
-        other_ran = 0;
+        const test::counting_yielder other;
         for (std::uint32_t i = 0; i < 10 * (worker::ops_max + 1); ++i) {
           EXPECT_TRUE(perform(always(1)));
         }
-        EXPECT_GE(other_ran, 9);
-        stop = true;
-        EXPECT_TRUE(other.join());
+        EXPECT_GE(other.ran(), 9);
       },
       one_worker));
 }
@@ -183,23 +172,15 @@ TEST(Turns, IO7_ReadyOpsLetOthersRun) {
 TEST(Turns, IO7_TheBudgetOfOpsBeginsAnewWithEachTurn) {
   EXPECT_TRUE(run(
       [] {
-        bool stop = false;
-        int other_ran = 0;
-        auto other = spawn([&] {
-                       while (!stop) {
-                         ++other_ran;
-                         EXPECT_TRUE(yield_now());
-                       }
-                     }).value();
-        test::yield_until([&] { return other_ran > 0; });
+        const test::counting_yielder other;
         const auto spend_some = [] {
           for (int i = 0; i < 100; ++i) EXPECT_TRUE(perform(always(1)));
         };
         /// Those that succeed before another fiber has run.
         const auto ops_until_a_yield = [&] {
-          const int before = other_ran;
+          const int before = other.ran();
           std::uint32_t ops = 0;
-          while (other_ran == before) {
+          while (other.ran() == before) {
             EXPECT_TRUE(perform(always(1)));
             ++ops;
           }
@@ -222,8 +203,6 @@ TEST(Turns, IO7_TheBudgetOfOpsBeginsAnewWithEachTurn) {
         EXPECT_TRUE(begins.join());
         EXPECT_EQ(ops, all) << "at its start";
         EXPECT_EQ(ops_until_a_yield(), all);
-        stop = true;
-        EXPECT_TRUE(other.join());
       },
       one_worker));
 }

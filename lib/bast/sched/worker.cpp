@@ -101,10 +101,9 @@ void worker::give_back(fiber_record& unused) noexcept {
 
 // Counted before the first can run (core.hpp I1). Thieves are called once: one that finds more than
 // one fiber calls the next.
-void worker::submit_all(fiber_record* first, std::size_t count) noexcept {
-  for (const fiber_record* f = first; f != nullptr; f = f->next) count_spawn(*f);
-  const bool pushed =
-      unstarted_.push_all(count, [&first] { return std::exchange(first, first->next); });
+void worker::submit_all(fifo<fiber_record> all) noexcept {
+  for (const fiber_record* f = all.oldest(); f != nullptr; f = f->next) count_spawn(*f);
+  const bool pushed = unstarted_.push_all(all.size(), [&all] { return all.pop(); });
   BAST_CHECK(pushed, "a batch of fibers was submitted without room for it");
   if (group_.count > 1) tell_thieves();
 }
@@ -124,7 +123,8 @@ void worker::loop() noexcept {
 void worker::turn(std::uint64_t until_ns) noexcept {
   attach();
   retract();
-  (void)events().turn(0);  // Also for the wake that made fd() readable.
+  (void)events().turn(0);           // Also for the wake that made fd() readable.
+  looked_ns_ = events().turn_ns();  // The host's time is no fiber's.
   look();
   if (!run_one() && until_ns != 0 && !core_.is_stopping()) {
     sleep(until_ns);
@@ -147,7 +147,7 @@ void worker::set_pace() noexcept {
     slow_until_ns_ = now + slow_phase_ns;
   } else {
     // Many short slices between long ones say nothing about the next one.
-    pace_ = std::min(2 * pace_, now < slow_until_ns_ ? first_switches : switches_per_look);
+    pace_ = std::min(2 * pace_, now < slow_until_ns_ ? few_switches : switches_per_look);
   }
   switches_ = pace_ + 1;  // The one from the loop to a fiber counts too.
 }
@@ -235,7 +235,7 @@ void worker::sleep(std::uint64_t until_ns) noexcept {
   if (!has_something()) (void)events().turn(until_ns);
   retract();
   looked_ns_ = events().turn_ns();
-  pace_ = first_switches;
+  pace_ = few_switches;
 }
 
 // --- from elsewhere ------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class worker final : public executor {
   static constexpr std::int32_t turns_max = 256;
   static constexpr std::uint32_t ops_max = 128;          // as tokio's cooperative budget
   static constexpr std::int32_t switches_per_look = 61;  // a prime, as in Go: no resonance
-  static constexpr std::int32_t first_switches = 2;      // after a sleep: who runs may compute long
+  static constexpr std::int32_t few_switches = 2;  // after a sleep, and among slices that are long
   static constexpr std::uint64_t look_every_ns = 100'000;
   static constexpr std::uint64_t slow_phase_ns = 50'000'000;
 
@@ -122,7 +122,7 @@ class worker final : public executor {
     offer(f);
   }
   /// After reserve(): `count` complete fibers, chained by `next`, the oldest first.
-  void submit_all(fiber_record* first, std::size_t count) noexcept;
+  void submit_all(fifo<fiber_record> all) noexcept;
   /// As submit(), and no other worker takes it.
   void submit_own(fiber_record& f) noexcept {
     count_spawn(f);
@@ -139,7 +139,7 @@ class worker final : public executor {
       return return_stack_of_class(unused, stack_class);
     stacks().release(unused);
     out_of_stacks_.store(false, std::memory_order_relaxed);
-    may_start_own_ |= own_ != nullptr;
+    may_start_own_ |= !own_.empty();
   }
   /// Of a class, 0 the default one.
   stack_pool& stacks_of(std::uint8_t stack_class) noexcept;
@@ -239,9 +239,7 @@ class worker final : public executor {
   coro_block* start_oldest() noexcept;
   void keep(fiber_record& unstarted) noexcept {
     if (unstarted.stack_class != 0) return keep_of_class(unstarted);
-    unstarted.next = nullptr;
-    (own_ != nullptr ? last_own_->next : own_) = &unstarted;
-    last_own_ = &unstarted;
+    own_.append(unstarted);
   }
   /// To whichever worker of the group is free; without memory for that, to this one.
   [[gnu::always_inline]] void offer(fiber_record& unstarted) noexcept {
@@ -287,8 +285,8 @@ class worker final : public executor {
   bool is_published_ = false;          // the end of the fiber that ended last (I3)
   fiber_record* returning_ = nullptr;  // has ended; its stack comes back when the next one is known
   std::int32_t turns_ = turns_max;     // until the next round
-  std::int32_t switches_ = first_switches;
-  std::int32_t pace_ = first_switches;  // switches between two looks, to last look_every_ns at most
+  std::int32_t switches_ = few_switches;
+  std::int32_t pace_ = few_switches;  // switches between two looks, to last look_every_ns at most
   std::uint64_t looked_ns_ = 0;
   std::uint64_t slow_until_ns_ = 0;  // for a while after slices that were too long
   // Who is next was to be decided, and a look comes first.
@@ -301,8 +299,7 @@ class worker final : public executor {
   fiber_record* fibers_ = nullptr;  // started and not ended, the newest first
   // Unstarted, and for this worker alone, oldest first: main, and those that found no stack left,
   // which are tried again when one comes back. Those of stack classes are with their class.
-  fiber_record* own_ = nullptr;
-  fiber_record* last_own_ = nullptr;
+  fifo<fiber_record> own_;
   bool may_start_own_ = false;
   record_slab* slab_ = nullptr;
   basic_remote_free<fiber_record> remote_;
