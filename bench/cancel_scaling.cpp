@@ -69,10 +69,4 @@ BENCHMARK(private_memory)->Apply(bench::by_hand);
 
 }  // namespace
 
-int main(int count, char** words) {
-  bench::use_all_processors();  // If refused, both take twice as long.
-  benchmark::Initialize(&count, words);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+int main(int count, char** words) { return bench::run_on_all_processors(count, words); }

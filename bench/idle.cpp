@@ -62,16 +62,9 @@ void plain_threads(benchmark::State& state) {
   }
 }
 
-void once(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(1); }
-BENCHMARK(bast_idle)->Apply(once);
-BENCHMARK(plain_threads)->Apply(once);
+BENCHMARK(bast_idle)->Apply(bench::once);
+BENCHMARK(plain_threads)->Apply(bench::once);
 
 }  // namespace
 
-int main(int count, char** words) {
-  bench::use_all_processors();
-  benchmark::Initialize(&count, words);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+int main(int count, char** words) { return bench::run_on_all_processors(count, words); }

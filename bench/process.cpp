@@ -4,7 +4,6 @@
 // and against posix_spawn in a bare loop.
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include <liburing.h>
 #endif
 
+#include "processors.hpp"
 #include "support.hpp"
 
 namespace {
@@ -380,21 +380,6 @@ BAST_BENCH_SIDE(uring);
 BAST_BENCH_SIDE(libuv);
 BAST_BENCH_SIDE(floor);
 
-/// bench/run pins its programs to one processor; processes have all of them.
-void use_every_processor() {
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  for (std::size_t i = 0; i < CPU_SETSIZE; ++i) CPU_SET(i, &all);
-  // The kernel drops CPUs that do not exist. If refused, all sides share the rest.
-  (void)::sched_setaffinity(0, sizeof all, &all);
-}
-
 }  // namespace
 
-int main(int count, char** words) {
-  use_every_processor();
-  benchmark::Initialize(&count, words);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+int main(int count, char** words) { return bench::run_on_all_processors(count, words); }

@@ -4,6 +4,7 @@
 // processor. If a change is refused, threads share a processor, and the spread shows it.
 #pragma once
 
+#include <benchmark/benchmark.h>
 #include <sched.h>
 
 #include <cstddef>
@@ -35,6 +36,15 @@ inline void move_to(processor wanted) {
   CPU_ZERO(&all);
   CPU_SET(*chosen, &all);
   (void)::sched_setaffinity(0, sizeof all, &all);
+}
+
+/// main() of a program whose threads or processes use all processors.
+inline int run_on_all_processors(int count, char** words) {
+  use_all_processors();
+  benchmark::Initialize(&count, words);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
 }
 
 }  // namespace bench

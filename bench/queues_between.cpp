@@ -62,12 +62,10 @@ void between(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());  // For items per second.
 }
 
-void once(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(1); }
-
-BENCHMARK(between<bench::bast_spsc>)->Name("bast_spsc")->Apply(once);
-BENCHMARK(between<bench::boost_spsc>)->Name("boost_spsc")->Apply(once);
-BENCHMARK(between<bench::bast_mpmc>)->Name("bast_mpmc")->Apply(once);
-BENCHMARK(between<bench::boost_queue>)->Name("boost_queue")->Apply(once);
+BENCHMARK(between<bench::bast_spsc>)->Name("bast_spsc")->Apply(bench::once);
+BENCHMARK(between<bench::boost_spsc>)->Name("boost_spsc")->Apply(bench::once);
+BENCHMARK(between<bench::bast_mpmc>)->Name("bast_mpmc")->Apply(bench::once);
+BENCHMARK(between<bench::boost_queue>)->Name("boost_queue")->Apply(bench::once);
 
 }  // namespace
 

@@ -214,24 +214,22 @@ void bast_delay(benchmark::State& state) {
   }
 }
 
-void once(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(1); }
-
-BENCHMARK(bast_makespan<work_is::before_the_wait>)->Name("bast_before_the_wait")->Apply(once);
-BENCHMARK(shared_makespan<work_is::before_the_wait>)->Name("shared_before_the_wait")->Apply(once);
-BENCHMARK(bast_makespan<work_is::after_the_wait>)->Name("bast_after_the_wait")->Apply(once);
-BENCHMARK(shared_makespan<work_is::after_the_wait>)->Name("shared_after_the_wait")->Apply(once);
-BENCHMARK(bast_delay<beside::nothing>)->Name("bast_delay_alone")->Apply(once);
-BENCHMARK(bast_delay<beside::waits>)->Name("bast_delay_waits")->Apply(once);
-BENCHMARK(bast_delay<beside::yields>)->Name("bast_delay_yields")->Apply(once);
-BENCHMARK(bast_delay<beside::yields_often>)->Name("bast_delay_yields_often")->Apply(once);
-BENCHMARK(bast_delay<beside::other_pool>)->Name("bast_delay_other_pool")->Apply(once);
+BENCHMARK(bast_makespan<work_is::before_the_wait>)
+    ->Name("bast_before_the_wait")
+    ->Apply(bench::once);
+BENCHMARK(shared_makespan<work_is::before_the_wait>)
+    ->Name("shared_before_the_wait")
+    ->Apply(bench::once);
+BENCHMARK(bast_makespan<work_is::after_the_wait>)->Name("bast_after_the_wait")->Apply(bench::once);
+BENCHMARK(shared_makespan<work_is::after_the_wait>)
+    ->Name("shared_after_the_wait")
+    ->Apply(bench::once);
+BENCHMARK(bast_delay<beside::nothing>)->Name("bast_delay_alone")->Apply(bench::once);
+BENCHMARK(bast_delay<beside::waits>)->Name("bast_delay_waits")->Apply(bench::once);
+BENCHMARK(bast_delay<beside::yields>)->Name("bast_delay_yields")->Apply(bench::once);
+BENCHMARK(bast_delay<beside::yields_often>)->Name("bast_delay_yields_often")->Apply(bench::once);
+BENCHMARK(bast_delay<beside::other_pool>)->Name("bast_delay_other_pool")->Apply(bench::once);
 
 }  // namespace
 
-int main(int count, char** words) {
-  bench::use_all_processors();
-  benchmark::Initialize(&count, words);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+int main(int count, char** words) { return bench::run_on_all_processors(count, words); }

@@ -96,6 +96,9 @@ class stopwatch {
 /// the timed part, so that calibration would not end.
 inline void by_hand(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(8); }
 
+/// Of one whose only iteration times many operations itself.
+inline void once(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(1); }
+
 /// Fresh anonymous memory, small pages only, like bast's slabs. Unmapped at the end.
 class fresh_memory {
  public:

@@ -195,49 +195,44 @@ void settle() {
 
 constexpr number calls = 10'000;
 
-template <class Called>
-void one_way(benchmark::State& state) {
+/// `wait(called, n)` returns when call n has been answered.
+template <class Called, class Wait>
+void call_often(benchmark::State& state, answer how, Wait wait) {
   bench::move_to(bench::processor::first);
   for (auto _ : state) {
-    Called called(answer::polled);
+    Called called(how);
     bench::stopwatch watch(calls);
     for (number n = 1; n <= calls; ++n) {
       settle();
       watch.lap([&] {
         called.call(n);
-        while (!called.has_answered(n)) bast::arch::relax();
+        wait(called, n);
       });
     }
     state.SetIterationTime(watch.median());
   }
+}
+
+template <class Called>
+void one_way(benchmark::State& state) {
+  call_often<Called>(state, answer::polled, [](Called& called, number n) {
+    while (!called.has_answered(n)) bast::arch::relax();
+  });
 }
 
 template <class Called>
 void there_and_back(benchmark::State& state) {
-  bench::move_to(bench::processor::first);
-  for (auto _ : state) {
-    Called called(answer::slept_for);
-    bench::stopwatch watch(calls);
-    for (number n = 1; n <= calls; ++n) {
-      settle();
-      watch.lap([&] {
-        called.call(n);
-        called.sleep_for_answer(n);
-      });
-    }
-    state.SetIterationTime(watch.median());
-  }
+  call_often<Called>(state, answer::slept_for,
+                     [](Called& called, number n) { called.sleep_for_answer(n); });
 }
 
-void once(benchmark::internal::Benchmark* made) { made->UseManualTime()->Iterations(1); }
-
-BENCHMARK(one_way<messages>)->Name("bast_message")->Apply(once);
-BENCHMARK(one_way<posts>)->Name("bast_post")->Apply(once);
-BENCHMARK(one_way<futex_thread>)->Name("futex")->Apply(once);
-BENCHMARK(one_way<epoll_thread>)->Name("epoll")->Apply(once);
-BENCHMARK(there_and_back<messages>)->Name("bast_ping")->Apply(once);
-BENCHMARK(there_and_back<futex_thread>)->Name("futex_ping")->Apply(once);
-BENCHMARK(there_and_back<epoll_thread>)->Name("epoll_ping")->Apply(once);
+BENCHMARK(one_way<messages>)->Name("bast_message")->Apply(bench::once);
+BENCHMARK(one_way<posts>)->Name("bast_post")->Apply(bench::once);
+BENCHMARK(one_way<futex_thread>)->Name("futex")->Apply(bench::once);
+BENCHMARK(one_way<epoll_thread>)->Name("epoll")->Apply(bench::once);
+BENCHMARK(there_and_back<messages>)->Name("bast_ping")->Apply(bench::once);
+BENCHMARK(there_and_back<futex_thread>)->Name("futex_ping")->Apply(bench::once);
+BENCHMARK(there_and_back<epoll_thread>)->Name("epoll_ping")->Apply(bench::once);
 
 }  // namespace
 
