@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,6 +15,7 @@
 
 #include "bast/io/epoll_backend.hpp"
 #include "bast/io/time.hpp"
+#include "bast/testing/local_pair.hpp"
 #include "bast/testing/manual_backend.hpp"
 
 namespace bast {
@@ -25,13 +25,9 @@ using namespace std::chrono_literals;
 using internal::epoll_backend;
 using internal::event_loop;
 
-class DescriptorOps : public testing::Test {
+class DescriptorOps : public testing::Test, protected test::local_pair {
  protected:
   DescriptorOps() {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    mine = os::descriptor(ends[0]);
-    peer = os::descriptor(ends[1]);
     loop.emplace(*backend);
     event_loop::enter(&*loop);
   }
@@ -62,7 +58,6 @@ class DescriptorOps : public testing::Test {
   std::optional<event_loop> loop;
   ready_queue ready;
   coro_pool pool = coro_pool::create().value();
-  os::descriptor mine, peer;
 };
 
 TEST_F(DescriptorOps, AReaderWaitsForBytesAndAWriterForSpace) {

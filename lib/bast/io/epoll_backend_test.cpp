@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,6 +15,7 @@
 #include "bast/testing/asleep.hpp"
 #include "bast/testing/in_child.hpp"
 #include "bast/testing/joined_thread.hpp"
+#include "bast/testing/local_pair.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 namespace {
@@ -38,14 +38,8 @@ struct test_watch : descriptor_watch {
   std::function<void()> then;
 };
 
-class EpollBackend : public testing::Test {
+class EpollBackend : public testing::Test, protected test::local_pair {
  protected:
-  EpollBackend() {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    mine = os::descriptor(ends[0]);
-    peer = os::descriptor(ends[1]);
-  }
   ~EpollBackend() override {
     all->check_invariants();
     EXPECT_EQ(all->watched(), 0U);
@@ -63,16 +57,8 @@ class EpollBackend : public testing::Test {
     all->check_invariants();
     return called.value();
   }
-  void send(int from, std::string_view what = "x") {
-    EXPECT_EQ(::write(from, what.data(), what.size()), static_cast<ssize_t>(what.size()));
-  }
-  void receive(int from) {
-    char space[64];
-    EXPECT_GT(::read(from, space, sizeof space), 0);
-  }
 
   epoll_backend* all = epoll_backend::create().value();
-  os::descriptor mine, peer;
 };
 
 TEST_F(EpollBackend, AWatchIsReportedOnceAndMayWatchAgain) {

@@ -3,13 +3,13 @@
 // What the kernel is asked for at each time, and what the backend keeps for it.
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <string_view>
 
 #include "bast/io/epoll_backend.hpp"
 #include "bast/testing/heap_growth.hpp"
+#include "bast/testing/local_pair.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 namespace {
@@ -23,28 +23,16 @@ struct counting_watch : descriptor_watch {
   unsigned reports = 0;
 };
 
-class EpollRequests : public testing::Test {
+class EpollRequests : public testing::Test, protected test::local_pair {
  protected:
-  EpollRequests() {
-    int ends[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-    mine = os::descriptor(ends[0]);
-    peer = os::descriptor(ends[1]);
-  }
   ~EpollRequests() override { epoll_backend::destroy(all); }
   result<void> watch(counting_watch& asked) {
     if (auto reserved = all->reserve(asked.fd); !reserved) return reserved;
     return all->watch(asked);
   }
   std::size_t look() { return all->wait(0).value(); }
-  static void send(int from) { EXPECT_EQ(::write(from, "x", 1), 1); }
-  static void receive(int from) {
-    char space[64];
-    EXPECT_GT(::read(from, space, sizeof space), 0);
-  }
 
   epoll_backend* all = epoll_backend::create().value();
-  os::descriptor mine, peer;
 };
 
 /// True if a wait would end at once, be it in vain.
