@@ -175,6 +175,56 @@ TEST(IdleOrders, IO9_TwoThievesTakeWhatIsPushed) {
   expect_all_orders(thieves_take_all(2, 1, 2));
 }
 
+// --- the inbox of a worker that is busy ----------------------------------------------------------
+
+/// Guests bring messages for a worker that is awake, and does not look. If they do not tell the
+/// thief, it must hang.
+auto a_thief_takes_the_inbox(int guests, bool tells) {
+  return [=](world& w) {
+    sleep_flag owner;
+    idle_group group;
+    sleep_flag sleeps;
+    bell rings;
+    basic_inbox<message, model_atomics> inbox;
+    std::array<message, 2> sent;
+    int got = 0;
+    w.spawn([&] {
+      while (got != guests) {
+        for (message* at = inbox.take_oldest_first(); at != nullptr; at = at->next) {
+          got += at->value;
+        }
+        if (got == guests) break;
+        sleeps.announce();
+        group.announce();
+        if (inbox.empty()) rings.wait();
+        sleeps.retract();
+        group.retract();
+      }
+    });
+    for (int i = 0; i < guests; ++i) {
+      w.spawn([&, i] {
+        message& mine = sent[static_cast<std::size_t>(i)];
+        mine.value = 1;
+        if (!inbox.push(mine)) return;
+        if (owner.ring() || !tells || !group.wants_thief()) return;
+        group.call_thief([&] {
+          if (!sleeps.ring()) return false;
+          rings.wake();
+          return true;
+        });
+      });
+    }
+    w.run();
+    w.check(got == guests, "each came once");
+  };
+}
+
+TEST(IdleOrders, IO9_AThiefTakesWhatCameForABusyWorker) {
+  expect_all_orders(a_thief_takes_the_inbox(1, true));
+  expect_all_orders(a_thief_takes_the_inbox(2, true));
+  EXPECT_NE(explore(quietly, a_thief_takes_the_inbox(1, false)).failure, "");
+}
+
 // --- the end -------------------------------------------------------------------------------------
 
 TEST(IdleOrders, IO11_AGuestIsSeenByTheEndOrFindsItClosed) {

@@ -231,6 +231,30 @@ TEST(InboxOrders, WhatIsFreedElsewhereArrivesOnceWithWhatWasWrittenToIt) {
   }));
 }
 
+TEST(InboxOrders, WhatTwoTakeGoesToOneOfThem) {
+  struct letter {
+    model_atomics::plain<letter*> next = nullptr;
+    model_atomics::plain<int> reads = 0;
+  };
+  expect_exhausted(explore(bound_3, [](world& w) {
+    bast::basic_inbox<letter, model_atomics> home;
+    letter letters[2];
+    int taken[2] = {};
+    const auto take = [&](int& count) {
+      for (letter* at = home.take(); at != nullptr; at = at->next) {
+        w.check(at->reads == 0, "nobody else has it");
+        at->reads = 1;
+        ++count;
+      }
+    };
+    for (letter& mine : letters) w.spawn([&] { home.push(mine); });
+    for (int& count : taken) w.spawn([&] { take(count); });
+    w.run();
+    take(taken[0]);
+    w.check(taken[0] + taken[1] == 2, "each once");
+  }));
+}
+
 /// One wait for a group, like wait_group's.
 struct group_wait {
   explicit group_wait(wait_list& group, loop* home)

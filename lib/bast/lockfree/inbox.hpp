@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `inbox`: an intrusive list that any thread pushes to and one takes from. A push of one node or of
-// a chain is one compare-exchange; the consumer takes everything with one exchange.
+// `inbox`: an intrusive list that any thread pushes to and one takes from, as a rule. A push of one
+// node or of a chain is one compare-exchange; the consumer takes everything with one exchange. So
+// others may take in its place: each node goes to one of them.
 //
 //   struct job { job* next = nullptr; ... };
 //   bast::inbox<job> in;
@@ -46,12 +47,12 @@ class basic_inbox {
   }
   bool push(Link& one) noexcept { return push(one, one); }
 
-  /// Consumer only: takes all nodes, the latest push first, or null.
+  /// The consumer, or one in its place: takes all nodes, the latest push first, or null.
   [[nodiscard]] Link* take() noexcept {
     // Acquire: pairs with the release in push().
     return inbox_.exchange(nullptr, std::memory_order_acquire);
   }
-  /// Consumer only: the same, the earliest push first.
+  /// The same, the earliest push first.
   [[nodiscard]] Link* take_oldest_first() noexcept {
     Link* newest = take();
     Link* oldest = nullptr;

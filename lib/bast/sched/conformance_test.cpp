@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "bast/sched/sched_test.hpp"
@@ -29,9 +30,10 @@ class fiber_elsewhere {
   ~fiber_elsewhere() { may_end_.fire(); }
 
   done_op done() { return done_op(record_); }
-  /// Returns when those that waited for its end have been woken, too.
+  /// Returns when those that waited for its end have been woken, too. Of several at once, too.
   void end() {
     may_end_.fire();
+    const std::lock_guard lock(joining_);
     runs_.reset();
   }
   /// The joiners of its record.
@@ -46,6 +48,7 @@ class fiber_elsewhere {
 
  private:
   once_event may_end_;
+  std::mutex joining_;
   fiber<void> handle_;
   std::atomic<bast::internal::fiber_record*> record_{nullptr};
   std::optional<joined_thread> runs_{std::in_place, [this] {

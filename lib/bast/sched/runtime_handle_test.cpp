@@ -175,6 +175,36 @@ TEST(RuntimeHandle, IO9_WakesRaceTheEnd) {
   }
 }
 
+/// Blocks the thread until it holds; false after a time that no machine needs.
+template <class Condition>
+bool comes_true(Condition condition) {
+  const std::int64_t end = os::monotonic_ns() + 20'000'000'000;
+  while (!condition() && os::monotonic_ns() < end) std::this_thread::yield();
+  return condition();
+}
+
+TEST(RuntimeHandle, IO11_WhatComesForABusyWorkerRunsElsewhere) {
+  // Its fiber does not let the thread go until what came has run, on the other worker.
+  constexpr int count = 8;
+  std::atomic<int> runs = 0;
+  EXPECT_TRUE(run(
+      [&] {
+        auto runtime = runtime_handle::current().value();
+        const test::joined_thread guest([&] {
+          for (int i = 0; i < count; ++i) {
+            const int before = runs;
+            EXPECT_TRUE(runtime.post([&] { ++runs; }));
+            // Each finds the other worker asleep, or about to be.
+            if (i % 2 == 0) {
+              EXPECT_TRUE(comes_true([&] { return runs > before; }));
+            }
+          }
+        });
+        EXPECT_TRUE(comes_true([&] { return runs == count; }));
+      },
+      {.workers = 2}));
+}
+
 TEST(RuntimeHandle, CopiesAreOfOneRuntime) {
   EXPECT_TRUE(run([] {
     const auto first = runtime_handle::current().value();

@@ -78,6 +78,10 @@ coro_block* worker::steal() noexcept {
     if (class_count_ != 0) [[unlikely]] {
       if (coro_block* const block = steal_of_class(victim)) return block;
     }
+    if (!victim.arriving_.empty()) {
+      collect_unstarted(victim);
+      if (coro_block* const block = start_oldest()) return block;
+    }
   }
   return nullptr;
 }

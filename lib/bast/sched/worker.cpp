@@ -175,8 +175,12 @@ void worker::collect_woken() noexcept {
 
 void worker::collect() noexcept {
   collect_woken();
-  if (arriving_.empty()) return;
-  for (fiber_record* at = arriving_.take_oldest_first(); at != nullptr;) {
+  collect_unstarted(*this);
+}
+
+void worker::collect_unstarted(worker& of) noexcept {
+  if (of.arriving_.empty()) return;
+  for (fiber_record* at = of.arriving_.take_oldest_first(); at != nullptr;) {
     fiber_record& f = *at;
     at = f.next;
     if (f.stack_class != 0) {
@@ -206,7 +210,9 @@ bool worker::has_something() const noexcept {
 bool worker::group_has_unstarted() const noexcept {
   for (std::size_t i = 0; i < group_.count; ++i) {
     const worker& each = core_.at(group_.first + i);
-    if (each.unstarted_.size() != 0 || each.classed_.size() != 0) return true;
+    if (each.unstarted_.size() != 0 || each.classed_.size() != 0 || !each.arriving_.empty()) {
+      return true;
+    }
   }
   return false;
 }
@@ -240,8 +246,10 @@ void worker::sleep(std::uint64_t until_ns) noexcept {
 
 // --- from elsewhere ------------------------------------------------------------------------------
 
-void worker::ring() noexcept {
-  if (sleeps_->ring()) events().wake();
+bool worker::ring() noexcept {
+  if (!sleeps_->ring()) return false;
+  events().wake();
+  return true;
 }
 
 void worker::tell_thieves() noexcept {
@@ -259,8 +267,10 @@ bool worker::ring_one_of_group() noexcept {
   return false;
 }
 
+// If it is awake, its fiber may compute for long: then a thief that sleeps takes the inbox.
 void worker::submit_from_elsewhere(fiber_record& f) noexcept {
-  if (arriving_.push(f)) ring();
+  if (!arriving_.push(f)) return;
+  if (!ring() && group_.count > 1) tell_thieves();
 }
 
 void worker::wake(ready_link& who) noexcept {

@@ -4,7 +4,7 @@
 //
 //        spawn                     wake, on this thread        wake, spawn, from elsewhere
 //          |                            |                            |
-//   [ unstarted_ ]  <- thieves     [ ready_ ]                  [ woken_, arriving_ ]
+//   [ unstarted_ ]  <- thieves     [ ready_ ]       thieves -> [ arriving_ ]  [ woken_ ]
 //       \                |             |                             |
 //        newest child    oldest        FIFO                          look(): to the others
 //
@@ -188,8 +188,8 @@ class worker final : public executor {
 
   /// An unstarted fiber for this worker's group.
   void submit_from_elsewhere(fiber_record& f) noexcept;
-  /// Ends its sleep, if it sleeps.
-  void ring() noexcept;
+  /// Ends its sleep. False: it does not sleep.
+  bool ring() noexcept;
   std::uint64_t spawned() const noexcept { return spawned_.read(); }
   std::uint64_t ended() const noexcept { return ended_.read(); }
   std::uint64_t daemons_spawned() const noexcept { return daemons_spawned_.read(); }
@@ -258,6 +258,7 @@ class worker final : public executor {
   void set_pace() noexcept;
   void collect() noexcept;
   void collect_woken() noexcept;
+  void collect_unstarted(worker& of) noexcept;
   void make_ready(ready_link& woken) noexcept {
     woken.linked = true;
     ready_.append(*woken.chosen);
