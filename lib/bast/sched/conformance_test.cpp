@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <mutex>
-#include <optional>
+#include <latch>
+#include <memory>
 
 #include "bast/sched/sched_test.hpp"
 #include "bast/testing/joined_thread.hpp"
@@ -30,11 +30,12 @@ class fiber_elsewhere {
   ~fiber_elsewhere() { may_end_.fire(); }
 
   done_op done() { return done_op(record_); }
-  /// Returns when those that waited for its end have been woken, too. Of several at once, too.
+  /// Returns when those that waited for its end have been woken, too. Of several at once, too. This
+  /// object may be gone by then (Y-14).
   void end() {
+    const std::shared_ptr<std::latch> ended = ended_;
     may_end_.fire();
-    const std::lock_guard lock(joining_);
-    runs_.reset();
+    ended->wait();
   }
   /// The joiners of its record.
   std::size_t waiting() {
@@ -48,20 +49,20 @@ class fiber_elsewhere {
 
  private:
   once_event may_end_;
-  std::mutex joining_;
+  std::shared_ptr<std::latch> ended_ = std::make_shared<std::latch>(1);
   fiber<void> handle_;
   std::atomic<bast::internal::fiber_record*> record_{nullptr};
-  std::optional<joined_thread> runs_{std::in_place, [this] {
-                                       EXPECT_TRUE(run(
-                                           [this] {
-                                             handle_ = spawn([this] {
-                                                         record_ =
-                                                             bast::internal::this_worker->running();
-                                                         EXPECT_TRUE(perform(may_end_.happened()));
-                                                       }).value();
-                                           },
-                                           {.workers = 1}));
-                                     }};
+  joined_thread runs_{[this, ended = ended_] {
+    EXPECT_TRUE(run(
+        [this] {
+          handle_ = spawn([this] {
+                      record_ = bast::internal::this_worker->running();
+                      EXPECT_TRUE(perform(may_end_.happened()));
+                    }).value();
+        },
+        {.workers = 1}));
+    ended->count_down();
+  }};
 };
 
 struct done_subject {
