@@ -20,8 +20,8 @@ BEGIN, END = "<!-- laws: written by ci/run laws -->\n", "<!-- end of laws -->\n"
 # come.
 FAMILIES = {
     "F": (20, 2, {20: "operations in flight; comes with `op`"}),
-    "C": (19, 1, {15: "scopes; comes with `scope`", 17: "scopes; comes with `scope`"}),
-    "P": (23, 1, {18: "scopes; comes with `scope`", 20: "operations; comes with `op`"}),
+    "C": (19, 1, {}),
+    "P": (23, 1, {18: "commands of a scope", 20: "commands as ops"}),
     "R": (5, 1, {}),  # lib/bast/watch/README.md
 }
 

@@ -10,7 +10,7 @@ from .job import job
 from .shell import JOBS, ROOT, die, note, status_of
 
 # What a switch happens in, and what waits across one.
-LAYERS = ("arch", "lockfree", "stack", "coro", "op", "io", "sched")
+LAYERS = ("arch", "lockfree", "stack", "coro", "op", "io", "sched", "scope")
 # Name, flags of the compiler, more arguments of cmake. Flags go to the assembler too, which enables
 # CET in a .S file.
 ROWS = (

@@ -40,10 +40,10 @@ SHORTENED = ("aarch64", "tsan")
 # Interleavings run on one thread, where TSan has nothing to see.
 LABELS = {
     "asan": f"{' '.join(CORE_LAYERS)} testing variant fuzz proptest interleave stress sanitizers",
-    "tsan": "os lockfree watch stack coro cancel process op io sched stress sanitizers",
+    "tsan": "os lockfree watch stack coro cancel process op io sched scope stress sanitizers",
     "release": "arch coro cancel stress",
     "hardened": "arch stack coro",
-    "no-exceptions": "coro cancel process op io sched",
+    "no-exceptions": "coro cancel process op io sched scope",
     "aarch64": "base os arch stack coro",
 }
 # A change of the code that tests share reaches all of them.

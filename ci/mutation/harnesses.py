@@ -15,7 +15,7 @@ import tempfile
 import time
 
 LAYERS = ("base", "arch", "os", "lockfree", "watch", "stack", "coro", "cancel", "process", "op",
-          "io", "sched")
+          "io", "sched", "scope")
 # In the order of their runs: the layers, then programs that use all of them, the slow ones last.
 LIBRARY = (*(f"bast_{layer}_test" for layer in LAYERS), "bast_testing_test",
            "bast_generation_wrap_variant_test", "bast_model_test", "bast_replay",

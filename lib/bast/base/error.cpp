@@ -33,6 +33,8 @@ constexpr const char* words_of(errc code) noexcept {
     case errc::would_block: return "would block";
     case errc::failed_exit: return "the program failed";
     case errc::concurrency_unavailable: return "concurrency unavailable";
+    case errc::stray_cancel: return "stray cancellation";
+    case errc::failed_scope: return "the scope failed";
   }
   return "unknown error";
 }

@@ -51,6 +51,8 @@ enum class errc : int {
   would_block,     // EAGAIN: not now, and the call does not wait
   failed_exit,     // process: a program exited with a code other than 0, or a signal ended it
   concurrency_unavailable,  // sched: it cannot be promised that the function runs beside others
+  stray_cancel,             // scope: a fiber ended as cancelled, and its scope was not (C-17)
+  failed_scope,             // scope: an exception ended it
 };
 
 /// The category of `errc`. Conditions: cancelled is std::errc::operation_canceled, timed_out is

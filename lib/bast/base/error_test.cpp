@@ -35,7 +35,7 @@ namespace bast {
 namespace {
 
 constexpr int errc_first = static_cast<int>(errc::cancelled);
-constexpr int errc_last = static_cast<int>(errc::concurrency_unavailable);
+constexpr int errc_last = static_cast<int>(errc::failed_scope);
 constexpr int errno_last = 133;  // EHWPOISON, the last of <asm-generic/errno.h>
 
 TEST(Error, X1_IsTriviallyCopyableAndSmall) {

@@ -30,6 +30,15 @@ struct coro_attachment {
 /// What governs the running coroutine or thread, or null. It outlives every call that the governed
 /// code makes: a binding is on its own stack.
 const coro_attachment* governing_attachment() noexcept;
+/// What governs the running coroutine, if that may wait by executor::depart(): `home` has chosen
+/// it, it is not one that this one has resumed, and `home` cancels its waits. Else null.
+[[gnu::always_inline]] inline const coro_attachment* plainly_governing(
+    const executor& home) noexcept {
+  const coro_block* const running = this_thread.current;
+  if (running == nullptr || running != home.chosen()) return nullptr;
+  const coro_attachment* const governs = attachment_of(*running);
+  return governs != nullptr && governs->by_executor ? governs : nullptr;
+}
 /// Fails with `cancelled`, in the name of `operation`, if the token that governs the running
 /// coroutine or thread has fired.
 [[nodiscard]] result<void> check_governing(static_string operation) noexcept;

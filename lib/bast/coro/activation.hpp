@@ -50,7 +50,8 @@ class activation : public outcome<Return> {
     auto& mine = *std::launder(reinterpret_cast<activation*>(place_at(block.stack->top)));
     const coro_tag flags = mine.run_to_the_end(block);
     outcome_base* const left = &mine;
-    finish(block, left, flags);
+    block.transfer = left;
+    finish(block, flags);
   }
 
  private:

@@ -65,22 +65,14 @@ class executor {
   /// The process that it was made in.
   os::fork_mark process() const noexcept { return process_; }
 
-  /// True if `running`, the thread's current coroutine, may wait by depart(): it is the one that
-  /// this executor has chosen, not one that it resumed, and `plain_attachment` governs it.
-  bool runs_plainly(const coro_block* running) const noexcept {
-    return running != nullptr && running == chosen_ && attachment_of(*running) == plain_attachment_;
-  }
   /// The coroutine that this executor runs, in whose nest the current one is.
   coro_block* chosen() const noexcept { return chosen_; }
-  const coro_attachment* plain_attachment() const noexcept { return plain_attachment_; }
 
  protected:
   executor() = default;
   ~executor() = default;
 
-  // Of one that switches directly; else null.
-  coro_block* chosen_ = nullptr;
-  coro_attachment* plain_attachment_ = nullptr;
+  coro_block* chosen_ = nullptr;  // of one that switches directly; else null
 
  private:
   os::fork_mark process_ = os::fork_mark::here();

@@ -122,7 +122,7 @@ inline void park_for_resumer() noexcept { leave_slowly(nullptr, 0); }
   thread_state& thread = this_thread;
   BAST_ASSERT(thread.resuming == nullptr);
   hand_float_control_over(thread, false);
-  finish(*thread.current, nullptr, flags);
+  finish(*thread.current, flags);
 }
 
 }  // namespace bast::inline BAST_ABI::internal

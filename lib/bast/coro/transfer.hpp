@@ -104,10 +104,8 @@ class set_aside {
   }
 }
 
-/// Ends the running `block`: never returns. `outcome` stays in place until it is taken.
-[[noreturn, gnu::always_inline]] inline void finish(coro_block& block, void* outcome,
-                                                    coro_tag flags) noexcept {
-  block.transfer = outcome;
+/// Ends the running `block`, whose outcome is stored: never returns.
+[[noreturn, gnu::always_inline]] inline void finish(coro_block& block, coro_tag flags) noexcept {
   block.tag = with_state(block.tag, coro_state::finished) | flags;
   thread_state& thread = this_thread;
   block.hooks.leave_for_good(thread.resumer.hooks, {}, &thread);

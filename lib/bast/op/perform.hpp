@@ -88,23 +88,23 @@ class performance : private abandonable {
 /// suspended, and could not.
 [[gnu::noinline]] void touch_stack() noexcept;
 
-/// The executor of the running coroutine, if it runs it plainly and its token has not fired; else
-/// null.
-[[gnu::always_inline]] inline executor* plain_home() noexcept {
-  const thread_state& thread = this_thread;
-  executor* const home = thread.scheduler;
-  if (home == nullptr || !home->runs_plainly(thread.current)) return nullptr;
-  return home->plain_attachment()->token.is_cancelled() || home->is_forked() ? nullptr : home;
+/// What governs the running coroutine plainly, unless its token has fired; else null.
+[[gnu::always_inline]] inline const coro_attachment* may_perform_plainly() noexcept {
+  const executor* const home = this_thread.scheduler;
+  if (home == nullptr) return nullptr;
+  const coro_attachment* const governs = plainly_governing(*home);
+  return governs == nullptr || governs->token.is_cancelled() || home->is_forked() ? nullptr
+                                                                                  : governs;
 }
 
-/// As performance, for a leaf that is all that is waited for, in a coroutine of plain_home(): no
+/// As performance, for a leaf that is all that is waited for, where may_perform_plainly(): no
 /// registration, no virtual call but one, and the switch is inline. It lies on no stack that can be
 /// abandoned: only coroutines with a handle are.
 template <class Leaf>
 class lone_performance {
  public:
-  lone_performance(executor& home, Leaf& only) noexcept
-      : home_(home), all_{only}, waiter_(&home), performer_(waiter_) {}
+  lone_performance(const coro_attachment& governed, Leaf& only) noexcept
+      : governed_(governed), all_{only}, waiter_(this_thread.scheduler), performer_(waiter_) {}
   lone_performance(const lone_performance&) = delete;
   lone_performance& operator=(const lone_performance&) = delete;
   ~lone_performance() { finish(); }
@@ -124,7 +124,7 @@ class lone_performance {
         (void)performer_.end_wait(all_, waiter_.wait_plainly());
       }
       if (performer_.chosen() != nullptr || got == progress::failed) return;
-      if (performer_.restart(all_) || home_.plain_attachment()->token.is_cancelled()) return;
+      if (performer_.restart(all_) || governed_.token.is_cancelled()) return;
     }
   }
   /// Null: failure() says why. Only after finish(): a peer may have committed a leaf that was
@@ -132,8 +132,8 @@ class lone_performance {
   const leaf* chosen() const noexcept { return performer_.chosen(); }
   [[gnu::noinline]] error failure() const {
     if (performer_.has_failed()) return performer_.failure();
-    BAST_ASSERT(home_.plain_attachment()->token.is_cancelled());
-    return home_.plain_attachment()->token.check("perform").error();
+    BAST_ASSERT(governed_.token.is_cancelled());
+    return governed_.token.check("perform").error();
   }
   bool has_waited() const noexcept { return has_waited_; }
   /// As performance::finish().
@@ -151,7 +151,7 @@ class lone_performance {
     Leaf& only;
   };
 
-  executor& home_;
+  const coro_attachment& governed_;
   list all_;
   waiter waiter_;
   performer performer_;
@@ -203,8 +203,9 @@ template <performable Op>
 [[nodiscard]] result<value_of<Op>> perform(Op op) {
   typename Op::template plan<internal::real_traits> plan(std::move(op));
   if constexpr (requires { plan.only(); }) {
-    if (internal::executor* const home = internal::plain_home()) [[likely]] {
-      internal::lone_performance run(*home, plan.only());
+    if (const internal::coro_attachment* const governed = internal::may_perform_plainly())
+        [[likely]] {
+      internal::lone_performance run(*governed, plan.only());
       run.perform();
       run.finish();
       const internal::leaf* const chosen = run.chosen();

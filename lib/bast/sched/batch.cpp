@@ -18,11 +18,12 @@ result<fiber_record*> fiber_batch::prepare() noexcept {
     return prepare_guest_spawn(*guest_of_, options_, site_, operations_, outside_bytes_);
   }
   if (is_usual() && outside_bytes_ == 0 && !options_.daemon) {
-    if (fiber_record* const made = prepare_usual(this_worker, site_, options_.name, operations_)) {
+    if (fiber_record* const made =
+            prepare_usual(this_worker, scope_here(), site_, options_.name, operations_)) {
       return made;
     }
   }
-  return prepare_spawn(options_, site_, operations_, outside_bytes_);
+  return prepare_spawn(scope_here(), options_, site_, operations_, outside_bytes_);
 }
 
 result<void> fiber_batch::reserve() noexcept {

@@ -26,9 +26,11 @@ result<bound_fiber> bound_fiber::prepare(const spawn_options& options, site_key 
     const auto known = this_worker->core().stack_class(options.stack);
     if (!known) return std::unexpected(known.error());
   }
-  const auto made = prepare_spawn(options, site, operations, outside_bytes);
+  const auto made = prepare_spawn(scope_here(), options, site, operations, outside_bytes);
   if (!made) return unavailable(made.error());
-  const auto stack = this_worker->acquire_stack((*made)->stack_class, site, options.name);
+  auto stack = this_worker->may_start(**made)
+                   ? this_worker->acquire_stack((*made)->stack_class, site, options.name)
+                   : result<slot*>(fail(errc::no_memory, "spawn", "no memory for the fiber"));
   if (!stack) {
     abandon_spawn(**made);
     return unavailable(stack.error());

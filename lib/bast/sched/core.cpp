@@ -238,11 +238,7 @@ void runtime_core::report(failure&& untaken) noexcept {
     const no_waiting guard;  // Also where a fiber has dropped the handle.
     return options_.unhandled.take(options_.unhandled.context, std::move(untaken));
   }
-  if (untaken_.suppressed_count < failures::kept_max) {
-    untaken_.suppressed[untaken_.suppressed_count++] = std::move(untaken);
-  } else {
-    ++untaken_.dropped;
-  }
+  untaken_.add(std::move(untaken));
   report_lock_.unlock();
 }
 

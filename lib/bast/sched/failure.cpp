@@ -36,6 +36,14 @@ std::string failure::message() const {
   return std::string(line.view());
 }
 
+void failures::add(failure&& later) noexcept {
+  if (suppressed_count < kept_max) {
+    suppressed[suppressed_count++] = std::move(later);
+  } else {
+    ++dropped;
+  }
+}
+
 std::string failures::message() const {
   std::string all = primary.message();
   for (std::size_t i = 0; i < suppressed_count; ++i) {

@@ -42,6 +42,8 @@ struct failures {
   std::size_t suppressed_count = 0;
   std::size_t dropped = 0;
 
+  /// One more after the primary.
+  void add(failure&& later) noexcept;
   /// One line for each. Allocates.
   std::string message() const;
 };

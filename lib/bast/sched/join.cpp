@@ -13,7 +13,10 @@ void give_back(fiber_record& unused) noexcept {
 
 void give_back_unstarted(fiber_record& f) noexcept {
   drop(std::exchange(f.locals, nullptr));
+  fiber_scope* const scope = scope_of(f);
+  const bool is_daemon = f.is_daemon;
   give_back(f);
+  if (scope != nullptr) scope->left(is_daemon);
 }
 
 const error* error_of(fiber_record& finished) noexcept {
@@ -27,7 +30,8 @@ void free_storage(fiber_record& f) noexcept {
 
 void dispose(fiber_record& finished) noexcept {
   if (finished.end == fiber_end::value) {
-    if (const error* const why = error_of(finished); why != nullptr && *why != errc::cancelled) {
+    if (const error* const why = error_of(finished);
+        why != nullptr && *why != errc::cancelled && !finished.is_taken) {
       report_untaken(*finished.home, {.why = *why, .fiber = finished.name});
     }
     if (finished.operations->destroy_value != nullptr) finished.operations->destroy_value(finished);
@@ -40,7 +44,9 @@ void dispose(fiber_record& finished) noexcept {
     }
 #endif
     if (finished.end == fiber_end::failed) untaken.why = finished.failure();
-    if (!BAST_MUTANT(untaken_failure_forgotten)) report_untaken(*finished.home, std::move(untaken));
+    if (!finished.is_taken && !BAST_MUTANT(untaken_failure_forgotten)) {
+      report_untaken(*finished.home, std::move(untaken));
+    }
   }
   give_back(finished);
 }

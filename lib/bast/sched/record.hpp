@@ -9,9 +9,11 @@
 //                                    runs it (F-5)
 //                                    (one of concurrent() is
 //                                    parked from its start)
-//   links    the spawn site          in its worker's list     unused
+//   links    the spawn site          in its domain's list     unused
 //   room     the callable            unused: the callable     the value, the exception or
 //                                    is on the stack          the error
+//   attachment  of its domain, null  what governs it          that of its domain
+//            for the root's
 //
 //   I1  A record lies in a chunk of fibers (coro/chunk.hpp I3): its second and third line have a
 //       word that is permanently 0 where a block has its tag.
@@ -30,6 +32,7 @@
 
 #include "bast/coro.hpp"
 #include "bast/op.hpp"
+#include "bast/sched/domain.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 
@@ -55,8 +58,8 @@ struct fiber_operations {
 enum class fiber_end : std::uint8_t { none, value, exception, failed };
 
 struct started_links {
-  fiber_record* previous = nullptr;  // of its worker's list
-  ready_link* wait = nullptr;        // while it is parked
+  fiber_record** link = nullptr;  // what points here in its domain's list on its worker
+  ready_link* wait = nullptr;     // while it is parked
 };
 
 struct fiber_record {
@@ -75,7 +78,7 @@ struct fiber_record {
   local_node* locals = nullptr;
   std::uint64_t no_tag = 0;  // I1
   const char* name = nullptr;
-  fiber_record* next = nullptr;  // of its worker's list; or in an inbox, unstarted or free
+  fiber_record* next = nullptr;  // of its domain's list; or in an inbox, unstarted or free
   union {
     started_links started;
     site_key site;  // unstarted
@@ -90,6 +93,7 @@ struct fiber_record {
   bool is_dropped = false;  // no handle is left; by join_lock
   bool is_daemon = false;
   bool is_main = false;
+  bool is_taken = false;         // its failure, by its scope
   std::uint8_t stack_class = 0;  // of run_options::stack_classes, from 1; 0: none
   std::uint64_t no_tag_2 = 0;    // I1
   alignas(32) std::byte room[room_bytes];
@@ -171,11 +175,30 @@ class fifo {
 /// what is on their stacks.
 using ready_fibers = fifo<coro_block>;
 
-/// A record that was free, before its callable is constructed.
-inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const char* name,
-                   const fiber_operations& operations) noexcept {
+/// The scope of an unstarted fiber, or of one whose function has ended; null: the root.
+inline fiber_scope* scope_of(const fiber_record& f) noexcept {
+  const auto* const domain = static_cast<const domain_attachment*>(f.block.attachment);
+  return domain != nullptr ? domain->scope : nullptr;
+}
+
+/// A started fiber, as the newest of a list.
+inline void link(fiber_record& f, fiber_record*& list) noexcept {
+  f.next = list;
+  f.started.link = &list;
+  if (list != nullptr) list->started.link = &f.next;
+  list = &f;
+}
+inline void unlink(fiber_record& f) noexcept {
+  *f.started.link = f.next;
+  if (f.next != nullptr) f.next->started.link = f.started.link;
+}
+
+/// A record that was free, before its callable is constructed. `governs`: null for the root's.
+inline void set_up(fiber_record& f, fiber_record* parent, domain_attachment* governs, site_key site,
+                   const char* name, const fiber_operations& operations) noexcept {
   constexpr coro_tag unstarted = static_cast<coro_tag>(coro_state::ready) | flag_scheduled;
   f.block.tag = (f.block.tag & tag_generation_mask) | unstarted;
+  f.block.attachment = governs;
   f.operations = &operations;
   f.name = name;
   f.site = site;
@@ -188,6 +211,7 @@ inline void set_up(fiber_record& f, fiber_record* parent, site_key site, const c
   f.is_dropped = false;
   f.is_daemon = false;
   f.is_main = false;
+  f.is_taken = false;
   f.stack_class = 0;
 }
 

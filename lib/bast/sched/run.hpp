@@ -62,7 +62,7 @@ template <class F>
 [[nodiscard]] result<fiber<fiber_value<std::decay_t<F>>>> spawn_main(run_session& session,
                                                                      F&& function, site_key site) {
   using code = fiber_code<std::decay_t<F>>;
-  auto made = prepare_spawn({.name = "main"}, site, code::operations, code::outside_bytes);
+  auto made = prepare_spawn(nullptr, {.name = "main"}, site, code::operations, code::outside_bytes);
   if (!made) return std::unexpected(made.error());
   place_callable<std::decay_t<F>>(**made, std::forward<F>(function));
   session.set_main(**made);

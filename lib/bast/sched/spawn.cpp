@@ -7,11 +7,11 @@ namespace bast::inline BAST_ABI::internal {
 namespace {
 
 // A record up to its callable; with a block of its own for that, its address lies in the room.
-result<fiber_record*> complete(fiber_record& f, fiber_record* parent, const spawn_options& options,
-                               std::uint8_t stack_class, site_key site,
-                               const fiber_operations& operations,
+result<fiber_record*> complete(fiber_record& f, fiber_record* parent, domain_attachment* governs,
+                               const spawn_options& options, std::uint8_t stack_class,
+                               site_key site, const fiber_operations& operations,
                                std::size_t outside_bytes) noexcept {
-  set_up(f, parent, site, options.name, operations);
+  set_up(f, parent, governs, site, options.name, operations);
   f.is_daemon = options.daemon;
   f.stack_class = stack_class;
   if (outside_bytes == 0) return &f;
@@ -37,7 +37,7 @@ result<worker_group*> group_of(runtime_core& core, worker_group& current,
 
 }  // namespace
 
-result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
+result<fiber_record*> prepare_spawn(fiber_scope* scope, const spawn_options& options, site_key site,
                                     const fiber_operations& operations,
                                     std::size_t outside_bytes) noexcept {
   worker* const here = this_worker;
@@ -59,9 +59,20 @@ result<fiber_record*> prepare_spawn(const spawn_options& options, site_key site,
   if (!here->reserve()) {
     return fail(errc::no_memory, "spawn", "no memory for the queue of unstarted fibers");
   }
+  domain_attachment* governs = nullptr;
+  if (scope != nullptr) {
+    if (auto admitted = scope->admit(options.daemon); !admitted) {
+      return std::unexpected(admitted.error());
+    }
+    governs = &scope->domain_of(options.daemon);
+  }
   fiber_record* const made = here->slab().take();
-  if (made == nullptr) return std::unexpected(here->slab().why());
-  return complete(*made, here->running(), options, *stack_class, site, operations, outside_bytes);
+  if (made == nullptr) {
+    if (scope != nullptr) scope->left(options.daemon);
+    return std::unexpected(here->slab().why());
+  }
+  return complete(*made, here->running(), governs, options, *stack_class, site, operations,
+                  outside_bytes);
 }
 
 void abandon_spawn(fiber_record& f) noexcept {
@@ -92,7 +103,7 @@ result<fiber_record*> prepare_guest_spawn(runtime_core& core, const spawn_option
   error why{errc::no_memory, "spawn", "no memory for the fiber"};
   fiber_record* const made = core.take_guest_record(why);
   if (made == nullptr) return std::unexpected(why);
-  return complete(*made, nullptr, options, *stack_class, site, operations, outside_bytes);
+  return complete(*made, nullptr, nullptr, options, *stack_class, site, operations, outside_bytes);
 }
 
 void submit_guest_spawn(runtime_core& core, fiber_record& f,

@@ -77,6 +77,8 @@ void worker::keep_of_class(fiber_record& unstarted) noexcept {
 // As start(). What finds no stack waits with its class: in a deque it would be taken again at once.
 coro_block* worker::start_of_class(fiber_record& f, bool is_own) noexcept {
   worker_stack_class& of = class_of(f.stack_class);
+  if (!may_start(f)) [[unlikely]]
+    return fail_to_start(f);
   const auto stack = of.acquire(f.site, f.name);
   if (stack) {
     begin_on(f, **stack);
@@ -129,12 +131,6 @@ bool worker::returns_stack_of(std::uint8_t stack_class) const noexcept {
   return returning_ != nullptr && returning_->stack_class == stack_class;
 }
 
-// The newest is looked at first: without classes it decides.
-bool worker::holds_default_stack() const noexcept {
-  for (const fiber_record* f = fibers_; f != nullptr; f = f->next) {
-    if (f->stack_class == 0) return true;
-  }
-  return false;
-}
+bool worker::holds_default_stack() const noexcept { return default_stacks_ != 0; }
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -116,6 +116,8 @@ void worker::wait_for_stack(fiber_record& f, bool is_own) noexcept {
 
 // Gives it a stack and a place in the list. Null: there is none for it.
 coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
+  if (!may_start(f)) [[unlikely]]
+    return fail_to_start(f);
   const auto stack = stacks().acquire(f.site, f.name);
   if (!stack) [[unlikely]] {
     // Memory may never come back, and the others may wait for this one.
@@ -132,6 +134,11 @@ coro_block* worker::start(fiber_record& f, bool is_own) noexcept {
   return &f.block;
 }
 
+coro_block* worker::fail_to_start(fiber_record& f) noexcept {
+  fail_start(f, {errc::no_memory, "spawn", "no memory for the fiber's scope on this worker"});
+  return nullptr;
+}
+
 // As one that has yielded before its first line.
 void worker::submit_bound(fiber_record& f, slot& stack) noexcept {
   count_spawn(f);
@@ -144,13 +151,14 @@ void worker::enter(arch::context* self) noexcept {
   first_arrival(f.block);
   this_thread.ops_left = ops_max;
   f.operations->run(f);
+  if (fiber_scope* const scope = scope_of(f)) scope->look_at(f);
   this_worker->end(f);
 }
 
 void worker::end(fiber_record& f) noexcept {
   BAST_CHECK(!is_forked(), "a fiber ended in a forked child: leave the child by _exit or exec");
-  (f.started.previous != nullptr ? f.started.previous->next : fibers_) = f.next;
-  if (f.next != nullptr) f.next->started.previous = f.started.previous;
+  unlink(f);
+  default_stacks_ -= f.stack_class == 0 ? 1 : 0;
   coro_block* const woken = publish_to_own(f);
   is_published_ = woken != nullptr;
   const fiber_record* const parent = f.parent;
@@ -198,8 +206,10 @@ void worker::take_back(fiber_record& f) noexcept {
     drop(std::exchange(f.locals, nullptr));
   }
   if (f.is_main) core_.main_ended(f.end != fiber_end::value || error_of(f) != nullptr);
+  fiber_scope* const scope = scope_of(f);
   if (!is_published) publish(f);
   count_end(is_daemon);
+  if (scope != nullptr) scope->left(is_daemon);
 }
 
 void worker::count_end(bool is_daemon) noexcept {
@@ -218,8 +228,11 @@ void worker::fail_start(fiber_record& f, const error& why) noexcept {
   f.end = fiber_end::failed;
   const bool is_daemon = f.is_daemon;
   if (f.is_main) core_.main_ended(true);
+  fiber_scope* const scope = scope_of(f);
+  if (scope != nullptr) scope->look_at(f);
   publish(f);
   count_end(is_daemon);
+  if (scope != nullptr) scope->left(is_daemon);
 }
 
 void worker::publish(fiber_record& f) noexcept {

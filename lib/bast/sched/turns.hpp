@@ -76,14 +76,14 @@ namespace bast::inline BAST_ABI::internal {
   return pick(nullptr, &me);
 }
 
-// It has a stack, and a place in the list.
+// It has a stack, and a place in its domain's list, which is reserved.
 [[gnu::always_inline]] inline void worker::begin_on(fiber_record& f, slot& stack) noexcept {
+  coro_attachment* const domain = f.block.attachment;
   bind(f.block, stack, stack.top, enter);
-  attachment_of(f.block) = &root_;
+  f.block.attachment = domain != nullptr ? domain : &root_;
   f.started = {};
-  f.next = fibers_;
-  if (fibers_ != nullptr) fibers_->started.previous = &f;
-  fibers_ = &f;
+  link(f, domain != nullptr ? list_of(domain) : fibers_);
+  default_stacks_ += f.stack_class == 0 ? 1 : 0;
 }
 
 // As perform() of a join, for one object, one arm and the root's token. 49 ns instead of 61 for a

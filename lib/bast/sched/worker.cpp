@@ -50,7 +50,7 @@ result<void> worker::open() noexcept {
   looked_ns_ = events().now_ns();
   root_.token = core_.root().token();
   root_.by_executor = true;
-  plain_attachment_ = &root_;
+  root_.source = &core_.root();
   attach();
   registration_.begin(root_.token);
   return {};
@@ -158,6 +158,7 @@ void worker::look() noexcept {
   core_.end_if_over();  // Daemons may be ready all the time.
   // Relaxed: the exchange in cancel_waits() decides.
   if (cancel_posted_.load(std::memory_order_relaxed)) cancel_waits();
+  if (!messages_.empty()) take_messages();
   if (backend_->watched() != 0 || !events().timers().empty()) {
     (void)events().turn(0);
     collect();
@@ -203,6 +204,7 @@ bool worker::has_something() const noexcept {
   // Relaxed: the operations in sleep() have ordered them (I5).
   if (!woken_.empty() || ready_.size() != 0 || is_pick_due_ || !arriving_.empty()) return true;
   if (cancel_posted_.load(std::memory_order_relaxed) || core_.is_stopping()) return true;
+  if (!messages_.empty()) return true;
   if (may_start_own_) return true;
   return has_stacks() && group_has_unstarted();  // I7
 }
@@ -307,11 +309,33 @@ void worker::root_registration::fired(real_record& record, const cancel_reason&)
 void worker::cancel_waits() noexcept {
   // Acquire: pairs with the release in fired(). A wait that is cancelled finds its token cancelled.
   if (!cancel_posted_.exchange(false, std::memory_order_acquire)) return;
-  for (fiber_record* f = fibers_; f != nullptr; f = f->next) {
-    if (f->started.wait == nullptr || !f->started.wait->cancellable) continue;
-    if (f->started.wait->is_plain && BAST_MUTANT(lone_wait_not_cancelled)) continue;
-    if (waiter::cancel(*f->started.wait)) make_ready(*f->started.wait);
+  cancel_domain::end_waits(fibers_, *this);
+}
+
+void worker::take_messages() noexcept {
+  for (domain_fibers* at = messages_.take(); at != nullptr;) {
+    domain_fibers& sent = *at;
+    at = at->next;
+    cancel_domain::handle(sent, *this);
   }
+}
+
+// --- domains -------------------------------------------------------------------------------------
+
+fiber_record*& worker::list_of(const coro_attachment* governs) noexcept {
+  while (!governs->by_executor) governs = governs->outer;
+  if (governs == &root_) return fibers_;
+  auto& domain = const_cast<cancel_domain&>(static_cast<const cancel_domain&>(*governs));
+  return domain.fibers_on(*this).newest;
+}
+
+fiber_scope* worker::scope_governing(const coro_attachment* governs) noexcept {
+  for (; governs != nullptr; governs = governs->outer) {
+    if (!governs->by_executor) continue;
+    fiber_scope* const found = static_cast<const domain_attachment*>(governs)->scope;
+    if (found != nullptr) return found;
+  }
+  return nullptr;
 }
 
 }  // namespace bast::inline BAST_ABI::internal

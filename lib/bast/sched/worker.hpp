@@ -32,6 +32,7 @@
 #include "bast/cancel.hpp"
 #include "bast/io.hpp"
 #include "bast/lockfree.hpp"
+#include "bast/sched/domain.hpp"
 #include "bast/sched/idle.hpp"
 #include "bast/sched/options.hpp"
 #include "bast/sched/slab.hpp"
@@ -133,6 +134,11 @@ class worker final : public executor {
   void submit_of_class(fiber_record& f) noexcept;
   /// A complete fiber with a stack of this worker: it is ready.
   void submit_bound(fiber_record& f, slot& stack) noexcept;
+  /// Its domain has a list for this worker. False: there is no memory for that.
+  [[nodiscard]] bool may_start(const fiber_record& f) noexcept {
+    auto* const domain = static_cast<domain_attachment*>(f.block.attachment);
+    return domain == nullptr || static_cast<cancel_domain*>(domain)->reserve(*this);
+  }
   /// A stack on which nothing runs: those that wait for one are tried again.
   void return_stack(slot& unused, std::uint8_t stack_class) noexcept {
     if (stack_class != 0) [[unlikely]]
@@ -162,13 +168,14 @@ class worker final : public executor {
   void yield_in_nest() noexcept;
   /// As yield(), where no other fiber may run: a look from time to time, which is no turn.
   void yield_alone() noexcept;
-  /// True if the running fiber may yield at once: it is not nested, and the root's token governs
+  /// True if the running fiber may yield at once: it is not nested, and its domain's token governs
   /// and has not fired.
   bool may_yield() const noexcept {
-    return runs_plainly(this_thread.current) && !root_.token.is_cancelled() && !is_forked();
+    const coro_attachment* const governs = plainly_governing(*this);
+    return governs != nullptr && !governs->token.is_cancelled() && !is_forked();
   }
   /// True if the running fiber may wait for the end of `f` by join_own(): it is not nested, `f` is
-  /// another one, and the root's token governs and has not fired.
+  /// another one, and its domain's token governs and has not fired.
   bool may_join_own(const fiber_record& f) const noexcept {
     return chosen_ != &f.block && may_yield();
   }
@@ -183,6 +190,27 @@ class worker final : public executor {
   const coro_attachment* governing() const noexcept override {
     return chosen_ != nullptr ? attachment_of(*chosen_) : nullptr;
   }
+
+  // --- for domains (domain.hpp) ------------------------------------------------------------------
+
+  /// The list of this worker for the fibers that this governs innermost.
+  fiber_record*& list_of(const coro_attachment* governs) noexcept;
+  /// Where the running fiber's spawns go; null: to the root.
+  fiber_scope* scope_here() const noexcept {
+    if (chosen_ == nullptr) return nullptr;
+    const coro_attachment* const governs = attachment_of(*chosen_);
+    return governs == &root_ ? nullptr : scope_governing(governs);
+  }
+  /// A wait that was committed goes on. On this thread.
+  void make_ready(ready_link& woken) noexcept {
+    woken.linked = true;
+    ready_.append(*woken.chosen);
+  }
+  /// Any thread, of which the domain waits: the fibers of a domain that was cancelled.
+  void send(domain_fibers& cancelled) noexcept {
+    if (messages_.push(cancelled)) ring();
+  }
+  void take_messages() noexcept;
 
   // --- any thread --------------------------------------------------------------------------------
 
@@ -214,6 +242,7 @@ class worker final : public executor {
   coro_block* resume(coro_block& ready) noexcept;
   coro_block* take_ready() noexcept;
   coro_block* start(fiber_record& f, bool is_own = false) noexcept;
+  coro_block* fail_to_start(fiber_record& f) noexcept;
   void begin_on(fiber_record& f, slot& stack) noexcept;
   void wait_for_stack(fiber_record& f, bool is_own) noexcept;
   static void prepare_options(stack_options& wanted) noexcept;
@@ -259,10 +288,7 @@ class worker final : public executor {
   void collect() noexcept;
   void collect_woken() noexcept;
   void collect_unstarted(worker& of) noexcept;
-  void make_ready(ready_link& woken) noexcept {
-    woken.linked = true;
-    ready_.append(*woken.chosen);
-  }
+  static fiber_scope* scope_governing(const coro_attachment* governs) noexcept;
   void attach() noexcept;
   void detach() noexcept;
   void announce() noexcept;
@@ -297,7 +323,8 @@ class worker final : public executor {
   std::ptrdiff_t round_ = -1;  // fibers of the round still to run; -1: there is none
   ready_fibers ready_;
   work_deque<fiber_record*> unstarted_;
-  fiber_record* fibers_ = nullptr;  // started and not ended, the newest first
+  fiber_record* fibers_ = nullptr;  // started, not ended, and in no domain but the root's
+  std::size_t default_stacks_ = 0;  // of fibers that have not ended
   // Unstarted, and for this worker alone, oldest first: main, and those that found no stack left,
   // which are tried again when one comes back. Those of stack classes are with their class.
   fifo<fiber_record> own_;
@@ -305,7 +332,7 @@ class worker final : public executor {
   record_slab* slab_ = nullptr;
   basic_remote_free<fiber_record> remote_;
   std::optional<stack_pool> stacks_;  // from open() to close(): handles outlive it
-  coro_attachment root_;
+  domain_attachment root_;
   tally spawned_, ended_, daemons_spawned_, daemons_ended_;
 
   runtime_core& core_;
@@ -326,6 +353,7 @@ class worker final : public executor {
   work_deque<fiber_record*> classed_;  // as unstarted_, those of stack classes
   basic_inbox<fiber_record> arriving_;
   basic_inbox<ready_link> woken_;
+  basic_inbox<domain_fibers> messages_;
   padded<basic_sleep_flag<os::real_atomics>> sleeps_;
   std::atomic<bool> out_of_stacks_{false};  // I7
   bool is_thief_ = false;                   // of the latest announcement

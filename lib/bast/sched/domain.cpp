@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/sched/domain.hpp"
+
+#include <utility>
+
+#include "bast/sched/core.hpp"
+
+namespace bast::inline BAST_ABI::internal {
+
+cancel_domain::cancel_domain(fiber_scope* members, worker& home) noexcept
+    : registration_(*this), home_(&home), timer_(*this) {
+  by_executor = true;
+  scope = members;
+}
+
+cancel_domain::~cancel_domain() { BAST_ASSERT(!is_open()); }
+
+// --- its life ------------------------------------------------------------------------------------
+
+result<void> cancel_domain::begin(result<cancel_source> made) noexcept {
+  if (!made) return std::unexpected(made.error());
+  source_.emplace(std::move(*made));
+  source = &*source_;
+  token = source_->token();
+  registration_.begin(token);
+  return {};
+}
+
+result<void> cancel_domain::open(const cancel_source_options& options) noexcept {
+  const coro_attachment& governs = *attachment_of(*home_.where->chosen());
+  result<void> begun;
+  cancel_source_options wanted = options;
+  wanted.deadline = never;
+  if (governs.by_executor) {
+    begun = begin(static_cast<const domain_attachment&>(governs).source->child(wanted));
+  } else {
+    begun = begin(cancel_source::create(wanted));
+    if (begun && !options.shielded) binding_link_.emplace(*this).begin(governs.token);
+  }
+  if (begun && options.deadline != never) set_deadline(options.deadline);
+  return begun;
+}
+
+result<void> cancel_domain::open_below(const cancel_domain& above) noexcept {
+  return begin(above.source->child());
+}
+
+result<void> cancel_domain::open_apart() noexcept { return begin(cancel_source::create()); }
+
+// I3
+void cancel_domain::close() noexcept {
+  BAST_ASSERT(home_.newest == nullptr);
+  if (binding_link_) binding_link_->end();
+  registration_.end();
+  if (wheel::armed(timer_)) home_.where->events().disarm(timer_);
+  // Relaxed: all that were announced belong to fibers that have ended before.
+  for (domain_fibers* at = others_.load(std::memory_order_relaxed); at != nullptr;) {
+    domain_fibers& list = *at;
+    at = at->other;
+    // Acquire and release: pairs with the exchange in handle().
+    const auto was =
+        list.sent.exchange(domain_fibers::message::disowned, std::memory_order_acq_rel);
+    if (was != domain_fibers::message::sent) os::destroy(&list);
+  }
+  // Relaxed: registration_ has ended.
+  if (home_.sent.load(std::memory_order_relaxed) == domain_fibers::message::sent) {
+    home_.where->take_messages();
+  }
+  token = {};
+  source_.reset();
+}
+
+bool cancel_domain::is_at_home() const noexcept { return this_worker == home_.where; }
+
+void cancel_domain::enter() noexcept {
+  worker& here = *home_.where;
+  fiber_record& mine = *here.running();
+  coro_attachment*& governs = attachment_of(mine.block);
+  outer = governs;
+  governs = this;
+  unlink(mine);
+  link(mine, home_.newest);
+}
+
+void cancel_domain::leave() noexcept {
+  worker& here = *home_.where;
+  fiber_record& mine = *here.running();
+  coro_attachment*& governs = attachment_of(mine.block);
+  BAST_CHECK(governs == this, "scopes and cancel_bindings must end innermost first");
+  governs = outer;
+  unlink(mine);
+  link(mine, here.list_of(outer));
+}
+
+// --- its fibers ----------------------------------------------------------------------------------
+
+domain_fibers* cancel_domain::find(const worker& w) noexcept {
+  if (home_.where == &w) return &home_;
+  // Acquire: pairs with the release in reserve(). What this worker has announced is there.
+  domain_fibers* at = others_.load(std::memory_order_acquire);
+  while (at != nullptr && at->where != &w) at = at->other;
+  return at;
+}
+
+domain_fibers& cancel_domain::fibers_on(const worker& w) noexcept {
+  domain_fibers* const found = find(w);
+  BAST_ASSERT(found != nullptr);
+  return *found;
+}
+
+// I2
+bool cancel_domain::reserve(worker& w) noexcept {
+  if (find(w) != nullptr) return true;
+  auto* const made = os::make<domain_fibers>(&w);
+  if (made == nullptr) return false;
+  made->other = others_.load(std::memory_order_relaxed);
+  // Release: pairs with the acquire in find() and fired().
+  while (!others_.compare_exchange_weak(made->other, made, std::memory_order_release,
+                                        std::memory_order_relaxed)) {
+  }
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return true;
+}
+
+// --- cancellation --------------------------------------------------------------------------------
+
+void cancel_domain::registration::fired(real_record& record, const cancel_reason&) noexcept {
+  cancel_domain& d =
+      static_cast<registration&>(reinterpret_cast<cancel_registration&>(record)).domain;
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // I2
+  // Acquire: pairs with the release in reserve().
+  for (auto* at = d.others_.load(std::memory_order_acquire); at != nullptr; at = at->other) {
+    send(*at);
+  }
+  send(d.home_);
+}
+
+void cancel_domain::send(domain_fibers& to) noexcept {
+  worker& w = *to.where;
+  // C-18. The message follows all the same: the caller may be a guard of a perform that waits
+  // afterwards.
+  if (this_worker == &w) end_waits(to.newest, w);
+  // Relaxed: read by close() after the registration has ended, or else published by the push.
+  to.sent.store(domain_fibers::message::sent, std::memory_order_relaxed);
+  w.send(to);
+}
+
+void cancel_domain::end_waits(fiber_record* newest, worker& of) noexcept {
+  for (fiber_record* f = newest; f != nullptr; f = f->next) {
+    ready_link* const wait = f->started.wait;
+    if (wait == nullptr || !wait->cancellable) continue;
+    if (wait->is_plain && BAST_MUTANT(lone_wait_not_cancelled)) continue;
+    if (waiter::cancel(*wait)) of.make_ready(*wait);
+  }
+}
+
+void cancel_domain::handle(domain_fibers& sent, worker& here) noexcept {
+  end_waits(sent.newest, here);
+  // Acquire and release: pairs with the exchange in close().
+  const auto was = sent.sent.exchange(domain_fibers::message::handled, std::memory_order_acq_rel);
+  if (was == domain_fibers::message::disowned) os::destroy(&sent);
+}
+
+void cancel_domain::binding_link::fired(real_record& record, const cancel_reason& why) noexcept {
+  cancel_domain& d =
+      static_cast<binding_link&>(reinterpret_cast<cancel_registration&>(record)).domain;
+  cancel_reason from_outside = why;
+  from_outside.code = cancel_code::parent;
+  d.source->cancel(from_outside);
+}
+
+bool cancel_domain::has_cancelled_itself() const noexcept {
+  const auto why = token.reason();
+  return why && why->code != cancel_code::parent;
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+void cancel_domain::cancel_overdue() noexcept {
+  source->cancel({.code = overdue_, .error = make_error_code(errc::timed_out)});
+}
+
+void cancel_domain::deadline_timer::expire(loop_timer& self) noexcept {
+  static_cast<deadline_timer&>(self).domain.cancel_overdue();
+}
+
+void cancel_domain::set_deadline(time_point at, cancel_code code) noexcept {
+  BAST_ASSERT(is_at_home());
+  overdue_ = code;
+  event_loop& loop = home_.where->events();
+  if (wheel::armed(timer_)) loop.disarm(timer_);
+  source->set_deadline(at);
+  if (at == never || token.is_cancelled()) return;
+  const std::int64_t at_ns = nanoseconds_of(at);
+  if (at_ns <= static_cast<std::int64_t>(loop.now_ns())) return cancel_overdue();
+  loop.arm(timer_, static_cast<std::uint64_t>(at_ns));
+}
+
+}  // namespace bast::inline BAST_ABI::internal

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bast/scope/scope.hpp"
+
+#include <limits>
+
+namespace bast::inline BAST_ABI {
+
+namespace internal {
+
+// --- its life ------------------------------------------------------------------------------------
+
+result<void> scope_core::check() noexcept {
+  constexpr static_string operation = "run_scope";
+  const worker* const here = this_worker;
+  if (here == nullptr || here->running() == nullptr) {
+    return fail(errc::not_in_fiber, operation, "a scope belongs to a fiber: call bast::run");
+  }
+  if (this_thread.current != here->chosen()) {
+    return fail(errc::not_in_fiber, operation,
+                "a coroutine cannot own a scope: it may be suspended while the scope is open");
+  }
+  if (here->is_forked()) {
+    return fail(errc::forked, operation, "the workers of the parent are not in this process");
+  }
+  return waiter::check(operation);
+}
+
+scope_core::~scope_core() {
+  BAST_ASSERT(newest_ == nullptr);
+  if (has_failed()) failures_here().~failures();
+}
+
+result<void> scope_core::begin() noexcept {
+  if (options_.grace.count() < 0) {
+    return fail(errc::invalid, "run_scope", "scope_options::grace is negative");
+  }
+  parent_ = static_cast<scope_core*>(scope_here());
+  if (parent_ != nullptr && parent_->is_closed()) {
+    return fail(errc::closed, "run_scope", "the scope around it was closed");
+  }
+  report_ = options_.report;
+  if (report_ == nullptr && parent_ != nullptr && parent_->reports())
+    report_ = &report_here_.emplace();
+  if (auto opened = open({.shielded = options_.shielded, .deadline = options_.deadline}); !opened) {
+    return opened;
+  }
+  domain().enter();
+  return {};
+}
+
+void scope_core::finish() noexcept {
+  await_fibers(false);
+  cancel_daemons();
+  await_fibers(true);
+  refuse({errc::closed, "spawn", "the scope is finalizing"});
+  await_fibers(true);  // Of fibers outside it, which know it.
+  domain().leave();
+  run_defers();
+  const cancel_token ended = domain().token;
+  is_absorbed_ = domain().has_cancelled_itself();
+  reason_ = ended.reason();
+  report();
+  close();
+}
+
+scope_status scope_core::status() const noexcept {
+  if (has_failed()) return scope_status::failed;
+  // Relaxed: after the end of all fibers.
+  return saw_cancelled_.load(std::memory_order_relaxed) ? scope_status::cancelled
+                                                        : scope_status::ok;
+}
+
+scope_failure scope_core::take_failure() noexcept {
+  scope_failure all;
+  if (has_failed()) static_cast<failures&>(all) = std::move(failures_here());
+  all.status = status();
+  all.reason = reason_;
+  all.absorbed = is_absorbed_;
+  if (!has_failed() && reason_) {
+    all.primary.why = reason_->as_error("run_scope");
+    all.primary.fiber = options_.name;
+  }
+  return all;
+}
+
+result<void> scope_core::check_owner(static_string operation) const noexcept {
+  if (this_worker == &home() && this_worker->running() == &owner()) return {};
+  return fail(errc::wrong_thread, operation, "only the fiber that opened the scope may do this");
+}
+
+void scope_core::close_to(const error& why) noexcept {
+  is_closed_ = true;
+  refuse(why);
+}
+
+// --- failures ------------------------------------------------------------------------------------
+
+void scope_core::failed(fiber_record& ended) noexcept {
+  failure why{.fiber = ended.name};
+#if BAST_EXCEPTIONS
+  if (ended.end == fiber_end::exception) why.exception = ended.exception();
+#endif
+  if (ended.end == fiber_end::failed) why.why = ended.failure();
+  if (const error* const returned = error_of(ended)) {
+    why.why = *returned;
+    if (*returned == errc::cancelled) {
+      if (ended.block.attachment->token.is_cancelled()) {
+        // Relaxed: read after the end of all fibers.
+        if (!ended.is_daemon) saw_cancelled_.store(true, std::memory_order_relaxed);
+        return;
+      }
+      why.why = {errc::stray_cancel, "run_scope",
+                 "a fiber ended as cancelled, and its scope was not"};
+    }
+  }
+  if (options_.supervise) return;
+  ended.is_taken = true;
+  add_failure(std::move(why));
+}
+
+void scope_core::fail_body(const error& why) noexcept {
+  if (why == errc::cancelled && domain().token.is_cancelled()) {
+    saw_cancelled_.store(true, std::memory_order_relaxed);
+    return;
+  }
+  failure body{.why = why, .fiber = owner().name};
+  if (why == errc::cancelled) {
+    body.why = {errc::stray_cancel, "run_scope",
+                "its body ended as cancelled, and the scope was not"};
+  }
+  add_failure(std::move(body));
+}
+
+#if BAST_EXCEPTIONS
+void scope_core::fail_body(std::exception_ptr thrown) noexcept {
+  add_failure({.exception = std::move(thrown), .fiber = owner().name});
+}
+#endif
+
+// I1
+void scope_core::add_failure(failure&& why) noexcept {
+  const std::error_code code = why.why ? why.why->code() : std::error_code();
+  failure_lock_.lock();
+  // Relaxed: under the lock.
+  const bool is_first = !has_failed_.load(std::memory_order_relaxed);
+  if (is_first) {
+    ::new (static_cast<void*>(room_)) failures{.primary = std::move(why)};
+    // Release: pairs with the acquire in has_failed().
+    has_failed_.store(true, std::memory_order_release);
+  } else {
+    failures_here().add(std::move(why));
+  }
+  failure_lock_.unlock();
+  if (!is_first) return;
+  domain().cancels().cancel({.code = cancel_code::sibling_failed, .error = code});
+  if (is_watched()) watchers().wake_all();
+}
+
+// --- defers --------------------------------------------------------------------------------------
+
+result<void> scope_core::reserve_defer() noexcept {
+  failure_lock_.lock();
+  const bool is_open = takes_defers_;
+  const bool is_first = grace_ == nullptr;
+  failure_lock_.unlock();
+  if (!is_open) return fail(errc::closed, "defer", "the scope is finalizing");
+  if (!is_first) return {};
+  auto* made = os::make<cancel_domain>(this, home());
+  if (made == nullptr) return fail(errc::no_memory, "defer", "no memory for the defer");
+  if (auto opened = made->open_apart(); !opened) {
+    os::destroy(made);
+    return opened;
+  }
+  failure_lock_.lock();
+  if (grace_ == nullptr) grace_ = std::exchange(made, nullptr);
+  failure_lock_.unlock();
+  if (made != nullptr) {
+    made->close();
+    os::destroy(made);
+  }
+  return {};
+}
+
+result<std::uint64_t> scope_core::push(defer_node& newest) noexcept {
+  failure_lock_.lock();
+  const bool may = takes_defers_;
+  if (may) {
+    newest.number = ++defers_;
+    newest.older = newest_;
+    newest_ = &newest;
+  }
+  const std::uint64_t number = defers_;
+  failure_lock_.unlock();
+  if (!may) return fail(errc::closed, "defer", "the scope is finalizing");
+  return number;
+}
+
+defer_node* scope_core::remove(std::uint64_t number) noexcept {
+  failure_lock_.lock();
+  defer_node** at = &newest_;
+  while (*at != nullptr && (*at)->number > number) at = &(*at)->older;
+  defer_node* const found = *at != nullptr && (*at)->number == number ? *at : nullptr;
+  if (found != nullptr) *at = found->older;
+  failure_lock_.unlock();
+  return found;
+}
+
+// S-6, S-7. On the owner.
+void scope_core::run_defers() noexcept {
+  failure_lock_.lock();
+  takes_defers_ = false;
+  failure_lock_.unlock();
+  if (grace_ == nullptr) return;
+  if (newest_ != nullptr) {
+    grace_->enter();
+    if (options_.grace.count() == 0) {
+      grace_->cancels().cancel({.code = cancel_code::grace_expired});
+    } else if (options_.grace != std::chrono::nanoseconds::max()) {
+      const auto now_ns = static_cast<std::int64_t>(home().events().now_ns());
+      grace_->set_deadline(time_of(saturated_sum(now_ns, options_.grace.count())),
+                           cancel_code::grace_expired);
+    }
+    while (newest_ != nullptr) {
+      defer_node& newest = *newest_;
+      newest_ = newest.older;
+      run_defer(newest);
+      newest.free(newest);
+    }
+    grace_->leave();
+  }
+  grace_->close();
+  os::destroy(std::exchange(grace_, nullptr));
+}
+
+void scope_core::run_defer(defer_node& one) noexcept {
+  const scope_end how{.status = status(), .why = has_failed() ? &failures_here() : nullptr};
+#if BAST_EXCEPTIONS
+  try {
+#endif
+    if (auto done = one.call(one, how); !done)
+      add_failure({.why = done.error(), .fiber = owner().name});
+#if BAST_EXCEPTIONS
+  } catch (...) {
+    add_failure({.exception = std::current_exception(), .fiber = owner().name});
+  }
+#endif
+}
+
+// --- the report ----------------------------------------------------------------------------------
+
+namespace {
+
+scope_report report_of(std::uint64_t id, const char* name, scope_status status,
+                       const failures* why) {
+  scope_report made{.id = id, .name = name != nullptr ? name : "", .status = status};
+  if (why == nullptr) return made;
+  made.failures.reserve(1 + why->suppressed_count);
+  made.failures.push_back(why->primary.message());
+  for (std::size_t i = 0; i < why->suppressed_count; ++i) {
+    made.failures.push_back(why->suppressed[i].message());
+  }
+  made.dropped = why->dropped;
+  return made;
+}
+
+}  // namespace
+
+// What has ended below this one is there already.
+void scope_core::report() noexcept {
+  if (report_ == nullptr) return;
+#if BAST_EXCEPTIONS
+  try {
+#endif
+    scope_report mine =
+        report_of(id(), options_.name, status(), has_failed() ? &failures_here() : nullptr);
+    mine.children = std::move(report_->children);
+    *report_ = std::move(mine);
+    if (options_.report == nullptr) parent_->attach(std::move(*report_));
+#if BAST_EXCEPTIONS
+  } catch (...) {  // No memory: it is omitted.
+  }
+#endif
+}
+
+void scope_core::attach(scope_report&& child) {
+  failure_lock_.lock();
+  struct unlock {
+    ~unlock() { lock.unlock(); }
+    os::lock& lock;
+  } const after{failure_lock_};
+  report_->children.push_back(std::move(child));
+}
+
+}  // namespace internal
+
+// --- what it tells -------------------------------------------------------------------------------
+
+scope_failure internal::not_opened(const error& why, const char* name) noexcept {
+  scope_failure all;
+  all.primary.why = why;
+  all.primary.fiber = name;
+  return all;
+}
+
+const char* name_of(scope_status status) noexcept {
+  switch (status) {
+    case scope_status::ok: return "ok";
+    case scope_status::failed: return "failed";
+    case scope_status::cancelled: return "cancelled";
+  }
+  return "unknown";
+}
+
+error scope_failure::as_error() const noexcept {
+  return primary.why.value_or(
+      error{errc::failed_scope, "run_scope", "an exception ended the scope"});
+}
+
+namespace {
+
+void print(const scope_report& of, std::size_t depth, std::string& out) {
+  const std::string indent(2 * depth, ' ');
+  out += indent + (of.name.empty() ? "(unnamed)" : of.name) + " #" + std::to_string(of.id) + ": " +
+         name_of(of.status) + '\n';
+  for (const std::string& each : of.failures) out += indent + "  ! " + each + '\n';
+  if (of.dropped != 0) {
+    out += indent + "  ! and " + std::to_string(of.dropped) + " more\n";
+  }
+  for (const scope_report& child : of.children) print(child, depth + 1, out);
+}
+
+}  // namespace
+
+std::string scope_report::to_string() const {
+  std::string all;
+  print(*this, 0, all);
+  return all;
+}
+
+}  // namespace bast::inline BAST_ABI

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scopes: who may do what, and when.
+#include "bast/scope/scope_test.hpp"
+
+namespace bast::test {
+namespace {
+
+using messages = std::vector<std::string>;
+
+TEST(Scope, S2_CloseRefusesFibersAndScopesAndCancelsNothing) {
+  in_fibers([] {
+    std::atomic<int> lives = 0;
+    EXPECT_TRUE(run_scope([&](scope& s) {
+      EXPECT_TRUE(s.spawn([&] {
+        EXPECT_TRUE(yield_now());
+        const auto refused = run_scope([](scope&) { ADD_FAILURE(); });
+        EXPECT_EQ(refused.error().primary.why, errc::closed);
+        EXPECT_EQ(s.close().error(), errc::wrong_thread);
+      }));
+      EXPECT_TRUE(s.close("full"));
+      EXPECT_TRUE(s.close("a second time"));
+      auto kept = [mine = counted(lives)] { ADD_FAILURE(); };
+      const auto refused = s.spawn(std::move(kept));
+      EXPECT_EQ(refused.error().message(), "spawn: closed: full");
+      EXPECT_EQ(lives, 1);  // NOLINT(bugprone-use-after-move): that is the promise
+      EXPECT_FALSE(s.is_cancelled());
+      EXPECT_TRUE(this_coro::checkpoint());
+    }));
+  });
+}
+
+TEST(Scope, S9_OnlyItsOwnerJoinsIt) {
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& s) {
+      int ended = 0;
+      EXPECT_TRUE(s.spawn([&] {
+        EXPECT_EQ(s.join().error(), errc::wrong_thread);
+        ++ended;
+      }));
+      EXPECT_TRUE(s.join());
+      EXPECT_EQ(ended, 1);
+      EXPECT_EQ(s.size(), 0U);
+      // More may come.
+      EXPECT_TRUE(s.spawn([&] { ++ended; }));
+      EXPECT_TRUE(s.join());
+      EXPECT_EQ(ended, 2);
+    }));
+  });
+}
+
+TEST(Scope, S9_JoinIsCancelledWithTheScope) {
+  in_fibers([] {
+    const auto got = run_scope([](scope& s) {
+      EXPECT_TRUE(s.spawn(wait_long));
+      EXPECT_TRUE(s.spawn([&] { EXPECT_TRUE(s.cancel()); }));
+      return s.join();
+    });
+    EXPECT_EQ(got.error().status, scope_status::cancelled);
+  });
+}
+
+TEST(Scope, FaultAndIdleAreOps) {
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& s) {
+      EXPECT_TRUE(poll(s.idle()));
+      EXPECT_FALSE(poll(s.fault()));
+      EXPECT_TRUE(s.spawn([] { EXPECT_TRUE(perform(sleep_for(1ms))); }));
+      EXPECT_FALSE(poll(s.idle()));
+      EXPECT_EQ(perform(first_ready(s.fault(), s.idle())), 1U);
+    }));
+    const auto got = run_scope([](scope& s) {
+      auto watched = s.spawn([&] { return shield([&] { return perform(s.fault()); }); }).value();
+      EXPECT_TRUE(yield_now());
+      EXPECT_TRUE(s.spawn([] { return broken("x"); }));
+      shield([&] { EXPECT_TRUE(watched.join()); });
+    });
+    EXPECT_EQ(got.error().status, scope_status::failed);
+  });
+}
+
+TEST(Scope, C16_InACancelledScopeAFiberRunsToItsFirstCheckpoint) {
+  in_fibers([] {
+    const auto got = run_scope([](scope& s) {
+      EXPECT_TRUE(s.cancel());
+      int ran = 0;
+      auto born = s.spawn([&]() -> result<void> {
+                     ++ran;
+                     return this_coro::checkpoint();
+                   }).value();
+      EXPECT_EQ(s.spawn_unless_cancelled([] { ADD_FAILURE(); }).error(), errc::cancelled);
+      shield([&] { EXPECT_EQ(born.join().error(), errc::cancelled); });
+      EXPECT_EQ(ran, 1);
+    });
+    EXPECT_EQ(got.error().status, scope_status::cancelled);
+  });
+}
+
+TEST(Scope, C14_ItsFibersAreGovernedByItNotByWhoSpawnsThem) {
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& outer) {
+      const auto inner = run_scope([&](scope& s) {
+        EXPECT_TRUE(s.cancel());
+        // Spawned by code that is cancelled, into a scope that is not.
+        EXPECT_TRUE(outer.spawn([] { EXPECT_TRUE(perform(sleep_for(1ms))); }));
+        return this_coro::checkpoint();
+      });
+      EXPECT_FALSE(inner);
+    }));
+  });
+}
+
+TEST(Scope, PerformUnderItsPolicy) {
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& outer) {
+      const auto inner = run_scope([&](scope& s) {
+        EXPECT_TRUE(s.cancel());
+        EXPECT_EQ(perform(sleep_for(1ms)).error(), errc::cancelled);
+        EXPECT_TRUE(outer.perform(sleep_for(1ms)));
+        return this_coro::checkpoint();
+      });
+      EXPECT_FALSE(inner);
+    }));
+  });
+}
+
+TEST(Scope, WhereNoScopeCanBe) {
+  const auto elsewhere = run_scope([](scope&) { ADD_FAILURE(); });
+  EXPECT_EQ(elsewhere.error().primary.why, errc::not_in_fiber);
+  in_fibers([] {
+    const auto negative = run_scope([](scope&) { ADD_FAILURE(); }, {.grace = -1ns});
+    EXPECT_EQ(messages_of(negative.error()),
+              messages{"fiber (unnamed): run_scope: invalid argument: scope_options::grace is "
+                       "negative"});
+    auto pool = coro_pool::create().value();
+    auto inside = pool.make([](yielder<int>&) {
+      const auto refused = run_scope([](scope&) { ADD_FAILURE(); });
+      EXPECT_EQ(refused.error().primary.why, errc::not_in_fiber);
+    });
+    EXPECT_TRUE(inside.value().resume().finished());
+  });
+}
+
+TEST(Scope, AThousandScopesAndAMillionFibersLeaveNothing) {
+  in_fibers([] {
+    std::size_t ended = 0;
+    for (int i = 0; i < 1000; ++i) {
+      const auto got = run_scope([&](scope& s) {
+        for (int task = 0; task < 100; ++task) EXPECT_TRUE(s.spawn([&] { ++ended; }));
+      });
+      ASSERT_TRUE(got);
+    }
+    EXPECT_EQ(ended, 100'000U);
+    EXPECT_LE(this_fiber::worker_stacks().live, 1U);
+  });
+}
+
+}  // namespace
+}  // namespace bast::test
