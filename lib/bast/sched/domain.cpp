@@ -20,7 +20,6 @@ cancel_domain::~cancel_domain() { BAST_ASSERT(!is_open()); }
 result<void> cancel_domain::begin(result<cancel_source> made) noexcept {
   if (!made) return std::unexpected(made.error());
   source_.emplace(std::move(*made));
-  source = &*source_;
   token = source_->token();
   registration_.begin(token);
   return {};
@@ -32,7 +31,7 @@ result<void> cancel_domain::open(const cancel_source_options& options) noexcept 
   cancel_source_options wanted = options;
   wanted.deadline = never;
   if (governs.by_executor) {
-    begun = begin(static_cast<const domain_attachment&>(governs).source->child(wanted));
+    begun = begin(home_.where->source_below(governs).child(wanted));
   } else {
     begun = begin(cancel_source::create(wanted));
     if (begun && !options.shielded) binding_link_.emplace(*this).begin(governs.token);
@@ -42,7 +41,7 @@ result<void> cancel_domain::open(const cancel_source_options& options) noexcept 
 }
 
 result<void> cancel_domain::open_below(const cancel_domain& above) noexcept {
-  return begin(above.source->child());
+  return begin(above.cancels().child());
 }
 
 result<void> cancel_domain::open_apart() noexcept { return begin(cancel_source::create()); }
@@ -111,8 +110,10 @@ domain_fibers& cancel_domain::fibers_on(const worker& w) noexcept {
 // I2
 bool cancel_domain::reserve(worker& w) noexcept {
   if (find(w) != nullptr) return true;
-  auto* const made = os::make<domain_fibers>(&w);
+  auto made_below = cancels().child();
+  auto* const made = made_below ? os::make<domain_fibers>(&w) : nullptr;
   if (made == nullptr) return false;
+  made->branch.emplace(std::move(*made_below));
   made->other = others_.load(std::memory_order_relaxed);
   // Release: pairs with the acquire in find() and fired().
   while (!others_.compare_exchange_weak(made->other, made, std::memory_order_release,
@@ -145,8 +146,19 @@ void cancel_domain::send(domain_fibers& to) noexcept {
   w.send(to);
 }
 
+// Of many fibers each record, stack and block is a miss: those of the next ones are fetched
+// meanwhile.
 void cancel_domain::end_waits(fiber_record* newest, worker& of) noexcept {
+  constexpr int distance = 4;
+  fiber_record* ahead = newest;
+  for (int i = 0; i < distance && ahead != nullptr; ++i) ahead = ahead->next;
   for (fiber_record* f = newest; f != nullptr; f = f->next) {
+    if (ahead != nullptr) {
+      __builtin_prefetch(ahead->started.wait);
+      __builtin_prefetch(&ahead->block.next);
+      ahead = ahead->next;
+      __builtin_prefetch(ahead);
+    }
     ready_link* const wait = f->started.wait;
     if (wait == nullptr || !wait->cancellable) continue;
     if (wait->is_plain && BAST_MUTANT(lone_wait_not_cancelled)) continue;
@@ -166,7 +178,7 @@ void cancel_domain::binding_link::fired(real_record& record, const cancel_reason
       static_cast<binding_link&>(reinterpret_cast<cancel_registration&>(record)).domain;
   cancel_reason from_outside = why;
   from_outside.code = cancel_code::parent;
-  d.source->cancel(from_outside);
+  d.cancels().cancel(from_outside);
 }
 
 bool cancel_domain::has_cancelled_itself() const noexcept {
@@ -177,7 +189,7 @@ bool cancel_domain::has_cancelled_itself() const noexcept {
 // --- time ----------------------------------------------------------------------------------------
 
 void cancel_domain::cancel_overdue() noexcept {
-  source->cancel({.code = overdue_, .error = make_error_code(errc::timed_out)});
+  cancels().cancel({.code = overdue_, .error = make_error_code(errc::timed_out)});
 }
 
 void cancel_domain::deadline_timer::expire(loop_timer& self) noexcept {
@@ -189,7 +201,7 @@ void cancel_domain::set_deadline(time_point at, cancel_code code) noexcept {
   overdue_ = code;
   event_loop& loop = home_.where->events();
   if (wheel::armed(timer_)) loop.disarm(timer_);
-  source->set_deadline(at);
+  cancels().set_deadline(at);
   if (at == never || token.is_cancelled()) return;
   const std::int64_t at_ns = nanoseconds_of(at);
   if (at_ns <= static_cast<std::int64_t>(loop.now_ns())) return cancel_overdue();

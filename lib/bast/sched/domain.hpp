@@ -33,8 +33,7 @@ struct fiber_record;
 
 /// What governs a fiber whose waits its worker ends.
 struct domain_attachment : coro_attachment {
-  const cancel_source* source = nullptr;  // of `token`
-  fiber_scope* scope = nullptr;           // where spawn() goes; null: to that of `outer`
+  fiber_scope* scope = nullptr;  // where spawn() goes; null: to that of `outer`
 };
 
 /// The fibers of a domain on one worker.
@@ -43,6 +42,9 @@ struct domain_fibers {
 
   explicit domain_fibers(worker* on) noexcept : where(on) {}
   worker* where;
+  /// Below the domain's source: domains that are opened by these fibers are children of this one,
+  /// so that those of several workers do not meet at one lock. Empty at home.
+  std::optional<cancel_source> branch;
   fiber_record* newest = nullptr;
   domain_fibers* other = nullptr;  // of the same domain, on another worker
   domain_fibers* next = nullptr;   // in the worker's inbox
@@ -77,7 +79,9 @@ class cancel_domain : public domain_attachment {
   /// False: no memory. On that worker.
   [[nodiscard]] bool reserve(worker& w) noexcept;
 
-  const cancel_source& cancels() const noexcept { return *source; }
+  const cancel_source& cancels() const noexcept {
+    return *source_;  // NOLINT(bugprone-unchecked-optional-access): while it is open
+  }
   /// When it cancels itself, with this code; on its home worker. One that has passed cancels within
   /// the call.
   void set_deadline(time_point at, cancel_code code = cancel_code::deadline) noexcept;

@@ -34,16 +34,24 @@ result<void> fiber_scope::admit(bool is_daemon) noexcept {
       os::destroy(made);
     }
   }
-  std::optional<error> refused;
   lock_.lock();
-  if (refusal_) {
-    refused = refusal_;
-  } else {
+  if (!is_final_ && !refusal_) [[likely]] {
     ++(is_daemon ? daemons_left_ : members_);
+    lock_.unlock();
+    return {};
   }
+  const error why = refusal_.value_or(error{errc::closed, "spawn", "the scope is finalizing"});
   lock_.unlock();
-  if (refused) return std::unexpected(*refused);
-  return {};
+  return std::unexpected(why);
+}
+
+// By lock_: of the owner, if what it waits for is over. Nothing else ends that wait.
+waiter* fiber_scope::end_await() noexcept {
+  if (awaiting_ == nullptr || !is_over(awaits_daemons_)) return nullptr;
+  waiter* const woken = std::exchange(awaiting_, nullptr);
+  const bool committed = woken->commit(armed_, arm_first);
+  BAST_CHECK(committed, "the wait of a scope's owner has ended twice");
+  return woken;
 }
 
 void fiber_scope::left(bool is_daemon) noexcept {
@@ -56,14 +64,26 @@ void fiber_scope::left(bool is_daemon) noexcept {
     lock_.lock();
     --leaving_;
   }
-  waiter* woken = nullptr;
-  if (awaiting_ != nullptr && is_over(awaits_daemons_)) {
-    woken = std::exchange(awaiting_, nullptr);
-    const bool committed = woken->commit(armed_, arm_first);
-    BAST_ASSERT(committed);  // Nothing else ends that wait.
-  }
+  waiter* const woken = end_await();
   lock_.unlock();  // I2
   if (woken != nullptr) woken->wake();
+}
+
+coro_block* fiber_scope::left_to_owner(const worker& here, bool is_daemon) noexcept {
+  if (&here != &home_) return nullptr;
+  coro_block* owner = nullptr;
+  lock_.lock();
+  std::size_t& count = is_daemon ? daemons_left_ : members_;
+  if (count == 1 && !is_watched()) {
+    count = 0;
+    if (waiter* const woken = end_await()) {
+      owner = woken->link().chosen;
+    } else {
+      count = 1;
+    }
+  }
+  lock_.unlock();
+  return owner;
 }
 
 void fiber_scope::look_at(fiber_record& ended) noexcept {
@@ -71,15 +91,26 @@ void fiber_scope::look_at(fiber_record& ended) noexcept {
   failed(ended);
 }
 
-void fiber_scope::await_fibers(bool daemons_too) noexcept {
-  waiter who(&home_);
+void fiber_scope::end_fibers() noexcept {
+  bool daemons_are_cancelled = false;
   lock_.lock();
-  if (is_over(daemons_too)) return lock_.unlock();
-  armed_ = who.arm();
-  awaiting_ = &who;
-  awaits_daemons_ = daemons_too;
+  while (!is_over(true)) {
+    if (is_over(false) && !daemons_are_cancelled) {
+      lock_.unlock();
+      cancel_daemons();
+      daemons_are_cancelled = true;
+    } else {
+      waiter who(&home_);
+      armed_ = who.arm();
+      awaiting_ = &who;
+      awaits_daemons_ = daemons_are_cancelled;
+      lock_.unlock();
+      (void)who.wait();
+    }
+    lock_.lock();
+  }
+  is_final_ = true;
   lock_.unlock();
-  (void)who.wait();
 }
 
 void fiber_scope::cancel_daemons() noexcept {

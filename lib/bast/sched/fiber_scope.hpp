@@ -28,6 +28,9 @@ class fiber_scope {
   [[nodiscard]] result<void> admit(bool is_daemon) noexcept;
   /// Counts it out: the fiber has ended, or was not made.
   void left(bool is_daemon) noexcept;
+  /// The same before the end of the fiber, if it is the last one that the owner, a fiber of the
+  /// same worker, waits for: returns the owner, which must run next. Else null: left() follows.
+  [[nodiscard]] coro_block* left_to_owner(const worker& here, bool is_daemon) noexcept;
   /// Of an admitted one.
   cancel_domain& domain_of(bool is_daemon) noexcept {
     // Acquire: pairs with the release in admit().
@@ -41,14 +44,18 @@ class fiber_scope {
 
   /// Before fibers come. Errors: no_memory; forked.
   [[nodiscard]] result<void> open(const cancel_source_options& options) noexcept;
-  /// Of the owner: waits until no fiber is left, daemons or not. Is not cancelled.
-  void await_fibers(bool daemons_too) noexcept;
-  void cancel_daemons() noexcept;
-  /// No fiber comes any more: admit() fails with this. The first one counts.
+  /// Of the owner: waits until no fiber is left, cancels the daemons when there are no others, and
+  /// admits none from then on. Is not cancelled.
+  void end_fibers() noexcept;
+  /// admit() fails with this.
   void refuse(const error& why) noexcept;
-  /// After the last await_fibers().
+  /// After end_fibers().
   void close() noexcept;
 
+  /// Also of what the layer above shares with the fibers.
+  os::lock& lock() const noexcept { return lock_; }
+  /// By lock(): all fibers have ended, and none comes any more.
+  bool is_final() const noexcept { return is_final_; }
   cancel_domain& domain() noexcept { return domain_; }
   worker& home() const noexcept { return home_; }
   fiber_record& owner() const noexcept { return owner_; }
@@ -64,16 +71,20 @@ class fiber_scope {
  private:
   /// A fiber that has not ended with a value.
   virtual void failed(fiber_record& ended) noexcept = 0;
+  void cancel_daemons() noexcept;
+  /// By lock_: none is left, daemons or not.
   bool is_over(bool daemons_too) const noexcept {
     return members_ == 0 && leaving_ == 0 && (!daemons_too || daemons_left_ == 0);
   }
+  waiter* end_await() noexcept;
 
   worker& home_;
   fiber_record& owner_;
   mutable os::lock lock_;
-  bool awaits_daemons_ = false;
   std::atomic<bool> is_watched_{false};
-  std::size_t members_ = 0;  // from here to refusal_ by lock_
+  bool awaits_daemons_ = false;  // from here to refusal_ by lock_
+  bool is_final_ = false;
+  std::size_t members_ = 0;
   std::size_t daemons_left_ = 0;
   std::size_t leaving_ = 0;
   waiter* awaiting_ = nullptr;  // the owner

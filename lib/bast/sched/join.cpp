@@ -2,6 +2,7 @@
 #include "bast/sched/join.hpp"
 
 #include "bast/sched/core.hpp"
+#include "bast/sched/fiber_scope.hpp"
 #include "bast/sched/worker.hpp"
 
 namespace bast::inline BAST_ABI::internal {

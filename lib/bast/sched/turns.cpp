@@ -5,6 +5,7 @@
 
 #include "bast/coro.hpp"
 #include "bast/sched/core.hpp"
+#include "bast/sched/fiber_scope.hpp"
 #include "bast/sched/join.hpp"
 #include "bast/sched/turns.hpp"
 
@@ -159,8 +160,14 @@ void worker::end(fiber_record& f) noexcept {
   BAST_CHECK(!is_forked(), "a fiber ended in a forked child: leave the child by _exit or exec");
   unlink(f);
   default_stacks_ -= f.stack_class == 0 ? 1 : 0;
-  coro_block* const woken = publish_to_own(f);
+  coro_block* woken = publish_to_own(f);
   is_published_ = woken != nullptr;
+  has_left_ = false;
+  fiber_scope* const scope = scope_of(f);
+  if (scope != nullptr && woken == nullptr) {
+    woken = scope->left_to_owner(*this, f.is_daemon);
+    has_left_ = woken != nullptr;
+  }
   const fiber_record* const parent = f.parent;
   returning_ = &f;
   if (coro_block* const next = pick(woken, parent)) {
@@ -198,6 +205,7 @@ coro_block* worker::publish_to_own(fiber_record& f) noexcept {
 
 void worker::take_back(fiber_record& f) noexcept {
   const bool is_published = is_published_;
+  const bool has_left = has_left_;
   f.block.hooks.ended();
   return_stack(*std::exchange(f.block.stack, nullptr), f.stack_class);
   const bool is_daemon = f.is_daemon;
@@ -209,7 +217,7 @@ void worker::take_back(fiber_record& f) noexcept {
   fiber_scope* const scope = scope_of(f);
   if (!is_published) publish(f);
   count_end(is_daemon);
-  if (scope != nullptr) scope->left(is_daemon);
+  if (scope != nullptr && !has_left) scope->left(is_daemon);
 }
 
 void worker::count_end(bool is_daemon) noexcept {

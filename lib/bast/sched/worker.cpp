@@ -48,9 +48,11 @@ result<void> worker::open() noexcept {
   loop_.emplace(*backend_);
   events().use_pool(&core_.blocking());
   looked_ns_ = events().now_ns();
+  auto below = core_.root().child();
+  if (!below) return std::unexpected(below.error());
+  root_branch_.emplace(std::move(*below));
   root_.token = core_.root().token();
   root_.by_executor = true;
-  root_.source = &core_.root();
   attach();
   registration_.begin(root_.token);
   return {};
@@ -79,6 +81,7 @@ void worker::close() noexcept {
   }
   remote_.flush();
   root_ = {};
+  root_branch_.reset();
   close_classes();
   stacks_.reset();
   loop_.reset();
@@ -327,6 +330,13 @@ fiber_record*& worker::list_of(const coro_attachment* governs) noexcept {
   if (governs == &root_) return fibers_;
   auto& domain = const_cast<cancel_domain&>(static_cast<const cancel_domain&>(*governs));
   return domain.fibers_on(*this).newest;
+}
+
+const cancel_source& worker::source_below(const coro_attachment& governs) noexcept {
+  if (&governs == &root_) return *root_branch_;  // NOLINT: since open()
+  auto& domain = const_cast<cancel_domain&>(static_cast<const cancel_domain&>(governs));
+  const domain_fibers& here = domain.fibers_on(*this);
+  return here.branch ? *here.branch : domain.cancels();
 }
 
 fiber_scope* worker::scope_governing(const coro_attachment* governs) noexcept {

@@ -13,8 +13,8 @@
 //   I2  A fiber that waits, yields or ends switches straight to the next one (switch_to.hpp). The
 //       worker's own stack is for timers, descriptors, inboxes and sleep.
 //   I3  The stack of a fiber that ended goes back when the next one has arrived, and its end is
-//       published after that: the last access to its record. A joiner of this worker may be
-//       committed before, since it runs after.
+//       published after that: the last access to its record. A joiner of this worker, or the owner
+//       of its scope, may be committed before, since it runs after.
 //   I4  Turns (IO-7, IO-8): whoever waits hands on to its newest unstarted child; whoever ends, to
 //       whom it woke, else to its youngest unstarted sibling. After `turns_max` switches there is a
 //       round: each fiber that was ready then, once, without such hand-offs, and then the oldest
@@ -195,6 +195,8 @@ class worker final : public executor {
 
   /// The list of this worker for the fibers that this governs innermost.
   fiber_record*& list_of(const coro_attachment* governs) noexcept;
+  /// Where domains that these fibers open are below. `governs`: by the executor.
+  const cancel_source& source_below(const coro_attachment& governs) noexcept;
   /// Where the running fiber's spawns go; null: to the root.
   fiber_scope* scope_here() const noexcept {
     if (chosen_ == nullptr) return nullptr;
@@ -310,6 +312,7 @@ class worker final : public executor {
 
   // Hot, in the order of use.
   bool is_published_ = false;          // the end of the fiber that ended last (I3)
+  bool has_left_ = false;              // the same, its scope
   fiber_record* returning_ = nullptr;  // has ended; its stack comes back when the next one is known
   std::int32_t turns_ = turns_max;     // until the next round
   std::int32_t switches_ = few_switches;
@@ -333,6 +336,7 @@ class worker final : public executor {
   basic_remote_free<fiber_record> remote_;
   std::optional<stack_pool> stacks_;  // from open() to close(): handles outlive it
   domain_attachment root_;
+  std::optional<cancel_source> root_branch_;  // as domain_fibers::branch
   tally spawned_, ended_, daemons_spawned_, daemons_ended_;
 
   runtime_core& core_;

@@ -49,11 +49,7 @@ result<void> scope_core::begin() noexcept {
 }
 
 void scope_core::finish() noexcept {
-  await_fibers(false);
-  cancel_daemons();
-  await_fibers(true);
-  refuse({errc::closed, "spawn", "the scope is finalizing"});
-  await_fibers(true);  // Of fibers outside it, which know it.
+  end_fibers();
   domain().leave();
   run_defers();
   const cancel_token ended = domain().token;
@@ -140,7 +136,7 @@ void scope_core::fail_body(std::exception_ptr thrown) noexcept {
 // I1
 void scope_core::add_failure(failure&& why) noexcept {
   const std::error_code code = why.why ? why.why->code() : std::error_code();
-  failure_lock_.lock();
+  lock().lock();
   // Relaxed: under the lock.
   const bool is_first = !has_failed_.load(std::memory_order_relaxed);
   if (is_first) {
@@ -150,7 +146,7 @@ void scope_core::add_failure(failure&& why) noexcept {
   } else {
     failures_here().add(std::move(why));
   }
-  failure_lock_.unlock();
+  lock().unlock();
   if (!is_first) return;
   domain().cancels().cancel({.code = cancel_code::sibling_failed, .error = code});
   if (is_watched()) watchers().wake_all();
@@ -159,10 +155,10 @@ void scope_core::add_failure(failure&& why) noexcept {
 // --- defers --------------------------------------------------------------------------------------
 
 result<void> scope_core::reserve_defer() noexcept {
-  failure_lock_.lock();
-  const bool is_open = takes_defers_;
+  lock().lock();
+  const bool is_open = !is_final();
   const bool is_first = grace_ == nullptr;
-  failure_lock_.unlock();
+  lock().unlock();
   if (!is_open) return fail(errc::closed, "defer", "the scope is finalizing");
   if (!is_first) return {};
   auto* made = os::make<cancel_domain>(this, home());
@@ -171,9 +167,9 @@ result<void> scope_core::reserve_defer() noexcept {
     os::destroy(made);
     return opened;
   }
-  failure_lock_.lock();
+  lock().lock();
   if (grace_ == nullptr) grace_ = std::exchange(made, nullptr);
-  failure_lock_.unlock();
+  lock().unlock();
   if (made != nullptr) {
     made->close();
     os::destroy(made);
@@ -182,34 +178,31 @@ result<void> scope_core::reserve_defer() noexcept {
 }
 
 result<std::uint64_t> scope_core::push(defer_node& newest) noexcept {
-  failure_lock_.lock();
-  const bool may = takes_defers_;
+  lock().lock();
+  const bool may = !is_final();
   if (may) {
     newest.number = ++defers_;
     newest.older = newest_;
     newest_ = &newest;
   }
   const std::uint64_t number = defers_;
-  failure_lock_.unlock();
+  lock().unlock();
   if (!may) return fail(errc::closed, "defer", "the scope is finalizing");
   return number;
 }
 
 defer_node* scope_core::remove(std::uint64_t number) noexcept {
-  failure_lock_.lock();
+  lock().lock();
   defer_node** at = &newest_;
   while (*at != nullptr && (*at)->number > number) at = &(*at)->older;
   defer_node* const found = *at != nullptr && (*at)->number == number ? *at : nullptr;
   if (found != nullptr) *at = found->older;
-  failure_lock_.unlock();
+  lock().unlock();
   return found;
 }
 
-// S-6, S-7. On the owner.
+// S-6, S-7. On the owner, when it is final: no defer comes any more.
 void scope_core::run_defers() noexcept {
-  failure_lock_.lock();
-  takes_defers_ = false;
-  failure_lock_.unlock();
   if (grace_ == nullptr) return;
   if (newest_ != nullptr) {
     grace_->enter();
@@ -283,11 +276,11 @@ void scope_core::report() noexcept {
 }
 
 void scope_core::attach(scope_report&& child) {
-  failure_lock_.lock();
+  lock().lock();
   struct unlock {
     ~unlock() { lock.unlock(); }
     os::lock& lock;
-  } const after{failure_lock_};
+  } const after{lock()};
   report_->children.push_back(std::move(child));
 }
 

@@ -7,7 +7,7 @@
 //   Finalizing   no fiber is left, and none comes; the defers run
 //   Done
 //
-//   I1  The first failure, in the order of failure_lock_, is the primary and cancels (S-3).
+//   I1  The first failure, in the order of lock(), is the primary and cancels (S-3).
 //   I2  Defers run on the owner, when all fibers have ended: they need no order with those (S-6).
 #pragma once
 
@@ -103,15 +103,13 @@ class scope_core final : public fiber_scope {
 
   scope_options options_;
   scope_core* parent_ = nullptr;  // whose report takes this one's
-  os::lock failure_lock_;
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> saw_cancelled_{false};  // the body or a fiber has ended so
   bool is_closed_ = false;                  // by the owner
   bool is_absorbed_ = false;
-  bool takes_defers_ = true;        // by failure_lock_
-  defer_node* newest_ = nullptr;    // by failure_lock_
-  std::uint64_t defers_ = 0;        // by failure_lock_: all that there were
-  cancel_domain* grace_ = nullptr;  // of the defers; by failure_lock_
+  defer_node* newest_ = nullptr;    // by lock()
+  std::uint64_t defers_ = 0;        // by lock(): all that there were
+  cancel_domain* grace_ = nullptr;  // of the defers; by lock()
   scope_report* report_ = nullptr;
   std::optional<scope_report> report_here_;  // until its parent takes it
   std::optional<cancel_reason> reason_;
