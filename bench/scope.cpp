@@ -2,11 +2,13 @@
 //
 // Scopes: one with a child beside a bare spawn and join, the cancel of many fibers, deadlines, and
 // how requests scale over workers. Peer for deadlines: Go's context (bench/go).
+#include <algorithm>
 #include <atomic>
 #include <bast/scope.hpp>
 #include <chrono>
 #include <cstddef>
 #include <ctime>
+#include <random>
 #include <vector>
 
 #include "processors.hpp"
@@ -94,6 +96,31 @@ void bast_cancel(benchmark::State& state) { cancel_of_many<false>(state); }
 BENCHMARK(bast_cancel)->Apply(bench::by_hand)->Arg(1)->Arg(2);
 void bast_cancel_and_end(benchmark::State& state) { cancel_of_many<true>(state); }
 BENCHMARK(bast_cancel_and_end)->Apply(bench::by_hand)->Arg(1)->Arg(2);
+
+/// A walk through as many cache lines, in an order that nothing foresees.
+void miss(benchmark::State& state) {
+  constexpr std::size_t count = 1'000'000;
+  struct alignas(64) line {
+    line* next = nullptr;
+  };
+  std::vector<line> lines(count);
+  std::vector<std::size_t> order(count);
+  for (std::size_t i = 0; i < count; ++i) order[i] = i;
+  std::mt19937_64 random(1);
+  std::shuffle(order.begin(), order.end(), random);
+  for (std::size_t i = 0; i < count; ++i) {
+    lines[order[i]].next = &lines[order[(i + 1) % count]];
+  }
+  for (auto _ : state) {
+    const double start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    line* at = lines.data();
+    for (std::size_t i = 0; i < count; ++i) at = at->next;
+    benchmark::DoNotOptimize(at);
+    state.SetIterationTime((seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start) /
+                           static_cast<double>(count));
+  }
+}
+BENCHMARK(miss)->Apply(bench::by_hand);
 
 void bast_deadline(benchmark::State& state) {
   in_runtime(state, 1, [] {

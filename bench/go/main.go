@@ -6,8 +6,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"bast.invalid/bench/report"
 )
@@ -163,6 +165,19 @@ func trees(processors int) float64 {
 	return float64(processorNanoseconds()-start) / leaves
 }
 
+// deadlines returns the nanoseconds of a context with a timeout, from its creation to its cancel.
+func deadlines() float64 {
+	const count = 1_000_000
+	parent, cancelParent := context.WithCancel(context.Background())
+	defer cancelParent()
+	start := processorNanoseconds()
+	for i := 0; i < count; i++ {
+		_, cancel := context.WithTimeout(parent, time.Hour)
+		cancel()
+	}
+	return float64(processorNanoseconds()-start) / count
+}
+
 func main() {
 	runtime.GOMAXPROCS(1)
 	results := []report.Result{}
@@ -171,7 +186,7 @@ func main() {
 	}
 	for name, took := range map[string]float64{
 		"select_ready": selects(true), "select_parks": selects(false), "ping_pong": pingPong(),
-		"spawn_join": spawnJoin(), "skynet/1": trees(1)} {
+		"spawn_join": spawnJoin(), "skynet/1": trees(1), "deadline": deadlines()} {
 		results = append(results, report.Of(name, took))
 	}
 	results = append(results, report.Of("skynet/2", trees(2))) // Last: it is no longer pinned.

@@ -15,6 +15,7 @@
 #include <bast/config.hpp>
 
 #include "bast/op/branch.hpp"
+#include "bast/op/cancelled.hpp"
 #include "bast/op/choices.hpp"
 #include "bast/op/guard.hpp"
 #include "bast/op/meeting.hpp"

@@ -8,6 +8,9 @@
 //   scope_report     how each of a tree of scopes has ended
 //   fail_after       a deadline for a part of a fiber; move_on_after, fail_at, move_on_at
 //   shield           a part that is not cancelled from outside
+//   scope_op         an arm of a choice that has fibers of its own
+//   task_group       tasks of a scope, whose results come as they complete
+//   parallel_map     a function of each item of a range, several at a time
 //
 // docs/scopes.md teaches them; scope/README.md states the guarantees.
 #pragma once
@@ -15,4 +18,6 @@
 #include <bast/config.hpp>
 
 #include "bast/scope/deadline.hpp"
+#include "bast/scope/group.hpp"
 #include "bast/scope/scope.hpp"
+#include "bast/scope/scope_op.hpp"

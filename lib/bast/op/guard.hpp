@@ -93,7 +93,8 @@ inline nack::fired_op nack::fired() const { return fired_op(*this); }
 namespace internal {
 
 /// `Source` has make(), which returns a result<Op>, and lost() and committed(), of which one is
-/// called if make() was.
+/// called if make() was; and perhaps status(), a result<void> after committed(), whose error is
+/// that of the op.
 template <class Source>
 class lazy_op {
  public:
@@ -123,7 +124,12 @@ class lazy_op {
         ~at_end() { of.close(); }
         plan& of;
       } const ends(*this);
-      return plan_->take(chosen);
+      result<value_type> got = plan_->take(chosen);
+      if constexpr (requires { source_.status(); }) {
+        close();
+        if (auto ended = source_.status(); !ended) return std::unexpected(ended.error());
+      }
+      return got;
     }
 
     bool looks_ready() const noexcept override { return true; }

@@ -8,7 +8,7 @@
 namespace bast::inline BAST_ABI::internal {
 
 cancel_domain::cancel_domain(fiber_scope* members, worker& home) noexcept
-    : registration_(*this), home_(&home), timer_(*this) {
+    : where_(home), registration_(*this), timer_(*this), home_(&home) {
   by_executor = true;
   scope = members;
 }
@@ -26,12 +26,12 @@ result<void> cancel_domain::begin(result<cancel_source> made) noexcept {
 }
 
 result<void> cancel_domain::open(const cancel_source_options& options) noexcept {
-  const coro_attachment& governs = *attachment_of(*home_.where->chosen());
+  const coro_attachment& governs = *attachment_of(*where_.chosen());
   result<void> begun;
   cancel_source_options wanted = options;
   wanted.deadline = never;
   if (governs.by_executor) {
-    begun = begin(home_.where->source_below(governs).child(wanted));
+    begun = begin(where_.source_below(governs).child(wanted));
   } else {
     begun = begin(cancel_source::create(wanted));
     if (begun && !options.shielded) binding_link_.emplace(*this).begin(governs.token);
@@ -51,7 +51,7 @@ void cancel_domain::close() noexcept {
   BAST_ASSERT(home_.newest == nullptr);
   if (binding_link_) binding_link_->end();
   registration_.end();
-  if (wheel::armed(timer_)) home_.where->events().disarm(timer_);
+  if (wheel::armed(timer_)) where_.events().disarm(timer_);
   // Relaxed: all that were announced belong to fibers that have ended before.
   for (domain_fibers* at = others_.load(std::memory_order_relaxed); at != nullptr;) {
     domain_fibers& list = *at;
@@ -63,16 +63,16 @@ void cancel_domain::close() noexcept {
   }
   // Relaxed: registration_ has ended.
   if (home_.sent.load(std::memory_order_relaxed) == domain_fibers::message::sent) {
-    home_.where->take_messages();
+    where_.take_messages();
   }
   token = {};
   source_.reset();
 }
 
-bool cancel_domain::is_at_home() const noexcept { return this_worker == home_.where; }
+bool cancel_domain::is_at_home() const noexcept { return this_worker == &where_; }
 
 void cancel_domain::enter() noexcept {
-  worker& here = *home_.where;
+  worker& here = where_;
   fiber_record& mine = *here.running();
   coro_attachment*& governs = attachment_of(mine.block);
   outer = governs;
@@ -82,7 +82,7 @@ void cancel_domain::enter() noexcept {
 }
 
 void cancel_domain::leave() noexcept {
-  worker& here = *home_.where;
+  worker& here = where_;
   fiber_record& mine = *here.running();
   coro_attachment*& governs = attachment_of(mine.block);
   BAST_CHECK(governs == this, "scopes and cancel_bindings must end innermost first");
@@ -94,7 +94,7 @@ void cancel_domain::leave() noexcept {
 // --- its fibers ----------------------------------------------------------------------------------
 
 domain_fibers* cancel_domain::find(const worker& w) noexcept {
-  if (home_.where == &w) return &home_;
+  if (&where_ == &w) return &home_;
   // Acquire: pairs with the release in reserve(). What this worker has announced is there.
   domain_fibers* at = others_.load(std::memory_order_acquire);
   while (at != nullptr && at->where != &w) at = at->other;
@@ -199,7 +199,7 @@ void cancel_domain::deadline_timer::expire(loop_timer& self) noexcept {
 void cancel_domain::set_deadline(time_point at, cancel_code code) noexcept {
   BAST_ASSERT(is_at_home());
   overdue_ = code;
-  event_loop& loop = home_.where->events();
+  event_loop& loop = where_.events();
   if (wheel::armed(timer_)) loop.disarm(timer_);
   cancels().set_deadline(at);
   if (at == never || token.is_cancelled()) return;

@@ -117,13 +117,17 @@ class cancel_domain : public domain_attachment {
   domain_fibers* find(const worker& w) noexcept;
   void cancel_overdue() noexcept;
 
+  worker& where_;  // its home
   std::optional<cancel_source> source_;
+  std::atomic<domain_fibers*> others_{nullptr};
   registration registration_;
   std::optional<binding_link> binding_link_;
-  domain_fibers home_;
-  std::atomic<domain_fibers*> others_{nullptr};
   deadline_timer timer_;
   cancel_code overdue_ = cancel_code::deadline;
+  // Its home writes what follows whenever a fiber comes or goes, and the others read what is above:
+  // on another cache line, whatever the alignment.
+  [[maybe_unused]] std::byte line_between_[64];
+  domain_fibers home_;
 };
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bast/scope/scope.hpp"
+#include "bast/scope/scope_op.hpp"
 
 #include <limits>
 
@@ -9,19 +9,23 @@ namespace internal {
 
 // --- its life ------------------------------------------------------------------------------------
 
-result<void> scope_core::check() noexcept {
-  constexpr static_string operation = "run_scope";
+result<void> scope_core::check_fiber(static_string operation) noexcept {
   const worker* const here = this_worker;
   if (here == nullptr || here->running() == nullptr) {
     return fail(errc::not_in_fiber, operation, "a scope belongs to a fiber: call bast::run");
   }
-  if (this_thread.current != here->chosen()) {
+  if (coroutine_here() != here->chosen()) {
     return fail(errc::not_in_fiber, operation,
                 "a coroutine cannot own a scope: it may be suspended while the scope is open");
   }
   if (here->is_forked()) {
     return fail(errc::forked, operation, "the workers of the parent are not in this process");
   }
+  return {};
+}
+
+result<void> scope_core::check(static_string operation) noexcept {
+  if (auto may = check_fiber(operation); !may) return may;
   return waiter::check(operation);
 }
 
@@ -31,6 +35,13 @@ scope_core::~scope_core() {
 }
 
 result<void> scope_core::begin() noexcept {
+  if (auto begun = begin_beside(); !begun) return begun;
+  domain().enter();
+  is_entered_ = true;
+  return {};
+}
+
+result<void> scope_core::begin_beside() noexcept {
   if (options_.grace.count() < 0) {
     return fail(errc::invalid, "run_scope", "scope_options::grace is negative");
   }
@@ -44,13 +55,12 @@ result<void> scope_core::begin() noexcept {
   if (auto opened = open({.shielded = options_.shielded, .deadline = options_.deadline}); !opened) {
     return opened;
   }
-  domain().enter();
   return {};
 }
 
 void scope_core::finish() noexcept {
   end_fibers();
-  domain().leave();
+  if (is_entered_) domain().leave();
   run_defers();
   const cancel_token ended = domain().token;
   is_absorbed_ = domain().has_cancelled_itself();
@@ -285,6 +295,13 @@ void scope_core::attach(scope_report&& child) {
 }
 
 }  // namespace internal
+
+result<void> internal::arm_scope::finish(bool has_lost) noexcept {
+  if (has_lost) handle_.cancel({.text = "another arm was chosen"});
+  core_.finish();
+  if (core_.status() == scope_status::ok) return {};
+  return std::unexpected(core_.take_failure().as_error());
+}
 
 // --- what it tells -------------------------------------------------------------------------------
 

@@ -50,12 +50,16 @@ class scope_core final : public fiber_scope {
   scope_core& operator=(const scope_core&) = delete;
   ~scope_core();
 
-  /// Errors: not_in_fiber (also in a coroutine that a fiber has resumed); bad_state (code that may
-  /// not suspend); forked.
-  [[nodiscard]] static result<void> check() noexcept;
+  /// Before it is constructed. Errors: not_in_fiber (also in a coroutine that a fiber has resumed);
+  /// forked.
+  [[nodiscard]] static result<void> check_fiber(static_string operation) noexcept;
+  /// The same, of code that may suspend. Errors: bad_state.
+  [[nodiscard]] static result<void> check(static_string operation) noexcept;
 
   /// The owner's code goes on in it. Errors: no_memory; `invalid`, naming the option; closed.
   [[nodiscard]] result<void> begin() noexcept;
+  /// The same, but the owner's code stays outside.
+  [[nodiscard]] result<void> begin_beside() noexcept;
   /// The body has returned. Waits for all fibers, runs the defers. Afterwards status() is final.
   void finish() noexcept;
 
@@ -105,7 +109,8 @@ class scope_core final : public fiber_scope {
   scope_core* parent_ = nullptr;  // whose report takes this one's
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> saw_cancelled_{false};  // the body or a fiber has ended so
-  bool is_closed_ = false;                  // by the owner
+  bool is_entered_ = false;
+  bool is_closed_ = false;  // by the owner
   bool is_absorbed_ = false;
   defer_node* newest_ = nullptr;    // by lock()
   std::uint64_t defers_ = 0;        // by lock(): all that there were

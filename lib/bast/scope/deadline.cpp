@@ -3,7 +3,8 @@
 
 namespace bast::inline BAST_ABI::internal {
 
-deadline_domain::deadline_domain(time_limit limit) noexcept : opened_(scope_core::check()) {
+deadline_domain::deadline_domain(time_limit limit) noexcept
+    : opened_(scope_core::check("fail_after")) {
   if (!opened_) return;
   std::int64_t at_ns = limit.ns;
   if (limit.is_length && limit.ns != no_timeout_ns) {

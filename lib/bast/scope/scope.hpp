@@ -153,6 +153,8 @@ class scope {
   [[nodiscard]] auto fault() const noexcept {
     return retry_on(core_->changes(), [core = core_]() noexcept { return core->has_failed(); });
   }
+  /// Commits when it was cancelled, by a failure or otherwise. Never consumes.
+  [[nodiscard]] cancelled_op not_ok() const noexcept { return cancelled(token()); }
   /// Performs `op` under this scope's cancellation instead of the caller's: in a fiber of a scope
   /// below it, say.
   template <performable Op>
@@ -217,7 +219,7 @@ template <class F>
     F&& body, const scope_options& options = {}) {
   using value = internal::scope_value<F>;
   using returned = std::invoke_result_t<F&, scope&>;
-  if (auto may = internal::scope_core::check(); !may) {
+  if (auto may = internal::scope_core::check("run_scope"); !may) {
     return std::unexpected(internal::not_opened(may.error(), options.name));
   }
   internal::scope_core core(options);
