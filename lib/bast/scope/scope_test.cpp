@@ -275,6 +275,32 @@ TEST(Scope, S5_AFailedScopeDoesNotFailTheOneAroundIt) {
   });
 }
 
+// The domain of the daemons is made once, though all of them ask for it, and the scope is being
+// cancelled.
+TEST(Scope, S4_TheFirstDaemonsOfACancelledScopeComeOnSeveralWorkersAtOnce) {
+  in_fibers(
+      [] {
+        for (int i = 0; i < 200; ++i) {
+          std::atomic<int> daemons = 0;
+          EXPECT_TRUE(run_scope([&](scope& s) {
+            for (int k = 0; k < 8; ++k) {
+              EXPECT_TRUE(s.spawn([&, k] {
+                if (k == 0) s.cancel();
+                EXPECT_TRUE(s.spawn(
+                    [&] {
+                      while (yield_now()) continue;
+                      ++daemons;
+                    },
+                    {.daemon = true}));
+              }));
+            }
+          }));
+          EXPECT_EQ(daemons, 8);
+        }
+      },
+      4);
+}
+
 TEST(Scope, S5_ASupervisingScopeLetsItsFibersFailAlone) {
   unhandled_failures unhandled;
   EXPECT_TRUE(run(
