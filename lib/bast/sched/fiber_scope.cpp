@@ -32,7 +32,9 @@ result<void> fiber_scope::reserve_daemons() noexcept {
       os::destroy(made);
     }
   }
+  const bool comes_late = daemons_end_;
   daemons_lock_.unlock();
+  if (opened && comes_late) cancel_daemons();
   return opened;
 }
 
@@ -92,8 +94,11 @@ void fiber_scope::await_fibers(bool daemons_too) noexcept {
 }
 
 void fiber_scope::cancel_daemons() noexcept {
-  // Acquire: pairs with the release in reserve_daemons().
-  cancel_domain* const made = daemons_.load(std::memory_order_acquire);
+  daemons_lock_.lock();
+  daemons_end_ = true;
+  // Relaxed: under the lock.
+  cancel_domain* const made = daemons_.load(std::memory_order_relaxed);
+  daemons_lock_.unlock();
   if (made == nullptr) return;
   made->cancels().cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
 }

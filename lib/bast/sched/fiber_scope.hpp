@@ -43,6 +43,7 @@ class fiber_scope {
   [[nodiscard]] result<void> open(const cancel_source_options& options) noexcept;
   /// Of the owner: waits until no fiber is left, daemons or not. Is not cancelled.
   void await_fibers(bool daemons_too) noexcept;
+  /// Those that come later, too.
   void cancel_daemons() noexcept;
   /// No fiber comes any more: admit() fails with this. The first one counts.
   void refuse(const error& why) noexcept;
@@ -83,6 +84,7 @@ class fiber_scope {
   std::optional<error> refusal_;
   cancel_domain domain_;
   os::lock daemons_lock_;
+  bool daemons_end_ = false;                      // by daemons_lock_: cancelled from their start
   std::atomic<cancel_domain*> daemons_{nullptr};  // made for the first one, under daemons_lock_
   wait_queue watchers_;
 };

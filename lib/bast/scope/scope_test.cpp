@@ -301,6 +301,37 @@ TEST(Scope, S4_TheFirstDaemonsOfACancelledScopeComeOnSeveralWorkersAtOnce) {
       4);
 }
 
+// A fiber outside the scope brings one that brings a daemon, when the daemons were cancelled.
+TEST(Scope, S4_ADaemonThatComesAfterTheCancellationOfTheDaemonsIsCancelled) {
+  in_fibers([] {
+    int ended = 0;
+    EXPECT_TRUE(run_scope([&](scope& outer) {
+      bool comes = false;
+      EXPECT_TRUE(run_scope([&](scope& s) {
+        auto guest = outer.spawn([&] {
+                            yield_until([&] { return comes; });
+                            // The owner of `s` is ready, and goes on before the new fiber.
+                            EXPECT_TRUE(s.spawn([&] {
+                              let_others_run();
+                              EXPECT_TRUE(s.spawn(
+                                  [&] {
+                                    while (yield_now()) continue;
+                                    ++ended;
+                                  },
+                                  {.daemon = true}));
+                            }));
+                          }).value();
+        EXPECT_TRUE(s.defer([mine = std::move(guest)]() mutable { EXPECT_TRUE(mine.join()); }));
+        EXPECT_TRUE(s.spawn([&] {
+          let_others_run();  // The owner awaits this fiber.
+          comes = true;
+        }));
+      }));
+    }));
+    EXPECT_EQ(ended, 1);
+  });
+}
+
 TEST(Scope, S5_ASupervisingScopeLetsItsFibersFailAlone) {
   unhandled_failures unhandled;
   EXPECT_TRUE(run(
