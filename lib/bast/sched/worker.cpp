@@ -78,6 +78,7 @@ void worker::close() noexcept {
     if (this_worker == this) detach();
   }
   remote_.flush();
+  take_messages();  // Of domains that have ended since the last look: their lists are freed.
   root_ = {};
   close_classes();
   stacks_.reset();

@@ -332,6 +332,23 @@ TEST(Scope, S4_ADaemonThatComesAfterTheCancellationOfTheDaemonsIsCancelled) {
   });
 }
 
+// LeakSanitizer looks. The message of the cancel may come when its worker looks for the last time.
+TEST(Scope, TheLastMessageToAWorkerLeavesNothing) {
+  for (int i = 0; i < 100; ++i) {
+    in_fibers(
+        [] {
+          EXPECT_TRUE(run_scope([](scope& s) {
+            for (int k = 0; k < 12; ++k) {
+              EXPECT_TRUE(s.spawn([] { EXPECT_TRUE(yield_now()); }));
+            }
+            EXPECT_TRUE(s.join());
+            s.cancel();
+          }));
+        },
+        4);
+  }
+}
+
 TEST(Scope, S5_ASupervisingScopeLetsItsFibersFailAlone) {
   unhandled_failures unhandled;
   EXPECT_TRUE(run(
