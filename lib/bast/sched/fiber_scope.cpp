@@ -15,24 +15,33 @@ result<void> fiber_scope::open(const cancel_source_options& options) noexcept {
   return domain_.open(options);
 }
 
+result<void> fiber_scope::reserve_daemons() noexcept {
+  // Acquire: pairs with the release below.
+  if (daemons_.load(std::memory_order_acquire) != nullptr) return {};
+  daemons_lock_.lock();
+  result<void> opened;
+  // Relaxed: under the lock.
+  if (daemons_.load(std::memory_order_relaxed) == nullptr) {
+    auto* const made = os::make<cancel_domain>(this, home_);
+    opened = made != nullptr ? made->open_below(domain_)
+                             : fail(errc::no_memory, "spawn", "no memory for the scope's daemons");
+    if (opened) {
+      // Release: pairs with the acquire in domain_of().
+      daemons_.store(made, std::memory_order_release);
+    } else {
+      os::destroy(made);
+    }
+  }
+  daemons_lock_.unlock();
+  return opened;
+}
+
 result<void> fiber_scope::admit(bool is_daemon) noexcept {
   if (this_worker == nullptr || &this_worker->core() != &home_.core()) {
     return fail(errc::wrong_thread, "spawn", "the scope belongs to another runtime");
   }
-  // Acquire: pairs with the release below.
-  if (is_daemon && daemons_.load(std::memory_order_acquire) == nullptr) {
-    auto* const made = os::make<cancel_domain>(this, home_);
-    if (made == nullptr) return fail(errc::no_memory, "spawn", "no memory for the scope's daemons");
-    if (auto opened = made->open_below(domain_); !opened) {
-      os::destroy(made);
-      return opened;
-    }
-    cancel_domain* expected = nullptr;
-    // Release: pairs with the acquire in domain_of().
-    if (!daemons_.compare_exchange_strong(expected, made, std::memory_order_acq_rel)) {
-      made->close();
-      os::destroy(made);
-    }
+  if (is_daemon) {
+    if (auto ready = reserve_daemons(); !ready) return ready;
   }
   lock_.lock();
   if (!is_final_ && !refusal_) [[likely]] {
@@ -113,11 +122,10 @@ void fiber_scope::end_fibers() noexcept {
   lock_.unlock();
 }
 
+// There is one; those that come later are born cancelled.
 void fiber_scope::cancel_daemons() noexcept {
-  // Acquire: pairs with the release in admit().
-  cancel_domain* const made = daemons_.load(std::memory_order_acquire);
-  if (made == nullptr) return;
-  made->cancels().cancel({.code = cancel_code::shutdown, .text = "only daemons are left"});
+  domain_of(true).cancels().cancel(
+      {.code = cancel_code::shutdown, .text = "only daemons are left"});
 }
 
 void fiber_scope::refuse(const error& why) noexcept {
@@ -128,7 +136,7 @@ void fiber_scope::refuse(const error& why) noexcept {
 
 void fiber_scope::close() noexcept {
   BAST_ASSERT(is_over(true));
-  // Acquire: pairs with the release in admit().
+  // Acquire: pairs with the release in reserve_daemons().
   if (cancel_domain* const made = daemons_.exchange(nullptr, std::memory_order_acquire)) {
     made->close();
     os::destroy(made);

@@ -33,7 +33,7 @@ class fiber_scope {
   [[nodiscard]] coro_block* left_to_owner(const worker& here, bool is_daemon) noexcept;
   /// Of an admitted one.
   cancel_domain& domain_of(bool is_daemon) noexcept {
-    // Acquire: pairs with the release in admit().
+    // Acquire: pairs with the release in reserve_daemons().
     return is_daemon ? *daemons_.load(std::memory_order_acquire) : domain_;
   }
   /// The function of a fiber has ended, or could not run: before others see the outcome.
@@ -69,6 +69,8 @@ class fiber_scope {
   bool is_watched() const noexcept { return is_watched_.load(std::memory_order_relaxed); }
 
  private:
+  /// The domain of daemons is there. Errors: no_memory.
+  [[nodiscard]] result<void> reserve_daemons() noexcept;
   /// A fiber that has not ended with a value.
   virtual void failed(fiber_record& ended) noexcept = 0;
   void cancel_daemons() noexcept;
@@ -91,7 +93,8 @@ class fiber_scope {
   std::uint64_t armed_ = 0;
   std::optional<error> refusal_;
   cancel_domain domain_;
-  std::atomic<cancel_domain*> daemons_{nullptr};  // made for the first one
+  os::lock daemons_lock_;
+  std::atomic<cancel_domain*> daemons_{nullptr};  // made for the first one, under daemons_lock_
   wait_queue watchers_;
 };
 

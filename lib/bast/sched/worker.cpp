@@ -80,6 +80,7 @@ void worker::close() noexcept {
     if (this_worker == this) detach();
   }
   remote_.flush();
+  take_messages();  // Of domains that have ended since the last look: their lists are freed.
   root_ = {};
   root_branch_.reset();
   close_classes();

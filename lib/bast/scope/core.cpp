@@ -95,7 +95,7 @@ result<void> scope_core::check_owner(static_string operation) const noexcept {
 }
 
 void scope_core::close_to(const error& why) noexcept {
-  is_closed_ = true;
+  is_closed_.store(true, std::memory_order_relaxed);
   refuse(why);
 }
 

@@ -82,7 +82,10 @@ class scope_core final : public fiber_scope {
   /// Errors: wrong_thread.
   [[nodiscard]] result<void> check_owner(static_string operation) const noexcept;
   void close_to(const error& why) noexcept;
-  bool is_closed() const noexcept { return is_closed_; }
+  bool is_closed() const noexcept {
+    // Relaxed: one that opens within it at that moment may do so.
+    return is_closed_.load(std::memory_order_relaxed);
+  }
   bool has_failed() const noexcept {
     // Acquire: pairs with the release in add_failure().
     return has_failed_.load(std::memory_order_acquire);
@@ -110,7 +113,7 @@ class scope_core final : public fiber_scope {
   std::atomic<bool> has_failed_{false};
   std::atomic<bool> saw_cancelled_{false};  // the body or a fiber has ended so
   bool is_entered_ = false;
-  bool is_closed_ = false;  // by the owner
+  std::atomic<bool> is_closed_{false};  // by the owner
   bool is_absorbed_ = false;
   defer_node* newest_ = nullptr;    // by lock()
   std::uint64_t defers_ = 0;        // by lock(): all that there were

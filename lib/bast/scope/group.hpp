@@ -105,7 +105,7 @@ struct group_task {
 
 /// Tasks of a scope, each of which returns a T or a result<T>. An error that a task returns is its
 /// result; an exception fails the scope (S-3). What a task has used is free when it ends, but for
-/// its result until that is taken (S-8). Moves like a shared_ptr. To be used by one fiber at a time.
+/// its result until that is taken (S-8). Moves like a shared_ptr. One fiber at a time uses it.
 template <class T>
 class [[nodiscard]] task_group {
   using state = internal::group_state<T>;
@@ -151,9 +151,9 @@ class [[nodiscard]] task_group {
     task made{std::forward<F>(function), std::move(place)};
     const auto spawned = in_->spawn(std::move(made), {.name = mine.options.name}, where);
     if (spawned) return {};
-    // A spawn that fails has not moved it.
     if constexpr (std::is_assignable_v<F&&, std::decay_t<F>&&>) {
-      function = std::move(made.function);  // NOLINT(bugprone-use-after-move)
+      // NOLINTNEXTLINE(bugprone-use-after-move): a spawn that fails has not moved it
+      function = std::move(made.function);
     }
     return std::unexpected(spawned.error());
   }

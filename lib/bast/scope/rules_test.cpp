@@ -30,6 +30,27 @@ TEST(Scope, S2_CloseRefusesFibersAndScopesAndCancelsNothing) {
   });
 }
 
+TEST(Scope, S2_CloseWhileScopesWithinOpen) {
+  in_fibers(
+      [] {
+        EXPECT_TRUE(run_scope([](scope& s) {
+          for (int i = 0; i < 8; ++i) {
+            EXPECT_TRUE(s.spawn([] {
+              auto within = run_scope([](scope&) {});
+              while (within) {
+                EXPECT_TRUE(yield_now());
+                within = run_scope([](scope&) {});
+              }
+              EXPECT_EQ(within.error().primary.why, errc::closed);
+            }));
+          }
+          EXPECT_TRUE(perform(sleep_for(1ms)));
+          EXPECT_TRUE(s.close());
+        }));
+      },
+      4);
+}
+
 TEST(Scope, S9_OnlyItsOwnerJoinsIt) {
   in_fibers([] {
     EXPECT_TRUE(run_scope([](scope& s) {

@@ -275,6 +275,56 @@ TEST(Scope, S5_AFailedScopeDoesNotFailTheOneAroundIt) {
   });
 }
 
+// The domain of the daemons is made once, though all of them ask for it, and the scope is being
+// cancelled.
+TEST(Scope, S4_TheFirstDaemonsOfACancelledScopeComeOnSeveralWorkersAtOnce) {
+  in_fibers(
+      [] {
+        for (int i = 0; i < 200; ++i) {
+          std::atomic<int> daemons = 0;
+          EXPECT_TRUE(run_scope([&](scope& s) {
+            for (int k = 0; k < 8; ++k) {
+              EXPECT_TRUE(s.spawn([&, k] {
+                if (k == 0) s.cancel();
+                EXPECT_TRUE(s.spawn(
+                    [&] {
+                      while (yield_now()) continue;
+                      ++daemons;
+                    },
+                    {.daemon = true}));
+              }));
+            }
+          }));
+          EXPECT_EQ(daemons, 8);
+        }
+      },
+      4);
+}
+
+TEST(Scope, S4_WhatComesWhenTheDaemonsWereCancelledIsAwaitedAndItsDaemonsAreCancelled) {
+  in_fibers([] {
+    std::vector<int> order;
+    EXPECT_TRUE(run_scope([&](scope& s) {
+      EXPECT_TRUE(s.spawn(
+          [&] {
+            EXPECT_EQ(wait_long().error(), errc::cancelled);
+            EXPECT_TRUE(s.spawn([&] {
+              EXPECT_TRUE(perform(sleep_for(1ms)));  // It is no daemon.
+              order.push_back(1);
+              EXPECT_TRUE(s.spawn(
+                  [&] {
+                    EXPECT_EQ(wait_long().error(), errc::cancelled);
+                    order.push_back(2);
+                  },
+                  {.daemon = true}));
+            }));
+          },
+          {.daemon = true}));
+    }));
+    EXPECT_EQ(order, (std::vector{1, 2}));
+  });
+}
+
 TEST(Scope, S5_ASupervisingScopeLetsItsFibersFailAlone) {
   unhandled_failures unhandled;
   EXPECT_TRUE(run(
