@@ -113,6 +113,16 @@
   X(pinned_is_taken)             \
   X(half_batch_kept)             \
   X(concurrent_waits)            \
+  X(siblings_not_cancelled)      \
+  X(latest_failure_primary)      \
+  X(supervision_ignored)         \
+  X(stray_cancel_taken)          \
+  X(grace_without_deadline)      \
+  X(oldest_defer_first)          \
+  X(closed_scope_admits)         \
+  X(daemons_cancelled_first)     \
+  X(other_workers_not_told)      \
+  X(any_cancel_absorbed)         \
   X(stack_class_ignored)
 
 namespace bast::inline BAST_ABI::internal {

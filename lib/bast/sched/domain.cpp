@@ -131,7 +131,7 @@ void cancel_domain::registration::fired(real_record& record, const cancel_reason
   std::atomic_thread_fence(std::memory_order_seq_cst);  // I2
   // Acquire: pairs with the release in reserve().
   for (auto* at = d.others_.load(std::memory_order_acquire); at != nullptr; at = at->other) {
-    send(*at);
+    if (!BAST_MUTANT(other_workers_not_told)) send(*at);
   }
   send(d.home_);
 }
@@ -183,7 +183,7 @@ void cancel_domain::binding_link::fired(real_record& record, const cancel_reason
 
 bool cancel_domain::has_cancelled_itself() const noexcept {
   const auto why = token.reason();
-  return why && why->code != cancel_code::parent;
+  return why && (why->code != cancel_code::parent || BAST_MUTANT(any_cancel_absorbed));
 }
 
 // --- time ----------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ void fiber_scope::end_fibers() noexcept {
   bool daemons_are_cancelled = false;
   lock_.lock();
   while (!is_over(true)) {
-    if (is_over(false) && !daemons_are_cancelled) {
+    if ((is_over(false) || BAST_MUTANT(daemons_cancelled_first)) && !daemons_are_cancelled) {
       lock_.unlock();
       cancel_daemons();
       daemons_are_cancelled = true;
@@ -130,7 +130,7 @@ void fiber_scope::cancel_daemons() noexcept {
 
 void fiber_scope::refuse(const error& why) noexcept {
   lock_.lock();
-  if (!refusal_) refusal_ = why;
+  if (!refusal_ && !BAST_MUTANT(closed_scope_admits)) refusal_ = why;
   lock_.unlock();
 }
 

@@ -110,7 +110,7 @@ void scope_core::failed(fiber_record& ended) noexcept {
   if (const error* const returned = error_of(ended)) {
     why.why = *returned;
     if (*returned == errc::cancelled) {
-      if (ended.block.attachment->token.is_cancelled()) {
+      if (ended.block.attachment->token.is_cancelled() || BAST_MUTANT(stray_cancel_taken)) {
         // Relaxed: read after the end of all fibers.
         if (!ended.is_daemon) saw_cancelled_.store(true, std::memory_order_relaxed);
         return;
@@ -119,7 +119,7 @@ void scope_core::failed(fiber_record& ended) noexcept {
                  "a fiber ended as cancelled, and its scope was not"};
     }
   }
-  if (options_.supervise) return;
+  if (options_.supervise && !BAST_MUTANT(supervision_ignored)) return;
   ended.is_taken = true;
   add_failure(std::move(why));
 }
@@ -149,7 +149,7 @@ void scope_core::add_failure(failure&& why) noexcept {
   lock().lock();
   // Relaxed: under the lock.
   const bool is_first = !has_failed_.load(std::memory_order_relaxed);
-  if (is_first) {
+  if (is_first || BAST_MUTANT(latest_failure_primary)) {
     ::new (static_cast<void*>(room_)) failures{.primary = std::move(why)};
     // Release: pairs with the acquire in has_failed().
     has_failed_.store(true, std::memory_order_release);
@@ -157,7 +157,7 @@ void scope_core::add_failure(failure&& why) noexcept {
     failures_here().add(std::move(why));
   }
   lock().unlock();
-  if (!is_first) return;
+  if (!is_first || BAST_MUTANT(siblings_not_cancelled)) return;
   domain().cancels().cancel({.code = cancel_code::sibling_failed, .error = code});
   if (is_watched()) watchers().wake_all();
 }
@@ -192,6 +192,11 @@ result<std::uint64_t> scope_core::push(defer_node& newest) noexcept {
   const bool may = !is_final();
   if (may) {
     newest.number = ++defers_;
+    if (newest_ != nullptr && BAST_MUTANT(oldest_defer_first)) {
+      newest.older = std::exchange(newest_->older, &newest);
+      lock().unlock();
+      return newest.number;
+    }
     newest.older = newest_;
     newest_ = &newest;
   }
@@ -218,7 +223,8 @@ void scope_core::run_defers() noexcept {
     grace_->enter();
     if (options_.grace.count() == 0) {
       grace_->cancels().cancel({.code = cancel_code::grace_expired});
-    } else if (options_.grace != std::chrono::nanoseconds::max()) {
+    } else if (options_.grace != std::chrono::nanoseconds::max() &&
+               !BAST_MUTANT(grace_without_deadline)) {
       const auto now_ns = static_cast<std::int64_t>(home().events().now_ns());
       grace_->set_deadline(time_of(saturated_sum(now_ns, options_.grace.count())),
                            cancel_code::grace_expired);

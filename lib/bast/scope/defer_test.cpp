@@ -112,7 +112,7 @@ TEST(Defer, S7_WaitsFailAfterTheGrace) {
           [&](scope& s) {
             EXPECT_TRUE(s.defer([&] { ++ran; }));
             EXPECT_TRUE(s.defer([&]() -> result<void> {
-              const auto waited = wait_long();
+              const auto waited = wait_for_cancel();
               why = this_coro::cancellation().reason();
               return waited;
             }));

@@ -100,6 +100,38 @@ TEST(Scope, FaultAndIdleAreOps) {
   });
 }
 
+TEST(Scope, C18_ACancelEndsTheWaitsOfAllWorkers) {
+  for (const std::size_t workers : {2U, 4U}) {
+    for (int round = 0; round < 20; ++round) {
+      in_fibers(
+          [] {
+            constexpr int count = 20;
+            std::atomic<int> waiting = 0;
+            std::atomic<int> cancelled = 0;
+            std::atomic<bool> elsewhere = false;
+            EXPECT_TRUE(run_scope([&](scope& s) {
+              const std::size_t home = this_fiber::worker();
+              for (int i = 0; i < count; ++i) {
+                EXPECT_TRUE(s.spawn([&, home] {
+                  if (this_fiber::worker() != home) elsewhere = true;
+                  ++waiting;
+                  cancelled += wait_for_cancel() ? 0 : 1;
+                }));
+              }
+              // The others take some while this one does not let its worker go.
+              const auto until = std::chrono::steady_clock::now() + 1s;
+              while (!elsewhere && std::chrono::steady_clock::now() < until) continue;
+              yield_until([&] { return waiting == count; });
+              EXPECT_TRUE(s.cancel());
+            }));
+            EXPECT_TRUE(elsewhere);
+            EXPECT_EQ(cancelled, count);
+          },
+          workers);
+    }
+  }
+}
+
 TEST(Scope, C16_InACancelledScopeAFiberRunsToItsFirstCheckpoint) {
   in_fibers([] {
     const auto got = run_scope([](scope& s) {

@@ -99,7 +99,7 @@ TEST(Scope, S3_TheFirstFailureCancelsTheOthersAndIsThePrimary) {
           const auto got = run_scope([&](scope& s) {
             for (int i = 0; i < 5; ++i) {
               EXPECT_TRUE(s.spawn([&] {
-                const auto waited = wait_long();
+                const auto waited = wait_for_cancel();
                 cancelled += !waited && waited.error() == errc::cancelled ? 1 : 0;
               }));
             }
@@ -252,7 +252,7 @@ TEST(Scope, S4_DaemonsAreCancelledWhenNoOtherIsLeft) {
                 },
                 {.daemon = true}));
             EXPECT_TRUE(s.spawn([&] {
-              yield_until([&] { return served >= 2; });
+              yield_until([&] { return served >= 2 || ended; });
               EXPECT_FALSE(ended);
             }));
           });
