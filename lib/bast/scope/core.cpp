@@ -172,7 +172,7 @@ result<void> scope_core::reserve_defer() noexcept {
     return opened;
   }
   failure_lock_.lock();
-  if (grace_ == nullptr) grace_ = std::exchange(made, nullptr);
+  if (takes_defers_ && grace_ == nullptr) grace_ = std::exchange(made, nullptr);
   failure_lock_.unlock();
   if (made != nullptr) {
     made->close();
