@@ -39,8 +39,11 @@ result<void> scope_core::begin() noexcept {
     return fail(errc::closed, "run_scope", "the scope around it was closed");
   }
   report_ = options_.report;
-  if (report_ == nullptr && parent_ != nullptr && parent_->reports())
+  if (report_ != nullptr) {
+    *report_ = {};  // It may be that of an earlier scope.
+  } else if (parent_ != nullptr && parent_->reports()) {
     report_ = &report_here_.emplace();
+  }
   if (auto opened = open({.shielded = options_.shielded, .deadline = options_.deadline}); !opened) {
     return opened;
   }

@@ -233,6 +233,17 @@ TEST(Defer, MayBeForgotten) {
   });
 }
 
+TEST(Report, OfASecondScopeHasNothingOfTheFirst) {
+  in_fibers([] {
+    scope_report report;
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(run_scope([](scope&) { EXPECT_TRUE(run_scope([](scope&) {})); },
+                            {.report = &report}));
+      EXPECT_EQ(report.children.size(), 1U);
+    }
+  });
+}
+
 TEST(Report, HasATreeOfAllScopes) {
   for (const std::size_t workers : {1U, 2U}) {
     in_fibers(
