@@ -86,6 +86,8 @@ void fiber_scope::await_fibers(bool daemons_too) noexcept {
   waiter who(&home_);
   lock_.lock();
   if (is_over(daemons_too)) return lock_.unlock();
+  BAST_CHECK(!home_.is_forked(),
+             "a scope waits for its fibers in a forked child: leave the child by _exit or exec");
   armed_ = who.arm();
   awaiting_ = &who;
   awaits_daemons_ = daemons_too;
