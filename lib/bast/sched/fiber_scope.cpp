@@ -60,7 +60,8 @@ result<void> fiber_scope::admit(bool is_daemon) noexcept {
 void fiber_scope::left(bool is_daemon) noexcept {
   lock_.lock();
   --(is_daemon ? daemons_left_ : members_);
-  if (members_ == 0 && !is_daemon && is_watched()) [[unlikely]] {
+  // Relaxed: under the lock, which those that watch for this take.
+  if (members_ == 0 && !is_daemon && is_watched_.load(std::memory_order_relaxed)) [[unlikely]] {
     ++leaving_;
     lock_.unlock();
     watchers_.wake_all();

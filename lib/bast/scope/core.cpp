@@ -156,7 +156,7 @@ void scope_core::add_failure(failure&& why) noexcept {
   failure_lock_.unlock();
   if (!is_first) return;
   domain().cancels().cancel({.code = cancel_code::sibling_failed, .error = code});
-  if (is_watched()) watchers().wake_all();
+  if (is_watched_after_change()) watchers().wake_all();
 }
 
 // --- defers --------------------------------------------------------------------------------------
