@@ -66,7 +66,8 @@ waiter* fiber_scope::end_await() noexcept {
 void fiber_scope::left(bool is_daemon) noexcept {
   lock_.lock();
   --(is_daemon ? daemons_left_ : members_);
-  if (members_ == 0 && !is_daemon && is_watched()) [[unlikely]] {
+  // Relaxed: under the lock, which those that watch for this take.
+  if (members_ == 0 && !is_daemon && is_watched_.load(std::memory_order_relaxed)) [[unlikely]] {
     ++leaving_;
     lock_.unlock();
     watchers_.wake_all();
@@ -83,7 +84,8 @@ coro_block* fiber_scope::left_to_owner(const worker& here, bool is_daemon) noexc
   coro_block* owner = nullptr;
   lock_.lock();
   std::size_t& count = is_daemon ? daemons_left_ : members_;
-  if (count == 1 && !is_watched()) {
+  // Relaxed: as in left().
+  if (count == 1 && !is_watched_.load(std::memory_order_relaxed)) {
     count = 0;
     if (waiter* const woken = end_await()) {
       owner = woken->link().chosen;
@@ -109,6 +111,8 @@ void fiber_scope::end_fibers() noexcept {
       cancel_daemons();
       daemons_are_cancelled = true;
     } else {
+      BAST_CHECK(!home_.is_forked(),
+                 "a scope waits for its fibers in a forked child: leave it by _exit or exec");
       waiter who(&home_);
       armed_ = who.arm();
       awaiting_ = &who;

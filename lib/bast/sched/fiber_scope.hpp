@@ -62,11 +62,16 @@ class fiber_scope {
   std::size_t members() const noexcept;
   /// Woken when no member is left, and by the layer above.
   wait_queue& watchers() noexcept {
-    // Relaxed: ordered by the lock that left() takes.
+    // Relaxed: ordered by the lock that left() takes, or by the fences.
     is_watched_.store(true, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     return watchers_;
   }
-  bool is_watched() const noexcept { return is_watched_.load(std::memory_order_relaxed); }
+  /// After a change that watchers wait for: those that have not seen it are seen.
+  bool is_watched_after_change() const noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return is_watched_.load(std::memory_order_relaxed);
+  }
 
  private:
   /// The domain of daemons is there. Errors: no_memory.

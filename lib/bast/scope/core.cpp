@@ -50,8 +50,11 @@ result<void> scope_core::begin_beside() noexcept {
     return fail(errc::closed, "run_scope", "the scope around it was closed");
   }
   report_ = options_.report;
-  if (report_ == nullptr && parent_ != nullptr && parent_->reports())
+  if (report_ != nullptr) {
+    *report_ = {};  // It may be that of an earlier scope.
+  } else if (parent_ != nullptr && parent_->reports()) {
     report_ = &report_here_.emplace();
+  }
   if (auto opened = open({.shielded = options_.shielded, .deadline = options_.deadline}); !opened) {
     return opened;
   }
@@ -159,7 +162,7 @@ void scope_core::add_failure(failure&& why) noexcept {
   lock().unlock();
   if (!is_first || BAST_MUTANT(siblings_not_cancelled)) return;
   domain().cancels().cancel({.code = cancel_code::sibling_failed, .error = code});
-  if (is_watched()) watchers().wake_all();
+  if (is_watched_after_change()) watchers().wake_all();
 }
 
 // --- defers --------------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ result<void> scope_core::reserve_defer() noexcept {
     return opened;
   }
   lock().lock();
-  if (grace_ == nullptr) grace_ = std::exchange(made, nullptr);
+  if (!is_final() && grace_ == nullptr) grace_ = std::exchange(made, nullptr);
   lock().unlock();
   if (made != nullptr) {
     made->close();

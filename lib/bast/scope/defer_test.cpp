@@ -35,6 +35,63 @@ TEST(Defer, S6_RunsAfterAllFibersTheLatestFirst) {
   }
 }
 
+#if BAST_EXCEPTIONS
+TEST(Defer, WhatACopyThrowsLeavesNothing) {
+  struct not_copied {
+    not_copied() = default;
+    not_copied(const not_copied& /*other*/) { throw std::runtime_error("not copied"); }
+    not_copied(not_copied&&) noexcept = default;
+    void operator()() const { ADD_FAILURE(); }
+  };
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& s) {
+      const not_copied kept;
+      EXPECT_THROW((void)s.defer(kept), std::runtime_error);  // LeakSanitizer looks.
+    }));
+  });
+}
+#endif
+
+// The scope begins to finalize while a fiber outside it registers a defer.
+TEST(Defer, S2_OneThatComesTooLateLeavesItsFunctionUnchanged) {
+  class slow {
+   public:
+    explicit slow(bool& moves) noexcept : moves_(&moves) {}
+    slow(slow&& other) noexcept : moves_(other.moves_) {
+      other.is_there_ = false;
+      if (!std::exchange(*moves_, true)) let_others_run();
+    }
+    slow& operator=(slow&&) = delete;
+    slow(const slow&) = delete;
+    slow& operator=(const slow&) = delete;
+    ~slow() = default;
+    void operator()() const { ADD_FAILURE(); }
+    bool is_there() const { return is_there_; }
+
+   private:
+    bool is_there_ = true;
+    bool* moves_;
+  };
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& outer) {
+      bool moves = false;
+      EXPECT_TRUE(run_scope([&](scope& s) {
+        auto guest = outer
+                         .spawn([&] {
+                           slow late(moves);
+                           const auto refused = s.defer(std::move(late));
+                           EXPECT_EQ(refused.error(), errc::closed);
+                           // NOLINTNEXTLINE(bugprone-use-after-move): that is the promise
+                           EXPECT_TRUE(late.is_there());
+                         })
+                         .value();
+        EXPECT_TRUE(s.defer([mine = std::move(guest)]() mutable { EXPECT_TRUE(mine.join()); }));
+        yield_until([&] { return moves; });
+      }));
+    }));
+  });
+}
+
 TEST(Defer, S6_IsToldHowTheScopeEnds) {
   in_fibers([] {
     std::vector<scope_status> told;
@@ -175,6 +232,17 @@ TEST(Defer, MayBeForgotten) {
     }));
     EXPECT_EQ(order, std::vector{2});
     EXPECT_EQ(lives, 0);
+  });
+}
+
+TEST(Report, OfASecondScopeHasNothingOfTheFirst) {
+  in_fibers([] {
+    scope_report report;
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(
+          run_scope([](scope&) { EXPECT_TRUE(run_scope([](scope&) {})); }, {.report = &report}));
+      EXPECT_EQ(report.children.size(), 1U);
+    }
   });
 }
 

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Scopes: who may do what, and when.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
 #include "bast/scope/scope_test.hpp"
 
 namespace bast::test {
@@ -192,6 +197,22 @@ TEST(Scope, WhereNoScopeCanBe) {
     });
     EXPECT_TRUE(inside.value().resume().finished());
   });
+}
+
+TEST(Scope, IO15_AScopeThatWouldWaitInAForkedChildEndsTheProcess) {
+  if (BAST_WITH_TSAN) GTEST_SKIP() << "TSan follows neither threads nor fibers across fork";
+  EXPECT_DEATH(in_fibers([] {
+                 (void)run_scope([](scope& s) {
+                   EXPECT_TRUE(s.spawn([] { return perform(sleep_for(1ms)); }));
+                   const pid_t child = ::fork();
+                   if (child == 0) return;
+                   int status = 0;
+                   EXPECT_EQ(::waitpid(child, &status, 0), child);
+                   if (WIFSIGNALED(status)) ::raise(WTERMSIG(status));
+                   ::_exit(0);
+                 });
+               }),
+               "a scope waits for its fibers in a forked child");
 }
 
 TEST(Scope, AThousandScopesAndAMillionFibersLeaveNothing) {

@@ -11,7 +11,9 @@
 // The first fiber that fails cancels the others, and what it failed with is what run_scope returns.
 #pragma once
 
+#include <cstddef>
 #include <expected>
+#include <memory>
 #include <source_location>
 #include <type_traits>
 #include <utility>
@@ -106,22 +108,28 @@ class scope {
   /// Calls `function()`, or `function(const scope_end&)`, when all fibers of the scope have ended,
   /// on its owner, however the scope ends; the latest registered first (S-6). It may wait, shielded
   /// from the scope's cancellation, up to scope_options::grace (S-7). If it returns an error or
-  /// throws, the scope has failed. Allocates. Errors: no_memory; closed (the scope is finalizing):
-  /// the function is unchanged.
+  /// throws, the scope has failed. Copies or moves the function in; throws what the copy throws.
+  /// Allocates. Errors: no_memory; closed (the scope is finalizing): the function is unchanged.
   template <class F>
   [[nodiscard]] result<deferred> defer(F&& function) {
     using node = internal::defer_of<std::decay_t<F>>;
     static_assert(std::is_nothrow_move_constructible_v<std::decay_t<F>>,
                   "a defer's function is moved, and must not throw then");
+    static_assert(alignof(node) <= alignof(std::max_align_t),
+                  "a defer's function has an alignment that the heap does not give");
     if (auto ready = core_->reserve_defer(); !ready) return std::unexpected(ready.error());
-    void* const place = os::allocate(sizeof(node));
+    constexpr auto give_back = [](void* unused) noexcept { os::deallocate(unused); };
+    std::unique_ptr<void, decltype(give_back)> place(os::allocate(sizeof(node)), give_back);
     if (place == nullptr) return fail(errc::no_memory, "defer", "no memory for the defer");
     std::decay_t<F> taken(std::forward<F>(function));
-    auto* const made = ::new (place) node(std::move(taken));
+    auto* const made = ::new (place.release()) node(std::move(taken));
     const auto number = core_->push(*made);
     if (number) return deferred(*core_, *number);
-    if constexpr (std::is_assignable_v<F&&, std::decay_t<F>&&>)
-      function = std::move(made->function_);
+    if constexpr (std::is_same_v<F,
+                                 std::decay_t<F>>) {  // It was moved; a lambda is not assignable.
+      std::destroy_at(&function);
+      std::construct_at(&function, std::move(made->function_));
+    }
     made->free(*made);
     return std::unexpected(number.error());
   }
