@@ -52,19 +52,12 @@ void cancel_domain::close() noexcept {
   if (binding_link_) binding_link_->end();
   registration_.end();
   if (wheel::armed(timer_)) where_.events().disarm(timer_);
-  // Relaxed: all that were announced belong to fibers that have ended before.
-  for (domain_fibers* at = others_.load(std::memory_order_relaxed); at != nullptr;) {
+  for (domain_fibers* at = others_.first(); at != nullptr;) {
     domain_fibers& list = *at;
     at = at->other;
-    // Acquire and release: pairs with the exchange in handle().
-    const auto was =
-        list.sent.exchange(domain_fibers::message::disowned, std::memory_order_acq_rel);
-    if (was != domain_fibers::message::sent) os::destroy(&list);
+    if (list.message.disown()) os::destroy(&list);
   }
-  // Relaxed: registration_ has ended.
-  if (home_.sent.load(std::memory_order_relaxed) == domain_fibers::message::sent) {
-    where_.take_messages();
-  }
+  if (home_.message.is_on_its_way()) where_.take_messages();
   token = {};
   source_.reset();
 }
@@ -95,8 +88,7 @@ void cancel_domain::leave() noexcept {
 
 domain_fibers* cancel_domain::find(const worker& w) noexcept {
   if (&where_ == &w) return &home_;
-  // Acquire: pairs with the release in reserve(). What this worker has announced is there.
-  domain_fibers* at = others_.load(std::memory_order_acquire);
+  domain_fibers* at = others_.first();
   while (at != nullptr && at->where != &w) at = at->other;
   return at;
 }
@@ -114,12 +106,7 @@ bool cancel_domain::reserve(worker& w) noexcept {
   auto* const made = made_below ? os::make<domain_fibers>(&w) : nullptr;
   if (made == nullptr) return false;
   made->branch.emplace(std::move(*made_below));
-  made->other = others_.load(std::memory_order_relaxed);
-  // Release: pairs with the acquire in find() and fired().
-  while (!others_.compare_exchange_weak(made->other, made, std::memory_order_release,
-                                        std::memory_order_relaxed)) {
-  }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  others_.announce(*made);
   return true;
 }
 
@@ -128,9 +115,7 @@ bool cancel_domain::reserve(worker& w) noexcept {
 void cancel_domain::registration::fired(real_record& record, const cancel_reason&) noexcept {
   cancel_domain& d =
       static_cast<registration&>(reinterpret_cast<cancel_registration&>(record)).domain;
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // I2
-  // Acquire: pairs with the release in reserve().
-  for (auto* at = d.others_.load(std::memory_order_acquire); at != nullptr; at = at->other) {
+  for (auto* at = d.others_.first_after_mark(); at != nullptr; at = at->other) {
     if (!BAST_MUTANT(other_workers_not_told)) send(*at);
   }
   send(d.home_);
@@ -141,8 +126,7 @@ void cancel_domain::send(domain_fibers& to) noexcept {
   // C-18. The message follows all the same: the caller may be a guard of a perform that waits
   // afterwards.
   if (this_worker == &w) end_waits(to.newest, w);
-  // Relaxed: read by close() after the registration has ended, or else published by the push.
-  to.sent.store(domain_fibers::message::sent, std::memory_order_relaxed);
+  to.message.send();
   w.send(to);
 }
 
@@ -168,9 +152,7 @@ void cancel_domain::end_waits(fiber_record* newest, worker& of) noexcept {
 
 void cancel_domain::handle(domain_fibers& sent, worker& here) noexcept {
   end_waits(sent.newest, here);
-  // Acquire and release: pairs with the exchange in close().
-  const auto was = sent.sent.exchange(domain_fibers::message::handled, std::memory_order_acq_rel);
-  if (was == domain_fibers::message::disowned) os::destroy(&sent);
+  if (sent.message.handle()) os::destroy(&sent);
 }
 
 void cancel_domain::binding_link::fired(real_record& record, const cancel_reason& why) noexcept {

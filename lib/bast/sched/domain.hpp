@@ -11,19 +11,19 @@
 //   I1  A fiber is in one list: that of the innermost domain that it is in, on its worker. Only its
 //       worker changes the list.
 //   I2  A worker announces its list to the domain before it starts the first fiber in it. Who
-//       cancels marks the node before it reads the announced lists. There is a fence between both
-//       steps of both, so a fiber is found, or finds the mark at its first checkpoint.
+//       cancels marks the node before it reads the announced lists (announced.hpp). So a fiber is
+//       found, or finds the mark at its first checkpoint.
 //   I3  A domain fires once, so each list is sent once. The domain's end does not wait for a worker
 //       that has not looked yet: the message is then the worker's, and it frees the list.
 #pragma once
 
-#include <atomic>
 #include <bast/config.hpp>
 #include <cstdint>
 #include <optional>
 
 #include "bast/cancel.hpp"
 #include "bast/io.hpp"
+#include "bast/sched/announced.hpp"
 
 namespace bast::inline BAST_ABI::internal {
 
@@ -38,8 +38,6 @@ struct domain_attachment : coro_attachment {
 
 /// The fibers of a domain on one worker.
 struct domain_fibers {
-  enum class message : std::uint8_t { none, sent, handled, disowned };
-
   explicit domain_fibers(worker* on) noexcept : where(on) {}
   worker* where;
   /// Below the domain's source: domains that are opened by these fibers are children of this one,
@@ -48,7 +46,7 @@ struct domain_fibers {
   fiber_record* newest = nullptr;
   domain_fibers* other = nullptr;  // of the same domain, on another worker
   domain_fibers* next = nullptr;   // in the worker's inbox
-  std::atomic<message> sent{message::none};
+  basic_list_message<os::real_atomics> message;
 };
 
 class cancel_domain : public domain_attachment {
@@ -119,7 +117,7 @@ class cancel_domain : public domain_attachment {
 
   worker& where_;  // its home
   std::optional<cancel_source> source_;
-  std::atomic<domain_fibers*> others_{nullptr};
+  basic_announced_lists<os::real_atomics, domain_fibers> others_;
   registration registration_;
   std::optional<binding_link> binding_link_;
   deadline_timer timer_;
