@@ -115,6 +115,7 @@ bool cancel_domain::reserve(worker& w) noexcept {
 void cancel_domain::registration::fired(real_record& record, const cancel_reason&) noexcept {
   cancel_domain& d =
       static_cast<registration&>(reinterpret_cast<cancel_registration&>(record)).domain;
+  if (d.where_.is_forked()) return;  // IO-15
   for (auto* at = d.others_.first_after_mark(); at != nullptr; at = at->other) {
     if (!BAST_MUTANT(other_workers_not_told)) send(*at);
   }

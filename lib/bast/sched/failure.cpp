@@ -36,6 +36,11 @@ std::string failure::message() const {
   return std::string(line.view());
 }
 
+error failures::as_error() const noexcept {
+  return primary.why.value_or(
+      error{errc::failed_scope, "run_scope", "an exception ended the scope"});
+}
+
 void failures::add(failure&& later) noexcept {
   if (suppressed_count < kept_max) {
     suppressed[suppressed_count++] = std::move(later);

@@ -27,6 +27,9 @@ struct fiber_code {
   using stored = std::conditional_t<std::is_void_v<value>, char, value>;
   static_assert(std::is_void_v<value> || std::is_object_v<value>,
                 "a fiber returns a value, not a reference");
+  static_assert(!holds_failures<value>,
+                "a failure would be lost: return bast::result<T>, to which that of run_scope "
+                "converts");
   static constexpr bool is_outside = !fits_record<F> || !fits_record<stored>;
   /// Of the block for both, 0 if the record has room.
   static constexpr std::size_t outside_bytes = !is_outside                  ? 0

@@ -88,41 +88,29 @@ class guest_pass {
   bool is_guest_;
 };
 
-}  // namespace internal
-
-/// Runs `main` in the first fiber of a new runtime, and returns when every fiber has ended; main's
-/// return alone cancels none (S-4). Main and the fibers that it spawns on its worker run on the
-/// calling thread. Returns what main returns. A failure of main (an exception, or an error that it
-/// returned) cancels the runtime, and is the primary of what is returned; untaken failures of other
-/// fibers after it are the suppressed ones. Others that no joiner takes go to
-/// run_options::unhandled. Blocks the thread; a process may have several runtimes, on several
-/// threads. If the caller is governed by a cancel_binding and `stop` is the default, that token
-/// stops the runtime. Allocates.
-///
-/// Errors, as the primary: bad_state (in a coroutine, or on a worker); `invalid`, naming the
-/// option; `limit` (threads, descriptors); no_memory.
 template <class F>
-[[nodiscard]] std::expected<internal::fiber_value<std::decay_t<F>>, failures> run(
-    F&& main, const run_options& options = {},
-    const std::source_location& where = std::source_location::current()) {
-  using value = internal::fiber_value<std::decay_t<F>>;
-  auto session = internal::run_session::create(options);
-  if (!session) return std::unexpected(internal::only(session.error()));
-  fiber<value> handle;
-  if (auto spawned = internal::spawn_main(*session, std::forward<F>(main), site_key::at(where))) {
+using main_value = typename of_main<std::invoke_result_t<std::decay_t<F>&>>::type;
+
+template <class Value, class F>
+[[nodiscard]] std::expected<Value, failures> run_main(F&& main, const run_options& options,
+                                                      const std::source_location& where) {
+  auto session = run_session::create(options);
+  if (!session) return std::unexpected(only(session.error()));
+  fiber<Value> handle;
+  if (auto spawned = spawn_main(*session, std::forward<F>(main), site_key::at(where))) {
     handle = std::move(*spawned);
   } else {
-    return std::unexpected(internal::only(spawned.error()));
+    return std::unexpected(only(spawned.error()));
   }
   session->finish();
 #if BAST_EXCEPTIONS
   try {
 #endif
-    result<value> outcome = internal::take_outcome<value>(*internal::fiber_access::release(handle));
+    result<Value> outcome = take_outcome<Value>(*fiber_access::release(handle));
     if (!outcome) {
       return std::unexpected(session->failures_of(outcome.error()));
     }
-    if constexpr (std::is_void_v<value>) {
+    if constexpr (std::is_void_v<Value>) {
       return {};
     } else {
       return std::move(*outcome);
@@ -132,6 +120,51 @@ template <class F>
     return std::unexpected(session->failures_of(std::current_exception()));
   }
 #endif
+}
+
+}  // namespace internal
+
+/// Runs `main` in the first fiber of a new runtime, and returns when every fiber has ended; main's
+/// return alone cancels none (S-4). Main and the fibers that it spawns on its worker run on the
+/// calling thread. Returns what main returns. A failure of main (an exception, or an error that it
+/// returned) cancels the runtime, and is the primary of what is returned; untaken failures of other
+/// fibers after it are the suppressed ones. Others that no joiner takes go to
+/// run_options::unhandled. A main that returns the outcome of run_scope makes its failures those of
+/// the run. Blocks the thread; a process may have several runtimes, on several
+/// threads. If the caller is governed by a cancel_binding and `stop` is the default, that token
+/// stops the runtime. Allocates.
+///
+/// Errors, as the primary: bad_state (in a coroutine, or on a worker); `invalid`, naming the
+/// option; `limit` (threads, descriptors); no_memory.
+template <class F>
+[[nodiscard]] std::expected<internal::main_value<F>, failures> run(
+    F&& main, const run_options& options = {},
+    const std::source_location& where = std::source_location::current()) {
+  using value = internal::main_value<F>;
+  if constexpr (internal::holds_failures<std::invoke_result_t<std::decay_t<F>&>>) {
+    // A program that is one scope: its aggregate, with what has failed after it.
+    std::optional<failures> ended;
+    auto all = run(
+        [&ended, function = std::decay_t<F>(std::forward<F>(main))]() mutable -> result<value> {
+          auto outcome = function();
+          if (!outcome)
+            return std::unexpected(ended.emplace(std::move(outcome.error())).as_error());
+          if constexpr (std::is_void_v<value>) {
+            return {};
+          } else {
+            return std::move(*outcome);
+          }
+        },
+        options, where);
+    if (all || !ended) return all;
+    for (std::size_t i = 0; i < all.error().suppressed_count; ++i) {
+      ended->add(std::move(all.error().suppressed[i]));
+    }
+    ended->dropped += all.error().dropped;
+    return std::unexpected(std::move(*ended));
+  } else {
+    return internal::run_main<value>(std::forward<F>(main), options, where);
+  }
 }
 
 /// A runtime, seen from outside it. Copyable, and may outlive it: then everything fails with

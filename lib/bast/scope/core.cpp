@@ -46,7 +46,7 @@ result<void> scope_core::begin_beside() noexcept {
     return fail(errc::invalid, "run_scope", "scope_options::grace is negative");
   }
   parent_ = static_cast<scope_core*>(scope_here());
-  if (parent_ != nullptr && parent_->is_closed()) {
+  if (parent_ != nullptr && parent_->is_closed_to_scopes()) {
     return fail(errc::closed, "run_scope", "the scope around it was closed");
   }
   report_ = options_.report;
@@ -95,6 +95,15 @@ scope_failure scope_core::take_failure() noexcept {
 result<void> scope_core::check_owner(static_string operation) const noexcept {
   if (this_worker == &home() && this_worker->running() == &owner()) return {};
   return fail(errc::wrong_thread, operation, "only the fiber that opened the scope may do this");
+}
+
+// Its defers may open scopes, which end before they do.
+bool scope_core::is_closed_to_scopes() const noexcept {
+  if (!is_closed()) return false;
+  lock().lock();
+  const bool takes_none = !is_final();
+  lock().unlock();
+  return takes_none;
 }
 
 void scope_core::close_to(const error& why) noexcept {
@@ -328,11 +337,6 @@ const char* name_of(scope_status status) noexcept {
     case scope_status::cancelled: return "cancelled";
   }
   return "unknown";
-}
-
-error scope_failure::as_error() const noexcept {
-  return primary.why.value_or(
-      error{errc::failed_scope, "run_scope", "an exception ended the scope"});
 }
 
 namespace {

@@ -82,6 +82,7 @@ class scope_core final : public fiber_scope {
   /// Errors: wrong_thread.
   [[nodiscard]] result<void> check_owner(static_string operation) const noexcept;
   void close_to(const error& why) noexcept;
+  bool is_closed_to_scopes() const noexcept;
   bool is_closed() const noexcept {
     // Relaxed: one that opens within it at that moment may do so.
     return is_closed_.load(std::memory_order_relaxed);

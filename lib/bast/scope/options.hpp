@@ -29,9 +29,6 @@ struct scope_failure : failures {
   /// (C-15).
   bool absorbed = false;
 
-  /// The error of the primary: to return it where a result is expected. For an exception,
-  /// errc::failed_scope.
-  [[nodiscard]] error as_error() const noexcept;
 #if BAST_EXCEPTIONS
   /// Throws the exception of the primary, if it is one.
   void rethrow() const {

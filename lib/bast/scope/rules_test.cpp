@@ -182,6 +182,61 @@ TEST(Scope, PerformUnderItsPolicy) {
   });
 }
 
+TEST(Scope, X7_OfAProgramThatIsOneScopeTheAggregateIsThatOfRun) {
+  const auto failed = run(
+      [] {
+        return run_scope([](scope& s) -> result<int> {
+          auto late = s.spawn([] {
+                         (void)wait_long();
+                         return broken("second");
+                       }).value();
+          EXPECT_TRUE(s.spawn([] { return broken("first"); }));
+          shield([&] { EXPECT_FALSE(late.join()); });
+          return 1;
+        });
+      },
+      {.workers = 1});
+  EXPECT_EQ(messages_of(failed.error()),
+            (messages{"fiber (unnamed): test: invalid argument: first",
+                      "fiber (unnamed): test: invalid argument: second"}));
+  const auto good = run([] { return run_scope([](scope&) { return 5; }); }, {.workers = 1});
+  EXPECT_EQ(good.value(), 5);
+  const auto nothing = run([] { return run_scope([](scope&) {}); }, {.workers = 1});
+  EXPECT_TRUE(nothing);
+}
+
+TEST(Scope, ItsFailureIsAnErrorWhereAResultIsReturned) {
+  in_fibers([] {
+    const auto outer = run_scope([](scope& s) {
+      EXPECT_TRUE(s.spawn(
+          []() -> result<void> { return run_scope([](scope&) { return broken("inside"); }); }));
+    });
+    EXPECT_EQ(messages_of(outer.error()),
+              messages{"fiber (unnamed): test: invalid argument: inside"});
+  });
+}
+
+TEST(Scope, S2_TheDefersOfAClosedScopeMayOpenScopes) {
+  in_fibers([] {
+    bool opened = false;
+    EXPECT_TRUE(run_scope([&](scope& s) {
+      EXPECT_TRUE(s.defer([&] { opened = run_scope([](scope&) {}).has_value(); }));
+      EXPECT_TRUE(s.close());
+    }));
+    EXPECT_TRUE(opened);
+  });
+}
+
+TEST(Scope, C15_ItsOwnCancelIsItsOwnWhateverItsCode) {
+  in_fibers([] {
+    const auto got = run_scope([](scope& s) {
+      EXPECT_TRUE(s.cancel({.code = cancel_code::parent}));
+      return this_coro::checkpoint();
+    });
+    EXPECT_TRUE(got.error().absorbed);
+  });
+}
+
 TEST(Scope, WhereNoScopeCanBe) {
   const auto elsewhere = run_scope([](scope&) { ADD_FAILURE(); });
   EXPECT_EQ(elsewhere.error().primary.why, errc::not_in_fiber);

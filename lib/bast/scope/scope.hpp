@@ -136,7 +136,9 @@ class scope {
 
   /// Cancels its fibers and its body, and the scopes below it. Any thread. As
   /// cancel_source::cancel: C-2, C-4, C-18.
-  bool cancel(const cancel_reason& why = {}) const noexcept {
+  bool cancel(cancel_reason why = {}) const noexcept {
+    // That code is for what comes from outside (C-15).
+    if (why.code == cancel_code::parent) why.code = cancel_code::requested;
     return core_->fibers().cancels().cancel(why);
   }
   /// No further spawn, and no further scope within it: they fail with `closed` and this text.
@@ -227,6 +229,9 @@ template <class F>
     F&& body, const scope_options& options = {}) {
   using value = internal::scope_value<F>;
   using returned = std::invoke_result_t<F&, scope&>;
+  static_assert(!internal::holds_failures<returned>,
+                "a failure would be lost: return bast::result<T>, to which that of run_scope "
+                "converts");
   if (auto may = internal::scope_core::check("run_scope"); !may) {
     return std::unexpected(internal::not_opened(may.error(), options.name));
   }
