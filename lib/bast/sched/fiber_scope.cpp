@@ -35,14 +35,17 @@ result<void> fiber_scope::admit(bool is_daemon) noexcept {
     }
   }
   std::optional<error> refused;
+  bool is_late = false;
   lock_.lock();
   if (refusal_) {
     refused = refusal_;
   } else {
     ++(is_daemon ? daemons_left_ : members_);
+    is_late = is_daemon && are_daemons_cancelled_;
   }
   lock_.unlock();
   if (refused) return std::unexpected(*refused);
+  if (is_late) cancel_daemons();  // Their domain may be newer than that.
   return {};
 }
 
@@ -71,18 +74,26 @@ void fiber_scope::look_at(fiber_record& ended) noexcept {
   failed(ended);
 }
 
+// Between the end of the last one and this fiber's turn, a daemon may spawn another (S-4).
 void fiber_scope::await_fibers(bool daemons_too) noexcept {
-  waiter who(&home_);
-  lock_.lock();
-  if (is_over(daemons_too)) return lock_.unlock();
-  armed_ = who.arm();
-  awaiting_ = &who;
-  awaits_daemons_ = daemons_too;
-  lock_.unlock();
-  (void)who.wait();
+  while (true) {
+    waiter who(&home_);
+    lock_.lock();
+    if (is_over(daemons_too)) return lock_.unlock();
+    armed_ = who.arm();
+    awaiting_ = &who;
+    awaits_daemons_ = daemons_too;
+    lock_.unlock();
+    (void)who.wait();
+  }
 }
 
+// Whoever makes their domain later finds the flag; or this finds the domain, which admit() makes
+// before it takes the lock.
 void fiber_scope::cancel_daemons() noexcept {
+  lock_.lock();
+  are_daemons_cancelled_ = true;
+  lock_.unlock();
   // Acquire: pairs with the release in admit().
   cancel_domain* const made = daemons_.load(std::memory_order_acquire);
   if (made == nullptr) return;

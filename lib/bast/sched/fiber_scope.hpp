@@ -43,6 +43,7 @@ class fiber_scope {
   [[nodiscard]] result<void> open(const cancel_source_options& options) noexcept;
   /// Of the owner: waits until no fiber is left, daemons or not. Is not cancelled.
   void await_fibers(bool daemons_too) noexcept;
+  /// Also those that come later.
   void cancel_daemons() noexcept;
   /// No fiber comes any more: admit() fails with this. The first one counts.
   void refuse(const error& why) noexcept;
@@ -78,6 +79,7 @@ class fiber_scope {
   std::size_t leaving_ = 0;
   waiter* awaiting_ = nullptr;  // the owner
   std::uint64_t armed_ = 0;
+  bool are_daemons_cancelled_ = false;
   std::optional<error> refusal_;
   cancel_domain domain_;
   std::atomic<cancel_domain*> daemons_{nullptr};  // made for the first one

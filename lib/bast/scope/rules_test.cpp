@@ -110,6 +110,33 @@ TEST(Scope, C14_ItsFibersAreGovernedByItNotByWhoSpawnsThem) {
   });
 }
 
+// The daemon runs after the end of the last other fiber, and before the owner that this has woken.
+TEST(Scope, S4_WhatADaemonSpawnsInTimeEndsBeforeTheDaemonsAreCancelled) {
+  in_fibers([] {
+    wait_queue changed;
+    bool is_last = false;
+    bool ended = false;
+    EXPECT_TRUE(run_scope([&](scope& s) {
+      EXPECT_TRUE(s.spawn(
+          [&] {
+            EXPECT_TRUE(perform(retry_on(changed, [&]() noexcept { return is_last; })));
+            EXPECT_TRUE(spawn([&] {
+              EXPECT_TRUE(yield_now());
+              EXPECT_TRUE(yield_now());
+              ended = true;
+            }));
+            EXPECT_EQ(wait_long().error(), errc::cancelled);
+            EXPECT_TRUE(ended);
+          },
+          {.daemon = true}));
+      EXPECT_TRUE(s.spawn([&] {
+        EXPECT_TRUE(yield_now());
+        changed.wake_all([&]() noexcept { is_last = true; });
+      }));
+    }));
+  });
+}
+
 TEST(Scope, PerformUnderItsPolicy) {
   in_fibers([] {
     EXPECT_TRUE(run_scope([](scope& outer) {
