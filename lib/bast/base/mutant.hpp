@@ -113,7 +113,8 @@
   X(pinned_is_taken)             \
   X(half_batch_kept)             \
   X(concurrent_waits)            \
-  X(stack_class_ignored)
+  X(stack_class_ignored)         \
+  X(owner_looks_once)
 
 namespace bast::inline BAST_ABI::internal {
 

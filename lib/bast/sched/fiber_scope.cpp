@@ -85,6 +85,7 @@ void fiber_scope::await_fibers(bool daemons_too) noexcept {
     awaits_daemons_ = daemons_too;
     lock_.unlock();
     (void)who.wait();
+    if (BAST_MUTANT(owner_looks_once)) return;
   }
 }
 
