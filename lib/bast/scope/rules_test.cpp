@@ -30,6 +30,17 @@ TEST(Scope, S2_CloseRefusesFibersAndScopesAndCancelsNothing) {
   });
 }
 
+TEST(Scope, S2_AClosedScopeRefusesBatchesAndConcurrents) {
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& s) {
+      EXPECT_TRUE(s.close("full"));
+      EXPECT_EQ(concurrent([] { ADD_FAILURE(); }).error().message(), "spawn: closed: full");
+      EXPECT_EQ(spawn_batch(2, [](std::size_t) { ADD_FAILURE(); }).error(), errc::closed);
+      EXPECT_EQ(s.size(), 0U);
+    }));
+  });
+}
+
 TEST(Scope, S9_OnlyItsOwnerJoinsIt) {
   in_fibers([] {
     EXPECT_TRUE(run_scope([](scope& s) {
