@@ -22,8 +22,8 @@ using namespace bast;
 namespace files = std::filesystem;
 
 constexpr const char* help = R"(usage: bast_replay [OPTION] TARGET PATH...
-TARGET is pool, growth, cancel_order, process_driver, command_argv_env, timers, choice, sched, combined
-or canary.
+TARGET is pool, growth, cancel_order, process_driver, command_argv_env, timers, choice, sched,
+scope, combined or canary.
 PATH is a program, as bytes or as text (*.ops), or a directory.
 
   (no option)       run each program once; exit 1 if one complains

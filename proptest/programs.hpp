@@ -25,6 +25,7 @@
 #include "model/process_language.hpp"
 #include "model/program.hpp"
 #include "model/sched_language.hpp"
+#include "model/scope_language.hpp"
 #include "model/timers_language.hpp"
 
 namespace bast::model {
@@ -45,6 +46,7 @@ using calm_process_program = random_program<process_language, process_faults>;
 using any_timers_program = random_program<timers_language>;
 using any_choice_program = random_program<choice_language>;
 using any_sched_program = random_program<sched_language>;
+using any_scope_program = random_program<scope_language>;
 /// Nothing is started: the resulting execve is compared.
 using any_command_program = random_program<command_language, mask_of(command_op::start)>;
 using calm_command_program =

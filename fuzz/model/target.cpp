@@ -14,6 +14,7 @@
 #include "model/pool_language.hpp"
 #include "model/process_language.hpp"
 #include "model/sched_language.hpp"
+#include "model/scope_language.hpp"
 #include "model/timers_language.hpp"
 
 namespace bast::model {
@@ -27,6 +28,7 @@ const target all[] = {
     {.name = "process_driver", .words = process_language, .run = run_process_driver},
     {.name = "command_argv_env", .words = command_language, .run = run_command_argv_env},
     {.name = "sched", .words = sched_language, .run = run_sched},
+    {.name = "scope", .words = scope_language, .run = run_scope_program},
     {.name = "timers", .words = timers_language, .run = run_timers},
     {.name = "choice", .words = choice_language, .run = run_choice},
     {.name = "combined", .words = combined_language, .run = run_combined},

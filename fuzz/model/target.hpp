@@ -45,6 +45,8 @@ run_result run_cancel_order(const program& p, const run_settings& how);
 run_result run_command_argv_env(const program& p, const run_settings& how);
 run_result run_choice(const program& p, const run_settings& how);
 run_result run_sched(const program& p, const run_settings& how);
+/// Not run_scope, which is the library's.
+run_result run_scope_program(const program& p, const run_settings& how);
 run_result run_timers(const program& p, const run_settings& how);
 run_result run_combined(const program& p, const run_settings& how);
 /// The same as run_pool with canary_law.

@@ -18,7 +18,7 @@ case "$SANITIZER" in
 esac
 
 # command_argv_env is left out: it starts a program of ours, which the farm's machines do not have.
-programs=(pool growth cancel_order process_driver timers choice sched combined)
+programs=(pool growth cancel_order process_driver timers choice sched scope combined)
 files=(registry core perf_ring elf_frames su_ci recording budget draw)
 targets=("${programs[@]}" "${files[@]}")
 

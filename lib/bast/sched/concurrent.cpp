@@ -6,9 +6,9 @@
 namespace bast::inline BAST_ABI::internal {
 namespace {
 
-// The reason in the words of whatever found it.
+// The reason in the words of whatever found it. A scope that is closed refuses every fiber: S-2.
 std::unexpected<error> unavailable(const error& why) noexcept {
-  if (why == errc::forked) return std::unexpected(why);
+  if (why == errc::forked || why == errc::closed) return std::unexpected(why);
   return fail(errc::concurrency_unavailable, "concurrent", static_string::promise(why.detail()),
               why.value().value_or(error::no_value));
 }

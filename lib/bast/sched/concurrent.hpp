@@ -54,7 +54,8 @@ class bound_fiber {
 /// and those before it wait or yield, whether or not other fibers end. So it is of the caller's
 /// worker, as with spawn_options::pinned. If it fails, the argument is unchanged. Errors:
 /// concurrency_unavailable (no stack is left of stacks_max, no memory, or the thread
-/// runs no fibers); forked; `invalid` (spawn_options::pool is set; no stack class has that name).
+/// runs no fibers); closed (the scope); forked; `invalid` (spawn_options::pool is set; no stack
+/// class has that name).
 template <class F>
 [[nodiscard]] result<fiber<internal::fiber_value<std::decay_t<F>>>> concurrent(
     F&& function, const spawn_options& options = {},

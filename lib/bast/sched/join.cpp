@@ -20,7 +20,7 @@ void give_back_unstarted(fiber_record& f) noexcept {
   if (scope != nullptr) scope->left(is_daemon);
 }
 
-const error* error_of(fiber_record& finished) noexcept {
+error* error_of(fiber_record& finished) noexcept {
   const auto ask = finished.operations->error_of;
   return ask != nullptr && finished.end == fiber_end::value ? ask(finished) : nullptr;
 }

@@ -21,7 +21,7 @@ void dispose(fiber_record& finished) noexcept;
 /// The handle is gone: disposes of the record now, or when the fiber ends. Any thread.
 void drop_handle(fiber_record& f) noexcept;
 /// The error that a finished fiber has returned, or null.
-const error* error_of(fiber_record& finished) noexcept;
+error* error_of(fiber_record& finished) noexcept;
 /// Frees the block outside the record, if there is one.
 void free_storage(fiber_record& f) noexcept;
 

@@ -94,11 +94,11 @@ struct fiber_code {
     free_storage(self);
   }
 
-  static const error* error_of(fiber_record& self) noexcept {
+  static error* error_of(fiber_record& self) noexcept {
     if constexpr (std::is_same_v<value, fiber_value<F>>) {
       return nullptr;
     } else {
-      const value& returned = *std::launder(static_cast<value*>(self.storage()));
+      value& returned = *std::launder(static_cast<value*>(self.storage()));
       return returned.has_value() ? nullptr : &returned.error();
     }
   }

@@ -51,7 +51,7 @@ struct fiber_operations {
   bool is_outside;  // callable and value lie in a block of their own: `room` holds its address
   /// The error that the value of a finished fiber is, or null. Null if it is no result<T>: else the
   /// handle is a fiber<T>.
-  const error* (*error_of)(fiber_record& self) noexcept;
+  error* (*error_of)(fiber_record& self) noexcept;
 };
 
 /// How a fiber ended.

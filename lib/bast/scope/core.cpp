@@ -119,17 +119,18 @@ void scope_core::failed(fiber_record& ended) noexcept {
   if (ended.end == fiber_end::exception) why.exception = ended.exception();
 #endif
   if (ended.end == fiber_end::failed) why.why = ended.failure();
-  if (const error* const returned = error_of(ended)) {
-    why.why = *returned;
+  if (error* const returned = error_of(ended)) {
     if (*returned == errc::cancelled) {
       if (ended.block.attachment->token.is_cancelled() || BAST_MUTANT(stray_cancel_taken)) {
         // Relaxed: read after the end of all fibers.
         if (!ended.is_daemon) saw_cancelled_.store(true, std::memory_order_relaxed);
         return;
       }
-      why.why = {errc::stray_cancel, "run_scope",
-                 "a fiber ended as cancelled, and its scope was not"};
+      // The outcome itself: a joiner takes the same failure (S-3), or else on_unhandled (S-5).
+      *returned = {errc::stray_cancel, "run_scope",
+                   "a fiber ended as cancelled, and its scope was not"};
     }
+    why.why = *returned;
   }
   if (options_.supervise && !BAST_MUTANT(supervision_ignored)) return;
   ended.is_taken = true;

@@ -56,6 +56,17 @@ TEST(Scope, S2_CloseWhileScopesWithinOpen) {
       4);
 }
 
+TEST(Scope, S2_AClosedScopeRefusesBatchesAndConcurrents) {
+  in_fibers([] {
+    EXPECT_TRUE(run_scope([](scope& s) {
+      EXPECT_TRUE(s.close("full"));
+      EXPECT_EQ(concurrent([] { ADD_FAILURE(); }).error().message(), "spawn: closed: full");
+      EXPECT_EQ(spawn_batch(2, [](std::size_t) { ADD_FAILURE(); }).error(), errc::closed);
+      EXPECT_EQ(s.size(), 0U);
+    }));
+  });
+}
+
 TEST(Scope, S9_OnlyItsOwnerJoinsIt) {
   in_fibers([] {
     EXPECT_TRUE(run_scope([](scope& s) {
@@ -164,6 +175,35 @@ TEST(Scope, C14_ItsFibersAreGovernedByItNotByWhoSpawnsThem) {
         return this_coro::checkpoint();
       });
       EXPECT_FALSE(inner);
+    }));
+  });
+}
+
+// The daemon runs after the end of the last other fiber, and before the owner that this has woken:
+// of a scope that is watched the owner does not run next.
+TEST(Scope, S4_WhatADaemonSpawnsInTimeEndsBeforeTheDaemonsAreCancelled) {
+  in_fibers([] {
+    wait_queue changed;
+    bool is_last = false;
+    bool ended = false;
+    EXPECT_TRUE(run_scope([&](scope& s) {
+      EXPECT_TRUE(poll(s.idle()));
+      EXPECT_TRUE(s.spawn(
+          [&] {
+            EXPECT_TRUE(perform(retry_on(changed, [&]() noexcept { return is_last; })));
+            EXPECT_TRUE(spawn([&] {
+              EXPECT_TRUE(yield_now());
+              EXPECT_TRUE(yield_now());
+              ended = true;
+            }));
+            EXPECT_EQ(wait_long().error(), errc::cancelled);
+            EXPECT_TRUE(ended);
+          },
+          {.daemon = true}));
+      EXPECT_TRUE(s.spawn([&] {
+        EXPECT_TRUE(yield_now());
+        changed.wake_all([&]() noexcept { is_last = true; });
+      }));
     }));
   });
 }

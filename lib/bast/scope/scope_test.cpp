@@ -359,5 +359,34 @@ TEST(Scope, C17_CancelledInAScopeThatWasNotIsAFailure) {
   });
 }
 
+// To its joiner `cancelled` would mean that the join was.
+TEST(Scope, C17_S3_AJoinTakesTheStrayCancellation) {
+  in_fibers([] {
+    const auto got = run_scope([](scope& s) {
+      auto leaks = s.spawn([] { return result<void>(fail(errc::cancelled, "test", "leaked")); });
+      shield([&] { EXPECT_EQ(leaks->join().error(), errc::stray_cancel); });
+      EXPECT_FALSE(*leaks);
+    });
+    EXPECT_EQ(got.error().primary.why, errc::stray_cancel);
+  });
+}
+
+TEST(Scope, C17_S5_AStrayCancellationThatNoJoinerTakesIsReported) {
+  unhandled_failures unhandled;
+  EXPECT_TRUE(run(
+      [] {
+        EXPECT_TRUE(run_scope(
+            [](scope& s) {
+              EXPECT_TRUE(
+                  s.spawn([] { return result<void>(fail(errc::cancelled, "test", "leaked")); }));
+            },
+            {.supervise = true}));
+      },
+      {.workers = 1, .unhandled = unhandled.sink()}));
+  EXPECT_EQ(unhandled.messages(),
+            messages{"fiber (unnamed): run_scope: stray cancellation: a fiber ended as cancelled, "
+                     "and its scope was not"});
+}
+
 }  // namespace
 }  // namespace bast::test
