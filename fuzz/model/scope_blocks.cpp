@@ -50,6 +50,19 @@ ending scope_machine::play_within(running& r, const block& within) {
   return how;
 }
 
+void scope_machine::nest(running& r) {
+  const auto& script = parts_[r.who].script;
+  if (r.at == script.size() || begins_block(script[r.at]) || ends_block(script[r.at])) return;
+  if (!coroutines_) return;
+  const op& inner = script[r.at];
+  if (static_cast<scope_op>(inner.kind) == scope_op::nest) return;
+  ++r.at;
+  auto made = coroutines_->make([&] { perform_op(r, inner); });
+  if (!made) return expect(is_rough_, "a coroutine cannot be made");
+  expect(!made->resume().failed() || is_rough_, "a coroutine fails");
+  expect(made->state() == coro_state::finished || is_rough_, "F-4: a fiber leaves its nest");
+}
+
 void scope_machine::skip_block(running& r) {
   const auto& script = parts_[r.who].script;
   for (std::size_t depth = 1; r.at < script.size() && depth != 0; ++r.at) {

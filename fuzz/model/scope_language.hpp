@@ -19,7 +19,7 @@ enum class scope_op : std::uint8_t {
   spawn,     // value: the script, and spawn_value
   open,      // a scope: open_value
   end,       // of a block, a defer or the script; value: an end_value
-  wait,      // value: a wait_value; only a cancellation ends it, or the end of the program
+  wait,      // value: a wait_value and the distance; a cancellation ends it, or the program's end
   cancel,    // value: the distance
   yield,     //
   check,     // a checkpoint
@@ -36,8 +36,9 @@ enum class scope_op : std::uint8_t {
   bind,      // a block under the script's own token
   fire,      // value: the script whose own token fires
   stop,      // the whole runtime is cancelled
+  nest,      // a coroutine that the fiber resumes does what follows, unless it is a block
 };
-inline constexpr std::size_t scope_op_kinds = static_cast<std::size_t>(scope_op::stop) + 1;
+inline constexpr std::size_t scope_op_kinds = static_cast<std::size_t>(scope_op::nest) + 1;
 
 /// Bits of `spawn`, above those of the script.
 struct spawn_value {
@@ -46,6 +47,7 @@ struct spawn_value {
   static constexpr unsigned daemon = 128;
   static constexpr unsigned unless_cancelled = 256;  // by_scope only
   static constexpr unsigned plain = 512;             // returns no result: fails by exceptions alone
+  static constexpr unsigned concurrent = 1024;       // unless by_scope
 };
 struct open_value {
   static constexpr unsigned supervise = 1;
@@ -56,7 +58,7 @@ struct open_value {
 };
 enum class deadline_value : std::uint8_t { never, far, passed, passed_too };
 enum class end_value : std::uint8_t { value, failure, cancelled, exception };
-/// Through the innermost scope: by scope::perform.
+/// through_scope: by scope::perform.
 enum class wait_value : std::uint8_t { gate, sleep, either, through_scope };
 struct watch_value {
   static constexpr unsigned fault = 4;  // else idle

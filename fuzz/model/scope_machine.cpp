@@ -37,9 +37,11 @@ void scope_machine::take_unhandled(void* self, failure&& untaken) noexcept {
 
 std::string scope_machine::run() {
   bast::internal::seed_choices(1);
-  const auto ended =
-      bast::run([this] { supervise(); },
-                {.workers = 1, .unhandled = {.take = take_unhandled, .context = this}});
+  // Open from the start: to let one grow is a call of the kernel, which may fail here.
+  const stack_options whole{.limit = bytes{512 << 10}, .growth = stack_growth::demand};
+  const auto ended = bast::run(
+      [this] { supervise(); },
+      {.workers = 1, .stack = whole, .unhandled = {.take = take_unhandled, .context = this}});
   is_over_ = true;
   if (!ended) {
     const auto& why = ended.error().primary.why;
@@ -70,6 +72,8 @@ void scope_machine::check_end() {
 // Main only yields, so that the worker never sleeps, and notices when no fiber makes progress.
 void scope_machine::supervise() {
   const cancel_binding shielded{cancel_token()};
+  auto pool = coro_pool::create();
+  if (pool) coroutines_.emplace(std::move(*pool));
   running mine{.who = 0, .blocks = {{.governs = scope_model::root}}};
   spawn_part(mine, 0);
   settle();
@@ -86,6 +90,7 @@ void scope_machine::supervise() {
   // The run would never end, and not report it.
   BAST_CHECK(live_ == 0, "M8: a fiber goes on waiting though all is cancelled");
   for (part& each : parts_) const fiber<int> gone(std::move(each.handle));
+  coroutines_.reset();  // No fiber is left that could use it.
   expect(this_fiber::worker_stacks().live <= 1, "M9: a stack is in use");
 }
 
@@ -198,7 +203,12 @@ void scope_machine::step(running& r) {
   see_daemons();
   const block& here = r.blocks.back();
   for (number s = here.scope; s != none; s = model_.scope_of(s).around) {
-    expect(model_.scope_of(s).at != scope_model::phase::done, "M1: something runs after its scope");
+    const auto& known = model_.scope_of(s);
+    expect(known.at != scope_model::phase::done, "M1: something runs after its scope");
+    if (is_rough_ || known.at == scope_model::phase::done) continue;
+    const scope& real = *real_[s].handle;
+    expect(real.is_cancelled() == model_.is_cancelled(known.self), "M6: a scope is cancelled");
+    expect(real.size() == static_cast<std::size_t>(known.members), "M1: a fiber is not counted");
   }
   expect_exact(this_coro::cancellation().is_cancelled() == model_.is_cancelled(here.governs),
                "M6: code is cancelled, or not, unlike its scope");

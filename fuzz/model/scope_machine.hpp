@@ -119,6 +119,7 @@ class scope_machine {
   ending play(running& r);
   ending play_within(running& r, const block& within);
   void skip_block(running& r);
+  void nest(running& r);
   void open_scope(running& r, unsigned value);
   scope_options options_of(unsigned value, scope_report* report) const;
   void check_closed(number which, const std::expected<int, scope_failure>& got, const ending& body);
@@ -135,7 +136,7 @@ class scope_machine {
   void spawn_as(running& r, number which, number into, unsigned value);
   void join_part(running& r, number which);
   void take_outcome(running& r, number which, fiber<int>&& mine);
-  void wait(running& r, wait_value what);
+  void wait(running& r, wait_value what, number through);
   void defer(running& r, number to, bool plays);
   void forget(number of, unsigned which);
   void await(running& r, number of);
@@ -153,7 +154,7 @@ class scope_machine {
   /// The scope at this distance; `none` if there is none.
   number scope_at(const running& r, unsigned distance);
   number governing(const running& r) const { return r.blocks.back().governs; }
-  static time_point time_of(deadline_value when);
+  time_point time_of(deadline_value when) const;
   void note(number who, const char* what) { seen_ += std::to_string(who) + what; }
   void expect(bool holds, const char* otherwise) {
     if (!holds && complaint_.empty()) complaint_ = otherwise;
@@ -167,6 +168,7 @@ class scope_machine {
   std::array<part, scope_scripts> parts_;
   std::deque<real_scope> real_;  // as the model's
   std::vector<std::uint64_t> ids_;
+  std::optional<coro_pool> coroutines_;
   std::vector<registered> defers_;
   wait_queue gate_;
   bool gate_is_open_ = false;

@@ -43,10 +43,13 @@ scope_machine::number scope_machine::scope_at(const running& r, unsigned distanc
   return found;
 }
 
-time_point scope_machine::time_of(deadline_value when) {
+time_point scope_machine::time_of(deadline_value when) const {
   switch (when) {
     case deadline_value::never: return never;
-    case deadline_value::far: return std::chrono::steady_clock::now() + std::chrono::hours(1);
+    case deadline_value::far:
+      // A loop whose kernel reports no events any more ends the process, if it has a timer.
+      if (is_rough_) return never;
+      return std::chrono::steady_clock::now() + std::chrono::hours(1);
     case deadline_value::passed:
     case deadline_value::passed_too: break;
   }
@@ -63,7 +66,7 @@ void scope_machine::perform_op(running& r, const op& o) {
     case scope_op::limit: return limit(r, o.value);
     case scope_op::shield: return shield_block(r);
     case scope_op::bind: return bind(r);
-    case scope_op::wait: return wait(r, static_cast<wait_value>(o.value % 4));
+    case scope_op::wait: return wait(r, static_cast<wait_value>(o.value % 4), scope_at(r, above));
     case scope_op::yield: {
       const bool fired = model_.is_cancelled(governing(r));
       expect_exact(yield_now().has_value() == !fired, "M6: a yield");
@@ -87,6 +90,7 @@ void scope_machine::perform_op(running& r, const op& o) {
       expect_exact(runtime_handle::current()->cancel() == model_.cancel(scope_model::root),
                    "M6: cancel() of the runtime");
       return;
+    case scope_op::nest: return nest(r);
     case scope_op::end: return;
     default: break;
   }
@@ -136,7 +140,10 @@ void scope_machine::spawn_as(running& r, number which, number into, unsigned val
   Callable function{.machine = this, .which = which, .mine = held(holders_)};
   const int before = holders_;
   result<fiber<int>> made = [&] {
-    if (!by_scope) return bast::spawn(std::move(function), options);
+    if (!by_scope) {
+      return (value & spawn_value::concurrent) != 0 ? bast::concurrent(std::move(function), options)
+                                                    : bast::spawn(std::move(function), options);
+    }
     scope& s = *real_[into].handle;
     return unless ? s.spawn_unless_cancelled(std::move(function), options)
                   : s.spawn(std::move(function), options);
@@ -231,19 +238,18 @@ result<void> scope_machine::perform_or_gate(running& r, Op op) {
   return {};
 }
 
-void scope_machine::wait(running& r, wait_value what) {
+void scope_machine::wait(running& r, wait_value what, number through) {
   constexpr auto long_time = std::chrono::hours(1);
-  const number inner = scope_at(r, 0);
-  if (what == wait_value::through_scope && inner != none) {
+  if (what == wait_value::through_scope && through != none) {
     // In another's name: what governs here does not count.
-    r.blocks.push_back({.governs = model_.scope_of(inner).self, .scope = inner});
-    (void)waiting(r, wait_for::gate, none, [&] { return real_[inner].handle->perform(gate()); });
+    r.blocks.push_back({.governs = model_.scope_of(through).self, .scope = through});
+    (void)waiting(r, wait_for::gate, none, [&] { return real_[through].handle->perform(gate()); });
     r.blocks.pop_back();
-  } else if (what == wait_value::sleep && model_.ends_with_all(governing(r))) {
+  } else if (what == wait_value::sleep && !is_rough_ && model_.ends_with_all(governing(r))) {
     const auto slept =
         waiting(r, wait_for::cancel, none, [&] { return perform(sleep_for(long_time)); });
     expect(!slept, "M6: a long sleep ends");
-  } else if (what == wait_value::either) {
+  } else if (what == wait_value::either && !is_rough_) {
     (void)waiting(r, wait_for::gate, none,
                   [&] { return perform(first_ready(gate(), sleep_for(long_time))); });
   } else {
