@@ -88,8 +88,10 @@ class scope_model {
 
   // --- scopes ------------------------------------------------------------------------------------
 
-  /// False: it is refused, as the one around it was closed.
-  bool may_open(number around) const { return around == none || !scopes_[around].is_closed; }
+  /// False: it is refused, as the one around it was closed. The defers of a closed one open theirs.
+  bool may_open(number around) const {
+    return around == none || !scopes_[around].is_closed || scopes_[around].at == phase::finalizing;
+  }
   /// `governs`: the node of the code that opens it.
   number open(number owner, number around, number governs, unsigned options);
   one_scope& scope_of(number which) { return scopes_[which]; }
