@@ -26,11 +26,11 @@ void in_fibers(F main, std::size_t workers = 1) {
 }
 
 /// Waits until it is cancelled, and returns that.
-inline result<void> wait_long() { return perform(sleep_for(1h)); }
+[[nodiscard]] inline result<void> wait_long() { return perform(sleep_for(1h)); }
 
 /// Waits until it is cancelled, but for no more than a second, so that a test fails instead of
 /// hanging.
-inline result<void> wait_for_cancel() { return perform(sleep_for(1s)); }
+[[nodiscard]] inline result<void> wait_for_cancel() { return perform(sleep_for(1s)); }
 
 /// The messages of the primary and of the suppressed ones.
 inline std::vector<std::string> messages_of(const failures& all) {
@@ -41,7 +41,7 @@ inline std::vector<std::string> messages_of(const failures& all) {
   return each;
 }
 
-inline result<void> broken(const char* what) {
+[[nodiscard]] inline result<void> broken(const char* what) {
   return fail(errc::invalid, "test", static_string::promise(what));
 }
 
