@@ -65,8 +65,7 @@ void cancel_domain::close() noexcept {
 bool cancel_domain::is_at_home() const noexcept { return this_worker == &where_; }
 
 void cancel_domain::enter() noexcept {
-  worker& here = where_;
-  fiber_record& mine = *here.running();
+  fiber_record& mine = *where_.running();
   coro_attachment*& governs = attachment_of(mine.block);
   outer = governs;
   governs = this;
@@ -157,7 +156,7 @@ void cancel_domain::handle(domain_fibers& sent, worker& here) noexcept {
 }
 
 void cancel_domain::binding_link::fired(real_record& record, const cancel_reason& why) noexcept {
-  cancel_domain& d =
+  const cancel_domain& d =
       static_cast<binding_link&>(reinterpret_cast<cancel_registration&>(record)).domain;
   cancel_reason from_outside = why;
   from_outside.code = cancel_code::parent;

@@ -28,7 +28,7 @@
 namespace bast::inline BAST_ABI::internal {
 
 class fiber_scope;
-class worker;
+class worker;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 struct fiber_record;
 
 /// What governs a fiber whose waits its worker ends.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bast/scope/scope_op.hpp"
 
-#include <limits>
+#include <initializer_list>
+#include <string_view>
 
 namespace bast::inline BAST_ABI {
 
@@ -299,17 +300,19 @@ void scope_core::report() noexcept {
     *report_ = std::move(mine);
     if (options_.report == nullptr) parent_->attach(std::move(*report_));
 #if BAST_EXCEPTIONS
-  } catch (...) {  // No memory: it is omitted.
+  } catch (...) {  // NOLINT(bugprone-empty-catch): without memory it is omitted
   }
 #endif
 }
 
 void scope_core::attach(scope_report&& child) {
-  lock().lock();
-  struct unlock {
-    ~unlock() { lock.unlock(); }
-    os::lock& lock;
-  } const after{lock()};
+  struct hold {
+    explicit hold(os::lock& of) noexcept : held(of) { held.lock(); }
+    hold(const hold&) = delete;
+    hold& operator=(const hold&) = delete;
+    ~hold() { held.unlock(); }
+    os::lock& held;
+  } const held(lock());
   report_->children.push_back(std::move(child));
 }
 
@@ -343,13 +346,15 @@ const char* name_of(scope_status status) noexcept {
 namespace {
 
 void print(const scope_report& of, std::size_t depth, std::string& out) {
-  const std::string indent(2 * depth, ' ');
-  out += indent + (of.name.empty() ? "(unnamed)" : of.name) + " #" + std::to_string(of.id) + ": " +
-         name_of(of.status) + '\n';
-  for (const std::string& each : of.failures) out += indent + "  ! " + each + '\n';
-  if (of.dropped != 0) {
-    out += indent + "  ! and " + std::to_string(of.dropped) + " more\n";
-  }
+  const auto line = [&](std::initializer_list<std::string_view> words) {
+    out.append(2 * depth, ' ');
+    for (const std::string_view each : words) out += each;
+    out += '\n';
+  };
+  line({of.name.empty() ? "(unnamed)" : std::string_view(of.name), " #", std::to_string(of.id),
+        ": ", name_of(of.status)});
+  for (const std::string& each : of.failures) line({"  ! ", each});
+  if (of.dropped != 0) line({"  ! and ", std::to_string(of.dropped), " more"});
   for (const scope_report& child : of.children) print(child, depth + 1, out);
 }
 

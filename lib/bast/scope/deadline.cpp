@@ -21,7 +21,9 @@ deadline_domain::deadline_domain(time_limit limit) noexcept
 }
 
 bool deadline_domain::has_ended(const error* why) noexcept {
-  const bool by_it = why != nullptr && *why == errc::cancelled && domain_->has_cancelled_itself();
+  BAST_ASSERT(opened_);
+  const bool by_it =
+      why != nullptr && *why == errc::cancelled && domain_ && domain_->has_cancelled_itself();
   leave();
   return by_it;
 }

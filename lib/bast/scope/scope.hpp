@@ -226,7 +226,7 @@ scope_failure not_opened(const error& why, const char* name) noexcept;
 /// negative); closed (the scope around it): the body has not run.
 template <class F>
 [[nodiscard]] std::expected<internal::scope_value<F>, scope_failure> run_scope(
-    F&& body, const scope_options& options = {}) {
+    F body, const scope_options& options = {}) {
   using value = internal::scope_value<F>;
   using returned = std::invoke_result_t<F&, scope&>;
   static_assert(!internal::holds_failures<returned>,
