@@ -58,6 +58,7 @@ void cancel_domain::close() noexcept {
     if (list.message.disown()) os::destroy(&list);
   }
   if (home_.message.is_on_its_way()) where_.take_messages();
+  home_.branch.reset();
   token = {};
   source_.reset();
 }
@@ -96,6 +97,14 @@ domain_fibers& cancel_domain::fibers_on(const worker& w) noexcept {
   domain_fibers* const found = find(w);
   BAST_ASSERT(found != nullptr);
   return *found;
+}
+
+const cancel_source& cancel_domain::branch_on(const worker& w) noexcept {
+  domain_fibers& here = fibers_on(w);
+  if (!here.branch && others_.first() != nullptr) {
+    if (auto made = cancels().child()) here.branch.emplace(std::move(*made));
+  }
+  return here.branch ? *here.branch : cancels();
 }
 
 // I2

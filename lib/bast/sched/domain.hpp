@@ -41,7 +41,8 @@ struct domain_fibers {
   explicit domain_fibers(worker* on) noexcept : where(on) {}
   worker* where;
   /// Below the domain's source: domains that are opened by these fibers are children of this one,
-  /// so that those of several workers do not meet at one lock. Empty at home.
+  /// so that those of several workers do not meet at one lock, nor as siblings. Empty at home while
+  /// there is no other worker.
   std::optional<cancel_source> branch;
   fiber_record* newest = nullptr;
   domain_fibers* other = nullptr;  // of the same domain, on another worker
@@ -74,6 +75,8 @@ class cancel_domain : public domain_attachment {
 
   /// The list on this worker, which has one after reserve().
   domain_fibers& fibers_on(const worker& w) noexcept;
+  /// Where domains within are opened on this worker, which has a list.
+  const cancel_source& branch_on(const worker& w) noexcept;
   /// False: no memory. On that worker.
   [[nodiscard]] bool reserve(worker& w) noexcept;
 

@@ -336,8 +336,7 @@ fiber_record*& worker::list_of(const coro_attachment* governs) noexcept {
 const cancel_source& worker::source_below(const coro_attachment& governs) noexcept {
   if (&governs == &root_) return *root_branch_;  // NOLINT: since open()
   auto& domain = const_cast<cancel_domain&>(static_cast<const cancel_domain&>(governs));
-  const domain_fibers& here = domain.fibers_on(*this);
-  return here.branch ? *here.branch : domain.cancels();
+  return domain.branch_on(*this);
 }
 
 fiber_scope* worker::scope_governing(const coro_attachment* governs) noexcept {

@@ -6,7 +6,7 @@
 //     auto a = s.spawn([] { return load("a"); }).value();
 //     auto b = s.spawn([] { return load("b"); }).value();
 //     return compare(a.join().value(), b.join().value());
-//   }, {.name = "compare", .deadline = in(5s)});
+//   }, {.name = "compare", .deadline = now + 5s});
 //
 // The first fiber that fails cancels the others, and what it failed with is what run_scope returns.
 #pragma once
