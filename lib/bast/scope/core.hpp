@@ -14,8 +14,10 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <new>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "bast/scope/options.hpp"
@@ -31,6 +33,17 @@ struct scope_end {
 };
 
 namespace internal {
+
+/// Of a function parameter `F&& argument`, which was copied or moved to `taken` in vain: as it was
+/// before. Constructed anew, as a lambda cannot be assigned to.
+template <class F>
+void hand_back(std::remove_reference_t<F>& argument, std::decay_t<F>& taken) noexcept {
+  // If it was moved.
+  if constexpr (std::is_same_v<F, std::decay_t<F>> && std::is_nothrow_move_constructible_v<F>) {
+    std::destroy_at(std::addressof(argument));
+    std::construct_at(std::addressof(argument), std::move(taken));
+  }
+}
 
 /// A defer of a scope, in the order of registration. On the heap, owned by the scope.
 struct defer_node {

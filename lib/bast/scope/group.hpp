@@ -130,7 +130,7 @@ class [[nodiscard]] task_group {
   }
 
   /// Starts a task; waits while `at_most` run. Allocates. Errors: cancelled; those of scope::spawn;
-  /// no_memory: the function is unchanged if it can be assigned to.
+  /// no_memory: the function is unchanged, if its move does not throw.
   template <class F>
   [[nodiscard]] result<void> spawn(
       F&& function, const std::source_location& where = std::source_location::current()) {
@@ -151,10 +151,8 @@ class [[nodiscard]] task_group {
     task made{std::forward<F>(function), std::move(place)};
     const auto spawned = in_->spawn(std::move(made), {.name = mine.options.name}, where);
     if (spawned) return {};
-    if constexpr (std::is_assignable_v<F&&, std::decay_t<F>&&>) {
-      // NOLINTNEXTLINE(bugprone-use-after-move): a spawn that fails has not moved it
-      function = std::move(made.function);
-    }
+    // NOLINTNEXTLINE(bugprone-use-after-move): a spawn that fails has not moved it
+    internal::hand_back<F>(function, made.function);
     return std::unexpected(spawned.error());
   }
 

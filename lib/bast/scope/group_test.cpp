@@ -96,6 +96,7 @@ TEST(TaskGroup, ARefusedTaskIsHandedBack) {
       auto value = std::make_unique<int>(5);
       auto function = [kept = std::move(value)] { return *kept; };
       EXPECT_EQ(group.spawn(std::move(function)).error(), errc::closed);
+      EXPECT_EQ(function(), 5);  // NOLINT(bugprone-use-after-move): that is the promise
       EXPECT_EQ(group.running(), 0U);
       EXPECT_FALSE(group.next().value());
     }));

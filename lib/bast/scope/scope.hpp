@@ -125,11 +125,7 @@ class scope {
     auto* const made = ::new (place.release()) node(std::move(taken));
     const auto number = core_->push(*made);
     if (number) return deferred(*core_, *number);
-    if constexpr (std::is_same_v<F,
-                                 std::decay_t<F>>) {  // It was moved; a lambda is not assignable.
-      std::destroy_at(&function);
-      std::construct_at(&function, std::move(made->function_));
-    }
+    internal::hand_back<F>(function, made->function_);
     made->free(*made);
     return std::unexpected(number.error());
   }
@@ -153,8 +149,8 @@ class scope {
   [[nodiscard]] auto idle() const noexcept {
     return retry_on(core_->changes(), [core = core_]() noexcept { return core->size() == 0; });
   }
-  /// Waits for idle(), in the body. More may be spawned afterwards. The
-  /// owner only. Errors: cancelled; wrong_thread.
+  /// Waits for idle(), in the body. More may be spawned afterwards. The owner only. Errors:
+  /// cancelled; wrong_thread.
   [[nodiscard]] result<void> join() {
     if (auto mine = core_->check_owner("scope.join"); !mine) return mine;
     return bast::perform(idle());
