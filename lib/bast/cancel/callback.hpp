@@ -24,6 +24,11 @@ class cancel_registration {
   cancel_registration& operator=(const cancel_registration&) = delete;
   ~cancel_registration() = default;  // A derived class ends the registration first.
 
+  /// The registration, of a derived class, that a callback gets the record of: its first member.
+  template <class Derived>
+  static Derived& registration_of(real_record& record) noexcept {
+    return static_cast<Derived&>(reinterpret_cast<cancel_registration&>(record));
+  }
   /// Runs the callback at once if the token has fired (C-6).
   void begin(const cancel_token& token) noexcept {
     if (!token.can_be_cancelled()) return;

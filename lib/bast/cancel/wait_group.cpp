@@ -69,7 +69,7 @@ class group_wait : private abandonable {
   struct cancellation : cancel_registration {
     explicit cancellation(group_wait& ends) noexcept : cancel_registration(fired), wait(ends) {}
     static void fired(real_record& record, const cancel_reason&) noexcept {
-      auto& self = static_cast<cancellation&>(reinterpret_cast<cancel_registration&>(record));
+      auto& self = registration_of<cancellation>(record);
       waiter& who = self.wait.waiter_;
       if (BAST_MUTANT(wait_not_cancelled)) return;
       if (who.commit(self.wait.node_.armed, arm_cancelled)) who.wake();

@@ -41,8 +41,7 @@ class token_leaf final : public basic_leaf<real_traits> {
   struct registration : cancel_registration {
     explicit registration(token_leaf& mine) noexcept : cancel_registration(fired), of(mine) {}
     static void fired(real_record& record, const cancel_reason&) noexcept {
-      performer::complete(
-          static_cast<registration&>(reinterpret_cast<cancel_registration&>(record)).of);
+      performer::complete(registration_of<registration>(record).of);
     }
     token_leaf& of;
   };

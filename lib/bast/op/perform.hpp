@@ -56,8 +56,7 @@ class performance : private abandonable {
   struct cancellation : cancel_registration {
     explicit cancellation(performance& of) noexcept : cancel_registration(fired), performs(of) {}
     static void fired(real_record& record, const cancel_reason&) noexcept {
-      static_cast<cancellation&>(reinterpret_cast<cancel_registration&>(record))
-          .performs.performer_.cancel();
+      registration_of<cancellation>(record).performs.performer_.cancel();
     }
     performance& performs;
   };

@@ -104,8 +104,7 @@ class runtime_core : public std::enable_shared_from_this<runtime_core> {
     explicit stop_registration(const cancel_source& of) noexcept
         : cancel_registration(fired), root(of) {}
     static void fired(real_record& record, const cancel_reason& why) noexcept {
-      (void)static_cast<stop_registration&>(reinterpret_cast<cancel_registration&>(record))
-          .root.cancel(why);
+      (void)registration_of<stop_registration>(record).root.cancel(why);
     }
     const cancel_source& root;
   };

@@ -121,8 +121,7 @@ bool cancel_domain::reserve(worker& w) noexcept {
 // --- cancellation --------------------------------------------------------------------------------
 
 void cancel_domain::registration::fired(real_record& record, const cancel_reason&) noexcept {
-  cancel_domain& d =
-      static_cast<registration&>(reinterpret_cast<cancel_registration&>(record)).domain;
+  cancel_domain& d = registration_of<registration>(record).domain;
   if (d.where_.is_forked()) return;  // IO-15
   for (auto* at = d.others_.first_after_mark(); at != nullptr; at = at->other) {
     if (!BAST_MUTANT(other_workers_not_told)) send(*at);
@@ -165,8 +164,7 @@ void cancel_domain::handle(domain_fibers& sent, worker& here) noexcept {
 }
 
 void cancel_domain::binding_link::fired(real_record& record, const cancel_reason& why) noexcept {
-  const cancel_domain& d =
-      static_cast<binding_link&>(reinterpret_cast<cancel_registration&>(record)).domain;
+  const cancel_domain& d = registration_of<binding_link>(record).domain;
   cancel_reason from_outside = why;
   from_outside.code = cancel_code::parent;
   d.cancels().cancel(from_outside);

@@ -298,7 +298,7 @@ void worker::wake(ready_link& who) noexcept {
 // --- cancellation --------------------------------------------------------------------------------
 
 void worker::root_registration::fired(real_record& record, const cancel_reason&) noexcept {
-  worker& w = static_cast<root_registration&>(reinterpret_cast<cancel_registration&>(record)).who;
+  worker& w = registration_of<root_registration>(record).who;
   // Release: pairs with the exchange in cancel_waits().
   w.cancel_posted_.store(true, std::memory_order_release);
   if (this_worker == &w && !BAST_MUTANT(parked_cancelled_later)) {
