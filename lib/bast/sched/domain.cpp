@@ -40,11 +40,9 @@ result<void> cancel_domain::open(const cancel_source_options& options) noexcept 
   return begun;
 }
 
-result<void> cancel_domain::open_below(const cancel_domain& above) noexcept {
-  return begin(above.cancels().child());
+result<void> cancel_domain::open_below(const cancel_domain* above) noexcept {
+  return begin(above != nullptr ? above->cancels().child() : cancel_source::create());
 }
-
-result<void> cancel_domain::open_apart() noexcept { return begin(cancel_source::create()); }
 
 // I3
 void cancel_domain::close() noexcept {
@@ -195,6 +193,35 @@ void cancel_domain::set_deadline(time_point at, cancel_code code) noexcept {
   const std::int64_t at_ns = nanoseconds_of(at);
   if (at_ns <= static_cast<std::int64_t>(loop.now_ns())) return cancel_overdue();
   loop.arm(timer_, static_cast<std::uint64_t>(at_ns));
+}
+
+// --- a domain that comes late --------------------------------------------------------------------
+
+result<void> late_domain::reserve(const cancel_domain* above, static_string operation) noexcept {
+  if (get() != nullptr) return {};
+  result<void> opened;
+  lock_.lock();
+  if (get() == nullptr) {
+    auto* const made = os::make<cancel_domain>(&members_, home_);
+    opened = made != nullptr
+                 ? made->open_below(above)
+                 : fail(errc::no_memory, operation, "no memory for what the scope needs for it");
+    if (opened) {
+      // Release: pairs with the acquire in get().
+      made_.store(made, std::memory_order_release);
+    } else {
+      os::destroy(made);
+    }
+  }
+  lock_.unlock();
+  return opened;
+}
+
+late_domain::~late_domain() {
+  cancel_domain* const made = get();
+  if (made == nullptr) return;
+  made->close();
+  os::destroy(made);
 }
 
 }  // namespace bast::inline BAST_ABI::internal

@@ -17,7 +17,9 @@
 //       that has not looked yet: the message is then the worker's, and it frees the list.
 #pragma once
 
+#include <atomic>
 #include <bast/config.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -61,10 +63,9 @@ class cancel_domain : public domain_attachment {
   /// On its home worker: below what governs the running fiber, which it may not outlive. Errors:
   /// no_memory.
   [[nodiscard]] result<void> open(const cancel_source_options& options) noexcept;
-  /// Any thread: below another one, at home on the same worker. Errors: no_memory.
-  [[nodiscard]] result<void> open_below(const cancel_domain& above) noexcept;
-  /// Any thread: below none: cancelled by nothing but itself. Errors: no_memory.
-  [[nodiscard]] result<void> open_apart() noexcept;
+  /// Any thread: below another one, at home on the same worker; or if that is null, below none:
+  /// cancelled by nothing but itself. Errors: no_memory.
+  [[nodiscard]] result<void> open_below(const cancel_domain* above) noexcept;
   bool is_open() const noexcept { return source_.has_value(); }
   /// On the same worker, when no fiber is in it.
   void close() noexcept;
@@ -129,6 +130,29 @@ class cancel_domain : public domain_attachment {
   // on another cache line, whatever the alignment.
   [[maybe_unused]] std::byte line_between_[64];
   domain_fibers home_;
+};
+
+/// A domain that is made when it is first needed, on any worker, and ends with this one, at home.
+class late_domain {
+ public:
+  late_domain(fiber_scope& members, worker& home) noexcept : members_(members), home_(home) {}
+  late_domain(const late_domain&) = delete;
+  late_domain& operator=(const late_domain&) = delete;
+  ~late_domain();
+
+  /// For `operation`: below `above`, or if that is null, below none. Errors: no_memory.
+  [[nodiscard]] result<void> reserve(const cancel_domain* above, static_string operation) noexcept;
+  /// Null before reserve().
+  cancel_domain* get() const noexcept {
+    // Acquire: pairs with the release in reserve().
+    return made_.load(std::memory_order_acquire);
+  }
+
+ private:
+  fiber_scope& members_;
+  worker& home_;
+  os::lock lock_;
+  std::atomic<cancel_domain*> made_{nullptr};  // written under the lock
 };
 
 }  // namespace bast::inline BAST_ABI::internal

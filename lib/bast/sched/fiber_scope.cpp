@@ -7,7 +7,7 @@
 namespace bast::inline BAST_ABI::internal {
 
 fiber_scope::fiber_scope() noexcept
-    : home_(*this_worker), owner_(*home_.running()), domain_(this, home_) {}
+    : home_(*this_worker), owner_(*home_.running()), domain_(this, home_), daemons_(*this, home_) {}
 
 fiber_scope::~fiber_scope() { BAST_ASSERT(!domain_.is_open()); }
 
@@ -15,33 +15,12 @@ result<void> fiber_scope::open(const cancel_source_options& options) noexcept {
   return domain_.open(options);
 }
 
-result<void> fiber_scope::reserve_daemons() noexcept {
-  // Acquire: pairs with the release below.
-  if (daemons_.load(std::memory_order_acquire) != nullptr) return {};
-  daemons_lock_.lock();
-  result<void> opened;
-  // Relaxed: under the lock.
-  if (daemons_.load(std::memory_order_relaxed) == nullptr) {
-    auto* const made = os::make<cancel_domain>(this, home_);
-    opened = made != nullptr ? made->open_below(domain_)
-                             : fail(errc::no_memory, "spawn", "no memory for the scope's daemons");
-    if (opened) {
-      // Release: pairs with the acquire in domain_of().
-      daemons_.store(made, std::memory_order_release);
-    } else {
-      os::destroy(made);
-    }
-  }
-  daemons_lock_.unlock();
-  return opened;
-}
-
 result<void> fiber_scope::admit(bool is_daemon) noexcept {
   if (this_worker == nullptr || &this_worker->core() != &home_.core()) {
     return fail(errc::wrong_thread, "spawn", "the scope belongs to another runtime");
   }
   if (is_daemon) {
-    if (auto ready = reserve_daemons(); !ready) return ready;
+    if (auto ready = daemons_.reserve(&domain_, "spawn"); !ready) return ready;
   }
   lock_.lock();
   if (!is_final_ && !refusal_) [[likely]] {
@@ -140,11 +119,6 @@ void fiber_scope::refuse(const error& why) noexcept {
 
 void fiber_scope::close() noexcept {
   BAST_ASSERT(is_over(true));
-  // Acquire: pairs with the release in reserve_daemons().
-  if (cancel_domain* const made = daemons_.exchange(nullptr, std::memory_order_acquire)) {
-    made->close();
-    os::destroy(made);
-  }
   domain_.close();
 }
 

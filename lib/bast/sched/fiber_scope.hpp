@@ -33,8 +33,7 @@ class fiber_scope {
   [[nodiscard]] coro_block* left_to_owner(const worker& here, bool is_daemon) noexcept;
   /// Of an admitted one.
   cancel_domain& domain_of(bool is_daemon) noexcept {
-    // Acquire: pairs with the release in reserve_daemons().
-    return is_daemon ? *daemons_.load(std::memory_order_acquire) : domain_;
+    return is_daemon ? *daemons_.get() : domain_;
   }
   /// The function of a fiber has ended, or could not run: before others see the outcome.
   void look_at(fiber_record& ended) noexcept;
@@ -74,8 +73,6 @@ class fiber_scope {
   }
 
  private:
-  /// The domain of daemons is there. Errors: no_memory.
-  [[nodiscard]] result<void> reserve_daemons() noexcept;
   /// A fiber that has not ended with a value.
   virtual void failed(fiber_record& ended) noexcept = 0;
   void cancel_daemons() noexcept;
@@ -98,8 +95,7 @@ class fiber_scope {
   std::uint64_t armed_ = 0;
   std::optional<error> refusal_;
   cancel_domain domain_;
-  os::lock daemons_lock_;
-  std::atomic<cancel_domain*> daemons_{nullptr};  // made for the first one, under daemons_lock_
+  late_domain daemons_;
   wait_queue watchers_;
 };
 

@@ -2,6 +2,7 @@
 #include "bast/scope/scope_op.hpp"
 
 #include <initializer_list>
+#include <mutex>
 #include <string_view>
 
 namespace bast::inline BAST_ABI {
@@ -66,9 +67,8 @@ void scope_core::finish() noexcept {
   end_fibers();
   if (is_entered_) domain().leave();
   run_defers();
-  const cancel_token ended = domain().token;
   is_absorbed_ = domain().has_cancelled_itself();
-  reason_ = ended.reason();
+  reason_ = domain().token.reason();
   report();
   close();
 }
@@ -178,29 +178,6 @@ void scope_core::add_failure(failure&& why) noexcept {
 
 // --- defers --------------------------------------------------------------------------------------
 
-result<void> scope_core::reserve_defer() noexcept {
-  lock().lock();
-  const bool is_open = !is_final();
-  const bool is_first = grace_ == nullptr;
-  lock().unlock();
-  if (!is_open) return fail(errc::closed, "defer", "the scope is finalizing");
-  if (!is_first) return {};
-  auto* made = os::make<cancel_domain>(this, home());
-  if (made == nullptr) return fail(errc::no_memory, "defer", "no memory for the defer");
-  if (auto opened = made->open_apart(); !opened) {
-    os::destroy(made);
-    return opened;
-  }
-  lock().lock();
-  if (!is_final() && grace_ == nullptr) grace_ = std::exchange(made, nullptr);
-  lock().unlock();
-  if (made != nullptr) {
-    made->close();
-    os::destroy(made);
-  }
-  return {};
-}
-
 result<std::uint64_t> scope_core::push(defer_node& newest) noexcept {
   lock().lock();
   const bool may = !is_final();
@@ -232,27 +209,24 @@ defer_node* scope_core::remove(std::uint64_t number) noexcept {
 
 // S-6, S-7. On the owner, when it is final: no defer comes any more.
 void scope_core::run_defers() noexcept {
-  if (grace_ == nullptr) return;
-  if (newest_ != nullptr) {
-    grace_->enter();
-    if (options_.grace.count() == 0) {
-      grace_->cancels().cancel({.code = cancel_code::grace_expired});
-    } else if (options_.grace != std::chrono::nanoseconds::max() &&
-               !BAST_MUTANT(grace_without_deadline)) {
-      const auto now_ns = static_cast<std::int64_t>(home().events().now_ns());
-      grace_->set_deadline(time_of(saturated_sum(now_ns, options_.grace.count())),
-                           cancel_code::grace_expired);
-    }
-    while (newest_ != nullptr) {
-      defer_node& newest = *newest_;
-      newest_ = newest.older;
-      run_defer(newest);
-      newest.free(newest);
-    }
-    grace_->leave();
+  if (newest_ == nullptr) return;
+  cancel_domain& grace = *grace_.get();
+  grace.enter();
+  if (options_.grace.count() == 0) {
+    grace.cancels().cancel({.code = cancel_code::grace_expired});
+  } else if (options_.grace != std::chrono::nanoseconds::max() &&
+             !BAST_MUTANT(grace_without_deadline)) {
+    const auto now_ns = static_cast<std::int64_t>(home().events().now_ns());
+    grace.set_deadline(time_of(saturated_sum(now_ns, options_.grace.count())),
+                       cancel_code::grace_expired);
   }
-  grace_->close();
-  os::destroy(std::exchange(grace_, nullptr));
+  while (newest_ != nullptr) {
+    defer_node& newest = *newest_;
+    newest_ = newest.older;
+    run_defer(newest);
+    newest.free(newest);
+  }
+  grace.leave();
 }
 
 void scope_core::run_defer(defer_node& one) noexcept {
@@ -306,13 +280,7 @@ void scope_core::report() noexcept {
 }
 
 void scope_core::attach(scope_report&& child) {
-  struct hold {
-    explicit hold(os::lock& of) noexcept : held(of) { held.lock(); }
-    hold(const hold&) = delete;
-    hold& operator=(const hold&) = delete;
-    ~hold() { held.unlock(); }
-    os::lock& held;
-  } const held(lock());
+  const std::lock_guard held(lock());
   report_->children.push_back(std::move(child));
 }
 

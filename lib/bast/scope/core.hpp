@@ -58,7 +58,8 @@ struct defer_node {
 
 class scope_core final : public fiber_scope {
  public:
-  explicit scope_core(const scope_options& options) noexcept : options_(options) {}
+  explicit scope_core(const scope_options& options) noexcept
+      : options_(options), grace_(*this, home()) {}
   scope_core(const scope_core&) = delete;
   scope_core& operator=(const scope_core&) = delete;
   ~scope_core();
@@ -104,8 +105,8 @@ class scope_core final : public fiber_scope {
     // Acquire: pairs with the release in add_failure().
     return has_failed_.load(std::memory_order_acquire);
   }
-  /// What push() needs, so that finish() needs nothing. Errors: no_memory; closed.
-  [[nodiscard]] result<void> reserve_defer() noexcept;
+  /// What push() needs, so that finish() needs nothing. Errors: no_memory.
+  [[nodiscard]] result<void> reserve_defer() noexcept { return grace_.reserve(nullptr, "defer"); }
   /// Errors: closed: it was not registered. Returns its number.
   [[nodiscard]] result<std::uint64_t> push(defer_node& newest) noexcept;
   /// Null: it has run, or runs.
@@ -129,9 +130,9 @@ class scope_core final : public fiber_scope {
   bool is_entered_ = false;
   std::atomic<bool> is_closed_{false};  // by the owner
   bool is_absorbed_ = false;
-  defer_node* newest_ = nullptr;    // by lock()
-  std::uint64_t defers_ = 0;        // by lock(): all that there were
-  cancel_domain* grace_ = nullptr;  // of the defers; by lock()
+  defer_node* newest_ = nullptr;  // by lock()
+  std::uint64_t defers_ = 0;      // by lock(): all that there were
+  late_domain grace_;             // of the defers
   scope_report* report_ = nullptr;
   std::optional<scope_report> report_here_;  // until its parent takes it
   std::optional<cancel_reason> reason_;
