@@ -82,6 +82,7 @@ class basic_waiter {
   /// Ends the wait with `arm` unless it has ended. If it returns true, wake() must follow. Any
   /// thread that I2 allows.
   [[nodiscard]] bool commit(armed_word armed, std::uint16_t arm) noexcept {
+    BAST_ASSERT((armed & state_mask) == static_cast<armed_word>(wait_state::waiting));
     // Acquire and release: pairs with the other commits of this word, one of them in withdraw().
     return word_.compare_exchange_strong(
         armed, (armed & ~low_mask) | word_of(arm, wait_state::synchronised),

@@ -7,7 +7,7 @@ deadline_domain::deadline_domain(time_limit limit) noexcept
     : opened_(scope_core::check("fail_after")) {
   if (!opened_) return;
   std::int64_t at_ns = limit.ns;
-  if (limit.is_length && limit.ns != no_timeout_ns) {
+  if (limit.is_length) {
     const auto now_ns = static_cast<std::int64_t>(this_worker->events().now_ns());
     at_ns = saturated_sum(now_ns, limit.ns);
   }

@@ -7,6 +7,7 @@
 
 #include "bast/scope/scope_test.hpp"
 #include "bast/testing/baseline.hpp"
+#include "bast/testing/heap_growth.hpp"
 
 namespace bast::test {
 namespace {
@@ -111,6 +112,27 @@ TEST(ScopeFaults, X6_EachAllocationOfALifeOfTwoWorkersFails) {
     once({.kind = os::call::allocate, .nth = nth, .persistent = true});
   }
   EXPECT_EQ(before.differences(), "");
+}
+
+TEST(ScopeFaults, X6_FreesWhatItAllocated) {
+  constexpr std::uint64_t calls_max = 12;
+  EXPECT_LT(heap_growth_of([] {
+              EXPECT_TRUE(run(
+                  [] {
+                    for (std::uint64_t round = 0; round < calls_max; ++round) {
+                      injection faults({.kind = os::call::allocate, .nth = 1 + round});
+                      (void)run_scope([](scope& s) {
+                        (void)s.spawn([] { (void)wait_for_cancel(); }, {.daemon = true});
+                        (void)s.defer([] {});
+                        (void)perform(scope_op([](scope&) { return always(1); }));
+                        auto group = task_group<int>::create(s);
+                        if (group) (void)group->spawn([] { return 1; });
+                      });
+                    }
+                  },
+                  {.workers = 1}));
+            }),
+            heap_caches);
 }
 
 }  // namespace
