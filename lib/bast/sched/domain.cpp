@@ -224,4 +224,36 @@ late_domain::~late_domain() {
   os::destroy(made);
 }
 
+// --- of a worker ---------------------------------------------------------------------------------
+
+void worker::take_messages() noexcept {
+  for (domain_fibers* at = messages_.take(); at != nullptr;) {
+    domain_fibers& sent = *at;
+    at = at->next;
+    cancel_domain::handle(sent, *this);
+  }
+}
+
+fiber_record*& worker::list_of(const coro_attachment* governs) noexcept {
+  while (!governs->by_executor) governs = governs->outer;
+  if (governs == &root_) return fibers_;
+  auto& domain = const_cast<cancel_domain&>(static_cast<const cancel_domain&>(*governs));
+  return domain.fibers_on(*this).newest;
+}
+
+const cancel_source& worker::source_below(const coro_attachment& governs) noexcept {
+  if (&governs == &root_) return *root_branch_;  // NOLINT: since open()
+  auto& domain = const_cast<cancel_domain&>(static_cast<const cancel_domain&>(governs));
+  return domain.branch_on(*this);
+}
+
+fiber_scope* worker::scope_governing(const coro_attachment* governs) noexcept {
+  for (; governs != nullptr; governs = governs->outer) {
+    if (!governs->by_executor) continue;
+    fiber_scope* const found = static_cast<const domain_attachment*>(governs)->scope;
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
 }  // namespace bast::inline BAST_ABI::internal

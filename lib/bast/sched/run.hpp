@@ -130,9 +130,9 @@ template <class Value, class F>
 /// returned) cancels the runtime, and is the primary of what is returned; untaken failures of other
 /// fibers after it are the suppressed ones. Others that no joiner takes go to
 /// run_options::unhandled. A main that returns the outcome of run_scope makes its failures those of
-/// the run. Blocks the thread; a process may have several runtimes, on several
-/// threads. If the caller is governed by a cancel_binding and `stop` is the default, that token
-/// stops the runtime. Allocates.
+/// the run. Blocks the thread; a process may have several runtimes, on several threads. If the
+/// caller is governed by a cancel_binding and `stop` is the default, that token stops the runtime.
+/// Allocates.
 ///
 /// Errors, as the primary: bad_state (in a coroutine, or on a worker); `invalid`, naming the
 /// option; `limit` (threads, descriptors); no_memory.
