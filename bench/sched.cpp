@@ -18,13 +18,6 @@
 
 namespace {
 
-/// Of all threads.
-double process_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 /// `body(operations)` in a runtime of so many workers; the figure is processor time of the process
 /// for one of its operations, without the start and the end of the runtime.
 template <class F>
@@ -34,9 +27,9 @@ void in_runtime(benchmark::State& state, std::size_t workers, std::size_t operat
     double took = 0;
     const auto ran = bast::run(
         [&] {
-          const double start = process_seconds();
+          const double start = bench::process_seconds();
           body(operations);
-          took = process_seconds() - start;
+          took = bench::process_seconds() - start;
         },
         {.workers = workers});
     if (!ran) bench::give_up("run");
@@ -77,9 +70,9 @@ void bast_yield(benchmark::State& state) {
             }));
           }
           while (started != count) bench::must(bast::yield_now(), "yield");
-          const double start = process_seconds();
+          const double start = bench::process_seconds();
           for (std::size_t i = 0; i < rounds; ++i) bench::must(bast::yield_now(), "yield");
-          took = process_seconds() - start;
+          took = bench::process_seconds() - start;
           over = true;
           for (auto& each : others) bench::must(each.join(), "join");
         },
@@ -161,9 +154,9 @@ void tbb_calls(benchmark::State& state) {
   const oneapi::tbb::global_control workers(oneapi::tbb::global_control::max_allowed_parallelism,
                                             static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) {
-    const double start = process_seconds();
+    const double start = bench::process_seconds();
     benchmark::DoNotOptimize(tbb_fib(depth));
-    state.SetIterationTime((process_seconds() - start) / static_cast<double>(calls));
+    state.SetIterationTime((bench::process_seconds() - start) / static_cast<double>(calls));
   }
 }
 BENCHMARK(tbb_calls)->Arg(1)->Apply(bench::by_hand);

@@ -18,12 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-double seconds_of(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 template <class F>
 void in_runtime(benchmark::State& state, std::size_t workers, F body) {
   if (workers > 1) bench::use_all_processors();
@@ -38,9 +32,9 @@ void in_runtime(benchmark::State& state, std::size_t workers, F body) {
 /// Processor time of one of many calls.
 template <class F>
 double time_of_one(std::size_t count, F call) {
-  const double start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+  const double start = bench::process_seconds();
   for (std::size_t i = 0; i < count; ++i) call();
-  return (seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start) / static_cast<double>(count);
+  return (bench::process_seconds() - start) / static_cast<double>(count);
 }
 
 void spawn_join(benchmark::State& state) {
@@ -84,11 +78,11 @@ void cancel_of_many(benchmark::State& state) {
       }
       while (parked.load(std::memory_order_relaxed) != count) (void)bast::yield_now();
       (void)bast::perform(bast::sleep_for(1ms));
-      start = seconds_of(CLOCK_MONOTONIC);
+      start = bench::seconds_of(CLOCK_MONOTONIC);
       s.cancel();
-      cancelled = seconds_of(CLOCK_MONOTONIC);
+      cancelled = bench::seconds_of(CLOCK_MONOTONIC);
     });
-    const double ended = IsWhole ? seconds_of(CLOCK_MONOTONIC) : cancelled;
+    const double ended = IsWhole ? bench::seconds_of(CLOCK_MONOTONIC) : cancelled;
     return (ended - start) / static_cast<double>(count);
   });
 }
@@ -112,12 +106,11 @@ void miss(benchmark::State& state) {
     lines[order[i]].next = &lines[order[(i + 1) % count]];
   }
   for (auto _ : state) {
-    const double start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    const double start = bench::process_seconds();
     line* at = lines.data();
     for (std::size_t i = 0; i < count; ++i) at = at->next;
     benchmark::DoNotOptimize(at);
-    state.SetIterationTime((seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start) /
-                           static_cast<double>(count));
+    state.SetIterationTime((bench::process_seconds() - start) / static_cast<double>(count));
   }
 }
 BENCHMARK(miss)->Apply(bench::by_hand);
@@ -131,46 +124,39 @@ void bast_deadline(benchmark::State& state) {
 }
 BENCHMARK(bast_deadline)->Apply(bench::by_hand);
 
-/// Wall time of one request of each worker, all under one scope.
-void bast_requests(benchmark::State& state) {
+/// Wall time of one of the calls that each worker makes, all under one scope. `loop(count)` makes
+/// them.
+template <class F>
+void on_each_worker(benchmark::State& state, F loop) {
   const auto workers = static_cast<std::size_t>(state.range(0));
   constexpr std::size_t count = 200'000;
   in_runtime(state, workers, [=] {
-    const double start = seconds_of(CLOCK_MONOTONIC);
+    const auto start = bench::clock::now();
     const auto all = bast::run_scope([&](bast::scope& server) {
       for (std::size_t w = 0; w < workers; ++w) {
-        const auto made = server.spawn([&] {
-          for (std::size_t i = 0; i < count; ++i) request();
-        });
-        if (!made) bench::give_up("spawn");
+        if (!server.spawn([&] { loop(count); })) bench::give_up("spawn");
       }
     });
     if (!all) bench::give_up("run_scope");
-    return (seconds_of(CLOCK_MONOTONIC) - start) / static_cast<double>(count);
+    return bench::seconds_since(start) / static_cast<double>(count);
+  });
+}
+
+void bast_requests(benchmark::State& state) {
+  on_each_worker(state, [](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) request();
   });
 }
 BENCHMARK(bast_requests)->Apply(bench::by_hand)->Arg(1)->Arg(2);
 
-/// The same, of a loop on memory of its own.
+/// A loop on memory of its own.
 void private_memory(benchmark::State& state) {
-  const auto workers = static_cast<std::size_t>(state.range(0));
-  constexpr std::size_t count = 200'000;
-  in_runtime(state, workers, [=] {
-    const double start = seconds_of(CLOCK_MONOTONIC);
-    const auto all = bast::run_scope([&](bast::scope& server) {
-      for (std::size_t w = 0; w < workers; ++w) {
-        const auto made = server.spawn([&] {
-          std::vector<std::size_t> own(64);
-          for (std::size_t i = 0; i < count; ++i) {
-            for (std::size_t& each : own) each = each * 31 + i;
-            benchmark::DoNotOptimize(own.data());
-          }
-        });
-        if (!made) bench::give_up("spawn");
-      }
-    });
-    if (!all) bench::give_up("run_scope");
-    return (seconds_of(CLOCK_MONOTONIC) - start) / static_cast<double>(count);
+  on_each_worker(state, [](std::size_t count) {
+    std::vector<std::size_t> own(64);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t& each : own) each = each * 31 + i;
+      benchmark::DoNotOptimize(own.data());
+    }
   });
 }
 BENCHMARK(private_memory)->Apply(bench::by_hand)->Arg(1)->Arg(2);

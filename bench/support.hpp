@@ -25,6 +25,12 @@ namespace bench {
   std::exit(1);
 }
 
+inline double seconds_of(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 /// The value of a result that must have one.
 template <class T>
 T must(bast::result<T> given, const char* what) {
@@ -54,11 +60,9 @@ inline double seconds_since(clock::time_point start) {
 }
 
 /// Processor time of this thread, which excludes other programs.
-inline double processor_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
+inline double processor_seconds() { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
+/// The same of all threads of this process.
+inline double process_seconds() { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
 
 /// Times `f()`, which does `operations` operations, as one iteration. For calls of 100 us and more:
 /// the clock itself takes a system call.
